@@ -1,0 +1,34 @@
+import type { Volume } from './volume/volume.js';
+
+/**
+ * One patient's data on its way through a stream. Read-only: an operator returns a new case.
+ */
+export interface Case {
+  /** The case's name; unique in a dataset. Usually the image's file name without its extensions. */
+  readonly id: string;
+  /** Files to read, by key: `{ image: 'imagesTr/spleen_2.nii.gz', label: … }`. */
+  readonly files: Readonly<Record<string, string>>;
+  /** Volumes by key (`image`, `label`, `pred`, …), as MONAI's dictionary transforms have them. */
+  readonly volumes: Readonly<Record<string, Volume>>;
+  /** Metrics by column name, `dice_spleen` for one; NaN where a metric is not defined. */
+  readonly metrics: Readonly<Record<string, number>>;
+  /** Seconds that each step took, waiting left out. */
+  readonly timings: Readonly<Record<string, number>>;
+  /** Names of the label values of the dataset, where the source knows them: `{ 1: 'spleen' }`. */
+  readonly labelNames?: Readonly<Record<number, string>>;
+}
+
+/** A case that holds nothing yet but its name and files. */
+export function makeCase(fields: Pick<Case, 'id'> & Partial<Case>): Case {
+  return { files: {}, volumes: {}, metrics: {}, timings: {}, ...fields };
+}
+
+/** The case with some of its volumes replaced or added. */
+export function withVolumes(subject: Case, volumes: Readonly<Record<string, Volume>>): Case {
+  return { ...subject, volumes: { ...subject.volumes, ...volumes } };
+}
+
+/** The case with some metrics added. */
+export function withMetrics(subject: Case, metrics: Readonly<Record<string, number>>): Case {
+  return { ...subject, metrics: { ...subject.metrics, ...metrics } };
+}

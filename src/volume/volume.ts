@@ -1,0 +1,141 @@
+/** The typed arrays that hold voxels. */
+export type VoxelArray =
+  | Int8Array
+  | Uint8Array
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array
+  | Float32Array
+  | Float64Array;
+
+/** The names of the voxel types, as options and messages use them. */
+export const voxelTypes = {
+  int8: Int8Array,
+  uint8: Uint8Array,
+  int16: Int16Array,
+  uint16: Uint16Array,
+  int32: Int32Array,
+  uint32: Uint32Array,
+  float32: Float32Array,
+  float64: Float64Array,
+} as const;
+
+export type VoxelType = keyof typeof voxelTypes;
+
+/** Three numbers, one per voxel axis, x first. */
+export type Vec3 = readonly [number, number, number];
+
+/**
+ * A 4x4 matrix, row by row (16 numbers), that takes a voxel's index (of its centre) to millimetres in RAS+:
+ * x to the patient's right, y to the front, z to the head. As NIfTI and nibabel have it.
+ */
+export type Affine = readonly number[];
+
+/**
+ * What the voxels mean. `label` holds whole numbers and is never interpolated between; `logits` and
+ * `probability` have one channel per class.
+ */
+export type VolumeKind = 'image' | 'label' | 'logits' | 'probability';
+
+/** The lattice that voxels lie on: how many in x, y and z, and where. */
+export interface Grid {
+  readonly size: Vec3;
+  readonly affine: Affine;
+}
+
+/** How voxels are interpolated: trilinear, or the nearest voxel. */
+export type InterpolationMode = 'bilinear' | 'nearest';
+
+/** What to do outside a volume when resampling: repeat the border voxel, or zeros. */
+export type ResamplePadding = 'border' | 'zeros';
+
+/** A geometric step that was applied to a volume, with what is needed to undo it. `from` is the grid before it. */
+export type HistoryStep =
+  | { readonly step: 'orient'; readonly from: Grid; readonly axes: Vec3; readonly flips: Vec3 }
+  | { readonly step: 'resample'; readonly from: Grid; readonly padding: ResamplePadding }
+  | { readonly step: 'cropOrPad'; readonly from: Grid; readonly start: Vec3 };
+
+/** Header fields of a NIfTI file that a derived file keeps. */
+export interface NiftiFields {
+  readonly qformCode: number;
+  readonly sformCode: number;
+  readonly xyztUnits: number;
+  readonly descrip: string;
+  readonly auxFile: string;
+  readonly toffset: number;
+}
+
+/** Where a volume came from. */
+export interface Origin {
+  /** The file it was read from. */
+  readonly file: string;
+  /** NIfTI header fields to keep when a volume on the same grid is written. */
+  readonly nifti?: NiftiFields;
+}
+
+/**
+ * A 3D volume with its place in space. Never changed after it is made; a step returns a new one.
+ *
+ * `data` holds `channels * size[0] * size[1] * size[2]` voxels: x varies fastest, then y, then z, the channel
+ * slowest. It usually lies on a SharedArrayBuffer, so that worker threads read it without a copy.
+ */
+export interface Volume extends Grid {
+  readonly data: VoxelArray;
+  readonly channels: number;
+  readonly kind: VolumeKind;
+  /** The invertible geometric steps so far, oldest first; see `invert`. */
+  readonly history: readonly HistoryStep[];
+  /** Names of the label values, where they are known: `{ 1: 'spleen' }`. */
+  readonly labelNames?: Readonly<Record<number, string>>;
+  readonly origin?: Origin;
+}
+
+/** The number of voxels of one channel. */
+export function voxelCount(size: Vec3): number {
+  return size[0] * size[1] * size[2];
+}
+
+/** The typed array that holds voxels of the type named `T`. */
+export type VoxelArrayOf<T extends VoxelType> = InstanceType<(typeof voxelTypes)[T]>;
+
+/** A new zeroed voxel array of `length` on a SharedArrayBuffer. */
+export function allocate<T extends VoxelType>(type: T, length: number): VoxelArrayOf<T> {
+  const Type = voxelTypes[type] as unknown as {
+    new (buffer: SharedArrayBuffer): VoxelArrayOf<T>;
+    BYTES_PER_ELEMENT: number;
+  };
+  return new Type(new SharedArrayBuffer(length * Type.BYTES_PER_ELEMENT));
+}
+
+/** The name of an array's voxel type. */
+export function voxelTypeOf(data: VoxelArray): VoxelType {
+  for (const [name, Type] of Object.entries(voxelTypes)) {
+    if (data instanceof Type) return name as VoxelType;
+  }
+  throw new TypeError(`${Object.prototype.toString.call(data)} is not a voxel array.`);
+}
+
+/** A zeroed array of the same type as `like` and of `length` voxels. */
+export function allocateLike<T extends VoxelArray>(like: T, length: number): T {
+  return allocate(voxelTypeOf(like), length) as T;
+}
+
+/** Makes a volume; what is left out is a single-channel image at the origin with 1 mm voxels and no history. */
+export function makeVolume(fields: Partial<Volume> & Pick<Volume, 'data' | 'size'>): Volume {
+  const { size, data } = fields;
+  const channels = fields.channels ?? 1;
+  if (data.length !== voxelCount(size) * channels) {
+    throw new RangeError(
+      `A volume of ${size.join(' x ')} voxels and ${channels} channel(s) needs ` +
+        `${voxelCount(size) * channels} values, but its data holds ${data.length}.`,
+    );
+  }
+  return {
+    channels,
+    kind: 'image',
+    affine: [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1],
+    history: [],
+    ...fields,
+  };
+}

@@ -2,7 +2,7 @@ import type { OperatorFunction } from 'rxjs';
 import { z } from 'zod';
 import type { Case } from '../case.js';
 import { listNames, nearestName, OptionError, show } from '../errors.js';
-import type { LaneName, Runtime } from '../runtime/runtime.js';
+import { defaultRuntime, type LaneName, type Runtime } from '../runtime/runtime.js';
 
 /** What an operator gets besides its options; `standalone` makes one for use without the engine. */
 export interface StepContext {
@@ -148,4 +148,9 @@ function expectation(issue: Issue): string {
     default:
       return issue.message.replace(/^Invalid input: /, '').replace(/\.$/, '');
   }
+}
+
+/** The context of an operator used without the engine: its own name as the id, the shared runtime. */
+export function standalone(name: string): StepContext {
+  return { id: name, runtime: defaultRuntime() };
 }

@@ -1,3 +1,7 @@
+import { Piscina } from 'piscina';
+import { DataError, messageOf, VoxError } from '../errors.js';
+import { Lane } from './lane.js';
+import { processors } from './machine.js';
 import type { TaskName, Tasks } from './tasks.js';
 
 /** Where work runs: reading, writing and compressing; voxel kernels; models. */
@@ -5,8 +9,71 @@ export type LaneName = 'io' | 'cpu' | 'device';
 
 /** The machine as operators see it. */
 export interface Runtime {
+  /** Which device runs models: `auto`, `cpu`, `webgpu`, `cuda:0,1`, … */
+  readonly device: string;
   /** Waits for a place on a lane, holds it while `work` runs, and gives it back. */
   on<T>(lane: LaneName, work: () => Promise<T>): Promise<T>;
   /** Runs a task of `runtime/tasks.ts` in a worker thread. Voxels on SharedArrayBuffers are not copied. */
   run<N extends TaskName>(name: N, ...args: Parameters<Tasks[N]>): Promise<Awaited<ReturnType<Tasks[N]>>>;
+  /** The lanes, for those who show what they do. */
+  readonly lanes: Readonly<Record<LaneName, Lane>>;
+  /** Ends the worker threads. */
+  close(): Promise<void>;
+}
+
+/** How a runtime is sized. */
+export interface RuntimeSettings {
+  /** Device for models. Default: `auto`. */
+  readonly device?: string;
+  /** Worker threads for voxel kernels and files. Default: one per processor. */
+  readonly workers?: number;
+}
+
+/** What a worker thread is sent. */
+export interface TaskMessage {
+  readonly name: string;
+  readonly args: readonly unknown[];
+}
+
+/** What a worker thread answers: a result, or an error whose class survives the crossing. */
+export type TaskAnswer =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly expected: boolean; readonly message: string };
+
+/** A runtime of its own, with worker threads that start with the first task. End it with `close`. */
+export function createRuntime(settings: RuntimeSettings = {}): Runtime {
+  const workers = settings.workers ?? processors;
+  const lanes = { io: new Lane(2), cpu: new Lane(workers), device: new Lane(1) };
+  let pool: Piscina | undefined;
+  return {
+    device: settings.device ?? 'auto',
+    lanes,
+    on: (lane, work) => lanes[lane].run(work),
+    async run(name, ...args) {
+      pool ??= new Piscina({
+        filename: new URL('./worker.js', import.meta.url).href,
+        minThreads: 0,
+        maxThreads: workers + lanes.io.width,
+        idleTimeout: 1000,
+        atomics: 'disabled',
+      });
+      const answer: TaskAnswer = await pool.run({ name, args } satisfies TaskMessage).catch((error) => {
+        throw new DataError(`The worker thread that did "${name}" ended: ${messageOf(error)}.`);
+      });
+      if (answer.ok) return answer.value as never;
+      throw answer.expected ? new DataError(answer.message) : new VoxError(answer.message);
+    },
+    async close() {
+      await pool?.destroy();
+      pool = undefined;
+    },
+  };
+}
+
+let shared: Runtime | undefined;
+
+/** The runtime that operators use when they are given none; its idle threads do not keep the process alive. */
+export function defaultRuntime(): Runtime {
+  shared ??= createRuntime();
+  return shared;
 }

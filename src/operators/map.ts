@@ -1,0 +1,84 @@
+import { concatMap, type OperatorFunction } from 'rxjs';
+import { z } from 'zod';
+import { type Case, withVolumes } from '../case.js';
+import { DataError, listNames } from '../errors.js';
+import type { LaneName } from '../runtime/runtime.js';
+import type { Volume } from '../volume/volume.js';
+import type { StepContext } from './define.js';
+
+/** One key or several, as operators' `keys` options take them. */
+export type Keys = string | readonly string[];
+
+/** The schema of a `keys` option; `defaults` says what is taken when it is left out. */
+export const keysType = (defaults: string) =>
+  z
+    .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
+    .optional()
+    .describe(`Volumes to work on. Default: ${defaults}.`);
+
+/** The volumes that geometric steps work on by default: those of `image` and `label` that the case has. */
+export const geometryKeys = ['image', 'label'];
+
+/**
+ * An operator that does `work` for one case after another on a lane, and notes in `timings` how many seconds it
+ * took, waiting for the lane left out. What `work` throws goes down the stream as its error.
+ */
+export function mapCase(
+  context: StepContext,
+  lane: LaneName,
+  work: (subject: Case) => Promise<Case>,
+): OperatorFunction<Case, Case> {
+  return concatMap((subject) =>
+    context.runtime.on(lane, async () => {
+      const start = performance.now();
+      const next = await work(subject);
+      const seconds = (next.timings[context.id] ?? 0) + (performance.now() - start) / 1000;
+      return { ...next, timings: { ...next.timings, [context.id]: seconds } };
+    }),
+  );
+}
+
+/** An operator that replaces each chosen volume by what `work` makes of it; see `mapCase` and `chooseKeys`. */
+export function mapVolumes(
+  context: StepContext,
+  lane: LaneName,
+  keys: Keys | undefined,
+  defaults: readonly string[],
+  work: (volume: Volume, key: string) => Promise<Volume>,
+): OperatorFunction<Case, Case> {
+  return mapCase(context, lane, async (subject) => {
+    const made: Record<string, Volume> = {};
+    for (const key of chooseKeys(subject, keys, defaults)) {
+      made[key] = await work(volumeOf(subject, key), key);
+    }
+    return withVolumes(subject, made);
+  });
+}
+
+/** The keys to work on: those asked for, else those of `defaults` that the case has. Throws when there are none. */
+export function chooseKeys(
+  subject: Case,
+  keys: Keys | undefined,
+  defaults: readonly string[],
+): readonly string[] {
+  if (keys !== undefined) return typeof keys === 'string' ? [keys] : keys;
+  const present = defaults.filter((key) => key in subject.volumes);
+  if (present.length === 0) {
+    throw new DataError(
+      `Case ${subject.id} has no volume ${listNames(defaults, 'or')} to work on; it has ` +
+        `${listNames(Object.keys(subject.volumes))}. Name the volume with "keys".`,
+    );
+  }
+  return present;
+}
+
+/** The volume under a key. Throws DataError, naming what there is, when the case has none. */
+export function volumeOf(subject: Case, key: string): Volume {
+  const volume = subject.volumes[key];
+  if (!volume) {
+    throw new DataError(
+      `Case ${subject.id} has no volume "${key}"; it has ${listNames(Object.keys(subject.volumes))}.`,
+    );
+  }
+  return volume;
+}

@@ -1,0 +1,15 @@
+import { messageOf, VoxError } from '../errors.js';
+import type { TaskAnswer, TaskMessage } from './runtime.js';
+import { tasks } from './tasks.js';
+
+/** Runs one task in a worker thread. Errors cross as data, for an Error's class is lost on the way. */
+export default async function runTask({ name, args }: TaskMessage): Promise<TaskAnswer> {
+  try {
+    const task = (tasks as Record<string, (...args: never[]) => unknown>)[name];
+    return { ok: true, value: await task(...(args as never[])) };
+  } catch (error) {
+    const expected = error instanceof VoxError;
+    if (!expected && process.env.VOXSTREAM_DEBUG) console.error(error);
+    return { ok: false, expected, message: messageOf(error) };
+  }
+}

@@ -18,7 +18,7 @@ export type OptionTypes<Options> = { readonly [K in keyof Required<Options>]: z.
  * What the registry knows of an operator. Command-line help, the pipeline file's JSON Schema, validation and the
  * reference pages all derive from it. Operators from other packages register the same way.
  */
-export interface OperatorDefinition<Options = never> {
+export interface OperatorDefinition<Options> {
   /** Its name in a pipeline file. */
   readonly name: string;
   /** One sentence. */
@@ -40,6 +40,16 @@ export interface OperatorDefinition<Options = never> {
    * Returns what frees it again.
    */
   readonly prepare?: (options: Options, context: StepContext) => Promise<() => Promise<void>>;
+}
+
+/** An operator definition whatever its options are, as a registry holds it; they are checked before `create`. */
+export interface AnyOperatorDefinition
+  extends Pick<OperatorDefinition<object>, 'name' | 'summary' | 'mirrors' | 'lane'> {
+  readonly options: Readonly<Record<string, z.ZodType>>;
+  readonly check?: (options: never) => string[];
+  readonly example: object;
+  readonly create: (options: never, context: StepContext) => OperatorFunction<Case, Case>;
+  readonly prepare?: (options: never, context: StepContext) => Promise<() => Promise<void>>;
 }
 
 /** Definition of an operator, its options typed against `Options`. */

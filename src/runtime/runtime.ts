@@ -2,6 +2,7 @@ import { Piscina } from 'piscina';
 import { DataError, messageOf, VoxError } from '../errors.js';
 import { Lane } from './lane.js';
 import { processors } from './machine.js';
+import { type LoadedModel, loadModel } from './sessions.js';
 import type { TaskName, Tasks } from './tasks.js';
 
 /** Where work runs: reading, writing and compressing; voxel kernels; models. */
@@ -15,10 +16,21 @@ export interface Runtime {
   on<T>(lane: LaneName, work: () => Promise<T>): Promise<T>;
   /** Runs a task of `runtime/tasks.ts` in a worker thread. Voxels on SharedArrayBuffers are not copied. */
   run<N extends TaskName>(name: N, ...args: Parameters<Tasks[N]>): Promise<Awaited<ReturnType<Tasks[N]>>>;
+  /**
+   * The model of an ONNX file, loaded once for all who ask and unloaded when all have called `release`. Throws
+   * ModelError when it cannot be loaded.
+   */
+  model(file: string): Promise<ModelLease>;
   /** The lanes, for those who show what they do. */
   readonly lanes: Readonly<Record<LaneName, Lane>>;
-  /** Ends the worker threads. */
+  /** Ends the worker threads and unloads the models. */
   close(): Promise<void>;
+}
+
+/** A share in a loaded model. */
+export interface ModelLease {
+  readonly model: LoadedModel;
+  release(): Promise<void>;
 }
 
 /** How a runtime is sized. */
@@ -44,6 +56,7 @@ export type TaskAnswer =
 export function createRuntime(settings: RuntimeSettings = {}): Runtime {
   const workers = settings.workers ?? processors;
   const lanes = { io: new Lane(2), cpu: new Lane(workers), device: new Lane(1) };
+  const models = new Map<string, { loading: Promise<LoadedModel>; users: number }>();
   let pool: Piscina | undefined;
   return {
     device: settings.device ?? 'auto',
@@ -63,7 +76,25 @@ export function createRuntime(settings: RuntimeSettings = {}): Runtime {
       if (answer.ok) return answer.value as never;
       throw answer.expected ? new DataError(answer.message) : new VoxError(answer.message);
     },
+    async model(file) {
+      const entry = models.get(file) ?? { loading: loadModel(file, settings.device ?? 'auto'), users: 0 };
+      models.set(file, entry);
+      entry.users++;
+      const release = async () => {
+        if (--entry.users > 0) return;
+        models.delete(file);
+        await (await entry.loading).close();
+      };
+      try {
+        return { model: await entry.loading, release };
+      } catch (error) {
+        models.delete(file);
+        throw error;
+      }
+    },
     async close() {
+      await Promise.all([...models.values()].map(async ({ loading }) => (await loading).close()));
+      models.clear();
       await pool?.destroy();
       pool = undefined;
     },

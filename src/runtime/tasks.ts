@@ -1,8 +1,27 @@
+import { argmax, sigmoid, softmax, threshold } from '../volume/classes.js';
+import { cropOrPad, foregroundBox } from '../volume/crop.js';
+import { normalizeIntensity, scaleIntensityRange } from '../volume/intensity.js';
+import { invertHistory } from '../volume/invert.js';
+import { reorient } from '../volume/reorient.js';
+import { respace } from '../volume/resample.js';
+
 /**
  * What worker threads can do, by name: the kernels of `volume/` and the file formats. Arguments and results cross
  * threads by structured clone, so they are plain data; voxel arrays on SharedArrayBuffers are shared, not copied.
  */
-export const tasks = {};
+export const tasks = {
+  argmax,
+  cropOrPad,
+  foregroundBox,
+  invertHistory,
+  normalizeIntensity,
+  reorient,
+  respace,
+  scaleIntensityRange,
+  sigmoid,
+  softmax,
+  threshold,
+};
 
 export type Tasks = typeof tasks;
 export type TaskName = keyof Tasks;

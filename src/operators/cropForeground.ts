@@ -1,0 +1,83 @@
+import type { OperatorFunction } from 'rxjs';
+import { z } from 'zod';
+import { type Case, withVolumes } from '../case.js';
+import type { Vec3, Volume } from '../volume/volume.js';
+import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
+import { chooseKeys, geometryKeys, type Keys, keysType, mapCase, volumeOf } from './map.js';
+import { perAxis } from './types.js';
+
+export interface CropForegroundOptions {
+  /** The volume whose voxels above 0 set the box. Default: `image`. */
+  readonly sourceKey?: string;
+  /** Voxels to keep around the box: one number, or one per axis. Default: 0. */
+  readonly margin?: number | Vec3;
+  /** Let the margin end at the volume's border; otherwise it is padded with zeros. Default: true. */
+  readonly allowSmaller?: boolean;
+  /** Grow the box until its size is a multiple of this: one number, or one per axis. Default: 1. */
+  readonly kDivisible?: number | Vec3;
+  /** Channels of the source to look at. Default: all. */
+  readonly channelIndices?: readonly number[];
+  /** Volumes to crop. Default: `image` and `label`, where present. */
+  readonly keys?: Keys;
+}
+
+const definition = defineOperator<CropForegroundOptions>({
+  name: 'cropForeground',
+  summary: 'Crops volumes to the box around all voxels above zero.',
+  mirrors: 'CropForegroundd, with the default select_fn (above zero)',
+  lane: 'cpu',
+  options: {
+    sourceKey: z.string().default('image').describe('The volume whose voxels above 0 set the box'),
+    margin: perAxis(z.int().min(0))
+      .default([0, 0, 0])
+      .describe('Voxels to keep around the box: one number, or one per axis'),
+    allowSmaller: z
+      .boolean()
+      .default(true)
+      .describe("Let the margin end at the volume's border, else pad with zeros"),
+    kDivisible: perAxis(z.int().min(1))
+      .default([1, 1, 1])
+      .describe('Grow the box to a multiple of this many voxels'),
+    channelIndices: z
+      .array(z.int().min(0))
+      .optional()
+      .describe('Channels of the source to look at. Default: all'),
+    keys: keysType('image and label'),
+  },
+  example: { margin: 2 },
+  create: (options, context) =>
+    mapCase(context, 'cpu', async (subject) => {
+      const box = await context.runtime.run(
+        'foregroundBox',
+        volumeOf(subject, options.sourceKey ?? 'image'),
+        {
+          margin: options.margin as Vec3,
+          kDivisible: options.kDivisible as Vec3,
+          allowSmaller: options.allowSmaller ?? true,
+          channelIndices: options.channelIndices,
+        },
+      );
+      const made: Record<string, Volume> = {};
+      for (const key of chooseKeys(subject, options.keys, geometryKeys)) {
+        made[key] = await context.runtime.run('cropOrPad', volumeOf(subject, key), box.start, box.size);
+      }
+      return withVolumes(subject, made);
+    }),
+});
+
+/**
+ * Crops volumes to the box around all voxels of `sourceKey` above zero, grown by `margin` voxels. Affines follow: every
+ * voxel keeps its position in mm.
+ *
+ * Mirrors MONAI's `CropForegroundd` with its default `select_fn`.
+ *
+ * @throws DataError, on the stream, if no voxel is above zero.
+ */
+export function cropForeground(
+  options: CropForegroundOptions = {},
+  context: StepContext = standalone(definition.name),
+): OperatorFunction<Case, Case> {
+  return definition.create(parseOptions(definition, options), context);
+}
+
+export { definition as cropForegroundDefinition };

@@ -1,0 +1,25 @@
+import { activationsDefinition } from './activations.js';
+import { asDiscreteDefinition } from './asDiscrete.js';
+import { centerCropDefinition } from './centerCrop.js';
+import { cropForegroundDefinition } from './cropForeground.js';
+import type { AnyOperatorDefinition } from './define.js';
+import { invertDefinition } from './invert.js';
+import { normalizeIntensityDefinition } from './normalizeIntensity.js';
+import { orientDefinition } from './orient.js';
+import { scaleIntensityRangeDefinition } from './scaleIntensityRange.js';
+import { spacingDefinition } from './spacing.js';
+import { spatialPadDefinition } from './spatialPad.js';
+
+/** The operators that come with voxstream, in the order in which a pipeline usually has them. */
+export const operatorDefinitions: readonly AnyOperatorDefinition[] = [
+  orientDefinition,
+  spacingDefinition,
+  scaleIntensityRangeDefinition,
+  normalizeIntensityDefinition,
+  cropForegroundDefinition,
+  centerCropDefinition,
+  spatialPadDefinition,
+  activationsDefinition,
+  invertDefinition,
+  asDiscreteDefinition,
+];

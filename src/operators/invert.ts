@@ -1,0 +1,68 @@
+import type { OperatorFunction } from 'rxjs';
+import { z } from 'zod';
+import { type Case, withVolumes } from '../case.js';
+import { DataError, show } from '../errors.js';
+import { sameGrid } from '../volume/affine.js';
+import type { Volume } from '../volume/volume.js';
+import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
+import { chooseKeys, type Keys, keysType, mapCase, volumeOf } from './map.js';
+
+export interface InvertOptions {
+  /** Volumes to bring back. Default: `pred`. */
+  readonly keys?: Keys;
+  /** The volume whose geometric steps are undone; the others must lie on its grid. Default: `image`. */
+  readonly like?: string;
+  /** Take the nearest voxel for every kind of volume. Default: false, that is for labels only. */
+  readonly nearestInterp?: boolean;
+}
+
+const definition = defineOperator<InvertOptions>({
+  name: 'invert',
+  summary: 'Brings volumes back to the grid that another one was read on.',
+  mirrors: 'Invertd; nearest_interp is true by default there, and here for labels only',
+  lane: 'cpu',
+  options: {
+    keys: keysType('pred'),
+    like: z.string().default('image').describe('The volume whose geometric steps are undone'),
+    nearestInterp: z
+      .boolean()
+      .default(false)
+      .describe('Take the nearest voxel for every kind, not for labels only'),
+  },
+  example: { keys: 'pred', like: 'image' },
+  create: ({ keys, like = 'image', nearestInterp }, context) =>
+    mapCase(context, 'cpu', async (subject) => {
+      const reference = volumeOf(subject, like);
+      const made: Record<string, Volume> = {};
+      for (const key of chooseKeys(subject, keys, ['pred'])) {
+        const volume = volumeOf(subject, key);
+        if (!sameGrid(volume, reference)) {
+          throw new DataError(
+            `invert: ${key} (size ${show(volume.size)}) does not lie on the grid of ${like} (size ` +
+              `${show(reference.size)}), so the steps of ${like} cannot be undone on it.`,
+          );
+        }
+        const mode = nearestInterp || volume.kind === 'label' ? 'nearest' : 'bilinear';
+        made[key] = await context.runtime.run('invertHistory', volume, reference.history, mode);
+      }
+      return withVolumes(subject, made);
+    }),
+});
+
+/**
+ * Undoes the geometric steps of `like` (orient, spacing, crops and pads), the last first, on volumes that lie on its
+ * grid: a prediction comes back to the very grid that the image was read on, size and affine exact. Probabilities are
+ * interpolated (trilinear), labels take the nearest voxel; what was cropped away comes back as zeros.
+ *
+ * Mirrors MONAI's `Invertd`, where `nearest_interp` is true by default.
+ *
+ * @throws DataError, on the stream, if a volume does not lie on the grid of `like`.
+ */
+export function invert(
+  options: InvertOptions = {},
+  context: StepContext = standalone(definition.name),
+): OperatorFunction<Case, Case> {
+  return definition.create(parseOptions(definition, options), context);
+}
+
+export { definition as invertDefinition };

@@ -1,0 +1,75 @@
+import type { OperatorFunction } from 'rxjs';
+import { z } from 'zod';
+import type { Case } from '../case.js';
+import { DataError } from '../errors.js';
+import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
+import { type Keys, keysType, mapVolumes } from './map.js';
+
+export interface NormalizeIntensityOptions {
+  /** What to subtract: a number, or one per channel with `channelWise`. Default: the mean. */
+  readonly subtrahend?: number | readonly number[];
+  /** What to divide by: a number, or one per channel with `channelWise`. Default: the standard deviation. */
+  readonly divisor?: number | readonly number[];
+  /** Count and change only voxels that are not 0. Default: false. */
+  readonly nonzero?: boolean;
+  /** Treat each channel by itself. Default: false. */
+  readonly channelWise?: boolean;
+  /** Volumes to work on. Default: `image`. */
+  readonly keys?: Keys;
+}
+
+const oneOrPerChannel = z.union([z.number(), z.array(z.number())]).optional();
+
+const definition = defineOperator<NormalizeIntensityOptions>({
+  name: 'normalizeIntensity',
+  summary: 'Subtracts the mean and divides by the standard deviation, or by numbers given.',
+  mirrors: 'NormalizeIntensityd',
+  lane: 'cpu',
+  options: {
+    subtrahend: oneOrPerChannel.describe(
+      'What to subtract: a number, or a list with one per channel. Default: the mean',
+    ),
+    divisor: oneOrPerChannel.describe(
+      'What to divide by: a number, or a list with one per channel. Default: the standard deviation',
+    ),
+    nonzero: z.boolean().default(false).describe('Count and change only voxels that are not 0'),
+    channelWise: z.boolean().default(false).describe('Treat each channel by itself'),
+    keys: keysType('image'),
+  },
+  check: ({ subtrahend, divisor, channelWise }) =>
+    !channelWise && (Array.isArray(subtrahend) || Array.isArray(divisor))
+      ? ['subtrahend and divisor may be lists only with channelWise: true']
+      : [],
+  example: { nonzero: true, channelWise: true },
+  create: ({ keys, ...options }, context) =>
+    mapVolumes(context, 'cpu', keys, ['image'], async (volume, key) => {
+      for (const name of ['subtrahend', 'divisor'] as const) {
+        const list = options[name];
+        if (typeof list === 'object' && list.length !== volume.channels) {
+          throw new DataError(
+            `normalizeIntensity: ${name} holds ${list.length} numbers, but ${key} has ${volume.channels} channel(s).`,
+          );
+        }
+      }
+      return context.runtime.run('normalizeIntensity', volume, {
+        ...options,
+        nonzero: options.nonzero ?? false,
+        channelWise: options.channelWise ?? false,
+      });
+    }),
+});
+
+/**
+ * Subtracts the mean and divides by the (population) standard deviation, as float32. Voxels that are 0 are left out and
+ * left alone with `nonzero`. A standard deviation of 0 counts as 1.
+ *
+ * Mirrors MONAI's `NormalizeIntensityd`.
+ */
+export function normalizeIntensity(
+  options: NormalizeIntensityOptions = {},
+  context: StepContext = standalone(definition.name),
+): OperatorFunction<Case, Case> {
+  return definition.create(parseOptions(definition, options), context);
+}
+
+export { definition as normalizeIntensityDefinition };

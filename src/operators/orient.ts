@@ -1,0 +1,57 @@
+import type { OperatorFunction } from 'rxjs';
+import { z } from 'zod';
+import type { Case } from '../case.js';
+import { axcodesFault, parseAxcodes } from '../volume/orientation.js';
+import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
+import { geometryKeys, type Keys, keysType, mapVolumes } from './map.js';
+
+export interface OrientOptions {
+  /** The side each voxel axis points to, e.g. `RAS`. */
+  readonly axcodes: string;
+  /** Volumes to work on. Default: `image` and `label`, where present. */
+  readonly keys?: Keys;
+}
+
+const definition = defineOperator<OrientOptions>({
+  name: 'orient',
+  summary: 'Flips and reorders the voxel axes until they point along axcodes.',
+  mirrors: 'Orientationd, without as_closest_canonical',
+  lane: 'cpu',
+  options: {
+    axcodes: z
+      .string()
+      .describe('The side each voxel axis points to: one letter of each pair L/R, P/A and I/S'),
+    keys: keysType('image and label'),
+  },
+  check: ({ axcodes }) => {
+    const fault = axcodesFault(axcodes);
+    return fault ? [`axcodes ${fault}, but it is "${axcodes}"`] : [];
+  },
+  example: { axcodes: 'RAS' },
+  create: ({ axcodes, keys }, context) => {
+    const target = parseAxcodes(axcodes);
+    return mapVolumes(context, 'cpu', keys, geometryKeys, (volume) =>
+      context.runtime.run('reorient', volume, target),
+    );
+  },
+});
+
+/**
+ * Flips and reorders the voxel axes until they point along `axcodes`.
+ *
+ * Size [nx, ny, nz], x fastest, comes out permuted; channels stay. Voxels are copied, never interpolated, so HU stay
+ * HU. The affine (voxel index to mm, RAS+) follows the axes: every voxel keeps its position in mm. Oblique and sheared
+ * affines count as the orientation they are nearest to.
+ *
+ * Mirrors MONAI's `Orientationd`, without `as_closest_canonical`.
+ *
+ * @throws OptionError when built, if `axcodes` does not hold exactly one letter of each pair L/R, P/A and I/S.
+ */
+export function orient(
+  options: OrientOptions,
+  context: StepContext = standalone(definition.name),
+): OperatorFunction<Case, Case> {
+  return definition.create(parseOptions(definition, options), context);
+}
+
+export { definition as orientDefinition };

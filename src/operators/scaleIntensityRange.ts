@@ -1,0 +1,62 @@
+import type { OperatorFunction } from 'rxjs';
+import { z } from 'zod';
+import type { Case } from '../case.js';
+import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
+import { type Keys, keysType, mapVolumes } from './map.js';
+
+export interface ScaleIntensityRangeOptions {
+  /** Intensity (HU for CT) that becomes `bMin`. */
+  readonly aMin: number;
+  /** Intensity that becomes `bMax`. */
+  readonly aMax: number;
+  /** Lower end of the new range. Left out together with `bMax`: 0. */
+  readonly bMin?: number;
+  /** Upper end of the new range. Left out together with `bMin`: 1. */
+  readonly bMax?: number;
+  /** Cut what lies outside `bMin`..`bMax` off. Default: false. */
+  readonly clip?: boolean;
+  /** Volumes to work on. Default: `image`. */
+  readonly keys?: Keys;
+}
+
+const definition = defineOperator<ScaleIntensityRangeOptions>({
+  name: 'scaleIntensityRange',
+  summary: 'Maps intensities aMin..aMax linearly to bMin..bMax.',
+  mirrors: 'ScaleIntensityRanged',
+  lane: 'cpu',
+  options: {
+    aMin: z.number().describe('Intensity (HU for CT) that becomes bMin'),
+    aMax: z.number().describe('Intensity that becomes bMax'),
+    bMin: z.number().optional().describe('Lower end of the new range. Default, with bMax left out too: 0'),
+    bMax: z.number().optional().describe('Upper end of the new range. Default, with bMin left out too: 1'),
+    clip: z.boolean().default(false).describe('Cut off what lies outside bMin..bMax'),
+    keys: keysType('image'),
+  },
+  check: ({ aMin, aMax, bMin, bMax }) => [
+    ...(aMin > aMax ? [`aMin must not be above aMax, but they are ${aMin} and ${aMax}`] : []),
+    ...((bMin === undefined) !== (bMax === undefined)
+      ? ['bMin and bMax must be given together or not at all']
+      : []),
+  ],
+  example: { aMin: -57, aMax: 164, bMin: 0, bMax: 1, clip: true },
+  create: ({ keys, clip, ...range }, context) =>
+    mapVolumes(context, 'cpu', keys, ['image'], (volume) =>
+      context.runtime.run('scaleIntensityRange', volume, { ...range, clip: clip ?? false }),
+    ),
+});
+
+/**
+ * Maps intensities `aMin`..`aMax` linearly to `bMin`..`bMax`, as float32; with `clip`, what lies outside is cut off.
+ *
+ * Mirrors MONAI's `ScaleIntensityRanged`.
+ *
+ * @throws OptionError when built, if `aMin` is above `aMax` or only one of `bMin` and `bMax` is given.
+ */
+export function scaleIntensityRange(
+  options: ScaleIntensityRangeOptions,
+  context: StepContext = standalone(definition.name),
+): OperatorFunction<Case, Case> {
+  return definition.create(parseOptions(definition, options), context);
+}
+
+export { definition as scaleIntensityRangeDefinition };

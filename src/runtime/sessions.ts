@@ -1,0 +1,172 @@
+import { Worker } from 'node:worker_threads';
+import type { InferenceSession } from 'onnxruntime-node';
+import { ModelError, OptionError } from '../errors.js';
+import { allocate, type Vec3, type Volume, voxelCount } from '../volume/volume.js';
+import { type ModelAxes, planWindows, type WindowSettings, windowWeights } from '../volume/windows.js';
+import { processors } from './machine.js';
+import {
+  Control,
+  type InferenceJob,
+  type ModelShape,
+  type SessionReply,
+  type SessionRequest,
+  type SessionSetup,
+  stopJob,
+} from './session-worker.js';
+
+/** Most session threads on a CPU: more need more memory (a U-Net's activations each) than they bring speed. */
+const mostCpuSessions = 8;
+
+/**
+ * The sessions a device gets: on a CPU one single-threaded session per processor, which together finish more windows
+ * per second than one session with all threads (see docs/performance.md); on others one per device.
+ */
+export function sessionSetups(file: string, device: string): SessionSetup[] {
+  const [provider, ids] = device.split(':');
+  const name = provider === 'auto' ? 'cpu' : provider;
+  if (name === 'cpu') {
+    const sessions = Math.min(processors, mostCpuSessions);
+    const threads = Math.max(1, Math.floor(processors / sessions));
+    return Array.from({ length: sessions }, () => ({ file, providers: ['cpu'], threads }));
+  }
+  const known = ['cuda', 'tensorrt', 'webgpu', 'coreml', 'dml'];
+  if (!known.includes(name)) {
+    throw new OptionError(
+      `The device is "${device}", but it must be auto, cpu, ${known.join(', ')}, with device numbers behind a colon where there are several (cuda:0,1).`,
+    );
+  }
+  const numbers = (ids ?? '0').split(',').map(Number);
+  return numbers.map((deviceId) => ({
+    file,
+    providers: [{ name, deviceId } as InferenceSession.ExecutionProviderConfig],
+    threads: 1,
+  }));
+}
+
+/** A model that is loaded into its session threads. */
+export interface LoadedModel {
+  readonly shape: ModelShape;
+  /** How many session threads work on a volume together. */
+  readonly sessions: number;
+  /** Runs the model on one window of zeros: the shape of its output. */
+  probe(roiSize: Vec3, channels: number, axes: ModelAxes): Promise<readonly number[]>;
+  /** Slides the model over a volume; see the operator `inference`. The result holds `outChannels` channels of logits. */
+  infer(
+    volume: Volume,
+    axes: ModelAxes,
+    settings: WindowSettings,
+    batch: number,
+    outChannels: number,
+  ): Promise<Volume>;
+  /** Ends the session threads. */
+  close(): Promise<void>;
+}
+
+/** Loads a model into one thread per session. Throws ModelError when it cannot be loaded. */
+export async function loadModel(file: string, device: string): Promise<LoadedModel> {
+  const threads: SessionThread[] = [];
+  let shape: ModelShape;
+  try {
+    for (const setup of sessionSetups(file, device)) threads.push(new SessionThread(setup));
+    const shapes = await Promise.all(threads.map((thread) => thread.ready));
+    shape = shapes[0];
+  } catch (error) {
+    await Promise.all(threads.map((thread) => thread.close()));
+    throw error;
+  }
+  const onCpu = threads.length > 1 || device === 'cpu' || device === 'auto';
+  return {
+    shape,
+    sessions: threads.length,
+    async probe(roiSize, channels, axes) {
+      const reply = await threads[0].ask({ kind: 'probe', roiSize, channels, axes });
+      if (reply.kind !== 'probed') throw new ModelError(`The session answered "${reply.kind}" to a probe.`);
+      return reply.dims;
+    },
+    async infer(volume, axes, settings, batch, outChannels) {
+      const { size } = volume;
+      const plan = planWindows(size, settings);
+      const weights = windowWeights(plan.roiSize, settings);
+      const job: InferenceJob = {
+        data: volume.data,
+        size,
+        channels: volume.channels,
+        axes,
+        plan,
+        padding: settings,
+        batch: onCpu ? 1 : batch,
+        outChannels,
+        out: allocate('float32', voxelCount(size) * outChannels),
+        weights,
+        weightSums: weights && allocate('float32', voxelCount(size)),
+        control: allocate('int32', Control.length),
+      };
+      const outcomes = await Promise.allSettled(
+        threads.map((thread) =>
+          thread.ask({ kind: 'infer', job }).catch((error) => {
+            stopJob(job.control);
+            throw error;
+          }),
+        ),
+      );
+      for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+      return { ...volume, data: job.out, channels: outChannels, kind: 'logits' };
+    },
+    async close() {
+      await Promise.all(threads.map((thread) => thread.close()));
+    },
+  };
+}
+
+/** A worker thread that holds one session and answers one request at a time. */
+class SessionThread {
+  readonly ready: Promise<ModelShape>;
+  readonly #worker: Worker;
+  #pending: { resolve: (reply: SessionReply) => void; reject: (error: Error) => void } | undefined;
+  #ended: Error | undefined;
+
+  constructor(setup: SessionSetup) {
+    this.#worker = new Worker(new URL('./session-worker.js', import.meta.url), { workerData: setup });
+    this.#worker.on('message', (reply: SessionReply) => {
+      const pending = this.#pending;
+      this.#pending = undefined;
+      if (reply.kind === 'failed')
+        pending?.reject(new ModelError(`The model ${setup.file} failed: ${reply.message}`));
+      else pending?.resolve(reply);
+    });
+    const end = (why: string) => {
+      this.#ended ??= new ModelError(`The session thread of ${setup.file} ended: ${why}.`);
+      this.#pending?.reject(this.#ended);
+      this.#pending = undefined;
+    };
+    this.#worker.on('error', (error) => end(error.message));
+    this.#worker.on('exit', (code) => end(`exit code ${code}`));
+    this.ready = this.#reply().then((reply) => {
+      this.#worker.unref();
+      if (reply.kind !== 'ready')
+        throw new ModelError(`The session answered "${reply.kind}" when it started.`);
+      return reply.shape;
+    });
+  }
+
+  async ask(request: SessionRequest): Promise<SessionReply> {
+    if (this.#ended) throw this.#ended;
+    this.#worker.ref();
+    this.#worker.postMessage(request);
+    try {
+      return await this.#reply();
+    } finally {
+      this.#worker.unref();
+    }
+  }
+
+  #reply(): Promise<SessionReply> {
+    return new Promise((resolve, reject) => {
+      this.#pending = { resolve, reject };
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#worker.terminate();
+  }
+}

@@ -1,0 +1,166 @@
+import type { Affine, Grid, Vec3 } from './volume.js';
+
+/** The affine that leaves everything where it is. */
+export const identityAffine: Affine = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1];
+
+/** The matrix product `a b`. */
+export function multiply(a: Affine, b: Affine): number[] {
+  const out = new Array<number>(16);
+  for (let row = 0; row < 4; row++) {
+    for (let column = 0; column < 4; column++) {
+      let sum = 0;
+      for (let k = 0; k < 4; k++) sum += a[4 * row + k] * b[4 * k + column];
+      out[4 * row + column] = sum;
+    }
+  }
+  return out;
+}
+
+/** Where a voxel index (or any point) ends up. */
+export function transformPoint(affine: Affine, [x, y, z]: Vec3): [number, number, number] {
+  const row = (r: number) =>
+    affine[4 * r] * x + affine[4 * r + 1] * y + affine[4 * r + 2] * z + affine[4 * r + 3];
+  return [row(0), row(1), row(2)];
+}
+
+/** The solution X of `a X = b`, by Gaussian elimination with partial pivoting; undefined when `a` is singular. */
+export function solve(a: Affine, b: Affine): number[] | undefined {
+  const left = [...a];
+  const right = [...b];
+  const largest = Math.max(...left.map(Math.abs));
+  for (let column = 0; column < 4; column++) {
+    let pivot = column;
+    for (let row = column + 1; row < 4; row++) {
+      if (Math.abs(left[4 * row + column]) > Math.abs(left[4 * pivot + column])) pivot = row;
+    }
+    if (!(Math.abs(left[4 * pivot + column]) > largest * 1e-14)) return undefined;
+    for (let k = 0; k < 4; k++) {
+      [left[4 * column + k], left[4 * pivot + k]] = [left[4 * pivot + k], left[4 * column + k]];
+      [right[4 * column + k], right[4 * pivot + k]] = [right[4 * pivot + k], right[4 * column + k]];
+    }
+    for (let row = column + 1; row < 4; row++) {
+      const factor = left[4 * row + column] / left[4 * column + column];
+      if (factor === 0) continue;
+      for (let k = column; k < 4; k++) left[4 * row + k] -= factor * left[4 * column + k];
+      for (let k = 0; k < 4; k++) right[4 * row + k] -= factor * right[4 * column + k];
+    }
+  }
+  for (let column = 3; column >= 0; column--) {
+    for (let k = 0; k < 4; k++) {
+      let sum = right[4 * column + k];
+      for (let row = column + 1; row < 4; row++) sum -= left[4 * column + row] * right[4 * row + k];
+      right[4 * column + k] = sum / left[4 * column + column];
+    }
+  }
+  return right;
+}
+
+/** The inverse of an affine; undefined when it is singular. */
+export function invertAffine(affine: Affine): number[] | undefined {
+  return solve(affine, identityAffine);
+}
+
+/** The length in mm of one step along each voxel axis. */
+export function spacingOf(affine: Affine): [number, number, number] {
+  const length = (axis: number) => Math.hypot(affine[axis], affine[4 + axis], affine[8 + axis]);
+  return [length(0), length(1), length(2)];
+}
+
+/** True when the affine is made of finite numbers and has an inverse. */
+export function isUsableAffine(affine: Affine): boolean {
+  return affine.every(Number.isFinite) && invertAffine(affine) !== undefined;
+}
+
+/** True when no entry differs by more than `tolerance` plus 1e-5 of its size (numpy's `allclose`). */
+export function closeAffines(a: Affine, b: Affine, tolerance = 1e-3): boolean {
+  return a.every((value, i) => Math.abs(value - b[i]) <= tolerance + 1e-5 * Math.abs(b[i]));
+}
+
+/** True when two grids hold the same voxels at the same places, within `tolerance` mm per step. */
+export function sameGrid(a: Grid, b: Grid, tolerance = 1e-3): boolean {
+  return a.size.every((n, i) => n === b.size[i]) && closeAffines(a.affine, b.affine, tolerance);
+}
+
+/**
+ * The affine with the same directions but `pixdim` mm per step, and no translation.
+ *
+ * The directions are those of the orthogonal matrix Q of a QR decomposition of the affine's 3x3 part, so shears are
+ * taken out; this is MONAI's `zoom_affine` (with its Cholesky factor of AᵀA, which equals R). With `diagonal`, the
+ * axes become the world's.
+ */
+export function zoomAffine(affine: Affine, pixdim: Vec3, diagonal = false): number[] {
+  const out = [...identityAffine];
+  if (diagonal) {
+    for (let axis = 0; axis < 3; axis++) out[5 * axis] = pixdim[axis];
+    return out;
+  }
+  const columns = [0, 1, 2].map((axis) => [affine[axis], affine[4 + axis], affine[8 + axis]]);
+  const directions: number[][] = [];
+  for (const column of columns) {
+    const rest = [...column];
+    for (const direction of directions) {
+      const along = column.reduce((sum, value, i) => sum + value * direction[i], 0);
+      for (let i = 0; i < 3; i++) rest[i] -= along * direction[i];
+    }
+    const length = Math.hypot(...rest);
+    directions.push(rest.map((value) => value / length));
+  }
+  directions.forEach((direction, axis) => {
+    for (let row = 0; row < 3; row++) out[4 * row + axis] = direction[row] * pixdim[axis];
+  });
+  return out;
+}
+
+/** Rounds to the nearest whole number, halves to the even one, as numpy and PyTorch do. */
+export function roundHalfEven(value: number): number {
+  const floor = Math.floor(value);
+  const rest = value - floor;
+  if (rest < 0.5) return floor;
+  if (rest > 0.5) return floor + 1;
+  return floor % 2 === 0 ? floor : floor + 1;
+}
+
+/**
+ * The grid that covers `from` with the directions and spacing of `target`: how many voxels, and the translation that
+ * puts its first voxel on the corner voxel of `from` that lies lowest along the new axes. With `scaleExtent` the
+ * volumes' outer faces coincide instead of their outer voxels' centres. MONAI's `compute_shape_offset`.
+ */
+export function coveringGrid(from: Grid, target: Affine, scaleExtent = false): Grid {
+  const size = from.size;
+  const low = scaleExtent ? -0.5 : 0;
+  const high = size.map((n) => (scaleExtent ? n - 0.5 : n - 1));
+  const toTarget = solve(target, from.affine);
+  if (!toTarget) throw new RangeError('The target affine is singular.');
+  const corners: Vec3[] = [];
+  for (const x of [low, high[0]]) {
+    for (const y of [low, high[1]]) for (const z of [low, high[2]]) corners.push([x, y, z]);
+  }
+  const mapped = corners.map((corner) => transformPoint(toTarget, corner));
+  const lowest = [0, 1, 2].map((axis) => Math.min(...mapped.map((point) => point[axis])));
+  const extents = [0, 1, 2].map((axis) => Math.max(...mapped.map((point) => point[axis])) - lowest[axis]);
+  const newSize = extents.map((extent) =>
+    Math.max(1, roundHalfEven(scaleExtent ? extent : extent + 1)),
+  ) as unknown as Vec3;
+
+  const affine = [...target];
+  const corner = mapped.findIndex((point) => point.every((value, axis) => value - lowest[axis] <= 1e-8));
+  let offset: readonly number[];
+  if (corner >= 0) {
+    offset = transformPoint(from.affine, corners[corner]);
+  } else {
+    // Sheared: no single corner is lowest along all axes, so the centres are made to coincide.
+    const centre = transformPoint(from.affine, [size[0] / 2, size[1] / 2, size[2] / 2]);
+    const reach = transformPoint(
+      [...target.slice(0, 3), 0, ...target.slice(4, 7), 0, ...target.slice(8, 11), 0, 0, 0, 0, 1],
+      [newSize[0] / 2, newSize[1] / 2, newSize[2] / 2],
+    );
+    offset = centre.map((value, axis) => value - reach[axis]);
+  }
+  if (scaleExtent) {
+    const inside = size.map((n, axis) => 0.5 * (n / newSize[axis] - 1)) as unknown as Vec3;
+    const shifted = transformPoint(from.affine, inside);
+    offset = shifted.map((value, axis) => Math.abs(value) * Math.sign(offset[axis]));
+  }
+  for (let row = 0; row < 3; row++) affine[4 * row + 3] = offset[row];
+  return { size: newSize, affine };
+}

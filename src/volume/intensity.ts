@@ -1,0 +1,89 @@
+import { allocate, type Volume, voxelCount } from './volume.js';
+
+/** The options of `scaleIntensityRange`. */
+export interface IntensityRange {
+  readonly aMin: number;
+  readonly aMax: number;
+  readonly bMin?: number;
+  readonly bMax?: number;
+  readonly clip: boolean;
+}
+
+/**
+ * Maps aMin..aMax linearly to bMin..bMax (to 0..1 where both are left out), as float32. Where aMin equals aMax, values
+ * are shifted by -aMin (and +bMin); MONAI's `ScaleIntensityRange`.
+ */
+export function scaleIntensityRange(volume: Volume, range: IntensityRange): Volume {
+  const { aMin, aMax, bMin, bMax, clip } = range;
+  const data = allocate('float32', volume.data.length);
+  const from = volume.data;
+  const flat = aMax === aMin;
+  const scaled = bMin !== undefined && bMax !== undefined;
+  const factor = flat ? 1 : (scaled ? bMax - bMin : 1) / (aMax - aMin);
+  const offset = (flat || scaled ? (bMin ?? 0) : 0) - aMin * factor;
+  const low = clip ? (bMin ?? Number.NEGATIVE_INFINITY) : Number.NEGATIVE_INFINITY;
+  const high = clip ? (bMax ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
+  for (let i = 0; i < from.length; i++) {
+    const value = from[i] * factor + offset;
+    data[i] = Math.max(low, Math.min(value, high));
+  }
+  return { ...volume, data, kind: 'image' };
+}
+
+/** The options of `normalizeIntensity`; a list holds one value per channel. */
+export interface Normalization {
+  readonly subtrahend?: number | readonly number[];
+  readonly divisor?: number | readonly number[];
+  readonly nonzero: boolean;
+  readonly channelWise: boolean;
+}
+
+/**
+ * Subtracts the mean and divides by the (population) standard deviation, or by the numbers given, over all voxels or the
+ * nonzero ones only, which are then the only ones changed. A zero divisor counts as 1. MONAI's `NormalizeIntensity`.
+ */
+export function normalizeIntensity(volume: Volume, options: Normalization): Volume {
+  const data = allocate('float32', volume.data.length);
+  data.set(volume.data);
+  const count = voxelCount(volume.size);
+  if (options.channelWise) {
+    for (let channel = 0; channel < volume.channels; channel++) {
+      const pick = (value: number | readonly number[] | undefined) =>
+        typeof value === 'object' ? value[channel] : value;
+      normalize(data.subarray(channel * count, (channel + 1) * count), {
+        nonzero: options.nonzero,
+        subtrahend: pick(options.subtrahend),
+        divisor: pick(options.divisor),
+      });
+    }
+  } else {
+    normalize(data, options as Parameters<typeof normalize>[1]);
+  }
+  return { ...volume, data, kind: 'image' };
+}
+
+function normalize(
+  data: Float32Array,
+  options: { nonzero: boolean; subtrahend?: number; divisor?: number },
+): void {
+  const counts = (value: number) => !options.nonzero || value !== 0;
+  let n = 0;
+  let sum = 0;
+  for (const value of data) {
+    if (counts(value)) {
+      n++;
+      sum += value;
+    }
+  }
+  if (n === 0) return;
+  const mean = sum / n;
+  let squares = 0;
+  if (options.divisor === undefined) {
+    for (const value of data) if (counts(value)) squares += (value - mean) ** 2;
+  }
+  const subtrahend = options.subtrahend ?? mean;
+  const divisor = (options.divisor ?? Math.sqrt(squares / n)) || 1;
+  for (let i = 0; i < data.length; i++) {
+    if (counts(data[i])) data[i] = (data[i] - subtrahend) / divisor;
+  }
+}

@@ -1,0 +1,25 @@
+import { cropOrPad } from './crop.js';
+import { inverseAxisMap } from './orientation.js';
+import { mapAxes } from './reorient.js';
+import { resampleTo } from './resample.js';
+import type { HistoryStep, InterpolationMode, Vec3, Volume } from './volume.js';
+
+/**
+ * Undoes geometric steps, the last one first, and so brings a volume back to the grid that they began with, exactly:
+ * size and affine are those noted in the history. What was cropped away comes back as zeros.
+ */
+export function invertHistory(
+  volume: Volume,
+  history: readonly HistoryStep[],
+  mode: InterpolationMode,
+): Volume {
+  let result = volume;
+  for (const step of [...history].reverse()) {
+    const { size, affine } = step.from;
+    if (step.step === 'orient') result = mapAxes(result, inverseAxisMap(step));
+    else if (step.step === 'resample') result = resampleTo(result, step.from, mode, step.padding);
+    else result = cropOrPad(result, step.start.map((at) => -at) as unknown as Vec3, size);
+    result = { ...result, size, affine };
+  }
+  return { ...result, history: [] };
+}

@@ -1,0 +1,292 @@
+import {
+  closeAffines,
+  coveringGrid,
+  identityAffine,
+  roundHalfEven,
+  solve,
+  spacingOf,
+  zoomAffine,
+} from './affine.js';
+import {
+  type Affine,
+  allocate,
+  allocateLike,
+  type Grid,
+  type InterpolationMode,
+  type ResamplePadding,
+  type Vec3,
+  type Volume,
+  type VoxelArray,
+  voxelCount,
+} from './volume.js';
+
+/** How `respace` works; see the operator `spacing`. */
+export interface RespaceSettings {
+  readonly pixdim: Vec3;
+  readonly minPixdim?: readonly number[];
+  readonly maxPixdim?: readonly number[];
+  readonly mode: InterpolationMode;
+  readonly padding: ResamplePadding;
+  readonly diagonal: boolean;
+  readonly scaleExtent: boolean;
+}
+
+/** Voxel sizes nearer to the wanted ones than this, in mm, are kept as they are (MONAI's `AFFINE_TOL`). */
+const affineTolerance = 1e-3;
+
+/** The grid that `respace` gives a volume. */
+export function respacedGrid(from: Grid, settings: Omit<RespaceSettings, 'mode' | 'padding'>): Grid {
+  const pixdim = spacingOf(from.affine).map((current, axis) => {
+    const target = settings.pixdim[axis];
+    const low = Math.min(settings.minPixdim?.[axis] ?? target, target) - affineTolerance;
+    const high = Math.max(settings.maxPixdim?.[axis] ?? target, target) + affineTolerance;
+    return low <= current && current <= high ? current : target;
+  }) as unknown as Vec3;
+  return coveringGrid(from, zoomAffine(from.affine, pixdim, settings.diagonal), settings.scaleExtent);
+}
+
+/** Resamples a volume to voxels of `pixdim` mm; MONAI 1.3.2's `Spacing`. */
+export function respace(volume: Volume, settings: RespaceSettings): Volume {
+  return resampleTo(volume, respacedGrid(volume, settings), settings.mode, settings.padding);
+}
+
+/**
+ * Resamples a volume onto another grid: each new voxel takes the value at its place in mm, trilinear (as float32) or
+ * of the nearest voxel (same type). A volume that lies on that grid within 1e-3 is returned as it is, with its own
+ * affine. MONAI 1.3.2's `SpatialResample`.
+ */
+export function resampleTo(
+  volume: Volume,
+  grid: Grid,
+  mode: InterpolationMode,
+  padding: ResamplePadding = 'border',
+): Volume {
+  const { size, affine } = volume;
+  const map = solve(affine, grid.affine);
+  if (!map) throw new RangeError('The affine of the volume is singular.');
+  const sameSize = size.every((n, axis) => n === grid.size[axis]);
+  if (
+    sameSize &&
+    (closeAffines(affine, grid.affine, affineTolerance) || closeAffines(map, identityAffine, affineTolerance))
+  ) {
+    return volume;
+  }
+  const inCount = voxelCount(size);
+  const outCount = voxelCount(grid.size);
+  const data =
+    mode === 'nearest'
+      ? allocateLike(volume.data, outCount * volume.channels)
+      : allocate('float32', outCount * volume.channels);
+  const separable = isDiagonal(map, grid.size);
+  const axes = [0, 1, 2].map((axis) => {
+    const coordinates = separable
+      ? axisCoordinates(map[5 * axis], map[4 * axis + 3], size[axis], grid.size[axis])
+      : undefined;
+    return coordinates && { coordinates, ...axisTaps(coordinates, size[axis], padding) };
+  });
+  for (let channel = 0; channel < volume.channels; channel++) {
+    const from = volume.data.subarray(channel * inCount, (channel + 1) * inCount);
+    const out = data.subarray(channel * outCount, (channel + 1) * outCount);
+    if (separable) {
+      const [x, y, z] = axes as AxisTaps[];
+      if (mode === 'nearest') nearestSeparable(from, size, x, y, z, out);
+      else linearSeparable(from, size, x, y, z, out as Float32Array);
+    } else {
+      resampleAffine(from, size, map, grid.size, mode, padding, out);
+    }
+  }
+  return {
+    ...volume,
+    ...grid,
+    data,
+    history: [...volume.history, { step: 'resample', from: { size, affine }, padding }],
+  };
+}
+
+/** True when every axis of the one grid runs along the same axis of the other, to a millionth of a voxel overall. */
+function isDiagonal(map: Affine, size: Vec3): boolean {
+  for (let row = 0; row < 3; row++) {
+    for (let column = 0; column < 3; column++) {
+      if (row !== column && Math.abs(map[4 * row + column]) * size[column] > 1e-6) return false;
+    }
+  }
+  return true;
+}
+
+/**
+ * Where each of `outSize` new voxels lies on an axis of `inSize` old ones: `scale * j + offset`.
+ *
+ * The sum is taken by way of PyTorch's normalised coordinates (affine_grid and grid_sample, align_corners false), in
+ * the same order of float64 operations: where new voxels fall exactly between two old ones, the last bit decides which
+ * is the nearest.
+ */
+function axisCoordinates(scale: number, offset: number, inSize: number, outSize: number): Float64Array {
+  const normalise = 2 / inSize;
+  const denormalise = 1 / (2 / outSize);
+  const shift = -(1 / outSize - 1) * denormalise;
+  const theta = normalise * scale * denormalise;
+  const move = normalise * scale * shift + (normalise * offset + (1 / inSize - 1));
+  const out = new Float64Array(outSize);
+  const step = outSize > 1 ? 2 / (outSize - 1) : 0;
+  for (let j = 0; j < outSize; j++) {
+    let base = outSize > 1 ? (j < outSize / 2 ? -1 + step * j : 1 - step * (outSize - 1 - j)) : 0;
+    if (outSize > 1) base = (base * (outSize - 1)) / outSize;
+    const normalised = base * theta + move;
+    out[j] = ((normalised + 1) * inSize - 1) / 2;
+  }
+  return out;
+}
+
+/** For each new voxel of an axis, the two old ones it lies between and their weights; the nearest, or -1 for none. */
+interface AxisTaps {
+  readonly low: Int32Array;
+  readonly high: Int32Array;
+  readonly lowWeight: Float64Array;
+  readonly highWeight: Float64Array;
+  readonly nearest: Int32Array;
+}
+
+function axisTaps(coordinates: Float64Array, size: number, padding: ResamplePadding): AxisTaps {
+  const n = coordinates.length;
+  const taps = {
+    low: new Int32Array(n),
+    high: new Int32Array(n),
+    lowWeight: new Float64Array(n),
+    highWeight: new Float64Array(n),
+    nearest: new Int32Array(n),
+  };
+  for (let j = 0; j < n; j++) {
+    const at = padding === 'border' ? Math.min(Math.max(coordinates[j], 0), size - 1) : coordinates[j];
+    const floor = Math.floor(at);
+    const inside = (index: number) => index >= 0 && index < size;
+    taps.low[j] = inside(floor) ? floor : 0;
+    taps.lowWeight[j] = inside(floor) ? floor + 1 - at : 0;
+    taps.high[j] = inside(floor + 1) ? floor + 1 : taps.low[j];
+    taps.highWeight[j] = inside(floor + 1) ? at - floor : 0;
+    const nearest = roundHalfEven(at);
+    taps.nearest[j] = inside(nearest) ? nearest : -1;
+  }
+  return taps;
+}
+
+function nearestSeparable(
+  data: VoxelArray,
+  size: Vec3,
+  x: AxisTaps,
+  y: AxisTaps,
+  z: AxisTaps,
+  out: VoxelArray,
+): void {
+  const nx = x.nearest.length;
+  let to = 0;
+  for (const k of z.nearest) {
+    for (const j of y.nearest) {
+      if (k >= 0 && j >= 0) {
+        const row = (k * size[1] + j) * size[0];
+        for (let i = 0; i < nx; i++) {
+          const from = x.nearest[i];
+          if (from >= 0) out[to + i] = data[row + from];
+        }
+      }
+      to += nx;
+    }
+  }
+}
+
+/**
+ * Trilinear interpolation axis by axis: each slice of the input that is needed is respaced in x and y once, and new
+ * slices are blended from the two that they lie between. In float64 until the end, as MONAI does it.
+ */
+function linearSeparable(
+  data: VoxelArray,
+  size: Vec3,
+  x: AxisTaps,
+  y: AxisTaps,
+  z: AxisTaps,
+  out: Float32Array,
+): void {
+  const [nx, ny, nz] = [x.low.length, y.low.length, z.low.length];
+  const rows = new Float64Array(nx * size[1]);
+  const slices = [new Float64Array(nx * ny), new Float64Array(nx * ny)];
+  const held = [-1, -1];
+
+  const respaceSlice = (k: number, slice: Float64Array) => {
+    for (let j = 0; j < size[1]; j++) {
+      const row = (k * size[1] + j) * size[0];
+      const to = j * nx;
+      for (let i = 0; i < nx; i++) {
+        rows[to + i] = data[row + x.low[i]] * x.lowWeight[i] + data[row + x.high[i]] * x.highWeight[i];
+      }
+    }
+    for (let j = 0; j < ny; j++) {
+      const low = y.low[j] * nx;
+      const high = y.high[j] * nx;
+      const lowWeight = y.lowWeight[j];
+      const highWeight = y.highWeight[j];
+      const to = j * nx;
+      for (let i = 0; i < nx; i++) slice[to + i] = rows[low + i] * lowWeight + rows[high + i] * highWeight;
+    }
+  };
+  const sliceAt = (k: number, keep: number): Float64Array => {
+    let place = held.indexOf(k);
+    if (place < 0) {
+      place = held[0] === keep ? 1 : 0;
+      respaceSlice(k, slices[place]);
+      held[place] = k;
+    }
+    return slices[place];
+  };
+
+  for (let k = 0; k < nz; k++) {
+    const low = sliceAt(z.low[k], z.high[k]);
+    const high = sliceAt(z.high[k], z.low[k]);
+    const lowWeight = z.lowWeight[k];
+    const highWeight = z.highWeight[k];
+    const to = k * nx * ny;
+    for (let i = 0; i < nx * ny; i++) out[to + i] = low[i] * lowWeight + high[i] * highWeight;
+  }
+}
+
+/** Resampling along any affine map, for sheared and rotated grids: every new voxel looks up its eight neighbours. */
+function resampleAffine(
+  data: VoxelArray,
+  size: Vec3,
+  map: Affine,
+  outSize: Vec3,
+  mode: InterpolationMode,
+  padding: ResamplePadding,
+  out: VoxelArray,
+): void {
+  const [nx, ny, nz] = size;
+  const border = padding === 'border';
+  const clamp = (value: number, n: number) => (border ? Math.min(Math.max(value, 0), n - 1) : value);
+  const voxel = (i: number, j: number, k: number) =>
+    i >= 0 && i < nx && j >= 0 && j < ny && k >= 0 && k < nz ? data[(k * ny + j) * nx + i] : 0;
+  let to = 0;
+  for (let k = 0; k < outSize[2]; k++) {
+    for (let j = 0; j < outSize[1]; j++) {
+      for (let i = 0; i < outSize[0]; i++) {
+        const x = clamp(map[0] * i + map[1] * j + map[2] * k + map[3], nx);
+        const y = clamp(map[4] * i + map[5] * j + map[6] * k + map[7], ny);
+        const z = clamp(map[8] * i + map[9] * j + map[10] * k + map[11], nz);
+        if (mode === 'nearest') {
+          out[to++] = voxel(roundHalfEven(x), roundHalfEven(y), roundHalfEven(z));
+          continue;
+        }
+        const x0 = Math.floor(x);
+        const y0 = Math.floor(y);
+        const z0 = Math.floor(z);
+        const fx = x - x0;
+        const fy = y - y0;
+        const fz = z - z0;
+        let sum = 0;
+        for (let corner = 0; corner < 8; corner++) {
+          const [dx, dy, dz] = [corner & 1, (corner >> 1) & 1, corner >> 2];
+          const weight = (dx ? fx : 1 - fx) * (dy ? fy : 1 - fy) * (dz ? fz : 1 - fz);
+          if (weight !== 0) sum += weight * voxel(x0 + dx, y0 + dy, z0 + dz);
+        }
+        out[to++] = sum;
+      }
+    }
+  }
+}

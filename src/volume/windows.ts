@@ -1,0 +1,192 @@
+import { type PaddingMode, paddedIndices } from './crop.js';
+import type { Vec3, VoxelArray } from './volume.js';
+
+/** How a volume is cut into windows; see the operator `inference`. */
+export interface WindowSettings {
+  /** Size of a window in voxels; zero and less take the volume's own. */
+  readonly roiSize: Vec3;
+  /** Share of a window that the next one repeats, 0 up to but not including 1, per axis. */
+  readonly overlap: Vec3;
+  readonly mode: 'constant' | 'gaussian';
+  /** Standard deviation of the Gaussian weights as a share of the window, per axis. */
+  readonly sigmaScale: Vec3;
+  readonly paddingMode: PaddingMode;
+  readonly cval: number;
+}
+
+/** Where the windows of a volume lie. */
+export interface WindowPlan {
+  readonly roiSize: Vec3;
+  /** Per axis, the first voxel of each window, in the volume's own index: negative where the volume is padded. */
+  readonly starts: readonly [readonly number[], readonly number[], readonly number[]];
+  readonly count: number;
+}
+
+/**
+ * The windows of MONAI 1.3.2's `sliding_window_inference`: a volume smaller than a window is padded on both sides (the
+ * odd voxel behind); windows step by `roiSize * (1 - overlap)`, at least one voxel, and the last one is moved back to
+ * end with the volume.
+ */
+export function planWindows(size: Vec3, settings: Pick<WindowSettings, 'roiSize' | 'overlap'>): WindowPlan {
+  const roiSize = size.map((n, axis) => (settings.roiSize[axis] > 0 ? settings.roiSize[axis] : n));
+  const starts = size.map((n, axis) => {
+    const roi = roiSize[axis];
+    if (n <= roi) return [-Math.floor((roi - n) / 2) + 0];
+    const step = Math.max(Math.trunc(roi * (1 - settings.overlap[axis])), 1);
+    const count = Math.ceil((n - roi) / step) + 1;
+    return Array.from({ length: count }, (_, i) => Math.min(i * step, n - roi));
+  });
+  return {
+    roiSize: roiSize as unknown as Vec3,
+    starts: starts as unknown as WindowPlan['starts'],
+    count: starts.reduce((product, list) => product * list.length, 1),
+  };
+}
+
+/** The first voxel of window `index`; z varies fastest, as in MONAI, so that sums are taken in the same order. */
+export function windowStart({ starts: [xs, ys, zs] }: WindowPlan, index: number): Vec3 {
+  const plane = ys.length * zs.length;
+  return [
+    xs[Math.floor(index / plane)],
+    ys[Math.floor(index / zs.length) % ys.length],
+    zs[index % zs.length],
+  ];
+}
+
+/** In which order a model reads the voxels of a window: z fastest (`xyz`, MONAI) or x fastest (`zyx`, ITK, nnU-Net). */
+export type ModelAxes = 'xyz' | 'zyx';
+
+/** Copies a window of a volume (x fastest) into `out`, in the model's order of axes, padded where it reaches outside. */
+export function cutWindow(
+  data: VoxelArray,
+  size: Vec3,
+  channels: number,
+  start: Vec3,
+  roiSize: Vec3,
+  axes: ModelAxes,
+  padding: Pick<WindowSettings, 'paddingMode' | 'cval'>,
+  out: Float32Array,
+): void {
+  const [nx, ny, nz] = roiSize;
+  const inside = start.every((at, axis) => at >= 0 && at + roiSize[axis] <= size[axis]);
+  const indices = (axis: number) =>
+    paddedIndices(start[axis], roiSize[axis], size[axis], padding.paddingMode);
+  const [xs, ys, zs] = [indices(0), indices(1), indices(2)];
+  const strideX = axes === 'xyz' ? ny * nz : 1;
+  for (let c = 0; c < channels; c++) {
+    for (let j = 0; j < ny; j++) {
+      for (let k = 0; k < nz; k++) {
+        let to = c * nx * ny * nz + (axes === 'xyz' ? j * nz + k : (k * ny + j) * nx);
+        if (inside) {
+          let from = ((c * size[2] + start[2] + k) * size[1] + start[1] + j) * size[0] + start[0];
+          if (axes === 'zyx') out.set(data.subarray(from, from + nx), to);
+          else for (let i = 0; i < nx; i++, to += strideX) out[to] = data[from++];
+        } else if (ys[j] < 0 || zs[k] < 0) {
+          for (let i = 0; i < nx; i++, to += strideX) out[to] = padding.cval;
+        } else {
+          const row = ((c * size[2] + zs[k]) * size[1] + ys[j]) * size[0];
+          for (let i = 0; i < nx; i++, to += strideX) out[to] = xs[i] < 0 ? padding.cval : data[row + xs[i]];
+        }
+      }
+    }
+  }
+}
+
+/**
+ * Adds a window of model output to `out` (x fastest, the volume's own size), each voxel times its weight where weights
+ * are given (in the volume's order, x fastest). What lies outside the volume is dropped.
+ */
+export function addWindow(
+  window: Float32Array,
+  channels: number,
+  start: Vec3,
+  roiSize: Vec3,
+  axes: ModelAxes,
+  weights: Float32Array | undefined,
+  size: Vec3,
+  out: Float32Array,
+): void {
+  const [nx, ny, nz] = roiSize;
+  const first = Math.max(0, -start[0]);
+  const last = Math.min(nx, size[0] - start[0]);
+  const strideX = axes === 'xyz' ? ny * nz : 1;
+  for (let c = 0; c < channels; c++) {
+    for (let j = 0; j < ny; j++) {
+      const y = start[1] + j;
+      if (y < 0 || y >= size[1]) continue;
+      for (let k = 0; k < nz; k++) {
+        const z = start[2] + k;
+        if (z < 0 || z >= size[2]) continue;
+        let from = c * nx * ny * nz + (axes === 'xyz' ? j * nz + k : (k * ny + j) * nx) + first * strideX;
+        let to = ((c * size[2] + z) * size[1] + y) * size[0] + start[0] + first;
+        if (weights) {
+          let w = (k * ny + j) * nx + first;
+          for (let i = first; i < last; i++, from += strideX) out[to++] += window[from] * weights[w++];
+        } else {
+          for (let i = first; i < last; i++, from += strideX) out[to++] += window[from];
+        }
+      }
+    }
+  }
+}
+
+/**
+ * The weights of a window's voxels, x fastest: a product of Gaussians around the window's middle, with `sigmaScale`
+ * window sizes as standard deviation, nowhere below its own minimum or 1e-3. Undefined for equal weights. MONAI 1.3.2's
+ * `compute_importance_map`.
+ */
+export function windowWeights(
+  roiSize: Vec3,
+  settings: Pick<WindowSettings, 'mode' | 'sigmaScale'>,
+): Float32Array | undefined {
+  if (settings.mode === 'constant') return undefined;
+  const [gx, gy, gz] = roiSize.map((n, axis) => {
+    const sigma = settings.sigmaScale[axis] * n;
+    return Float32Array.from({ length: n }, (_, i) =>
+      Math.exp(-((i - (n - 1) / 2) ** 2) / (2 * sigma * sigma)),
+    );
+  });
+  const weights = new Float32Array(roiSize[0] * roiSize[1] * roiSize[2]);
+  let to = 0;
+  let least = Number.POSITIVE_INFINITY;
+  for (const z of gz) {
+    for (const y of gy) {
+      for (const x of gx) {
+        // x times y first, then z: the order of MONAI's outer products, rounded to float32 after each.
+        weights[to] = Math.fround(x * y) * z;
+        least = Math.min(least, weights[to++]);
+      }
+    }
+  }
+  const floor = Math.max(least, 1e-3);
+  for (let i = 0; i < weights.length; i++) if (weights[i] < floor) weights[i] = floor;
+  return weights;
+}
+
+/** Divides summed window outputs by the number of windows over each voxel, in place: equal weights need no volume. */
+export function divideByCounts_(out: Float32Array, channels: number, size: Vec3, plan: WindowPlan): void {
+  const [xs, ys, zs] = size.map((n, axis) => {
+    const counts = new Float64Array(n);
+    for (const start of plan.starts[axis]) {
+      for (let i = Math.max(start, 0); i < Math.min(start + plan.roiSize[axis], n); i++) counts[i]++;
+    }
+    return counts;
+  });
+  let at = 0;
+  for (let c = 0; c < channels; c++) {
+    for (let k = 0; k < size[2]; k++) {
+      for (let j = 0; j < size[1]; j++) {
+        const row = ys[j] * zs[k];
+        for (let i = 0; i < size[0]; i++) out[at++] /= xs[i] * row;
+      }
+    }
+  }
+}
+
+/** Divides summed window outputs by the sum of the weights over each voxel, in place. */
+export function divideByWeights_(out: Float32Array, channels: number, weightSums: Float32Array): void {
+  const count = weightSums.length;
+  for (let c = 0; c < channels; c++) {
+    for (let i = 0; i < count; i++) out[c * count + i] /= weightSums[i];
+  }
+}

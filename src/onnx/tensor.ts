@@ -1,0 +1,162 @@
+import protobuf from 'onnx-proto';
+import { ModelError, show } from '../errors.js';
+import { fromFloat16 } from './float16.js';
+
+const { onnx } = protobuf;
+type TensorProto = protobuf.onnx.ITensorProto;
+
+/** The element types of tensors, by ONNX's names, with the array that holds each. Float16 and bfloat16 are held as bits. */
+const arrays = {
+  float32: Float32Array,
+  float64: Float64Array,
+  float16: Uint16Array,
+  bfloat16: Uint16Array,
+  int8: Int8Array,
+  uint8: Uint8Array,
+  int16: Int16Array,
+  uint16: Uint16Array,
+  int32: Int32Array,
+  uint32: Uint32Array,
+  int64: BigInt64Array,
+  uint64: BigUint64Array,
+  bool: Uint8Array,
+} as const;
+
+export type ElementType = keyof typeof arrays;
+export type TensorArray =
+  | Float32Array
+  | Float64Array
+  | Int8Array
+  | Uint8Array
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array
+  | BigInt64Array
+  | BigUint64Array;
+
+/** ONNX's numbers of the element types (`TensorProto.DataType`). */
+const typeNumbers: Readonly<Record<ElementType, number>> = {
+  float32: 1,
+  uint8: 2,
+  int8: 3,
+  uint16: 4,
+  int16: 5,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float16: 10,
+  float64: 11,
+  uint32: 12,
+  uint64: 13,
+  bfloat16: 16,
+};
+
+/** A constant tensor: the last axis varies fastest. */
+export interface Tensor {
+  readonly type: ElementType;
+  /** Empty for a scalar. */
+  readonly dims: readonly number[];
+  readonly data: TensorArray;
+}
+
+/** The number of elements of a shape. */
+export function sizeOf(dims: readonly number[]): number {
+  return dims.reduce((product, n) => product * n, 1);
+}
+
+/** A tensor of any type. Throws ModelError when the number of values does not fit the dimensions. */
+export function tensor(type: ElementType, dims: readonly number[], data: TensorArray): Tensor {
+  if (data.length !== sizeOf(dims)) {
+    throw new ModelError(
+      `A ${type} tensor of ${show(dims)} holds ${sizeOf(dims)} values, but ${data.length} were given.`,
+    );
+  }
+  return { type, dims, data };
+}
+
+/** A float32 tensor. */
+export function floats(dims: readonly number[], values: ArrayLike<number>): Tensor {
+  return tensor('float32', dims, values instanceof Float32Array ? values : Float32Array.from(values));
+}
+
+/** A one-dimensional int64 tensor, as ONNX wants shapes, axes and pads. */
+export function int64s(values: readonly number[]): Tensor {
+  return { type: 'int64', dims: [values.length], data: BigInt64Array.from(values, BigInt) };
+}
+
+/** The values of a tensor of any type as numbers. Float16 and bfloat16 are decoded. */
+export function numbersOf({ type, data }: Tensor): number[] {
+  if (type === 'float16') return Array.from(data as Uint16Array, fromFloat16);
+  if (type === 'bfloat16') {
+    const bits = Uint32Array.from(data as Uint16Array, (half) => half << 16);
+    return Array.from(new Float32Array(bits.buffer));
+  }
+  return Array.from(data as ArrayLike<number | bigint>, Number);
+}
+
+/** ONNX's number of an element type. */
+export function typeNumber(type: ElementType): number {
+  return typeNumbers[type];
+}
+
+/** The element type of an ONNX number, or undefined for those that are not numeric (strings, complex numbers). */
+export function typeOfNumber(number: number | null | undefined): ElementType | undefined {
+  return (Object.keys(typeNumbers) as ElementType[]).find((type) => typeNumbers[type] === number);
+}
+
+/** A tensor out of its protobuf message. Throws ModelError naming the tensor when it cannot be read. */
+export function tensorFromProto(proto: TensorProto): Tensor {
+  const name = proto.name || 'without a name';
+  if (proto.dataLocation === onnx.TensorProto.DataLocation.EXTERNAL) {
+    throw new ModelError(
+      `The tensor ${name} is stored in a file beside the model, which is not supported; save the model as one file.`,
+    );
+  }
+  const type = typeOfNumber(proto.dataType);
+  if (!type) throw new ModelError(`The tensor ${name} has the type ${proto.dataType}, which is not numeric.`);
+  const dims = (proto.dims ?? []).map(Number);
+  const size = sizeOf(dims);
+  const data = proto.rawData?.length ? fromBytes(type, proto.rawData) : fromFields(type, proto);
+  if (data.length !== size) {
+    throw new ModelError(
+      `The tensor ${name} of ${show(dims)} must hold ${size} values of type ${type}, but it holds ${data.length}.`,
+    );
+  }
+  return { type, dims, data };
+}
+
+function fromBytes(type: ElementType, bytes: Uint8Array): TensorArray {
+  const { BYTES_PER_ELEMENT } = arrays[type];
+  // A copy, because the bytes of a file are not aligned.
+  const copy = bytes.slice(0, bytes.length - (bytes.length % BYTES_PER_ELEMENT));
+  return new arrays[type](copy.buffer, 0, copy.length / BYTES_PER_ELEMENT);
+}
+
+function fromFields(type: ElementType, proto: TensorProto): TensorArray {
+  const big = (values: readonly unknown[] | null | undefined) => (values ?? []).map((v) => BigInt(String(v)));
+  switch (type) {
+    case 'float32':
+      return Float32Array.from(proto.floatData ?? []);
+    case 'float64':
+      return Float64Array.from(proto.doubleData ?? []);
+    case 'int64':
+      return BigInt64Array.from(big(proto.int64Data));
+    case 'uint64':
+      return BigUint64Array.from(big(proto.uint64Data));
+    case 'uint32':
+      return Uint32Array.from(proto.uint64Data ?? [], Number);
+    default:
+      return arrays[type].from(proto.int32Data ?? []);
+  }
+}
+
+/** The protobuf message of a tensor. */
+export function tensorToProto(name: string, { type, dims, data }: Tensor): TensorProto {
+  return {
+    name,
+    dims: [...dims],
+    dataType: typeNumbers[type],
+    rawData: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+  };
+}

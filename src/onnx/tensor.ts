@@ -128,8 +128,9 @@ export function tensorFromProto(proto: TensorProto): Tensor {
 
 function fromBytes(type: ElementType, bytes: Uint8Array): TensorArray {
   const { BYTES_PER_ELEMENT } = arrays[type];
-  // A copy, because the bytes of a file are not aligned.
-  const copy = bytes.slice(0, bytes.length - (bytes.length % BYTES_PER_ELEMENT));
+  // A copy, because the bytes of a file are not aligned; Node's Buffer has a slice of its own that copies nothing.
+  const copy = new Uint8Array(bytes.length - (bytes.length % BYTES_PER_ELEMENT));
+  copy.set(bytes.subarray(0, copy.length));
   return new arrays[type](copy.buffer, 0, copy.length / BYTES_PER_ELEMENT);
 }
 

@@ -4,6 +4,7 @@ import { centerCropDefinition } from './centerCrop.js';
 import { cropForegroundDefinition } from './cropForeground.js';
 import type { AnyOperatorDefinition } from './define.js';
 import { invertDefinition } from './invert.js';
+import { loadDefinition } from './load.js';
 import { normalizeIntensityDefinition } from './normalizeIntensity.js';
 import { orientDefinition } from './orient.js';
 import { scaleIntensityRangeDefinition } from './scaleIntensityRange.js';
@@ -12,6 +13,7 @@ import { spatialPadDefinition } from './spatialPad.js';
 
 /** The operators that come with voxstream, in the order in which a pipeline usually has them. */
 export const operatorDefinitions: readonly AnyOperatorDefinition[] = [
+  loadDefinition,
   orientDefinition,
   spacingDefinition,
   scaleIntensityRangeDefinition,

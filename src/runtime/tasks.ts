@@ -1,3 +1,5 @@
+import { readVolume } from '../formats/index.js';
+import { writeNifti } from '../formats/writeNifti.js';
 import { argmax, sigmoid, softmax, threshold } from '../volume/classes.js';
 import { cropOrPad, foregroundBox } from '../volume/crop.js';
 import { normalizeIntensity, scaleIntensityRange } from '../volume/intensity.js';
@@ -15,12 +17,14 @@ export const tasks = {
   foregroundBox,
   invertHistory,
   normalizeIntensity,
+  readVolume,
   reorient,
   respace,
   scaleIntensityRange,
   sigmoid,
   softmax,
   threshold,
+  writeNifti,
 };
 
 export type Tasks = typeof tasks;

@@ -1,0 +1,41 @@
+import { basename } from 'node:path';
+import type { Grid, Volume } from '../volume/volume.js';
+import { niftiVoxelBytes, type ReadOptions, readNifti, readNiftiHeader } from './readNifti.js';
+
+/** The file name extensions of images that can be read, the longest first. */
+export const imageExtensions: readonly string[] = ['.nii.gz', '.nii'];
+
+/** A case's id from a file's name: `imagesTr/spleen_2.nii.gz` gives `spleen_2`. Letter case of extensions is ignored. */
+export function stripImageExtension(file: string): string {
+  const name = basename(file);
+  const extension = extensionOf(name);
+  return extension ? name.slice(0, -extension.length) : name;
+}
+
+/** True for files that are images by their name; hidden ones, such as AppleDouble's `._*`, are not. */
+export function isImageFile(file: string): boolean {
+  return !basename(file).startsWith('.') && extensionOf(file) !== undefined;
+}
+
+function extensionOf(file: string): string | undefined {
+  return imageExtensions.find((extension) => file.toLowerCase().endsWith(extension));
+}
+
+/** What a file's header says of its volume, for an estimate of memory. */
+export interface FileGrid extends Grid {
+  readonly channels: number;
+  /** Bytes of one voxel of one channel once it is read. */
+  readonly bytesPerVoxel: number;
+}
+
+/** Reads what a file's header says, and no voxels. Throws DataError when it cannot be read or is not usable. */
+export async function readGrid(file: string): Promise<FileGrid> {
+  const header = await readNiftiHeader(file);
+  const { size, affine, channels } = header;
+  return { size, affine, channels, bytesPerVoxel: niftiVoxelBytes(header) };
+}
+
+/** Reads an image file of any format; see `readNifti`. */
+export async function readVolume(file: string, options: ReadOptions): Promise<Volume> {
+  return readNifti(file, options);
+}

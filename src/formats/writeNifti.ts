@@ -1,0 +1,129 @@
+import { open } from 'node:fs/promises';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createGzip } from 'node:zlib';
+import { DataError, OptionError, show } from '../errors.js';
+import { type Volume, type VoxelArray, type VoxelType, voxelTypeOf, voxelTypes } from '../volume/volume.js';
+import { writeAside } from './aside.js';
+import { makeNiftiHeader } from './niftiHeader.js';
+import {
+  countNonFinite,
+  fits,
+  type IntegerType,
+  integerRanges,
+  isReal,
+  rangeOf,
+  smallestInteger,
+} from './voxels.js';
+
+/** How a NIfTI file is written. */
+export interface WriteNiftiOptions {
+  /**
+   * Type of the stored voxels. Default: `auto`, the smallest unsigned integer type for labels (signed where one is
+   * negative) and float32 for the rest.
+   */
+  readonly dtype?: 'auto' | VoxelType;
+  /** The volume whose header fields (form codes, units, description) are kept. Default: the written one itself. */
+  readonly like?: Volume;
+}
+
+/** How hard gzip tries. */
+const gzipLevel = 4;
+
+/** Voxels that are converted and handed on at a time. */
+const pieceLength = 1 << 20;
+
+/**
+ * Writes a volume as NIfTI: gzip-compressed when the name ends in `.gz`, else plain. NIfTI-1, or NIfTI-2 where a size
+ * exceeds 32767; several channels become the fourth dimension.
+ *
+ * Form codes, units and description are kept from the file that the volume came from; the affine comes back within
+ * float32. Voxels that become integers are rounded to the nearest one, halves up. The file appears whole or not at all.
+ *
+ * @throws OptionError when the name ends in neither `.nii` nor `.nii.gz`.
+ * @throws DataError when a voxel does not fit `dtype`, or the file cannot be written.
+ */
+export async function writeNifti(
+  file: string,
+  volume: Volume,
+  options: WriteNiftiOptions = {},
+): Promise<void> {
+  if (!/\.nii(\.gz)?$/i.test(file)) {
+    throw new OptionError(`${show(file)} cannot be written: its name must end in .nii or .nii.gz.`);
+  }
+  const type = chooseType(file, volume, options.dtype ?? 'auto');
+  const header = makeNiftiHeader({
+    size: volume.size,
+    channels: volume.channels,
+    type,
+    affine: volume.affine,
+    fields: (options.like ?? volume).origin?.nifti,
+  });
+  await writeAside(file, async (temporary) => {
+    const handle = await open(temporary, 'wx');
+    const source = Readable.from(pieces(header, volume.data, type), {
+      objectMode: false,
+      highWaterMark: 4 * pieceLength,
+    });
+    const target = handle.createWriteStream();
+    if (/\.gz$/i.test(file)) {
+      await pipeline(source, createGzip({ level: gzipLevel, chunkSize: pieceLength }), target);
+    } else {
+      await pipeline(source, target);
+    }
+  });
+}
+
+/** The type to store, once it is known that all voxels fit it. */
+function chooseType(file: string, { data, kind }: Volume, dtype: 'auto' | VoxelType): VoxelType {
+  const given = voxelTypeOf(data);
+  if (dtype === given) return dtype;
+  if (dtype === 'auto' && kind === 'label' && given === 'uint8') return given;
+  const refuse = (found: string, advice: string) =>
+    new DataError(`${file} cannot be written: ${found}. ${advice}`);
+
+  const wanted = dtype === 'auto' ? (kind === 'label' ? 'an integer type' : 'float32') : dtype;
+  if (wanted === 'float32' || wanted === 'float64') {
+    if (wanted === 'float32' && given === 'float64') {
+      const far = rangeOf(data).find(
+        (value) => Number.isFinite(value) && !Number.isFinite(Math.fround(value)),
+      );
+      if (far !== undefined) throw refuse(`float32 does not hold its voxel ${far}`, 'Choose dtype float64.');
+    }
+    return wanted;
+  }
+  if (isReal(data) && countNonFinite(data).count > 0) {
+    const { first } = countNonFinite(data);
+    throw refuse(
+      `${wanted} does not hold its voxel ${data[first]} (number ${first})`,
+      'Choose dtype float32.',
+    );
+  }
+  const [low, high] = rangeOf(data).map(Math.round);
+  const type = dtype === 'auto' ? smallestInteger([low, high]) : (dtype as IntegerType);
+  if (!type || !fits(type, [low, high])) {
+    const holds = type ? ` (${integerRanges[type].join(' to ')})` : '';
+    throw refuse(
+      `its voxels go from ${low} to ${high}, which ${type ?? 'no integer type'} does not hold${holds}`,
+      `Choose dtype ${smallestInteger([low, high]) ?? 'float32'}.`,
+    );
+  }
+  return type;
+}
+
+/** The file's bytes, some megabytes at a time, so that a converted volume never lies in memory as a whole. */
+function* pieces(header: Uint8Array, data: VoxelArray, type: VoxelType): Generator<Buffer> {
+  yield Buffer.from(header);
+  const convert = voxelTypeOf(data) !== type;
+  const round = convert && isReal(data) && type in integerRanges;
+  for (let start = 0; start < data.length; start += pieceLength) {
+    let piece = data.subarray(start, start + pieceLength);
+    if (convert) {
+      const converted = new voxelTypes[type](piece.length);
+      if (round) for (let i = 0; i < piece.length; i++) converted[i] = Math.round(piece[i]);
+      else converted.set(piece);
+      piece = converted;
+    }
+    yield Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength);
+  }
+}

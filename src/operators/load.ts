@@ -1,0 +1,104 @@
+import type { OperatorFunction } from 'rxjs';
+import { z } from 'zod';
+import { type Case, withVolumes } from '../case.js';
+import { DataError, listNames, show } from '../errors.js';
+import { sameGrid } from '../volume/affine.js';
+import type { Volume } from '../volume/volume.js';
+import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
+import { type Keys, keysType, mapCase } from './map.js';
+
+export interface LoadOptions {
+  /** Files to read. Default: every file that the case has. */
+  readonly keys?: Keys;
+  /** Keys whose files are label maps: whole numbers, never interpolated. Default: `label` and `pred`. */
+  readonly labelKeys?: Keys;
+  /** Let NaN and infinite voxels of images pass. Default: false, such a case fails. */
+  readonly nonFinite?: boolean;
+}
+
+const definition = defineOperator<LoadOptions>({
+  name: 'load',
+  summary: "Reads a case's files (NIfTI) into volumes.",
+  mirrors:
+    'LoadImaged with EnsureChannelFirstd; integers keep their type until a step computes with them, labels must be ' +
+    'whole numbers, NaN and infinite voxels are refused',
+  lane: 'io',
+  options: {
+    keys: keysType('every file that the case has'),
+    labelKeys: z
+      .union([z.string().min(1), z.array(z.string().min(1))])
+      .default(['label', 'pred'])
+      .describe('Keys whose files are label maps: whole numbers, never interpolated'),
+    nonFinite: z.boolean().default(false).describe('Let NaN and infinite voxels of images pass'),
+  },
+  example: { keys: ['image', 'label'] },
+  create: ({ keys, labelKeys = [], nonFinite }, context) =>
+    mapCase(context, 'io', async (subject) => {
+      const loaded: Record<string, Volume> = {};
+      for (const key of fileKeys(subject, keys)) {
+        const kind = [labelKeys].flat().includes(key) ? 'label' : 'image';
+        const volume = await context.runtime.run('readVolume', subject.files[key], { kind, nonFinite });
+        loaded[key] = kind === 'label' ? { ...volume, labelNames: subject.labelNames } : volume;
+      }
+      checkGrids(subject, loaded);
+      return withVolumes(subject, loaded);
+    }),
+});
+
+/** The keys of the files to read. Throws DataError when the case lacks one, or has no files at all. */
+function fileKeys(subject: Case, keys: Keys | undefined): readonly string[] {
+  const present = Object.keys(subject.files);
+  if (present.length === 0) {
+    throw new DataError(`Case ${subject.id} has no files to load. Check the source.`);
+  }
+  const wanted = keys === undefined ? present : [keys].flat();
+  const missing = wanted.filter((key) => !present.includes(key));
+  if (missing.length === 0) return wanted;
+  throw new DataError(
+    `Case ${subject.id} has no file ${listNames(missing.map((key) => show(key)))} to load; it has ` +
+      `${listNames(present)}. Check the source, or "keys" of load.`,
+  );
+}
+
+/** Labels must lie on the image's grid, or where there is no image, on that of the first label. */
+function checkGrids(subject: Case, loaded: Readonly<Record<string, Volume>>): void {
+  const labels = Object.entries(loaded).filter(([, volume]) => volume.kind === 'label');
+  const [key, reference] = loaded['image'] ? ['image', loaded['image']] : (labels[0] ?? []);
+  if (!key || !reference) return;
+  for (const [labelKey, label] of labels) {
+    if (sameGrid(label, reference)) continue;
+    const sizesDiffer = label.size.some((n, axis) => n !== reference.size[axis]);
+    const tell = (volume: Volume) =>
+      sizesDiffer ? `${volume.size.join(' x ')} voxels` : `the affine ${show(rows(volume), 400)}`;
+    throw new DataError(
+      `The ${labelKey} and the ${key} of case ${subject.id} lie on different grids: ${subject.files[labelKey]} has ` +
+        `${tell(label)}, but ${subject.files[key]} has ${tell(reference)}. Check that they belong together, and ` +
+        `resample the ${labelKey} to the grid of the ${key}.`,
+    );
+  }
+}
+
+function rows({ affine }: Volume): readonly (readonly number[])[] {
+  return [0, 4, 8].map((row) => affine.slice(row, row + 4).map((value) => Number(value.toPrecision(6))));
+}
+
+/**
+ * Reads the files of a case into volumes of the same keys.
+ *
+ * Size [nx, ny, nz], x fastest; a fourth dimension becomes channels. The affine is voxel index to mm, RAS+. Integers keep
+ * their type, scaled voxels become float32; see `readVolume`. Label maps carry the case's label names.
+ *
+ * Mirrors MONAI's `LoadImaged` with `EnsureChannelFirstd`. Other than there, voxels become float only when a step
+ * computes with them, labels must be whole numbers, NaN and infinite voxels are refused (unless `nonFinite`), and so is
+ * a label on another grid than the image (sizes, or affines beyond 0.001).
+ *
+ * @throws DataError in the stream, when a file is missing, damaged or no 3D image, or grids differ.
+ */
+export function load(
+  options: LoadOptions = {},
+  context: StepContext = standalone(definition.name),
+): OperatorFunction<Case, Case> {
+  return definition.create(parseOptions(definition, options), context);
+}
+
+export { definition as loadDefinition };

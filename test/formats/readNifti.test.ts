@@ -1,0 +1,320 @@
+import { gzipSync } from 'node:zlib';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { VoxError } from '#src/errors.js';
+import { readNifti, readNiftiHeader } from '#src/formats/readNifti.js';
+import { voxelTypeOf } from '#src/volume/volume.js';
+import { buildNifti, datatypes, fails, temporaryFolder } from './buildNifti.js';
+
+const put = temporaryFolder();
+const image = { kind: 'image' } as const;
+const label = { kind: 'label' } as const;
+const zeroToEleven = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11];
+
+test('readNifti reads every type, both versions and byte orders, gzipped and plain', async () => {
+  for (const version of [1, 2] as const) {
+    for (const littleEndian of [true, false]) {
+      for (const [code, [name]] of Object.entries(datatypes)) {
+        const bytes = buildNifti({ version, littleEndian, datatype: Number(code) });
+        for (const file of [put('a.nii', bytes), put('a.nii.gz', gzipSync(bytes))]) {
+          const volume = await readNifti(file, image);
+          const about = `${name}, version ${version}, ${littleEndian ? 'little' : 'big'} endian`;
+          assert.equal([...volume.data], zeroToEleven, about);
+          assert.is(voxelTypeOf(volume.data), /64$/.test(name) && name !== 'float64' ? 'int32' : name, about);
+          assert.equal(volume.size, [3, 2, 2]);
+          assert.is(volume.channels, 1);
+          assert.ok(volume.data.buffer instanceof SharedArrayBuffer);
+          assert.is(volume.origin?.file, file);
+        }
+      }
+    }
+  }
+});
+
+test('readNifti keeps negative and large numbers of every type', async () => {
+  const cases: [number, number[]][] = [
+    [256, [-128, 127]],
+    [4, [-32768, 32767]],
+    [512, [0, 65535]],
+    [8, [-(2 ** 31), 2 ** 31 - 1]],
+    [768, [0, 2 ** 32 - 1]],
+    [1024, [-(2 ** 31), -1]],
+    [1024, [-(2 ** 31) - 1, 2 ** 53]],
+    [1280, [2 ** 31, 2 ** 53]],
+    [64, [-1e300, 1e-300]],
+  ];
+  for (const [datatype, values] of cases) {
+    const volume = await readNifti(put('a.nii', buildNifti({ datatype, values, dims: [2, 1, 1] })), image);
+    assert.equal([...volume.data], values);
+  }
+});
+
+test('readNifti scales by slope and intercept in double precision', async () => {
+  const scaled = { slope: 2.5, inter: -1024, values: [0, 1, 2, 3000], dims: [4, 1, 1] };
+  const expected = [-1024, -1021.5, -1019, 6476];
+  for (const [code, [name]] of Object.entries(datatypes)) {
+    if (name === 'int8' || name === 'uint8') continue;
+    const volume = await readNifti(put('a.nii', buildNifti({ ...scaled, datatype: Number(code) })), image);
+    assert.is(voxelTypeOf(volume.data), name === 'float64' ? 'float64' : 'float32');
+    assert.equal([...volume.data], expected);
+  }
+});
+
+test('readNifti takes a slope of 0 or one that is not finite for none, as nibabel does', async () => {
+  for (const slope of [0, Number.NaN, Number.POSITIVE_INFINITY]) {
+    const volume = await readNifti(put('a.nii', buildNifti({ slope, inter: 5 })), image);
+    assert.equal([...volume.data], zeroToEleven);
+    assert.ok(volume.data instanceof Int16Array);
+  }
+  const file = put('a.nii', buildNifti({ slope: 2, inter: Number.NaN }));
+  await fails(readNifti(file, image), file, 'scl_slope 2 but scl_inter NaN');
+});
+
+test('readNifti makes the fourth dimension channels', async () => {
+  const volume = await readNifti(put('a.nii', buildNifti({ dims: [2, 2, 1, 3, 1] })), image);
+  assert.equal([volume.size, volume.channels], [[2, 2, 1], 3]);
+  assert.equal([...volume.data], zeroToEleven);
+});
+
+test('readNifti reads gzip members one after the other, wherever they are divided', async () => {
+  const bytes = buildNifti();
+  for (const at of [1, 100, 352, 360, bytes.length - 1]) {
+    const members = [gzipSync(bytes.subarray(0, at)), gzipSync(bytes.subarray(at))];
+    const volume = await readNifti(put('a.nii.gz', Buffer.concat(members)), image);
+    assert.equal([...volume.data], zeroToEleven);
+  }
+});
+
+test('readNifti reads volumes of many chunks', async () => {
+  const values = Array.from({ length: 150 * 150 * 130 }, (_, i) => (i * 7919) % 30011);
+  const bytes = buildNifti({ dims: [150, 150, 130], values, littleEndian: false });
+  for (const file of [put('a.nii', bytes), put('a.nii.gz', gzipSync(bytes, { level: 1 }))]) {
+    const { data } = await readNifti(file, image);
+    assert.ok(values.every((value, i) => data[i] === value));
+  }
+});
+
+test('readNifti skips what lies between header and voxels', async () => {
+  const plain = buildNifti({ voxOffset: 1000 });
+  const bytes = Buffer.concat([plain.subarray(0, 352), Buffer.alloc(648, 7), plain.subarray(352)]);
+  for (const file of [put('a.nii', bytes), put('a.nii.gz', gzipSync(bytes))]) {
+    assert.equal([...(await readNifti(file, image)).data], zeroToEleven);
+  }
+});
+
+test('readNifti turns labels of real, scaled and 64-bit numbers into the smallest integers', async () => {
+  const read = (parts: object) => readNifti(put('a.nii', buildNifti({ dims: [2, 1, 1], ...parts })), label);
+  const cases: [object, string, number[]][] = [
+    [{ datatype: 16, values: [0, 255] }, 'uint8', [0, 255]],
+    [{ datatype: 64, values: [0, 256] }, 'uint16', [0, 256]],
+    [{ datatype: 16, values: [-1, 127] }, 'int8', [-1, 127]],
+    [{ datatype: 1024, values: [0, 65536] }, 'uint32', [0, 65536]],
+    [{ datatype: 4, values: [0, 3], slope: 2, inter: 1 }, 'uint8', [1, 7]],
+    [{ datatype: 4, values: [0, 3] }, 'int16', [0, 3]],
+  ];
+  for (const [parts, type, expected] of cases) {
+    const volume = await read(parts);
+    assert.is(volume.kind, 'label');
+    assert.is(voxelTypeOf(volume.data), type);
+    assert.equal([...volume.data], expected);
+  }
+  const where = { datatype: 16, dims: [2, 2, 2], values: [0, 1, 0, 1, 0, 1, 0.5, 1] };
+  await fails(read(where), 'is a label map, but its voxel [0, 1, 1] is 0.5', 'must be whole numbers');
+  await fails(read({ datatype: 16, values: [0, Number.NaN] }), 'voxel [1, 0, 0] is NaN');
+  await fails(read({ datatype: 64, values: [0, 2 ** 40] }), 'its labels go from 0 to 1099511627776');
+});
+
+test('readNifti refuses NaN and infinite voxels of images unless they are allowed', async () => {
+  for (const datatype of [16, 64]) {
+    const values = [0, 1, Number.NaN, Number.POSITIVE_INFINITY];
+    const file = put('a.nii', buildNifti({ datatype, values, dims: [1, 2, 1, 2] }));
+    const sentence = 'holds 2 voxel(s) that are NaN or infinite, the first (NaN) at [0, 0, 0] of channel 1';
+    await fails(readNifti(file, image), file, sentence, 'nonFinite: true');
+    const volume = await readNifti(file, { ...image, nonFinite: true });
+    assert.equal([...volume.data], values);
+  }
+});
+
+test('readNifti refuses a gzip file that is cut off, wherever that is', async () => {
+  const bytes = gzipSync(buildNifti({ dims: [20, 20, 20] }));
+  for (const length of [
+    2,
+    5,
+    10,
+    30,
+    60,
+    200,
+    bytes.length >> 1,
+    bytes.length - 9,
+    bytes.length - 8,
+    bytes.length - 1,
+  ]) {
+    const file = put('cut.nii.gz', bytes.subarray(0, length));
+    await fails(readNifti(file, image), file, /is cut off/, 'Copy or download it again');
+  }
+});
+
+test('readNifti refuses a plain file that is cut off, wherever that is', async () => {
+  const bytes = buildNifti();
+  for (const length of [4, 100, 347, 348, 351, 352, 353, bytes.length - 1]) {
+    const file = put('cut.nii', bytes.subarray(0, length));
+    await fails(
+      readNifti(file, image),
+      file,
+      /is cut off/,
+      `holds ${length < 352 ? '' : 'at most '}${length} bytes`,
+    );
+  }
+  const file = put('cut.nii', bytes.subarray(0, 3));
+  await fails(readNifti(file, image), file, 'is not a NIfTI file');
+});
+
+test('readNifti refuses gzip data that end with the wrong checksum or length, or are not gzip data', async () => {
+  const bytes = gzipSync(buildNifti({ dims: [20, 20, 20] }));
+  for (const at of [2, bytes.length >> 1, bytes.length - 8, bytes.length - 1]) {
+    const flipped = Buffer.from(bytes);
+    flipped[at] ^= 0x55;
+    const file = put('flipped.nii.gz', flipped);
+    await fails(readNifti(file, image), file, /is damaged|is cut off/, 'Copy or download it again');
+  }
+  const crc = Buffer.from(bytes);
+  crc[bytes.length - 5] ^= 1;
+  await fails(
+    readNifti(put('crc.nii.gz', crc), image),
+    'is damaged: its gzip data are wrong',
+    'incorrect data check',
+  );
+});
+
+test('readNifti refuses what is no NIfTI file, and says what it begins with', async () => {
+  await fails(readNifti(put('a.nii.gz', ''), image), 'a.nii.gz is empty');
+  await fails(readNifti(put('a.nii.gz', gzipSync('')), image), 'a.nii.gz is empty');
+  const text = put('text.nii.gz', 'This is not an image, is it?');
+  await fails(readNifti(text, image), text, 'is not a NIfTI file: it begins with "This is not "', '348');
+  await fails(readNifti(put('a.nii.gz', gzipSync('<html>')), image), 'begins with "<html>"');
+  await fails(
+    readNifti(put('._a.nii.gz', Buffer.from([0, 5, 0x16, 7, 0])), image),
+    'begins with the bytes 00 05 16 07',
+  );
+  await fails(
+    readNifti(put('a.nii', buildNifti({ magic: '\0\0\0\0' })), image),
+    'its magic is "", but "n+1" was expected',
+  );
+  await fails(
+    readNifti(put('a.nii', buildNifti({ magic: 'ni1\0' })), image),
+    'pair of files (.hdr and .img)',
+  );
+  const asText = buildNifti({ version: 2, magic: 'n+2\0\n\x1a\n\0' });
+  await fails(readNifti(put('a.nii', asText), image), 'line-end check is [10, 26, 10, 0]');
+});
+
+test('readNifti says when a file is missing or a folder', async () => {
+  await fails(readNifti(put('missing.nii'), image), 'missing.nii cannot be read: there is no such file');
+  await fails(readNifti(put('.'), image), 'it is a folder, but a file was expected');
+  put('file', 'x');
+  await fails(readNifti(put('file/a.nii'), image), 'a part of its path is a file');
+  await fails(readNiftiHeader(put('missing.nii')), 'there is no such file');
+  await fails(readNifti('/dev/null', image), '/dev/null is no regular file');
+});
+
+test('readNifti refuses more voxels than the header says, at once for a gzip bomb', async () => {
+  const more = Buffer.concat([buildNifti(), Buffer.alloc(8)]);
+  for (const file of [put('more.nii', more), put('more.nii.gz', gzipSync(more))]) {
+    await fails(
+      readNifti(file, image),
+      file,
+      'holds more than the 376 bytes that its header says (3 x 2 x 2 voxels',
+    );
+  }
+  const bomb = Buffer.concat([gzipSync(buildNifti()), ...Array(40).fill(gzipSync(Buffer.alloc(50 << 20)))]);
+  const before = process.memoryUsage().rss;
+  await fails(readNifti(put('bomb.nii.gz', bomb), image), 'holds more than the 376 bytes');
+  assert.ok(process.memoryUsage().rss - before < 200 << 20);
+});
+
+test('readNifti passes zero padding that is smaller than any face of the volume', async () => {
+  const bytes = buildNifti();
+  const face = 2 * 2 * 2;
+  const padded = Buffer.concat([bytes, Buffer.alloc(face - 1)]);
+  assert.equal([...(await readNifti(put('a.nii', padded), image)).data], zeroToEleven);
+  assert.equal([...(await readNifti(put('a.nii.gz', gzipSync(padded)), image)).data], zeroToEleven);
+  const afterGzip = Buffer.concat([gzipSync(bytes), Buffer.alloc(1000)]);
+  assert.equal([...(await readNifti(put('a.nii.gz', afterGzip), image)).data], zeroToEleven);
+  const nonzero = Buffer.concat([bytes, Buffer.from([1])]);
+  await fails(readNifti(put('a.nii', nonzero), image), 'holds more than the 376 bytes');
+});
+
+test('readNifti refuses sizes beyond the file or the memory before it takes any', async () => {
+  const huge = buildNifti({ dims: [30000, 30000, 30000], values: [] });
+  for (const file of [put('huge.nii', huge), put('huge.nii.gz', gzipSync(huge))]) {
+    await fails(
+      readNifti(file, image),
+      file,
+      'is cut off, or its header is damaged',
+      '30000 x 30000 x 30000',
+    );
+  }
+  const file = put('big.nii', buildNifti({ dims: [100, 100, 100], slope: 2 }));
+  await fails(
+    readNifti(file, { ...image, maxBytes: 5_000_000 }),
+    `${file} needs 5.7 MiB of memory (100 x 100 x 100 voxels of int16), more than the 4.8 MiB there is`,
+  );
+});
+
+test('readNiftiHeader reads the beginning of a file and no more', async () => {
+  const values = Array.from({ length: 64 ** 3 }, (_, i) => (i * 7919) % 30011);
+  const bytes = gzipSync(buildNifti({ dims: [64, 64, 64], values, datatype: 8 }));
+  const header = await readNiftiHeader(put('a.nii.gz', bytes.subarray(0, 10000)));
+  assert.equal([header.size, header.channels, header.stored], [[64, 64, 64], 1, 'int32']);
+  assert.is(header.dataBytes, 64 ** 3 * 4);
+  assert.equal((await readNiftiHeader(put('a.nii', buildNifti()))).size, [3, 2, 2]);
+  // A file name in the gzip header that is longer than what is read at first.
+  const plain = gzipSync(buildNifti());
+  const named = Buffer.concat([
+    plain.subarray(0, 10),
+    Buffer.alloc(9000, 65),
+    Buffer.alloc(1),
+    plain.subarray(10),
+  ]);
+  named[3] = 8;
+  assert.equal((await readNiftiHeader(put('named.nii.gz', named))).size, [3, 2, 2]);
+  await fails(readNiftiHeader(put('a.nii.gz', 'text')), 'is not a NIfTI file');
+  await fails(readNiftiHeader(put('a.nii.gz', bytes.subarray(0, 40))), 'is cut off');
+});
+
+test('readNifti gives a volume or a sentence for 600 damaged files', async () => {
+  let seed = 1;
+  const random = (n: number) => {
+    seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
+    return Math.floor((seed / 2 ** 32) * n);
+  };
+  const sound = {
+    'a.nii': buildNifti({ dims: [4, 4, 4] }),
+    'b.nii': buildNifti({ dims: [4, 4, 4], version: 2 }),
+  };
+  let volumes = 0;
+  for (let i = 0; i < 600; i++) {
+    const plain = Buffer.from(sound[i % 2 ? 'a.nii' : 'b.nii']);
+    const bytes = i % 3 === 0 ? gzipSync(plain) : plain;
+    for (let flips = 1 + random(4); flips > 0; flips--) {
+      // The header rather than the voxels, where any value is a good one.
+      bytes[random(i % 3 === 0 ? bytes.length : i % 2 ? 352 : 544)] = random(256);
+    }
+    const file = put('fuzz.nii', random(8) ? bytes : bytes.subarray(0, random(bytes.length)));
+    try {
+      const volume = await readNifti(file, { kind: random(2) ? 'image' : 'label', maxBytes: 1 << 20 });
+      assert.is(
+        volume.data.length,
+        volume.size.reduce((product, n) => product * n, volume.channels),
+      );
+      assert.ok(volume.affine.every(Number.isFinite));
+      volumes++;
+    } catch (error) {
+      if (!(error instanceof VoxError)) throw error;
+      assert.ok(error.message.startsWith(file) && error.message.endsWith('.'), error.message);
+    }
+  }
+  assert.ok(volumes > 50 && volumes < 550);
+});
+
+test.run();

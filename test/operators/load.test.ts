@@ -1,0 +1,102 @@
+import { join, resolve } from 'node:path';
+import { lastValueFrom, of } from 'rxjs';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type Case, makeCase } from '#src/case.js';
+import { OptionError } from '#src/errors.js';
+import { type LoadOptions, load } from '#src/operators/load.js';
+import { createRuntime } from '#src/runtime/runtime.js';
+import { buildNifti, fails, temporaryFolder } from '../formats/buildNifti.js';
+
+const put = temporaryFolder();
+const runtime = createRuntime({ workers: 1 });
+const run = (subject: Case, options?: LoadOptions) =>
+  lastValueFrom(of(subject).pipe(load(options, { id: 'load', runtime })));
+
+const affine = [2, 0, 0, -10, 0, 2, 0, -20, 0, 0, 3, 5];
+const sform = { code: 1, rows: affine };
+const image = put('ct 1 müller.nii', buildNifti({ sform }));
+const label = put(
+  'label.nii',
+  buildNifti({ sform, datatype: 16, values: [0, 1, 0, 1, 0, 2, 0, 1, 0, 1, 0, 0] }),
+);
+
+test('load reads every file of a case, labels as whole numbers with the names of the dataset', async () => {
+  const labelNames = { 1: 'spleen', 2: 'liver' };
+  const subject = makeCase({ id: 'ct', files: { image, label }, labelNames });
+  const { volumes, timings } = await run(subject);
+  assert.is(volumes.image.kind, 'image');
+  assert.ok(volumes.image.data instanceof Int16Array);
+  assert.ok(volumes.image.data.buffer instanceof SharedArrayBuffer);
+  assert.is(volumes.image.labelNames, undefined);
+  assert.equal(volumes.image.affine, [...affine, 0, 0, 0, 1]);
+  assert.is(volumes.label.kind, 'label');
+  assert.equal([...volumes.label.data], [0, 1, 0, 1, 0, 2, 0, 1, 0, 1, 0, 0]);
+  assert.ok(volumes.label.data instanceof Uint8Array);
+  assert.equal(volumes.label.labelNames, labelNames);
+  assert.ok(timings.load > 0);
+  assert.equal(subject.volumes, {});
+});
+
+test('load reads only the keys asked for, and as labels those that labelKeys names', async () => {
+  const subject = makeCase({ id: 'ct', files: { image, label, mask: label } });
+  const { volumes } = await run(subject, { keys: ['image', 'mask'], labelKeys: 'mask' });
+  assert.equal(Object.keys(volumes), ['image', 'mask']);
+  assert.is(volumes.mask.kind, 'label');
+  assert.is((await run(subject, { keys: 'label', labelKeys: [] })).volumes.label.kind, 'image');
+});
+
+test('load passes NaN only when it is told to', async () => {
+  const file = put('nan.nii', buildNifti({ datatype: 16, dims: [2, 1, 1], values: [Number.NaN, 1] }));
+  const subject = makeCase({ id: 'ct', files: { image: file } });
+  await fails(run(subject), file, 'holds 1 voxel(s) that are NaN or infinite');
+  assert.equal([...(await run(subject, { nonFinite: true })).volumes.image.data], [Number.NaN, 1]);
+});
+
+test('load fails a case whose file is missing or not known', async () => {
+  const subject = makeCase({ id: 'ct', files: { image, label: put('gone.nii') } });
+  await fails(run(subject), 'gone.nii cannot be read: there is no such file; check its path.');
+  await fails(
+    run(subject, { keys: ['image', 'pred'] }),
+    'Case ct has no file "pred" to load; it has image and label.',
+  );
+  await fails(run(makeCase({ id: 'empty' })), 'Case empty has no files to load. Check the source.');
+});
+
+test('load fails a case whose image and label lie on different grids', async () => {
+  const wide = put('wide.nii', buildNifti({ sform, dims: [2, 2, 3] }));
+  await fails(
+    run(makeCase({ id: 'ct', files: { image, label: wide } })),
+    `The label and the image of case ct lie on different grids: ${wide} has 2 x 2 x 3 voxels, but ${image} has ` +
+      '3 x 2 x 2 voxels. Check that they belong together',
+  );
+  const rows = [...affine.slice(0, 3), -9.9, ...affine.slice(4)];
+  const moved = put('moved.nii', buildNifti({ sform: { code: 1, rows } }));
+  await fails(
+    run(makeCase({ id: 'ct', files: { label, pred: moved } })),
+    `${moved} has the affine [[2, 0, 0, -9.9], [0, 2, 0, -20], [0, 0, 3, 5]], but ${label} has the affine`,
+  );
+  const near = put(
+    'near.nii',
+    buildNifti({ sform: { code: 1, rows: rows.map((n) => (n === -9.9 ? -10.0005 : n)) } }),
+  );
+  assert.ok((await run(makeCase({ id: 'ct', files: { image, label: near } }))).volumes.label);
+});
+
+test('load reads the inputs of the golden cases', async () => {
+  const folder = resolve('../shared/golden/geometry/oblique-10deg');
+  const files = { image: join(folder, 'image.nii.gz'), label: join(folder, 'label.nii.gz') };
+  const { volumes } = await run(makeCase({ id: 'oblique', files }));
+  assert.equal(volumes.image.size, [40, 36, 26]);
+  assert.equal(volumes.label.size, [40, 36, 26]);
+});
+
+test('load refuses unknown options when it is built', () => {
+  assert.throws(
+    () => load({ kesy: 'image' } as LoadOptions),
+    (error: unknown) => error instanceof OptionError && /did you mean "keys"/.test(error.message),
+  );
+});
+
+test.after(() => runtime.close());
+test.run();

@@ -3,6 +3,7 @@ import { asDiscreteDefinition } from './asDiscrete.js';
 import { centerCropDefinition } from './centerCrop.js';
 import { cropForegroundDefinition } from './cropForeground.js';
 import type { AnyOperatorDefinition } from './define.js';
+import { inferenceDefinition } from './inference.js';
 import { invertDefinition } from './invert.js';
 import { loadDefinition } from './load.js';
 import { normalizeIntensityDefinition } from './normalizeIntensity.js';
@@ -21,6 +22,7 @@ export const operatorDefinitions: readonly AnyOperatorDefinition[] = [
   cropForegroundDefinition,
   centerCropDefinition,
   spatialPadDefinition,
+  inferenceDefinition,
   activationsDefinition,
   invertDefinition,
   asDiscreteDefinition,

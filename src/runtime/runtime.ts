@@ -2,6 +2,7 @@ import { Piscina } from 'piscina';
 import { DataError, messageOf, VoxError } from '../errors.js';
 import { Lane } from './lane.js';
 import { processors } from './machine.js';
+import { findModel, type ModelFiles } from './models.js';
 import { type LoadedModel, loadModel } from './sessions.js';
 import type { TaskName, Tasks } from './tasks.js';
 
@@ -17,10 +18,10 @@ export interface Runtime {
   /** Runs a task of `runtime/tasks.ts` in a worker thread. Voxels on SharedArrayBuffers are not copied. */
   run<N extends TaskName>(name: N, ...args: Parameters<Tasks[N]>): Promise<Awaited<ReturnType<Tasks[N]>>>;
   /**
-   * The model of an ONNX file, loaded once for all who ask and unloaded when all have called `release`. Throws
-   * ModelError when it cannot be loaded.
+   * A model by name or path (see `findModel`), loaded once for all who ask and unloaded when all have called `release`.
+   * Throws ModelError when it cannot be found or loaded.
    */
-  model(file: string): Promise<ModelLease>;
+  model(name: string): Promise<ModelLease>;
   /** The lanes, for those who show what they do. */
   readonly lanes: Readonly<Record<LaneName, Lane>>;
   /** Ends the worker threads and unloads the models. */
@@ -28,7 +29,7 @@ export interface Runtime {
 }
 
 /** A share in a loaded model. */
-export interface ModelLease {
+export interface ModelLease extends ModelFiles {
   readonly model: LoadedModel;
   release(): Promise<void>;
 }
@@ -39,6 +40,8 @@ export interface RuntimeSettings {
   readonly device?: string;
   /** Worker threads for voxel kernels and files. Default: one per processor. */
   readonly workers?: number;
+  /** Folders to look for models in, before the package's own. Default: none. */
+  readonly modelFolders?: readonly string[];
 }
 
 /** What a worker thread is sent. */
@@ -56,7 +59,11 @@ export type TaskAnswer =
 export function createRuntime(settings: RuntimeSettings = {}): Runtime {
   const workers = settings.workers ?? processors;
   const lanes = { io: new Lane(2), cpu: new Lane(workers), device: new Lane(1) };
-  const models = new Map<string, { loading: Promise<LoadedModel>; users: number }>();
+  const models = new Map<string, { loading: Promise<ModelFiles & { model: LoadedModel }>; users: number }>();
+  const load = async (name: string) => {
+    const files = await findModel(name, settings.modelFolders);
+    return { ...files, model: await loadModel(files.file, settings.device ?? 'auto') };
+  };
   let pool: Piscina | undefined;
   return {
     device: settings.device ?? 'auto',
@@ -76,24 +83,24 @@ export function createRuntime(settings: RuntimeSettings = {}): Runtime {
       if (answer.ok) return answer.value as never;
       throw answer.expected ? new DataError(answer.message) : new VoxError(answer.message);
     },
-    async model(file) {
-      const entry = models.get(file) ?? { loading: loadModel(file, settings.device ?? 'auto'), users: 0 };
-      models.set(file, entry);
+    async model(name) {
+      const entry = models.get(name) ?? { loading: load(name), users: 0 };
+      models.set(name, entry);
       entry.users++;
       const release = async () => {
         if (--entry.users > 0) return;
-        models.delete(file);
-        await (await entry.loading).close();
+        models.delete(name);
+        await (await entry.loading).model.close();
       };
       try {
-        return { model: await entry.loading, release };
+        return { ...(await entry.loading), release };
       } catch (error) {
-        models.delete(file);
+        models.delete(name);
         throw error;
       }
     },
     async close() {
-      await Promise.all([...models.values()].map(async ({ loading }) => (await loading).close()));
+      await Promise.all([...models.values()].map(async ({ loading }) => (await loading).model.close()));
       models.clear();
       await pool?.destroy();
       pool = undefined;

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import type { InferenceSession } from 'onnxruntime-node';
-import { ModelError, OptionError } from '../errors.js';
+import { listNames, ModelError, OptionError, show } from '../errors.js';
 import { allocate, type Vec3, type Volume, voxelCount } from '../volume/volume.js';
 import { type ModelAxes, planWindows, type WindowSettings, windowWeights } from '../volume/windows.js';
 import { processors } from './machine.js';
@@ -48,16 +48,13 @@ export interface LoadedModel {
   readonly shape: ModelShape;
   /** How many session threads work on a volume together. */
   readonly sessions: number;
-  /** Runs the model on one window of zeros: the shape of its output. */
-  probe(roiSize: Vec3, channels: number, axes: ModelAxes): Promise<readonly number[]>;
-  /** Slides the model over a volume; see the operator `inference`. The result holds `outChannels` channels of logits. */
-  infer(
-    volume: Volume,
-    axes: ModelAxes,
-    settings: WindowSettings,
-    batch: number,
-    outChannels: number,
-  ): Promise<Volume>;
+  /**
+   * The channels that the model gives for windows of `roiSize` voxels and `channels` channels. Found by running it once
+   * on zeros. Throws ModelError when it does not take such windows, or does not give an output of their size.
+   */
+  outputChannels(roiSize: Vec3, channels: number, axes: ModelAxes): Promise<number>;
+  /** Slides the model over a volume; see the operator `inference`. The result holds the model's output, its `logits`. */
+  infer(volume: Volume, axes: ModelAxes, settings: WindowSettings, batch: number): Promise<Volume>;
   /** Ends the session threads. */
   close(): Promise<void>;
 }
@@ -75,18 +72,23 @@ export async function loadModel(file: string, device: string): Promise<LoadedMod
     throw error;
   }
   const onCpu = threads.length > 1 || device === 'cpu' || device === 'auto';
+  checkShape(file, shape);
+  const known = new Map<string, Promise<number>>();
+  const outputChannels = (roiSize: Vec3, channels: number, axes: ModelAxes) => {
+    const key = `${roiSize} ${channels} ${axes}`;
+    const probing = known.get(key) ?? probe(file, threads[0], roiSize, channels, axes);
+    known.set(key, probing);
+    return probing;
+  };
   return {
     shape,
     sessions: threads.length,
-    async probe(roiSize, channels, axes) {
-      const reply = await threads[0].ask({ kind: 'probe', roiSize, channels, axes });
-      if (reply.kind !== 'probed') throw new ModelError(`The session answered "${reply.kind}" to a probe.`);
-      return reply.dims;
-    },
-    async infer(volume, axes, settings, batch, outChannels) {
+    outputChannels,
+    async infer(volume, axes, settings, batch) {
       const { size } = volume;
       const plan = planWindows(size, settings);
       const weights = windowWeights(plan.roiSize, settings);
+      const outChannels = await outputChannels(plan.roiSize, volume.channels, axes);
       const job: InferenceJob = {
         data: volume.data,
         size,
@@ -116,6 +118,45 @@ export async function loadModel(file: string, device: string): Promise<LoadedMod
       await Promise.all(threads.map((thread) => thread.close()));
     },
   };
+}
+
+/** Throws ModelError unless the model has one input and a float32 output of five dimensions, as far as its file says. */
+function checkShape(file: string, { inputs, outputs }: ModelShape): void {
+  if (inputs.length !== 1) {
+    throw new ModelError(
+      `The model ${file} has ${inputs.length} inputs (${listNames(inputs.map(({ name }) => name))}), but it must have one.`,
+    );
+  }
+  for (const [what, { name, type, dims }] of [
+    ['input', inputs[0]],
+    ['output', outputs[0]],
+  ] as const) {
+    if (type !== 'float32' || (dims.length !== 5 && dims.length !== 0)) {
+      throw new ModelError(
+        `The ${what} "${name}" of the model ${file} is ${type} of ${dims.length} dimensions, but it must be float32 of ` +
+          'five: batch, channel and three axes.',
+      );
+    }
+  }
+}
+
+async function probe(
+  file: string,
+  thread: SessionThread,
+  roiSize: Vec3,
+  channels: number,
+  axes: ModelAxes,
+): Promise<number> {
+  const reply = await thread.ask({ kind: 'probe', roiSize, channels, axes });
+  if (reply.kind !== 'probed') throw new ModelError(`The session answered "${reply.kind}" to a probe.`);
+  const wanted = axes === 'xyz' ? roiSize : [...roiSize].reverse();
+  if (reply.dims.length !== 5 || !wanted.every((n, axis) => reply.dims[axis + 2] === n)) {
+    throw new ModelError(
+      `For a window of ${show(wanted)} voxels the model ${file} gives an output of shape ${show(reply.dims)}, but its ` +
+        'last three numbers must be the size of the window.',
+    );
+  }
+  return reply.dims[1];
 }
 
 /** A worker thread that holds one session and answers one request at a time. */

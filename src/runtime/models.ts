@@ -1,0 +1,149 @@
+import { createHash } from 'node:crypto';
+import { createReadStream, existsSync } from 'node:fs';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { basename, dirname, join, resolve, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+import { listNames, ModelError, messageOf, nearestName, show } from '../errors.js';
+
+const count = z.int().positive();
+
+const cardSchema = z.looseObject({
+  name: z.string().min(1),
+  version: z.string().optional(),
+  description: z.string().optional(),
+  license: z.string().optional(),
+  file: z.string().min(1).default('model.onnx'),
+  sha256: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/i)
+    .optional(),
+  axes: z.enum(['xyz', 'zyx']).default('xyz'),
+  labels: z.record(z.string().regex(/^\d+$/), z.string()).default({}),
+  input: z
+    .looseObject({
+      channels: count.optional(),
+      patch: z.tuple([count, count, count]).optional(),
+      valueRange: z.tuple([z.number(), z.number()]).optional(),
+      modality: z.string().optional(),
+    })
+    .default({}),
+  output: z.looseObject({ channels: count.optional(), activation: z.string().optional() }).default({}),
+});
+
+/** What is known of a model: `metadata.json` beside `model.onnx`. Patch in voxels, in the order x, y, z. */
+export type ModelCard = z.infer<typeof cardSchema>;
+
+/** A model on disk. */
+export interface ModelFiles {
+  /** The ONNX file. */
+  readonly file: string;
+  /** Its SHA-256, in hexadecimal digits. */
+  readonly sha256: string;
+  readonly card: ModelCard;
+}
+
+/** The models that come with the package. */
+export const packageModels = fileURLToPath(new URL('../../models', import.meta.url));
+
+/** Where downloaded and rewritten models are kept: `voxstream` in the user's cache folder. */
+export function cacheFolder(): string {
+  return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'voxstream');
+}
+
+/**
+ * Finds a model and reads its card. `name` is a model folder, a bare `.onnx` file (axes `xyz`, labels by number), or the
+ * name of a model in one of `folders`, in the package, or in the cache. Throws ModelError when there is none, when the
+ * card is faulty, or when the file is not the one the card describes.
+ */
+export async function findModel(name: string, folders: readonly string[] = []): Promise<ModelFiles> {
+  const places = [...folders, packageModels, join(cacheFolder(), 'models')];
+  const candidates = [resolve(name), ...places.map((folder) => resolve(folder, name))];
+  const found = candidates.find((path) => existsSync(path));
+  if (!found) throw await missingModel(name, places);
+  if ((await stat(found)).isFile()) {
+    if (!found.endsWith('.onnx')) {
+      throw new ModelError(
+        `The model ${name} is a file, but not an .onnx file; expected a model folder or ONNX file.${
+          /\.(pt|pth)$/.test(found) ? ' Convert a PyTorch checkpoint with "voxstream models import".' : ''
+        }`,
+      );
+    }
+    const card = cardSchema.parse({ name: basename(found, '.onnx'), file: basename(found) });
+    return { file: found, sha256: await sha256Of(found), card };
+  }
+  const card = await readCard(found);
+  const file = join(found, card.file);
+  if (!resolve(file).startsWith(resolve(found) + sep)) {
+    throw new ModelError(
+      `${join(found, 'metadata.json')}: file is "${card.file}", which leaves the model's folder.`,
+    );
+  }
+  if (!existsSync(file)) {
+    throw new ModelError(
+      `The model folder ${found} has no ${card.file}, which its metadata.json names as the model.`,
+    );
+  }
+  const sha256 = await sha256Of(file);
+  if (card.sha256 && card.sha256.toLowerCase() !== sha256) {
+    throw new ModelError(
+      `${file} is not the file its card describes: its SHA-256 is ${sha256}, but metadata.json says ${card.sha256}. ` +
+        'Fetch the model again, or correct the card if you changed the model on purpose.',
+    );
+  }
+  return { file, sha256, card };
+}
+
+async function missingModel(name: string, places: readonly string[]): Promise<ModelError> {
+  const known = new Set<string>();
+  for (const place of places) {
+    const entries = await readdir(place, { withFileTypes: true }).catch(() => []);
+    for (const entry of entries) if (entry.isDirectory()) known.add(entry.name);
+  }
+  const near = nearestName(basename(name), known);
+  return new ModelError(
+    `There is no model "${name}": neither ${resolve(name)} exists nor is there such a folder in ` +
+      `${listNames(places, 'or')}. ${near ? `Did you mean "${near}"? ` : ''}"voxstream models list" shows what there ` +
+      'is, "voxstream models import" converts a PyTorch checkpoint.',
+  );
+}
+
+async function readCard(folder: string): Promise<ModelCard> {
+  const path = join(folder, 'metadata.json');
+  if (!existsSync(path)) {
+    if (existsSync(join(folder, 'model.onnx'))) return cardSchema.parse({ name: basename(folder) });
+    throw new ModelError(
+      `The model folder ${folder} has neither metadata.json nor model.onnx, so it is no model. ` +
+        'Expected a folder such as "voxstream models import" makes.',
+    );
+  }
+  let content: unknown;
+  try {
+    content = JSON.parse(await readFile(path, 'utf8'));
+  } catch (error) {
+    throw new ModelError(`${path} is not readable JSON: ${messageOf(error)}.`);
+  }
+  const parsed = cardSchema.safeParse(content, { reportInput: true });
+  if (parsed.success) return parsed.data;
+  throw new ModelError(
+    parsed.error.issues
+      .map(
+        (issue) =>
+          `${path}: ${issue.path.join('.') || 'the card'} is ${show(issue.input)}: ${issue.message}.`,
+      )
+      .join('\n'),
+  );
+}
+
+/** The SHA-256 of a file, in hexadecimal digits. */
+export async function sha256Of(file: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(file, { highWaterMark: 1 << 20 })) hash.update(chunk);
+  return hash.digest('hex');
+}
+
+/** The folder `models` beside a pipeline file. */
+export function modelsBeside(pipelineFile: string): string {
+  return join(dirname(resolve(pipelineFile)), 'models');
+}

@@ -32,3 +32,10 @@ export function withVolumes(subject: Case, volumes: Readonly<Record<string, Volu
 export function withMetrics(subject: Case, metrics: Readonly<Record<string, number>>): Case {
   return { ...subject, metrics: { ...subject.metrics, ...metrics } };
 }
+
+/** A case's id as one part of a path: what could leave the folder, or means something to a file system, becomes `_`. */
+export function fileNameOf(id: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for.
+  const name = id.replace(/[/\\:*?"<>|\u0000-\u001f]/g, '_');
+  return /^\.+$/.test(name) ? name.replaceAll('.', '_') : name;
+}

@@ -63,6 +63,8 @@ export function defineOperator<Options>(
 export interface Configurable {
   readonly name: string;
   readonly options: Readonly<Record<string, z.ZodType>>;
+  /** The type of options under any other name; without it they are refused. */
+  readonly rest?: z.ZodType;
   readonly check?: (options: never) => string[];
 }
 
@@ -77,7 +79,9 @@ export function checkOptions(
   definition: Configurable,
   given: unknown,
 ): { options?: Record<string, unknown>; faults: OptionFault[] } {
-  const schema = z.strictObject(definition.options);
+  const schema = definition.rest
+    ? z.object(definition.options).catchall(definition.rest)
+    : z.strictObject(definition.options);
   const parsed = schema.safeParse(given ?? {}, { reportInput: true });
   if (!parsed.success) {
     return { faults: parsed.error.issues.flatMap((issue) => describeIssue(issue, definition)) };
@@ -89,7 +93,7 @@ export function checkOptions(
 
 /** Options of an operator that is built in code: checked at once, with defaults filled in. Throws OptionError. */
 export function parseOptions<Options>(
-  definition: OperatorDefinition<Options>,
+  definition: Pick<OperatorDefinition<Options>, 'name' | 'options' | 'check'>,
   given: Partial<Options> | undefined,
 ): Options {
   const { options, faults } = checkOptions(definition as Configurable, given);

@@ -22,6 +22,8 @@ export interface Runtime {
    * Throws ModelError when it cannot be found or loaded.
    */
   model(name: string): Promise<ModelLease>;
+  /** The models that were loaded so far: what a run's record names. */
+  loaded(): readonly { readonly name: string; readonly sha256: string }[];
   /** The lanes, for those who show what they do. */
   readonly lanes: Readonly<Record<LaneName, Lane>>;
   /** Ends the worker threads and unloads the models. */
@@ -60,8 +62,10 @@ export function createRuntime(settings: RuntimeSettings = {}): Runtime {
   const workers = settings.workers ?? processors;
   const lanes = { io: new Lane(2), cpu: new Lane(workers), device: new Lane(1) };
   const models = new Map<string, { loading: Promise<ModelFiles & { model: LoadedModel }>; users: number }>();
+  const loaded = new Map<string, string>();
   const load = async (name: string) => {
     const files = await findModel(name, settings.modelFolders);
+    loaded.set(files.card.name, files.sha256);
     return { ...files, model: await loadModel(files.file, settings.device ?? 'auto') };
   };
   let pool: Piscina | undefined;
@@ -99,6 +103,7 @@ export function createRuntime(settings: RuntimeSettings = {}): Runtime {
         throw error;
       }
     },
+    loaded: () => [...loaded].map(([name, sha256]) => ({ name, sha256 })),
     async close() {
       await Promise.all([...models.values()].map(async ({ loading }) => (await loading).model.close()));
       models.clear();

@@ -1,0 +1,103 @@
+import { readFile } from 'node:fs/promises';
+import { type Command, InvalidArgumentError, type Option } from 'commander';
+import { parse as parseYaml } from 'yaml';
+import { messageOf, OptionError, show, unknownName } from '../errors.js';
+import { parseBytes } from '../pipeline/load.js';
+
+/** For options that are given several times: adds to the list. */
+export function collect(value: string, former: readonly string[] = []): string[] {
+  return [...former, value];
+}
+
+/** For options that take a list separated by commas. */
+export function commaList(value: string): string[] {
+  return value.split(',').map((part) => part.trim());
+}
+
+/** For options that take a whole number from 1 on. */
+export function positive(value: string): number {
+  const number = Number(value);
+  if (!Number.isInteger(number) || number < 1)
+    throw new InvalidArgumentError('It must be a whole number from 1 on.');
+  return number;
+}
+
+/** For `--memory`: a size, or `auto`. */
+export function bytesOrAuto(value: string): string {
+  if (value !== 'auto' && !parseBytes(value))
+    throw new InvalidArgumentError('It must be a size such as 4GiB, or auto.');
+  return value;
+}
+
+/** For `--shard I/N`. */
+export function shard(value: string): { index: number; count: number } {
+  const [, index, count] = (/^(\d+)\/(\d+)$/.exec(value) ?? []).map(Number);
+  if (!(index >= 1 && index <= count))
+    throw new InvalidArgumentError('It must be I/N with I from 1 to N, such as 1/4.');
+  return { index, count };
+}
+
+/**
+ * Options from the file given with `--args`: a YAML or JSON map from option names (`in-flight` or `inFlight`) to values;
+ * `set` is a map from path to value, or a list of PATH=VALUE. Flags given beside the file win. Throws OptionError.
+ */
+export async function applyArgsFile(command: Command, file: string): Promise<void> {
+  const text = await readFile(file, 'utf8').catch((error) => {
+    throw new OptionError(`The file ${file} (--args) cannot be read: ${messageOf(error)}.`);
+  });
+  let content: unknown;
+  try {
+    content = parseYaml(text);
+  } catch (error) {
+    throw new OptionError(`${file} (--args): ${messageOf(error)}`);
+  }
+  if (content === null || typeof content !== 'object' || Array.isArray(content)) {
+    throw new OptionError(
+      `${file} (--args) must hold a map of command-line options, but it is ${show(content)}.`,
+    );
+  }
+  const options = command.options.filter((option) => option.attributeName() !== 'args');
+  for (const [key, value] of Object.entries(content)) {
+    const option = options.find((one) => one.attributeName() === key || one.long === `--${key}`);
+    if (!option) {
+      const known = options.map((one) => one.attributeName());
+      throw new OptionError(`${file} (--args): ${unknownName('option', key, known)}`);
+    }
+    const name = option.attributeName();
+    if (name === 'set') {
+      // Those on the command line come later, and so win one by one.
+      command.setOptionValue('set', [...overridesOf(file, value), ...(command.getOptionValue('set') ?? [])]);
+    } else if (command.getOptionValueSource(name) !== 'cli') {
+      command.setOptionValueWithSource(name, readValue(file, option, value), 'config');
+    }
+  }
+}
+
+function overridesOf(file: string, value: unknown): string[] {
+  if (Array.isArray(value) && value.every((item) => typeof item === 'string')) return value;
+  if (value !== null && typeof value === 'object' && !Array.isArray(value)) {
+    // JSON is YAML too, so any value survives.
+    return Object.entries(value).map(([path, item]) => `${path}=${JSON.stringify(item)}`);
+  }
+  throw new OptionError(
+    `${file} (--args): set must be a map of paths to values or a list of PATH=VALUE, but it is ${show(value)}.`,
+  );
+}
+
+function readValue(file: string, option: Option, value: unknown): unknown {
+  const fault = (wanted: string) =>
+    new OptionError(
+      `${file} (--args): ${option.attributeName()} must be ${wanted}, but it is ${show(value)}.`,
+    );
+  if (option.isBoolean()) {
+    if (typeof value !== 'boolean') throw fault('true or false');
+    return value;
+  }
+  const text = Array.isArray(value) ? value.join(',') : value;
+  if (typeof text !== 'string' && typeof text !== 'number') throw fault('a text, a number or a list');
+  try {
+    return option.parseArg ? option.parseArg(String(text), undefined) : String(text);
+  } catch (error) {
+    throw fault(`right: ${messageOf(error)}`);
+  }
+}

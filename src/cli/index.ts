@@ -1,0 +1,37 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from 'commander';
+import { messageOf, VoxError } from '../errors.js';
+import { version } from '../version.js';
+import { addOperatorsCommand } from './operators.js';
+import { addRunCommand } from './run.js';
+import { addValidateCommand } from './validate.js';
+
+const program = new Command('voxstream')
+  .description('Streams whole 3D medical-imaging datasets through segmentation models.')
+  .version(version)
+  .showHelpAfterError('(voxstream COMMAND --help shows what a command takes)')
+  .showSuggestionAfterError()
+  .exitOverride();
+
+addRunCommand(program);
+addValidateCommand(program);
+addOperatorsCommand(program);
+
+// `voxstream … | head` ends the reader early; that is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? 0 : 1;
+  } else {
+    // Bad input is told in a sentence; only what we did not expect has a stack, and only on request.
+    const debug = process.env.VOXSTREAM_DEBUG && error instanceof Error ? `\n${error.stack}` : '';
+    const hint = error instanceof VoxError || debug ? '' : ' (unexpected; VOXSTREAM_DEBUG=1 shows where)';
+    process.stderr.write(`voxstream: ${messageOf(error)}${hint}${debug}\n`);
+    process.exitCode = 1;
+  }
+}

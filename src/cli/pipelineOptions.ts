@@ -1,0 +1,48 @@
+import type { Command } from 'commander';
+import { loadPipeline } from '../pipeline/load.js';
+import type { Pipeline } from '../pipeline/types.js';
+import { modelsBeside } from '../runtime/models.js';
+import { applyArgsFile, bytesOrAuto, collect, positive } from './args.js';
+
+/** What commands that take a pipeline share. */
+export interface PipelineFlags {
+  readonly set?: readonly string[];
+  readonly args?: string;
+  readonly device?: string;
+  readonly inFlight?: number;
+  readonly memory?: string;
+  readonly workers?: number;
+}
+
+/** Adds the arguments and options of commands that take a pipeline. */
+export function addPipelineOptions(command: Command): Command {
+  return command
+    .argument('<pipeline...>', 'pipeline files; later ones are merged over earlier ones')
+    .option(
+      '--set <path=value>',
+      'override anything, such as --set dataset=/data/Task09_Spleen (repeatable)',
+      collect,
+    )
+    .option('--args <file>', 'command-line options from a YAML or JSON file; flags given beside it win')
+    .option('--device <device>', 'auto, cpu, cuda[:0,1], tensorrt[:0], webgpu, coreml or dml')
+    .option('--in-flight <n>', 'cases that are open at once', positive)
+    .option('--memory <size>', 'memory for the cases that are open, such as 4GiB', bytesOrAuto)
+    .option('--workers <n>', 'worker threads for voxels and files', positive);
+}
+
+/** Loads the pipeline that a command was given, flags and `--args` file included. */
+export async function loadFromFlags(files: readonly string[], command: Command): Promise<Pipeline> {
+  const { args } = command.opts<PipelineFlags>();
+  if (args) await applyArgsFile(command, args);
+  const flags = command.opts<PipelineFlags>();
+  const set = [...(flags.set ?? [])];
+  for (const name of ['device', 'inFlight', 'memory', 'workers'] as const) {
+    if (flags[name] !== undefined) set.push(`runtime.${name}=${JSON.stringify(flags[name])}`);
+  }
+  return loadPipeline(files, { set });
+}
+
+/** Where models are looked up by name, before the package: beside the pipeline files. */
+export function modelFoldersOf(pipeline: Pipeline): string[] {
+  return [...new Set(pipeline.files.map(modelsBeside))];
+}

@@ -1,0 +1,84 @@
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { planText } from '../pipeline/plan.js';
+import { type RunResult, runPipeline, runtimeFor } from '../pipeline/run.js';
+import type { Selection } from '../pipeline/select.js';
+import type { Pipeline } from '../pipeline/types.js';
+import { commaList, positive, shard } from './args.js';
+import { addPipelineOptions, loadFromFlags, modelFoldersOf, type PipelineFlags } from './pipelineOptions.js';
+import { duration, jsonProgress, lineProgress, liveProgress } from './progress.js';
+
+interface RunFlags extends PipelineFlags, Selection {
+  readonly resume?: boolean;
+  readonly dryRun?: boolean;
+  readonly json?: boolean;
+}
+
+/** Exit codes: all cases succeeded, nothing was started, some failed, interrupted. */
+const exitCodes = { ok: 0, notStarted: 1, someFailed: 2, interrupted: 130 } as const;
+
+/** `voxstream run`: streams a dataset through a pipeline. */
+export function addRunCommand(program: Command): void {
+  addPipelineOptions(program.command('run'))
+    .description('stream a dataset through a pipeline')
+    .option('--shard <i/n>', 'the i-th of n equal parts of the dataset', shard)
+    .option('--resume', 'skip what a former run finished; redo what it did not')
+    .option('--limit <n>', 'at most this many cases', positive)
+    .option('--cases <ids>', 'only these cases, separated by commas', commaList)
+    .option('--dry-run', 'print the plan; start nothing')
+    .option('--json', 'events as JSON on stdout, one a line, instead of the progress display')
+    .action(async (files: string[], _flags: RunFlags, command: Command) => {
+      const pipeline = await loadFromFlags(files, command);
+      const flags = command.opts<RunFlags>();
+      if (flags.dryRun) process.stdout.write(await planText(pipeline, flags));
+      else process.exitCode = await run(pipeline, flags);
+    });
+}
+
+async function run(pipeline: Pipeline, flags: RunFlags): Promise<number> {
+  const runtime = runtimeFor(pipeline, modelFoldersOf(pipeline));
+  const progress = flags.json
+    ? jsonProgress(process.stdout)
+    : process.stderr.isTTY
+      ? liveProgress(process.stderr, runtime)
+      : lineProgress(process.stderr);
+  const abort = new AbortController();
+  const stop = () => {
+    if (abort.signal.aborted) process.exit(exitCodes.interrupted);
+    abort.abort();
+    process.stderr.write(
+      '\nStopping: no new cases are begun, those that are open are given up. Once more stops at once.\n',
+    );
+  };
+  process.on('SIGINT', stop).on('SIGTERM', stop);
+  const start = performance.now();
+  try {
+    const result = await runPipeline(pipeline, {
+      ...flags,
+      runtime,
+      signal: abort.signal,
+      onEvent: progress.onEvent,
+    });
+    progress.end();
+    if (!flags.json) process.stdout.write(closingText(pipeline, result, (performance.now() - start) / 1000));
+    if (result.interrupted) return exitCodes.interrupted;
+    return result.failed > 0 ? exitCodes.someFailed : exitCodes.ok;
+  } finally {
+    progress.end();
+    process.off('SIGINT', stop).off('SIGTERM', stop);
+    await runtime.close();
+  }
+}
+
+function closingText(
+  { output }: Pipeline,
+  { done, failed, skipped, interrupted }: RunResult,
+  seconds: number,
+): string {
+  const parts = [`${done} case(s) done`];
+  if (skipped > 0) parts.push(`${skipped} finished before`);
+  if (failed > 0) parts.push(`${failed} failed (${join(output, 'failures.csv')} says why)`);
+  const lines = [`${parts.join(', ')} in ${duration(seconds)}; results are in ${output}`];
+  if (interrupted) lines.push('Interrupted; --resume goes on where this run stopped.');
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,172 @@
+import { readFile } from 'node:fs/promises';
+import { type Document, isMap, isNode, isSeq, LineCounter, parseDocument } from 'yaml';
+import { messageOf, OptionError, show } from '../errors.js';
+
+/** Plain data as YAML and JSON have it. */
+export type Data = Readonly<Record<string, unknown>>;
+
+/** A step or sink as a file gives it: `name: options` beside `id` and `disabled`. */
+export interface Entry {
+  readonly id: string;
+  readonly name: string;
+  readonly options: unknown;
+  readonly disabled: boolean;
+  /** Its number in its list, from 1, as messages count it. */
+  readonly number: number;
+}
+
+/** A pipeline, from one file or several, before references are replaced and options checked. */
+export interface Draft {
+  readonly head: Data;
+  readonly steps: readonly Entry[];
+  readonly sinks: readonly Entry[];
+}
+
+/** A pipeline file that was read, and where in it things stand. */
+export interface PipelineFile {
+  readonly file: string;
+  readonly draft: Draft;
+  /** The line of a path's value, or of the nearest part of the path that there is. Steps and sinks go by number. */
+  readonly lineOf: (path: readonly (string | number)[]) => { line: number; depth: number };
+}
+
+/** Reads a pipeline file, YAML or JSON. Throws OptionError with file and line. */
+export async function readPipelineFile(file: string): Promise<PipelineFile> {
+  const text = await readFile(file, 'utf8').catch((error) => {
+    const why =
+      (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no such file' : messageOf(error);
+    throw new OptionError(`The pipeline file ${file} cannot be read: ${why}.`);
+  });
+  return parsePipelineText(text, file);
+}
+
+/** Like `readPipelineFile`, of a text; `file` is its name in messages. */
+export function parsePipelineText(text: string, file: string): PipelineFile {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const problem = document.errors[0] ?? document.warnings[0];
+  if (problem) {
+    throw new OptionError(
+      `${file}:${lines.linePos(problem.pos[0]).line}: ${problem.message.replace(/\.?$/, '.')}`,
+    );
+  }
+  const content: unknown = document.toJS();
+  if (content === null || typeof content !== 'object' || Array.isArray(content)) {
+    throw new OptionError(
+      `${file} must hold a map with "source", "steps" and "sinks", but it is ${content === null ? 'empty' : show(content)}.`,
+    );
+  }
+  const lineOf = (path: readonly (string | number)[]) => lineIn(document, lines, path);
+  const { steps, sinks, ...head } = content as Data;
+  const entries = (list: unknown, key: 'steps' | 'sinks') => readEntries(list, key, file, lineOf);
+  return { file, draft: { head, steps: entries(steps, 'steps'), sinks: entries(sinks, 'sinks') }, lineOf };
+}
+
+function lineIn(document: Document, lines: LineCounter, path: readonly (string | number)[]) {
+  let node: unknown = document.contents;
+  let line = 1;
+  let depth = 0;
+  for (const part of path) {
+    let next: unknown;
+    if (isMap(node)) {
+      const pair = node.items.find(({ key }) => String(isNode(key) ? key.toJSON() : key) === String(part));
+      next = pair?.value ?? pair?.key;
+      if (pair && isNode(pair.key) && pair.key.range) line = lines.linePos(pair.key.range[0]).line;
+    } else if (isSeq(node)) {
+      next = node.items[Number(part)];
+      if (isNode(next) && next.range) line = lines.linePos(next.range[0]).line;
+    }
+    if (next === undefined) break;
+    node = next;
+    depth++;
+  }
+  return { line, depth };
+}
+
+function readEntries(
+  list: unknown,
+  key: 'steps' | 'sinks',
+  file: string,
+  lineOf: PipelineFile['lineOf'],
+): Entry[] {
+  if (list === undefined || list === null) return [];
+  if (!Array.isArray(list)) {
+    throw new OptionError(`${file}:${lineOf([key]).line}: ${key} must be a list, but it is ${show(list)}.`);
+  }
+  const taken = new Set(list.map((item) => item?.id).filter((id) => typeof id === 'string'));
+  const entries = list.map((item, index): Entry => {
+    const where = `${file}:${lineOf([key, index]).line}: ${key === 'steps' ? 'step' : 'sink'} ${index + 1}`;
+    const { id, disabled = false, ...rest } = typeof item === 'string' ? { [item]: undefined } : (item ?? {});
+    const names = typeof rest === 'object' ? Object.keys(rest) : [];
+    if (names.length !== 1) {
+      throw new OptionError(
+        `${where} must be the name of ${key === 'steps' ? 'an operator' : 'a sink'}, or a map with that name as its one key ` +
+          `(beside id and disabled), but it is ${show(item)}.`,
+      );
+    }
+    if (typeof disabled !== 'boolean') {
+      throw new OptionError(
+        `${where} (${names[0]}): disabled must be true or false, but it is ${show(disabled)}.`,
+      );
+    }
+    if (id !== undefined && (typeof id !== 'string' || !/^[\w-]+$/.test(id))) {
+      throw new OptionError(
+        `${where} (${names[0]}): id must be a word of letters, digits, - and _, but it is ${show(id)}.`,
+      );
+    }
+    const [name] = names;
+    const chosen = (id as string | undefined) ?? freeId(name, taken);
+    taken.add(chosen);
+    return { id: chosen, name, options: rest[name] ?? undefined, disabled, number: index + 1 };
+  });
+  const twice = entries.find((entry, i) => entries.findIndex(({ id }) => id === entry.id) !== i);
+  if (twice) {
+    throw new OptionError(
+      `${file}:${lineOf([key, twice.number - 1]).line}: two ${key} have the id "${twice.id}"; ids must differ.`,
+    );
+  }
+  return entries;
+}
+
+/** The name itself, or with the first number from 2 on that makes it new. */
+function freeId(name: string, taken: ReadonlySet<string>): string {
+  if (!taken.has(name)) return name;
+  let number = 2;
+  while (taken.has(`${name}${number}`)) number++;
+  return `${name}${number}`;
+}
+
+/** Puts one draft over another: maps deeply; steps and sinks by id, new ones at the end; the rest is replaced. */
+export function mergeDrafts(below: Draft, above: Draft): Draft {
+  return {
+    head: mergeData(below.head, above.head) as Data,
+    steps: mergeEntries(below.steps, above.steps),
+    sinks: mergeEntries(below.sinks, above.sinks),
+  };
+}
+
+function mergeEntries(below: readonly Entry[], above: readonly Entry[]): Entry[] {
+  const merged = below.map((entry) => {
+    const over = above.find(({ id }) => id === entry.id);
+    if (!over) return entry;
+    const options = over.name === entry.name ? mergeData(entry.options, over.options) : over.options;
+    return { ...over, options, number: entry.number };
+  });
+  for (const entry of above) {
+    if (!below.some(({ id }) => id === entry.id)) merged.push({ ...entry, number: merged.length + 1 });
+  }
+  return merged;
+}
+
+function mergeData(below: unknown, above: unknown): unknown {
+  if (above === undefined) return below;
+  if (!isData(below) || !isData(above)) return above;
+  const merged: Record<string, unknown> = { ...below };
+  for (const [key, value] of Object.entries(above)) merged[key] = mergeData(below[key], value);
+  return merged;
+}
+
+/** True for a map, as opposed to a list, a text or nothing. */
+export function isData(value: unknown): value is Data {
+  return value !== null && typeof value === 'object' && !Array.isArray(value);
+}

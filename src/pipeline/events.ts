@@ -1,0 +1,43 @@
+/** What happens in a run, as `voxstream run --json` prints it, one a line, and as `runPipeline` tells. Seconds are wall time. */
+export type RunEvent =
+  | {
+      readonly event: 'start';
+      readonly pipeline: string;
+      readonly output: string;
+      readonly cases: number;
+      readonly inFlight: number;
+      readonly device: string;
+      /** The steps and sinks in order. */
+      readonly steps: readonly string[];
+    }
+  /** A case that an earlier run finished is left out. */
+  | { readonly event: 'caseSkipped'; readonly case: string; readonly reason: string }
+  | { readonly event: 'caseStart'; readonly case: string; readonly reason?: string }
+  /** A step (or sink) of a case ended after `seconds` of work, waiting left out. */
+  | { readonly event: 'step'; readonly case: string; readonly step: string; readonly seconds: number }
+  | {
+      readonly event: 'caseDone';
+      readonly case: string;
+      readonly seconds: number;
+      readonly metrics: Readonly<Record<string, number | string>>;
+    }
+  | { readonly event: 'caseFailed'; readonly case: string; readonly step: string; readonly message: string }
+  /** Something the user should know that stops nothing. */
+  | { readonly event: 'warning'; readonly message: string }
+  | {
+      readonly event: 'end';
+      readonly done: number;
+      readonly failed: number;
+      readonly skipped: number;
+      readonly interrupted: boolean;
+      readonly seconds: number;
+      /** Per lane, the share of the run's wall time that its places were busy, 0 to 1. */
+      readonly lanes: Readonly<Record<string, number>>;
+    };
+
+/** One row of `failures.csv`. */
+export interface Failure {
+  readonly case: string;
+  readonly step: string;
+  readonly message: string;
+}

@@ -1,0 +1,57 @@
+import { type Case, fileNameOf } from '../case.js';
+import { OptionError, unknownName } from '../errors.js';
+import type { RefusedCase, SourceItem } from '../sources/define.js';
+
+/** Which cases of a dataset to run. */
+export interface Selection {
+  /** Ids of the cases to run. Default: all. */
+  readonly cases?: readonly string[];
+  /** Part `index` (from 1) of `count` parts, as equal as can be: every `count`-th case. */
+  readonly shard?: { readonly index: number; readonly count: number };
+  /** At most this many. */
+  readonly limit?: number;
+}
+
+/** True for a case that cannot be opened. */
+export function isRefused(item: SourceItem): item is RefusedCase {
+  return 'refused' in item;
+}
+
+/**
+ * Lists the cases of a source and picks those that are wanted, in dataset order: first by id, then the shard, then the
+ * limit. A second case with an id that is taken, or that would be written to the same files, is refused.
+ */
+export async function selectCases(
+  source: AsyncIterable<SourceItem>,
+  selection: Selection,
+): Promise<SourceItem[]> {
+  const items: SourceItem[] = [];
+  const taken = new Map<string, string>();
+  for await (const item of source) {
+    const name = fileNameOf(item.id);
+    const former = taken.get(name);
+    if (former === undefined) taken.set(name, item.id);
+    items.push(former === undefined ? item : refuseSecond(item, former));
+  }
+  const wanted = selection.cases && new Set(selection.cases);
+  if (wanted) {
+    const ids = items.map(({ id }) => id);
+    const missing = [...wanted].find((id) => !ids.includes(id));
+    if (missing !== undefined) throw new OptionError(`--cases: ${unknownName('case', missing, ids)}`);
+  }
+  const { shard, limit = Number.POSITIVE_INFINITY } = selection;
+  return items
+    .filter(({ id }) => !wanted || wanted.has(id))
+    .filter((_, i) => !shard || i % shard.count === shard.index - 1)
+    .slice(0, limit);
+}
+
+function refuseSecond(item: SourceItem, former: string): RefusedCase {
+  const files = isRefused(item) ? '' : ` (${Object.values((item as Case).files).join(', ')})`;
+  return {
+    id: item.id,
+    refused:
+      `A second case has the id ${item.id}${former === item.id ? '' : `, which is written to the same files as ${former}`}` +
+      `${files}; ids must differ. Only the first is run.`,
+  };
+}

@@ -1,0 +1,6 @@
+import type { AnySinkDefinition } from './define.js';
+import { metricsCsvDefinition } from './metricsCsv.js';
+import { niftiDefinition } from './nifti.js';
+
+/** The sinks that come with voxstream. */
+export const sinkDefinitions: readonly AnySinkDefinition[] = [niftiDefinition, metricsCsvDefinition];

@@ -1,0 +1,94 @@
+import { basename, sep } from 'node:path';
+import { escapePath, glob, isDynamicPattern } from 'tinyglobby';
+import { z } from 'zod';
+import { listNames, OptionError } from '../errors.js';
+import { isImageFile, stripImageExtension } from '../formats/index.js';
+import { defineSource, type SourceItem } from './define.js';
+
+export interface GlobOptions {
+  /** Pattern of the images: `in/*.nii.gz`, or `in/{case}/ct.nii.gz` where a folder names the case. */
+  readonly image: string;
+  /** Patterns of further volumes, by key, with `{case}` for the case's id: `gt/{case}.nii.gz`. */
+  readonly [key: string]: string;
+}
+
+const hole = '{case}';
+
+const definition = defineSource<GlobOptions>({
+  name: 'glob',
+  summary: 'Every image that a pattern matches; further volumes by patterns with {case}.',
+  options: {
+    image: z.string().min(1).describe('Pattern of the images, such as in/*.nii.gz, or in/{case}/ct.nii.gz'),
+  },
+  rest: z
+    .string()
+    .min(1)
+    .describe('Pattern of a further volume, with {case} for the case id: gt/{case}.nii.gz'),
+  check: ({ image, ...others }) => [
+    ...(image.split(hole).length > 2 ? [`image holds {case} more than once: "${image}"`] : []),
+    ...(image.split(hole)[1]?.includes('**') ? [`image has ** behind {case}: "${image}"`] : []),
+    ...Object.entries(others)
+      .filter(([, pattern]) => !pattern.includes(hole))
+      .map(
+        ([key, pattern]) => `${key} is "${pattern}", but must contain {case}, which stands for the case id`,
+      ),
+  ],
+  example: { image: 'in/*.nii.gz', label: 'gt/{case}.nii.gz' },
+  async *open({ image, ...others }) {
+    const found = await matches(image.replace(hole, '*'));
+    const images = found.filter((path) => isImageFile(basename(path)));
+    if (images.length === 0) {
+      throw new OptionError(
+        `No image matches ${image} (source.image)${found.length > 0 ? `; it matches ${found.length} other file(s), ${found[0]} for one` : ''}. ` +
+          'Paths are relative to the working directory.',
+      );
+    }
+    for (const path of images) yield await toCase(idOf(path, image), path, others);
+  },
+});
+
+async function toCase(
+  id: string,
+  image: string,
+  others: Readonly<Record<string, string>>,
+): Promise<SourceItem> {
+  const files: Record<string, string> = { image };
+  for (const [key, pattern] of Object.entries(others)) {
+    if (!isDynamicPattern(pattern.replaceAll(hole, 'x'))) {
+      files[key] = pattern.replaceAll(hole, id);
+      continue;
+    }
+    const found = await matches(pattern.replaceAll(hole, escapePath(id)));
+    if (found.length !== 1) {
+      return {
+        id,
+        refused: `The ${key} of case ${id} must be one file, but ${pattern.replaceAll(hole, id)} matches ${found.length}: ${listNames(found.slice(0, 5))}.`,
+      };
+    }
+    files[key] = found[0];
+  }
+  return { id, files, volumes: {}, metrics: {}, timings: {} };
+}
+
+async function matches(pattern: string): Promise<string[]> {
+  const posix = sep === '\\' ? pattern.replaceAll('\\', '/') : pattern;
+  const found = await glob(posix, { onlyFiles: true, expandDirectories: false, dot: true });
+  return found.sort();
+}
+
+/** What stands in the place of `{case}`, counted from the end of the path; else the file's name. */
+function idOf(path: string, pattern: string): string {
+  const wanted = pattern.split('/');
+  const at = wanted.findIndex((segment) => segment.includes(hole));
+  if (at < 0) return stripImageExtension(basename(path));
+  const segment = path.split('/').at(at - wanted.length) ?? '';
+  const [before, after] = wanted[at].split(hole).map((text) =>
+    text
+      .split('*')
+      .map((part) => part.replace(/[\\^$.|?+()[\]{}]/g, '\\$&'))
+      .join('.*'),
+  );
+  return new RegExp(`^${before}(.+)${after}$`).exec(segment)?.[1] ?? stripImageExtension(segment);
+}
+
+export { definition as globDefinition };

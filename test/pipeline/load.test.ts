@@ -1,0 +1,211 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { loadPipeline, parseBytes, parsePipeline } from '#src/pipeline/load.js';
+
+const base = `
+name: test
+vars:
+  root: data/set
+  sizes: [1, 2, 3]
+source:
+  decathlon: { root: '\${root}', split: test }
+steps:
+  - load
+  - orient: { axcodes: RAS }
+  - id: fine
+    spacing: { pixdim: '\${sizes}' }
+sinks:
+  - nifti: { keys: image }
+`;
+
+const faultsOf = (text: string, set: string[] = []): string => {
+  try {
+    parsePipeline(text, 'p.yaml', { set });
+  } catch (error) {
+    return (error as Error).message;
+  }
+  return 'no fault';
+};
+
+test('a pipeline is resolved: references keep their type, defaults are filled in', () => {
+  const pipeline = parsePipeline(base, 'p.yaml');
+  assert.is(pipeline.name, 'test');
+  assert.is(pipeline.output, 'results/test');
+  assert.equal(pipeline.source.options, { root: 'data/set', split: 'test', validation: 9 });
+  assert.equal(
+    pipeline.steps.map(({ id }) => id),
+    ['load', 'orient', 'fine'],
+  );
+  assert.equal(pipeline.steps[2].options.pixdim, [1, 2, 3]);
+  assert.is(pipeline.steps[2].options.paddingMode, 'border');
+  assert.is(pipeline.runtime.inFlight, 'auto');
+});
+
+test('--set reaches head keys, variables, the source, steps and sinks', () => {
+  const { output, source, steps, sinks, runtime } = parsePipeline(base, 'p.yaml', {
+    set: [
+      'output=/tmp/out',
+      'root=other',
+      'source.split=train',
+      'source.decathlon.validation=2',
+      'fine.pixdim=[2, 2, 2]',
+      'steps.fine.diagonal=true',
+      'nifti.postfix=x',
+      'runtime.memory=2GiB',
+    ],
+  });
+  assert.is(output, '/tmp/out');
+  assert.equal(source.options, { root: 'other', split: 'train', validation: 2 });
+  assert.equal(steps[2].options.pixdim, [2, 2, 2]);
+  assert.is(steps[2].options.diagonal, true);
+  assert.is(sinks[0].options.postfix, 'x');
+  assert.is(runtime.memory, 2 * 1024 ** 3);
+});
+
+test('--set disables a step, and replaces the source', () => {
+  const { steps, source } = parsePipeline(base, 'p.yaml', {
+    set: ['fine.disabled=true', 'source={glob: {image: "in/*.nii"}}'],
+  });
+  assert.equal(
+    steps.map(({ id }) => id),
+    ['load', 'orient'],
+  );
+  assert.is(source.definition.name, 'glob');
+});
+
+test('an override of something unknown is refused with the nearest name', () => {
+  assert.is(
+    faultsOf(base, ['fin.pixdim=1']),
+    '--set fin.pixdim: there is no key, variable, step or sink "fin"; did you mean "fine"?',
+  );
+  assert.match(faultsOf(base, ['output']), /--set takes PATH=VALUE/);
+});
+
+test('every fault is found at once, each with file, line and nearest name', () => {
+  const message = faultsOf(`
+source:
+  decatlon: { root: x }
+steps:
+  - oreint: { axcodes: RAS }
+  - orient: { axcodes: RAR }
+  - spacing: { pixdim: [1.5, 0, 2], mod: nearest }
+runtime: { inFlight: 0 }
+outptu: x
+`);
+  const lines = message.split('\n');
+  assert.is(
+    lines[0],
+    'p.yaml:9: there is no key "outptu"; did you mean "output"? A pipeline has the keys name, output, vars, source, ' +
+      'runtime, steps and sinks.',
+  );
+  assert.ok(lines.includes('p.yaml:3: there is no source "decatlon"; did you mean "decathlon"?'), message);
+  assert.ok(
+    lines.includes('p.yaml:5: step 1: there is no operator "oreint"; did you mean "orient"?'),
+    message,
+  );
+  assert.match(message, /p\.yaml:6: step 2 \(orient\), axcodes must hold exactly one letter of each pair/);
+  assert.match(message, /p\.yaml:7: step 3 \(spacing\), pixdim\.1 must be more than 0, but it is 0/);
+  assert.match(
+    message,
+    /p\.yaml:7: step 3 \(spacing\), mod is not an option of spacing; did you mean "mode"\?/,
+  );
+  assert.match(message, /p\.yaml:8: runtime, inFlight must be at least 1, but it is 0/);
+});
+
+test('an option that is missing is asked for with what it is', () => {
+  const message = faultsOf('source: { decathlon: {} }\nsteps: [spacing]');
+  assert.match(message, /p\.yaml:1: source decathlon, root is required \(The dataset's folder/);
+  assert.match(message, /p\.yaml:2: step 1 \(spacing\), pixdim is required/);
+});
+
+test('references to what does not exist, or to themselves, are refused', () => {
+  const text = (value: string) =>
+    `vars: { a: '\${b}', b: '\${a}', list: [1] }\nsource: { glob: { image: '${value}' } }\nsteps: [load]`;
+  assert.match(
+    faultsOf(text('${lst}')),
+    /refers to a variable that does not exist: there is no variable "lst"; did you mean "list"\?/,
+  );
+  assert.match(faultsOf(text('${a}')), /The variable "a" refers to itself: a -> b -> a/);
+  assert.match(faultsOf(text('x/${list}')), /puts \$\{list\} inside a text, but that variable is a list/);
+  assert.match(faultsOf(text('${env.VOXSTREAM_NOT_SET}')), /VOXSTREAM_NOT_SET, which is not set/);
+});
+
+test('environment variables are read from the environment that is given', () => {
+  const text = "source: { glob: { image: '${env.IN}/*.nii' } }\nsteps: [load]";
+  assert.is(parsePipeline(text, 'p.yaml', { env: { IN: 'here' } }).source.options.image, 'here/*.nii');
+});
+
+test('a file that is no map, or no YAML, is refused with its line', () => {
+  assert.match(
+    faultsOf('- 1'),
+    /p\.yaml must hold a map with "source", "steps" and "sinks", but it is \[1\]/,
+  );
+  assert.match(faultsOf('a: 1\nb: [1'), /p\.yaml:2: /);
+  assert.match(faultsOf('steps: 3'), /p\.yaml:1: steps must be a list, but it is 3/);
+  assert.match(
+    faultsOf('source: {glob: {image: x}}\nsteps:\n  - { load: {}, orient: {} }'),
+    /p\.yaml:3: step 1 must be the name of an operator/,
+  );
+});
+
+test('a tag that would run code in other tools is refused', () => {
+  assert.match(faultsOf('source: !!js/function "x"\nsteps: [load]'), /Unresolved tag/);
+});
+
+test('several files are merged: maps deeply, steps by id, new steps at the end', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'voxstream-merge-'));
+  const file = (name: string, text: string) => {
+    writeFileSync(join(folder, name), text);
+    return join(folder, name);
+  };
+  const pipeline = await loadPipeline([
+    file('a.yaml', base),
+    file(
+      'b.json',
+      JSON.stringify({
+        vars: { root: 'b' },
+        steps: [{ id: 'fine', spacing: { mode: 'nearest' } }, 'invert'],
+      }),
+    ),
+  ]);
+  assert.is(pipeline.source.options.root, 'b');
+  assert.equal(
+    pipeline.steps.map(({ id }) => id),
+    ['load', 'orient', 'fine', 'invert'],
+  );
+  assert.equal(pipeline.steps[2].options.pixdim, [1, 2, 3]);
+  assert.is(pipeline.steps[2].options.mode, 'nearest');
+  await loadPipeline([
+    file('a.yaml', base),
+    file('c.yaml', 'steps:\n  - spacing: { pixdim: [1, 1, -1] }'),
+  ]).then(
+    () => assert.unreachable(),
+    (error) =>
+      assert.match(
+        error.message,
+        /c\.yaml:2: step 4 \(spacing\), pixdim\.2 must be more than 0, but it is -1/,
+      ),
+  );
+});
+
+test('an operator that is used twice gets a number in its id', () => {
+  const { steps } = parsePipeline(
+    'source: { glob: { image: x } }\nsteps: [load, { orient: { axcodes: RAS } }, { orient: { axcodes: LPS } }]',
+  );
+  assert.equal(
+    steps.map(({ id }) => id),
+    ['load', 'orient', 'orient2'],
+  );
+});
+
+test('parseBytes reads sizes', () => {
+  assert.is(parseBytes('4GiB'), 4 * 1024 ** 3);
+  assert.is(parseBytes('1.5 m'), 1.5 * 1024 ** 2);
+  assert.is(parseBytes('17'), 17);
+  assert.is(parseBytes('4 apples'), undefined);
+});
+
+test.run();

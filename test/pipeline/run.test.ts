@@ -1,0 +1,247 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdir, rm, utimes } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { concatMap, map } from 'rxjs';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { z } from 'zod';
+import { type Case, makeCase, withMetrics, withVolumes } from '#src/case.js';
+import { DataError } from '#src/errors.js';
+import { defineOperator } from '#src/operators/define.js';
+import type { RunEvent } from '#src/pipeline/events.js';
+import { parsePipeline } from '#src/pipeline/load.js';
+import { createRegistry } from '#src/pipeline/registry.js';
+import { type RunOptions, runPipeline } from '#src/pipeline/run.js';
+import { defineSink } from '#src/sinks/define.js';
+import { defineSource, type SourceItem } from '#src/sources/define.js';
+import { makeVolume, type Volume } from '#src/volume/volume.js';
+import { readCsv, temporaryFolder } from '../e2e/harness.js';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+
+/** Sources, steps and sinks of a test's own, to see what the engine does with them. */
+function bench(items: SourceItem[]) {
+  const made: WeakRef<Volume>[] = [];
+  const seen = { open: 0, mostOpen: 0, mostHeld: 0, written: [] as string[], fail: new Set<string>() };
+  const source = defineSource<Record<string, never>>({
+    name: 'list',
+    summary: 'The cases of the test.',
+    options: {},
+    example: {},
+    async *open() {
+      yield* items;
+    },
+  });
+  const make = defineOperator<Record<string, never>>({
+    name: 'make',
+    summary: 'Makes a volume.',
+    lane: 'cpu',
+    options: {},
+    example: {},
+    create: () =>
+      map((subject: Case) => {
+        seen.open++;
+        seen.mostOpen = Math.max(seen.mostOpen, seen.open);
+        const image = makeVolume({ data: new Uint8Array(1000), size: [10, 10, 10] });
+        made.push(new WeakRef(image));
+        return withVolumes(subject, { image });
+      }),
+  });
+  const device = defineOperator<{ factor?: number }>({
+    name: 'device',
+    summary: 'A slow device.',
+    lane: 'device',
+    options: { factor: z.number().default(1) },
+    example: {},
+    create: ({ factor = 1 }, context) =>
+      concatMap((subject: Case) =>
+        context.runtime.on('device', async () => {
+          await new Promise((resolve) => setTimeout(resolve, 5));
+          collectGarbage();
+          seen.mostHeld = Math.max(seen.mostHeld, made.filter((ref) => ref.deref()).length);
+          if (seen.fail.has(subject.id)) throw new DataError(`The device does not like ${subject.id}.`);
+          return withMetrics(subject, { size: factor * subject.id.length });
+        }),
+      ),
+  });
+  const sink = defineSink<Record<string, never>>({
+    name: 'count',
+    summary: 'Notes who came.',
+    options: {},
+    example: {},
+    open: async () => ({
+      async write({ id }) {
+        seen.written.push(id);
+        seen.open--;
+      },
+    }),
+  });
+  const registry = createRegistry({ sources: [source], operators: [make, device], sinks: [sink] });
+  const output = join(temporaryFolder(), 'out');
+  const events: RunEvent[] = [];
+  const run = (options: RunOptions = {}, set: string[] = []) => {
+    const text = `{ source: list, steps: [make, device], sinks: [count, metricsCsv], runtime: { inFlight: 2 }, output: '${output}' }`;
+    return runPipeline(parsePipeline(text, 'p.yaml', { registry, set }), {
+      onEvent: (event) => void events.push(event),
+      ...options,
+    });
+  };
+  return { seen, run, output, events };
+}
+
+const ten = Array.from({ length: 10 }, (_, i) => makeCase({ id: `case-${i}` }));
+
+test('ten cases through a slow device never hold more than inFlight volumes in memory', async () => {
+  const { seen, run } = bench(ten);
+  const result = await run();
+  assert.is(result.done, 10);
+  assert.is(seen.mostOpen, 2);
+  assert.is(seen.mostHeld, 2);
+});
+
+test('a case that fails is recorded, and the others go on', async () => {
+  const { seen, run, output, events } = bench([...ten, { id: 'bad', refused: 'It is bad.' }]);
+  seen.fail.add('case-3');
+  const result = await run();
+  assert.equal([result.done, result.failed], [9, 2]);
+  assert.equal(readCsv(join(output, 'failures.csv')), [
+    { case: 'case-3', step: 'device', message: 'The device does not like case-3.' },
+    { case: 'bad', step: 'source', message: 'It is bad.' },
+  ]);
+  assert.equal(
+    readCsv(join(output, 'metrics.csv')).map((row) => row.case),
+    ten.map(({ id }) => id).filter((id) => id !== 'case-3'),
+  );
+  assert.is(events.filter(({ event }) => event === 'caseFailed').length, 2);
+  assert.equal(JSON.parse(readFileSync(join(output, 'run.json'), 'utf8')).failed, 2);
+});
+
+test('cases, shard and limit pick cases; shards cover the dataset without overlap', async () => {
+  const ids = async (options: RunOptions) => {
+    const { seen, run } = bench(ten);
+    await run(options);
+    return seen.written.sort();
+  };
+  assert.equal(await ids({ cases: ['case-2', 'case-7'] }), ['case-2', 'case-7']);
+  assert.equal(await ids({ limit: 1 }), ['case-0']);
+  const parts = await Promise.all([1, 2, 3].map((index) => ids({ shard: { index, count: 3 } })));
+  assert.equal(
+    parts.map((part) => part.length),
+    [4, 3, 3],
+  );
+  assert.equal(
+    parts.flat().sort(),
+    ten.map(({ id }) => id),
+  );
+  await bench(ten)
+    .run({ cases: ['case-22'] })
+    .then(
+      () => assert.unreachable(),
+      (error) => assert.match(error.message, /--cases: there is no case "case-22"; did you mean "case-2"/),
+    );
+});
+
+test('a second case with the same id, or the same file name, is refused', async () => {
+  const { run } = bench([makeCase({ id: 'a/b' }), makeCase({ id: 'a/b' }), makeCase({ id: 'a_b' })]);
+  const { failures } = await run();
+  assert.is(failures.length, 2);
+  const { run: runAgain } = bench([makeCase({ id: 'a_b' }), makeCase({ id: 'a/b' })]);
+  assert.match((await runAgain()).failures[0].message, /which is written to the same files as a_b/);
+});
+
+test('--resume leaves out what is finished, and redoes what failed or changed, and says why', async () => {
+  const folder = temporaryFolder();
+  const items = ten.slice(0, 4).map(({ id }) => {
+    writeFileSync(join(folder, id), id);
+    return makeCase({ id, files: { image: join(folder, id) } });
+  });
+  const { seen, run, output, events } = bench(items);
+  seen.fail.add('case-1');
+  assert.is((await run()).done, 3);
+  const before = readFileSync(join(output, 'metrics.csv'), 'utf8');
+  seen.fail.clear();
+  await utimes(join(folder, 'case-2'), new Date(), new Date(2020, 1));
+  events.length = 0;
+  const again = await run({ resume: true });
+  assert.equal([again.done, again.skipped, again.failed], [2, 2, 0]);
+  assert.equal(
+    events.flatMap((event) => (event.event === 'caseSkipped' ? [event.case] : [])),
+    ['case-0', 'case-3'],
+  );
+  const reasons = events.flatMap((event) => (event.event === 'caseStart' ? [event.reason] : []));
+  assert.is(reasons[0], 'not finished before');
+  assert.is(reasons[1], `${join(folder, 'case-2')} changed`);
+  const rows = readCsv(join(output, 'metrics.csv'));
+  assert.equal(
+    rows.map((row) => row.case),
+    ['case-0', 'case-1', 'case-2', 'case-3'],
+  );
+  assert.ok(before.includes('case-3,6'));
+  events.length = 0;
+  assert.is((await run({ resume: true }, ['device.factor=2'])).done, 4);
+  assert.equal(
+    events.flatMap((event) => (event.event === 'caseStart' ? [event.reason] : []))[0],
+    'the pipeline or its model changed',
+  );
+});
+
+test('a source file that changes while its case is worked on fails the case', async () => {
+  const file = join(temporaryFolder(), 'image');
+  writeFileSync(file, 'a');
+  const { run } = bench([makeCase({ id: 'x', files: { image: file } })]);
+  const { failures } = await run({
+    onEvent: (event) => {
+      if (event.event === 'step' && event.step === 'make') writeFileSync(file, 'longer');
+    },
+  });
+  assert.match(failures[0].message, /changed while the case was being worked on/);
+});
+
+test('aborting begins no further case, and the next run goes on', async () => {
+  const { seen, run, output } = bench(ten);
+  const abort = new AbortController();
+  const result = await run({
+    signal: abort.signal,
+    onEvent: (event) => {
+      if (event.event === 'caseDone' && event.case === 'case-2') abort.abort();
+    },
+  });
+  assert.ok(result.interrupted);
+  assert.ok(result.done >= 3 && result.done < 10, String(result.done));
+  assert.is(readCsv(join(output, 'metrics.csv')).length, seen.written.length);
+  assert.is((await run({ resume: true })).done, 10 - result.done);
+  assert.is(readCsv(join(output, 'metrics.csv')).length, 10);
+});
+
+test('two runs into one folder are refused, and a lock that a killed run left is taken over', async () => {
+  const { run, output } = bench(ten);
+  const first = run();
+  await first;
+  await mkdir(join(output, '.voxstream'), { recursive: true });
+  const lock = join(output, '.voxstream/lock');
+  const { hostname } = await import('node:os');
+  writeFileSync(lock, JSON.stringify({ pid: process.ppid, host: hostname(), since: 'now' }));
+  await run().then(
+    () => assert.unreachable(),
+    (error) => assert.match(error.message, /Another run \(process \d+ on .*\) writes to/),
+  );
+  // A process number that cannot be in use.
+  writeFileSync(lock, JSON.stringify({ pid: 2 ** 30, host: hostname(), since: 'then' }));
+  assert.is((await run()).done, 10);
+  assert.not.ok(existsSync(lock));
+  await rm(output, { recursive: true });
+});
+
+test('an empty dataset is refused', async () => {
+  await bench([])
+    .run()
+    .then(
+      () => assert.unreachable(),
+      (error) => assert.match(error.message, /No case is left to run/),
+    );
+});
+
+test.run();

@@ -1,0 +1,65 @@
+/**
+ * A seeded stream of random numbers: the same seed and stream give the same numbers on every machine.
+ *
+ * The generator is xoshiro128** (Blackman and Vigna, "Scrambled linear pseudorandom number generators", 2021), its
+ * state filled from the seed and the stream's number by a counter with the mixing function of C. Wellons's "hash
+ * prospector" (multipliers 0x21f0aaad and 0x735a2d97).
+ */
+export class Random {
+  readonly #state = new Uint32Array(4);
+  #spare: number | undefined;
+
+  /** `seed` and `stream` are whole numbers; each pair gives a stream of its own. */
+  constructor(seed: number, stream = 0) {
+    let state = 0;
+    const mix = () => {
+      state = (state + 0x9e3779b9) | 0;
+      let z = state;
+      z = Math.imul(z ^ (z >>> 16), 0x21f0aaad);
+      z = Math.imul(z ^ (z >>> 15), 0x735a2d97);
+      return (z ^ (z >>> 15)) >>> 0;
+    };
+    for (const word of [seed, Math.floor(seed / 2 ** 32), stream, Math.floor(stream / 2 ** 32)]) {
+      state = mix() ^ word;
+    }
+    for (let i = 0; i < 4; i++) this.#state[i] = mix();
+  }
+
+  /** 32 random bits, as a whole number from 0 to 2^32 - 1. */
+  uint32(): number {
+    const s = this.#state;
+    const scrambled = Math.imul(s[1], 5);
+    const result = Math.imul((scrambled << 7) | (scrambled >>> 25), 9) >>> 0;
+    const shifted = s[1] << 9;
+    s[2] ^= s[0];
+    s[3] ^= s[1];
+    s[1] ^= s[2];
+    s[0] ^= s[3];
+    s[2] ^= shifted;
+    s[3] = (s[3] << 11) | (s[3] >>> 21);
+    return result;
+  }
+
+  /** A number from `low` up to but not including `high`, all equally likely; 0 to 1 by default. */
+  uniform(low = 0, high = 1): number {
+    return low + (high - low) * (this.uint32() / 2 ** 32);
+  }
+
+  /** A whole number from 0 up to but not including `count`. */
+  integer(count: number): number {
+    return Math.floor(this.uniform() * count);
+  }
+
+  /** A normally distributed number (Box and Muller's method). */
+  normal(mean = 0, deviation = 1): number {
+    if (this.#spare !== undefined) {
+      const spare = this.#spare;
+      this.#spare = undefined;
+      return mean + deviation * spare;
+    }
+    const radius = Math.sqrt(-2 * Math.log((this.uint32() + 1) / 2 ** 32));
+    const angle = 2 * Math.PI * this.uniform();
+    this.#spare = radius * Math.sin(angle);
+    return mean + deviation * radius * Math.cos(angle);
+  }
+}

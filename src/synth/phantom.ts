@@ -92,7 +92,7 @@ function placeGrid(random: Random, anatomy: Anatomy, size: Vec3, spacing: Vec3):
   const angles: Vec3 = [random.uniform(-12, 12), random.uniform(-8, 8), random.uniform(-8, 8)];
   const directions = rotationOf(random.uniform() < 0.2 ? angles : [0, 0, 0]);
   const spleen = anatomy.shapes.find(({ tissue }) => tissue === 'spleen') as Shape;
-  const reach = Math.max(...spleen.semiAxes);
+  const reach = Math.hypot(...spleen.semiAxes);
   const usual = [random.uniform(-8, 8), random.uniform(-8, 8), 20 + random.uniform(-10, 10)];
   const centre = usual.map((at, axis) => {
     // As near to the usual centre as leaves the spleen in view; centred on it where it does not fit.

@@ -27,17 +27,7 @@ export class Random {
 
   /** 32 random bits, as a whole number from 0 to 2^32 - 1. */
   uint32(): number {
-    const s = this.#state;
-    const scrambled = Math.imul(s[1], 5);
-    const result = Math.imul((scrambled << 7) | (scrambled >>> 25), 9) >>> 0;
-    const shifted = s[1] << 9;
-    s[2] ^= s[0];
-    s[3] ^= s[1];
-    s[1] ^= s[2];
-    s[0] ^= s[3];
-    s[2] ^= shifted;
-    s[3] = (s[3] << 11) | (s[3] >>> 21);
-    return result;
+    return xoshiro128_(this.#state);
   }
 
   /** A number from `low` up to but not including `high`, all equally likely; 0 to 1 by default. */
@@ -62,4 +52,18 @@ export class Random {
     this.#spare = radius * Math.sin(angle);
     return mean + deviation * radius * Math.cos(angle);
   }
+}
+
+/** One step of xoshiro128** on a state of four words, which it changes; 32 random bits. */
+export function xoshiro128_(state: Uint32Array): number {
+  const scrambled = Math.imul(state[1], 5);
+  const result = Math.imul((scrambled << 7) | (scrambled >>> 25), 9) >>> 0;
+  const shifted = state[1] << 9;
+  state[2] ^= state[0];
+  state[3] ^= state[1];
+  state[1] ^= state[2];
+  state[0] ^= state[3];
+  state[2] ^= shifted;
+  state[3] = (state[3] << 11) | (state[3] >>> 21);
+  return result;
 }

@@ -1,15 +1,8 @@
 import type { Command } from 'commander';
-import { stringify } from 'yaml';
 import { OptionError, unknownName } from '../errors.js';
-import type { Configurable } from '../operators/define.js';
 import { describeOptions } from '../pipeline/describe.js';
+import { type Described, exampleText } from '../pipeline/reference.js';
 import { createRegistry } from '../pipeline/registry.js';
-
-interface Described extends Configurable {
-  readonly summary: string;
-  readonly mirrors?: string;
-  readonly example: object;
-}
 
 /** `voxstream operators [NAME]`: what pipelines can name. */
 export function addOperatorsCommand(program: Command): void {
@@ -45,7 +38,7 @@ function list(title: string, definitions: readonly Described[]): string {
 }
 
 function page(definition: Described): string {
-  const { name, summary, mirrors, example } = definition;
+  const { name, summary, mirrors } = definition;
   const options = describeOptions(definition);
   const lines = [`${name}: ${summary}`, ...(mirrors ? [`Mirrors MONAI's ${mirrors}.`] : []), ''];
   for (const option of options) {
@@ -57,13 +50,6 @@ function page(definition: Described): string {
     lines.push(`  ${option.name}: ${option.type}${initial && `, ${initial}`}`, `      ${option.description}`);
   }
   if (definition.rest) lines.push(`  any other name: ${definition.rest.description ?? ''}`);
-  lines.push(
-    '',
-    'In a pipeline:',
-    ...stringify([{ [name]: example }], { collectionStyle: 'block' })
-      .trimEnd()
-      .split('\n')
-      .map((line) => `  ${line}`),
-  );
+  lines.push('', 'In a pipeline:', `  ${exampleText(definition).replaceAll('\n', '\n  ')}`);
   return `${lines.join('\n')}\n`;
 }

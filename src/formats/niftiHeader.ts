@@ -427,9 +427,12 @@ function chooseForms(size: Vec3, affine: Affine, fields: NiftiFields | undefined
   const round = version === 1 ? Math.fround : (value: number) => value;
   const pixdim = spacingOf(affine).map(round) as unknown as Vec3;
   const { quatern, qfac } = qformOf(affine, round);
+  // Both are rounded as they are stored, so that what is left is what the other form cannot say.
   const error = (other: readonly number[]) =>
-    Math.max(...other.map((value, i) => Math.abs(value - affine[i]) / (i % 4 < 3 ? pixdim[i % 4] : 1)));
-  const qoffset = [affine[3], affine[7], affine[11]].map(round) as unknown as Vec3;
+    Math.max(
+      ...other.map((value, i) => Math.abs(round(value) - round(affine[i])) / (i % 4 < 3 ? pixdim[i % 4] : 1)),
+    );
+  const qoffset = [affine[3], affine[7], affine[11]] as const;
   const qformError = error(qformAffine(quatern, pixdim, qfac, qoffset));
 
   let { qformCode, sformCode } = fields ?? { qformCode: 1, sformCode: 1 };

@@ -1,9 +1,16 @@
 import { open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { createGzip } from 'node:zlib';
+import { constants, createGzip, type ZlibOptions } from 'node:zlib';
 import { DataError, OptionError, show } from '../errors.js';
-import { type Volume, type VoxelArray, type VoxelType, voxelTypeOf, voxelTypes } from '../volume/volume.js';
+import {
+  type Volume,
+  type VolumeKind,
+  type VoxelArray,
+  type VoxelType,
+  voxelTypeOf,
+  voxelTypes,
+} from '../volume/volume.js';
 import { writeAside } from './aside.js';
 import { makeNiftiHeader } from './niftiHeader.js';
 import {
@@ -12,6 +19,7 @@ import {
   type IntegerType,
   integerRanges,
   isReal,
+  position,
   rangeOf,
   smallestInteger,
 } from './voxels.js';
@@ -27,8 +35,15 @@ export interface WriteNiftiOptions {
   readonly like?: Volume;
 }
 
-/** How hard gzip tries. */
-const gzipLevel = 4;
+/**
+ * How gzip works. Level 1 takes half the time of level 4 and a quarter of that of level 6, for a few percent more bytes
+ * of a CT; label maps of one byte are runs of equal bytes, which `Z_RLE` packs as small as level 4, five times as fast.
+ */
+function gzipOptions(kind: VolumeKind, type: VoxelType): ZlibOptions {
+  const runs = kind === 'label' && (type === 'uint8' || type === 'int8');
+  const strategy = runs ? constants.Z_RLE : constants.Z_DEFAULT_STRATEGY;
+  return { level: 1, strategy, chunkSize: pieceLength };
+}
 
 /** Voxels that are converted and handed on at a time. */
 const pieceLength = 1 << 20;
@@ -67,7 +82,7 @@ export async function writeNifti(
     });
     const target = handle.createWriteStream();
     if (/\.gz$/i.test(file)) {
-      await pipeline(source, createGzip({ level: gzipLevel, chunkSize: pieceLength }), target);
+      await pipeline(source, createGzip(gzipOptions(volume.kind, type)), target);
     } else {
       await pipeline(source, target);
     }
@@ -75,7 +90,7 @@ export async function writeNifti(
 }
 
 /** The type to store, once it is known that all voxels fit it. */
-function chooseType(file: string, { data, kind }: Volume, dtype: 'auto' | VoxelType): VoxelType {
+function chooseType(file: string, { data, kind, size }: Volume, dtype: 'auto' | VoxelType): VoxelType {
   const given = voxelTypeOf(data);
   if (dtype === given) return dtype;
   if (dtype === 'auto' && kind === 'label' && given === 'uint8') return given;
@@ -92,20 +107,25 @@ function chooseType(file: string, { data, kind }: Volume, dtype: 'auto' | VoxelT
     }
     return wanted;
   }
-  if (isReal(data) && countNonFinite(data).count > 0) {
-    const { first } = countNonFinite(data);
-    throw refuse(
-      `${wanted} does not hold its voxel ${data[first]} (number ${first})`,
-      'Choose dtype float32.',
-    );
+  if (isReal(data)) {
+    const { count, first } = countNonFinite(data);
+    if (count > 0) {
+      throw refuse(
+        `${wanted} does not hold its voxel ${data[first]} (at ${position(first, size)})`,
+        'Choose dtype float32.',
+      );
+    }
   }
   const [low, high] = rangeOf(data).map(Math.round);
-  const type = dtype === 'auto' ? smallestInteger([low, high]) : (dtype as IntegerType);
+  const smallest = smallestInteger([low, high]);
+  const type = dtype === 'auto' ? smallest : (dtype as IntegerType);
   if (!type || !fits(type, [low, high])) {
-    const holds = type ? ` (${integerRanges[type].join(' to ')})` : '';
+    const held = type
+      ? `${type} does not hold (${integerRanges[type].join(' to ')})`
+      : 'no integer type holds';
     throw refuse(
-      `its voxels go from ${low} to ${high}, which ${type ?? 'no integer type'} does not hold${holds}`,
-      `Choose dtype ${smallestInteger([low, high]) ?? 'float32'}.`,
+      `its voxels go from ${low} to ${high}, which ${held}`,
+      `Choose dtype ${smallest ?? 'float32'}.`,
     );
   }
   return type;

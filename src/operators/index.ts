@@ -3,11 +3,15 @@ import { asDiscreteDefinition } from './asDiscrete.js';
 import { centerCropDefinition } from './centerCrop.js';
 import { cropForegroundDefinition } from './cropForeground.js';
 import type { AnyOperatorDefinition } from './define.js';
+import { fillHolesDefinition } from './fillHoles.js';
 import { inferenceDefinition } from './inference.js';
 import { invertDefinition } from './invert.js';
+import { keepLargestComponentDefinition } from './keepLargestComponent.js';
 import { loadDefinition } from './load.js';
+import { mapLabelsDefinition } from './mapLabels.js';
 import { normalizeIntensityDefinition } from './normalizeIntensity.js';
 import { orientDefinition } from './orient.js';
+import { removeSmallObjectsDefinition } from './removeSmallObjects.js';
 import { scaleIntensityRangeDefinition } from './scaleIntensityRange.js';
 import { spacingDefinition } from './spacing.js';
 import { spatialPadDefinition } from './spatialPad.js';
@@ -26,4 +30,8 @@ export const operatorDefinitions: readonly AnyOperatorDefinition[] = [
   activationsDefinition,
   invertDefinition,
   asDiscreteDefinition,
+  keepLargestComponentDefinition,
+  fillHolesDefinition,
+  removeSmallObjectsDefinition,
+  mapLabelsDefinition,
 ];

@@ -21,3 +21,15 @@ export function forKey<T extends string | number>(
 ): T | undefined {
   return typeof option === 'object' ? option[key] : option;
 }
+
+/** Numbers of labels (of channels, where a volume has several): a list, or one. */
+export const labelNumbers = z.union([
+  z
+    .int()
+    .min(0)
+    .transform((label): readonly number[] => [label]),
+  z.array(z.int().min(0)).min(1),
+]);
+
+/** Which voxels are neighbours: 1 shares a face, 2 an edge, 3 a corner. */
+export const connectivity = z.union([z.literal(1), z.literal(2), z.literal(3)]);

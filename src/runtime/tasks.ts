@@ -2,8 +2,11 @@ import { readVolume } from '../formats/index.js';
 import { writeNifti } from '../formats/writeNifti.js';
 import { argmax, sigmoid, softmax, threshold } from '../volume/classes.js';
 import { cropOrPad, foregroundBox } from '../volume/crop.js';
+import { fillHoles } from '../volume/fillHoles.js';
 import { normalizeIntensity, scaleIntensityRange } from '../volume/intensity.js';
 import { invertHistory } from '../volume/invert.js';
+import { keepLargestComponent, removeSmallObjects } from '../volume/islands.js';
+import { mapLabels } from '../volume/mapLabels.js';
 import { reorient } from '../volume/reorient.js';
 import { respace } from '../volume/resample.js';
 
@@ -14,10 +17,14 @@ import { respace } from '../volume/resample.js';
 export const tasks = {
   argmax,
   cropOrPad,
+  fillHoles,
   foregroundBox,
   invertHistory,
+  keepLargestComponent,
+  mapLabels,
   normalizeIntensity,
   readVolume,
+  removeSmallObjects,
   reorient,
   respace,
   scaleIntensityRange,

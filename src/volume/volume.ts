@@ -121,6 +121,19 @@ export function allocateLike<T extends VoxelArray>(like: T, length: number): T {
   return allocate(voxelTypeOf(like), length) as T;
 }
 
+/** A copy of voxels, on a SharedArrayBuffer. */
+export function copyVoxels<T extends VoxelArray>(data: T): T {
+  const copy = allocateLike(data, data.length);
+  copy.set(data);
+  return copy;
+}
+
+/** The voxels of each channel, as views. */
+export function channelsOf({ data, size, channels }: Volume): VoxelArray[] {
+  const count = voxelCount(size);
+  return Array.from({ length: channels }, (_, c) => data.subarray(c * count, (c + 1) * count));
+}
+
 /** Makes a volume; what is left out is a single-channel image at the origin with 1 mm voxels and no history. */
 export function makeVolume(fields: Partial<Volume> & Pick<Volume, 'data' | 'size'>): Volume {
   const { size, data } = fields;

@@ -1,0 +1,46 @@
+import type { OperatorFunction } from 'rxjs';
+import { z } from 'zod';
+import type { Case } from '../case.js';
+import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
+import { type Keys, keysType, mapVolumes } from './map.js';
+
+export interface MapLabelsOptions {
+  /** New label by old label: `{ 1: 7, 2: 3 }`. Labels that it does not name stay as they are. */
+  readonly map: Readonly<Record<number, number>>;
+  /** Volumes to work on. Default: `pred`. */
+  readonly keys?: Keys;
+}
+
+const definition = defineOperator<MapLabelsOptions>({
+  name: 'mapLabels',
+  summary: 'Replaces labels by other labels, all at once.',
+  mirrors: 'MapLabelValued, for whole numbers and with the voxel type kept where it can hold them',
+  lane: 'cpu',
+  options: {
+    map: z
+      .record(z.string().regex(/^-?\d+$/, 'whole numbers as labels'), z.int())
+      .describe('New label by old label; others stay'),
+    keys: keysType('pred'),
+  },
+  example: { map: { 1: 7, 2: 3 } },
+  create: ({ keys, map }, context) =>
+    mapVolumes(context, 'cpu', keys, ['pred'], (volume) => context.runtime.run('mapLabels', volume, map)),
+});
+
+/**
+ * Replaces labels by others, all at once: `{ 1: 2, 2: 1 }` swaps two. Labels that `map` does not name stay. The voxel
+ * type stays if it can hold the new labels, else it becomes the smallest that can. Label names follow their labels; a
+ * label into which several with different names are merged has no name.
+ *
+ * Mirrors MONAI's `MapLabelValued`, for whole numbers; there the result is float32 by default.
+ *
+ * @throws OptionError when built, if `map` holds anything but whole numbers.
+ */
+export function mapLabels(
+  options: MapLabelsOptions,
+  context: StepContext = standalone(definition.name),
+): OperatorFunction<Case, Case> {
+  return definition.create(parseOptions(definition, options), context);
+}
+
+export { definition as mapLabelsDefinition };

@@ -1,0 +1,40 @@
+import { type Components, type Connectivity, connectedComponents, paintComponents } from './components.js';
+import { labelsOf, maskOf } from './regions.js';
+import { copyVoxels, type Vec3, type Volume } from './volume.js';
+
+/**
+ * Gives a label what it encloses, other labels included; MONAI's `FillHoles`. Enclosed is what does not reach the
+ * volume's border over neighbours; `connectivity` says what neighbours are. Labels take their turn, smallest first.
+ */
+export function fillHoles(
+  volume: Volume,
+  appliedLabels: readonly number[] | undefined,
+  connectivity: Connectivity,
+): Volume {
+  const { size } = volume;
+  const result = { ...volume, data: copyVoxels(volume.data) };
+  const numbers = appliedLabels?.filter((label) => label !== 0);
+  for (const labelVoxels of labelsOf(result, numbers)) {
+    // Outside the label's box nothing is enclosed, so reaching a face of the box is reaching the border.
+    const { data, label, box } = labelVoxels;
+    const rest = maskOf([labelVoxels], size, box);
+    for (let i = 0; i < rest.length; i++) rest[i] ^= 1;
+    const components = connectedComponents(rest, box.size, connectivity);
+    paintComponents(components, enclosed(components, box.size), label ?? 1, box, size, data);
+  }
+  return result;
+}
+
+/** 1 for each component that touches no face of the box. */
+function enclosed({ starts, lengths, ids, sizes }: Components, [nx, ny, nz]: Vec3): Uint8Array {
+  const chosen = new Uint8Array(sizes.length).fill(1);
+  for (let run = 0; run < starts.length; run++) {
+    const row = Math.floor(starts[run] / nx);
+    const x = starts[run] - row * nx;
+    const y = row % ny;
+    const z = Math.floor(row / ny);
+    const open = x === 0 || x + lengths[run] === nx || y === 0 || y === ny - 1 || z === 0 || z === nz - 1;
+    if (open) chosen[ids[run]] = 0;
+  }
+  return chosen;
+}

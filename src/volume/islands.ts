@@ -1,0 +1,90 @@
+import { spacingOf } from './affine.js';
+import { type Components, type Connectivity, connectedComponents, paintComponents } from './components.js';
+import { boxAround, findRegions, type LabelVoxels, labelsOf, maskOf } from './regions.js';
+import { channelsOf, copyVoxels, type Vec3, type Volume } from './volume.js';
+
+/** The options of `keepLargestComponent`; see the operator. */
+export interface KeepLargestSettings {
+  readonly appliedLabels?: readonly number[];
+  readonly independent: boolean;
+  readonly connectivity: Connectivity;
+  readonly numComponents: number;
+}
+
+/** Sets all but the largest connected components of labels to 0; MONAI's `KeepLargestConnectedComponent`. */
+export function keepLargestComponent(volume: Volume, settings: KeepLargestSettings): Volume {
+  const { appliedLabels, independent, connectivity, numComponents } = settings;
+  const result = { ...volume, data: copyVoxels(volume.data) };
+  const labels = labelsOf(result, appliedLabels);
+  for (const group of independent ? labels.map((label) => [label]) : [labels]) {
+    clearComponents(group, volume.size, connectivity, (components, size) =>
+      allButLargest(components, size, numComponents),
+    );
+  }
+  return result;
+}
+
+/** The options of `removeSmallObjects`; see the operator. */
+export interface RemoveSmallSettings {
+  readonly minSize: number;
+  readonly connectivity: Connectivity;
+  readonly independentChannels: boolean;
+  readonly byMeasure: boolean;
+}
+
+/** Sets connected components of fewer than `minSize` voxels (or mm³) to 0; MONAI's `RemoveSmallObjects`. */
+export function removeSmallObjects(volume: Volume, settings: RemoveSmallSettings): Volume {
+  const { size, affine } = volume;
+  const voxel = spacingOf(affine).reduce((product, length) => product * length);
+  const minSize = settings.byMeasure ? Math.ceil(settings.minSize / voxel) : settings.minSize;
+  const result = { ...volume, data: copyVoxels(volume.data) };
+  const regions = findRegions(result.data, [size[0], size[1], size[2] * volume.channels]);
+  const isMask = [...regions.keys()].every((label) => label <= 1);
+  if (settings.independentChannels && !isMask) {
+    // scikit-image takes a map of several labels as objects that are numbered already: each label is one object.
+    const rare = new Set([...regions].filter(([, { count }]) => count < minSize).map(([label]) => label));
+    for (let i = 0; i < result.data.length; i++) if (rare.has(result.data[i])) result.data[i] = 0;
+    return result;
+  }
+  const box = { start: [0, 0, 0], size } as const;
+  const labels = channelsOf(result).map((data) => ({ data, box }));
+  for (const group of settings.independentChannels ? labels.map((label) => [label]) : [labels]) {
+    clearComponents(group, size, settings.connectivity, ({ sizes }) =>
+      Uint8Array.from(sizes, (count) => (count < minSize ? 1 : 0)),
+    );
+  }
+  return result;
+}
+
+/** Sets those connected components of the labels' union to 0, in place, for which `choose` gives 1. */
+function clearComponents(
+  labels: readonly LabelVoxels[],
+  size: Vec3,
+  connectivity: Connectivity,
+  choose: (components: Components, size: Vec3) => Uint8Array,
+): void {
+  const box = boxAround(labels.map((label) => label.box));
+  if (!box) return;
+  const components = connectedComponents(maskOf(labels, size, box), box.size, connectivity);
+  const chosen = choose(components, box.size);
+  for (const data of new Set(labels.map((label) => label.data))) {
+    paintComponents(components, chosen, 0, box, size, data);
+  }
+}
+
+/**
+ * 1 for each component that is not among the `count` largest. MONAI sorts sizes upwards and takes from the end, so of
+ * equal components it keeps those that begin last, in an array [x, y, z] where z is fastest.
+ */
+function allButLargest({ starts, ids, sizes }: Components, [nx, ny, nz]: Vec3, count: number): Uint8Array {
+  const begins = new Float64Array(sizes.length).fill(Number.POSITIVE_INFINITY);
+  for (let run = 0; run < starts.length; run++) {
+    const row = Math.floor(starts[run] / nx);
+    const place = ((starts[run] - row * nx) * ny + (row % ny)) * nz + Math.floor(row / ny);
+    if (place < begins[ids[run]]) begins[ids[run]] = place;
+  }
+  const order = Array.from(sizes.keys()).sort((a, b) => sizes[b] - sizes[a] || begins[b] - begins[a]);
+  const small = new Uint8Array(sizes.length).fill(1);
+  for (const id of order.slice(0, count)) small[id] = 0;
+  return small;
+}

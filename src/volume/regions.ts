@@ -1,0 +1,106 @@
+import { channelsOf, type Vec3, type Volume, type VoxelArray } from './volume.js';
+
+/** A box of voxels: its first voxel and its size. */
+export interface Box {
+  readonly start: Vec3;
+  readonly size: Vec3;
+}
+
+/** Where a label lies: the box around its voxels, and how many they are. */
+export interface Region extends Box {
+  readonly count: number;
+}
+
+/**
+ * The region of each value of a label map of one channel (x fastest), found in one pass; NaN has none. The values come
+ * smallest first.
+ */
+export function findRegions(data: VoxelArray, [nx, ny, nz]: Vec3): Map<number, Region> {
+  const found = new Map<number, { count: number; low: number[]; high: number[] }>();
+  for (let z = 0; z < nz; z++) {
+    for (let y = 0; y < ny; y++) {
+      const row = (z * ny + y) * nx;
+      let x = 0;
+      while (x < nx) {
+        const value = data[row + x];
+        const begin = x++;
+        while (x < nx && data[row + x] === value) x++;
+        const region = found.get(value);
+        if (!region) {
+          found.set(value, { count: x - begin, low: [begin, y, z], high: [x, y + 1, z + 1] });
+          continue;
+        }
+        const { low, high } = region;
+        region.count += x - begin;
+        if (begin < low[0]) low[0] = begin;
+        if (x > high[0]) high[0] = x;
+        if (y < low[1]) low[1] = y;
+        if (y >= high[1]) high[1] = y + 1;
+        high[2] = z + 1;
+      }
+    }
+  }
+  found.delete(Number.NaN);
+  const values = [...found.keys()].sort((a, b) => a - b);
+  return new Map(
+    values.map((value) => {
+      const { count, low, high } = found.get(value)!;
+      const size = high.map((end, axis) => end - low[axis]) as unknown as Vec3;
+      return [value, { count, start: low as unknown as Vec3, size }];
+    }),
+  );
+}
+
+/** The smallest box around boxes, or undefined for none. */
+export function boxAround(boxes: readonly Box[]): Box | undefined {
+  if (boxes.length === 0) return undefined;
+  const start = [0, 1, 2].map((axis) => Math.min(...boxes.map((box) => box.start[axis])));
+  const size = start.map(
+    (low, axis) => Math.max(...boxes.map((box) => box.start[axis] + box.size[axis])) - low,
+  );
+  return { start: start as unknown as Vec3, size: size as unknown as Vec3 };
+}
+
+/** A label's voxels: those of `data` (one channel) that hold `label`, or anything but 0 where it is left out. */
+export interface LabelVoxels {
+  readonly data: VoxelArray;
+  readonly label?: number;
+  /** A box that all of them lie in. */
+  readonly box: Box;
+}
+
+/**
+ * The labels that a volume has, all but 0 unless their numbers are given: the values of a label map of one channel; the
+ * channels of a volume with more of them, each a mask of its own.
+ */
+export function labelsOf(volume: Volume, numbers?: readonly number[]): LabelVoxels[] {
+  const { data, size, channels } = volume;
+  const wanted = (label: number) => (numbers ? numbers.includes(label) : label !== 0);
+  if (channels === 1) {
+    return [...findRegions(data, size)].flatMap(([label, box]) =>
+      wanted(label) ? [{ data, label, box }] : [],
+    );
+  }
+  return channelsOf(volume).flatMap((mask, channel) => {
+    const regions = findRegions(mask, size);
+    regions.delete(0);
+    const box = boxAround([...regions.values()]);
+    return box && wanted(channel) ? [{ data: mask, box }] : [];
+  });
+}
+
+/** The voxels of a box that belong to any of the labels: 1 there, 0 elsewhere. */
+export function maskOf(labels: readonly LabelVoxels[], size: Vec3, { start, size: box }: Box): Uint8Array {
+  const [nx, ny, nz] = box;
+  const mask = new Uint8Array(nx * ny * nz);
+  for (const { data, label } of labels) {
+    for (let row = 0; row < ny * nz; row++) {
+      const z = Math.floor(row / ny);
+      const from = ((z + start[2]) * size[1] + (row - z * ny) + start[1]) * size[0] + start[0];
+      const to = row * nx;
+      if (label === undefined) for (let x = 0; x < nx; x++) mask[to + x] |= data[from + x] !== 0 ? 1 : 0;
+      else for (let x = 0; x < nx; x++) mask[to + x] |= data[from + x] === label ? 1 : 0;
+    }
+  }
+  return mask;
+}

@@ -103,7 +103,8 @@ export function zoomAffine(affine: Affine, pixdim: Vec3, diagonal = false): numb
       for (let i = 0; i < 3; i++) rest[i] -= along * direction[i];
     }
     const length = Math.hypot(...rest);
-    directions.push(rest.map((value) => value / length));
+    // Times the inverse, as MONAI does it: rounding decides which voxel is the nearest where two are equally near.
+    directions.push(rest.map((value) => value * (1 / length)));
   }
   directions.forEach((direction, axis) => {
     for (let row = 0; row < 3; row++) out[4 * row + axis] = direction[row] * pixdim[axis];

@@ -1,12 +1,4 @@
-import {
-  closeAffines,
-  coveringGrid,
-  identityAffine,
-  roundHalfEven,
-  solve,
-  spacingOf,
-  zoomAffine,
-} from './affine.js';
+import { closeAffines, coveringGrid, identityAffine, solve, spacingOf, zoomAffine } from './affine.js';
 import {
   type Affine,
   allocate,
@@ -77,22 +69,23 @@ export function resampleTo(
     mode === 'nearest'
       ? allocateLike(volume.data, outCount * volume.channels)
       : allocate('float32', outCount * volume.channels);
-  const separable = isDiagonal(map, grid.size);
-  const axes = [0, 1, 2].map((axis) => {
-    const coordinates = separable
-      ? axisCoordinates(map[5 * axis], map[4 * axis + 3], size[axis], grid.size[axis])
-      : undefined;
-    return coordinates && { coordinates, ...axisTaps(coordinates, size[axis], padding) };
-  });
+  const theta = normalisedMap(map, size, grid.size);
+  const axes = isDiagonal(map, grid.size, mode === 'nearest' ? 1e-11 : 1e-6)
+    ? size.map((n, axis) => {
+        const [scale, move] = [theta[5 * axis], theta[4 * axis + 3]];
+        const at = normalisedAxis(grid.size[axis]).map((base) => ((base * scale + move + 1) * n - 1) / 2);
+        return axisTaps(at, n, padding);
+      })
+    : undefined;
   for (let channel = 0; channel < volume.channels; channel++) {
     const from = volume.data.subarray(channel * inCount, (channel + 1) * inCount);
     const out = data.subarray(channel * outCount, (channel + 1) * outCount);
-    if (separable) {
-      const [x, y, z] = axes as AxisTaps[];
+    if (axes) {
+      const [x, y, z] = axes;
       if (mode === 'nearest') nearestSeparable(from, size, x, y, z, out);
       else linearSeparable(from, size, x, y, z, out as Float32Array);
     } else {
-      resampleAffine(from, size, map, grid.size, mode, padding, out);
+      resampleAffine(from, size, theta, grid.size, mode, padding, out);
     }
   }
   return {
@@ -103,38 +96,80 @@ export function resampleTo(
   };
 }
 
-/** True when every axis of the one grid runs along the same axis of the other, to a millionth of a voxel overall. */
-function isDiagonal(map: Affine, size: Vec3): boolean {
+/**
+ * True when every axis of the one grid runs along the same axis of the other, to `tolerance` voxels overall. A millionth
+ * does not show in interpolated values, but decides which voxel is the nearest where two are equally near.
+ */
+function isDiagonal(map: Affine, size: Vec3, tolerance: number): boolean {
   for (let row = 0; row < 3; row++) {
     for (let column = 0; column < 3; column++) {
-      if (row !== column && Math.abs(map[4 * row + column]) * size[column] > 1e-6) return false;
+      if (row !== column && Math.abs(map[4 * row + column]) * size[column] > tolerance) return false;
     }
   }
   return true;
 }
 
 /**
- * Where each of `outSize` new voxels lies on an axis of `inSize` old ones: `scale * j + offset`.
- *
- * The sum is taken by way of PyTorch's normalised coordinates (affine_grid and grid_sample, align_corners false), in
- * the same order of float64 operations: where new voxels fall exactly between two old ones, the last bit decides which
- * is the nearest.
+ * The map from PyTorch's normalised coordinates (align_corners false) of the new grid to those of the old one, in the
+ * order of operations of MONAI's `to_norm_affine`: old normalisation, times `map`, times the inverse of the new one.
  */
-function axisCoordinates(scale: number, offset: number, inSize: number, outSize: number): Float64Array {
-  const normalise = 2 / inSize;
-  const denormalise = 1 / (2 / outSize);
-  const shift = -(1 / outSize - 1) * denormalise;
-  const theta = normalise * scale * denormalise;
-  const move = normalise * scale * shift + (normalise * offset + (1 / inSize - 1));
-  const out = new Float64Array(outSize);
-  const step = outSize > 1 ? 2 / (outSize - 1) : 0;
-  for (let j = 0; j < outSize; j++) {
-    let base = outSize > 1 ? (j < outSize / 2 ? -1 + step * j : 1 - step * (outSize - 1 - j)) : 0;
-    if (outSize > 1) base = (base * (outSize - 1)) / outSize;
-    const normalised = base * theta + move;
-    out[j] = ((normalised + 1) * inSize - 1) / 2;
+function normalisedMap(map: Affine, inSize: Vec3, outSize: Vec3): number[] {
+  const out = [...map];
+  for (let row = 0; row < 3; row++) {
+    const normalise = 2 / inSize[row];
+    let move = 0;
+    for (let column = 0; column < 3; column++) {
+      const denormalise = 1 / (2 / outSize[column]);
+      const shift = -(1 / outSize[column] - 1) * denormalise;
+      out[4 * row + column] = normalise * map[4 * row + column] * denormalise;
+      move += normalise * map[4 * row + column] * shift;
+    }
+    out[4 * row + 3] = move + (normalise * map[4 * row + 3] + (1 / inSize[row] - 1));
   }
   return out;
+}
+
+/**
+ * The normalised coordinates of `count` voxels of an axis, to the last bit those of PyTorch's `affine_grid` in float64
+ * (1.13 on x86 with AVX2): a `linspace` from -1 to 1 that is made in vectors of four, two at a time, from both ends
+ * towards the middle, with a fused multiplication and addition for the first of a vector; then shrunk to voxel centres.
+ */
+function normalisedAxis(count: number): Float64Array {
+  const out = new Float64Array(count);
+  if (count === 1) return out;
+  const step = 2 / (count - 1);
+  const half = Math.floor(count / 2);
+  const at = (j: number) =>
+    j < half ? fusedMultiplyAdd(step, j, -1) : fusedMultiplyAdd(-step, count - 1 - j, 1);
+  const vectors = count - (count % 8);
+  for (let j = 0; j < count; j++) {
+    const value = j < vectors ? at(j - (j % 4)) + (j % 4) * step : at(j);
+    out[j] = (value * (count - 1)) / count;
+  }
+  return out;
+}
+
+/** a * b + c, rounded once (Dekker's product and Knuth's sum). */
+function fusedMultiplyAdd(a: number, b: number, c: number): number {
+  const split = (value: number) => {
+    const scaled = 134217729 * value;
+    const high = scaled - (scaled - value);
+    return [high, value - high];
+  };
+  const [ah, al] = split(a);
+  const [bh, bl] = split(b);
+  const product = a * b;
+  const productError = ah * bh - product + ah * bl + al * bh + al * bl;
+  const sum = product + c;
+  const back = sum - product;
+  const sumError = product - (sum - back) + (c - back);
+  return sum + (sumError + productError);
+}
+
+/** Rounds to the nearest whole number, halves away from zero, as PyTorch's 3D `grid_sample` does. */
+function roundHalfAway(value: number): number {
+  const floor = Math.floor(Math.abs(value));
+  return Math.sign(value) * (Math.abs(value) - floor >= 0.5 ? floor + 1 : floor);
 }
 
 /** For each new voxel of an axis, the two old ones it lies between and their weights; the nearest, or -1 for none. */
@@ -163,7 +198,7 @@ function axisTaps(coordinates: Float64Array, size: number, padding: ResamplePadd
     taps.lowWeight[j] = inside(floor) ? floor + 1 - at : 0;
     taps.high[j] = inside(floor + 1) ? floor + 1 : taps.low[j];
     taps.highWeight[j] = inside(floor + 1) ? at - floor : 0;
-    const nearest = roundHalfEven(at);
+    const nearest = roundHalfAway(at);
     taps.nearest[j] = inside(nearest) ? nearest : -1;
   }
   return taps;
@@ -247,11 +282,11 @@ function linearSeparable(
   }
 }
 
-/** Resampling along any affine map, for sheared and rotated grids: every new voxel looks up its eight neighbours. */
+/** Resampling along any normalised map, for sheared and rotated grids: every new voxel looks up its eight neighbours. */
 function resampleAffine(
   data: VoxelArray,
   size: Vec3,
-  map: Affine,
+  theta: readonly number[],
   outSize: Vec3,
   mode: InterpolationMode,
   padding: ResamplePadding,
@@ -259,18 +294,23 @@ function resampleAffine(
 ): void {
   const [nx, ny, nz] = size;
   const border = padding === 'border';
-  const clamp = (value: number, n: number) => (border ? Math.min(Math.max(value, 0), n - 1) : value);
+  const [t00, t01, t02, t03, t10, t11, t12, t13, t20, t21, t22, t23] = theta;
+  const [xs, ys, zs] = outSize.map(normalisedAxis);
+  const voxelAt = (normalised: number, n: number) => {
+    const at = ((normalised + 1) * n - 1) / 2;
+    return border ? Math.min(Math.max(at, 0), n - 1) : at;
+  };
   const voxel = (i: number, j: number, k: number) =>
     i >= 0 && i < nx && j >= 0 && j < ny && k >= 0 && k < nz ? data[(k * ny + j) * nx + i] : 0;
   let to = 0;
-  for (let k = 0; k < outSize[2]; k++) {
-    for (let j = 0; j < outSize[1]; j++) {
-      for (let i = 0; i < outSize[0]; i++) {
-        const x = clamp(map[0] * i + map[1] * j + map[2] * k + map[3], nx);
-        const y = clamp(map[4] * i + map[5] * j + map[6] * k + map[7], ny);
-        const z = clamp(map[8] * i + map[9] * j + map[10] * k + map[11], nz);
+  for (const bz of zs) {
+    for (const by of ys) {
+      for (const bx of xs) {
+        const x = voxelAt(bz * t02 + by * t01 + bx * t00 + t03, nx);
+        const y = voxelAt(bz * t12 + by * t11 + bx * t10 + t13, ny);
+        const z = voxelAt(bz * t22 + by * t21 + bx * t20 + t23, nz);
         if (mode === 'nearest') {
-          out[to++] = voxel(roundHalfEven(x), roundHalfEven(y), roundHalfEven(z));
+          out[to++] = voxel(roundHalfAway(x), roundHalfAway(y), roundHalfAway(z));
           continue;
         }
         const x0 = Math.floor(x);

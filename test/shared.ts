@@ -1,0 +1,41 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { firstValueFrom, type OperatorFunction, of } from 'rxjs';
+import type { Case } from '#src/case.js';
+import { OptionError, unknownName } from '#src/errors.js';
+import { type AnyOperatorDefinition, parseOptions } from '#src/operators/define.js';
+import { operatorDefinitions } from '#src/operators/index.js';
+import type { Runtime } from '#src/runtime/runtime.js';
+
+/**
+ * A file of the development folder `shared` beside the repository (golden cases, data, models); undefined where a
+ * checkout has none.
+ */
+export function sharedFile(path: string): string | undefined {
+  const file = fileURLToPath(new URL(`../../../shared/${path}`, import.meta.url));
+  return existsSync(file) ? file : undefined;
+}
+
+/** A step as pipeline files write it: an operator's name, or a map from it to its options. */
+export type Step = string | Readonly<Record<string, unknown>>;
+
+/**
+ * Sends one case through the steps, an RxJS pipe of the public operators. Throws OptionError, naming step and operator,
+ * when a step names an operator that does not exist or options that it does not take.
+ */
+export async function runSteps(subject: Case, steps: readonly Step[], runtime: Runtime): Promise<Case> {
+  let stream = of(subject);
+  for (const [i, step] of steps.entries()) stream = stream.pipe(buildStep(step, i, runtime));
+  return firstValueFrom(stream);
+}
+
+function buildStep(step: Step, place: number, runtime: Runtime): OperatorFunction<Case, Case> {
+  const [name, options] = typeof step === 'string' ? [step, {}] : Object.entries(step)[0];
+  const definition = operatorDefinitions.find((known) => known.name === name) as AnyOperatorDefinition;
+  if (!definition) {
+    const names = operatorDefinitions.map((known) => known.name);
+    throw new OptionError(`Step ${place + 1}: ${unknownName('operator', name, names)}`);
+  }
+  const parsed = parseOptions(definition as Parameters<typeof parseOptions>[0], options as object);
+  return definition.create(parsed as never, { id: `${place + 1} ${name}`, runtime });
+}

@@ -7,7 +7,14 @@ export interface Column {
 
 const shares = ['dice', 'iou', 'nsd', 'sensitivity', 'specificity', 'precision'];
 const distances = ['hd[0-9.]*', 'directed_hd[0-9.]*', 'assd', 'asd'];
-const amounts = ['volume_ml_ref', 'volume_ml', 'volume_difference_ml', 'volume_relative', 'components'];
+const amounts = [
+  'volume_ml_ref',
+  'volume_ml',
+  'volume_difference_ml',
+  'volume_relative',
+  'components_ref',
+  'components',
+];
 
 const known = new RegExp(`^(${[...shares, ...distances, ...amounts].join('|')})_(.+)$`);
 const isDistance = new RegExp(`^(${distances.join('|')})$`);

@@ -1,11 +1,17 @@
 import { activationsDefinition } from './activations.js';
 import { asDiscreteDefinition } from './asDiscrete.js';
+import { averageSurfaceDistanceDefinition } from './averageSurfaceDistance.js';
 import { centerCropDefinition } from './centerCrop.js';
+import { componentsDefinition } from './components.js';
+import { confusionDefinition } from './confusion.js';
 import { cropForegroundDefinition } from './cropForeground.js';
 import type { AnyOperatorDefinition } from './define.js';
+import { diceDefinition } from './dice.js';
 import { fillHolesDefinition } from './fillHoles.js';
+import { hausdorffDefinition } from './hausdorff.js';
 import { inferenceDefinition } from './inference.js';
 import { invertDefinition } from './invert.js';
+import { iouDefinition } from './iou.js';
 import { keepLargestComponentDefinition } from './keepLargestComponent.js';
 import { loadDefinition } from './load.js';
 import { mapLabelsDefinition } from './mapLabels.js';
@@ -15,6 +21,8 @@ import { removeSmallObjectsDefinition } from './removeSmallObjects.js';
 import { scaleIntensityRangeDefinition } from './scaleIntensityRange.js';
 import { spacingDefinition } from './spacing.js';
 import { spatialPadDefinition } from './spatialPad.js';
+import { surfaceDiceDefinition } from './surfaceDice.js';
+import { volumeDefinition } from './volume.js';
 
 /** The operators that come with voxstream, in the order in which a pipeline usually has them. */
 export const operatorDefinitions: readonly AnyOperatorDefinition[] = [
@@ -34,4 +42,12 @@ export const operatorDefinitions: readonly AnyOperatorDefinition[] = [
   fillHolesDefinition,
   removeSmallObjectsDefinition,
   mapLabelsDefinition,
+  diceDefinition,
+  iouDefinition,
+  hausdorffDefinition,
+  averageSurfaceDistanceDefinition,
+  surfaceDiceDefinition,
+  confusionDefinition,
+  volumeDefinition,
+  componentsDefinition,
 ];

@@ -5,10 +5,12 @@ import { cropOrPad, foregroundBox } from '../volume/crop.js';
 import { fillHoles } from '../volume/fillHoles.js';
 import { normalizeIntensity, scaleIntensityRange } from '../volume/intensity.js';
 import { invertHistory } from '../volume/invert.js';
-import { keepLargestComponent, removeSmallObjects } from '../volume/islands.js';
+import { countComponents, keepLargestComponent, removeSmallObjects } from '../volume/islands.js';
 import { mapLabels } from '../volume/mapLabels.js';
+import { countOverlaps } from '../volume/overlap.js';
 import { reorient } from '../volume/reorient.js';
 import { respace } from '../volume/resample.js';
+import { surfaceDistances } from '../volume/surface.js';
 
 /**
  * What worker threads can do, by name: the kernels of `volume/` and the file formats. Arguments and results cross
@@ -16,6 +18,8 @@ import { respace } from '../volume/resample.js';
  */
 export const tasks = {
   argmax,
+  countComponents,
+  countOverlaps,
   cropOrPad,
   fillHoles,
   foregroundBox,
@@ -30,6 +34,7 @@ export const tasks = {
   scaleIntensityRange,
   sigmoid,
   softmax,
+  surfaceDistances,
   threshold,
   writeNifti,
 };

@@ -66,6 +66,11 @@ export function spacingOf(affine: Affine): [number, number, number] {
   return [length(0), length(1), length(2)];
 }
 
+/** The volume of a voxel in mm³. */
+export function voxelVolume([a, b, c, , d, e, f, , g, h, i]: Affine): number {
+  return Math.abs(a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g));
+}
+
 /** True when the affine is made of finite numbers and has an inverse. */
 export function isUsableAffine(affine: Affine): boolean {
   return affine.every(Number.isFinite) && invertAffine(affine) !== undefined;

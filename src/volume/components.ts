@@ -1,5 +1,5 @@
 import type { Box } from './regions.js';
-import type { Vec3, VoxelArray } from './volume.js';
+import { grow, type Vec3, type VoxelArray } from './volume.js';
 
 /**
  * Which voxels count as neighbours, by the number of axes along which they may differ by one: 1 = the 6 that share a
@@ -97,12 +97,6 @@ function findRuns(mask: Uint8Array, [nx, ny, nz]: Vec3) {
   }
   firstOfRow[ny * nz] = count;
   return { starts: starts.subarray(0, count), lengths: lengths.subarray(0, count), firstOfRow };
-}
-
-function grow(array: Int32Array): Int32Array<ArrayBuffer> {
-  const larger = new Int32Array(2 * array.length);
-  larger.set(array);
-  return larger;
 }
 
 /** Joins two runs' sets. The earlier root stays one, so that a root comes before all the rest of its set. */

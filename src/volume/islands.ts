@@ -1,6 +1,6 @@
 import { spacingOf } from './affine.js';
 import { type Components, type Connectivity, connectedComponents, paintComponents } from './components.js';
-import { boxAround, findRegions, type LabelVoxels, labelsOf, maskOf } from './regions.js';
+import { type Box, boxAround, findRegions, type LabelVoxels, labelIn, labelsOf, maskOf } from './regions.js';
 import { channelsOf, copyVoxels, type Vec3, type Volume } from './volume.js';
 
 /** The options of `keepLargestComponent`; see the operator. */
@@ -70,6 +70,20 @@ function clearComponents(
   for (const data of new Set(labels.map((label) => label.data))) {
     paintComponents(components, chosen, 0, box, size, data);
   }
+}
+
+/** The number of connected components of each label, looked for in its box; 0 for a label without one. */
+export function countComponents(
+  volume: Volume,
+  labels: readonly { readonly label: number; readonly box?: Box }[],
+  connectivity: Connectivity,
+): number[] {
+  const { size } = volume;
+  return labels.map(({ label, box }) => {
+    if (!box) return 0;
+    return connectedComponents(maskOf([labelIn(volume, label, box)], size, box), box.size, connectivity).sizes
+      .length;
+  });
 }
 
 /**

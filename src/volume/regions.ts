@@ -89,6 +89,11 @@ export function labelsOf(volume: Volume, numbers?: readonly number[]): LabelVoxe
   });
 }
 
+/** A label's voxels in a box: a value where the volume has one channel, else a channel. */
+export function labelIn(volume: Volume, label: number, box: Box): LabelVoxels {
+  return volume.channels === 1 ? { data: volume.data, label, box } : { data: channelsOf(volume)[label], box };
+}
+
 /** The voxels of a box that belong to any of the labels: 1 there, 0 elsewhere. */
 export function maskOf(labels: readonly LabelVoxels[], size: Vec3, { start, size: box }: Box): Uint8Array {
   const [nx, ny, nz] = box;

@@ -128,6 +128,13 @@ export function copyVoxels<T extends VoxelArray>(data: T): T {
   return copy;
 }
 
+/** A copy of an array with twice its length. */
+export function grow(array: Int32Array): Int32Array<ArrayBuffer> {
+  const larger = new Int32Array(2 * array.length);
+  larger.set(array);
+  return larger;
+}
+
 /** The voxels of each channel, as views. */
 export function channelsOf({ data, size, channels }: Volume): VoxelArray[] {
   const count = voxelCount(size);

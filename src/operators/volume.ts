@@ -1,0 +1,51 @@
+import type { OperatorFunction } from 'rxjs';
+import type { Case } from '../case.js';
+import { voxelVolume } from '../volume/affine.js';
+import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
+import { type EvaluationOptions, evaluate, evaluationTypes } from './evaluation.js';
+
+export type VolumeOptions = EvaluationOptions;
+
+const definition = defineOperator<VolumeOptions>({
+  name: 'volume',
+  summary: 'Volume of each label in mL: predicted, of the reference, and how they differ.',
+  lane: 'cpu',
+  options: { ...evaluationTypes },
+  example: {},
+  create: (options, context) =>
+    evaluate(
+      context,
+      options,
+      ({ prediction, reference, labels }) => {
+        const ml = voxelVolume(prediction.affine) / 1000;
+        const predicted = labels.map(({ overlap }) => (overlap?.predicted ?? 0) * ml);
+        if (!reference) return [{ metric: 'volume_ml', values: predicted }];
+        const truth = labels.map(({ overlap }) => (overlap?.reference ?? 0) * ml);
+        const differences = predicted.map((value, i) => value - truth[i]);
+        return [
+          { metric: 'volume_ml', values: predicted },
+          { metric: 'volume_ml_ref', values: truth },
+          { metric: 'volume_difference_ml', values: differences },
+          { metric: 'volume_relative', values: differences.map((value, i) => value / truth[i]) },
+        ];
+      },
+      { needsReference: false },
+    ),
+});
+
+/**
+ * The volume of each label in mL, voxels times their size. Columns: `volume_ml_LABEL` of the prediction,
+ * `volume_ml_ref_LABEL` of the reference, `volume_difference_ml_LABEL` (prediction less reference) and
+ * `volume_relative_LABEL`, the difference over the reference's volume: not defined (NaN) if both are empty, infinite if only
+ * the reference is. A case without a reference gets the first column only.
+ *
+ * @throws DataError, on the stream, if `pred` is missing, or they are no label maps or on different grids.
+ */
+export function volume(
+  options: VolumeOptions = {},
+  context: StepContext = standalone(definition.name),
+): OperatorFunction<Case, Case> {
+  return definition.create(parseOptions(definition, options), context);
+}
+
+export { definition as volumeDefinition };

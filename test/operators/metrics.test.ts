@@ -1,0 +1,261 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { lastValueFrom, type OperatorFunction, of } from 'rxjs';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type Case, makeCase } from '#src/case.js';
+import { readVolume } from '#src/formats/index.js';
+import { averageSurfaceDistance } from '#src/operators/averageSurfaceDistance.js';
+import { components } from '#src/operators/components.js';
+import { confusion } from '#src/operators/confusion.js';
+import { dice } from '#src/operators/dice.js';
+import { hausdorff } from '#src/operators/hausdorff.js';
+import { iou } from '#src/operators/iou.js';
+import { surfaceDice } from '#src/operators/surfaceDice.js';
+import { volume } from '#src/operators/volume.js';
+import { defaultRuntime, type Runtime } from '#src/runtime/runtime.js';
+import { spacingOf } from '#src/volume/affine.js';
+import { makeVolume, type Volume } from '#src/volume/volume.js';
+import { shared } from '../e2e/harness.js';
+
+type Step = OperatorFunction<Case, Case>;
+
+async function measure(subject: Case, ...steps: Step[]): Promise<Case['metrics']> {
+  let stream = of(subject);
+  for (const step of steps) stream = stream.pipe(step);
+  return (await lastValueFrom(stream)).metrics;
+}
+
+const golden = join(shared, 'golden/metrics');
+
+for (const name of existsSync(golden) ? readdirSync(golden) : []) {
+  test(`metrics of ${name} are MONAI 1.3.2's`, async () => {
+    const folder = join(golden, name);
+    const { pred, label, spacing, tolerance_mm, expect } = JSON.parse(
+      readFileSync(join(folder, 'case.json'), 'utf8'),
+    );
+    const read = (file: string) => readVolume(join(folder, file), { kind: 'label' });
+    const volumes = { pred: await read(pred), label: await read(label) };
+    assert.equal(spacingOf(volumes.label.affine), spacing);
+    const subject = makeCase({ id: name, volumes, labelNames: { 0: 'background', 1: 'spleen' } });
+    const metrics = await measure(
+      subject,
+      dice(),
+      iou(),
+      hausdorff(),
+      hausdorff({ percentile: 95 }),
+      averageSurfaceDistance(),
+      surfaceDice({ tolerance: tolerance_mm }),
+      confusion(),
+    );
+    for (const [metric, value] of Object.entries(expect)) {
+      const found = metrics[`${metric}_spleen`];
+      const expected = Number(value === 'inf' ? 'Infinity' : value);
+      // 1e-5 relative: MONAI computes in float32.
+      const same = Object.is(found, expected) || Math.abs(found - expected) <= 1e-5 * Math.abs(expected);
+      assert.ok(same, `${metric} is ${found}, not ${expected}`);
+    }
+    assert.is(Object.keys(metrics).length, Object.keys(expect).length);
+  });
+}
+
+const row = (text: string, fields: Partial<Volume> = {}) => {
+  const data = Uint8Array.from(text, Number);
+  return makeVolume({ data, size: [data.length, 1, 1], kind: 'label', ...fields });
+};
+const pair = (pred: string, label: string, fields: Partial<Case> = {}) =>
+  makeCase({ id: 'a', volumes: { pred: row(pred), label: row(label) }, ...fields });
+
+test('metrics take every label that occurs in either mask, and the mean over them', async () => {
+  assert.equal(await measure(pair('01122000', '01113000'), dice()), {
+    dice_1: 0.8,
+    dice_2: Number.NaN,
+    dice_3: 0,
+    dice_mean: 0.4,
+  });
+});
+
+test('metrics name labels as the dataset or the model does, and then take these only', async () => {
+  const labelNames = { 0: 'background', 1: 'spleen', 2: 'left kidney' };
+  const subject = pair('01133', '01103', { labelNames });
+  assert.equal(await measure(subject, dice()), {
+    dice_spleen: 1,
+    'dice_left kidney': Number.NaN,
+    dice_mean: 1,
+  });
+  const model = { ...pair('011', '001'), volumes: { pred: row('011', { labelNames }), label: row('001') } };
+  assert.equal(Object.keys(await measure(model, iou())), ['iou_spleen', 'iou_left kidney', 'iou_mean']);
+});
+
+test('metrics take the labels asked for by number or name, and the background when told to', async () => {
+  const subject = pair('01122000', '01113000', { labelNames: { 1: 'spleen' } });
+  assert.equal(await measure(subject, dice({ labels: [2, 'spleen'] })), {
+    dice_2: Number.NaN,
+    dice_spleen: 0.8,
+    dice_mean: 0.8,
+  });
+  assert.equal(Object.keys(await measure(subject, dice({ includeBackground: true }))), [
+    'dice_0',
+    'dice_spleen',
+    'dice_mean',
+  ]);
+  await fails(measure(subject, dice({ labels: ['spleeen'] })), /no label "spleeen"; did you mean "spleen"/);
+});
+
+test('metrics of volumes with several channels take each as a mask, the first as background', async () => {
+  const masks = (text: string) =>
+    makeVolume({
+      data: Uint8Array.from(text, Number),
+      size: [4, 1, 1],
+      channels: 3,
+      kind: 'label',
+    });
+  const subject = makeCase({
+    id: 'a',
+    volumes: { pred: masks('111101100110'), label: masks('111101100011') },
+  });
+  assert.equal(await measure(subject, dice(), hausdorff()), {
+    dice_1: 1,
+    dice_2: 0.5,
+    dice_mean: 0.75,
+    hd_1: 0,
+    hd_2: 1,
+    hd_mean: 0.5,
+  });
+  assert.is((await measure(subject, iou({ includeBackground: true }))).iou_0, 1);
+});
+
+test('confusion counts voxels in and outside a label', async () => {
+  assert.equal(await measure(pair('0111000000', '0011111000'), confusion()), {
+    sensitivity_1: 0.4,
+    specificity_1: 0.8,
+    precision_1: 2 / 3,
+  });
+});
+
+test('hausdorff takes percentiles and directions', async () => {
+  // Distances: 0 0 0 3 to the reference, 0 0 0 to the prediction.
+  const subject = pair('111001', '111000');
+  assert.equal(await measure(subject, hausdorff(), hausdorff({ percentile: 50 })), { hd_1: 3, hd50_1: 0 });
+  const back = pair('111000', '111001');
+  assert.equal(await measure(back, hausdorff({ directed: true })), { directed_hd_1: 0 });
+  assert.equal(await measure(subject, hausdorff({ directed: true, percentile: 75 })), {
+    directed_hd75_1: 0.75,
+  });
+  const empty = pair('000000', '111001', { labelNames: { 1: 'a' } });
+  assert.equal(await measure(empty, hausdorff({ directed: true })), {
+    directed_hd_a: Number.POSITIVE_INFINITY,
+  });
+});
+
+test('averageSurfaceDistance averages over both surfaces, or from the prediction alone', async () => {
+  const subject = pair('111001', '111000');
+  assert.equal(await measure(subject, averageSurfaceDistance()), { assd_1: 3 / 7 });
+  assert.equal(await measure(subject, averageSurfaceDistance({ symmetric: false })), { asd_1: 0.75 });
+});
+
+test('surfaceDice counts a distance that equals the tolerance but for rounding, and takes one per label', async () => {
+  const affine = [0.7, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1];
+  const volumes = { pred: row('100022', { affine }), label: row('000122', { affine }) };
+  const subject = makeCase({ id: 'a', volumes });
+  assert.is((await measure(subject, surfaceDice({ tolerance: 2.1 }))).nsd_1, 1);
+  assert.is((await measure(subject, surfaceDice({ tolerance: 2.09 }))).nsd_1, 0);
+  assert.equal(await measure(subject, surfaceDice({ tolerance: { 1: 2, 2: 0 } })), {
+    nsd_1: 0,
+    nsd_2: 1,
+    nsd_mean: 0.5,
+  });
+  await fails(measure(subject, surfaceDice({ tolerance: { 1: 2 } })), /names 1, but not the label 2/);
+});
+
+test('volume is in mL, compared with the reference where there is one', async () => {
+  const affine = [10, 0, 0, 0, 0, 10, 0, 0, 0, 0, -20, 0, 0, 0, 0, 1];
+  const volumes = { pred: row('01110', { affine }), label: row('00110', { affine }) };
+  assert.equal(await measure(makeCase({ id: 'a', volumes }), volume()), {
+    volume_ml_1: 6,
+    volume_ml_ref_1: 4,
+    volume_difference_ml_1: 2,
+    volume_relative_1: 0.5,
+  });
+  assert.equal(await measure(makeCase({ id: 'a', volumes: { pred: volumes.pred } }), volume()), {
+    volume_ml_1: 6,
+  });
+});
+
+test('components counts the parts of each label', async () => {
+  const subject = pair('1011021', '1110000', { labelNames: { 1: 'a', 2: 'b' } });
+  assert.equal(await measure(subject, components()), {
+    components_a: 3,
+    components_b: 1,
+    components_ref_a: 1,
+    components_ref_b: 0,
+  });
+});
+
+test('metrics of one prediction share the passes over its volumes', async () => {
+  const runtime = defaultRuntime();
+  const done: string[] = [];
+  const counting: Runtime = {
+    ...runtime,
+    run: (name, ...args) => {
+      done.push(name);
+      return runtime.run(name, ...args);
+    },
+  };
+  const context = { id: 'step', runtime: counting };
+  const subject = pair('0112200', '0111220');
+  await measure(
+    subject,
+    dice({}, context),
+    hausdorff({ labels: [1] }, context),
+    surfaceDice({}, context),
+    averageSurfaceDistance({}, context),
+  );
+  // The second time for label 2 alone.
+  assert.equal(done, ['countOverlaps', 'surfaceDistances', 'surfaceDistances']);
+});
+
+test('metrics read the reference anew when steps have changed it, unless told otherwise', async () => {
+  const file = join(golden, 'shifted/label.nii.gz');
+  if (!existsSync(file)) return;
+  const stored = await readVolume(file, { kind: 'label' });
+  const history = [{ step: 'orient', from: stored, axes: [0, 1, 2], flips: [0, 0, 0] }] as const;
+  const changed = { ...stored, data: new Uint8Array(stored.data.length), history };
+  const volumes = { pred: stored, label: changed };
+  const subject = makeCase({ id: 'a', files: { label: file }, volumes });
+  assert.equal(await measure(subject, dice()), { dice_1: 1 });
+  assert.equal(await measure(subject, dice({ stored: false })), { dice_1: Number.NaN });
+  await fails(
+    measure({ ...subject, files: {} }, dice()),
+    /steps changed it \(orient\) and case a has no file to read it from again/,
+  );
+});
+
+test('metrics refuse what cannot be compared, and say what to do', async () => {
+  const longer = makeCase({ id: 'ct_1', volumes: { pred: row('011'), label: row('0110') } });
+  await fails(
+    measure(longer, dice()),
+    /dice: pred and label of case ct_1 lie on different grids: pred has 3 x 1 x 1 voxels, label as stored has 4 x 1 x 1 voxels\. Put "invert" before dice/,
+  );
+  const affine = [1, 0, 0, 5, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1];
+  const moved = makeCase({ id: 'a', volumes: { pred: row('011', { affine }), label: row('011') } });
+  await fails(measure(moved, hausdorff()), /pred has the affine \[1, 0, 0, 5/);
+  const soft = makeCase({
+    id: 'a',
+    volumes: { pred: row('011', { kind: 'probability' }), label: row('011') },
+  });
+  await fails(measure(soft, dice()), /pred of case a holds probability\. Put asDiscrete before dice/);
+  const image = makeCase({ id: 'a', volumes: { pred: row('011'), label: row('011', { kind: 'image' }) } });
+  await fails(measure(image, dice()), /holds an image\. Have load read it as labels/);
+  await fails(measure(makeCase({ id: 'a', volumes: { pred: row('0') } }), dice()), /no volume "label"/);
+});
+
+async function fails(promise: Promise<unknown>, message: RegExp): Promise<void> {
+  const error = await promise.then(
+    () => undefined,
+    (reason: Error) => reason,
+  );
+  assert.match(error?.message ?? 'nothing was thrown', message);
+}
+
+test.run();

@@ -30,13 +30,37 @@ export function textOf(node: GraphNode, name: string, missing: string): string {
 }
 
 /** Whether a node is one of ONNX's own operators of these names. */
-export function isOp(node: GraphNode | undefined, ...ops: readonly string[]): node is GraphNode {
+export function isOp(node: GraphNode, ...ops: readonly string[]): boolean;
+export function isOp(node: GraphNode | undefined, ...ops: readonly string[]): node is GraphNode;
+export function isOp(node: GraphNode | undefined, ...ops: readonly string[]): boolean {
   return node !== undefined && node.domain === '' && ops.includes(node.op);
 }
 
 /** The constant that is a node's input, or undefined when there is none or it is computed. */
 export function constantInput(graph: Graph, node: GraphNode, index: number): Tensor | undefined {
   return graph.initializers.get(node.inputs[index] ?? '');
+}
+
+/** Weight and bias of a convolution. */
+export interface ConvConstants {
+  readonly weight: Tensor;
+  readonly bias?: Tensor;
+}
+
+/**
+ * The weight and bias of a node that is one of ONNX's own convolutions `op`, where they are float32 constants; else
+ * undefined.
+ */
+export function convConstants(
+  graph: Graph,
+  node: GraphNode | undefined,
+  op: 'Conv' | 'ConvTranspose',
+): ConvConstants | undefined {
+  if (!isOp(node, op)) return undefined;
+  const weight = constantInput(graph, node, 1);
+  const bias = constantInput(graph, node, 2);
+  if (weight?.type !== 'float32' || (node.inputs[2] && bias?.type !== 'float32')) return undefined;
+  return { weight, bias };
 }
 
 /** The node that makes each value. */

@@ -49,10 +49,10 @@ export interface GraphHead {
 
 /** What `addNode` may be told besides operator, inputs and attributes. */
 export interface NodeOptions {
-  /** Default: a name that is free, made of the operator's. */
+  /** Default: a free name made of its first output. */
   readonly name?: string;
   readonly domain?: string;
-  /** Names of the outputs. Default: one, named like the node. */
+  /** Names of the outputs. Default: one, a free name made of `name` or the operator. */
   readonly outputs?: readonly string[];
 }
 
@@ -102,6 +102,7 @@ export class Graph {
     copy.initializers = new Map(this.initializers);
     copy.functions = this.functions;
     for (const name of this.#names) copy.#names.add(name);
+    for (const name of this.#nodeNames) copy.#nodeNames.add(name);
     return copy;
   }
 
@@ -137,7 +138,7 @@ export class Graph {
     options: NodeOptions = {},
   ): string {
     const outputs = [...(options.outputs ?? [options.name ?? this.freeName(op)])];
-    const name = options.name ?? outputs[0];
+    const name = options.name ?? free(outputs[0], this.#nodeNames);
     this.nodes.push({
       name,
       op,
@@ -147,23 +148,18 @@ export class Graph {
       attributes,
       captures: [],
     });
-    for (const taken of [name, ...outputs]) this.#names.add(taken);
+    this.#nodeNames.add(name);
+    for (const output of outputs) this.#names.add(output);
     return outputs[0];
   }
 
-  /** A name that no value and no node ever had in this graph: `hint`, or `hint` and a number. */
+  /** A name that no value ever had in this graph: `hint`, or `hint` and a number. */
   freeName(hint: string): string {
-    let name = hint;
-    for (let number = this.#next.get(hint) ?? 1; this.#names.has(name); number++) {
-      name = `${hint}_${number}`;
-      this.#next.set(hint, number + 1);
-    }
-    return name;
+    return free(hint, this.#names);
   }
 
   readonly #names = new Set<string>();
-  /** Where to go on counting, by hint. */
-  readonly #next = new Map<string, number>();
+  readonly #nodeNames = new Set<string>();
 
   #claim(name: string): void {
     if (this.initializers.has(name) || this.inputs.some((input) => input.name === name)) {
@@ -171,4 +167,10 @@ export class Graph {
     }
     this.#names.add(name);
   }
+}
+
+function free(hint: string, taken: ReadonlySet<string>): string {
+  let name = hint;
+  for (let number = 1; taken.has(name); number++) name = `${hint}_${number}`;
+  return name;
 }

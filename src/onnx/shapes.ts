@@ -1,0 +1,214 @@
+import { ModelError, show } from '../errors.js';
+import { constantInput, intOf, intsOf, textOf } from './edit.js';
+import type { Graph, GraphNode } from './graph.js';
+import { numbersOf } from './tensor.js';
+
+/** Sizes of values by name. */
+export type Shapes = ReadonlyMap<string, readonly number[]>;
+
+type Dims = readonly number[];
+
+/**
+ * The sizes of all values whose size follows from the inputs' sizes. Values behind an operator that is not known here,
+ * or whose size depends on computed values, are absent: a pass leaves those alone.
+ *
+ * @param inputDims The size of each input, by name.
+ */
+export function inferShapes(graph: Graph, inputDims: Readonly<Record<string, Dims>>): Shapes {
+  const shapes = new Map<string, Dims>(Object.entries(inputDims));
+  for (const [name, { dims }] of graph.initializers) shapes.set(name, dims);
+  for (const node of graph.nodes) {
+    const rule = node.domain === '' || node.domain === 'voxstream' ? rules[node.op] : undefined;
+    const inputs = node.inputs.map((name) => shapes.get(name));
+    if (!rule || !inputs[0]) continue;
+    const outputs = rule(node, inputs as Dims[], graph);
+    for (const [index, dims] of outputs.entries()) if (dims) shapes.set(node.outputs[index], dims);
+  }
+  return shapes;
+}
+
+/**
+ * The sizes of a model's one image input for one window: `[1, channels, ...roiSize]`.
+ *
+ * @throws ModelError when the model has not one such input, or its declared sizes are others.
+ */
+export function windowDims(graph: Graph, roiSize: Dims): Readonly<Record<string, Dims>> {
+  const [input, ...rest] = graph.inputs;
+  if (!input || rest.length > 0 || input.dims.length !== roiSize.length + 2) {
+    throw new ModelError(
+      `The model must have one input [batch, channels${', size'.repeat(roiSize.length)}], but it has ${graph.inputs
+        .map(({ name, dims }) => `${name} ${show(dims)}`)
+        .join(', ')}.`,
+    );
+  }
+  const [, channels, ...sizes] = input.dims;
+  if (typeof channels !== 'number') {
+    throw new ModelError(
+      `The input ${input.name} must declare its number of channels, but it is "${channels}".`,
+    );
+  }
+  for (const [axis, size] of sizes.entries()) {
+    if (typeof size === 'number' && size !== roiSize[axis]) {
+      throw new ModelError(`The model takes windows of ${show(sizes)} voxels, not of ${show(roiSize)}.`);
+    }
+  }
+  return { [input.name]: [1, channels, ...roiSize] };
+}
+
+type Rule = (node: GraphNode, inputs: readonly Dims[], graph: Graph) => readonly (Dims | undefined)[];
+
+const same: Rule = (_node, [x]) => [x];
+
+const broadcast: Rule = (_node, inputs) => {
+  if (inputs.some((dims) => !dims)) return [];
+  const rank = Math.max(...inputs.map((dims) => dims.length));
+  const at = (dims: Dims, axis: number) => dims[axis - rank + dims.length] ?? 1;
+  return [
+    Array.from({ length: rank }, (_, axis) =>
+      inputs.reduce((size, dims) => (size === 1 ? at(dims, axis) : size), 1),
+    ),
+  ];
+};
+
+/** Sizes after a window of `kernel` slid over `x`. */
+function slide(node: GraphNode, x: Dims, kernel: Dims, channels: number): readonly Dims[] {
+  const rank = kernel.length;
+  const strides = intsOf(node, 'strides', Array<number>(rank).fill(1));
+  const dilations = intsOf(node, 'dilations', Array<number>(rank).fill(1));
+  const pads = intsOf(node, 'pads', Array<number>(2 * rank).fill(0));
+  const round = intOf(node, 'ceil_mode', 0) ? Math.ceil : Math.floor;
+  if (textOf(node, 'auto_pad', 'NOTSET') !== 'NOTSET') return [];
+  const sizes = kernel.map((k, i) =>
+    round((x[i + 2] + pads[i] + pads[i + rank] - dilations[i] * (k - 1) - 1) / strides[i] + 1),
+  );
+  return [[x[0], channels, ...sizes]];
+}
+
+const rules: Readonly<Record<string, Rule | undefined>> = {
+  ...Object.fromEntries(
+    [
+      'Identity',
+      'Relu',
+      'LeakyRelu',
+      'PRelu',
+      'Elu',
+      'Selu',
+      'Celu',
+      'Gelu',
+      'Mish',
+      'HardSigmoid',
+      'HardSwish',
+      'Sigmoid',
+      'Tanh',
+      'Softplus',
+      'Erf',
+      'Exp',
+      'Log',
+      'Neg',
+      'Abs',
+      'Sqrt',
+      'Reciprocal',
+      'Clip',
+      'Cast',
+      'Dropout',
+      'Softmax',
+      'LogSoftmax',
+      'BatchNormalization',
+      'InstanceNormalization',
+      'GroupNormalization',
+      'LayerNormalization',
+    ].map((op) => [op, same]),
+  ),
+  ...Object.fromEntries(
+    ['Add', 'Sub', 'Mul', 'Div', 'Pow', 'Sum', 'Max', 'Min', 'Mean'].map((op) => [op, broadcast]),
+  ),
+  Conv: (node, [x, w]) => (w ? slide(node, x, w.slice(2), w[0]) : []),
+  MaxPool: (node, [x]) => slide(node, x, intsOf(node, 'kernel_shape', []), x[1]),
+  AveragePool: (node, [x]) => slide(node, x, intsOf(node, 'kernel_shape', []), x[1]),
+  ConvTranspose: (node, [x, w]) => {
+    if (!w || node.attributes['output_shape'] || textOf(node, 'auto_pad', 'NOTSET') !== 'NOTSET') return [];
+    const kernel = w.slice(2);
+    const rank = kernel.length;
+    const strides = intsOf(node, 'strides', Array<number>(rank).fill(1));
+    const dilations = intsOf(node, 'dilations', Array<number>(rank).fill(1));
+    const pads = intsOf(node, 'pads', Array<number>(2 * rank).fill(0));
+    const more = intsOf(node, 'output_padding', Array<number>(rank).fill(0));
+    const sizes = kernel.map(
+      (k, i) => strides[i] * (x[i + 2] - 1) + more[i] + dilations[i] * (k - 1) + 1 - pads[i] - pads[i + rank],
+    );
+    return [[x[0], w[1] * intOf(node, 'group', 1), ...sizes]];
+  },
+  Concat: (node, inputs) => {
+    if (inputs.some((dims) => !dims)) return [];
+    const axis = normal(intOf(node, 'axis', 0), inputs[0].length);
+    const total = inputs.reduce((sum, dims) => sum + dims[axis], 0);
+    return [inputs[0].map((size, i) => (i === axis ? total : size))];
+  },
+  Split: (node, [x], graph) => {
+    const axis = normal(intOf(node, 'axis', 0), x.length);
+    const given = constantInput(graph, node, 1);
+    const count = node.outputs.length;
+    const sizes = given
+      ? numbersOf(given)
+      : intsOf(node, 'split', Array<number>(count).fill(Math.ceil(x[axis] / count)));
+    return sizes.map((part) => x.map((size, i) => (i === axis ? part : size)));
+  },
+  Transpose: (node, [x]) => [
+    intsOf(
+      node,
+      'perm',
+      x.map((_, i) => x.length - 1 - i),
+    ).map((axis) => x[axis]),
+  ],
+  Reshape: (node, [x], graph) => {
+    const shape = constantInput(graph, node, 1);
+    if (!shape || intOf(node, 'allowzero', 0)) return [];
+    const wanted = numbersOf(shape).map((size, i) => (size === 0 ? x[i] : size));
+    const known = wanted.reduce((product, size) => (size < 0 ? product : product * size), 1);
+    const total = x.reduce((product, size) => product * size, 1);
+    return [wanted.map((size) => (size < 0 ? total / known : size))];
+  },
+  Pad: (_node, [x, , , axesDims], graph) => {
+    const pads = constantInput(graph, _node, 1);
+    if (!pads || axesDims) return [];
+    const values = numbersOf(pads);
+    return [x.map((size, i) => size + values[i] + values[i + x.length])];
+  },
+  Slice: (node, [x], graph) => {
+    const [starts, ends, axes, steps] = [1, 2, 3, 4].map((i) => constantInput(graph, node, i));
+    if (!starts || !ends || (node.inputs[3] && !axes) || (node.inputs[4] && !steps)) return [];
+    const out = [...x];
+    const firsts = numbersOf(starts);
+    const lasts = numbersOf(ends);
+    const along = axes ? numbersOf(axes) : firsts.map((_, i) => i);
+    const by = steps ? numbersOf(steps) : firsts.map(() => 1);
+    for (const [i, given] of along.entries()) {
+      const axis = normal(given, x.length);
+      if (by[i] < 0) return [];
+      const clamp = (n: number) => Math.min(Math.max(n < 0 ? n + x[axis] : n, 0), x[axis]);
+      out[axis] = Math.max(0, Math.ceil((clamp(lasts[i]) - clamp(firsts[i])) / by[i]));
+    }
+    return [out];
+  },
+  Resize: (node, [x], graph) => {
+    const sizes = constantInput(graph, node, 3);
+    if (sizes && !node.attributes['axes']) return [numbersOf(sizes)];
+    const scales = constantInput(graph, node, 2);
+    if (!scales || scales.data.length !== x.length) return [];
+    return [numbersOf(scales).map((scale, i) => Math.floor(x[i] * scale))];
+  },
+  DepthToSpace: (node, [x]) => {
+    const block = intOf(node, 'blocksize', 1);
+    return [[x[0], x[1] / block ** 2, x[2] * block, x[3] * block]];
+  },
+  /** Ours, between passes: see passes/pixel-shuffle.ts. */
+  PixelShuffle: (node, [x]) => {
+    const factors = intsOf(node, 'factors', []);
+    const phases = factors.reduce((product, factor) => product * factor, 1);
+    return [[x[0], x[1] / phases, ...factors.map((factor, i) => x[i + 2] * factor)]];
+  },
+};
+
+function normal(axis: number, rank: number): number {
+  return axis < 0 ? axis + rank : axis;
+}

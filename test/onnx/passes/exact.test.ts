@@ -1,0 +1,204 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { Graph } from '#src/onnx/graph.js';
+import { convTransposePhases } from '#src/onnx/passes/conv-transpose-phases.js';
+import { delayShuffle } from '#src/onnx/passes/delay-shuffle.js';
+import { foldBatchNorm } from '#src/onnx/passes/fold-batch-norm.js';
+import { foldResidual } from '#src/onnx/passes/fold-residual.js';
+import { mergeConvs } from '#src/onnx/passes/merge-convs.js';
+import { lowerPixelShuffle } from '#src/onnx/passes/pixel-shuffle.js';
+import { preluToLeakyRelu } from '#src/onnx/passes/prelu-to-leaky-relu.js';
+import { twoClassHead } from '#src/onnx/passes/two-class-head.js';
+import { inferShapes } from '#src/onnx/shapes.js';
+import { floats } from '#src/onnx/tensor.js';
+import { assertSame, conv, convTranspose, graphOf, leakyRelu, ops, random, run } from '../models.js';
+
+function batchNorm(graph: Graph, x: string, channels: number): string {
+  const positive = (seed: number) =>
+    floats(
+      [channels],
+      (random([channels], seed).data as Float32Array).map((v) => v + 1),
+    );
+  const constants = [positive(5), random([channels], 6), random([channels], 7), positive(8)];
+  const names = constants.map((constant) => graph.addConstant('bn', constant));
+  return graph.addNode('BatchNormalization', [x, ...names], { epsilon: { float: 0.1 } });
+}
+
+/** The shuffles of a graph as ONNX's own operators, for windows of these sizes. */
+function lowered(graph: Graph, dims: readonly number[]): Graph {
+  return lowerPixelShuffle(graph, inferShapes(graph, { x: dims }));
+}
+
+test('foldBatchNorm folds into convolutions, transposed ones and groups included', async () => {
+  const graph = graphOf(
+    4,
+    (g, x) => {
+      const a = batchNorm(g, conv(g, x, [4, 6]), 6);
+      const b = batchNorm(g, convTranspose(g, a, [6, 3]), 3);
+      const grouped = g.addNode('ConvTranspose', [b, g.addConstant('w', random([3, 2, 2, 2, 2], 3))], {
+        group: 3,
+      });
+      return batchNorm(g, grouped, 6);
+    },
+    6,
+  );
+  const folded = foldBatchNorm(graph);
+  assert.equal(ops(folded), ['Conv', 'ConvTranspose', 'ConvTranspose']);
+  await assertSame(folded, graph, [2, 4, 3, 4, 5]);
+});
+
+test('foldBatchNorm leaves a convolution that somebody else sees', () => {
+  const graph = graphOf(
+    4,
+    (g, x) => {
+      const a = conv(g, x, [4, 4]);
+      return g.addNode('Add', [a, batchNorm(g, a, 4)]);
+    },
+    4,
+  );
+  assert.equal(ops(foldBatchNorm(graph)), ['Conv', 'BatchNormalization', 'Add']);
+});
+
+test('preluToLeakyRelu takes one slope, alone or repeated, and leaves several', async () => {
+  const prelu = (g: Graph, x: string, slopes: number[]) =>
+    g.addNode('PRelu', [x, g.addConstant('slope', floats([slopes.length, 1, 1, 1], slopes))]);
+  const graph = graphOf(2, (g, x) => prelu(g, prelu(g, prelu(g, x, [0.3]), [0.4, 0.4]), [0.5, 0.6]), 2);
+  const changed = preluToLeakyRelu(graph);
+  assert.equal(ops(changed), ['LeakyRelu', 'LeakyRelu', 'PRelu']);
+  await assertSame(changed, graph, [1, 2, 2, 2, 2]);
+});
+
+test('mergeConvs merges what reads the same input alike, and no other', async () => {
+  const graph = graphOf(
+    3,
+    (g, x) => {
+      const a = conv(g, x, [3, 2]);
+      const b = leakyRelu(g, conv(g, x, [3, 2]));
+      const other = conv(g, x, [3, 2], {}, [1, 1, 1]);
+      const unbiased = g.addNode('Conv', [x, g.addConstant('w', random([2, 3, 3, 3, 3], 4))], {
+        pads: [1, 1, 1, 1, 1, 1],
+      });
+      return g.addNode('Sum', [a, b, other, unbiased]);
+    },
+    2,
+  );
+  const merged = mergeConvs(graph);
+  assert.equal(ops(merged), ['Conv', 'Split', 'LeakyRelu', 'Conv', 'Sum']);
+  await assertSame(merged, graph, [2, 3, 4, 4, 4]);
+  graph.opset = 11;
+  await assertSame(mergeConvs(graph), graph, [2, 3, 4, 4, 4]);
+});
+
+test('convTransposePhases gives the same numbers for every kernel, stride and pad that it takes', async () => {
+  const kinds: [number[], number[], number[], number[]][] = [
+    // kernel, strides, pads, output padding
+    [
+      [3, 3, 3],
+      [2, 2, 2],
+      [1, 1, 1, 1, 1, 1],
+      [1, 1, 1],
+    ],
+    [
+      [2, 2, 2],
+      [2, 2, 2],
+      [0, 0, 0, 0, 0, 0],
+      [0, 0, 0],
+    ],
+    [
+      [4, 4, 4],
+      [2, 2, 2],
+      [1, 1, 1, 1, 1, 1],
+      [0, 0, 0],
+    ],
+    [
+      [1, 3, 3],
+      [1, 2, 2],
+      [0, 1, 1, 0, 1, 1],
+      [0, 1, 1],
+    ],
+    [
+      [3, 2, 5],
+      [1, 2, 3],
+      [1, 0, 1, 1, 0, 1],
+      [0, 0, 0],
+    ],
+  ];
+  for (const [kernel, strides, pads, padding] of kinds) {
+    const attributes = { strides, pads, output_padding: padding };
+    const graph = graphOf(3, (g, x) => convTranspose(g, x, [3, 2], attributes, kernel), 2);
+    const changed = lowered(convTransposePhases(graph), [1, 3, 3, 4, 5]);
+    assert.equal(ops(changed), ['Conv', 'Reshape', 'Transpose', 'Reshape'], String(kernel));
+    await assertSame(changed, graph, [2, 3, 3, 4, 5]);
+  }
+});
+
+test('convTransposePhases leaves one whose output is not a multiple of its input', () => {
+  const odd = graphOf(3, (g, x) => convTranspose(g, x, [3, 2], { strides: [2, 2, 2] }), 2);
+  assert.equal(ops(convTransposePhases(odd)), ['ConvTranspose']);
+});
+
+test('foldResidual adds the input through the kernel', async () => {
+  const graph = graphOf(
+    3,
+    (g, x) => {
+      const y = g.addNode('Add', [conv(g, x, [3, 3]), x]);
+      return g.addNode('Add', [y, leakyRelu(g, conv(g, y, [3, 3]))]);
+    },
+    3,
+  );
+  const folded = foldResidual(graph);
+  assert.equal(ops(folded), ['Conv', 'Conv', 'LeakyRelu', 'Add']);
+  await assertSame(folded, graph, [1, 3, 4, 4, 4]);
+});
+
+test('delayShuffle keeps a small head in the phase domain', async () => {
+  const graph = graphOf(
+    4,
+    (g, x) => {
+      const up = leakyRelu(g, convTranspose(g, x, [4, 2]));
+      return g.addNode('Add', [conv(g, up, [2, 2]), up]);
+    },
+    2,
+  );
+  const delayed = delayShuffle(convTransposePhases(graph));
+  assert.equal(ops(delayed), ['Conv', 'LeakyRelu', 'Conv', 'Add', 'PixelShuffle']);
+  await assertSame(lowered(delayed, [1, 4, 3, 4, 5]), graph, [2, 4, 3, 4, 5]);
+});
+
+test('delayShuffle takes unequal factors and larger kernels, and leaves convolutions of many channels', async () => {
+  const attributes = { strides: [1, 2, 3], pads: [0, 0, 0, 0, 0, 0] };
+  const graph = graphOf(
+    2,
+    (g, x) =>
+      conv(
+        g,
+        convTranspose(g, x, [2, 2], attributes, [1, 2, 3]),
+        [2, 1],
+        { pads: [1, 2, 0, 1, 2, 0] },
+        [3, 5, 1],
+      ),
+    1,
+  );
+  const delayed = delayShuffle(convTransposePhases(graph));
+  assert.equal(ops(delayed), ['Conv', 'Conv', 'PixelShuffle']);
+  await assertSame(lowered(delayed, [1, 2, 3, 4, 5]), graph, [1, 2, 3, 4, 5]);
+  const wide = graphOf(4, (g, x) => conv(g, convTranspose(g, x, [4, 8]), [8, 8]), 8);
+  assert.equal(ops(delayShuffle(convTransposePhases(wide))), ['Conv', 'PixelShuffle', 'Conv']);
+});
+
+test('twoClassHead gives the difference of two logits and says so in the metadata', async () => {
+  const graph = graphOf(3, (g, x) => conv(g, x, [3, 2]), 2);
+  const head = twoClassHead(graph);
+  assert.equal(head.metadata, { 'voxstream.head': 'difference' });
+  assert.is(head.outputs[0].dims[1], 1);
+  const [two, one] = [await run(graph, [1, 3, 4, 4, 4]), await run(head, [1, 3, 4, 4, 4])];
+  assert.equal(one.dims, [1, 1, 4, 4, 4]);
+  for (let i = 0; i < 64; i++) {
+    const softmax = Math.exp(two.data[64 + i]) / (Math.exp(two.data[i]) + Math.exp(two.data[64 + i]));
+    assert.ok(Math.abs(softmax - 1 / (1 + Math.exp(-one.data[i]))) < 1e-6);
+  }
+  const three = graphOf(3, (g, x) => conv(g, x, [3, 3]), 3);
+  assert.is(twoClassHead(three), three);
+});
+
+test.run();

@@ -11,7 +11,7 @@ export interface IntensityRange {
 
 /**
  * Maps aMin..aMax linearly to bMin..bMax (to 0..1 where both are left out), as float32. Where aMin equals aMax, values
- * are shifted by -aMin (and +bMin); MONAI's `ScaleIntensityRange`.
+ * are shifted by -aMin (and +bMin) and never clipped; MONAI's `ScaleIntensityRange`.
  */
 export function scaleIntensityRange(volume: Volume, range: IntensityRange): Volume {
   const { aMin, aMax, bMin, bMax, clip } = range;
@@ -21,8 +21,9 @@ export function scaleIntensityRange(volume: Volume, range: IntensityRange): Volu
   const scaled = bMin !== undefined && bMax !== undefined;
   const factor = flat ? 1 : (scaled ? bMax - bMin : 1) / (aMax - aMin);
   const offset = (flat || scaled ? (bMin ?? 0) : 0) - aMin * factor;
-  const low = clip ? (bMin ?? Number.NEGATIVE_INFINITY) : Number.NEGATIVE_INFINITY;
-  const high = clip ? (bMax ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
+  const cut = clip && !flat;
+  const low = cut ? (bMin ?? Number.NEGATIVE_INFINITY) : Number.NEGATIVE_INFINITY;
+  const high = cut ? (bMax ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
   for (let i = 0; i < from.length; i++) {
     const value = from[i] * factor + offset;
     data[i] = Math.max(low, Math.min(value, high));

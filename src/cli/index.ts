@@ -4,6 +4,7 @@ import { messageOf, VoxError } from '../errors.js';
 import { version } from '../version.js';
 import { addOperatorsCommand } from './operators.js';
 import { addRunCommand } from './run.js';
+import { addSynthCommand } from './synth.js';
 import { addValidateCommand } from './validate.js';
 
 const program = new Command('voxstream')
@@ -16,6 +17,7 @@ const program = new Command('voxstream')
 addRunCommand(program);
 addValidateCommand(program);
 addOperatorsCommand(program);
+addSynthCommand(program);
 
 // `voxstream … | head` ends the reader early; that is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -2,9 +2,10 @@ import { readFile } from 'node:fs/promises';
 import { basename, dirname, extname } from 'node:path';
 import { parse as parseCsv } from 'csv-parse/sync';
 import { z } from 'zod';
+import type { Case } from '../case.js';
 import { DataError, listNames, messageOf, OptionError, show, unknownName } from '../errors.js';
 import { stripImageExtension } from '../formats/index.js';
-import { caseInside, defineSource, type SourceItem } from './define.js';
+import { caseInside, defineSource, openCases, type SourceItem } from './define.js';
 
 /** One case: its image, an `id` where the file's name does not do, and any further volumes by key. */
 export type DatalistItem = Readonly<Record<string, string>>;
@@ -103,6 +104,15 @@ function chooseList(path: string, content: Record<string, unknown> | null, key: 
   }
   if (!lists.includes(key)) throw new OptionError(`${path} (source.key): ${unknownName('list', key, lists)}`);
   return content?.[key];
+}
+
+/**
+ * The cases of a list. Every key of an item but `id` names a file; `load` reads all of them.
+ *
+ * @throws OptionError or DataError for a file that is no such list.
+ */
+export function datalist(options: DatalistOptions): AsyncIterable<Case> {
+  return openCases(definition, options);
 }
 
 export { definition as datalistDefinition };

@@ -2,15 +2,16 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
+import type { Case } from '../case.js';
 import { DataError, listNames, messageOf, OptionError, show } from '../errors.js';
 import { isImageFile, stripImageExtension } from '../formats/index.js';
-import { caseInside, defineSource, type SourceItem } from './define.js';
+import { caseInside, defineSource, openCases, type SourceItem } from './define.js';
 
 export interface DecathlonOptions {
   /** The dataset's folder, with `dataset.json`, or `imagesTr`, `labelsTr` and `imagesTs`. */
   readonly root: string;
-  /** Which cases. `train` and `validation` share the training cases; `all` is these and the test cases. */
-  readonly split: 'train' | 'validation' | 'test' | 'all';
+  /** Which cases; `train` and `validation` share the training cases. Default: `all`, these and the test cases. */
+  readonly split?: 'train' | 'validation' | 'test' | 'all';
   /** How many of the sorted training cases, from the end, are for validation; at most half of them. Default: 9. */
   readonly validation?: number;
 }
@@ -46,7 +47,7 @@ const definition = defineSource<DecathlonOptions>({
       ),
   },
   example: { root: 'data/Task09_Spleen', split: 'test' },
-  async *open({ root, split, validation = 9 }) {
+  async *open({ root, split = 'all', validation = 9 }) {
     if (!existsSync(root)) {
       throw new OptionError(
         `The dataset folder ${root} (source.root) does not exist. Give the folder that holds dataset.json.`,
@@ -148,6 +149,17 @@ async function readFolders(root: string): Promise<Dataset> {
     );
   }
   return { training, test };
+}
+
+/**
+ * The cases of a dataset in Decathlon layout. `dataset.json` names them; without it the folders do. `._*` files are no
+ * cases. `validation` cases are the last of the training cases sorted by name, as in MONAI's spleen bundle, but never more
+ * than half of them.
+ *
+ * @throws OptionError for a folder that is no such dataset, or a split without cases.
+ */
+export function decathlon(options: DecathlonOptions): AsyncIterable<Case> {
+  return openCases(definition, options);
 }
 
 export { definition as decathlonDefinition };

@@ -1,7 +1,8 @@
 import { isAbsolute, relative, resolve, sep } from 'node:path';
 import type { z } from 'zod';
 import type { Case } from '../case.js';
-import type { OptionTypes } from '../operators/define.js';
+import { DataError } from '../errors.js';
+import { type OptionTypes, parseOptions } from '../operators/define.js';
 
 /** A case that cannot be opened: it goes straight to the failures. */
 export interface RefusedCase {
@@ -68,4 +69,18 @@ export function caseInside(
     files[key] = path;
   }
   return { id, files, volumes: {}, metrics: {}, timings: {}, ...(labelNames && { labelNames }) };
+}
+
+/**
+ * The cases of a source for use without the engine, `from(decathlon({ … }))` in RxJS. Throws DataError at a case that
+ * cannot be opened.
+ */
+export async function* openCases<Options>(
+  definition: SourceDefinition<Options>,
+  options: Partial<Options>,
+): AsyncGenerator<Case> {
+  for await (const item of definition.open(parseOptions(definition, options))) {
+    if ('refused' in item) throw new DataError(item.refused);
+    yield item;
+  }
 }

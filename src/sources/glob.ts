@@ -1,9 +1,10 @@
 import { basename, sep } from 'node:path';
-import { escapePath, glob, isDynamicPattern } from 'tinyglobby';
+import { escapePath, glob as findFiles, isDynamicPattern } from 'tinyglobby';
 import { z } from 'zod';
+import type { Case } from '../case.js';
 import { listNames, OptionError } from '../errors.js';
 import { isImageFile, stripImageExtension } from '../formats/index.js';
-import { defineSource, type SourceItem } from './define.js';
+import { defineSource, openCases, type SourceItem } from './define.js';
 
 export interface GlobOptions {
   /** Pattern of the images: `in/*.nii.gz`, or `in/{case}/ct.nii.gz` where a folder names the case. */
@@ -72,7 +73,7 @@ async function toCase(
 
 async function matches(pattern: string): Promise<string[]> {
   const posix = sep === '\\' ? pattern.replaceAll('\\', '/') : pattern;
-  const found = await glob(posix, { onlyFiles: true, expandDirectories: false, dot: true });
+  const found = await findFiles(posix, { onlyFiles: true, expandDirectories: false, dot: true });
   return found.sort();
 }
 
@@ -89,6 +90,16 @@ function idOf(path: string, pattern: string): string {
       .join('.*'),
   );
   return new RegExp(`^${before}(.+)${after}$`).exec(segment)?.[1] ?? stripImageExtension(segment);
+}
+
+/**
+ * Every image that a pattern matches, sorted by path. A case's id is the file's name without extensions, or what stands
+ * in the place of `{case}`.
+ *
+ * @throws OptionError when no image matches.
+ */
+export function glob(options: GlobOptions): AsyncIterable<Case> {
+  return openCases(definition, options);
 }
 
 export { definition as globDefinition };

@@ -1,0 +1,41 @@
+// The public API of voxstream. What is not exported here is private.
+
+// Cases and volumes
+export { type Case, makeCase, withMetrics, withVolumes } from './case.js';
+export { DataError, ModelError, OptionError, VoxError } from './errors.js';
+export { readVolume, stripImageExtension } from './formats/index.js';
+export { writeNifti } from './formats/writeNifti.js';
+// Operators
+export { type ActivationsOptions, activations } from './operators/activations.js';
+export { type AsDiscreteOptions, asDiscrete } from './operators/asDiscrete.js';
+export { type CenterCropOptions, centerCrop } from './operators/centerCrop.js';
+export { type CropForegroundOptions, cropForeground } from './operators/cropForeground.js';
+export { defineOperator, type OperatorDefinition, type StepContext } from './operators/define.js';
+export { type InferenceOptions, inference } from './operators/inference.js';
+export { type InvertOptions, invert } from './operators/invert.js';
+export { type LoadOptions, load } from './operators/load.js';
+export { mapCase, mapVolumes } from './operators/map.js';
+export { type NormalizeIntensityOptions, normalizeIntensity } from './operators/normalizeIntensity.js';
+export { type OrientOptions, orient } from './operators/orient.js';
+export { type ScaleIntensityRangeOptions, scaleIntensityRange } from './operators/scaleIntensityRange.js';
+export { type SpacingOptions, spacing } from './operators/spacing.js';
+export { type SpatialPadOptions, spatialPad } from './operators/spatialPad.js';
+// Pipelines
+export type { Failure, RunEvent } from './pipeline/events.js';
+export { loadPipeline, parsePipeline } from './pipeline/load.js';
+export { createRegistry, type Extensions, type Registry } from './pipeline/registry.js';
+export { type RunOptions, type RunResult, runPipeline } from './pipeline/run.js';
+export { pipelineSchema } from './pipeline/schema.js';
+export type { Pipeline } from './pipeline/types.js';
+// Where work runs
+export { createRuntime, defaultRuntime, type Runtime, type RuntimeSettings } from './runtime/runtime.js';
+// Sources and sinks
+export { defineSink, type Sink, type SinkContext, type SinkDefinition, saveTo } from './sinks/define.js';
+export { type NiftiOptions, niftiSink } from './sinks/nifti.js';
+export { type DatalistOptions, datalist } from './sources/datalist.js';
+export { type DecathlonOptions, decathlon } from './sources/decathlon.js';
+export { defineSource, type RefusedCase, type SourceDefinition, type SourceItem } from './sources/define.js';
+export { type GlobOptions, glob } from './sources/glob.js';
+// Volumes
+export { axcodesOf } from './volume/orientation.js';
+export { type Affine, type Grid, makeVolume, type Vec3, type Volume } from './volume/volume.js';

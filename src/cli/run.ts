@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { summarize, summaryTable } from '../metrics/summary.js';
 import { planText } from '../pipeline/plan.js';
 import { type RunResult, runPipeline, runtimeFor } from '../pipeline/run.js';
 import type { Selection } from '../pipeline/select.js';
@@ -71,8 +72,8 @@ async function run(pipeline: Pipeline, flags: RunFlags): Promise<number> {
 }
 
 function closingText(
-  { output }: Pipeline,
-  { done, failed, skipped, interrupted }: RunResult,
+  { output, runtime }: Pipeline,
+  { done, failed, skipped, interrupted, metrics }: RunResult,
   seconds: number,
 ): string {
   const parts = [`${done} case(s) done`];
@@ -80,5 +81,6 @@ function closingText(
   if (failed > 0) parts.push(`${failed} failed (${join(output, 'failures.csv')} says why)`);
   const lines = [`${parts.join(', ')} in ${duration(seconds)}; results are in ${output}`];
   if (interrupted) lines.push('Interrupted; --resume goes on where this run stopped.');
-  return `${lines.join('\n')}\n`;
+  const table = summaryTable(summarize(metrics, { seed: runtime.seed }));
+  return `${table && `${table}\n\n`}${lines.join('\n')}\n`;
 }

@@ -3,13 +3,15 @@ import { join } from 'node:path';
 import { stringify } from 'csv-stringify/sync';
 import type { Case } from '../case.js';
 import { writeFileAside } from '../formats/files.js';
+import type { MetricsRow } from '../metrics/summary.js';
+import { columnsOf } from '../sinks/rows.js';
 import { version } from '../version.js';
 import type { Failure } from './events.js';
 
 /** What every run leaves in its folder besides the sinks' files: `failures.csv`, `timings.csv` and `run.json`. */
 export class Records {
   readonly #failures: Failure[] = [];
-  readonly #timings = new Map<string, Case['timings']>();
+  readonly #done = new Map<string, Pick<Case, 'metrics' | 'timings'>>();
 
   constructor(
     readonly output: string,
@@ -22,8 +24,8 @@ export class Records {
     await this.#writeFailures();
   }
 
-  done(id: string, timings: Case['timings']): void {
-    this.#timings.set(id, timings);
+  done({ id, metrics, timings }: Case): void {
+    this.#done.set(id, { metrics, timings });
   }
 
   /** Notes a failure, and appends it to the file at once. */
@@ -39,12 +41,20 @@ export class Records {
     return this.order.flatMap((id) => this.#failures.filter((failure) => failure.case === id));
   }
 
+  /** The metrics of the cases that ended well, in dataset order. */
+  metrics(): MetricsRow[] {
+    return this.order.flatMap((id) => {
+      const done = this.#done.get(id);
+      return done ? [{ case: id, metrics: done.metrics }] : [];
+    });
+  }
+
   /** Writes the files whole, in dataset order. */
   async close(provenance: Readonly<Record<string, unknown>>): Promise<void> {
     await this.#writeFailures();
-    const steps = [...new Set([...this.#timings.values()].flatMap((timings) => Object.keys(timings)))];
+    const steps = columnsOf([...this.#done.values()].map(({ timings }) => timings));
     const rows = this.order.flatMap((id) => {
-      const timings = this.#timings.get(id);
+      const timings = this.#done.get(id)?.timings;
       return timings ? [[id, ...steps.map((step) => timings[step]?.toFixed(4) ?? '')]] : [];
     });
     await writeFileAside(this.#path('timings.csv'), stringify([['case', ...steps], ...rows]));

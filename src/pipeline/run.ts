@@ -20,6 +20,7 @@ import type { Case } from '../case.js';
 import { messageOf, OptionError, VoxError } from '../errors.js';
 import { writeFault } from '../formats/aside.js';
 import { removePartials } from '../formats/files.js';
+import type { MetricsRow } from '../metrics/summary.js';
 import { createRuntime, type Runtime } from '../runtime/runtime.js';
 import type { Sink } from '../sinks/define.js';
 import type { SourceItem } from '../sources/define.js';
@@ -58,6 +59,8 @@ export interface RunResult {
   readonly skipped: number;
   readonly interrupted: boolean;
   readonly failures: readonly Failure[];
+  /** The metrics of each case that is finished, in dataset order. */
+  readonly metrics: readonly MetricsRow[];
 }
 
 /** Cases that are open at once when the pipeline says `auto`: one that loads, one on the device, one that is saved. */
@@ -174,7 +177,7 @@ async function streamAll(
     kept.push(entry);
     const restored = { ...item, metrics: metricsFromJson(entry.metrics), timings: entry.timings };
     for (const { sink } of sinks) sink.restore?.(restored);
-    records.done(item.id, entry.timings);
+    records.done(restored);
     onEvent({ event: 'caseSkipped', case: item.id, reason: 'finished by an earlier run' });
   }
   await journal.start(kept);
@@ -230,7 +233,7 @@ async function streamAll(
       metrics,
       timings: subject.timings,
     });
-    records.done(subject.id, subject.timings);
+    records.done(subject);
     done++;
     onEvent({ event: 'caseDone', case: subject.id, seconds: (performance.now() - opened) / 1000, metrics });
   };
@@ -267,7 +270,7 @@ async function streamAll(
   });
   for (const outcome of closing) if (outcome.status === 'rejected') throw outcome.reason;
   onEvent({ event: 'end', ...counts, seconds: wall, lanes });
-  return { ...counts, failures };
+  return { ...counts, failures, metrics: records.metrics() };
 }
 
 /** A step whose errors say which step they are from, and whose end is told. */

@@ -1,0 +1,42 @@
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import type { Case } from '../case.js';
+import { writeFileAside } from '../formats/files.js';
+import { summarize, type UndefinedAs } from '../metrics/summary.js';
+import { defineSink, type Sink } from './define.js';
+import { inOrder } from './rows.js';
+
+export interface SummaryOptions {
+  /** The file, relative to the run's folder. Default: `summary.json`. */
+  readonly path?: string;
+  /** How values that are not defined or infinite count: `leftOut` (the default), or as the `worst` value. */
+  readonly undefinedAs?: UndefinedAs;
+}
+
+const definition = defineSink<SummaryOptions>({
+  name: 'summary',
+  summary: 'Writes statistics of each metric over all cases, as JSON.',
+  options: {
+    path: z.string().min(1).default('summary.json').describe("The file, relative to the run's folder"),
+    undefinedAs: z
+      .enum(['leftOut', 'worst'])
+      .default('leftOut')
+      .describe('How values that are not defined or infinite count'),
+  },
+  example: { path: 'summary.json' },
+  open: async ({ path = 'summary.json', undefinedAs }, { output, seed }) =>
+    openSummary(resolve(output, path), { undefinedAs, seed }),
+});
+
+function openSummary(file: string, options: { undefinedAs?: UndefinedAs; seed: number }): Sink {
+  const rows = new Map<string, Case['metrics']>();
+  const note = ({ id, metrics }: Case) => void rows.set(id, metrics);
+  return {
+    write: async (subject) => note(subject),
+    restore: note,
+    close: (order) =>
+      writeFileAside(file, `${JSON.stringify(summarize(inOrder(rows, order), options), null, 2)}\n`),
+  };
+}
+
+export { definition as summaryDefinition };

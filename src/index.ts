@@ -8,18 +8,33 @@ export { writeNifti } from './formats/writeNifti.js';
 // Operators
 export { type ActivationsOptions, activations } from './operators/activations.js';
 export { type AsDiscreteOptions, asDiscrete } from './operators/asDiscrete.js';
+export {
+  type AverageSurfaceDistanceOptions,
+  averageSurfaceDistance,
+} from './operators/averageSurfaceDistance.js';
 export { type CenterCropOptions, centerCrop } from './operators/centerCrop.js';
+export { type ComponentsOptions, components } from './operators/components.js';
+export { confusion } from './operators/confusion.js';
 export { type CropForegroundOptions, cropForeground } from './operators/cropForeground.js';
 export { defineOperator, type OperatorDefinition, type StepContext } from './operators/define.js';
+export { dice } from './operators/dice.js';
+export { type FillHolesOptions, fillHoles } from './operators/fillHoles.js';
+export { type HausdorffOptions, hausdorff } from './operators/hausdorff.js';
 export { type InferenceOptions, inference } from './operators/inference.js';
 export { type InvertOptions, invert } from './operators/invert.js';
+export { iou } from './operators/iou.js';
+export { type KeepLargestComponentOptions, keepLargestComponent } from './operators/keepLargestComponent.js';
 export { type LoadOptions, load } from './operators/load.js';
 export { mapCase, mapVolumes } from './operators/map.js';
+export { type MapLabelsOptions, mapLabels } from './operators/mapLabels.js';
 export { type NormalizeIntensityOptions, normalizeIntensity } from './operators/normalizeIntensity.js';
 export { type OrientOptions, orient } from './operators/orient.js';
+export { type RemoveSmallObjectsOptions, removeSmallObjects } from './operators/removeSmallObjects.js';
 export { type ScaleIntensityRangeOptions, scaleIntensityRange } from './operators/scaleIntensityRange.js';
 export { type SpacingOptions, spacing } from './operators/spacing.js';
 export { type SpatialPadOptions, spatialPad } from './operators/spatialPad.js';
+export { type SurfaceDiceOptions, surfaceDice } from './operators/surfaceDice.js';
+export { volume } from './operators/volume.js';
 // Pipelines
 export type { Failure, RunEvent } from './pipeline/events.js';
 export { loadPipeline, parsePipeline } from './pipeline/load.js';

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { firstValueFrom, type OperatorFunction, of } from 'rxjs';
+import * as assert from 'uvu/assert';
 import type { Case } from '#src/case.js';
 import { OptionError, unknownName } from '#src/errors.js';
 import { type AnyOperatorDefinition, parseOptions } from '#src/operators/define.js';
@@ -38,4 +39,19 @@ function buildStep(step: Step, place: number, runtime: Runtime): OperatorFunctio
   }
   const parsed = parseOptions(definition as Parameters<typeof parseOptions>[0], options as object);
   return definition.create(parsed as never, { id: `${place + 1} ${name}`, runtime });
+}
+
+/** Sends one case through an operator in a plain RxJS pipe. */
+export function through(operator: OperatorFunction<Case, Case>, subject: Case): Promise<Case> {
+  return firstValueFrom(of(subject).pipe(operator));
+}
+
+/** Asserts that building an operator throws an OptionError with this message. */
+export function refused(build: () => unknown, message: string | RegExp): void {
+  assert.throws(build, (error: Error) => {
+    assert.instance(error, OptionError);
+    if (typeof message === 'string') assert.is(error.message, message);
+    else assert.match(error.message, message);
+    return true;
+  });
 }

@@ -19,8 +19,8 @@ const letters = [
  * The orientation that an affine is nearest to, oblique and sheared ones too.
  *
  * The affine's directions are replaced by the nearest orthogonal matrix (polar decomposition); then, the clearest
- * first, each voxel axis takes the world axis it is closest to among those left. nibabel's `io_orientation` since 5.4; earlier ones take the voxel axes in
- * order, which differs only beyond turns of about 35 degrees.
+ * first, each voxel axis takes the world axis it is closest to among those left. nibabel's `io_orientation` since 5.4;
+ * earlier ones take the voxel axes in order, which differs only beyond turns of about 35 degrees.
  */
 export function orientationOf(affine: Affine): Orientation {
   const spacing = spacingOf(affine);

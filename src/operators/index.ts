@@ -18,6 +18,7 @@ import { mapLabelsDefinition } from './mapLabels.js';
 import { normalizeIntensityDefinition } from './normalizeIntensity.js';
 import { orientDefinition } from './orient.js';
 import { removeSmallObjectsDefinition } from './removeSmallObjects.js';
+import { resampleToMatchDefinition } from './resampleToMatch.js';
 import { scaleIntensityRangeDefinition } from './scaleIntensityRange.js';
 import { spacingDefinition } from './spacing.js';
 import { spatialPadDefinition } from './spatialPad.js';
@@ -29,6 +30,7 @@ export const operatorDefinitions: readonly AnyOperatorDefinition[] = [
   loadDefinition,
   orientDefinition,
   spacingDefinition,
+  resampleToMatchDefinition,
   scaleIntensityRangeDefinition,
   normalizeIntensityDefinition,
   cropForegroundDefinition,

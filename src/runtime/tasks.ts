@@ -9,7 +9,7 @@ import { countComponents, keepLargestComponent, removeSmallObjects } from '../vo
 import { mapLabels } from '../volume/mapLabels.js';
 import { countOverlaps } from '../volume/overlap.js';
 import { reorient } from '../volume/reorient.js';
-import { respace } from '../volume/resample.js';
+import { resampleTo, respace } from '../volume/resample.js';
 import { surfaceDistances } from '../volume/surface.js';
 
 /**
@@ -30,6 +30,7 @@ export const tasks = {
   readVolume,
   removeSmallObjects,
   reorient,
+  resampleTo,
   respace,
   scaleIntensityRange,
   sigmoid,

@@ -122,7 +122,7 @@ async function readDatasetJson(file: string): Promise<Dataset> {
 }
 
 /** Label names by number: the Decathlon writes `{"1": "spleen"}`, nnU-Net `{"spleen": 1}`. */
-function readLabels(labels: Readonly<Record<string, string | number>>): Record<number, string> {
+export function readLabels(labels: Readonly<Record<string, string | number>>): Record<number, string> {
   const names: Record<number, string> = {};
   for (const [key, value] of Object.entries(labels)) {
     if (typeof value === 'number') names[value] = key;

@@ -13,7 +13,8 @@ export interface GlobOptions {
   readonly [key: string]: string;
 }
 
-const hole = '{case}';
+/** What stands for a case's id in patterns. */
+export const hole = '{case}';
 
 const definition = defineSource<GlobOptions>({
   name: 'glob',
@@ -36,17 +37,25 @@ const definition = defineSource<GlobOptions>({
   ],
   example: { image: 'in/*.nii.gz', label: 'gt/{case}.nii.gz' },
   async *open({ image, ...others }) {
-    const found = await matches(image.replace(hole, '*'));
-    const images = found.filter((path) => isImageFile(basename(path)));
+    const images = await filesOfPattern(image);
     if (images.length === 0) {
+      const found = await matches(image.replace(hole, '*'));
       throw new OptionError(
         `No image matches ${image} (source.image)${found.length > 0 ? `; it matches ${found.length} other file(s), ${found[0]} for one` : ''}. ` +
           'Paths are relative to the working directory.',
       );
     }
-    for (const path of images) yield await toCase(idOf(path, image), path, others);
+    for (const { id, file } of images) yield await toCase(id, file, others);
   },
 });
+
+/** The images that a pattern matches, sorted by path, each with its case's id. */
+export async function filesOfPattern(pattern: string): Promise<{ id: string; file: string }[]> {
+  const found = await matches(pattern.replace(hole, '*'));
+  return found
+    .filter((path) => isImageFile(basename(path)))
+    .map((path) => ({ id: idOf(path, pattern), file: path }));
+}
 
 async function toCase(
   id: string,

@@ -1,0 +1,200 @@
+import { existsSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { basename, join, relative } from 'node:path';
+import { z } from 'zod';
+import { DataError, listNames, messageOf, OptionError, show } from '../errors.js';
+import { isImageFile, stripImageExtension } from '../formats/index.js';
+import { readLabels } from './decathlon.js';
+import { defineSource, type SourceItem } from './define.js';
+import { filesOfPattern, hole } from './glob.js';
+
+export interface PairsOptions {
+  /** Predictions: a folder, searched with its subfolders, or a pattern with `{case}`: `out/{case}/spleen.nii.gz`. */
+  readonly pred: string;
+  /** References: a folder, or a pattern, as for `pred`. */
+  readonly label: string;
+  /** Take only predictions whose name ends in this, and leave it off: `_seg`. Default: any end that a name may have. */
+  readonly predPostfix?: string;
+  /** Take only references whose name ends in this, and leave it off. Default: any end that a name may have. */
+  readonly labelPostfix?: string;
+  /**
+   * A JSON file whose `labels` names the labels: a dataset.json (Decathlon, nnU-Net) or a model's metadata.json. Default:
+   * the dataset.json in the references' folder, beside it, or in the predictions' folder, where there is one.
+   */
+  readonly names?: string;
+}
+
+const definition = defineSource<PairsOptions>({
+  name: 'pairs',
+  summary: 'Predictions and references, paired by the names of their files.',
+  options: {
+    pred: z
+      .string()
+      .min(1)
+      .describe('Folder of the predictions, or a pattern such as out/{case}/spleen.nii.gz'),
+    label: z.string().min(1).describe('Folder of the references, or a pattern with {case}'),
+    predPostfix: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('Only predictions whose name ends in this, such as _seg'),
+    labelPostfix: z.string().min(1).optional().describe('Only references whose name ends in this'),
+    names: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(
+        'JSON file with the names of labels under "labels". Default: the dataset.json of the folders',
+      ),
+  },
+  check: ({ pred, label, predPostfix, labelPostfix }) => [
+    ...(pred.includes(hole) && predPostfix ? ['predPostfix goes with a folder, but pred is a pattern'] : []),
+    ...(label.includes(hole) && labelPostfix
+      ? ['labelPostfix goes with a folder, but label is a pattern']
+      : []),
+  ],
+  example: { pred: 'results/spleen', label: 'data/Task09_Spleen/labelsTr' },
+  async *open(options) {
+    const { pairs } = await findPairs(options);
+    const labelNames = await readNames(options);
+    for (const pair of pairs) yield toItem(pair, options, labelNames);
+  },
+});
+
+/** An image file, by the name of its case and what may follow that. */
+interface Named {
+  readonly name: string;
+  readonly file: string;
+}
+
+/** A reference, and the predictions that fit its name best: one, if all is well. */
+export interface Pair {
+  readonly id: string;
+  readonly label: Named;
+  readonly preds: readonly Named[];
+}
+
+/**
+ * Pairs predictions with references by name. Names fit when they are equal, or when one goes on from the other with `_`,
+ * `-`, `.` or a blank: `ct_1_seg` fits `ct_1` and not `ct_10`. The better fit wins: equal names, else the longer common
+ * part. `unpaired` has the predictions that fit no reference.
+ */
+export async function findPairs(
+  options: PairsOptions,
+): Promise<{ pairs: readonly Pair[]; unpaired: readonly string[] }> {
+  const labels = await listNamed(options.label, 'label', options.labelPostfix);
+  const preds = await listNamed(options.pred, 'pred', options.predPostfix);
+  const fitting = new Map<Named, Named[]>(labels.map((label) => [label, []]));
+  const unpaired: string[] = [];
+  for (const pred of preds) {
+    const best = bestFits(pred.name, labels);
+    for (const label of best) fitting.get(label)?.push(pred);
+    if (best.length === 0) unpaired.push(pred.file);
+  }
+  const pairs = labels.map((label) => {
+    const best = bestFits(label.name, fitting.get(label) ?? []);
+    const shorter = best.length === 1 && best[0].name.length < label.name.length ? best[0] : label;
+    return { id: shorter.name, label, preds: best };
+  });
+  return { pairs, unpaired };
+}
+
+function bestFits(name: string, others: readonly Named[]): readonly Named[] {
+  const scores = others.map((other) => fit(name, other.name));
+  const best = Math.max(...scores, 1);
+  return others.filter((_, i) => scores[i] === best);
+}
+
+/** How well two names fit: infinitely when equal, by the length of the shorter when it begins the longer, else 0. */
+function fit(a: string, b: string): number {
+  if (a === b) return Number.POSITIVE_INFINITY;
+  const [shorter, longer] = a.length < b.length ? [a, b] : [b, a];
+  return longer.startsWith(shorter) && /[_\-. ]/.test(longer[shorter.length]) ? shorter.length : 0;
+}
+
+async function listNamed(where: string, key: 'pred' | 'label', postfix = ''): Promise<Named[]> {
+  const all = where.includes(hole) ? await filesOfPattern(where) : await filesOfFolder(where, key);
+  const found = all.flatMap(({ id, file }) =>
+    id.endsWith(postfix) && id.length > postfix.length
+      ? [{ name: id.slice(0, id.length - postfix.length), file }]
+      : [],
+  );
+  if (found.length === 0) {
+    const rest =
+      all.length > 0 ? `; of its ${all.length} images none has a name that ends in "${postfix}"` : '';
+    throw new OptionError(
+      `${where} (source.${key}) has no images${rest}. Give the folder of the NIfTI files.`,
+    );
+  }
+  const names = new Map<string, string>();
+  for (const { name, file } of found) {
+    const twin = names.get(name);
+    if (twin) {
+      throw new OptionError(
+        `${where} (source.${key}) has two files of the name ${name}: ${twin} and ${file}. Where the folder names the ` +
+          `case, give a pattern: ${join(where, hole, `${basename(file)}`)}`,
+      );
+    }
+    names.set(name, file);
+  }
+  return found;
+}
+
+async function filesOfFolder(folder: string, key: string): Promise<{ id: string; file: string }[]> {
+  const paths = await readdir(folder, { recursive: true }).catch((error) => {
+    throw new OptionError(
+      `The folder ${folder} (source.${key}) cannot be read: ${messageOf(error)}. Give a folder, or a pattern with ${hole}.`,
+    );
+  });
+  return paths
+    .filter((path) => isImageFile(basename(path)))
+    .map((path) => ({ id: stripImageExtension(path), file: join(folder, path) }))
+    .sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
+}
+
+function toItem(
+  { id, label, preds }: Pair,
+  options: PairsOptions,
+  labelNames?: Record<number, string>,
+): SourceItem {
+  if (preds.length === 1) {
+    const files = { pred: preds[0].file, label: label.file };
+    return { id, files, volumes: {}, metrics: {}, timings: {}, ...(labelNames && { labelNames }) };
+  }
+  if (preds.length === 0) {
+    return {
+      id,
+      refused: `There is no prediction for case ${id}: no file in ${options.pred} fits the name of ${label.file}.`,
+    };
+  }
+  const names = preds.slice(0, 4).map(({ file }) => relative(options.pred, file));
+  return {
+    id,
+    refused:
+      `${preds.length} predictions in ${options.pred} fit case ${id}: ${listNames(names)}. ` +
+      'Say by predPostfix what their names end in.',
+  };
+}
+
+async function readNames({ names, pred, label }: PairsOptions): Promise<Record<number, string> | undefined> {
+  const folders = [label, join(label, '..'), pred].filter((folder) => !folder.includes(hole));
+  const file =
+    names ?? folders.map((folder) => join(folder, 'dataset.json')).find((path) => existsSync(path));
+  if (!file) return undefined;
+  let content: unknown;
+  try {
+    content = JSON.parse(await readFile(file, 'utf8'));
+  } catch (error) {
+    throw new DataError(`${file}, for the names of labels, is not readable JSON: ${messageOf(error)}.`);
+  }
+  const parsed = z
+    .object({ labels: z.record(z.string(), z.union([z.string(), z.number()])) })
+    .safeParse(content);
+  if (parsed.success) return readLabels(parsed.data.labels);
+  if (!names) return undefined;
+  throw new DataError(
+    `${file} (source.names) must hold "labels", a map such as { "1": "spleen" } or { "spleen": 1 }, but it holds ${show(content)}.`,
+  );
+}
+
+export { definition as pairsDefinition };

@@ -1,0 +1,139 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { Case } from '#src/case.js';
+import { OptionError } from '#src/errors.js';
+import { parseOptions } from '#src/operators/define.js';
+import type { SourceItem } from '#src/sources/define.js';
+import { findPairs, type PairsOptions, pairsDefinition } from '#src/sources/pairs.js';
+import { temporaryFolder } from '../e2e/harness.js';
+
+/** A folder with `pred` and `label` in it, and files of these names in each; the source's options for it. */
+function folders(preds: readonly string[], labels: readonly string[], others: Record<string, object> = {}) {
+  const root = temporaryFolder();
+  const write = (file: string, content = '') => {
+    mkdirSync(dirname(join(root, file)), { recursive: true });
+    writeFileSync(join(root, file), content);
+  };
+  for (const name of preds) write(`pred/${name}`);
+  for (const name of labels) write(`label/${name}`);
+  for (const [file, content] of Object.entries(others)) write(file, JSON.stringify(content));
+  return { root, pred: join(root, 'pred'), label: join(root, 'label') };
+}
+
+type Where = PairsOptions & { readonly root: string };
+
+async function open({ root: _, ...options }: Where): Promise<SourceItem[]> {
+  const items: SourceItem[] = [];
+  for await (const item of pairsDefinition.open(parseOptions(pairsDefinition, options))) items.push(item);
+  return items;
+}
+
+/** `case: prediction + reference` of each item, or why it was refused. */
+async function list(where: Where): Promise<string[]> {
+  return (await open(where)).map((item) => {
+    if ('refused' in item) return `${item.id}: ${item.refused.replaceAll(where.root, '')}`;
+    const [pred, label] = [item.files.pred, item.files.label].map((file) =>
+      resolve(file).replace(where.root, ''),
+    );
+    return `${item.id}: ${pred} + ${label}`;
+  });
+}
+
+test('pairs pairs equal names, and names that go on with a postfix', async () => {
+  const where = folders(
+    ['a.nii.gz', 'ct_10_seg.nii', 'ct_1_seg.nii.gz'],
+    ['ct_1.nii.gz', 'ct_10.nii.gz', 'a.nii'],
+  );
+  assert.equal(await list(where), [
+    'a: /pred/a.nii.gz + /label/a.nii',
+    'ct_1: /pred/ct_1_seg.nii.gz + /label/ct_1.nii.gz',
+    'ct_10: /pred/ct_10_seg.nii + /label/ct_10.nii.gz',
+  ]);
+});
+
+test('pairs finds predictions in a folder per case, and passes over files that are no images', async () => {
+  const where = folders(
+    ['b/b_trans.nii.gz', 'a/a_trans.nii.gz', '._a.nii.gz', 'plans.json'],
+    ['a.nii.gz', 'b.nii.gz'],
+  );
+  assert.equal(await list(where), [
+    'a: /pred/a/a_trans.nii.gz + /label/a.nii.gz',
+    'b: /pred/b/b_trans.nii.gz + /label/b.nii.gz',
+  ]);
+});
+
+test('pairs gives a prediction to the reference that fits best, and names the case by the shorter', async () => {
+  const where = folders(['p_seg.nii', 'p_1_seg.nii', 'q.nii'], ['p.nii', 'p_1.nii', 'q_gt.nii']);
+  assert.equal(await list(where), [
+    'p: /pred/p_seg.nii + /label/p.nii',
+    'p_1: /pred/p_1_seg.nii + /label/p_1.nii',
+    'q: /pred/q.nii + /label/q_gt.nii',
+  ]);
+});
+
+test('pairs refuses a case without a prediction, or with several, and tells predictions that are left over', async () => {
+  const where = folders(['a_seg.nii', 'a_prob.nii', 'c.nii'], ['a.nii', 'b.nii']);
+  assert.equal(await list(where), [
+    'a: 2 predictions in /pred fit case a: a_prob.nii and a_seg.nii. Say by predPostfix what their names end in.',
+    'b: There is no prediction for case b: no file in /pred fits the name of /label/b.nii.',
+  ]);
+  assert.equal((await findPairs(where)).unpaired, [join(where.pred, 'c.nii')]);
+  assert.is((await list({ ...where, predPostfix: '_seg' }))[0], 'a: /pred/a_seg.nii + /label/a.nii');
+});
+
+test('pairs leaves off the postfixes it is given', async () => {
+  const where = folders(['a_seg.nii', 'a_unc.nii'], ['a_gt.nii', 'a_gt2.nii']);
+  assert.equal(await list({ ...where, predPostfix: '_seg', labelPostfix: '_gt' }), [
+    'a: /pred/a_seg.nii + /label/a_gt.nii',
+  ]);
+});
+
+test('pairs takes patterns where folders name the cases', async () => {
+  const where = folders(['s1/spleen.nii', 's1/liver.nii', 's2/spleen.nii'], ['s1.nii', 's2.nii']);
+  const options = { ...where, pred: join(where.pred, '{case}/spleen.nii') };
+  assert.equal(await list(options), [
+    's1: /pred/s1/spleen.nii + /label/s1.nii',
+    's2: /pred/s2/spleen.nii + /label/s2.nii',
+  ]);
+  const error = await open(where).catch((reason: Error) => reason);
+  assert.instance(error, OptionError);
+  assert.match((error as Error).message, /has two files of the name spleen: .* give a pattern: .*{case}/);
+});
+
+test('pairs takes label names from a dataset.json beside the references, or from the file it is given', async () => {
+  const namesOf = async (options: Where) => ((await open(options))[0] as Case).labelNames;
+  const plain = folders(['a.nii'], ['a.nii'], { 'names.json': { labels: { liver: 1 } } });
+  assert.is(await namesOf(plain), undefined);
+  assert.equal(await namesOf({ ...plain, names: join(plain.root, 'names.json') }), { 1: 'liver' });
+  const dataset = { labels: { 0: 'background', 1: 'spleen' } };
+  const decathlon = folders(['a.nii'], ['a.nii'], { 'dataset.json': dataset });
+  assert.equal(await namesOf(decathlon), { 0: 'background', 1: 'spleen' });
+  const nnunet = folders(['a.nii'], ['a.nii'], {
+    'pred/dataset.json': { labels: { background: 0, spleen: 1 } },
+  });
+  assert.equal(await namesOf(nnunet), { 0: 'background', 1: 'spleen' });
+  const without = { ...plain, names: join(plain.root, 'label/a.nii') };
+  const error = await open(without).catch((reason: Error) => reason);
+  assert.match((error as Error).message, /a\.nii, for the names of labels, is not readable JSON/);
+});
+
+test('pairs refuses folders that are not there or hold no images', async () => {
+  const where = folders(['a.nii'], ['a.nii']);
+  const message = (options: Where) =>
+    open(options).then(
+      () => '',
+      (error: Error) => error.message,
+    );
+  assert.match(
+    await message({ ...where, pred: '/nowhere' }),
+    /The folder \/nowhere \(source\.pred\) cannot be read/,
+  );
+  assert.match(
+    await message({ ...where, predPostfix: '_seg' }),
+    /of its 1 images none has a name that ends in "_seg"/,
+  );
+});
+
+test.run();

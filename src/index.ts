@@ -30,6 +30,7 @@ export { type MapLabelsOptions, mapLabels } from './operators/mapLabels.js';
 export { type NormalizeIntensityOptions, normalizeIntensity } from './operators/normalizeIntensity.js';
 export { type OrientOptions, orient } from './operators/orient.js';
 export { type RemoveSmallObjectsOptions, removeSmallObjects } from './operators/removeSmallObjects.js';
+export { type ResampleToMatchOptions, resampleToMatch } from './operators/resampleToMatch.js';
 export { type ScaleIntensityRangeOptions, scaleIntensityRange } from './operators/scaleIntensityRange.js';
 export { type SpacingOptions, spacing } from './operators/spacing.js';
 export { type SpatialPadOptions, spatialPad } from './operators/spatialPad.js';
@@ -51,6 +52,7 @@ export { type DatalistOptions, datalist } from './sources/datalist.js';
 export { type DecathlonOptions, decathlon } from './sources/decathlon.js';
 export { defineSource, type RefusedCase, type SourceDefinition, type SourceItem } from './sources/define.js';
 export { type GlobOptions, glob } from './sources/glob.js';
+export { type PairsOptions, pairs } from './sources/pairs.js';
 // Volumes
 export { axcodesOf } from './volume/orientation.js';
 export { type Affine, type Grid, makeVolume, type Vec3, type Volume } from './volume/volume.js';

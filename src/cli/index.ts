@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { messageOf, VoxError } from '../errors.js';
 import { version } from '../version.js';
+import { addEvaluateCommand } from './evaluate.js';
 import { addOperatorsCommand } from './operators.js';
 import { addRunCommand } from './run.js';
 import { addSynthCommand } from './synth.js';
@@ -16,6 +17,7 @@ const program = new Command('voxstream')
 
 addRunCommand(program);
 addValidateCommand(program);
+addEvaluateCommand(program);
 addOperatorsCommand(program);
 addSynthCommand(program);
 

@@ -5,6 +5,7 @@ import { planText } from '../pipeline/plan.js';
 import { type RunResult, runPipeline, runtimeFor } from '../pipeline/run.js';
 import type { Selection } from '../pipeline/select.js';
 import type { Pipeline } from '../pipeline/types.js';
+import { summaryDefinition } from '../sinks/summary.js';
 import { commaList, positive, shard } from './args.js';
 import { addPipelineOptions, loadFromFlags, modelFoldersOf, type PipelineFlags } from './pipelineOptions.js';
 import { duration, jsonProgress, lineProgress, liveProgress } from './progress.js';
@@ -36,7 +37,8 @@ export function addRunCommand(program: Command): void {
     });
 }
 
-async function run(pipeline: Pipeline, flags: RunFlags): Promise<number> {
+/** Runs a pipeline with its progress shown, and returns the exit code. */
+export async function run(pipeline: Pipeline, flags: RunFlags): Promise<number> {
   const runtime = runtimeFor(pipeline, modelFoldersOf(pipeline));
   const progress = flags.json
     ? jsonProgress(process.stdout)
@@ -72,7 +74,7 @@ async function run(pipeline: Pipeline, flags: RunFlags): Promise<number> {
 }
 
 function closingText(
-  { output, runtime }: Pipeline,
+  { output, sinks, runtime }: Pipeline,
   { done, failed, skipped, interrupted, metrics }: RunResult,
   seconds: number,
 ): string {
@@ -81,6 +83,8 @@ function closingText(
   if (failed > 0) parts.push(`${failed} failed (${join(output, 'failures.csv')} says why)`);
   const lines = [`${parts.join(', ')} in ${duration(seconds)}; results are in ${output}`];
   if (interrupted) lines.push('Interrupted; --resume goes on where this run stopped.');
-  const table = summaryTable(summarize(metrics, { seed: runtime.seed }));
+  // The table counts as summary.json does.
+  const summary = sinks.find(({ definition }) => definition === summaryDefinition)?.options;
+  const table = summaryTable(summarize(metrics, { ...summary, seed: runtime.seed }));
   return `${table && `${table}\n\n`}${lines.join('\n')}\n`;
 }

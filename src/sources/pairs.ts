@@ -2,10 +2,11 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
 import { z } from 'zod';
+import type { Case } from '../case.js';
 import { DataError, listNames, messageOf, OptionError, show } from '../errors.js';
 import { isImageFile, stripImageExtension } from '../formats/index.js';
 import { readLabels } from './decathlon.js';
-import { defineSource, type SourceItem } from './define.js';
+import { defineSource, openCases, type SourceItem } from './define.js';
 import { filesOfPattern, hole } from './glob.js';
 
 export interface PairsOptions {
@@ -55,9 +56,9 @@ const definition = defineSource<PairsOptions>({
   ],
   example: { pred: 'results/spleen', label: 'data/Task09_Spleen/labelsTr' },
   async *open(options) {
-    const { pairs } = await findPairs(options);
+    const found = await findPairs(options);
     const labelNames = await readNames(options);
-    for (const pair of pairs) yield toItem(pair, options, labelNames);
+    for (const pair of found.pairs) yield toItem(pair, options, labelNames);
   },
 });
 
@@ -195,6 +196,15 @@ async function readNames({ names, pred, label }: PairsOptions): Promise<Record<n
   throw new DataError(
     `${file} (source.names) must hold "labels", a map such as { "1": "spleen" } or { "spleen": 1 }, but it holds ${show(content)}.`,
   );
+}
+
+/**
+ * Predictions (`pred`) and references (`label`), paired by the names of their files as `findPairs` does it.
+ *
+ * @throws OptionError when a folder has no images; DataError when a case has no prediction, or several.
+ */
+export function pairs(options: PairsOptions): AsyncIterable<Case> {
+  return openCases(definition, options);
 }
 
 export { definition as pairsDefinition };

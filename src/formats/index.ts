@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import type { Grid, Volume } from '../volume/volume.js';
-import { niftiVoxelBytes, type ReadOptions, readNifti, readNiftiHeader } from './readNifti.js';
+import { readNifti, readNiftiHeader } from './readNifti.js';
+import { bytesPerVoxel, type ReadOptions } from './voxelBytes.js';
 
 /** The file name extensions of images that can be read, the longest first. */
 export const imageExtensions: readonly string[] = ['.nii.gz', '.nii'];
@@ -32,7 +33,7 @@ export interface FileGrid extends Grid {
 export async function readGrid(file: string): Promise<FileGrid> {
   const header = await readNiftiHeader(file);
   const { size, affine, channels } = header;
-  return { size, affine, channels, bytesPerVoxel: niftiVoxelBytes(header) };
+  return { size, affine, channels, bytesPerVoxel: bytesPerVoxel(header) };
 }
 
 /** Reads an image file of any format; see `readNifti`. */

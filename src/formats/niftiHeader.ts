@@ -1,7 +1,7 @@
-import { endianness } from 'node:os';
 import { DataError, show } from '../errors.js';
 import { isUsableAffine, spacingOf } from '../volume/affine.js';
-import type { Affine, NiftiFields, Vec3, VoxelType } from '../volume/volume.js';
+import { type Affine, type NiftiFields, type Vec3, type VoxelType, voxelCount } from '../volume/volume.js';
+import { hostLittleEndian, type StoredLayout, type StoredType, storedBytes } from './voxelBytes.js';
 
 type FieldType = 'Int16' | 'Int32' | 'BigInt64' | 'Float32' | 'Float64';
 type Field = readonly [FieldType, number];
@@ -62,27 +62,21 @@ const unitsAt = { 1: 123, 2: 500 } as const;
 const descripLength = 80;
 const auxFileLength = 24;
 
-/** True where numbers lie in memory with their lowest byte first. */
-export const hostLittleEndian = endianness() === 'LE';
-
 /** The most bytes that a header can take. */
 export const niftiHeaderBytes = layout2.bytes;
 
-/** How voxels are stored: a voxel type, or a 64-bit integer. */
-export type StoredType = VoxelType | 'int64' | 'uint64';
-
 /** NIfTI's numbers for the types that are read. */
-export const niftiDatatypes: Readonly<Record<StoredType, { code: number; bytes: number }>> = {
-  uint8: { code: 2, bytes: 1 },
-  int16: { code: 4, bytes: 2 },
-  int32: { code: 8, bytes: 4 },
-  float32: { code: 16, bytes: 4 },
-  float64: { code: 64, bytes: 8 },
-  int8: { code: 256, bytes: 1 },
-  uint16: { code: 512, bytes: 2 },
-  uint32: { code: 768, bytes: 4 },
-  int64: { code: 1024, bytes: 8 },
-  uint64: { code: 1280, bytes: 8 },
+const datatypes: Readonly<Record<StoredType, number>> = {
+  uint8: 2,
+  int16: 4,
+  int32: 8,
+  float32: 16,
+  float64: 64,
+  int8: 256,
+  uint16: 512,
+  uint32: 768,
+  int64: 1024,
+  uint64: 1280,
 };
 
 const refusedDatatypes: Readonly<Record<number, string>> = {
@@ -96,20 +90,9 @@ const refusedDatatypes: Readonly<Record<number, string>> = {
   2304: 'RGBA32',
 };
 
-/** What a NIfTI header says of its file. */
-export interface NiftiHeader {
+/** What a NIfTI header says of its file; the fourth dimension is channels, `offset` counts in the inflated file. */
+export interface NiftiHeader extends StoredLayout {
   readonly version: 1 | 2;
-  readonly littleEndian: boolean;
-  readonly size: Vec3;
-  /** The fourth dimension. */
-  readonly channels: number;
-  readonly stored: StoredType;
-  /** Bytes of all voxels as they are stored. */
-  readonly dataBytes: number;
-  /** Where the first voxel is in the (inflated) file, in bytes. */
-  readonly voxOffset: number;
-  /** Voxels are `slope * stored + inter`; undefined when they are the stored numbers. */
-  readonly scaling?: { readonly slope: number; readonly inter: number };
   /** Voxel index to mm, RAS+, by nibabel's rules. */
   readonly affine: Affine;
   readonly fields: NiftiFields;
@@ -134,7 +117,7 @@ export function parseNiftiHeader(bytes: Uint8Array, file: string): NiftiHeader {
 
   const { size, channels } = readSize(layout, get, refuse);
   const datatype = get(layout.datatype);
-  const stored = Object.entries(niftiDatatypes).find(([, { code }]) => code === datatype)?.[0] as
+  const stored = Object.entries(datatypes).find(([, code]) => code === datatype)?.[0] as
     | StoredType
     | undefined;
   if (!stored) {
@@ -144,18 +127,17 @@ export function parseNiftiHeader(bytes: Uint8Array, file: string): NiftiHeader {
         'int8 to int64, uint8 to uint64, float32 or float64. Convert it to one of these.',
     );
   }
-  const dataBytes = size[0] * size[1] * size[2] * channels * niftiDatatypes[stored].bytes;
-  if (!Number.isSafeInteger(dataBytes)) {
+  if (!Number.isSafeInteger(voxelCount(size) * channels * storedBytes[stored])) {
     throw refuse(
       `has a damaged header: it says ${size.join(' x ')} voxels and ${channels} channels, more than any file holds. ` +
         'Copy or download it again.',
     );
   }
 
-  const voxOffset = get(layout.voxOffset);
-  if (!Number.isSafeInteger(voxOffset) || voxOffset < layout.firstVoxel) {
+  const offset = get(layout.voxOffset);
+  if (!Number.isSafeInteger(offset) || offset < layout.firstVoxel) {
     throw refuse(
-      `has a damaged header: its voxels begin at byte ${voxOffset} (vox_offset), but ${layout.firstVoxel} or more ` +
+      `has a damaged header: its voxels begin at byte ${offset} (vox_offset), but ${layout.firstVoxel} or more ` +
         'was expected. Copy or download it again.',
     );
   }
@@ -177,8 +159,7 @@ export function parseNiftiHeader(bytes: Uint8Array, file: string): NiftiHeader {
     size,
     channels,
     stored,
-    dataBytes,
-    voxOffset,
+    offset,
     ...(scaled ? { scaling: { slope, inter } } : {}),
     affine,
     fields,
@@ -377,8 +358,8 @@ export function makeNiftiHeader(source: NiftiHeaderSource): Uint8Array {
 
   view.setInt32(0, layout.bytes, hostLittleEndian);
   set(layout.dim, [dims.length, ...dims, 1, 1, 1, 1].slice(0, 8));
-  set(layout.datatype, [niftiDatatypes[type].code]);
-  set(layout.bitpix, [8 * niftiDatatypes[type].bytes]);
+  set(layout.datatype, [datatypes[type]]);
+  set(layout.bitpix, [8 * storedBytes[type]]);
   set(layout.voxOffset, [layout.firstVoxel]);
   set(layout.slope, [1]);
   set(layout.toffset, [fields?.toffset ?? 0]);

@@ -1,45 +1,58 @@
 import { DataError } from '../errors.js';
 import type { Vec3, VoxelArray, VoxelType } from '../volume/volume.js';
-import { allocate, voxelCount } from '../volume/volume.js';
-
-/** Where stored numbers come from, and what they mean. */
-export interface StoredVoxels {
-  readonly file: string;
-  readonly size: Vec3;
-  /** Voxels are `slope * stored + inter`; undefined when they are the stored numbers. */
-  readonly scaling?: { readonly slope: number; readonly inter: number };
-  /** True where 64-bit integers are given as float64. */
-  readonly wide?: boolean;
-}
+import { allocate, allocateLike, voxelCount } from '../volume/volume.js';
+import type { ReadOptions, StoredLayout } from './voxelBytes.js';
 
 /**
- * The voxels of an image: the stored numbers, as float32 when they are scaled (float64 when stored so). 64-bit integers
- * become int32 where all fit, else they stay float64.
+ * The voxels of a volume from the stored numbers of a file: channels one after the other, scaled, checked, in their type.
  *
- * @throws DataError when a voxel is NaN or infinite, unless `nonFinite` is true.
+ * Images keep the stored type, and become float32 where they are scaled (float64 where they are stored so); 64-bit
+ * integers, which come as float64, become int32 where all fit. Labels that are real, scaled or 64-bit numbers become the
+ * smallest integer type that holds them all, unsigned where none is negative.
+ *
+ * @throws DataError, naming the first such voxel, when one of an image is NaN or infinite (unless `nonFinite`), or one of
+ * a label map is no whole number or fits no 32-bit integer.
  */
-export function asImage(stored: VoxelArray, about: StoredVoxels, nonFinite = false): VoxelArray {
-  let voxels = stored;
-  if (about.scaling) voxels = scale(stored, about.scaling, outputOf(stored, about));
-  else if (about.wide && fits('int32', rangeOf(stored))) voxels = copyTo('int32', stored);
-  if (!nonFinite) refuseNonFinite(voxels, about);
+export function finishVoxels(
+  stored: VoxelArray,
+  layout: StoredLayout,
+  file: string,
+  { kind, nonFinite }: ReadOptions,
+): VoxelArray {
+  const planar = layout.interleaved && layout.channels > 1 ? separate(stored, layout.channels) : stored;
+  if (kind === 'label') return asLabels(planar, layout, file);
+  const voxels = asImage(planar, layout);
+  if (!nonFinite) refuseNonFinite(voxels, layout.size, file);
   return voxels;
 }
 
-/**
- * The voxels of a label map: integers as they are stored; real, scaled and 64-bit numbers as the smallest integer type
- * that holds them all, unsigned where none is negative.
- *
- * @throws DataError, naming the first such voxel, when one is no whole number or fits no 32-bit integer.
- */
-export function asLabels(stored: VoxelArray, about: StoredVoxels): VoxelArray {
-  const voxels = about.scaling ? scale(stored, about.scaling, new Float64Array(stored.length)) : stored;
+/** Voxels whose channels lie side by side, with the channel slowest. */
+function separate(voxels: VoxelArray, channels: number): VoxelArray {
+  const out = allocateLike(voxels, voxels.length);
+  const count = voxels.length / channels;
+  for (let channel = 0; channel < channels; channel++) {
+    for (let i = 0; i < count; i++) out[channel * count + i] = voxels[i * channels + channel];
+  }
+  return out;
+}
+
+function asImage(stored: VoxelArray, { scaling, stored: type }: StoredLayout): VoxelArray {
+  if (scaling) {
+    const inPlace = type === 'float32' || type === 'float64';
+    return scale(stored, scaling, inPlace ? stored : allocate('float32', stored.length));
+  }
+  const wide = type === 'int64' || type === 'uint64';
+  return wide && fits('int32', rangeOf(stored)) ? copyTo('int32', stored) : stored;
+}
+
+function asLabels(stored: VoxelArray, { scaling, size }: StoredLayout, file: string): VoxelArray {
+  const voxels = scaling ? scale(stored, scaling, new Float64Array(stored.length)) : stored;
   if (!isReal(voxels)) return voxels;
   for (let i = 0; i < voxels.length; i++) {
     if (!Number.isInteger(voxels[i])) {
       throw new DataError(
-        `${about.file} is a label map, but its voxel ${position(i, about.size)} is ${voxels[i]}; labels must be whole ` +
-          'numbers. Check that it is the right file.',
+        `${file} is a label map, but its voxel ${position(i, size)} is ${voxels[i]}; labels must be whole numbers. ` +
+          'Check that it is the right file.',
       );
     }
   }
@@ -47,7 +60,7 @@ export function asLabels(stored: VoxelArray, about: StoredVoxels): VoxelArray {
   const type = smallestInteger(range);
   if (!type) {
     throw new DataError(
-      `${about.file} is a label map, but its labels go from ${range[0]} to ${range[1]}; 32-bit integers were expected. ` +
+      `${file} is a label map, but its labels go from ${range[0]} to ${range[1]}; 32-bit integers were expected. ` +
         'Check that it is the right file.',
     );
   }
@@ -115,7 +128,7 @@ export function countNonFinite(voxels: Float32Array | Float64Array): { count: nu
   return { count, first };
 }
 
-function refuseNonFinite(voxels: VoxelArray, { file, size }: StoredVoxels): void {
+function refuseNonFinite(voxels: VoxelArray, size: Vec3, file: string): void {
   if (!isReal(voxels)) return;
   const { count, first } = countNonFinite(voxels);
   if (count === 0) return;
@@ -125,16 +138,10 @@ function refuseNonFinite(voxels: VoxelArray, { file, size }: StoredVoxels): void
   );
 }
 
-/** Where scaled voxels go: float64 stays in place, the rest becomes float32. */
-function outputOf(stored: VoxelArray, { wide }: StoredVoxels): Float32Array | Float64Array {
-  if (stored instanceof Float64Array && !wide) return stored;
-  return stored instanceof Float32Array ? stored : allocate('float32', stored.length);
-}
-
 function scale(
   stored: VoxelArray,
   { slope, inter }: { slope: number; inter: number },
-  out: Float32Array | Float64Array,
+  out: VoxelArray,
 ): VoxelArray {
   for (let i = 0; i < stored.length; i++) out[i] = slope * stored[i] + inter;
   return out;

@@ -1,10 +1,11 @@
 import { basename } from 'node:path';
 import type { Grid, Volume } from '../volume/volume.js';
 import { readNifti, readNiftiHeader } from './readNifti.js';
+import { readTextHeader, readTextImage } from './textImage.js';
 import { bytesPerVoxel, type ReadOptions } from './voxelBytes.js';
 
 /** The file name extensions of images that can be read, the longest first. */
-export const imageExtensions: readonly string[] = ['.nii.gz', '.nii'];
+export const imageExtensions: readonly string[] = ['.nii.gz', '.nii', '.nrrd', '.nhdr', '.mha', '.mhd'];
 
 /** A case's id from a file's name: `imagesTr/spleen_2.nii.gz` gives `spleen_2`. Letter case of extensions is ignored. */
 export function stripImageExtension(file: string): string {
@@ -31,12 +32,19 @@ export interface FileGrid extends Grid {
 
 /** Reads what a file's header says, and no voxels. Throws DataError when it cannot be read or is not usable. */
 export async function readGrid(file: string): Promise<FileGrid> {
-  const header = await readNiftiHeader(file);
+  const header = await (isTextImage(file) ? readTextHeader(file) : readNiftiHeader(file));
   const { size, affine, channels } = header;
   return { size, affine, channels, bytesPerVoxel: bytesPerVoxel(header) };
 }
 
-/** Reads an image file of any format; see `readNifti`. */
+/**
+ * Reads an image file: NRRD (`.nrrd`, `.nhdr`), MetaImage (`.mha`, `.mhd`), or, whatever its name, NIfTI. See `readNifti`
+ * for types, checks and errors.
+ */
 export async function readVolume(file: string, options: ReadOptions): Promise<Volume> {
-  return readNifti(file, options);
+  return isTextImage(file) ? readTextImage(file, options) : readNifti(file, options);
+}
+
+function isTextImage(file: string): boolean {
+  return /\.(nrrd|nhdr|mha|mhd)$/i.test(file);
 }

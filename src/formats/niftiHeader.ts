@@ -1,6 +1,7 @@
 import { DataError, show } from '../errors.js';
-import { isUsableAffine, spacingOf } from '../volume/affine.js';
-import { type Affine, type NiftiFields, type Vec3, type VoxelType, voxelCount } from '../volume/volume.js';
+import { spacingOf } from '../volume/affine.js';
+import type { Affine, NiftiFields, Vec3, VoxelType } from '../volume/volume.js';
+import { checkAffine, checkSize } from './checks.js';
 import { hostLittleEndian, type StoredLayout, type StoredType, storedBytes } from './voxelBytes.js';
 
 type FieldType = 'Int16' | 'Int32' | 'BigInt64' | 'Float32' | 'Float64';
@@ -13,7 +14,6 @@ const layout1 = {
   version: 1,
   bytes: 348,
   firstVoxel: 352,
-  maxDim: 32767,
   dim: ['Int16', 40],
   datatype: ['Int16', 70],
   bitpix: ['Int16', 72],
@@ -37,7 +37,6 @@ const layout2 = {
   version: 2,
   bytes: 540,
   firstVoxel: 544,
-  maxDim: Number.MAX_SAFE_INTEGER,
   dim: ['BigInt64', 16],
   datatype: ['Int16', 12],
   bitpix: ['Int16', 14],
@@ -115,7 +114,7 @@ export function parseNiftiHeader(bytes: Uint8Array, file: string): NiftiHeader {
   const { layout, littleEndian } = findLayout(bytes, view, refuse);
   const get = (field: Field, index = 0) => getField(view, field, index, littleEndian);
 
-  const { size, channels } = readSize(layout, get, refuse);
+  const { size, channels } = readSize(layout, get, file);
   const datatype = get(layout.datatype);
   const stored = Object.entries(datatypes).find(([, code]) => code === datatype)?.[0] as
     | StoredType
@@ -125,12 +124,6 @@ export function parseNiftiHeader(bytes: Uint8Array, file: string): NiftiHeader {
     throw refuse(
       `holds voxels of datatype ${datatype}${name ? ` (${name})` : ''}, but whole or real numbers were expected: ` +
         'int8 to int64, uint8 to uint64, float32 or float64. Convert it to one of these.',
-    );
-  }
-  if (!Number.isSafeInteger(voxelCount(size) * channels * storedBytes[stored])) {
-    throw refuse(
-      `has a damaged header: it says ${size.join(' x ')} voxels and ${channels} channels, more than any file holds. ` +
-        'Copy or download it again.',
     );
   }
 
@@ -152,7 +145,7 @@ export function parseNiftiHeader(bytes: Uint8Array, file: string): NiftiHeader {
   }
 
   const fields = readFields(layout, view, bytes, get, littleEndian);
-  const affine = readAffine(layout, get, fields, size, refuse);
+  const affine = readAffine(layout, get, fields, size, file);
   return {
     version: layout.version,
     littleEndian,
@@ -229,33 +222,25 @@ function beginning(bytes: Uint8Array): string {
         .join(' ')}`;
 }
 
-function readSize(layout: Layout, get: Get, refuse: Refuse): { size: Vec3; channels: number } {
+function readSize(layout: Layout, get: Get, file: string): { size: Vec3; channels: number } {
   const rank = get(layout.dim);
   if (!(rank >= 1 && rank <= 7)) {
-    throw refuse(
-      `has a damaged header: it says ${rank} dimensions (dim[0]), but 3 or 4 were expected. ` +
+    throw new DataError(
+      `${file} has a damaged header: it says ${rank} dimensions (dim[0]), but 3 or 4 were expected. ` +
         'Copy or download it again.',
     );
   }
   const dims = Array.from({ length: rank }, (_, i) => get(layout.dim, i + 1));
-  if (rank < 3) {
-    throw refuse(
-      `is ${rank}D (${dims.join(' x ')}), but a 3D image was expected. Leave it out of the dataset.`,
-    );
-  }
-  if (dims.some((n) => !(n >= 1 && n <= layout.maxDim))) {
-    throw refuse(
-      `has a damaged header: its size is ${dims.join(' x ')}, but each must be 1 to ${layout.maxDim}. ` +
-        'Copy or download it again.',
-    );
-  }
+  const size = dims.slice(0, 3);
+  const channels = dims[3] ?? 1;
+  checkSize(size, channels, file);
   if (dims.slice(4).some((n) => n !== 1)) {
-    throw refuse(
-      `is ${rank}D (${dims.join(' x ')}), but a 3D image, or a 4D one with channels last, was expected. ` +
+    throw new DataError(
+      `${file} is ${rank}D (${dims.join(' x ')}), but a 3D image, or a 4D one with channels last, was expected. ` +
         'Split it into 3D images.',
     );
   }
-  return { size: dims.slice(0, 3) as unknown as Vec3, channels: dims[3] ?? 1 };
+  return { size, channels };
 }
 
 function readFields(
@@ -288,7 +273,7 @@ function readAffine(
   get: Get,
   fields: NiftiFields,
   size: Vec3,
-  refuse: Refuse,
+  file: string,
 ): readonly number[] {
   // Zero counts as 1 mm and the sign does not count, as in nibabel.
   const pixdim = [1, 2, 3]
@@ -307,8 +292,8 @@ function readAffine(
     const slack = 3 * (layout.version === 1 ? 2 ** -23 : 2 ** -52);
     const squares = quatern.reduce((sum, value) => sum + value * value, 0);
     if (!(1 - squares >= -slack)) {
-      throw refuse(
-        `has a qform that is no rotation: the squares of quatern_b, c and d (${quatern.join(', ')}) sum to ` +
+      throw new DataError(
+        `${file} has a qform that is no rotation: the squares of quatern_b, c and d (${quatern.join(', ')}) sum to ` +
           `${squares}, but at most 1 was expected. Mend its header.`,
       );
     }
@@ -317,13 +302,7 @@ function readAffine(
     source = 'voxel size (pixdim)';
     affine = baseAffine(size, pixdim);
   }
-  if (!isUsableAffine(affine)) {
-    const rows = [0, 4, 8].map((row) => affine.slice(row, row + 4));
-    throw refuse(
-      `has an affine that is ${affine.every(Number.isFinite) ? 'singular' : 'not finite'}: its ${source} gives ` +
-        `${show(rows)}. Mend its header.`,
-    );
-  }
+  checkAffine(affine, source, file);
   return affine;
 }
 
@@ -347,7 +326,7 @@ export interface NiftiHeaderSource {
 export function makeNiftiHeader(source: NiftiHeaderSource): Uint8Array {
   const { size, channels, type, affine, fields } = source;
   const dims = channels > 1 ? [...size, channels] : [...size];
-  const layout = dims.some((n) => n > layout1.maxDim) ? layout2 : layout1;
+  const layout = dims.some((n) => n > 32767) ? layout2 : layout1;
   const bytes = new Uint8Array(layout.firstVoxel);
   const view = new DataView(bytes.buffer);
   const set = (field: Field, values: readonly number[]) => {

@@ -73,22 +73,23 @@ const chunkSize = 4 << 20;
 /** The most that deflate can shrink data: a match of 258 bytes takes two bits. */
 const deflateRatio = 1032;
 
-/** Opens a regular file and closes it after `work`; what cannot be read becomes a DataError. */
+/** Opens a regular file and closes it after `work`; what cannot be read becomes a DataError that calls it `name`. */
 export async function withFile<T>(
   file: string,
   work: (handle: FileHandle, fileBytes: number) => Promise<T>,
+  name = file,
 ): Promise<T> {
   let handle: FileHandle | undefined;
   try {
     const found = await stat(file);
     // A pipe would block for ever, and its length is not known.
     if (!found.isFile() && !found.isDirectory()) {
-      throw new DataError(`${file} is no regular file, but one was expected. Copy its content into a file.`);
+      throw new DataError(`${name} is no regular file, but one was expected. Copy its content into a file.`);
     }
     handle = await open(file, 'r');
     return await work(handle, found.size);
   } catch (error) {
-    throw readFault(file, error);
+    throw readFault(name, error);
   } finally {
     await handle?.close();
   }

@@ -18,7 +18,7 @@ export interface LoadOptions {
 
 const definition = defineOperator<LoadOptions>({
   name: 'load',
-  summary: "Reads a case's files (NIfTI) into volumes.",
+  summary: "Reads a case's files (NIfTI, NRRD, MetaImage) into volumes.",
   mirrors:
     'LoadImaged with EnsureChannelFirstd; integers keep their type until a step computes with them, labels must be ' +
     'whole numbers, NaN and infinite voxels are refused',

@@ -60,6 +60,14 @@ export function invertAffine(affine: Affine): number[] | undefined {
   return solve(affine, identityAffine);
 }
 
+/**
+ * An affine in RAS+ from one whose world axes point along `space`: `LPS` in ITK and DICOM. The one place where such
+ * axes are turned.
+ */
+export function toRas(affine: Affine, space: 'RAS' | 'LAS' | 'LPS'): number[] {
+  return affine.map((value, i) => (i < 12 && space[i >> 2] !== 'RAS'[i >> 2] ? 0 - value : value));
+}
+
 /** The length in mm of one step along each voxel axis. */
 export function spacingOf(affine: Affine): [number, number, number] {
   const length = (axis: number) => Math.hypot(affine[axis], affine[4 + axis], affine[8 + axis]);

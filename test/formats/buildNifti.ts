@@ -105,6 +105,15 @@ export function temporaryFolder(): (name: string, content?: Uint8Array | string)
   };
 }
 
+/** Whole numbers from 0 to below n, the same ones every time: a linear congruential generator. */
+export function lcg(seed: number): (n: number) => number {
+  let state = seed;
+  return (n) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor((state / 2 ** 32) * n);
+  };
+}
+
 /** Asserts that a promise fails with a VoxError whose message matches every pattern. */
 export async function fails(promise: Promise<unknown>, ...patterns: (RegExp | string)[]): Promise<void> {
   let error: unknown;

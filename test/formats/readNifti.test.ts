@@ -5,7 +5,7 @@ import { VoxError } from '#src/errors.js';
 import { readNifti, readNiftiHeader } from '#src/formats/readNifti.js';
 import { dataBytes } from '#src/formats/voxelBytes.js';
 import { voxelTypeOf } from '#src/volume/volume.js';
-import { buildNifti, datatypes, fails, temporaryFolder } from './buildNifti.js';
+import { buildNifti, datatypes, fails, lcg, temporaryFolder } from './buildNifti.js';
 
 const put = temporaryFolder();
 const image = { kind: 'image' } as const;
@@ -284,11 +284,7 @@ test('readNiftiHeader reads the beginning of a file and no more', async () => {
 });
 
 test('readNifti gives a volume or a sentence for 600 damaged files', async () => {
-  let seed = 1;
-  const random = (n: number) => {
-    seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
-    return Math.floor((seed / 2 ** 32) * n);
-  };
+  const random = lcg(1);
   const sound = {
     'a.nii': buildNifti({ dims: [4, 4, 4] }),
     'b.nii': buildNifti({ dims: [4, 4, 4], version: 2 }),

@@ -196,7 +196,7 @@ function findLayout(
   }
   if (magic !== `n+${layout.version}`) {
     throw refuse(
-      `is not a NIfTI file: its magic is ${show(magic)}, but "n+${layout.version}" was expected. ` +
+      `is not a NIfTI file: its magic is ${JSON.stringify(magic)}, but "n+${layout.version}" was expected. ` +
         'Convert it (from Analyze 7.5, perhaps) to .nii.gz, or copy or download it again.',
     );
   }

@@ -241,6 +241,8 @@ test('readNifti passes zero padding that is smaller than any face of the volume'
   assert.equal([...(await readNifti(put('a.nii.gz', gzipSync(padded)), image)).data], zeroToEleven);
   const afterGzip = Buffer.concat([gzipSync(bytes), Buffer.alloc(1000)]);
   assert.equal([...(await readNifti(put('a.nii.gz', afterGzip), image)).data], zeroToEleven);
+  const garbage = Buffer.concat([gzipSync(bytes), Buffer.from('garbage')]);
+  await fails(readNifti(put('a.nii.gz', garbage), image), 'its compressed data cannot be inflated');
   const nonzero = Buffer.concat([bytes, Buffer.from([1])]);
   await fails(readNifti(put('a.nii', nonzero), image), 'holds more than the 376 bytes');
 });

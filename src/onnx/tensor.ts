@@ -6,7 +6,7 @@ const { onnx } = protobuf;
 type TensorProto = protobuf.onnx.ITensorProto;
 
 /** The element types of tensors, by ONNX's names, with the array that holds each. Float16 and bfloat16 are held as bits. */
-const arrays = {
+export const elementArrays = {
   float32: Float32Array,
   float64: Float64Array,
   float16: Uint16Array,
@@ -22,7 +22,7 @@ const arrays = {
   bool: Uint8Array,
 } as const;
 
-export type ElementType = keyof typeof arrays;
+export type ElementType = keyof typeof elementArrays;
 export type TensorArray =
   | Float32Array
   | Float64Array
@@ -127,11 +127,11 @@ export function tensorFromProto(proto: TensorProto): Tensor {
 }
 
 function fromBytes(type: ElementType, bytes: Uint8Array): TensorArray {
-  const { BYTES_PER_ELEMENT } = arrays[type];
+  const { BYTES_PER_ELEMENT } = elementArrays[type];
   // A copy, because the bytes of a file are not aligned; Node's Buffer has a slice of its own that copies nothing.
   const copy = new Uint8Array(bytes.length - (bytes.length % BYTES_PER_ELEMENT));
   copy.set(bytes.subarray(0, copy.length));
-  return new arrays[type](copy.buffer, 0, copy.length / BYTES_PER_ELEMENT);
+  return new elementArrays[type](copy.buffer, 0, copy.length / BYTES_PER_ELEMENT);
 }
 
 function fromFields(type: ElementType, proto: TensorProto): TensorArray {
@@ -148,7 +148,7 @@ function fromFields(type: ElementType, proto: TensorProto): TensorArray {
     case 'uint32':
       return Uint32Array.from(proto.uint64Data ?? [], Number);
     default:
-      return arrays[type].from(proto.int32Data ?? []);
+      return elementArrays[type].from(proto.int32Data ?? []);
   }
 }
 

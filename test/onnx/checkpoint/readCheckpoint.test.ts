@@ -1,0 +1,272 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { ModelError } from '#src/errors.js';
+import { parseCheckpoint, readCheckpoint } from '#src/onnx/checkpoint/readCheckpoint.js';
+import { ZipArchive } from '#src/onnx/checkpoint/zip.js';
+import { numbersOf } from '#src/onnx/tensor.js';
+import { Random } from '#src/volume/random.js';
+import { sharedFile } from '../../shared.js';
+import { buildCheckpoint, buildZip, pickleOf, tensorPickle, text } from './buildCheckpoint.js';
+
+/** Made by make.py of that folder with PyTorch 1.13. */
+function fixture(name: string): string {
+  return fileURLToPath(new URL(`../../../../test/fixtures/checkpoints/${name}`, import.meta.url));
+}
+
+const floatBytes = (...values: number[]) => new Uint8Array(Float32Array.from(values).buffer);
+
+/** The message that reading gives; fails when it gives none, or one that is not for the user. */
+function refusal(bytes: Uint8Array): string {
+  try {
+    parseCheckpoint(bytes, 'bad.pt');
+  } catch (error) {
+    assert.instance(error, ModelError);
+    return (error as ModelError).message;
+  }
+  throw new assert.Assertion({ message: 'it was read', operator: 'throws' } as never);
+}
+
+for (const file of ['types.pt', 'types_protocol4.pt']) {
+  test(`${file}: every type, stride and shared storage comes out with the values PyTorch has`, async () => {
+    const expected: Record<string, { type: string; dims: number[]; values: number[] }> = JSON.parse(
+      readFileSync(fixture('expected.json'), 'utf8'),
+    );
+    const tensors = await readCheckpoint(fixture(file));
+    assert.equal([...tensors.keys()], Object.keys(expected));
+    for (const [name, { type, dims, values }] of Object.entries(expected)) {
+      const found = tensors.get(name)!;
+      assert.is(found.type, type, name);
+      assert.equal(found.dims, dims, name);
+      assert.equal(numbersOf(found), values, name);
+    }
+  });
+}
+
+test('a state dict is found under its wrappers and without the prefix of DataParallel', async () => {
+  const plain = await readCheckpoint(fixture('module.pt'));
+  assert.is(plain.size, 7);
+  for (const file of ['parallel.pt', 'wrapped.pt', 'training.pt']) {
+    assert.equal([...(await readCheckpoint(fixture(file)))], [...plain], file);
+  }
+});
+
+test('the demo model reads: 148 tensors', async () => {
+  const file = sharedFile('models/spleen_demo/model.pt');
+  if (!file) return;
+  const tensors = await readCheckpoint(file);
+  assert.is(tensors.size, 148);
+  assert.equal(tensors.get('model.0.conv.unit0.conv.weight')?.dims, [16, 1, 3, 3, 3]);
+});
+
+test('deflated members and 64-bit sizes are read', () => {
+  const archive = new ZipArchive(readFileSync(fixture('types.pt')));
+  const members = archive.names.map((name) => ({ name, data: archive.read(name, 0) }));
+  const expected = [...parseCheckpoint(readFileSync(fixture('types.pt')), 'types.pt')];
+  for (const [deflated, wide] of [
+    [true, false],
+    [false, true],
+    [true, true],
+  ]) {
+    const bytes = buildZip(
+      members.map((member) => ({ ...member, deflated })),
+      wide,
+    );
+    assert.equal([...parseCheckpoint(bytes, 'packed.pt')], expected);
+  }
+});
+
+test('storages without a type take the one of their tensors', () => {
+  const pickle = tensorPickle({
+    storageClass: 'torch.storage\nUntypedStorage',
+    elements: 4,
+    dims: [2],
+    strides: [1],
+    dtype: 'uint16',
+  });
+  const found = parseCheckpoint(buildCheckpoint(pickle, { 0: Uint8Array.of(1, 0, 255, 255) }), 'x.pt').get(
+    't',
+  );
+  assert.equal(found, { type: 'uint16', dims: [2], data: Uint16Array.of(1, 65535) });
+});
+
+test('other formats are told apart', async () => {
+  const message = async (name: string) => {
+    try {
+      await readCheckpoint(fixture(name));
+    } catch (error) {
+      assert.instance(error, ModelError);
+      return (error as Error).message;
+    }
+    return 'it was read';
+  };
+  assert.match(
+    await message('old.pt'),
+    /old\.pt cannot be read .* the format from before PyTorch 1\.6\. Save it anew/,
+  );
+  assert.match(await message('script.pt'), /is a TorchScript archive/);
+  assert.match(
+    await message('whole.pt'),
+    /asks for torch\.nn\.modules\.container\.Sequential, which no state dict/,
+  );
+  assert.match(await message('expected.json'), /is no zip archive/);
+  assert.match(await message('nothing.pt'), /nothing\.pt cannot be read: ENOENT/);
+  assert.match(refusal(new Uint8Array()), /is no zip archive/);
+  assert.match(
+    refusal(buildZip([{ name: 'a.txt', data: Uint8Array.of(1) }])),
+    /it holds a\.txt and no FOLDER/,
+  );
+  assert.match(refusal(buildCheckpoint(pickleOf(']'))), /does not hold a dict/);
+  assert.match(
+    refusal(buildCheckpoint(pickleOf('}', text('epoch'), 'K', 3, 's'))),
+    /holds no state dict: no tensors are among its entries \["epoch"\]/,
+  );
+  const order = buildZip([
+    { name: 'archive/data.pkl', data: pickleOf('}') },
+    { name: 'archive/byteorder', data: Buffer.from('big') },
+  ]);
+  assert.match(refusal(order), /"big"-endian/);
+});
+
+test('a pickle that asks for anything but tensors is refused by name', () => {
+  const cases: [string, (string | number)[], RegExp][] = [
+    [
+      'os.system by GLOBAL',
+      ['cos\nsystem\n', text('id'), 0x85, 'R'],
+      /asks for os\.system,.* nothing of it was run/,
+    ],
+    [
+      'posix.system by STACK_GLOBAL',
+      [text('posix'), text('system'), 0x93, text('id'), 0x85, 'R'],
+      /posix\.system/,
+    ],
+    ['eval', ['c__builtin__\neval\n', text('1'), 0x85, 'R'], /__builtin__\.eval/],
+    ['eval of Python 3', [text('builtins'), text('eval'), 0x93], /builtins\.eval/],
+    [
+      'getattr through an allowed module',
+      ['ctorch\nserialization.os.system\n'],
+      /torch\.serialization\.os\.system/,
+    ],
+    ['an unknown class', ['cevil\nThing\n', ')', 'R'], /evil\.Thing/],
+    [
+      'an object of an allowed class',
+      ['ccollections\nOrderedDict\n', ')', 0x81],
+      /an object of collections\.Ord/,
+    ],
+    ['an object with keywords', ['ctorch\nSize\n', ')', '}', 0x92], /an object of torch\.Size/],
+    ['INST', ['(', text('id'), 'ios\nsystem\n'], /os\.system/],
+    ['OBJ', ['(', 'ctorch\nSize\n', 'o'], /the opcode 0x6f at 15/],
+    ['an extension', [0x82, 1], /the opcode 0x82/],
+    ['a call of a storage class', ['ctorch\nFloatStorage\n', ')', 'R'], /a call of torch\.FloatStorage/],
+    ['a call of no class', [']', ')', 'R'], /is damaged near byte/],
+    ['the state of an object', ['ctorch\nSize\n', '}', 'b'], /the state of an object that is not a dict/],
+    ['something from outside', [text('file'), 'Q'], /refers to something outside/],
+    ['a name with control characters', ['cos\nsys\u001b[2Jtem\n'], /os\.sys\\u001b\[2Jtem/],
+    ['a name of Object', ['c__proto__\nconstructor\n'], /__proto__\.constructor/],
+  ];
+  for (const [what, parts, expected] of cases) {
+    assert.match(refusal(buildCheckpoint(pickleOf(...parts))), expected, what);
+  }
+});
+
+test('a pickle with more operations than a state dict has, or of another protocol, is refused', () => {
+  const many = Buffer.alloc(5_000_000, 'N');
+  assert.match(refusal(buildCheckpoint(many)), /more than 4000000 operations/);
+  assert.match(refusal(buildCheckpoint(Buffer.from([0x80, 1, 0x2e]))), /protocol 1; protocols 2 to 5/);
+});
+
+test('tensors that do not fit their storages are refused', () => {
+  const storage = { 0: floatBytes(1, 2, 3, 4) };
+  const broken = (told: Parameters<typeof tensorPickle>[0]) =>
+    refusal(buildCheckpoint(tensorPickle(told), storage));
+  assert.match(
+    broken({ dims: [2, 3], strides: [3, 1] }),
+    /"t" of \[2, 3\] reaches element 6 of a storage of 4/,
+  );
+  assert.match(broken({ offset: 1 }), /reaches element 5/);
+  assert.match(broken({ strides: [-2, 1] }), /without a proper storage, type, shape or strides/);
+  assert.match(broken({ dims: [4] }), /without a proper/);
+  assert.match(broken({ dims: [1e9, 1e9], strides: [0, 0] }), /takes .* more than the file holds/);
+  assert.match(broken({ dims: [2 ** 50, 2 ** 50], strides: [2 ** 50, 1] }), /reaches element/);
+  assert.match(broken({ elements: 5 }), /"0" should hold 20 bytes, but "archive\/data\/0" has 16/);
+  assert.match(broken({ storageClass: 'torch\nComplexFloatStorage' }), /asks for torch\.ComplexFloatStorage/);
+  assert.match(broken({ storageClass: 'torch\nSize' }), /a storage of torch\.Size/);
+  assert.match(refusal(buildCheckpoint(tensorPickle({}))), /has no member "archive\/data\/0"/);
+});
+
+test('damage is told: what is cut off, flipped, or claims too much', () => {
+  const good = readFileSync(fixture('module.pt'));
+  assert.match(refusal(good.subarray(0, 1000)), /the file is cut off/);
+  const flipped = Buffer.from(good);
+  const weights = good.indexOf('FBZZ') + 200;
+  flipped[weights] ^= 16;
+  assert.match(refusal(flipped), /data.*is damaged: the checksum is [0-9a-f]{8}, but the archive says/);
+  const pickle = tensorPickle({});
+  const data = floatBytes(1, 2, 3, 4);
+  const bomb = buildZip([
+    { name: 'archive/data.pkl', data: pickle },
+    { name: 'archive/data/0', data, deflated: true, size: 2 ** 31 },
+  ]);
+  assert.match(refusal(bomb), /claims to unpack to 2\.0 GiB, which is too much/);
+  const longer = buildZip([
+    { name: 'archive/data.pkl', data: pickle },
+    { name: 'archive/data/0', data, deflated: true, size: 8 },
+  ]);
+  assert.match(refusal(longer), /cannot be unpacked/);
+  const twice = buildZip([
+    { name: 'archive/data.pkl', data: pickle },
+    { name: 'archive/data.pkl', data: pickle },
+  ]);
+  assert.match(refusal(twice), /names "archive\/data\.pkl" twice/);
+});
+
+test('2,000 mutated checkpoints are read or refused in a sentence', () => {
+  const random = new Random(1);
+  const below = (n: number) => Math.floor((random.uint32() / 2 ** 32) * n);
+  const file = readFileSync(fixture('training.pt'));
+  const archive = new ZipArchive(file);
+  const members = archive.names.map((name) => ({ name, data: archive.read(name, 0) }));
+  let refused = 0;
+  for (let i = 0; i < 2000; i++) {
+    // Half of them with right checksums, so that the pickle reader sees the damage.
+    const inPickle = i % 2 === 1;
+    const bytes = inPickle
+      ? buildZip(
+          members.map((member) =>
+            member.name.endsWith('data.pkl') ? { ...member, data: mutate(member.data, below) } : member,
+          ),
+        )
+      : mutate(file, below);
+    try {
+      parseCheckpoint(bytes, 'mutated.pt');
+    } catch (error) {
+      assert.instance(error, ModelError, `file ${i}: ${error}`);
+      refused++;
+    }
+  }
+  assert.ok(refused > 1000, `${refused} of 2000 were refused`);
+});
+
+/** One to four bytes changed, a piece cut out, doubled or overwritten, or the end cut off. */
+function mutate(original: Uint8Array, below: (n: number) => number): Buffer {
+  const bytes = Buffer.from(original);
+  const at = below(bytes.length);
+  const end = Math.min(bytes.length, at + 1 + below(16));
+  switch (below(6)) {
+    case 0:
+      return bytes.subarray(0, at);
+    case 1:
+      return Buffer.concat([bytes.subarray(0, at), bytes.subarray(end)]);
+    case 2:
+      return Buffer.concat([bytes.subarray(0, end), bytes.subarray(at)]);
+    case 3:
+      bytes.fill([0, 0xff, 0x7f, 0x80][below(4)], at, end);
+      return bytes;
+    default:
+      for (let i = 0; i <= below(4); i++) bytes[below(bytes.length)] = below(256);
+      return bytes;
+  }
+}
+
+test.run();

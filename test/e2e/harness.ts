@@ -1,14 +1,21 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'csv-parse/sync';
+import { test } from 'uvu';
 
 /** The project's root: tests are built into build/test. */
 export const root = fileURLToPath(new URL('../../../', import.meta.url));
-/** What tests may read beside the project. */
+/** The development folder beside the repository: golden cases, data, models. */
 export const shared = resolve(root, '../shared');
+
+/** A test that reads `shared`; left out, and counted as skipped, in a checkout that has none beside it. */
+export function sharedTest(name: string, run: () => void | Promise<void>): void {
+  if (existsSync(shared)) test(name, run);
+  else test.skip(`${name} (no ../shared here)`, run);
+}
 export const cli = join(root, 'dist/cli/index.js');
 
 export interface Ended {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readVolume } from '#src/formats/index.js';
-import { readCsv, shared, temporaryFolder, voxstream } from './harness.js';
+import { readCsv, shared, sharedTest, temporaryFolder, voxstream } from './harness.js';
 
 /** The label map on the image's own grid equals MONAI 1.3.2's, but for 1 voxel in 100,000 (ties of the argmax). */
 async function compare(output: string, id: string, split: string): Promise<void> {
@@ -24,7 +24,7 @@ async function compare(output: string, id: string, split: string): Promise<void>
 const model = `model=${shared}/models/spleen_demo`;
 const dataset = `dataset=${shared}/data/mini`;
 
-test('spleen-evaluate gives the golden segmentation, its Dice, and the mean', async () => {
+sharedTest('spleen-evaluate gives the golden segmentation, its Dice, and the mean', async () => {
   const output = temporaryFolder();
   const set = [dataset, 'source.split=train', model, `output=${output}`].flatMap((one) => ['--set', one]);
   const { code, stderr, stdout } = await voxstream(['run', 'pipelines/spleen-evaluate.yaml', ...set]);
@@ -46,7 +46,7 @@ test('spleen-evaluate gives the golden segmentation, its Dice, and the mean', as
   assert.match(stdout, /dice_spleen +1 +0\.977/);
 });
 
-test('spleen-inference segments the test images, and AppleDouble files are no cases', async () => {
+sharedTest('spleen-inference segments the test images, and AppleDouble files are no cases', async () => {
   const output = temporaryFolder();
   const set = [dataset, model, `output=${output}`].flatMap((one) => ['--set', one]);
   const { code, stderr } = await voxstream(['run', 'pipelines/spleen-inference.yaml', ...set]);

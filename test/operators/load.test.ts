@@ -1,4 +1,4 @@
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { lastValueFrom, of } from 'rxjs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -6,6 +6,7 @@ import { type Case, makeCase } from '#src/case.js';
 import { OptionError } from '#src/errors.js';
 import { type LoadOptions, load } from '#src/operators/load.js';
 import { createRuntime } from '#src/runtime/runtime.js';
+import { shared, sharedTest } from '../e2e/harness.js';
 import { buildNifti, fails, temporaryFolder } from '../formats/buildNifti.js';
 
 const put = temporaryFolder();
@@ -83,8 +84,8 @@ test('load fails a case whose image and label lie on different grids', async () 
   assert.ok((await run(makeCase({ id: 'ct', files: { image, label: near } }))).volumes.label);
 });
 
-test('load reads the inputs of the golden cases', async () => {
-  const folder = resolve('../shared/golden/geometry/oblique-10deg');
+sharedTest('load reads the inputs of the golden cases', async () => {
+  const folder = join(shared, 'golden/geometry/oblique-10deg');
   const files = { image: join(folder, 'image.nii.gz'), label: join(folder, 'label.nii.gz') };
   const { volumes } = await run(makeCase({ id: 'oblique', files }));
   assert.equal(volumes.image.size, [40, 36, 26]);

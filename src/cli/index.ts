@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { messageOf, VoxError } from '../errors.js';
 import { version } from '../version.js';
+import { addCompareCommand } from './compare.js';
 import { addEvaluateCommand } from './evaluate.js';
 import { addOperatorsCommand } from './operators.js';
 import { addRunCommand } from './run.js';
@@ -18,6 +19,7 @@ const program = new Command('voxstream')
 addRunCommand(program);
 addValidateCommand(program);
 addEvaluateCommand(program);
+addCompareCommand(program);
 addOperatorsCommand(program);
 addSynthCommand(program);
 

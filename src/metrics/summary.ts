@@ -1,8 +1,7 @@
-import { listNames } from '../errors.js';
 import { quantileOf } from '../volume/quantile.js';
 import { Random } from '../volume/random.js';
 import { betterIn, parseColumn, presenceByLabel } from './columns.js';
-import { alignColumns } from './table.js';
+import { alignColumns, decimalsFor, listSome } from './table.js';
 
 /** A case's row of metrics, by column. */
 export interface MetricsRow {
@@ -142,7 +141,7 @@ function meanOf(values: readonly number[]): number {
 }
 
 /** The 95 % confidence interval of the mean by the percentile bootstrap (Efron 1979): resampled cases, with repetition. */
-function bootstrapMean(values: readonly number[], seed: number): [number, number] {
+export function bootstrapMean(values: readonly number[], seed: number): [number, number] {
   const random = new Random(seed);
   const means = new Float64Array(resamples);
   for (let i = 0; i < resamples; i++) {
@@ -189,7 +188,7 @@ export function summaryTable(summary: Summary): string {
 
 function tableLine(column: string, found: ColumnSummary): string[] {
   const { n, mean, ci95, std, median, percentiles, min, max } = found;
-  const digits = decimals(Math.max(Math.abs(min ?? 0), Math.abs(max ?? 0)));
+  const digits = decimalsFor([min, max]);
   const show = (value: number | null) => value?.toFixed(digits) ?? '-';
   const range = (low?: number, high?: number) =>
     low === undefined || high === undefined ? '-' : `${low.toFixed(digits)} to ${high.toFixed(digits)}`;
@@ -210,11 +209,6 @@ function tableLine(column: string, found: ColumnSummary): string[] {
   ];
 }
 
-/** How many decimals show four digits of numbers up to `largest`, and at most four decimals. */
-function decimals(largest: number): number {
-  return Math.max(0, 4 - String(Math.floor(largest)).length - (largest <= 1 ? -1 : 0));
-}
-
 function oddNotes(column: string, found: ColumnSummary): string[] {
   const kinds = [
     ['undefined', found.undefined],
@@ -230,8 +224,4 @@ function oddNotes(column: string, found: ColumnSummary): string[] {
       ...(out.length ? [`${column}: ${out.length} ${kind}, left out: ${listSome(out)}.`] : []),
     ];
   });
-}
-
-function listSome(names: readonly string[]): string {
-  return names.length > 6 ? `${names.slice(0, 5).join(', ')} and ${names.length - 5} more` : listNames(names);
 }

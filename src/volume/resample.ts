@@ -293,39 +293,57 @@ function resampleAffine(
   out: VoxelArray,
 ): void {
   const [nx, ny, nz] = size;
+  const plane = nx * ny;
   const border = padding === 'border';
+  const nearest = mode === 'nearest';
   const [t00, t01, t02, t03, t10, t11, t12, t13, t20, t21, t22, t23] = theta;
   const [xs, ys, zs] = outSize.map(normalisedAxis);
   const voxelAt = (normalised: number, n: number) => {
     const at = ((normalised + 1) * n - 1) / 2;
     return border ? Math.min(Math.max(at, 0), n - 1) : at;
   };
-  const voxel = (i: number, j: number, k: number) =>
-    i >= 0 && i < nx && j >= 0 && j < ny && k >= 0 && k < nz ? data[(k * ny + j) * nx + i] : 0;
   let to = 0;
   for (const bz of zs) {
     for (const by of ys) {
-      for (const bx of xs) {
-        const x = voxelAt(bz * t02 + by * t01 + bx * t00 + t03, nx);
-        const y = voxelAt(bz * t12 + by * t11 + bx * t10 + t13, ny);
-        const z = voxelAt(bz * t22 + by * t21 + bx * t20 + t23, nz);
-        if (mode === 'nearest') {
-          out[to++] = voxel(roundHalfAway(x), roundHalfAway(y), roundHalfAway(z));
+      // Summed from z to x, as MONAI's reversed axes have it.
+      const rowX = bz * t02 + by * t01;
+      const rowY = bz * t12 + by * t11;
+      const rowZ = bz * t22 + by * t21;
+      for (let a = 0; a < xs.length; a++) {
+        const x = voxelAt(rowX + xs[a] * t00 + t03, nx);
+        const y = voxelAt(rowY + xs[a] * t10 + t13, ny);
+        const z = voxelAt(rowZ + xs[a] * t20 + t23, nz);
+        if (nearest) {
+          const i = roundHalfAway(x);
+          const j = roundHalfAway(y);
+          const k = roundHalfAway(z);
+          const inside = i >= 0 && i < nx && j >= 0 && j < ny && k >= 0 && k < nz;
+          out[to++] = inside ? data[k * plane + j * nx + i] : 0;
           continue;
         }
-        const x0 = Math.floor(x);
-        const y0 = Math.floor(y);
-        const z0 = Math.floor(z);
-        const fx = x - x0;
-        const fy = y - y0;
-        const fz = z - z0;
-        let sum = 0;
-        for (let corner = 0; corner < 8; corner++) {
-          const [dx, dy, dz] = [corner & 1, (corner >> 1) & 1, corner >> 2];
-          const weight = (dx ? fx : 1 - fx) * (dy ? fy : 1 - fy) * (dz ? fz : 1 - fz);
-          if (weight !== 0) sum += weight * voxel(x0 + dx, y0 + dy, z0 + dz);
-        }
-        out[to++] = sum;
+        const i = Math.floor(x);
+        const j = Math.floor(y);
+        const k = Math.floor(z);
+        const lowX = i >= 0 && i < nx ? i + 1 - x : 0;
+        const lowY = j >= 0 && j < ny ? j + 1 - y : 0;
+        const lowZ = k >= 0 && k < nz ? k + 1 - z : 0;
+        const highX = i >= -1 && i < nx - 1 ? x - i : 0;
+        const highY = j >= -1 && j < ny - 1 ? y - j : 0;
+        const highZ = k >= -1 && k < nz - 1 ? z - k : 0;
+        // Neighbours that are not there have no weight; the border voxel stands for them.
+        const i0 = Math.min(Math.max(i, 0), nx - 1);
+        const j0 = Math.min(Math.max(j, 0), ny - 1) * nx;
+        const k0 = Math.min(Math.max(k, 0), nz - 1) * plane;
+        const i1 = Math.min(Math.max(i + 1, 0), nx - 1);
+        const j1 = Math.min(Math.max(j + 1, 0), ny - 1) * nx;
+        const k1 = Math.min(Math.max(k + 1, 0), nz - 1) * plane;
+        out[to++] =
+          lowZ *
+            (lowY * (lowX * data[k0 + j0 + i0] + highX * data[k0 + j0 + i1]) +
+              highY * (lowX * data[k0 + j1 + i0] + highX * data[k0 + j1 + i1])) +
+          highZ *
+            (lowY * (lowX * data[k1 + j0 + i0] + highX * data[k1 + j0 + i1]) +
+              highY * (lowX * data[k1 + j1 + i0] + highX * data[k1 + j1 + i1]));
       }
     }
   }

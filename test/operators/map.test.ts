@@ -34,11 +34,17 @@ test('mapCase adds up the seconds of a step that a case passes twice, and leaves
   // The device lane is one place wide: the case waits while it is taken.
   let free = () => {};
   const taken = runtime.on('device', () => new Promise<void>((resolve) => (free = resolve)));
+  const start = performance.now();
   const passing = through(step, earlier);
   setTimeout(() => free(), 30);
   const { timings } = await passing;
+  const elapsed = (performance.now() - start) / 1000;
   await taken;
-  assert.ok(timings.step >= 100 && timings.step < 100.02, `${timings.step}`);
+  // Timers may fire a millisecond early.
+  assert.ok(
+    timings.step >= 100 && timings.step - 100 <= elapsed - 0.028,
+    `${timings.step - 100} of ${elapsed}`,
+  );
   assert.is(timings.load, 1);
 });
 

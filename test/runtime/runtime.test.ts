@@ -1,0 +1,72 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { DataError, ModelError, VoxError } from '#src/errors.js';
+import { createRuntime, defaultRuntime } from '#src/runtime/runtime.js';
+import { allocate, makeVolume, type Vec3 } from '#src/volume/volume.js';
+import { temporaryFolder } from '../e2e/harness.js';
+
+const runtime = createRuntime({ device: 'cpu', workers: 1 });
+test.after(() => runtime.close());
+
+test('a task runs in a worker thread on the very voxels, and its result is shared memory', async () => {
+  const data = allocate('float32', 2);
+  data.set([1, 3]);
+  const volume = makeVolume({ data, size: [2, 1, 1] });
+  const range = { aMin: 0, aMax: 2, bMin: 0, bMax: 1, clip: false };
+  const scaled = await runtime.run('scaleIntensityRange', volume, range);
+  assert.equal(Array.from(scaled.data), [0.5, 1.5]);
+  assert.instance(scaled.data.buffer, SharedArrayBuffer);
+  assert.equal(Array.from(volume.data), [1, 3]);
+});
+
+test('errors keep their class on the way back: bad data is told from what nobody expected', async () => {
+  const dark = makeVolume({ data: new Uint8Array(1), size: [1, 1, 1] });
+  const settings = { margin: [0, 0, 0] as Vec3, kDivisible: [1, 1, 1] as Vec3, allowSmaller: true };
+  const expected = await runtime.run('foregroundBox', dark, settings).catch((error) => error);
+  assert.instance(expected, DataError);
+  assert.match(expected.message, /found no voxel above zero/);
+  const unexpected = await runtime.run('argmax', undefined as never).catch((error) => error);
+  assert.instance(unexpected, VoxError);
+  assert.not.instance(unexpected, DataError);
+});
+
+test('a model is loaded once for all who ask, and again after the last one gave it back', async () => {
+  const [first, second] = await Promise.all([runtime.model('spleen_band'), runtime.model('spleen_band')]);
+  assert.is(first.model, second.model);
+  assert.is(first.card.name, 'spleen_band');
+  await first.release();
+  assert.is(await second.model.outputChannels([8, 8, 8], 1, 'xyz'), 2);
+  await second.release();
+  const third = await runtime.model('spleen_band');
+  assert.is.not(third.model, first.model);
+  await third.release();
+  assert.equal(
+    runtime.loaded().map(({ name }) => name),
+    ['spleen_band'],
+  );
+});
+
+test('a model that cannot be loaded fails, and may be asked for again', async () => {
+  const missing = `${temporaryFolder()}/none.onnx`;
+  for (let i = 0; i < 2; i++) {
+    const error = await runtime.model(missing).catch((fault) => fault);
+    assert.instance(error, ModelError);
+    assert.match(error.message, /^There is no model ".*none\.onnx"/);
+  }
+});
+
+test('a closed runtime starts anew when it is asked again', async () => {
+  const own = createRuntime({ device: 'cpu', workers: 1 });
+  const volume = makeVolume({ data: Float32Array.of(0, 1), size: [2, 1, 1] });
+  assert.equal(Array.from((await own.run('threshold', volume, 0.5)).data), [0, 1]);
+  await own.close();
+  assert.equal(Array.from((await own.run('threshold', volume, 0)).data), [1, 1]);
+  await own.close();
+});
+
+test('operators without a runtime of their own share one', () => {
+  assert.is(defaultRuntime(), defaultRuntime());
+  assert.is(defaultRuntime().device, 'auto');
+});
+
+test.run();

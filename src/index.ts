@@ -5,6 +5,16 @@ export { type Case, makeCase, withMetrics, withVolumes } from './case.js';
 export { DataError, ModelError, OptionError, VoxError } from './errors.js';
 export { readVolume, stripImageExtension } from './formats/index.js';
 export { writeNifti } from './formats/writeNifti.js';
+// Metrics over the cases of a run, and of two
+export { type Comparison, compareRuns, comparisonTable } from './metrics/compare.js';
+export { readMetrics } from './metrics/readMetrics.js';
+export {
+  type MetricsRow,
+  type Summary,
+  type SummaryOptions,
+  summarize,
+  summaryTable,
+} from './metrics/summary.js';
 // Operators
 export { type ActivationsOptions, activations } from './operators/activations.js';
 export { type AsDiscreteOptions, asDiscrete } from './operators/asDiscrete.js';

@@ -16,7 +16,10 @@ export interface EvaluationOptions {
   readonly pred?: string;
   /** The reference to judge it by. Default: `label`. */
   readonly label?: string;
-  /** Labels to evaluate, by number or name. Default: those that have names, else all that occur in either, without 0. */
+  /**
+   * Labels to evaluate, by number or name. Default: those that have names, else all that occur in either, without 0, or 1
+   * where none does.
+   */
   readonly labels?: readonly (number | string)[];
   /** Evaluate label 0 as well. Default: false. */
   readonly includeBackground?: boolean;
@@ -239,6 +242,8 @@ function chooseLabels(
         ? Array(channels).keys()
         : overlaps.keys();
     for (const label of all) if (label !== 0) numbers.add(label);
+    // Two empty masks of a task without names: its label is most likely 1, and undefined says more than no column.
+    if (numbers.size === 0) numbers.add(1);
   }
   return [...numbers].map((number) => ({
     number,

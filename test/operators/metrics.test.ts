@@ -87,6 +87,13 @@ test('metrics name labels as the dataset or the model does, and then take these 
   assert.equal(Object.keys(await measure(model, iou())), ['iou_spleen', 'iou_left kidney', 'iou_mean']);
 });
 
+test('metrics of two empty masks without names are those of label 1', async () => {
+  assert.equal(await measure(pair('000', '000'), dice(), hausdorff()), {
+    dice_1: Number.NaN,
+    hd_1: Number.NaN,
+  });
+});
+
 test('metrics take the labels asked for by number or name, and the background when told to', async () => {
   const subject = pair('01122000', '01113000', { labelNames: { 1: 'spleen' } });
   assert.equal(await measure(subject, dice({ labels: [2, 'spleen'] })), {

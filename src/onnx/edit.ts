@@ -99,14 +99,19 @@ export function onlyConsumer(
 
 /**
  * A copy of a graph in which `visit` has seen every node in order. It returns true when it put other nodes (with
- * `addNode` on the copy, the outputs named as before) in the node's place; otherwise the node stays.
+ * `addNode` on the copy, the outputs named as before) in the node's place; otherwise the node stays. The graph itself when
+ * no node was replaced.
  */
 export function rewriteNodes(graph: Graph, visit: (node: GraphNode, copy: Graph) => boolean): Graph {
   const copy = graph.clone();
   const nodes = copy.nodes;
+  let changed = false;
   copy.nodes = [];
-  for (const node of nodes) if (!visit(node, copy)) copy.nodes.push(node);
-  return prune(copy);
+  for (const node of nodes) {
+    if (visit(node, copy)) changed = true;
+    else copy.nodes.push(node);
+  }
+  return changed ? prune(copy) : graph;
 }
 
 /** A copy without the nodes and constants that no output needs. */

@@ -29,6 +29,15 @@ export function graphOf(
 
 let seed = 1;
 
+/** Random weights that keep values about as large as they were, whatever the number of terms in a sum. */
+function weights(dims: readonly number[], terms: number): Tensor {
+  const { data } = random(dims, seed++);
+  return floats(
+    dims,
+    (data as Float32Array).map((value) => value * Math.sqrt(12 / terms)),
+  );
+}
+
 /** Adds a 3D convolution with random weights and a bias; `size` is its kernel's edge. */
 export function conv(
   graph: Graph,
@@ -41,7 +50,7 @@ export function conv(
     'Conv',
     [
       x,
-      graph.addConstant('w', random([outputs, inputs, ...kernel], seed++)),
+      graph.addConstant('w', weights([outputs, inputs, ...kernel], inputs * sizeOf(kernel))),
       graph.addConstant('b', random([outputs], seed++)),
     ],
     attributes,
@@ -64,7 +73,7 @@ export function convTranspose(
     'ConvTranspose',
     [
       x,
-      graph.addConstant('w', random([inputs, outputs, ...kernel], seed++)),
+      graph.addConstant('w', weights([inputs, outputs, ...kernel], (inputs * sizeOf(kernel)) / 8)),
       graph.addConstant('b', random([outputs], seed++)),
     ],
     attributes,

@@ -1,0 +1,168 @@
+import * as ort from 'onnxruntime-node';
+import { ModelError } from '../errors.js';
+import { channelBlock } from './block-size.js';
+import type { Graph } from './graph.js';
+import { readModel, writeModel } from './model-file.js';
+import { convTransposePhases } from './passes/conv-transpose-phases.js';
+import { delayShuffle } from './passes/delay-shuffle.js';
+import { foldBatchNorm } from './passes/fold-batch-norm.js';
+import { foldResidual } from './passes/fold-residual.js';
+import { halfPrecision } from './passes/half-precision.js';
+import { permuteAxes } from './passes/permute-axes.js';
+import { lowerPixelShuffle } from './passes/pixel-shuffle.js';
+import { preluToLeakyRelu } from './passes/prelu-to-leaky-relu.js';
+import { sliceConvs } from './passes/slice-convs.js';
+import { differenceHead, headKey, twoClassHead } from './passes/two-class-head.js';
+import { inferShapes, windowDims } from './shapes.js';
+import { sizeOf } from './tensor.js';
+
+export interface OptimizeOptions {
+  /** Where the model will run: each has its own form that is fastest. */
+  readonly target: 'cpu' | 'webgpu' | 'cuda';
+  /** Sizes of the windows, in the order of the axes of the model as it is given: the rewritten one takes no others. */
+  readonly roiSize: readonly [number, number, number];
+  /**
+   * `reverse` makes a model that reads [N, C, X, Y, Z] one that reads [N, C, Z, Y, X] (or the other way round), which spares
+   * the transposition of every window where volumes lie the other way. Default: `keep`.
+   */
+  readonly axes?: 'keep' | 'reverse';
+  /** `float16` computes with half the bits, for `webgpu` and `cuda`; inputs and outputs stay float32. Default: `float32`. */
+  readonly precision?: 'float32' | 'float16';
+  /**
+   * `difference` lets a model of two classes give one channel d that stands for the logits (0, d), for a softmax or argmax
+   * that follows; see `twoClassHead`. Default: `logits`, the output as it was.
+   */
+  readonly head?: 'logits' | 'difference';
+}
+
+export interface OptimizedModel {
+  readonly bytes: Uint8Array;
+  /** Names of the passes that changed something, in order. */
+  readonly passes: readonly string[];
+  /** The largest difference of its output from the original's, on random windows. */
+  readonly maxDifference: number;
+}
+
+type Pass = readonly [name: string, run: (graph: Graph) => Graph | Promise<Graph>];
+
+/**
+ * Rewrites a model for the device it will run on, and compares it with the original on the CPU, on windows of random
+ * numbers from 0 to 1. What a pass does not know it leaves alone, so that every model comes out that goes in.
+ *
+ * @param file The model's name, for messages.
+ * @throws ModelError when the model cannot be read, does not take such windows, or float16 is asked of it on the CPU.
+ */
+export async function optimizeModel(
+  bytes: Uint8Array,
+  options: OptimizeOptions,
+  file?: string,
+): Promise<OptimizedModel> {
+  const original = readModel(bytes, file);
+  const [windowSize] = Object.values(windowDims(original, options.roiSize));
+  const [batch] = original.inputs[0].dims;
+  const applied: string[] = [];
+  let graph = original;
+  for (const [name, run] of passesOf(options)) {
+    const next = await run(graph);
+    if (next !== graph) applied.push(name);
+    graph = next;
+  }
+  const rewritten = writeModel(graph);
+  const maxDifference = await largestDifference(
+    { bytes, dims: [typeof batch === 'number' ? batch : 2, ...windowSize.slice(1)] },
+    {
+      bytes: rewritten,
+      reversed: applied.includes('permuteAxes'),
+      difference: graph.metadata[headKey] === differenceHead,
+    },
+  );
+  return { bytes: rewritten, passes: applied, maxDifference };
+}
+
+function passesOf({ target, roiSize, axes, precision, head }: OptimizeOptions): Pass[] {
+  const shapesOf = (graph: Graph) => {
+    const sizes = axes === 'reverse' ? [...roiSize].reverse() : roiSize;
+    return inferShapes(graph, windowDims(graph, sizes));
+  };
+  const lower: Pass = ['lowerPixelShuffle', (graph) => lowerPixelShuffle(graph, shapesOf(graph))];
+  const exact: Pass[] = [
+    ['foldBatchNorm', foldBatchNorm],
+    ['preluToLeakyRelu', preluToLeakyRelu],
+    ['foldResidual', foldResidual],
+  ];
+  if (head === 'difference') exact.push(['twoClassHead', twoClassHead]);
+  if (axes === 'reverse') exact.unshift(['permuteAxes', permuteAxes]);
+  const forTarget: Record<OptimizeOptions['target'], Pass[]> = {
+    cpu: [
+      ['convTransposePhases', convTransposePhases],
+      ['delayShuffle', delayShuffle],
+      ['sliceConvs', async (graph) => sliceConvs(graph, shapesOf(graph), await channelBlock())],
+      lower,
+    ],
+    // WebGPU has no transposed 3D convolution.
+    webgpu: [['convTransposePhases', convTransposePhases], lower],
+    cuda: [],
+  };
+  const passes = [...exact, ...forTarget[target]];
+  if (precision !== 'float16') return passes;
+  if (target === 'cpu') {
+    throw new ModelError(
+      'The precision is "float16", but ONNX Runtime computes in float32 on CPUs; use float32.',
+    );
+  }
+  return [...passes, ['halfPrecision', halfPrecision]];
+}
+
+/** How far the rewritten model's output is from the original's. */
+async function largestDifference(
+  original: { readonly bytes: Uint8Array; readonly dims: readonly number[] },
+  rewritten: { readonly bytes: Uint8Array; readonly reversed: boolean; readonly difference: boolean },
+): Promise<number> {
+  const { dims } = original;
+  const input = Float32Array.from({ length: sizeOf(dims) }, Math.random);
+  const expected = await runModel(original.bytes, input, dims);
+  const turned = rewritten.reversed ? reversed(input, dims) : { data: input, dims };
+  let actual = await runModel(rewritten.bytes, turned.data, turned.dims);
+  if (rewritten.reversed) actual = reversed(actual.data, actual.dims);
+  const reference = rewritten.difference ? logitDifference(expected) : expected.data;
+  let most = 0;
+  for (let i = 0; i < reference.length; i++) most = Math.max(most, Math.abs(reference[i] - actual.data[i]));
+  return most;
+}
+
+interface Values {
+  readonly data: Float32Array;
+  readonly dims: readonly number[];
+}
+
+async function runModel(bytes: Uint8Array, data: Float32Array, dims: readonly number[]): Promise<Values> {
+  const session = await ort.InferenceSession.create(bytes, { logSeverityLevel: 3 });
+  const result = await session.run({ [session.inputNames[0]]: new ort.Tensor('float32', data, dims) });
+  const output = result[session.outputNames[0]];
+  await session.release();
+  return { data: output.data as Float32Array, dims: output.dims };
+}
+
+/** [n, c, i, j, k] as [n, c, k, j, i]. */
+function reversed(data: Float32Array, dims: readonly number[]): Values {
+  const [n, c, ni, nj, nk] = dims;
+  const out = new Float32Array(data.length);
+  let at = 0;
+  for (let start = 0; start < n * c * ni * nj * nk; start += ni * nj * nk) {
+    for (let k = 0; k < nk; k++) {
+      for (let j = 0; j < nj; j++) {
+        for (let i = 0; i < ni; i++) out[at++] = data[start + (i * nj + j) * nk + k];
+      }
+    }
+  }
+  return { data: out, dims: [n, c, nk, nj, ni] };
+}
+
+/** The second of two channels minus the first. */
+function logitDifference({ data, dims: [, , ...sizes] }: Values): Float32Array {
+  const voxels = sizeOf(sizes);
+  return Float32Array.from({ length: data.length / 2 }, (_, i) => {
+    const first = i + Math.floor(i / voxels) * voxels;
+    return data[first + voxels] - data[first];
+  });
+}

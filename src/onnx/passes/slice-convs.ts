@@ -1,0 +1,210 @@
+import {
+  consumers,
+  convConstants,
+  floatOf,
+  intOf,
+  intsOf,
+  isOp,
+  onlyConsumer,
+  rewriteNodes,
+  textOf,
+} from '../edit.js';
+import type { Attribute, Graph, GraphNode } from '../graph.js';
+import type { Shapes } from '../shapes.js';
+import { convSlices, type SliceConv } from '../slices/conv.js';
+import { kernelOf } from '../slices/filters.js';
+import { nchwc, type Slices, SliceWriter } from '../slices/values.js';
+import { numbersOf } from '../tensor.js';
+import { isPixelShuffle } from './pixel-shuffle.js';
+
+/** The metadata key that says for which block size a model was written. */
+export const blockKey = 'voxstream.block';
+
+/** Activations that a blocked convolution does itself, with their parameters. */
+const fused: Readonly<Record<string, (node: GraphNode) => readonly number[]>> = {
+  Relu: () => [],
+  Sigmoid: () => [],
+  Tanh: () => [],
+  LeakyRelu: (node) => [floatOf(node, 'alpha', 0.01)],
+};
+
+/** Operators that do the same to every value, wherever it lies. */
+const elementwise = ['Relu', 'LeakyRelu', 'Sigmoid', 'Tanh', 'Elu', 'Softplus', 'Identity'];
+
+/**
+ * Writes 3D convolutions as 2D convolutions over depth slices: the depth becomes the batch, and slices are shifted to
+ * where a depth tap reads them. Features stay slices from the first convolution to the last, through activations, sums,
+ * concatenations of channels and pixel shuffles; what is none of these gets the value in its usual order. Sizes of the
+ * windows must be known; the batch may vary.
+ *
+ * ONNX Runtime has fast kernels for 2D convolutions only, on channels in blocks of 8 or 16 by processor. There are two
+ * forms:
+ * - `block` 1: ONNX's own operators. The depth taps are stacked as channels, and ONNX Runtime puts features into blocks
+ *   and back around each convolution. Such a file runs anywhere.
+ * - `block` as `channelBlock` says of this machine: ONNX Runtime's own blocked operators (`com.microsoft.nchwc`), written
+ *   as it would write them, so that features stay blocked. Each depth tap is a convolution whose result is added to the
+ *   one before, and those of depth 3 take Winograd's F(2, 3) along the depth. The file holds for machines with this block
+ *   size; its metadata says so (`voxstream.block`).
+ */
+export function sliceConvs(graph: Graph, shapes: Shapes, block: number): Graph {
+  const uses = consumers(graph);
+  const blocked = new Map<string, readonly Slices[]>();
+  /** Values that exist in the copy as the graph has them: [N, channels, depth, height, width]. */
+  const whole = new Set([...graph.initializers.keys(), ...graph.inputs.map(({ name }) => name)]);
+  const done = new Set<string>();
+  let writer: SliceWriter | undefined;
+
+  const rewritten = rewriteNodes(graph, (node, copy) => {
+    writer ??= new SliceWriter(copy, block);
+    if (done.has(node.outputs[0])) return true;
+    const result = sliced(node, writer);
+    if (result) {
+      blocked.set(result.value, result.slices);
+      done.add(result.value);
+      if (graph.outputs.some(({ name }) => name === result.value)) makeWhole(writer, result.value);
+      return true;
+    }
+    for (const input of [...node.inputs, ...node.captures]) makeWhole(writer, input);
+    for (const output of node.outputs) whole.add(output);
+    return false;
+  });
+  if (blocked.size === 0) return graph;
+  if (block > 1) {
+    rewritten.domains[nchwc] = 1;
+    rewritten.metadata[blockKey] = String(block);
+  }
+  return rewritten;
+
+  function makeWhole(to: SliceWriter, value: string): void {
+    const slices = blocked.get(value);
+    if (!slices || whole.has(value)) return;
+    wholeValue(to, joined(to, slices), value);
+    whole.add(value);
+  }
+
+  /** A node on slices, and the value it makes (its activation's, when that is fused), or undefined. */
+  function sliced(
+    node: GraphNode,
+    to: SliceWriter,
+  ): { value: string; slices: readonly Slices[] } | undefined {
+    const [output] = node.outputs;
+    const inputs = node.inputs.map((name) => blocked.get(name));
+    const conv = sliceConv(graph, node);
+    if (conv) {
+      const from = inputs[0] ?? slicesOf(to, node.inputs[0], shapes.get(node.inputs[0]));
+      if (!from) return undefined;
+      const next = onlyConsumer(graph, uses, output);
+      const activation = block > 1 && next && isOp(next, ...Object.keys(fused)) ? next : undefined;
+      const slices = convSlices(to, from, { ...conv, activation: activation ? activate(activation) : {} });
+      return { value: activation?.outputs[0] ?? output, slices: [slices] };
+    }
+    if (inputs.length === 0 || !inputs.every((input) => input !== undefined)) return undefined;
+    if (isOp(node, 'Concat') && intOf(node, 'axis', 0) === 1) return { value: output, slices: inputs.flat() };
+    const parts = inputs.map((input) => joined(to, input));
+    const [first] = parts;
+    const alike = parts.every(
+      (part) => part.size.join() === first.size.join() && part.channels === first.channels,
+    );
+    if (isOp(node, ...elementwise) || (isOp(node, 'Add', 'Sub', 'Mul', 'Sum') && alike)) {
+      const name = to.graph.addNode(
+        node.op,
+        parts.map((part) => part.name),
+        node.attributes,
+      );
+      return { value: output, slices: [{ ...first, name }] };
+    }
+    const shuffled = isPixelShuffle(node) && shuffleSlices(to, first, intsOf(node, 'factors', []));
+    return shuffled ? { value: output, slices: [shuffled] } : undefined;
+  }
+}
+
+function activate(node: GraphNode): Readonly<Record<string, Attribute>> {
+  const parameters = fused[node.op](node);
+  return {
+    activation: node.op,
+    ...(parameters.length > 0 ? { activation_params: { floats: parameters } } : {}),
+  };
+}
+
+/** What a node convolves with, if it is a 3D convolution of one group with constant weights. */
+function sliceConv(graph: Graph, node: GraphNode): Omit<SliceConv, 'activation'> | undefined {
+  const constants = convConstants(graph, node, 'Conv');
+  if (constants?.weight.dims.length !== 5) return undefined;
+  if (intOf(node, 'group', 1) !== 1 || textOf(node, 'auto_pad', 'NOTSET') !== 'NOTSET') return undefined;
+  return {
+    kernel: kernelOf(constants.weight),
+    bias: constants.bias ? numbersOf(constants.bias) : [],
+    strides: intsOf(node, 'strides', [1, 1, 1]),
+    dilations: intsOf(node, 'dilations', [1, 1, 1]),
+    pads: intsOf(node, 'pads', [0, 0, 0, 0, 0, 0]),
+  };
+}
+
+/** Slices of a whole value, or undefined when its size is not known. */
+function slicesOf(
+  writer: SliceWriter,
+  value: string,
+  dims: readonly number[] | undefined,
+): Slices[] | undefined {
+  if (dims?.length !== 5) return undefined;
+  const [, channels, depth, height, width] = dims;
+  const size = [depth, height, width] as const;
+  const { graph, block } = writer;
+  const apart = channels === 1 ? value : graph.addNode('Transpose', [value], { perm: [0, 2, 1, 3, 4] });
+  const planar: Slices = {
+    name: writer.reshape(apart, [-1, channels, height, width]),
+    layout: 'planar',
+    channels,
+    size,
+  };
+  if (block === 1 || channels < block) return [planar];
+  const missing = writer.stored({ layout: 'blocked', channels }) - channels;
+  const full = missing
+    ? graph.addNode('Pad', [planar.name, writer.shape([0, 0, 0, 0, 0, missing, 0, 0])])
+    : planar.name;
+  return [
+    { ...planar, layout: 'blocked', name: graph.addNode('ReorderInput', [full], {}, { domain: nchwc }) },
+  ];
+}
+
+/** Several slices joined along the channels. */
+function joined(writer: SliceWriter, parts: readonly Slices[]): Slices {
+  if (parts.length === 1) return parts[0];
+  const { graph, block } = writer;
+  const channels = parts.reduce((sum, part) => sum + part.channels, 0);
+  const wholeBlocks = parts.slice(0, -1).every((part) => part.channels % block === 0);
+  const layout = wholeBlocks ? parts[0].layout : 'planar';
+  const names = parts.map((part) => (wholeBlocks ? part.name : planarOf(writer, part)));
+  return { ...parts[0], layout, channels, name: graph.addNode('Concat', names, { axis: 1 }) };
+}
+
+function planarOf({ graph }: SliceWriter, { name, layout, channels }: Slices): string {
+  return layout === 'planar' ? name : graph.addNode('ReorderOutput', [name], { channels }, { domain: nchwc });
+}
+
+/** The whole value [N, channels, depth, height, width] of slices, under a name of its own. */
+function wholeValue(writer: SliceWriter, slices: Slices, output: string): void {
+  const { channels, size } = slices;
+  const [depth, height, width] = size;
+  const planar = planarOf(writer, slices);
+  if (channels === 1) writer.reshape(planar, [-1, 1, depth, height, width], output);
+  else {
+    const apart = writer.reshape(planar, [-1, depth, channels, height, width]);
+    writer.graph.addNode('Transpose', [apart], { perm: [0, 2, 1, 3, 4] }, { outputs: [output] });
+  }
+}
+
+/** A pixel shuffle of slices. Whole blocks of channels are moved as they are; fewer channels become planar. */
+function shuffleSlices(writer: SliceWriter, slices: Slices, factors: readonly number[]): Slices {
+  const { graph, block } = writer;
+  const [fd, fh, fw] = factors;
+  const [depth, height, width] = slices.size;
+  const channels = slices.channels / (fd * fh * fw);
+  const size = [depth * fd, height * fh, width * fw] as const;
+  const lanes = slices.layout === 'blocked' && channels % block === 0 ? block : 1;
+  const layout = lanes === 1 ? 'planar' : 'blocked';
+  const name = lanes === 1 ? planarOf(writer, slices) : slices.name;
+  const apart = writer.reshape(name, [-1, fd, fh, fw, channels / lanes, height, width, lanes]);
+  const moved = graph.addNode('Transpose', [apart], { perm: [0, 1, 4, 5, 2, 6, 3, 7] });
+  return { name: writer.reshape(moved, [-1, channels, ...size.slice(1)]), layout, channels, size };
+}

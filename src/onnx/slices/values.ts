@@ -1,0 +1,99 @@
+import type { Graph } from '../graph.js';
+import { int64s } from '../tensor.js';
+import { roundUp } from './filters.js';
+
+/** ONNX Runtime's domain of operators on blocked channels. */
+export const nchwc = 'com.microsoft.nchwc';
+
+/**
+ * Slices of 3D features as a batch of 2D ones: a tensor [N * depth, channels, height, width]. `blocked` is in ONNX
+ * Runtime's order [N * depth, channels / b, height, width, b], the channels filled up to a multiple of the block b with
+ * values that no filter looks at; `planar` has each channel's plane as a whole. Along the depth, and along whole blocks of
+ * channels, both can be cut and joined by ONNX's own operators.
+ */
+export interface Slices {
+  readonly name: string;
+  readonly layout: 'blocked' | 'planar';
+  readonly channels: number;
+  readonly size: readonly [number, number, number];
+}
+
+/** Puts nodes on slices into a graph. */
+export class SliceWriter {
+  readonly #shifted = new Map<string, string>();
+  readonly #shapes = new Map<string, string>();
+
+  constructor(
+    readonly graph: Graph,
+    /** Channels per block. */
+    readonly block: number,
+  ) {}
+
+  /** Channels that the tensor of slices really has. */
+  stored({ layout, channels }: Pick<Slices, 'layout' | 'channels'>): number {
+    return layout === 'blocked' ? roundUp(channels, this.block) : channels;
+  }
+
+  /** The name of a constant that holds these sizes, the same for the same sizes. */
+  shape(values: readonly number[]): string {
+    const key = values.join();
+    const known = this.#shapes.get(key) ?? this.graph.addConstant('shape', int64s(values));
+    this.#shapes.set(key, known);
+    return known;
+  }
+
+  reshape(value: string, dims: readonly number[], output?: string): string {
+    return this.graph.addNode('Reshape', [value, this.shape(dims)], {}, output ? { outputs: [output] } : {});
+  }
+
+  /** The slices with each slice's values in a row: [N, depth, values], whatever their order inside. */
+  rows(slices: Slices): string {
+    const [depth, height, width] = slices.size;
+    return this.reshape(slices.name, [-1, depth, this.stored(slices) * height * width]);
+  }
+
+  /** Rows back as slices. */
+  unrow(rows: string, like: Omit<Slices, 'name'>): Slices {
+    const [, height, width] = like.size;
+    const name = this.reshape(rows, [-1, this.stored(like), height, width]);
+    return { name, layout: like.layout, channels: like.channels, size: like.size };
+  }
+
+  /** The slices start, start + step, ... (`count` of them), zeros where there are none. */
+  pick(slices: Slices, start: number, step: number, count: number): Slices {
+    const depth = slices.size[0];
+    if (start === 0 && step === 1 && count === depth) return slices;
+    const size = [count, slices.size[1], slices.size[2]] as const;
+    const key = [slices.name, start, step, count].join();
+    let name = this.#shifted.get(key);
+    if (name === undefined) {
+      name = this.unrow(this.#pickRows(this.rows(slices), depth, start, step, count), {
+        ...slices,
+        size,
+      }).name;
+      this.#shifted.set(key, name);
+    }
+    return { ...slices, name, size };
+  }
+
+  #pickRows(rows: string, depth: number, start: number, step: number, count: number): string {
+    if (step === 1) return this.#pad(rows, -start, start + count - depth);
+    const before = Math.max(0, Math.ceil(-start / step));
+    const inside = Math.min(count, Math.floor((depth - 1 - start) / step) + 1) - before;
+    const first = start + before * step;
+    const cut = this.graph.addNode('Slice', [
+      rows,
+      this.shape([first]),
+      this.shape([first + (inside - 1) * step + 1]),
+      this.shape([1]),
+      this.shape([step]),
+    ]);
+    return this.#pad(cut, before, count - before - inside);
+  }
+
+  /** Adds slices of zeros at both ends, or takes slices away where the number is negative. */
+  #pad(rows: string, before: number, after: number): string {
+    if (before === 0 && after === 0) return rows;
+    return this.graph.addNode('Pad', [rows, this.shape([0, before, 0, 0, after, 0])]);
+  }
+}

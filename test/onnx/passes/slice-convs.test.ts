@@ -1,0 +1,107 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { channelBlock } from '#src/onnx/block-size.js';
+import type { Graph } from '#src/onnx/graph.js';
+import { convTransposePhases } from '#src/onnx/passes/conv-transpose-phases.js';
+import { lowerPixelShuffle } from '#src/onnx/passes/pixel-shuffle.js';
+import { sliceConvs } from '#src/onnx/passes/slice-convs.js';
+import { inferShapes } from '#src/onnx/shapes.js';
+import { assertSame, conv, convTranspose, graphOf, leakyRelu, ops } from '../models.js';
+
+/** Blocked operators where this machine has them, and in any case ONNX's own. */
+const blocks = [...new Set([1, await channelBlock()])];
+
+async function check(graph: Graph, dims: readonly number[], expected: Graph = graph): Promise<Graph> {
+  let last = graph;
+  for (const block of blocks) {
+    const shapes = inferShapes(graph, { x: dims });
+    last = lowerPixelShuffle(sliceConvs(graph, shapes, block), shapes);
+    assert.not.ok(last.nodes.some((node) => node.op === 'ConvTranspose'));
+    await assertSame(last, expected, [2, ...dims.slice(1)], 5e-6);
+  }
+  return last;
+}
+
+test('one convolution: channels of every remainder, strides, pads, dilations and kernels', async () => {
+  const kinds: [channels: [number, number], kernel: number[], attributes: Record<string, number[]>][] = [
+    [[1, 16], [3, 3, 3], { pads: [1, 1, 1, 1, 1, 1], strides: [2, 2, 2] }],
+    [[3, 5], [3, 3, 3], { pads: [1, 1, 1, 1, 1, 1] }],
+    [[16, 16], [3, 3, 3], { pads: [1, 1, 1, 1, 1, 1] }],
+    [[20, 18], [3, 3, 3], { pads: [1, 1, 1, 1, 1, 1] }],
+    [[16, 8], [3, 3, 3], {}],
+    [[16, 24], [1, 1, 1], {}],
+    [[8, 40], [5, 3, 1], { pads: [0, 1, 0, 3, 2, 1], strides: [2, 1, 2] }],
+    [[16, 16], [3, 3, 3], { pads: [2, 2, 1, 2, 2, 1], dilations: [2, 2, 1] }],
+    [[2, 4], [2, 2, 2], { strides: [3, 1, 2] }],
+  ];
+  for (const [channels, kernel, attributes] of kinds) {
+    const graph = graphOf(channels[0], (g, x) => conv(g, x, channels, attributes, kernel), channels[1]);
+    await check(graph, [1, channels[0], 6, 7, 8]);
+  }
+});
+
+test('a depth of odd size, for which Winograd does not fit', async () => {
+  const graph = graphOf(16, (g, x) => leakyRelu(g, conv(g, x, [16, 16])), 16);
+  await check(graph, [1, 16, 5, 4, 4]);
+});
+
+test('activations, residuals, concatenations and skips stay slices', async () => {
+  const graph = graphOf(
+    2,
+    (g, x) => {
+      const a = leakyRelu(g, conv(g, x, [2, 16]));
+      const b = g.addNode('Add', [leakyRelu(g, conv(g, a, [16, 16])), a]);
+      const c = g.addNode('Elu', [conv(g, b, [16, 16], { pads: [1, 1, 1, 1, 1, 1], strides: [2, 2, 2] })]);
+      const up = convTranspose(g, c, [16, 16]);
+      const joined = g.addNode('Concat', [a, up, b], { axis: 1 });
+      return g.addNode('Relu', [conv(g, joined, [48, 3])]);
+    },
+    3,
+  );
+  const sliced = await check(convTransposePhases(graph), [1, 2, 4, 6, 8], graph);
+  assert.not.ok(
+    ops(sliced).includes('Elu') && ops(sliced).lastIndexOf('ReorderOutput') < ops(sliced).indexOf('Elu'),
+  );
+});
+
+test('a value that others need whole is there in both forms', async () => {
+  const graph = graphOf(
+    16,
+    (g, x) => {
+      const a = conv(g, x, [16, 16]);
+      const mean = g.addNode('GlobalAveragePool', [a]);
+      return g.addNode('Mul', [conv(g, a, [16, 16]), mean]);
+    },
+    16,
+  );
+  await check(graph, [1, 16, 4, 4, 4]);
+});
+
+test('small heads in the phase domain and concatenations of channels that fill no block', async () => {
+  const graph = graphOf(
+    5,
+    (g, x) => {
+      const up = convTranspose(g, x, [5, 3]);
+      const more = leakyRelu(g, convTranspose(g, x, [5, 4]));
+      return g.addNode('Relu', [g.addNode('Concat', [up, more], { axis: 1 })]);
+    },
+    7,
+  );
+  await check(convTransposePhases(graph), [1, 5, 4, 4, 4], graph);
+});
+
+test('what is no 3D convolution stays, and so does one whose size is not known', () => {
+  const plain = graphOf(2, (g, x) => g.addNode('Relu', [x]), 2);
+  assert.is(sliceConvs(plain, inferShapes(plain, { x: [1, 2, 4, 4, 4] }), 8), plain);
+  const unknown = graphOf(2, (g, x) => conv(g, x, [2, 2]), 2);
+  assert.is(sliceConvs(unknown, new Map(), 8), unknown);
+});
+
+test('the file says for which block size it was made', () => {
+  const graph = graphOf(16, (g, x) => conv(g, x, [16, 16]), 16);
+  const shapes = inferShapes(graph, { x: [1, 16, 4, 4, 4] });
+  assert.equal(sliceConvs(graph, shapes, 16).metadata, { 'voxstream.block': '16' });
+  assert.equal(sliceConvs(graph, shapes, 1).metadata, {});
+});
+
+test.run();

@@ -103,8 +103,12 @@ export function maskOf(labels: readonly LabelVoxels[], size: Vec3, { start, size
       const z = Math.floor(row / ny);
       const from = ((z + start[2]) * size[1] + (row - z * ny) + start[1]) * size[0] + start[0];
       const to = row * nx;
-      if (label === undefined) for (let x = 0; x < nx; x++) mask[to + x] |= data[from + x] !== 0 ? 1 : 0;
-      else for (let x = 0; x < nx; x++) mask[to + x] |= data[from + x] === label ? 1 : 0;
+      // Writing hits alone is several times as fast as writing every voxel.
+      if (label === undefined) {
+        for (let x = 0; x < nx; x++) if (data[from + x] !== 0) mask[to + x] = 1;
+      } else {
+        for (let x = 0; x < nx; x++) if (data[from + x] === label) mask[to + x] = 1;
+      }
     }
   }
   return mask;

@@ -1,7 +1,7 @@
 import { ModelError, show } from '../errors.js';
 import { constantInput, intOf, intsOf, textOf } from './edit.js';
 import type { Graph, GraphNode } from './graph.js';
-import { numbersOf } from './tensor.js';
+import { numbersOf, sizeOf } from './tensor.js';
 
 /** Sizes of values by name. */
 export type Shapes = ReadonlyMap<string, readonly number[]>;
@@ -84,6 +84,21 @@ function slide(node: GraphNode, x: Dims, kernel: Dims, channels: number): readon
   return [[x[0], channels, ...sizes]];
 }
 
+/** The axes of an operator that takes them as an attribute or, since opset 13 or 18, as an input. */
+function axesOf(node: GraphNode, graph: Graph): readonly number[] | undefined {
+  const given = constantInput(graph, node, 1);
+  return given ? numbersOf(given) : intsOf(node, 'axes', undefined);
+}
+
+const reduce: Rule = (node, [x], graph) => {
+  if (node.inputs[1] && !constantInput(graph, node, 1)) return [];
+  const given = axesOf(node, graph) ?? [];
+  if (given.length === 0 && intOf(node, 'noop_with_empty_axes', 0)) return [x];
+  const axes = given.length === 0 ? x.map((_, axis) => axis) : given.map((axis) => normal(axis, x.length));
+  const keep = intOf(node, 'keepdims', 1);
+  return [x.flatMap((size, axis) => (axes.includes(axis) ? (keep ? [1] : []) : [size]))];
+};
+
 const rules: Readonly<Record<string, Rule | undefined>> = {
   ...Object.fromEntries(
     [
@@ -138,6 +153,37 @@ const rules: Readonly<Record<string, Rule | undefined>> = {
     );
     return [[x[0], w[1] * intOf(node, 'group', 1), ...sizes]];
   },
+  MatMul: (node, [a, b], graph) => {
+    if (!b) return [];
+    const [rows, columns] = [a.slice(0, -1).slice(-1), b.length > 1 ? b.slice(-1) : []];
+    const [before, behind] = [a.slice(0, -2), b.slice(0, -2)];
+    const batch = broadcast(node, [before, behind], graph)[0] as Dims;
+    return [[...batch, ...rows, ...columns]];
+  },
+  Expand: (node, [x], graph) => {
+    const wanted = constantInput(graph, node, 1);
+    return wanted ? broadcast(node, [x, numbersOf(wanted)], graph) : [];
+  },
+  Unsqueeze: (node, [x], graph) => {
+    const axes = axesOf(node, graph);
+    if (!axes) return [];
+    const rank = x.length + axes.length;
+    const added = new Set(axes.map((axis) => normal(axis, rank)));
+    const rest = [...x];
+    return [Array.from({ length: rank }, (_, axis) => (added.has(axis) ? 1 : (rest.shift() as number)))];
+  },
+  Squeeze: (node, [x], graph) => {
+    if (node.inputs[1] && !axesOf(node, graph)) return [];
+    const axes = axesOf(node, graph)?.map((axis) => normal(axis, x.length));
+    return [x.filter((size, axis) => (axes ? !axes.includes(axis) : size !== 1))];
+  },
+  Flatten: (node, [x]) => {
+    const axis = normal(intOf(node, 'axis', 1), x.length);
+    return [[sizeOf(x.slice(0, axis)), sizeOf(x.slice(axis))]];
+  },
+  ...Object.fromEntries(
+    ['ReduceSum', 'ReduceMean', 'ReduceMax', 'ReduceMin'].map((op): [string, Rule] => [op, reduce]),
+  ),
   Concat: (node, inputs) => {
     if (inputs.some((dims) => !dims)) return [];
     const axis = normal(intOf(node, 'axis', 0), inputs[0].length);

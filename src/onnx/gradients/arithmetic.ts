@@ -1,0 +1,38 @@
+import type { Ops } from '../ops.js';
+import { type Dims, type GradientRule, type GradientTask, sumTo } from './rule.js';
+
+/** A rule for an operator of two broadcast operands, from the gradients of both in the sizes of the output. */
+function binary(
+  derive: (ops: Ops, dy: string, a: string, b: string, y: string) => readonly [() => string, () => string],
+): GradientRule {
+  return ({ ops, node, dy, inputDims, outputDims, wanted }: GradientTask) => {
+    const [a, b] = node.inputs;
+    const both = derive(ops, dy, a, b, node.outputs[0]);
+    return both.map((gradient, i) =>
+      wanted(i) ? sumTo(ops, gradient(), outputDims[0], inputDims[i] as Dims) : undefined,
+    );
+  };
+}
+
+const sumRule: GradientRule = ({ ops, dy, inputDims, outputDims }) =>
+  inputDims.map((dims) => sumTo(ops, dy, outputDims[0], dims as Dims));
+
+/** Add, Sub, Mul, Div, Pow with a constant exponent, Sum. */
+export const arithmeticRules: Readonly<Record<string, GradientRule>> = {
+  Add: sumRule,
+  Sum: sumRule,
+  Sub: binary((ops, dy) => [() => dy, () => ops.neg(dy)]),
+  Mul: binary((ops, dy, a, b) => [() => ops.mul(dy, b), () => ops.mul(dy, a)]),
+  Div: binary((ops, dy, _a, b, y) => [() => ops.div(dy, b), () => ops.neg(ops.div(ops.mul(dy, y), b))]),
+  Pow: ({ ops, node, dy, inputDims, outputDims }) => {
+    const [base, exponent] = node.inputs;
+    const slope = ops.mul(exponent, ops.node('Pow', [base, ops.shift(exponent, -1)]));
+    return [sumTo(ops, ops.mul(dy, slope), outputDims[0], inputDims[0] as Dims)];
+  },
+  Neg: ({ ops, dy }) => [ops.neg(dy)],
+  Abs: ({ ops, node, dy }) => [ops.mul(dy, ops.node('Sign', [node.inputs[0]]))],
+  Sqrt: ({ ops, node, dy }) => [ops.scale(ops.div(dy, node.outputs[0]), 0.5)],
+  Reciprocal: ({ ops, node, dy }) => [ops.neg(ops.mul(dy, ops.square(node.outputs[0])))],
+  Exp: ({ ops, node, dy }) => [ops.mul(dy, node.outputs[0])],
+  Log: ({ ops, node, dy }) => [ops.div(dy, node.inputs[0])],
+};

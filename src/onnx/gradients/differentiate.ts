@@ -1,0 +1,93 @@
+import { ModelError } from '../../errors.js';
+import { producers } from '../edit.js';
+import type { Graph, GraphNode } from '../graph.js';
+import { Ops } from '../ops.js';
+import { inferShapes } from '../shapes.js';
+import { gradientRules } from './rules.js';
+
+/** What `addGradients` needs to know. */
+export interface GradientRequest {
+  /** The size of each of the graph's inputs. */
+  readonly inputDims: Readonly<Record<string, readonly number[]>>;
+  /** Values to start from, each with the name of its gradient (for a loss, a constant 1 of the loss's own shape). */
+  readonly from: Readonly<Record<string, string>>;
+  /** Inputs or constants whose gradients are wanted. */
+  readonly to: readonly string[];
+}
+
+/**
+ * Adds reverse-mode derivatives to a graph, written as ONNX's standard operators, behind its nodes; the graph is changed.
+ * (Griewank and Walther, "Evaluating Derivatives", 2008, section 3.2: each node once, from the last to the first, the
+ * gradients that arrive at a value summed up.) What is computed in vain is left for `prune`.
+ *
+ * @returns The name of the gradient of each value in `to`, of that value's sizes. A value that does not reach `from` has
+ * none in it.
+ * @throws ModelError when an operator on the way has no rule, or sizes do not follow from those of the inputs, or the
+ * opset is older than 13.
+ */
+export function addGradients(graph: Graph, request: GradientRequest): Map<string, string> {
+  if (graph.opset < 13) {
+    throw new ModelError(
+      `The graph ${graph.name} is of opset ${graph.opset}, but gradients need 13 or newer; export the model anew.`,
+    );
+  }
+  const ops = new Ops(graph);
+  const shapes = inferShapes(graph, request.inputDims);
+  const made = producers(graph);
+  const reaching = reachedFrom(graph, request.to);
+  const arriving = new Map(Object.entries(request.from).map(([value, gradient]) => [value, [gradient]]));
+  for (const node of [...graph.nodes].reverse()) {
+    if (!node.outputs.some((output) => arriving.has(output) && reaching.has(output))) continue;
+    const gradients = node.outputs.map((output) => {
+      const parts = arriving.get(output);
+      return parts && ops.total(parts);
+    });
+    const inputDims = node.inputs.map((input) => shapes.get(input));
+    const outputDims = node.outputs.map((output) => shapes.get(output) ?? []);
+    for (const value of [...node.inputs, node.outputs[0]]) {
+      if (value && !shapes.has(value))
+        throw new ModelError(`${told(node)}: the size of "${value}" is not known.`);
+    }
+    const rule = node.domain === '' ? gradientRules[node.op] : undefined;
+    if (!rule) throw new ModelError(`${told(node)}: there is no rule for the gradient of this operator.`);
+    const wanted = (input: number) => reaching.has(node.inputs[input]);
+    const results = rule({
+      ops,
+      node,
+      inputDims,
+      outputDims,
+      gradients,
+      dy: gradients[0] ?? ops.expand(ops.scalar(0), outputDims[0]),
+      wanted,
+      constant: (input) => graph.initializers.get(node.inputs[input]),
+      producer: (value) => made.get(value),
+    });
+    for (const [i, input] of node.inputs.entries()) {
+      const result = results[i];
+      if (!result || !wanted(i)) continue;
+      const parts = arriving.get(input);
+      if (parts) parts.push(result);
+      else arriving.set(input, [result]);
+    }
+  }
+  const found = new Map<string, string>();
+  for (const value of request.to) {
+    const parts = arriving.get(value);
+    if (parts) found.set(value, ops.total(parts));
+  }
+  return found;
+}
+
+function told(node: GraphNode): string {
+  return `The node ${node.name} (${node.op}) cannot be trained through`;
+}
+
+/** Names of the values that any of `sources` has an influence on, they themselves included. */
+function reachedFrom(graph: Graph, sources: readonly string[]): Set<string> {
+  const reached = new Set(sources);
+  for (const node of graph.nodes) {
+    if (node.inputs.some((input) => reached.has(input)))
+      for (const output of node.outputs) reached.add(output);
+  }
+  return reached;
+}

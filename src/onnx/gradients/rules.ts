@@ -1,0 +1,21 @@
+import { activationRules } from './activations.js';
+import { arithmeticRules } from './arithmetic.js';
+import { convRules } from './conv.js';
+import { layoutRules } from './layout.js';
+import { normalizationRules } from './normalization.js';
+import { productRules } from './products.js';
+import { reductionRules } from './reductions.js';
+import type { GradientRule } from './rule.js';
+import { softmaxRules } from './softmax.js';
+
+/** The rule of every operator that can be trained through, by ONNX's name. */
+export const gradientRules: Readonly<Record<string, GradientRule | undefined>> = {
+  ...activationRules,
+  ...arithmeticRules,
+  ...convRules,
+  ...layoutRules,
+  ...normalizationRules,
+  ...productRules,
+  ...reductionRules,
+  ...softmaxRules,
+};

@@ -1,0 +1,298 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { addGradients } from '#src/onnx/gradients/differentiate.js';
+import { type Attribute, Graph } from '#src/onnx/graph.js';
+import { Ops } from '#src/onnx/ops.js';
+import { inferShapes } from '#src/onnx/shapes.js';
+import { floats, int64s } from '#src/onnx/tensor.js';
+import { useBatchStatistics } from '#src/onnx/training/batchStatistics.js';
+import { random } from '../models.js';
+import { assertGradients } from './finiteDifferences.js';
+
+type Attributes = Readonly<Record<string, Attribute>>;
+const node = (op: string, attributes: Attributes = {}) => ({
+  build: (graph: Graph, operands: readonly string[]) => graph.addNode(op, operands, attributes),
+});
+/** Keeps values at least `gap` from zero, so that no kink lies between the two points of a difference. */
+const apartFromZero = (gap: number) => (value: number) => value + Math.sign(value) * gap;
+const ints = (graph: Graph, values: readonly number[]) => graph.addConstant('ints', int64s(values));
+
+const convolutions: Readonly<Record<string, [number[], number[], Attributes]>> = {
+  '3x3x3 that keeps the size': [[2, 3, 3, 4, 3], [2, 3, 3, 3, 3], { pads: [1, 1, 1, 1, 1, 1] }],
+  'more outputs than inputs': [[2, 1, 3, 4, 3], [3, 1, 3, 3, 3], { pads: [1, 1, 1, 1, 1, 1] }],
+  '1x1x1': [[2, 3, 2, 2, 3], [2, 3, 1, 1, 1], {}],
+  'stride 2': [[1, 2, 4, 6, 4], [3, 2, 3, 3, 3], { pads: [1, 1, 1, 1, 1, 1], strides: [2, 2, 2] }],
+  'stride 2 on odd sizes': [
+    [1, 2, 5, 4, 3],
+    [2, 2, 3, 3, 3],
+    { pads: [1, 1, 1, 1, 1, 1], strides: [2, 2, 2] },
+  ],
+  'unequal strides and pads': [
+    [1, 2, 4, 6, 3],
+    [2, 2, 1, 3, 2],
+    { pads: [0, 1, 1, 0, 0, 0], strides: [1, 3, 1] },
+  ],
+  'kernel smaller than its stride': [[1, 2, 4, 4, 4], [2, 2, 1, 1, 1], { strides: [2, 2, 2] }],
+  groups: [[2, 4, 3, 3, 3], [6, 2, 3, 3, 3], { pads: [1, 1, 1, 1, 1, 1], group: 2 }],
+  'groups with stride 2': [
+    [1, 4, 4, 4, 4],
+    [4, 1, 3, 3, 3],
+    { pads: [1, 1, 1, 1, 1, 1], strides: [2, 2, 2], group: 4 },
+  ],
+  dilation: [[1, 2, 5, 5, 5], [2, 2, 3, 3, 3], { pads: [2, 2, 2, 2, 2, 2], dilations: [2, 2, 2] }],
+  'pads wider than the kernel': [[1, 2, 3, 3, 3], [2, 2, 1, 1, 1], { pads: [1, 1, 1, 1, 1, 1] }],
+  'two axes': [[1, 2, 5, 4], [3, 2, 3, 3], { pads: [1, 1, 1, 1] }],
+};
+for (const [name, [x, w, attributes]] of Object.entries(convolutions)) {
+  test(`Conv: ${name}`, () => assertGradients({ operands: [x, w, [w[0]]], ...node('Conv', attributes) }));
+}
+
+const transposed: Readonly<Record<string, [number[], number[], Attributes]>> = {
+  'doubling the size': [
+    [2, 3, 2, 3, 2],
+    [3, 2, 3, 3, 3],
+    { strides: [2, 2, 2], pads: [1, 1, 1, 1, 1, 1], output_padding: [1, 1, 1] },
+  ],
+  'odd sizes': [[1, 2, 2, 3, 2], [2, 2, 3, 3, 3], { strides: [2, 2, 2], pads: [1, 1, 1, 1, 1, 1] }],
+  groups: [[1, 4, 2, 2, 2], [4, 2, 2, 2, 2], { strides: [2, 2, 2], group: 2 }],
+};
+for (const [name, [x, w, attributes]] of Object.entries(transposed)) {
+  const channels = w[1] * ((attributes['group'] as number) ?? 1);
+  test(`ConvTranspose: ${name}`, () =>
+    assertGradients({ operands: [x, w, [channels]], ...node('ConvTranspose', attributes) }));
+}
+
+test('Conv with automatic padding is refused', () => {
+  const graph = new Graph();
+  const [x, w] = [graph.addInput('x', 'float32', [1, 1, 4]), graph.addInput('w', 'float32', [1, 1, 3])];
+  const y = graph.addNode('Conv', [x, w], { auto_pad: 'SAME_UPPER' });
+  const request = { inputDims: { x: [1, 1, 4], w: [1, 1, 3] }, from: { [y]: x }, to: ['w'] };
+  assert.throws(
+    () => addGradients(graph, request),
+    /Conv\) cannot be trained through: the size of "Conv" is not known/,
+  );
+});
+
+test('BatchNormalization with given statistics', () =>
+  assertGradients({
+    operands: [[2, 3, 2, 2, 2], [3], [3]],
+    build: (graph, operands) =>
+      graph.addNode('BatchNormalization', [
+        ...operands,
+        graph.addConstant('mean', random([3], 5)),
+        graph.addConstant('variance', floats([3], [0.5, 1, 2])),
+      ]),
+  }));
+
+test('BatchNormalization with the statistics of the batch', () =>
+  assertGradients({
+    operands: [[2, 3, 3, 2, 2], [3], [3]],
+    build: (graph, operands) =>
+      graph.addNode('BatchNormalization', [
+        ...operands,
+        graph.addConstant('mean', random([3], 5)),
+        graph.addConstant('variance', floats([3], [0.5, 1, 2])),
+      ]),
+    prepare: (graph, dims) => useBatchStatistics(graph, inferShapes(graph, dims)),
+  }));
+
+test('InstanceNormalization', () =>
+  assertGradients({ operands: [[2, 3, 3, 2, 2], [3], [3]], ...node('InstanceNormalization') }));
+
+for (const [op, attributes] of [
+  ['Relu'],
+  ['LeakyRelu', { alpha: { float: 0.2 } }],
+  ['Elu', { alpha: { float: 0.7 } }],
+  ['Sigmoid'],
+  ['Tanh'],
+  ['Softplus'],
+  ['Erf'],
+  ['Identity'],
+  ['Neg'],
+  ['Abs'],
+  ['Exp'],
+] as [string, Attributes?][]) {
+  test(op, () =>
+    assertGradients({ operands: [[2, 3, 4]], values: apartFromZero(0.02), ...node(op, attributes) }),
+  );
+}
+for (const op of ['Sqrt', 'Log', 'Reciprocal']) {
+  test(op, () => assertGradients({ operands: [[2, 3, 4]], values: (value) => value + 1.5, ...node(op) }));
+}
+
+test('PRelu with one slope, and with one per channel', async () => {
+  for (const slope of [[1], [3, 1, 1]]) {
+    await assertGradients({ operands: [[2, 3, 2, 4], slope], values: apartFromZero(0.02), ...node('PRelu') });
+  }
+});
+
+for (const op of ['Add', 'Sub', 'Mul', 'Div']) {
+  test(`${op} of equal and of broadcast operands`, async () => {
+    const values = (value: number) => value + 1.5;
+    await assertGradients({
+      operands: [
+        [2, 3],
+        [2, 3],
+      ],
+      values,
+      ...node(op),
+    });
+    await assertGradients({
+      operands: [
+        [2, 3, 1],
+        [3, 4],
+      ],
+      values,
+      ...node(op),
+    });
+    await assertGradients({ operands: [[], [2, 2]], values, ...node(op) });
+  });
+}
+test('Sum of several, one of them used twice', () =>
+  assertGradients({
+    operands: [[2, 3], [3]],
+    build: (graph, [a, b]) => graph.addNode('Mul', [graph.addNode('Sum', [a, b, a]), a]),
+  }));
+test('Pow with a constant exponent', () =>
+  assertGradients({
+    operands: [[2, 3]],
+    values: (value) => value + 1.5,
+    build: (graph, [x]) => graph.addNode('Pow', [x, graph.addConstant('exponent', floats([], [3]))]),
+  }));
+
+test('Softmax and LogSoftmax along an axis', async () => {
+  for (const op of ['Softmax', 'LogSoftmax']) {
+    await assertGradients({ operands: [[2, 3, 4]], ...node(op, { axis: 1 }) });
+    await assertGradients({ operands: [[2, 3, 4]], ...node(op) });
+  }
+});
+
+test('Concat and Split', async () => {
+  await assertGradients({
+    operands: [
+      [2, 1, 3],
+      [2, 2, 3],
+    ],
+    ...node('Concat', { axis: -2 }),
+  });
+  await assertGradients({
+    operands: [[2, 5]],
+    build: (graph, [x]) => {
+      const sizes = graph.addConstant('sizes', int64s([2, 1, 2]));
+      graph.addNode('Split', [x, sizes], { axis: 1 }, { outputs: ['a', 'b', 'c1'] });
+      return graph.addNode('Mul', ['a', 'c1']);
+    },
+  });
+});
+
+test('Slice with steps, from the end, and beyond it', async () => {
+  const cases: [number[], number[], number[], number[]][] = [
+    [
+      [1, 0],
+      [3, 9],
+      [1, 2],
+      [1, 1],
+    ],
+    [
+      [-4, 1],
+      [-1, 100],
+      [-2, -1],
+      [2, 3],
+    ],
+    [
+      [0, 1, 0],
+      [4, 4, 5],
+      [0, 1, 2],
+      [3, 2, 2],
+    ],
+  ];
+  for (const lists of cases) {
+    await assertGradients({
+      operands: [[4, 4, 5]],
+      build: (graph, [x]) => graph.addNode('Slice', [x, ...lists.map((values) => ints(graph, values))]),
+    });
+  }
+});
+
+test('Pad, also with negative pads', async () => {
+  for (const pads of [
+    [1, 0, 2, 0],
+    [-1, 2, 1, -1],
+  ]) {
+    await assertGradients({
+      operands: [[3, 4]],
+      build: (graph, [x]) => graph.addNode('Pad', [x, ints(graph, pads)]),
+    });
+  }
+});
+
+test('Reshape, Flatten, Squeeze, Unsqueeze, Expand and Transpose', async () => {
+  const twice = (graph: Graph, y: string) => graph.addNode('Mul', [y, y]);
+  const through = (op: string, dims: number[], argument?: number[], attributes: Attributes = {}) =>
+    assertGradients({
+      operands: [dims],
+      build: (graph, [x]) =>
+        twice(graph, graph.addNode(op, [x, ...(argument ? [ints(graph, argument)] : [])], attributes)),
+    });
+  await through('Reshape', [2, 3, 4], [0, -1]);
+  await through('Flatten', [2, 3, 4]);
+  await through('Squeeze', [2, 1, 3, 1]);
+  await through('Squeeze', [2, 1, 3, 1], [-1]);
+  await through('Unsqueeze', [2, 3], [0, -1]);
+  await through('Expand', [3, 1], [2, 3, 4]);
+  await through('Transpose', [2, 3, 4], undefined, { perm: [1, 2, 0] });
+  await through('Transpose', [2, 3, 4]);
+});
+
+test('MatMul of matrices, stacks and vectors', async () => {
+  for (const operands of [
+    [
+      [3, 4],
+      [4, 2],
+    ],
+    [
+      [2, 3, 4],
+      [2, 4, 2],
+    ],
+    [
+      [2, 3, 4],
+      [4, 2],
+    ],
+    [
+      [2, 1, 3, 4],
+      [3, 4, 2],
+    ],
+    [[4], [4, 2]],
+    [[2, 3, 4], [4]],
+    [[4], [4]],
+  ]) {
+    await assertGradients({ operands, ...node('MatMul') });
+  }
+});
+
+test('Reductions over some axes and over all, kept and not', async () => {
+  const dims = [2, 3, 4];
+  for (const keepdims of [0, 1]) {
+    for (const op of ['ReduceMean', 'ReduceMax', 'ReduceMin']) {
+      await assertGradients({ operands: [dims], step: 1e-3, ...node(op, { axes: [0, -1], keepdims }) }, 5e-3);
+      await assertGradients({ operands: [dims], step: 1e-3, ...node(op, { keepdims }) }, 5e-3);
+    }
+    await assertGradients({
+      operands: [dims],
+      build: (graph, [x]) => graph.addNode('ReduceSum', [x, ints(graph, [1])], { keepdims }),
+    });
+  }
+  await assertGradients({ opset: 18, operands: [dims], build: (graph, [x]) => new Ops(graph).mean(x, [1]) });
+});
+
+test('What cannot be trained through is refused by name', () => {
+  const graph = new Graph();
+  const x = graph.addInput('x', 'float32', [2]);
+  const y = graph.addNode('Floor', [graph.addNode('Relu', [x])], {}, { name: 'down' });
+  const request = { inputDims: { x: [2] }, from: { [y]: x }, to: ['x'] };
+  assert.throws(() => addGradients(graph, request), /The node down \(Floor\) cannot be trained through/);
+  graph.opset = 12;
+  assert.throws(() => addGradients(graph, request), /opset 12, but gradients need 13 or newer/);
+});
+
+test.run();

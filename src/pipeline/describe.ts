@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { show } from '../errors.js';
-import type { Configurable } from '../operators/define.js';
+import type { Configurable } from '../options.js';
 
 /** An option as people read it. */
 export interface OptionText {

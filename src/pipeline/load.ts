@@ -1,7 +1,7 @@
 import { basename, extname, join } from 'node:path';
 import { z } from 'zod';
 import { listNames, messageOf, OptionError, show, showBytes, unknownName } from '../errors.js';
-import { type Configurable, checkOptions, type OptionFault } from '../operators/define.js';
+import { type Configurable, checkOptions, type OptionFault } from '../options.js';
 import {
   type Data,
   type Draft,

@@ -1,5 +1,5 @@
 import { stringify } from 'yaml';
-import type { Configurable } from '../operators/define.js';
+import type { Configurable } from '../options.js';
 import { describeOptions } from './describe.js';
 import { createRegistry, type Registry } from './registry.js';
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Configurable } from '../operators/define.js';
+import type { Configurable } from '../options.js';
 import { runtimeDefinition } from './load.js';
 import { createRegistry, type Registry } from './registry.js';
 

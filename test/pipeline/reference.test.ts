@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { checkOptions } from '#src/operators/define.js';
+import { checkOptions } from '#src/options.js';
 import { exampleText, referencePage } from '#src/pipeline/reference.js';
 import { createRegistry } from '#src/pipeline/registry.js';
 import { pipelineSchema } from '#src/pipeline/schema.js';

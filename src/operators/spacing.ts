@@ -1,7 +1,8 @@
 import type { OperatorFunction } from 'rxjs';
 import { z } from 'zod';
 import type { Case } from '../case.js';
-import type { InterpolationMode, ResamplePadding, Vec3 } from '../volume/volume.js';
+import type { RespaceSettings } from '../volume/resample.js';
+import type { InterpolationMode, ResamplePadding, Vec3, Volume } from '../volume/volume.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
 import { geometryKeys, type Keys, keysType, mapVolumes } from './map.js';
 import { byKey, forKey } from './types.js';
@@ -57,17 +58,22 @@ const definition = defineOperator<SpacingOptions>({
   example: { pixdim: [1.5, 1.5, 2], mode: { image: 'bilinear', label: 'nearest' } },
   create: (options, context) =>
     mapVolumes(context, 'cpu', options.keys, geometryKeys, (volume, key) =>
-      context.runtime.run('respace', volume, {
-        pixdim: options.pixdim,
-        minPixdim: options.minPixdim,
-        maxPixdim: options.maxPixdim,
-        mode: forKey(options.mode, key) ?? (volume.kind === 'label' ? 'nearest' : 'bilinear'),
-        padding: options.paddingMode ?? 'border',
-        diagonal: options.diagonal ?? false,
-        scaleExtent: options.scaleExtent ?? false,
-      }),
+      context.runtime.run('respace', volume, respaceSettings(options, volume, key)),
     ),
 });
+
+/** The options for one volume: how it is interpolated depends on its key and kind. */
+export function respaceSettings(options: SpacingOptions, volume: Volume, key: string): RespaceSettings {
+  return {
+    pixdim: options.pixdim,
+    minPixdim: options.minPixdim,
+    maxPixdim: options.maxPixdim,
+    mode: forKey(options.mode, key) ?? (volume.kind === 'label' ? 'nearest' : 'bilinear'),
+    padding: options.paddingMode ?? 'border',
+    diagonal: options.diagonal ?? false,
+    scaleExtent: options.scaleExtent ?? false,
+  };
+}
 
 /**
  * Resamples volumes to voxels of `pixdim` mm, trilinear for images and nearest for labels.

@@ -1,5 +1,6 @@
-import { show } from '../errors.js';
+import { listNames, show } from '../errors.js';
 import { describeOptions } from './describe.js';
+import { fuseSteps } from './fuse.js';
 import { defaultInFlight } from './run.js';
 import { isRefused, type Selection, selectCases } from './select.js';
 import type { Pipeline } from './types.js';
@@ -33,6 +34,8 @@ export async function planText(pipeline: Pipeline, selection: Selection): Promis
       lines.push(`  ${i + 1}. ${[name, given.join(', ')].filter(Boolean).join(': ')}`);
     });
   }
+  const fused = fuseSteps(pipeline.steps).filter(({ steps }) => steps.length > 1);
+  for (const { steps } of fused) lines.push(`One pass: ${listNames(steps)}`);
   const { device, inFlight, memory, workers } = pipeline.runtime;
   lines.push(
     `Runtime: device ${device}, ${inFlight === 'auto' ? defaultInFlight : inFlight} case(s) at once, memory ${memory}, workers ${workers}`,

@@ -25,6 +25,7 @@ import { createRuntime, type Runtime } from '../runtime/runtime.js';
 import type { Sink } from '../sinks/define.js';
 import type { SourceItem } from '../sources/define.js';
 import type { Failure, RunEvent } from './events.js';
+import { fuseSteps } from './fuse.js';
 import {
   changedFile,
   fingerprint,
@@ -145,6 +146,7 @@ async function streamAll(
     describePipeline(pipeline).sinks,
     runtime.loaded(),
   );
+  const stages = fuseSteps(pipeline.steps);
   const sinks: OpenSink[] = [];
   for (const { id, definition, options } of pipeline.sinks) {
     sinks.push({ id, sink: await definition.open(options as never, { output, runtime, seed }) });
@@ -163,7 +165,7 @@ async function streamAll(
     cases: items.length,
     inFlight,
     device,
-    steps: [...pipeline.steps, ...sinks].map(({ id }) => id),
+    steps: [...stages, ...sinks].map(({ id }) => id),
   });
   const todo: { item: SourceItem; reason?: string }[] = [];
   const kept: JournalEntry[] = [];
@@ -184,10 +186,7 @@ async function streamAll(
 
   let done = 0;
   const steps: { id: string; operator: OperatorFunction<Case, Case> }[] = [
-    ...pipeline.steps.map(({ id, definition, options }) => ({
-      id,
-      operator: definition.create(options as never, { id, runtime }),
-    })),
+    ...stages.map(({ id, build }) => ({ id, operator: build({ id, runtime }) })),
     ...sinks.map(({ id, sink }) => ({ id, operator: writeTo(id, sink) })),
   ];
   /** One case from its files to its results; it completes without a value, and never fails. */

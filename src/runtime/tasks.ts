@@ -6,8 +6,10 @@ import { fillHoles } from '../volume/fillHoles.js';
 import { normalizeIntensity, scaleIntensityRange } from '../volume/intensity.js';
 import { invertHistory } from '../volume/invert.js';
 import { countComponents, keepLargestComponent, removeSmallObjects } from '../volume/islands.js';
+import { foregroundExtent, labelSlices } from '../volume/labels.js';
 import { mapLabels } from '../volume/mapLabels.js';
 import { countOverlaps } from '../volume/overlap.js';
+import { prepareSlices } from '../volume/prepare.js';
 import { reorient } from '../volume/reorient.js';
 import { resampleTo, respace } from '../volume/resample.js';
 import { surfaceDistances } from '../volume/surface.js';
@@ -23,10 +25,13 @@ export const tasks = {
   cropOrPad,
   fillHoles,
   foregroundBox,
+  foregroundExtent,
   invertHistory,
   keepLargestComponent,
   mapLabels,
+  labelSlices,
   normalizeIntensity,
+  prepareSlices,
   readVolume,
   removeSmallObjects,
   reorient,

@@ -9,24 +9,38 @@ export interface IntensityRange {
   readonly clip: boolean;
 }
 
+/** A linear map of intensities and its limits: `value * factor + offset`, kept from `least` to `most`. */
+export interface IntensityMap {
+  readonly factor: number;
+  readonly offset: number;
+  readonly least: number;
+  readonly most: number;
+}
+
+/** The map of an intensity range; without one, the map that changes nothing. */
+export function intensityMap(range?: IntensityRange): IntensityMap {
+  const map = { factor: 1, offset: 0, least: Number.NEGATIVE_INFINITY, most: Number.POSITIVE_INFINITY };
+  if (!range) return map;
+  const { aMin, aMax, bMin, bMax, clip } = range;
+  const flat = aMax === aMin;
+  const scaled = bMin !== undefined && bMax !== undefined;
+  const factor = flat ? 1 : (scaled ? bMax - bMin : 1) / (aMax - aMin);
+  const offset = (flat || scaled ? (bMin ?? 0) : 0) - aMin * factor;
+  if (!clip || flat) return { ...map, factor, offset };
+  return { factor, offset, least: bMin ?? map.least, most: bMax ?? map.most };
+}
+
 /**
  * Maps aMin..aMax linearly to bMin..bMax (to 0..1 where both are left out), as float32. Where aMin equals aMax, values
  * are shifted by -aMin (and +bMin) and never clipped; MONAI's `ScaleIntensityRange`.
  */
 export function scaleIntensityRange(volume: Volume, range: IntensityRange): Volume {
-  const { aMin, aMax, bMin, bMax, clip } = range;
   const data = allocate('float32', volume.data.length);
   const from = volume.data;
-  const flat = aMax === aMin;
-  const scaled = bMin !== undefined && bMax !== undefined;
-  const factor = flat ? 1 : (scaled ? bMax - bMin : 1) / (aMax - aMin);
-  const offset = (flat || scaled ? (bMin ?? 0) : 0) - aMin * factor;
-  const cut = clip && !flat;
-  const low = cut ? (bMin ?? Number.NEGATIVE_INFINITY) : Number.NEGATIVE_INFINITY;
-  const high = cut ? (bMax ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
+  const { factor, offset, least, most } = intensityMap(range);
   for (let i = 0; i < from.length; i++) {
     const value = from[i] * factor + offset;
-    data[i] = Math.max(low, Math.min(value, high));
+    data[i] = value < least ? least : value > most ? most : value;
   }
   return { ...volume, data, kind: 'image' };
 }

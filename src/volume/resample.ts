@@ -54,29 +54,15 @@ export function resampleTo(
   padding: ResamplePadding = 'border',
 ): Volume {
   const { size, affine } = volume;
-  const map = solve(affine, grid.affine);
-  if (!map) throw new RangeError('The affine of the volume is singular.');
-  const sameSize = size.every((n, axis) => n === grid.size[axis]);
-  if (
-    sameSize &&
-    (closeAffines(affine, grid.affine, affineTolerance) || closeAffines(map, identityAffine, affineTolerance))
-  ) {
-    return volume;
-  }
+  const path = planResample(volume, grid, mode, padding);
+  if (path === 'same') return volume;
+  const { axes, theta } = path;
   const inCount = voxelCount(size);
   const outCount = voxelCount(grid.size);
   const data =
     mode === 'nearest'
       ? allocateLike(volume.data, outCount * volume.channels)
       : allocate('float32', outCount * volume.channels);
-  const theta = normalisedMap(map, size, grid.size);
-  const axes = isDiagonal(map, grid.size, mode === 'nearest' ? 1e-11 : 1e-6)
-    ? size.map((n, axis) => {
-        const [scale, move] = [theta[5 * axis], theta[4 * axis + 3]];
-        const at = normalisedAxis(grid.size[axis]).map((base) => ((base * scale + move + 1) * n - 1) / 2);
-        return axisTaps(at, n, padding);
-      })
-    : undefined;
   for (let channel = 0; channel < volume.channels; channel++) {
     const from = volume.data.subarray(channel * inCount, (channel + 1) * inCount);
     const out = data.subarray(channel * outCount, (channel + 1) * outCount);
@@ -94,6 +80,40 @@ export function resampleTo(
     data,
     history: [...volume.history, { step: 'resample', from: { size, affine }, padding }],
   };
+}
+
+/** How voxels of one grid find theirs on another: along each axis on its own where the axes agree, else by a map. */
+export interface ResamplePath {
+  /** What each new voxel reads, per axis; undefined when the grids are rotated or sheared against each other. */
+  readonly axes?: readonly AxisTaps[];
+  /** The map between normalised coordinates; see `normalisedMap`. */
+  readonly theta: readonly number[];
+}
+
+/** How to resample from one grid to another; `same` when they are the same within 1e-3 and nothing is to be done. */
+export function planResample(
+  { size, affine }: Grid,
+  grid: Grid,
+  mode: InterpolationMode,
+  padding: ResamplePadding,
+): ResamplePath | 'same' {
+  const map = solve(affine, grid.affine);
+  if (!map) throw new RangeError('The affine of the volume is singular.');
+  const sameSize = size.every((n, axis) => n === grid.size[axis]);
+  if (
+    sameSize &&
+    (closeAffines(affine, grid.affine, affineTolerance) || closeAffines(map, identityAffine, affineTolerance))
+  ) {
+    return 'same';
+  }
+  const theta = normalisedMap(map, size, grid.size);
+  if (!isDiagonal(map, grid.size, mode === 'nearest' ? 1e-11 : 1e-6)) return { theta };
+  const axes = size.map((n, axis) => {
+    const [scale, move] = [theta[5 * axis], theta[4 * axis + 3]];
+    const at = normalisedAxis(grid.size[axis]).map((base) => ((base * scale + move + 1) * n - 1) / 2);
+    return axisTaps(at, n, padding);
+  });
+  return { axes, theta };
 }
 
 /**
@@ -173,7 +193,7 @@ function roundHalfAway(value: number): number {
 }
 
 /** For each new voxel of an axis, the two old ones it lies between and their weights; the nearest, or -1 for none. */
-interface AxisTaps {
+export interface AxisTaps {
   readonly low: Int32Array;
   readonly high: Int32Array;
   readonly lowWeight: Float64Array;

@@ -1,0 +1,51 @@
+import { concatMap, lastValueFrom, type OperatorFunction, of } from 'rxjs';
+import { type Case, withVolumes } from '../case.js';
+import { sameGrid } from '../volume/affine.js';
+import { canLabel, joinBoxes, labelSliceCount } from '../volume/labels.js';
+import { allocate, type Volume, voxelCount } from '../volume/volume.js';
+import type { StepContext } from './define.js';
+import { mapCase } from './map.js';
+import { inParts } from './parts.js';
+
+/**
+ * `activations` (softmax), `invert` and `asDiscrete` (argmax) of the volume `key` in one pass that never holds probabilities at full
+ * resolution, in all worker threads. The same labels. Where one pass is not possible (crops to undo, sheared affines) the case goes
+ * through `steps`, which are these operators.
+ */
+export function labelsOf(
+  key: string,
+  like: string,
+  steps: OperatorFunction<Case, Case>,
+  context: StepContext,
+): OperatorFunction<Case, Case> {
+  const onePass = mapCase(context, 'cpu', async (subject) =>
+    withVolumes(subject, { [key]: await label(subject.volumes[key], subject.volumes[like], context) }),
+  );
+  return concatMap((subject) => {
+    const logits = subject.volumes[key];
+    const reference = subject.volumes[like];
+    const possible =
+      logits?.kind === 'logits' &&
+      logits.channels > 1 &&
+      reference &&
+      sameGrid(logits, reference) &&
+      canLabel(logits, reference.history);
+    return lastValueFrom(of(subject).pipe(possible ? onePass : steps));
+  });
+}
+
+async function label(logits: Volume, reference: Volume, { runtime }: StepContext): Promise<Volume> {
+  const { history } = reference;
+  const { size, affine } = history[0]?.from ?? logits;
+  const data = allocate(logits.channels > 256 ? 'uint16' : 'uint8', voxelCount(size));
+  const boxes = await inParts(runtime, logits.size[2], (from, to) =>
+    runtime.run('foregroundExtent', logits, from, to),
+  );
+  const extent = boxes.reduce(joinBoxes, undefined);
+  if (extent) {
+    await inParts(runtime, labelSliceCount(logits, history), (from, to) =>
+      runtime.run('labelSlices', logits, history, extent, from, to, data),
+    );
+  }
+  return { ...logits, data, size, affine, channels: 1, kind: 'label', history: [] };
+}

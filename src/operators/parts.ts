@@ -1,0 +1,12 @@
+import type { Runtime } from '../runtime/runtime.js';
+
+/** Does work on `count` slices in parts, one for each worker thread, and waits for all; their results in order. */
+export function inParts<T>(
+  runtime: Runtime,
+  count: number,
+  work: (from: number, to: number) => Promise<T>,
+): Promise<T[]> {
+  const parts = Math.max(1, Math.min(runtime.lanes.cpu.width, count));
+  const edge = (part: number) => Math.round((count * part) / parts);
+  return Promise.all(Array.from({ length: parts }, (_, part) => work(edge(part), edge(part + 1))));
+}

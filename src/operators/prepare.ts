@@ -1,0 +1,69 @@
+import type { OperatorFunction } from 'rxjs';
+import { type Case, withVolumes } from '../case.js';
+import { parseAxcodes } from '../volume/orientation.js';
+import { allocatePrepared, type Preparation, preparedGrid, preparedVolume } from '../volume/prepare.js';
+import type { Volume } from '../volume/volume.js';
+import type { StepContext } from './define.js';
+import { chooseKeys, geometryKeys, mapCase, volumeOf } from './map.js';
+import type { OrientOptions } from './orient.js';
+import { inParts } from './parts.js';
+import type { ScaleIntensityRangeOptions } from './scaleIntensityRange.js';
+import { respaceSettings, type SpacingOptions } from './spacing.js';
+
+/** The options of neighbouring steps that become one pass; each may be missing. */
+export interface PrepareOptions {
+  readonly orient?: OrientOptions;
+  readonly spacing?: SpacingOptions;
+  readonly scaleIntensityRange?: ScaleIntensityRangeOptions;
+}
+
+/**
+ * `orient`, `spacing` and `scaleIntensityRange` in one pass over the voxels as they are stored, in all worker threads. The same
+ * result to the last bit. Volumes for which one pass is not possible (labels, several channels, sheared affines) go step by
+ * step.
+ */
+export function prepare(options: PrepareOptions, context: StepContext): OperatorFunction<Case, Case> {
+  const { orient, spacing, scaleIntensityRange } = options;
+  const orientation = orient && parseAxcodes(orient.axcodes);
+  return mapCase(context, 'cpu', async (subject) => {
+    const keysOf = (
+      step: { keys?: Parameters<typeof chooseKeys>[1] } | undefined,
+      defaults: readonly string[],
+    ) => (step ? chooseKeys(subject, step.keys, defaults) : []);
+    const oriented = keysOf(orient, geometryKeys);
+    const respaced = keysOf(spacing, geometryKeys);
+    const scaled = keysOf(scaleIntensityRange, ['image']);
+    const made: Record<string, Volume> = {};
+    for (const key of new Set([...oriented, ...respaced, ...scaled])) {
+      const volume = volumeOf(subject, key);
+      const preparation: Preparation = {
+        ...(oriented.includes(key) && { orientation }),
+        ...(spacing && respaced.includes(key) && { spacing: respaceSettings(spacing, volume, key) }),
+        ...(scaled.includes(key) && { intensity: scaleIntensityRange as Preparation['intensity'] }),
+      };
+      made[key] = await prepareVolume(volume, preparation, context);
+    }
+    return withVolumes(subject, made);
+  });
+}
+
+async function prepareVolume(
+  volume: Volume,
+  preparation: Preparation,
+  { runtime }: StepContext,
+): Promise<Volume> {
+  const { orientation, spacing, intensity } = preparation;
+  const onePass = volume.channels === 1 && (spacing || intensity) && preparedGrid(volume, preparation);
+  if (onePass) {
+    const data = allocatePrepared(onePass);
+    await inParts(runtime, onePass.size[2], (from, to) =>
+      runtime.run('prepareSlices', volume, preparation, from, to, data),
+    );
+    return preparedVolume(volume, onePass, data);
+  }
+  let result = volume;
+  if (orientation) result = await runtime.run('reorient', result, orientation);
+  if (spacing) result = await runtime.run('respace', result, spacing);
+  if (intensity) result = await runtime.run('scaleIntensityRange', result, intensity);
+  return result;
+}

@@ -1,0 +1,86 @@
+import { type OperatorFunction, pipe } from 'rxjs';
+import type { Case } from '../case.js';
+import type { AnyOperatorDefinition, StepContext } from '../operators/define.js';
+import { labelsOf } from '../operators/labelsOf.js';
+import { type PrepareOptions, prepare } from '../operators/prepare.js';
+import type { ResolvedStep } from './types.js';
+
+type Step = ResolvedStep<AnyOperatorDefinition>;
+
+/** One step, or neighbouring steps that are done in one pass. */
+export interface Stage {
+  /** The steps' ids, joined with `+`. */
+  readonly id: string;
+  readonly steps: readonly string[];
+  readonly build: (context: StepContext) => OperatorFunction<Case, Case>;
+}
+
+/**
+ * Joins neighbouring steps where one pass gives the same result: `orient`, `spacing` and `scaleIntensityRange` (any two of them or
+ * all, in this order); and `activations` with softmax, `invert` and `asDiscrete` with argmax of the same volume.
+ */
+export function fuseSteps(steps: readonly Step[]): Stage[] {
+  const stages: Stage[] = [];
+  let at = 0;
+  while (at < steps.length) {
+    const count = preparationAt(steps, at) || labellingAt(steps, at) || 1;
+    stages.push(makeStage(steps.slice(at, at + count)));
+    at += count;
+  }
+  return stages;
+}
+
+const preparations = ['orient', 'spacing', 'scaleIntensityRange'];
+
+/** How many steps from `at` on are a preparation; 0 for fewer than two. */
+function preparationAt(steps: readonly Step[], at: number): number {
+  let count = 0;
+  let last = -1;
+  while (at + count < steps.length) {
+    const place = preparations.indexOf(steps[at + count].definition.name);
+    if (place <= last) break;
+    last = place;
+    count++;
+  }
+  return count > 1 ? count : 0;
+}
+
+/** 3 when the steps from `at` on make labels of one volume's logits, else 0. */
+function labellingAt(steps: readonly Step[], at: number): number {
+  const [activations, invert, asDiscrete] = steps.slice(at, at + 3);
+  if (activations?.definition.name !== 'activations' || activations.options['softmax'] !== true) return 0;
+  if (invert?.definition.name !== 'invert' || invert.options['nearestInterp'] === true) return 0;
+  if (asDiscrete?.definition.name !== 'asDiscrete' || asDiscrete.options['argmax'] !== true) return 0;
+  const keys = new Set([activations, invert, asDiscrete].map(keyOf));
+  return keys.size === 1 && !keys.has(undefined) ? 3 : 0;
+}
+
+/** The one volume that a step of the labelling works on; undefined for several. */
+function keyOf({ options }: Step): string | undefined {
+  const keys = options['keys'] ?? 'pred';
+  if (typeof keys === 'string') return keys;
+  return Array.isArray(keys) && keys.length === 1 ? keys[0] : undefined;
+}
+
+function makeStage(steps: readonly Step[]): Stage {
+  const ids = steps.map(({ id }) => id);
+  const one = ({ id, definition, options }: Step, context: StepContext) =>
+    definition.create(options as never, { ...context, id });
+  const stage = { id: ids.join('+'), steps: ids };
+  if (steps.length === 1) return { ...stage, build: (context) => one(steps[0], context) };
+  const [first, second] = steps;
+  if (first.definition.name === 'activations') {
+    const like = second.options['like'] as string;
+    return {
+      ...stage,
+      build: (context) => {
+        const [a, b, c] = steps.map((step) => one(step, context));
+        return labelsOf(keyOf(first) as string, like, pipe(a, b, c), context);
+      },
+    };
+  }
+  const options = Object.fromEntries(
+    steps.map((step) => [step.definition.name, step.options]),
+  ) as PrepareOptions;
+  return { ...stage, build: (context) => prepare(options, context) };
+}

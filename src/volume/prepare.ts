@@ -1,0 +1,176 @@
+import { type IntensityMap, type IntensityRange, intensityMap } from './intensity.js';
+import { axisMap, mapGridAxes, type Orientation, orientationOf } from './orientation.js';
+import { type AxisTaps, planResample, type RespaceSettings, respacedGrid } from './resample.js';
+import { allocate, type Grid, type HistoryStep, type Vec3, type Volume, type VoxelArray } from './volume.js';
+
+/** What is done to an image before a model sees it, in this order; each part may be missing. */
+export interface Preparation {
+  /** See `reorient`. */
+  readonly orientation?: Orientation;
+  /** See `respace`. */
+  readonly spacing?: RespaceSettings;
+  /** See `scaleIntensityRange`. */
+  readonly intensity?: IntensityRange;
+}
+
+/** The result of a preparation without its voxels: where they lie, and the steps that led there. */
+export interface PreparedGrid extends Grid {
+  readonly steps: readonly HistoryStep[];
+}
+
+interface Plan extends PreparedGrid {
+  readonly taps: readonly AxisTaps[];
+  /** Where the first voxel of the reoriented image lies in the file's order, and the steps along its axes. */
+  readonly corner: number;
+  readonly strides: Vec3;
+}
+
+/**
+ * The grid that a preparation leads to, or undefined where it cannot be done in one pass: a respacing that is not along the
+ * axes (a sheared affine), or not trilinear.
+ */
+export function preparedGrid(grid: Grid, preparation: Preparation): PreparedGrid | undefined {
+  return plan(grid, preparation);
+}
+
+function plan({ size, affine }: Grid, { orientation, spacing }: Preparation): Plan | undefined {
+  const steps: HistoryStep[] = [];
+  const fileStrides = [1, size[0], size[0] * size[1]];
+  let oriented: Grid = { size, affine };
+  let corner = 0;
+  let strides = fileStrides;
+  if (orientation) {
+    const map = axisMap(orientationOf(affine), orientation);
+    if (map.axes.some((axis, k) => axis !== k) || map.flips.some((flip) => flip < 0)) {
+      steps.push({ step: 'orient', from: oriented, ...map });
+      oriented = mapGridAxes(oriented, map);
+      strides = map.axes.map((axis, k) => fileStrides[axis] * map.flips[k]);
+      map.axes.forEach((axis, k) => {
+        if (map.flips[k] < 0) corner += fileStrides[axis] * (size[axis] - 1);
+      });
+    }
+  }
+  let result = oriented;
+  let taps: readonly AxisTaps[] | undefined = oriented.size.map(identityTaps);
+  if (spacing) {
+    if (spacing.mode !== 'bilinear') return undefined;
+    const grid = respacedGrid(oriented, spacing);
+    const path = planResample(oriented, grid, spacing.mode, spacing.padding);
+    if (path !== 'same') {
+      taps = path.axes;
+      steps.push({ step: 'resample', from: oriented, padding: spacing.padding });
+      result = grid;
+    }
+  }
+  return taps && { ...result, steps, taps, corner, strides: strides as unknown as Vec3 };
+}
+
+function identityTaps(size: number): AxisTaps {
+  const nearest = Int32Array.from({ length: size }, (_, i) => i);
+  const none = new Float64Array(size);
+  return { low: nearest, high: nearest, lowWeight: none.map(() => 1), highWeight: none, nearest };
+}
+
+/**
+ * Prepares slices `from` up to `to` (along the new z axis) of an image of one channel, in one pass from the voxels as they are stored to
+ * float32 in `out`, the whole result of which only these slices are written. Equal to `reorient`, `respace` and
+ * `scaleIntensityRange` one after the other, to the last bit. `preparedGrid` must not be undefined.
+ */
+export function prepareSlices(
+  volume: Volume,
+  preparation: Preparation,
+  from: number,
+  to: number,
+  out: Float32Array,
+): void {
+  const planned = plan(volume, preparation);
+  if (!planned) throw new RangeError('This preparation cannot be done in one pass.');
+  const { taps, corner, strides, size, steps } = planned;
+  const [x, y, z] = taps;
+  const [nx, ny] = size;
+  const orientedRows = steps.findLast((step) => step.step === 'resample')?.from.size[1] ?? ny;
+  const needed = neededRows(y, orientedRows);
+  const xLow = x.low.map((i) => i * strides[0]);
+  const xHigh = x.high.map((i) => i * strides[0]);
+  const rows = new Float64Array(nx * orientedRows);
+  const slices = [new Float64Array(nx * ny), new Float64Array(nx * ny)];
+  const held = [-1, -1];
+  const sliceAt = (k: number, keep: number): Float64Array => {
+    let place = held.indexOf(k);
+    if (place < 0) {
+      place = held[0] === keep ? 1 : 0;
+      const start = corner + k * strides[2];
+      for (const j of needed) {
+        blendRow(volume.data, start + j * strides[1], xLow, xHigh, x.lowWeight, x.highWeight, rows, j * nx);
+      }
+      blendRows(rows, nx, y, slices[place]);
+      held[place] = k;
+    }
+    return slices[place];
+  };
+  const scale = intensityMap(preparation.intensity);
+  for (let k = from; k < to; k++) {
+    const low = sliceAt(z.low[k], z.high[k]);
+    const high = sliceAt(z.high[k], z.low[k]);
+    blendSlices(low, high, z.lowWeight[k], z.highWeight[k], scale, out, k * nx * ny);
+  }
+}
+
+function neededRows({ low, high }: AxisTaps, count: number): Int32Array {
+  const used = new Uint8Array(count);
+  for (let j = 0; j < low.length; j++) used[low[j]] = used[high[j]] = 1;
+  return Int32Array.from({ length: count }, (_, j) => j).filter((j) => used[j] === 1);
+}
+
+function blendRow(
+  data: VoxelArray,
+  start: number,
+  low: Int32Array,
+  high: Int32Array,
+  lowWeight: Float64Array,
+  highWeight: Float64Array,
+  out: Float64Array,
+  to: number,
+): void {
+  for (let i = 0; i < low.length; i++) {
+    out[to + i] = data[start + low[i]] * lowWeight[i] + data[start + high[i]] * highWeight[i];
+  }
+}
+
+function blendRows(rows: Float64Array, nx: number, y: AxisTaps, out: Float64Array): void {
+  for (let j = 0; j < y.low.length; j++) {
+    const low = y.low[j] * nx;
+    const high = y.high[j] * nx;
+    const lowWeight = y.lowWeight[j];
+    const highWeight = y.highWeight[j];
+    const to = j * nx;
+    for (let i = 0; i < nx; i++) out[to + i] = rows[low + i] * lowWeight + rows[high + i] * highWeight;
+  }
+}
+
+function blendSlices(
+  low: Float64Array,
+  high: Float64Array,
+  lowWeight: number,
+  highWeight: number,
+  { factor, offset, least, most }: IntensityMap,
+  out: Float32Array,
+  to: number,
+): void {
+  for (let i = 0; i < low.length; i++) {
+    // Rounded to float32 in between, as the separate steps are.
+    const value = Math.fround(low[i] * lowWeight + high[i] * highWeight) * factor + offset;
+    out[to + i] = value < least ? least : value > most ? most : value;
+  }
+}
+
+/** The volume that a prepared image is, around its voxels. */
+export function preparedVolume(volume: Volume, grid: PreparedGrid, data: Float32Array): Volume {
+  const { size, affine, steps } = grid;
+  return { ...volume, size, affine, data, kind: 'image', history: [...volume.history, ...steps] };
+}
+
+/** Voxels for a prepared image. */
+export function allocatePrepared({ size }: Grid): Float32Array {
+  return allocate('float32', size[0] * size[1] * size[2]);
+}

@@ -1,0 +1,105 @@
+import { z } from 'zod';
+import { listNames } from '../../errors.js';
+
+/** Three numbers, one for each spatial axis of a tensor [N, C, X, Y, Z] in that order. */
+export type Axes = readonly [number, number, number];
+
+const count = z.int().positive();
+
+/** A number of channels, units or blocks. */
+export const channelCount = count;
+
+/** One whole number for all axes, or three. */
+export const perAxis = z.union([count, z.tuple([count, count, count])]).transform((value): Axes => {
+  return typeof value === 'number' ? [value, value, value] : value;
+});
+
+/** Only 3D networks are built. */
+export const spatialDims = z.literal(3).default(3);
+
+/** Training alone uses these options of normalizations. */
+const training = { momentum: z.number().nullable().optional() };
+const eps = z.number().positive().default(1e-5);
+
+const norms = {
+  instance: z.strictObject({
+    affine: z.boolean().default(false),
+    track_running_stats: z.boolean().default(false),
+    eps,
+    ...training,
+  }),
+  batch: z.strictObject({
+    affine: z.boolean().default(true),
+    // Without them, a batch would be normalized by its own statistics at inference too.
+    track_running_stats: z.literal(true).default(true),
+    eps,
+    ...training,
+  }),
+  group: z.strictObject({ num_groups: count, affine: z.boolean().default(true), eps }),
+};
+
+/** `inplace` saves memory in PyTorch; the numbers are the same. */
+const inplace = { inplace: z.boolean().optional() };
+const alpha = z.number().default(1);
+
+const acts = {
+  relu: z.strictObject(inplace),
+  leakyrelu: z.strictObject({ negative_slope: z.number().default(0.01), ...inplace }),
+  // `init` is where training begins.
+  prelu: z.strictObject({ num_parameters: count.default(1), init: z.number().optional() }),
+  elu: z.strictObject({ alpha, ...inplace }),
+  celu: z.strictObject({ alpha, ...inplace }),
+  selu: z.strictObject(inplace),
+  relu6: z.strictObject(inplace),
+  gelu: z.strictObject({}),
+  sigmoid: z.strictObject({}),
+  tanh: z.strictObject({}),
+  swish: z.strictObject({ alpha }),
+  mish: z.strictObject(inplace),
+};
+
+type Choice<Table extends Record<string, z.ZodType>> = {
+  [Name in keyof Table]: { readonly kind: Name } & z.output<Table[Name]>;
+}[keyof Table];
+
+/** A normalization, its options filled in with PyTorch's defaults. */
+export type Norm = Choice<typeof norms>;
+/** An activation, its options filled in with PyTorch's defaults. */
+export type Act = Choice<typeof acts>;
+
+/** What MONAI writes as `"batch"` or `["group", { "num_groups": 4 }]`; letter case does not matter. */
+function choiceOf<Table extends Record<string, z.ZodType>>(table: Table) {
+  const written = z.union([
+    z.string(),
+    z.tuple([z.string()]),
+    z.tuple([z.string(), z.record(z.string(), z.unknown())]),
+  ]);
+  return written.transform((value, context): Choice<Table> => {
+    const [name, options = {}] = typeof value === 'string' ? [value] : value;
+    const kind = name.toLowerCase();
+    if (!Object.hasOwn(table, kind)) {
+      const names = listNames(Object.keys(table), 'or');
+      context.addIssue({ code: 'custom', message: names, input: value });
+      return z.NEVER;
+    }
+    const parsed = table[kind].safeParse(options, { reportInput: true });
+    if (!parsed.success) {
+      for (const issue of parsed.error.issues) {
+        const path = issue.path.length > 0 ? `${issue.path.join('.')}: ` : '';
+        const message = `"${kind}" with options that fit it (${path}${issue.message})`;
+        context.addIssue({ code: 'custom', message, input: value });
+      }
+      return z.NEVER;
+    }
+    return { kind, ...(parsed.data as object) } as Choice<Table>;
+  });
+}
+
+export const norm = choiceOf(norms);
+export const act = choiceOf(acts);
+
+/** Dropout does nothing at inference, whatever its form: a probability, or a kind with options. */
+export const dropout = z
+  .union([z.number().min(0).max(1), z.tuple([z.string(), z.record(z.string(), z.unknown())])])
+  .nullable()
+  .optional();

@@ -34,6 +34,13 @@ export function lineProgress(output: Output): Progress {
   };
 }
 
+/** Events whose line stays on a terminal, and its color. */
+const lasting: Partial<Record<RunEvent['event'], 'reset' | 'red' | 'yellow'>> = {
+  start: 'reset',
+  caseFailed: 'red',
+  warning: 'yellow',
+};
+
 /** A few lines at the foot of the terminal, drawn anew five times a second. */
 export function liveProgress(output: Output, runtime: Runtime): Progress {
   const tally = new Tally();
@@ -56,11 +63,11 @@ export function liveProgress(output: Output, runtime: Runtime): Progress {
   return {
     onEvent(event) {
       tally.count(event);
-      const line =
-        event.event === 'caseFailed' || event.event === 'warning' ? lineOf(event, tally) : undefined;
+      const color = lasting[event.event];
+      const line = color && lineOf(event, tally);
       if (!line) return;
       erase();
-      output.write(`${paint(event.event === 'warning' ? 'yellow' : 'red', line)}\n`);
+      output.write(`${paint(color, line)}\n`);
       draw();
     },
     end() {
@@ -130,7 +137,7 @@ function lineOf(event: RunEvent, tally: Tally): string | undefined {
   const position = `[${tally.skipped + tally.ended}/${tally.total}]`;
   switch (event.event) {
     case 'start':
-      return `${event.pipeline}: ${event.cases} case(s), ${event.inFlight} at once, device ${event.device}, into ${event.output}`;
+      return `${event.pipeline}: ${event.cases} case(s), ${event.inFlight} at once, device ${event.device}${event.deviceNote ? ` (${event.deviceNote})` : ''}, into ${event.output}`;
     case 'caseSkipped':
       return `${position} ${event.case}: skipped, ${event.reason}`;
     case 'caseStart':

@@ -6,7 +6,10 @@ export type RunEvent =
       readonly output: string;
       readonly cases: number;
       readonly inFlight: number;
+      /** The device that runs models; as it was asked for where no step has a model. */
       readonly device: string;
+      /** Why it was picked, and what of the models it leaves to the CPU. */
+      readonly deviceNote?: string;
       /** The steps and sinks in order. */
       readonly steps: readonly string[];
     }

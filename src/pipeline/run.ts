@@ -139,7 +139,7 @@ async function streamAll(
   const begin = new Date();
   const start = performance.now();
   const seconds = () => (performance.now() - start) / 1000;
-  const { inFlight: wished, seed, device } = pipeline.runtime;
+  const { inFlight: wished, seed } = pipeline.runtime;
   const inFlight = wished === 'auto' ? defaultInFlight : wished;
   const identity = fingerprint(
     describePipeline(pipeline).steps,
@@ -164,7 +164,8 @@ async function streamAll(
     output,
     cases: items.length,
     inFlight,
-    device,
+    device: runtime.device,
+    deviceNote: runtime.deviceNote,
     steps: [...stages, ...sinks].map(({ id }) => id),
   });
   const todo: { item: SourceItem; reason?: string }[] = [];

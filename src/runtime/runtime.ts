@@ -1,5 +1,6 @@
 import { Piscina } from 'piscina';
 import { DataError, messageOf, VoxError } from '../errors.js';
+import { chooseDevice, type DeviceChoice } from './devices.js';
 import { Lane } from './lane.js';
 import { processors } from './machine.js';
 import { findModel, type ModelFiles } from './models.js';
@@ -11,8 +12,13 @@ export type LaneName = 'io' | 'cpu' | 'device';
 
 /** The machine as operators see it. */
 export interface Runtime {
-  /** Which device runs models: `auto`, `cpu`, `webgpu`, `cuda:0,1`, … */
+  /**
+   * Which device runs models: `cpu`, `webgpu`, `cuda:0,1`, …; as it was asked for (`auto`) until the first model is
+   * loaded, then the one that was picked.
+   */
   readonly device: string;
+  /** Why that device was picked, and what of the models it leaves to the CPU: a clause. Nothing before there is a model. */
+  readonly deviceNote: string | undefined;
   /** Waits for a place on a lane, holds it while `work` runs, and gives it back. */
   on<T>(lane: LaneName, work: () => Promise<T>): Promise<T>;
   /** Runs a task of `runtime/tasks.ts` in a worker thread. Voxels on SharedArrayBuffers are not copied. */
@@ -63,14 +69,28 @@ export function createRuntime(settings: RuntimeSettings = {}): Runtime {
   const lanes = { io: new Lane(2), cpu: new Lane(workers), device: new Lane(1) };
   const models = new Map<string, { loading: Promise<ModelFiles & { model: LoadedModel }>; users: number }>();
   const loaded = new Map<string, string>();
+  let choice: Promise<DeviceChoice> | undefined;
+  let chosen: DeviceChoice = { device: settings.device ?? 'auto' };
+  const partlyOnCpu = new Set<string>();
   const load = async (name: string) => {
     const files = await findModel(name, settings.modelFolders);
+    choice ??= chooseDevice(chosen.device);
+    chosen = await choice;
+    const model = await loadModel(files.file, chosen.device);
     loaded.set(files.card.name, files.sha256);
-    return { ...files, model: await loadModel(files.file, settings.device ?? 'auto') };
+    if (model.partlyOnCpu) partlyOnCpu.add(files.card.name);
+    return { ...files, model };
   };
   let pool: Piscina | undefined;
   return {
-    device: settings.device ?? 'auto',
+    get device() {
+      return chosen.device;
+    },
+    get deviceNote() {
+      const notes = chosen.reason ? [chosen.reason] : [];
+      for (const name of partlyOnCpu) notes.push(`some operations of ${name} run on the CPU`);
+      return notes.join('; ') || undefined;
+    },
     lanes,
     on: (lane, work) => lanes[lane].run(work),
     async run(name, ...args) {

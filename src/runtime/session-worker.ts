@@ -17,7 +17,9 @@ import {
 export interface SessionSetup {
   /** The ONNX file. */
   readonly file: string;
-  /** Execution providers in ONNX Runtime's terms. */
+  /** The execution provider that is to run the model. */
+  readonly provider: string;
+  /** It and those it leans on, in ONNX Runtime's terms. */
   readonly providers: readonly ort.InferenceSession.ExecutionProviderConfig[];
   /** Threads inside the session. */
   readonly threads: number;
@@ -74,7 +76,7 @@ export type SessionRequest =
   | { readonly kind: 'infer'; readonly job: InferenceJob };
 
 export type SessionReply =
-  | { readonly kind: 'ready'; readonly shape: ModelShape }
+  | { readonly kind: 'ready'; readonly shape: ModelShape; readonly partlyOnCpu: boolean }
   | { readonly kind: 'probed'; readonly dims: readonly number[] }
   | { readonly kind: 'done'; readonly seconds: number }
   | { readonly kind: 'failed'; readonly message: string };
@@ -83,15 +85,9 @@ async function serve(port: NonNullable<typeof parentPort>, setup: SessionSetup):
   const reply = (message: SessionReply) => port.postMessage(message);
   let session: ort.InferenceSession;
   try {
-    session = await ort.InferenceSession.create(setup.file, {
-      executionProviders: setup.providers,
-      intraOpNumThreads: setup.threads,
-      interOpNumThreads: 1,
-      executionMode: 'sequential',
-      graphOptimizationLevel: 'all',
-      logSeverityLevel: 3,
-    });
-    reply({ kind: 'ready', shape: shapeOf(session) });
+    const created = await createSession(setup);
+    session = created.session;
+    reply({ kind: 'ready', shape: shapeOf(session), partlyOnCpu: created.partlyOnCpu });
   } catch (error) {
     reply({ kind: 'failed', message: messageOf(error) });
     port.close();
@@ -106,6 +102,30 @@ async function serve(port: NonNullable<typeof parentPort>, setup: SessionSetup):
       reply({ kind: 'failed', message: messageOf(error) });
     }
   });
+}
+
+/** Creates a session, and finds out whether a GPU's provider leaves operations to the CPU, which ONNX Runtime does in silence. */
+async function createSession({ file, provider, providers, threads }: SessionSetup) {
+  const create = (extra?: object) =>
+    ort.InferenceSession.create(file, {
+      executionProviders: providers,
+      intraOpNumThreads: threads,
+      interOpNumThreads: 1,
+      executionMode: 'sequential',
+      graphOptimizationLevel: 'all',
+      // A refusal to leave operations to the CPU is expected, and not to be logged.
+      logSeverityLevel: extra ? 4 : 3,
+      ...extra,
+    });
+  if (provider !== 'cpu') {
+    try {
+      const extra = { session: { disable_cpu_ep_fallback: '1' } };
+      return { session: await create({ extra }), partlyOnCpu: false };
+    } catch (error) {
+      if (!/assigned to the default CPU EP/.test(messageOf(error))) throw error;
+    }
+  }
+  return { session: await create(), partlyOnCpu: provider !== 'cpu' };
 }
 
 function shapeOf(session: ort.InferenceSession): ModelShape {

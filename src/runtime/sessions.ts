@@ -1,8 +1,8 @@
 import { Worker } from 'node:worker_threads';
-import type { InferenceSession } from 'onnxruntime-node';
-import { listNames, ModelError, OptionError, show } from '../errors.js';
+import { listNames, ModelError, show } from '../errors.js';
 import { allocate, type Vec3, type Volume, voxelCount } from '../volume/volume.js';
 import { type ModelAxes, planWindows, type WindowSettings, windowWeights } from '../volume/windows.js';
+import { parseDevice, providerConfig } from './devices.js';
 import { processors } from './machine.js';
 import {
   Control,
@@ -22,23 +22,18 @@ const mostCpuSessions = 8;
  * per second than one session with all threads (see docs/performance.md); on others one per device.
  */
 export function sessionSetups(file: string, device: string): SessionSetup[] {
-  const [provider, ids] = device.split(':');
-  const name = provider === 'auto' ? 'cpu' : provider;
-  if (name === 'cpu') {
+  const { provider, numbers } = parseDevice(device);
+  if (provider === 'cpu') {
     const sessions = Math.min(processors, mostCpuSessions);
     const threads = Math.max(1, Math.floor(processors / sessions));
-    return Array.from({ length: sessions }, () => ({ file, providers: ['cpu'], threads }));
+    return Array.from({ length: sessions }, () => ({ file, provider, providers: [provider], threads }));
   }
-  const known = ['cuda', 'tensorrt', 'webgpu', 'coreml', 'dml'];
-  if (!known.includes(name)) {
-    throw new OptionError(
-      `The device is "${device}", but it must be auto, cpu, ${known.join(', ')}, with device numbers behind a colon where there are several (cuda:0,1).`,
-    );
-  }
-  const numbers = (ids ?? '0').split(',').map(Number);
-  return numbers.map((deviceId) => ({
+  // What TensorRT does not take, CUDA does.
+  const providers = provider === 'tensorrt' ? ['tensorrt', 'cuda'] : [provider];
+  return numbers.map((number) => ({
     file,
-    providers: [{ name, deviceId } as InferenceSession.ExecutionProviderConfig],
+    provider,
+    providers: providers.map((name) => providerConfig(name, number)),
     threads: 1,
   }));
 }
@@ -48,6 +43,8 @@ export interface LoadedModel {
   readonly shape: ModelShape;
   /** How many session threads work on a volume together. */
   readonly sessions: number;
+  /** On a GPU: some operations run on the CPU, because the provider does not take them. */
+  readonly partlyOnCpu: boolean;
   /**
    * The channels that the model gives for windows of `roiSize` voxels and `channels` channels. Found by running it once
    * on zeros. Throws ModelError when it does not take such windows, or does not give an output of their size.
@@ -59,19 +56,20 @@ export interface LoadedModel {
   close(): Promise<void>;
 }
 
-/** Loads a model into one thread per session. Throws ModelError when it cannot be loaded. */
+/** Loads a model into one thread per session of a device (see `parseDevice`). Throws ModelError when it cannot be loaded. */
 export async function loadModel(file: string, device: string): Promise<LoadedModel> {
   const threads: SessionThread[] = [];
-  let shape: ModelShape;
+  let ready: ReadyReply;
   try {
     for (const setup of sessionSetups(file, device)) threads.push(new SessionThread(setup));
-    const shapes = await Promise.all(threads.map((thread) => thread.ready));
-    shape = shapes[0];
+    const replies = await Promise.all(threads.map((thread) => thread.ready));
+    ready = replies[0];
   } catch (error) {
     await Promise.all(threads.map((thread) => thread.close()));
     throw error;
   }
-  const onCpu = threads.length > 1 || device === 'cpu' || device === 'auto';
+  const { shape, partlyOnCpu } = ready;
+  const onCpu = device === 'cpu';
   checkShape(file, shape);
   const known = new Map<string, Promise<number>>();
   const outputChannels = (roiSize: Vec3, channels: number, axes: ModelAxes) => {
@@ -83,6 +81,7 @@ export async function loadModel(file: string, device: string): Promise<LoadedMod
   return {
     shape,
     sessions: threads.length,
+    partlyOnCpu,
     outputChannels,
     async infer(volume, axes, settings, batch) {
       const { size } = volume;
@@ -159,9 +158,20 @@ async function probe(
   return reply.dims[1];
 }
 
+/** What a failing model is told as: on a GPU with the provider's name, for another one may run it. */
+function modelFault({ file, provider }: SessionSetup, message: string): ModelError {
+  if (provider === 'cpu') return new ModelError(`The model ${file} failed: ${message}`);
+  return new ModelError(
+    `The model ${file} failed on ${provider}: ${message.trim().replace(/\.$/, '')}. Nothing was run on another device in its ` +
+      `place: give --device cpu, or a form of the model whose operations ${provider} has.`,
+  );
+}
+
+type ReadyReply = Extract<SessionReply, { kind: 'ready' }>;
+
 /** A worker thread that holds one session and answers one request at a time. */
 class SessionThread {
-  readonly ready: Promise<ModelShape>;
+  readonly ready: Promise<ReadyReply>;
   readonly #worker: Worker;
   #pending: { resolve: (reply: SessionReply) => void; reject: (error: Error) => void } | undefined;
   #ended: Error | undefined;
@@ -171,8 +181,7 @@ class SessionThread {
     this.#worker.on('message', (reply: SessionReply) => {
       const pending = this.#pending;
       this.#pending = undefined;
-      if (reply.kind === 'failed')
-        pending?.reject(new ModelError(`The model ${setup.file} failed: ${reply.message}`));
+      if (reply.kind === 'failed') pending?.reject(modelFault(setup, reply.message));
       else pending?.resolve(reply);
     });
     const end = (why: string) => {
@@ -186,7 +195,7 @@ class SessionThread {
       this.#worker.unref();
       if (reply.kind !== 'ready')
         throw new ModelError(`The session answered "${reply.kind}" when it started.`);
-      return reply.shape;
+      return reply;
     });
   }
 

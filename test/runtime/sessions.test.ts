@@ -1,0 +1,95 @@
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { ModelError } from '#src/errors.js';
+import { Graph } from '#src/onnx/graph.js';
+import { writeModel } from '#src/onnx/model-file.js';
+import { floats } from '#src/onnx/tensor.js';
+import { processors } from '#src/runtime/machine.js';
+import { createRuntime } from '#src/runtime/runtime.js';
+import { sessionSetups } from '#src/runtime/sessions.js';
+import { temporaryFolder } from '../e2e/harness.js';
+
+const swiftShader = '/usr/lib/chromium/vk_swiftshader_icd.json';
+/** A test on the software Vulkan driver of Debian's chromium; skipped where it is not installed. */
+const swiftShaderTest =
+  existsSync(swiftShader) && existsSync('/usr/lib/x86_64-linux-gnu/libvulkan.so.1') ? test : test.skip;
+process.env.VK_DRIVER_FILES = swiftShader;
+
+/** A model file whose one channel goes through a 3x3x3 convolution, or its transpose, and one more operation. */
+function modelFile(convolution: 'Conv' | 'ConvTranspose', last: string): string {
+  const graph = new Graph();
+  const image = graph.addInput('image', 'float32', ['n', 1, 'x', 'y', 'z']);
+  const weight = graph.addConstant('weight', floats([1, 1, 3, 3, 3], new Float32Array(27).fill(1)));
+  const features = graph.addNode(convolution, [image, weight], { pads: [1, 1, 1, 1, 1, 1] });
+  graph.addOutput(graph.addNode(last, [features]), 'float32', ['n', 1, 'x', 'y', 'z']);
+  const file = join(temporaryFolder(), 'small.onnx');
+  writeFileSync(file, writeModel(graph));
+  return file;
+}
+
+test('a CPU gets one session per processor, up to eight, and all processors; a GPU one session per device', () => {
+  const onCpu = sessionSetups('m.onnx', 'cpu');
+  assert.is(onCpu.length, Math.min(processors, 8));
+  assert.ok(onCpu.every(({ threads }) => threads === Math.max(1, Math.floor(processors / onCpu.length))));
+  assert.equal(
+    sessionSetups('m.onnx', 'cuda:0,2').map(({ providers }) => providers),
+    [[{ name: 'cuda', deviceId: 0 }], [{ name: 'cuda', deviceId: 2 }]],
+  );
+  assert.equal(sessionSetups('m.onnx', 'webgpu')[0].providers, ['webgpu']);
+});
+
+test('TensorRT leaves what it does not take to CUDA', () => {
+  assert.equal(sessionSetups('m.onnx', 'tensorrt:1')[0].providers, [
+    { name: 'tensorrt', deviceId: 1 },
+    { name: 'cuda', deviceId: 1 },
+  ]);
+});
+
+swiftShaderTest('a model runs on WebGPU, and the runtime says on what', async () => {
+  const runtime = createRuntime({ device: 'webgpu', workers: 1 });
+  const { model } = await runtime.model(modelFile('Conv', 'Relu'));
+  assert.is(await model.outputChannels([4, 5, 6], 1, 'xyz'), 1);
+  assert.is(model.partlyOnCpu, false);
+  assert.is(runtime.device, 'webgpu');
+  assert.is(runtime.deviceNote, 'a software driver, slower than cpu');
+  await runtime.close();
+});
+
+swiftShaderTest('operations that a GPU leaves to the CPU are told', async () => {
+  const runtime = createRuntime({ device: 'webgpu', workers: 1 });
+  const { model } = await runtime.model(modelFile('Conv', 'Shrink'));
+  assert.is(await model.outputChannels([4, 5, 6], 1, 'xyz'), 1);
+  assert.is(model.partlyOnCpu, true);
+  assert.match(runtime.deviceNote ?? '', /; some operations of small run on the CPU$/);
+  await runtime.close();
+});
+
+swiftShaderTest(
+  'a model that fails on a GPU is an error that names the provider and what to do',
+  async () => {
+    const runtime = createRuntime({ device: 'webgpu', workers: 1 });
+    const file = modelFile('ConvTranspose', 'Relu');
+    const { model } = await runtime.model(file);
+    const error = await model.outputChannels([4, 4, 4], 1, 'xyz').catch((fault) => fault);
+    assert.instance(error, ModelError);
+    assert.ok(error.message.startsWith(`The model ${file} failed on webgpu: `), error.message);
+    assert.match(
+      error.message,
+      /ConvTranspose.*Nothing was run on another device in its place: give --device cpu/,
+    );
+    await runtime.close();
+  },
+);
+
+test('on the CPU a model runs in full, and there is nothing to add', async () => {
+  const runtime = createRuntime({ device: 'cpu', workers: 1 });
+  const { model } = await runtime.model(modelFile('ConvTranspose', 'Relu'));
+  assert.is(await model.outputChannels([4, 4, 4], 1, 'xyz'), 1);
+  assert.is(runtime.device, 'cpu');
+  assert.is(runtime.deviceNote, undefined);
+  await runtime.close();
+});
+
+test.run();

@@ -18,6 +18,9 @@ export interface Case {
   readonly labelNames?: Readonly<Record<number, string>>;
 }
 
+/** What is left of a case that ended well. */
+export type FinishedCase = Pick<Case, 'id' | 'metrics' | 'timings'>;
+
 /** A case that holds nothing yet but its name and files. */
 export function makeCase(fields: Pick<Case, 'id'> & Partial<Case>): Case {
   return { files: {}, volumes: {}, metrics: {}, timings: {}, ...fields };

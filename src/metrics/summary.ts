@@ -179,11 +179,16 @@ const heads = ['', 'n', 'mean', '95 % CI', 'std', 'median', '25 to 75 %', 'min',
 export function summaryTable(summary: Summary): string {
   if (Object.keys(summary.metrics).length === 0) return '';
   const lines = Object.entries(summary.metrics).map(([column, found]) => tableLine(column, found));
+  return [...alignColumns([heads, ...lines]), ...summaryNotes(summary)].join('\n');
+}
+
+/** Sentences on what a summary left out or counted as worst, and on the labels that were missed. */
+export function summaryNotes(summary: Summary): string[] {
   const notes = Object.entries(summary.metrics).flatMap(([column, found]) => oddNotes(column, found));
   for (const [label, cases] of Object.entries(summary.missed)) {
     notes.push(`${label} was missed in ${cases.length} of ${summary.cases} cases: ${listSome(cases)}.`);
   }
-  return [...alignColumns([heads, ...lines]), ...notes].join('\n');
+  return notes;
 }
 
 function tableLine(column: string, found: ColumnSummary): string[] {

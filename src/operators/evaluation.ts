@@ -123,7 +123,7 @@ function meanOfDefined(values: readonly number[]): number {
 const storedVolumes = new WeakMap<Volume, Promise<Volume>>();
 
 /** A volume as it is in its file: the volume itself, or when steps have changed it, read anew. */
-function storedVolume(
+export function storedVolume(
   subject: Case,
   key: string,
   volume: Volume,

@@ -1,7 +1,7 @@
 import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'csv-stringify/sync';
-import type { Case } from '../case.js';
+import type { Case, FinishedCase } from '../case.js';
 import { writeFileAside } from '../formats/files.js';
 import type { MetricsRow } from '../metrics/summary.js';
 import { columnsOf } from '../sinks/rows.js';
@@ -41,12 +41,17 @@ export class Records {
     return this.order.flatMap((id) => this.#failures.filter((failure) => failure.case === id));
   }
 
-  /** The metrics of the cases that ended well, in dataset order. */
-  metrics(): MetricsRow[] {
+  /** The cases that ended well, in dataset order. */
+  finished(): FinishedCase[] {
     return this.order.flatMap((id) => {
       const done = this.#done.get(id);
-      return done ? [{ case: id, metrics: done.metrics }] : [];
+      return done ? [{ id, ...done }] : [];
     });
+  }
+
+  /** The metrics of the cases that ended well, in dataset order. */
+  metrics(): MetricsRow[] {
+    return this.finished().map(({ id, metrics }) => ({ case: id, metrics }));
   }
 
   /** Writes the files whole, in dataset order. */

@@ -269,6 +269,7 @@ async function streamAll(
     ...counts,
   });
   for (const outcome of closing) if (outcome.status === 'rejected') throw outcome.reason;
+  for (const { sink } of sinks) await sink.finish?.(records.finished());
   onEvent({ event: 'end', ...counts, seconds: wall, lanes });
   return { ...counts, failures, metrics: records.metrics() };
 }

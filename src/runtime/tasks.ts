@@ -1,5 +1,6 @@
 import { readVolume } from '../formats/index.js';
 import { writeNifti } from '../formats/writeNifti.js';
+import { drawCase } from '../report/draw.js';
 import { argmax, sigmoid, softmax, threshold } from '../volume/classes.js';
 import { cropOrPad, foregroundBox } from '../volume/crop.js';
 import { fillHoles } from '../volume/fillHoles.js';
@@ -23,6 +24,7 @@ export const tasks = {
   countComponents,
   countOverlaps,
   cropOrPad,
+  drawCase,
   fillHoles,
   foregroundBox,
   foregroundExtent,

@@ -1,6 +1,6 @@
 import { concatMap, type OperatorFunction } from 'rxjs';
 import type { z } from 'zod';
-import type { Case } from '../case.js';
+import type { Case, FinishedCase } from '../case.js';
 import type { OptionTypes } from '../operators/define.js';
 import { defaultRuntime, type Runtime } from '../runtime/runtime.js';
 
@@ -14,6 +14,11 @@ export interface Sink {
   files?(subject: Case): readonly string[];
   /** Ends the sink; `order` has the ids of all cases in dataset order. */
   close?(order: readonly string[]): Promise<void>;
+  /**
+   * Comes last, when all sinks are closed and the run's own files are written, for a sink that reads what they hold;
+   * `done` has the cases that ended well, in this run or an earlier one, in dataset order.
+   */
+  finish?(done: readonly FinishedCase[]): Promise<void>;
 }
 
 /** What a sink gets besides its options. */

@@ -1,0 +1,211 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { writeAside } from '../formats/aside.js';
+import { writeFileAside } from '../formats/files.js';
+import { readVolume } from '../formats/index.js';
+import { writeNifti } from '../formats/writeNifti.js';
+import { voxelVolume } from '../volume/affine.js';
+import { countOverlaps } from '../volume/overlap.js';
+import { quantileOf } from '../volume/quantile.js';
+import { resampleTo } from '../volume/resample.js';
+import {
+  middleOf,
+  type PlaneName,
+  planeNames,
+  planeThrough,
+  sampleSlice,
+  sliceOf,
+} from '../volume/slices.js';
+import { allocate, channelsOf, type Grid, type Vec3, type Volume } from '../volume/volume.js';
+import { outlinePath } from './outline.js';
+import { encodeGreyPng } from './png.js';
+
+/** Colours of contours, from the palette of Okabe and Ito, which the colour-blind can tell apart. */
+export const contourColours = { prediction: '#E69F00', reference: '#56B4E9' } as const;
+
+/** The two masks of a case. */
+export type MaskName = keyof typeof contourColours;
+
+export const maskNames: readonly MaskName[] = ['prediction', 'reference'];
+
+/** Values shown as black and as white. */
+export type GreyWindow = readonly [number, number];
+
+/** What to make pictures of. */
+export interface DrawRequest {
+  readonly case: string;
+  /** The folder to write to. */
+  readonly folder: string;
+  /** The image: a file to read, or a volume where there is none. */
+  readonly image?: string | Volume;
+  readonly prediction?: Volume;
+  /** Compared with the prediction on the prediction's grid; resampled to it (nearest voxel) where it lies on another. */
+  readonly reference?: Volume;
+  readonly labelNames?: Readonly<Record<number, string>>;
+  /** Default: -160 to 240 HU for what looks like a CT, else the 1st to the 99th percentile of the slices. */
+  readonly window?: GreyWindow;
+}
+
+/** What a report knows of a case besides its metrics: `case.json` in the case's folder of the report. */
+export interface CaseNote {
+  readonly case: string;
+  /** The slices; none when the case has neither an image nor masks. */
+  readonly planes: readonly {
+    readonly name: PlaneName;
+    readonly mm: readonly [number, number];
+  }[];
+  /** The image file, for the view in 3D; null when there is none. */
+  readonly image: string | null;
+  /** Whether the slices have a picture of the image. */
+  readonly grey: boolean;
+  readonly masks: readonly MaskName[];
+  readonly window: GreyWindow | null;
+  /** Volumes in mL; null where there is no such mask. */
+  readonly labels: readonly {
+    readonly name: string;
+    readonly prediction: number | null;
+    readonly reference: number | null;
+  }[];
+}
+
+/** The most pixels along a side of a picture. */
+const mostPixels = 512;
+
+/** The soft-tissue window of CT, in HU. */
+const softTissue: GreyWindow = [-160, 240];
+
+/** The files of a case's pictures, inside its folder. */
+export function pictureFiles(note: Pick<CaseNote, 'grey' | 'masks'>): string[] {
+  return [
+    ...planeNames.flatMap((plane) => [
+      ...(note.grey ? [`${plane}.png`] : []),
+      ...note.masks.map((mask) => `${plane}-${mask}.svg`),
+    ]),
+    ...note.masks.map((mask) => `${mask}.nii.gz`),
+    'case.json',
+  ];
+}
+
+/**
+ * Draws a case: slices of its image in three planes through the middle of the reference (of the prediction, where there is
+ * none), as PNG at the resolution of the masks, and the outlines of the masks, as SVG to lie over them. The masks are
+ * kept as NIfTI for the view in 3D, and `case.json` says what there is.
+ *
+ * @throws DataError when the image cannot be read or a file cannot be written.
+ */
+export async function drawCase(request: DrawRequest): Promise<void> {
+  const { folder, prediction, labelNames } = request;
+  await mkdir(folder, { recursive: true });
+  const image =
+    typeof request.image === 'string'
+      ? await readVolume(request.image, { kind: 'image', nonFinite: true })
+      : request.image;
+  const grid: Grid | undefined = prediction ?? request.reference ?? image;
+  const reference = request.reference && grid && resampleTo(request.reference, grid, 'nearest', 'zeros');
+  const masks = { prediction: prediction && flatten(prediction), reference: reference && flatten(reference) };
+  const present = maskNames.filter((name) => masks[name]);
+  const planes = grid ? planesOf(grid, masks.reference, masks.prediction) : [];
+
+  const slices = planes.map((plane) => {
+    const columns = Math.min(plane.width, mostPixels);
+    const rows = Math.min(plane.height, mostPixels);
+    const values = image && grid && sampleSlice(image, grid, plane, columns, rows);
+    return { plane, columns, rows, values };
+  });
+  const window = request.window ?? windowOf(slices.flatMap(({ values }) => (values ? [values] : [])));
+  for (const { plane, columns, rows, values } of slices) {
+    const file = (name: string) => join(folder, `${plane.name}${name}`);
+    if (values && window) {
+      const png = encodeGreyPng(greyOf(values, window), columns, rows);
+      await writeAside(file('.png'), (temporary) => writeFile(temporary, png));
+    }
+    for (const name of present) {
+      const { data } = masks[name]!;
+      const path = outlinePath(sliceOf(data, grid!.size, plane), plane.width, plane.height);
+      await writeFileAside(file(`-${name}.svg`), contourSvg(path, plane.width, plane.height, name));
+    }
+  }
+  for (const name of present) await writeNifti(join(folder, `${name}.nii.gz`), masks[name]!);
+  const note: CaseNote = {
+    case: request.case,
+    planes: planes.map(({ name, mm }) => ({ name, mm })),
+    image: typeof request.image === 'string' ? request.image : null,
+    grey: image !== undefined,
+    masks: present,
+    window: window ?? null,
+    labels: labelVolumes(prediction, reference, labelNames),
+  };
+  await writeFileAside(join(folder, 'case.json'), `${JSON.stringify(note)}\n`);
+}
+
+function planesOf(grid: Grid, ...masks: (Volume | undefined)[]) {
+  let middle: Vec3 | undefined;
+  for (const mask of masks) middle ??= mask && middleOf(mask.data, mask.size);
+  const at = middle ?? (grid.size.map((n) => Math.floor(n / 2)) as unknown as Vec3);
+  return planeNames.map((name) => planeThrough(grid, name, at));
+}
+
+/** A label map of one channel; of several masks, one that has another number for each combination of them. */
+function flatten(labels: Volume): Volume {
+  if (labels.channels === 1) return labels;
+  const channels = channelsOf(labels);
+  const data = allocate('uint32', channels[0].length);
+  channels.forEach((mask, channel) => {
+    for (let i = 0; i < data.length; i++) if (mask[i] !== 0) data[i] += 2 ** channel;
+  });
+  return { ...labels, data, channels: 1 };
+}
+
+function labelVolumes(
+  prediction: Volume | undefined,
+  reference: Volume | undefined,
+  names: Readonly<Record<number, string>> = {},
+): CaseNote['labels'] {
+  const ml = (volume: Volume | undefined) => {
+    if (!volume) return undefined;
+    const unit = voxelVolume(volume.affine) / 1000;
+    return new Map([...countOverlaps(volume, volume)].map(([label, { both }]) => [label, both * unit]));
+  };
+  const found = { prediction: ml(prediction), reference: ml(reference) };
+  const numbers = new Set<number>(Object.keys(names).map(Number));
+  for (const volumes of [found.prediction, found.reference]) {
+    for (const label of volumes?.keys() ?? []) numbers.add(label);
+  }
+  const several = ((prediction ?? reference)?.channels ?? 1) > 1;
+  return [...numbers]
+    .filter((label) => several || label !== 0)
+    .sort((a, b) => a - b)
+    .map((label) => ({
+      name: names[label] ?? String(label),
+      prediction: found.prediction ? (found.prediction.get(label) ?? 0) : null,
+      reference: found.reference ? (found.reference.get(label) ?? 0) : null,
+    }));
+}
+
+function windowOf(slices: readonly Float64Array[]): GreyWindow | undefined {
+  if (slices.length === 0) return undefined;
+  const finite = slices.flatMap((values) => [...values.filter(Number.isFinite)]);
+  const sorted = Float64Array.from(finite).sort();
+  // Only CT has such low values: air is -1000 HU.
+  if (sorted.length > 0 && sorted[0] <= -500) return softTissue;
+  const [low, high] = [quantileOf(sorted, 0.01), quantileOf(sorted, 0.99)];
+  return high > low ? [low, high] : [low || 0, (low || 0) + 1];
+}
+
+function greyOf(values: Float64Array, [low, high]: GreyWindow): Uint8Array {
+  // What is outside the image or no number is black.
+  return Uint8Array.from(values, (value) =>
+    Math.round(Math.min(Math.max((value - low) / (high - low), 0), 1) * 255 || 0),
+  );
+}
+
+/** The reference's line is wider and lies below, so that where the two agree both are seen. */
+const lineWidths = { prediction: 1.25, reference: 2.75 } as const;
+
+function contourSvg(path: string, width: number, height: number, mask: MaskName): string {
+  return (
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" preserveAspectRatio="none">` +
+    `<path d="${path}" fill="none" stroke="${contourColours[mask]}" stroke-width="${lineWidths[mask]}" ` +
+    'stroke-linecap="square" vector-effect="non-scaling-stroke"/></svg>\n'
+  );
+}

@@ -1,0 +1,60 @@
+import type { LaneName, Runtime } from '../runtime/runtime.js';
+
+/** How busy the lanes of a run were over time. */
+export interface LaneSamples {
+  /** Seconds that each value stands for. */
+  readonly seconds: number;
+  /** Per lane, the share of its places that were busy in each stretch of time, 0 to 1. */
+  readonly busy: Readonly<Record<string, readonly number[]>>;
+}
+
+/** Between looks at the lanes, in seconds. */
+const interval = 0.25;
+
+/** Stretches kept, an even number; when they are full, neighbours are merged and each stands for twice the time. */
+const mostStretches = 480;
+
+/** Looks at a runtime's lanes four times a second until it is stopped. What is kept does not grow with the run's length. */
+export class LaneRecorder {
+  readonly #timer: NodeJS.Timeout;
+  readonly #busy = new Map<LaneName, number[]>();
+  readonly #sums = new Map<LaneName, number>();
+  #looks = 0;
+  #perStretch = 4;
+
+  constructor(readonly lanes: Runtime['lanes']) {
+    this.#timer = setInterval(() => this.look(), interval * 1000).unref();
+  }
+
+  /** Notes how many places are busy now. */
+  look(): void {
+    this.#looks++;
+    const full = this.#looks % this.#perStretch === 0;
+    for (const name of Object.keys(this.lanes) as LaneName[]) {
+      const { active, width } = this.lanes[name];
+      const sum = (this.#sums.get(name) ?? 0) + active / width;
+      this.#sums.set(name, full ? 0 : sum);
+      if (full) this.#busy.set(name, [...(this.#busy.get(name) ?? []), sum / this.#perStretch]);
+    }
+    if ([...this.#busy.values()].some((values) => values.length >= mostStretches)) this.#merge();
+  }
+
+  /** Ends it. A stretch that was not full is left out. */
+  stop(): LaneSamples {
+    clearInterval(this.#timer);
+    return { seconds: interval * this.#perStretch, busy: Object.fromEntries(this.#busy) };
+  }
+
+  #merge(): void {
+    for (const [name, values] of this.#busy) {
+      const half = Array.from(
+        { length: values.length >> 1 },
+        (_, i) => (values[2 * i] + values[2 * i + 1]) / 2,
+      );
+      this.#busy.set(name, half);
+    }
+    this.#perStretch *= 2;
+    this.#looks = 0;
+    this.#sums.clear();
+  }
+}

@@ -1,0 +1,28 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { FinishedCase } from '../case.js';
+import { writeFileAside } from '../formats/files.js';
+import { reportPage } from './html.js';
+import { type ReportData, readReportData } from './read.js';
+
+/**
+ * Writes `index.html` into a report's folder, from what a run left in its own folder and its sink in the report's. `cases` are
+ * those that ended well, in dataset order.
+ *
+ * @throws DataError when the page cannot be written.
+ */
+export async function writeReport(
+  output: string,
+  folder: string,
+  cases: readonly FinishedCase[],
+): Promise<ReportData> {
+  const data = await readReportData(output, folder, cases);
+  await writeFileAside(join(folder, 'index.html'), reportPage(data, await browserScript('page')));
+  return data;
+}
+
+/** A script for browsers, as it was compiled; such scripts import nothing. */
+export async function browserScript(name: 'page' | 'viewer'): Promise<string> {
+  const compiled = await readFile(new URL(`./${name}.js`, import.meta.url), 'utf8');
+  return compiled.replace(/^\/\/# sourceMappingURL=.*$/m, '');
+}

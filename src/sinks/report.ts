@@ -1,0 +1,112 @@
+import { readdir, rm, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { z } from 'zod';
+import type { Case } from '../case.js';
+import { DataError } from '../errors.js';
+import { writeFileAside } from '../formats/files.js';
+import { storedVolume } from '../operators/evaluation.js';
+import { volumeOf } from '../operators/map.js';
+import { type DrawRequest, pictureFiles } from '../report/draw.js';
+import { LaneRecorder } from '../report/lanes.js';
+import { caseFolder, casesFolder, lanesFile } from '../report/read.js';
+import { writeReport } from '../report/write.js';
+import { sameGrid } from '../volume/affine.js';
+import type { Volume } from '../volume/volume.js';
+import { defineSink, type Sink, type SinkContext } from './define.js';
+
+export interface ReportOptions {
+  /** The report's folder, relative to the run's. Default: `report`. */
+  readonly dir?: string;
+  /** The image to show, read anew from its file in its own resolution. Default: `image`. */
+  readonly image?: string;
+  /** The label map to show. Default: `pred`. */
+  readonly pred?: string;
+  /** The label map to compare with, where a case has it. Default: `label`. */
+  readonly label?: string;
+  /** Values shown as black and as white. Default: -160 and 240 (HU) for CT, else the 1st and 99th percentile. */
+  readonly window?: readonly [number, number];
+}
+
+const definition = defineSink<ReportOptions>({
+  name: 'report',
+  summary: 'Writes a report to look at: index.html, with pictures of each case.',
+  options: {
+    dir: z.string().min(1).default('report').describe("The report's folder, relative to the run's"),
+    image: z.string().min(1).default('image').describe('The image to show, read anew from its file'),
+    pred: z.string().min(1).default('pred').describe('The label map to show'),
+    label: z.string().min(1).default('label').describe('The label map to compare with, where a case has it'),
+    window: z
+      .tuple([z.number(), z.number()])
+      .optional()
+      .describe(
+        'Values shown as black and as white. Default: -160 and 240 (HU) for CT, else 1st and 99th percentile',
+      ),
+  },
+  check: ({ window }) =>
+    window && window[0] >= window[1]
+      ? ['window must be two values, the lower one first, such as [-160, 240]']
+      : [],
+  example: { dir: 'report' },
+  open: async (options, context) => openReport(options, context),
+});
+
+/** Pictures are made as cases come, in a worker thread; the page is written at the end, from what the run's folder holds. */
+function openReport(options: ReportOptions, { output, runtime }: SinkContext): Sink {
+  const { dir = 'report', image = 'image', pred = 'pred', label = 'label', window } = options;
+  const folder = resolve(output, dir);
+  const folderOf = ({ id }: Case) => join(folder, casesFolder, caseFolder(id));
+  const recorder = new LaneRecorder(runtime.lanes);
+  const labelMap = (subject: Case, key: string): Volume | undefined => {
+    if (!(key in subject.volumes)) return undefined;
+    const volume = volumeOf(subject, key);
+    if (volume.kind === 'label') return volume;
+    throw new DataError(
+      `report draws label maps, but ${key} of case ${subject.id} holds ${volume.kind === 'image' ? 'an image' : volume.kind}. ` +
+        `Put asDiscrete before the end of the steps, or name another volume (${key === pred ? 'pred' : 'label'}).`,
+    );
+  };
+  return {
+    async write(subject) {
+      const prediction = labelMap(subject, pred);
+      let reference = labelMap(subject, label);
+      if (prediction && reference && !sameGrid(prediction, reference)) {
+        reference = await storedVolume(subject, label, reference, runtime);
+      }
+      const request: DrawRequest = {
+        case: subject.id,
+        folder: folderOf(subject),
+        image: subject.files[image] === undefined ? subject.volumes[image] : resolve(subject.files[image]),
+        ...(prediction && { prediction }),
+        ...(reference && { reference }),
+        labelNames: reference?.labelNames ?? subject.labelNames ?? prediction?.labelNames,
+        ...(window && { window }),
+      };
+      await runtime.on('io', () => runtime.run('drawCase', request));
+    },
+    files(subject) {
+      const masks = [
+        ...(pred in subject.volumes ? (['prediction'] as const) : []),
+        ...(label in subject.volumes ? (['reference'] as const) : []),
+      ];
+      const grey = image in subject.files || image in subject.volumes;
+      return pictureFiles({ grey, masks }).map((file) => join(folderOf(subject), file));
+    },
+    async close() {
+      await writeFileAside(join(folder, lanesFile), `${JSON.stringify(recorder.stop())}\n`);
+    },
+    async finish(done) {
+      await removeOthers(join(folder, casesFolder), new Set(done.map(({ id }) => caseFolder(id))));
+      await writeReport(output, folder, done);
+    },
+  };
+}
+
+/** Removes pictures of an earlier run, and of cases that failed after they were drawn. */
+async function removeOthers(folder: string, kept: ReadonlySet<string>): Promise<void> {
+  for (const name of await readdir(folder).catch(() => [])) {
+    const ours = await stat(join(folder, name, 'case.json')).catch(() => undefined);
+    if (ours && !kept.has(name)) await rm(join(folder, name), { recursive: true, force: true });
+  }
+}
+
+export { definition as reportDefinition };

@@ -1,0 +1,142 @@
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { readVolume } from '#src/formats/index.js';
+import { writeNifti } from '#src/formats/writeNifti.js';
+import { parsePipeline } from '#src/pipeline/load.js';
+import { type RunOptions, runPipeline } from '#src/pipeline/run.js';
+import { type Affine, makeVolume, type Vec3 } from '#src/volume/volume.js';
+import { temporaryFolder } from '../e2e/harness.js';
+
+// An LPS grid of 20 x 16 x 10 voxels of 1 x 1 x 2 mm.
+const size: Vec3 = [20, 16, 10];
+const affine: Affine = [-1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 2, 0, 0, 0, 0, 1];
+
+/** A block of label 1 whose first voxel is `start` and which has 10 x 8 x 5 voxels: 0.8 mL. */
+function block([x, y, z]: Vec3) {
+  const data = new Uint8Array(3200);
+  data.forEach((_, i) => {
+    const [a, b, c] = [(i % 20) - x, (Math.floor(i / 20) % 16) - y, Math.floor(i / 320) - z];
+    if (a >= 0 && a < 10 && b >= 0 && b < 8 && c >= 0 && c < 5) data[i] = 1;
+  });
+  return makeVolume({ data, size, affine, kind: 'label' });
+}
+
+/** A dataset of `ids` whose predictions are one voxel off in x, and a run over it with a report. */
+async function dataset(ids: readonly string[], steps = '[load, dice]') {
+  const folder = temporaryFolder();
+  const items = [];
+  for (const [i, id] of ids.entries()) {
+    const files = {
+      image: join(folder, `${i}_image.nii.gz`),
+      label: join(folder, `${i}_label.nii.gz`),
+      pred: join(folder, `${i}_pred.nii.gz`),
+    };
+    const data = Int16Array.from({ length: 3200 }, (_, k) => (k % 20 < 10 ? -1000 : 40));
+    await writeNifti(files.image, makeVolume({ data, size, affine }));
+    await writeNifti(files.label, block([4, 4, 2]));
+    await writeNifti(files.pred, block([5, 4, 2]));
+    items.push({ id, ...files });
+  }
+  const output = join(folder, 'out');
+  const text = `{ source: { datalist: { items: ${JSON.stringify(items)} } }, steps: ${steps}, sinks: [report], output: '${output}' }`;
+  const run = (options: RunOptions = {}) => runPipeline(parsePipeline(text, 'p.yaml'), options);
+  const report = (...path: string[]) => join(output, 'report', ...path);
+  const page = () => {
+    const html = readFileSync(report('index.html'), 'utf8');
+    const data = /<script type="application\/json" id="data">(.*?)<\/script>/s.exec(html)![1];
+    return { html, data: JSON.parse(data) };
+  };
+  return { run, report, page, items };
+}
+
+test('a report has a page and pictures of every case', async () => {
+  const { run, report, page } = await dataset(['a', 'b']);
+  assert.is((await run()).done, 2);
+  const { data } = page();
+  assert.equal(
+    data.cases.map(({ id }: { id: string }) => id),
+    ['a', 'b'],
+  );
+  // Nine of ten columns overlap.
+  assert.equal(data.columns[0].name, 'dice_1');
+  assert.ok(Math.abs(data.cases[0].values[0] - 0.9) < 1e-12);
+  const { planes, labels, window, masks } = data.cases[0].pictures;
+  assert.equal(window, [-160, 240]);
+  assert.equal(masks, ['prediction', 'reference']);
+  assert.equal(planes[0], { name: 'axial', mm: [20, 16] });
+  assert.equal(planes[1], { name: 'coronal', mm: [20, 20] });
+  assert.is(labels.length, 1);
+  assert.ok(Math.abs(labels[0].prediction - 0.8) < 1e-12 && Math.abs(labels[0].reference - 0.8) < 1e-12);
+  const png = readFileSync(report('cases', 'a', 'axial.png'));
+  assert.equal([png.readUInt32BE(16), png.readUInt32BE(20)], [20, 16]);
+  // LPS is shown as it is stored: x from 4 to 14, y from 4 to 12.
+  const svg = readFileSync(report('cases', 'a', 'axial-reference.svg'), 'utf8');
+  assert.ok(svg.includes('d="M4 4h10M4 12h10M4 4v8M14 4v8"'));
+  const mask = await readVolume(report('cases', 'b', 'prediction.nii.gz'), { kind: 'label' });
+  assert.equal(mask.data, block([5, 4, 2]).data);
+});
+
+test('pictures show the image and the label on the grid of the prediction, whatever steps did to them', async () => {
+  const steps =
+    '[load, orient: { axcodes: RAS, keys: [image, label] }, scaleIntensityRange: { aMin: 0, aMax: 40 }]';
+  const { run, report } = await dataset(['a'], steps);
+  assert.is((await run()).done, 1);
+  const note = JSON.parse(readFileSync(report('cases', 'a', 'case.json'), 'utf8'));
+  assert.equal(note.window, [-160, 240]);
+  const svg = readFileSync(report('cases', 'a', 'axial-reference.svg'), 'utf8');
+  assert.ok(svg.includes('d="M4 4h10M4 12h10M4 4v8M14 4v8"'));
+});
+
+test('resuming keeps the pictures of earlier cases, and makes lost ones again', async () => {
+  const { run, report, page } = await dataset(['a', 'b', 'c']);
+  await run();
+  rmSync(report('cases', 'b', 'coronal.png'));
+  const again = await run({ resume: true });
+  assert.equal([again.done, again.skipped], [1, 2]);
+  assert.ok(existsSync(report('cases', 'b', 'coronal.png')));
+  assert.is(page().data.cases.filter(({ pictures }: { pictures: unknown }) => pictures).length, 3);
+});
+
+test('pictures of cases that are no longer in the run go; other folders stay', async () => {
+  const { run, report } = await dataset(['a', 'b']);
+  await run();
+  writeFileSync(report('cases', 'notes.txt'), 'mine');
+  await run({ limit: 1 });
+  assert.equal(readdirSync(report('cases')).sort(), ['a', 'notes.txt']);
+});
+
+test('a failed case is told with its message', async () => {
+  const { run, page, items } = await dataset(['a', '<img src=x>']);
+  writeFileSync(items[1].label, 'no image');
+  assert.is((await run()).failed, 1);
+  const { html, data } = page();
+  assert.is(data.cases.length, 1);
+  assert.ok(html.includes('&lt;img src=x&gt;'));
+  assert.not.ok(html.includes('<img src=x>'));
+});
+
+test('a case named like markup is text wherever it stands', async () => {
+  const id = '"></script><script>alert(1)</script>';
+  const { run, report, page } = await dataset([id]);
+  await run();
+  const { html, data } = page();
+  assert.is(data.cases[0].id, id);
+  assert.not.ok(html.includes('<script>alert'));
+  const folder = readdirSync(report('cases'));
+  assert.is(folder.length, 1);
+  assert.match(folder[0], /^[^<>"/:]+-[0-9a-f]{8}$/);
+  assert.is(data.cases[0].pictures.folder, `cases/${encodeURIComponent(folder[0])}`);
+});
+
+test('probabilities cannot be drawn, and the message says what to do', async () => {
+  const { run } = await dataset(['a'], '[load: { labelKeys: [label] }]');
+  const { failures } = await run();
+  assert.match(
+    failures[0].message,
+    /^report draws label maps, but pred of case a holds an image\. Put asDiscrete/,
+  );
+});
+
+test.run();

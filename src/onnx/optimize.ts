@@ -95,7 +95,8 @@ function passesOf({ target, roiSize, axes, precision, head }: OptimizeOptions): 
   const forTarget: Record<OptimizeOptions['target'], Pass[]> = {
     cpu: [
       ['convTransposePhases', convTransposePhases],
-      ['delayShuffle', delayShuffle],
+      // Blocked convolutions have a form of their own for few channels.
+      ['delayShuffle', async (graph) => delayShuffle(graph, (await channelBlock()) > 1 ? 0 : undefined)],
       ['sliceConvs', async (graph) => sliceConvs(graph, shapesOf(graph), await channelBlock())],
       lower,
     ],

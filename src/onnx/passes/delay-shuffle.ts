@@ -8,16 +8,15 @@ import { addPixelShuffle, isPixelShuffle } from './pixel-shuffle.js';
 /** Operators that treat every voxel of every channel alike. */
 const elementwise = ['Relu', 'LeakyRelu', 'Elu', 'Sigmoid', 'Tanh', 'Identity'];
 
-/** Convolutions with more input times output channels than this are cheaper after the shuffle. */
-const mostChannelPairs = 8;
-
 /**
  * Moves pixel shuffles behind what follows them, so that small convolutions at full resolution stay in the phase
  * domain: elementwise operators as they are, sums of two shuffled values, and convolutions of stride 1 with few channels
  * (their kernels become those of all phases, most of them zero, which pays where the channels alone would not fill the
  * processor's vectors).
+ *
+ * @param mostProducts Convolutions with more input times output channels than this stay behind the shuffle.
  */
-export function delayShuffle(graph: Graph): Graph {
+export function delayShuffle(graph: Graph, mostProducts = 8): Graph {
   const shuffled: Shuffled = new Map();
   return rewriteNodes(graph, (node, copy) => {
     if (isPixelShuffle(node)) {
@@ -25,7 +24,7 @@ export function delayShuffle(graph: Graph): Graph {
       return false;
     }
     const before = shuffled.get(node.inputs[0]);
-    const form = before && phaseForm(graph, copy, node, shuffled);
+    const form = before && phaseForm(graph, copy, node, shuffled, mostProducts);
     if (!form) return false;
     const phases = copy.addNode(node.op, form.inputs, form.attributes, {
       outputs: [copy.freeName(`${node.outputs[0]}.phases`)],
@@ -45,6 +44,7 @@ function phaseForm(
   copy: Graph,
   node: GraphNode,
   shuffled: Shuffled,
+  mostProducts: number,
 ): Pick<GraphNode, 'inputs' | 'attributes'> | undefined {
   const before = shuffled.get(node.inputs[0])!;
   if (isOp(node, ...elementwise)) return { inputs: [before.phases], attributes: node.attributes };
@@ -56,7 +56,7 @@ function phaseForm(
   const constants = convConstants(graph, node, 'Conv');
   if (!constants || !keepsPlaces(node, constants.weight)) return undefined;
   const { weight, bias } = constants;
-  if (weight.dims[0] * weight.dims[1] > mostChannelPairs) return undefined;
+  if (weight.dims[0] * weight.dims[1] > mostProducts) return undefined;
   const inputs = [
     before.phases,
     copy.addConstant(`${node.inputs[1]}.phases`, phaseKernel(weight, before.factors)),

@@ -13,6 +13,7 @@ import type { Attribute, Graph, GraphNode } from '../graph.js';
 import type { Shapes } from '../shapes.js';
 import { convSlices, type SliceConv } from '../slices/conv.js';
 import { kernelOf } from '../slices/filters.js';
+import { convNarrowShuffle, narrowShuffleFits, planarOf, shuffleSlices } from '../slices/shuffle.js';
 import { nchwc, type Slices, SliceWriter } from '../slices/values.js';
 import { numbersOf } from '../tensor.js';
 import { isPixelShuffle } from './pixel-shuffle.js';
@@ -95,8 +96,14 @@ export function sliceConvs(graph: Graph, shapes: Shapes, block: number): Graph {
       if (!from) return undefined;
       const next = onlyConsumer(graph, uses, output);
       const activation = block > 1 && next && isOp(next, ...Object.keys(fused)) ? next : undefined;
-      const slices = convSlices(to, from, { ...conv, activation: activation ? activate(activation) : {} });
-      return { value: activation?.outputs[0] ?? output, slices: [slices] };
+      const activated = { ...conv, activation: activation ? activate(activation) : {} };
+      const value = activation?.outputs[0] ?? output;
+      const shuffle = onlyConsumer(graph, uses, value);
+      const factors = shuffle && isPixelShuffle(shuffle) ? intsOf(shuffle, 'factors', []) : [];
+      if (shuffle && narrowShuffleFits(to, activated, factors)) {
+        return { value: shuffle.outputs[0], slices: [convNarrowShuffle(to, from, activated, factors)] };
+      }
+      return { value, slices: [convSlices(to, from, activated)] };
     }
     if (inputs.length === 0 || !inputs.every((input) => input !== undefined)) return undefined;
     if (isOp(node, 'Concat') && intOf(node, 'axis', 0) === 1) return { value: output, slices: inputs.flat() };
@@ -178,10 +185,6 @@ function joined(writer: SliceWriter, parts: readonly Slices[]): Slices {
   return { ...parts[0], layout, channels, name: graph.addNode('Concat', names, { axis: 1 }) };
 }
 
-function planarOf({ graph }: SliceWriter, { name, layout, channels }: Slices): string {
-  return layout === 'planar' ? name : graph.addNode('ReorderOutput', [name], { channels }, { domain: nchwc });
-}
-
 /** The whole value [N, channels, depth, height, width] of slices, under a name of its own. */
 function wholeValue(writer: SliceWriter, slices: Slices, output: string): void {
   const { channels, size } = slices;
@@ -192,19 +195,4 @@ function wholeValue(writer: SliceWriter, slices: Slices, output: string): void {
     const apart = writer.reshape(planar, [-1, depth, channels, height, width]);
     writer.graph.addNode('Transpose', [apart], { perm: [0, 2, 1, 3, 4] }, { outputs: [output] });
   }
-}
-
-/** A pixel shuffle of slices. Whole blocks of channels are moved as they are; fewer channels become planar. */
-function shuffleSlices(writer: SliceWriter, slices: Slices, factors: readonly number[]): Slices {
-  const { graph, block } = writer;
-  const [fd, fh, fw] = factors;
-  const [depth, height, width] = slices.size;
-  const channels = slices.channels / (fd * fh * fw);
-  const size = [depth * fd, height * fh, width * fw] as const;
-  const lanes = slices.layout === 'blocked' && channels % block === 0 ? block : 1;
-  const layout = lanes === 1 ? 'planar' : 'blocked';
-  const name = lanes === 1 ? planarOf(writer, slices) : slices.name;
-  const apart = writer.reshape(name, [-1, fd, fh, fw, channels / lanes, height, width, lanes]);
-  const moved = graph.addNode('Transpose', [apart], { perm: [0, 1, 4, 5, 2, 6, 3, 7] });
-  return { name: writer.reshape(moved, [-1, channels, ...size.slice(1)]), layout, channels, size };
 }

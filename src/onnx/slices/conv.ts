@@ -1,6 +1,7 @@
 import type { Attribute } from '../graph.js';
 import { floats } from '../tensor.js';
 import { type Box, cutKernel, type Kernel, packFilter, roundUp, tapBox, winogradKernels } from './filters.js';
+import { laneConv, lanesFit } from './lanes.js';
 import { nchwc, type Slices, type SliceWriter } from './values.js';
 
 /** A 3D convolution over slices. Sizes are depth, height, width. */
@@ -95,6 +96,7 @@ function groupSlices(
   size: Slices['size'],
 ): Slices {
   if (writer.block === 1) return planarConv(writer, inputs, conv, size);
+  if (lanesFit(writer, inputs, conv, size)) return laneConv(writer, inputs[0], conv, size);
   if (winogradFits(inputs, conv)) return winograd(writer, inputs, conv, size);
   const [only] = inputs;
   const few = only.channels * conv.kernel.size[0] < writer.block;

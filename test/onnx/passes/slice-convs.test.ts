@@ -3,10 +3,11 @@ import * as assert from 'uvu/assert';
 import { channelBlock } from '#src/onnx/block-size.js';
 import type { Graph } from '#src/onnx/graph.js';
 import { convTransposePhases } from '#src/onnx/passes/conv-transpose-phases.js';
+import { delayShuffle } from '#src/onnx/passes/delay-shuffle.js';
 import { lowerPixelShuffle } from '#src/onnx/passes/pixel-shuffle.js';
 import { sliceConvs } from '#src/onnx/passes/slice-convs.js';
 import { inferShapes } from '#src/onnx/shapes.js';
-import { assertSame, conv, convTranspose, graphOf, leakyRelu, ops } from '../models.js';
+import { assertSame, conv, convTranspose, graphOf, leakyRelu, ops, random } from '../models.js';
 
 /** Blocked operators where this machine has them, and in any case ONNX's own. */
 const blocks = [...new Set([1, await channelBlock()])];
@@ -88,6 +89,71 @@ test('small heads in the phase domain and concatenations of channels that fill n
     7,
   );
   await check(convTransposePhases(graph), [1, 5, 4, 4, 4], graph);
+});
+
+test('few channels: slices fill the blocks, with and without pads, bias and activation', async () => {
+  const kinds: [channels: [number, number], kernel: number[], pads: number[]][] = [
+    [
+      [1, 1],
+      [3, 3, 3],
+      [1, 1, 1, 1, 1, 1],
+    ],
+    [
+      [2, 3],
+      [3, 3, 3],
+      [1, 1, 1, 1, 1, 1],
+    ],
+    [
+      [3, 2],
+      [1, 3, 2],
+      [0, 0, 0, 0, 2, 1],
+    ],
+    [
+      [2, 2],
+      [5, 1, 3],
+      [0, 0, 1, 4, 0, 1],
+    ],
+  ];
+  for (const [channels, kernel, pads] of kinds) {
+    const graph = graphOf(
+      channels[0],
+      (g, x) => leakyRelu(g, conv(g, x, channels, { pads }, kernel)),
+      channels[1],
+    );
+    await check(graph, [1, channels[0], 16, 5, 4]);
+  }
+  const unbiased = graphOf(
+    2,
+    (g, x) => {
+      const w = g.addConstant('w', random([1, 2, 3, 3, 3]));
+      return g.addNode('Conv', [g.addNode('Conv', [x, w]), g.addConstant('w', random([4, 1, 3, 1, 1]))]);
+    },
+    4,
+  );
+  await check(unbiased, [1, 2, 20, 5, 5]);
+});
+
+test('transposed convolutions to few channels and what follows', async () => {
+  const kinds: [stride: number[], outputs: number][] = [
+    [[2, 2, 2], 2],
+    [[2, 2, 2], 1],
+    [[1, 2, 2], 4],
+    [[2, 1, 2], 4],
+    [[2, 2, 1], 4],
+  ];
+  for (const [strides, outputs] of kinds) {
+    const graph = graphOf(
+      16,
+      (g, x) => {
+        const attributes = { strides, pads: [0, 0, 0, 0, 0, 0] };
+        const up = leakyRelu(g, convTranspose(g, x, [16, outputs], attributes, strides));
+        return g.addNode('Add', [up, conv(g, up, [outputs, outputs])]);
+      },
+      outputs,
+    );
+    await check(delayShuffle(convTransposePhases(graph), 0), [1, 16, 8, 3, 4], graph);
+    await check(delayShuffle(convTransposePhases(graph)), [1, 16, 8, 3, 4], graph);
+  }
 });
 
 test('what is no 3D convolution stays, and so does one whose size is not known', () => {

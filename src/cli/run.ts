@@ -39,7 +39,10 @@ export function addRunCommand(program: Command): void {
 
 /** Runs a pipeline with its progress shown, and returns the exit code. */
 export async function run(pipeline: Pipeline, flags: RunFlags): Promise<number> {
-  const runtime = runtimeFor(pipeline, modelFoldersOf(pipeline));
+  const runtime = runtimeFor(pipeline, {
+    modelFolders: modelFoldersOf(pipeline),
+    onWarning: (message) => progress.onEvent({ event: 'warning', message }),
+  });
   const progress = flags.json
     ? jsonProgress(process.stdout)
     : process.stderr.isTTY

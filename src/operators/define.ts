@@ -10,6 +10,8 @@ export interface StepContext {
   /** The step's name in `timings` and messages. */
   readonly id: string;
   readonly runtime: Runtime;
+  /** What follows looks only at the differences between channels of the result, as softmax and argmax do. Default: false. */
+  readonly onlyDifferences?: boolean;
 }
 
 /** One zod type per option of `Options`: leave one out and it does not compile. */

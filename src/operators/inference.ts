@@ -71,12 +71,12 @@ const definition = defineOperator<InferenceOptions>({
   },
   example: { model: 'models/spleen_ct_segmentation', roiSize: [96, 96, 96], swBatchSize: 4, overlap: 0.5 },
   async prepare(options, context) {
-    const lease = await context.runtime.model(options.model);
+    const lease = await leaseOf(options, context);
     try {
       const roiSize = windowSize(options, lease);
       const channels = inputChannels(lease);
       if (channels && roiSize.every((n) => n > 0)) {
-        await lease.model.outputChannels(roiSize, channels, lease.card.axes);
+        await lease.model.outputChannels(roiSize, channels);
       }
       return lease.release;
     } catch (error) {
@@ -90,13 +90,20 @@ const definition = defineOperator<InferenceOptions>({
       let lease: Promise<ModelLease> | undefined;
       return source.pipe(
         mapCase(context, 'device', async (subject) => {
-          lease ??= context.runtime.model(options.model);
+          lease ??= leaseOf(options, context);
           return segment(subject, options, await lease);
         }),
         finalize(() => lease?.then(({ release }) => release()).catch(() => {})),
       );
     }),
 });
+
+function leaseOf(
+  { model, roiSize }: InferenceOptions,
+  { runtime, onlyDifferences }: StepContext,
+): Promise<ModelLease> {
+  return runtime.model(model, { ...(roiSize && { roiSize: roiSize as Vec3 }), onlyDifferences });
+}
 
 async function segment(subject: Case, options: InferenceOptions, lease: ModelLease): Promise<Case> {
   const { model, card } = lease;
@@ -111,7 +118,6 @@ async function segment(subject: Case, options: InferenceOptions, lease: ModelLea
   }
   const pred = await model.infer(
     volume,
-    card.axes,
     {
       roiSize: windowSize(options, lease),
       overlap: options.overlap as Vec3,

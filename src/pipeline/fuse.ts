@@ -24,7 +24,7 @@ export function fuseSteps(steps: readonly Step[]): Stage[] {
   let at = 0;
   while (at < steps.length) {
     const count = preparationAt(steps, at) || labellingAt(steps, at) || 1;
-    stages.push(makeStage(steps.slice(at, at + count)));
+    stages.push(makeStage(steps.slice(at, at + count), onlyDifferences(steps, at)));
     at += count;
   }
   return stages;
@@ -62,10 +62,24 @@ function keyOf({ options }: Step): string | undefined {
   return Array.isArray(keys) && keys.length === 1 ? keys[0] : undefined;
 }
 
-function makeStage(steps: readonly Step[]): Stage {
+/**
+ * True for an inference that a softmax or argmax of its result follows at once: it may leave out what they do not look at (see
+ * `twoClassHead`).
+ */
+export function onlyDifferences(steps: readonly Step[], at: number): boolean {
+  const [step, next] = steps.slice(at, at + 2);
+  if (step.definition.name !== 'inference' || !next || keyOf(next) !== step.options['output']) return false;
+  const { name } = next.definition;
+  return (
+    (name === 'activations' && next.options['softmax'] === true) ||
+    (name === 'asDiscrete' && next.options['argmax'] === true)
+  );
+}
+
+function makeStage(steps: readonly Step[], differences: boolean): Stage {
   const ids = steps.map(({ id }) => id);
   const one = ({ id, definition, options }: Step, context: StepContext) =>
-    definition.create(options as never, { ...context, id });
+    definition.create(options as never, { ...context, id, onlyDifferences: differences });
   const stage = { id: ids.join('+'), steps: ids };
   if (steps.length === 1) return { ...stage, build: (context) => one(steps[0], context) };
   const [first, second] = steps;

@@ -21,11 +21,11 @@ import { messageOf, OptionError, VoxError } from '../errors.js';
 import { writeFault } from '../formats/aside.js';
 import { removePartials } from '../formats/files.js';
 import type { MetricsRow } from '../metrics/summary.js';
-import { createRuntime, type Runtime } from '../runtime/runtime.js';
+import { createRuntime, type Runtime, type RuntimeSettings } from '../runtime/runtime.js';
 import type { Sink } from '../sinks/define.js';
 import type { SourceItem } from '../sources/define.js';
 import type { Failure, RunEvent } from './events.js';
-import { fuseSteps } from './fuse.js';
+import { fuseSteps, onlyDifferences } from './fuse.js';
 import {
   changedFile,
   fingerprint,
@@ -77,12 +77,15 @@ class StepFailure extends Error {
   }
 }
 
-/** The runtime that a pipeline asks for. `modelFolders` come before the package's models. */
-export function runtimeFor({ runtime }: Pipeline, modelFolders: readonly string[] = []): Runtime {
+/** The runtime that a pipeline asks for. */
+export function runtimeFor(
+  { runtime }: Pipeline,
+  settings: Pick<RuntimeSettings, 'modelFolders' | 'onWarning'> = {},
+): Runtime {
   return createRuntime({
     device: runtime.device,
     ...(runtime.workers !== 'auto' && { workers: runtime.workers }),
-    modelFolders,
+    ...settings,
   });
 }
 
@@ -107,13 +110,15 @@ export async function runPipeline(pipeline: Pipeline, options: RunOptions = {}):
     throw writeFault(output, error);
   });
   const unlock = await lockFolder(output);
-  const runtime = options.runtime ?? runtimeFor(pipeline);
+  const onWarning = (message: string) => options.onEvent?.({ event: 'warning', message });
+  const runtime = options.runtime ?? runtimeFor(pipeline, { onWarning });
   const cleanUps: (() => Promise<unknown>)[] = [unlock];
   if (!options.runtime) cleanUps.push(() => runtime.close());
   try {
     await removePartials(output);
-    for (const { id, definition, options: chosen } of pipeline.steps) {
-      const release = await definition.prepare?.(chosen as never, { id, runtime });
+    for (const [at, { id, definition, options: chosen }] of pipeline.steps.entries()) {
+      const context = { id, runtime, onlyDifferences: onlyDifferences(pipeline.steps, at) };
+      const release = await definition.prepare?.(chosen as never, context);
       if (release) cleanUps.push(release);
     }
     return await streamAll(pipeline, items, output, runtime, options);

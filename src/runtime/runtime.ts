@@ -1,8 +1,9 @@
 import { Piscina } from 'piscina';
 import { DataError, messageOf, VoxError } from '../errors.js';
-import { chooseDevice, type DeviceChoice } from './devices.js';
+import { chooseDevice, type DeviceChoice, parseDevice } from './devices.js';
 import { Lane } from './lane.js';
 import { processors } from './machine.js';
+import type { ModelForm } from './modelForm.js';
 import { findModel, type ModelFiles } from './models.js';
 import { type LoadedModel, loadModel } from './sessions.js';
 import type { TaskName, Tasks } from './tasks.js';
@@ -24,10 +25,11 @@ export interface Runtime {
   /** Runs a task of `runtime/tasks.ts` in a worker thread. Voxels on SharedArrayBuffers are not copied. */
   run<N extends TaskName>(name: N, ...args: Parameters<Tasks[N]>): Promise<Awaited<ReturnType<Tasks[N]>>>;
   /**
-   * A model by name or path (see `findModel`), loaded once for all who ask and unloaded when all have called `release`.
+   * A model by name or path (see `findModel`), in the form that suits its use and device (see `runnableModel`), loaded once
+   * for all who ask and unloaded when all have called `release`.
    * Throws ModelError when it cannot be found or loaded.
    */
-  model(name: string): Promise<ModelLease>;
+  model(name: string, form?: ModelForm): Promise<ModelLease>;
   /** The models that were loaded so far: what a run's record names. */
   loaded(): readonly { readonly name: string; readonly sha256: string }[];
   /** The lanes, for those who show what they do. */
@@ -50,6 +52,8 @@ export interface RuntimeSettings {
   readonly workers?: number;
   /** Folders to look for models in, before the package's own. Default: none. */
   readonly modelFolders?: readonly string[];
+  /** Is told what a user should know and nothing stops for. */
+  readonly onWarning?: (message: string) => void;
 }
 
 /** What a worker thread is sent. */
@@ -72,17 +76,19 @@ export function createRuntime(settings: RuntimeSettings = {}): Runtime {
   let choice: Promise<DeviceChoice> | undefined;
   let chosen: DeviceChoice = { device: settings.device ?? 'auto' };
   const partlyOnCpu = new Set<string>();
-  const load = async (name: string) => {
+  const load = async (name: string, form: ModelForm) => {
     const files = await findModel(name, settings.modelFolders);
     choice ??= chooseDevice(chosen.device);
     chosen = await choice;
-    const model = await loadModel(files.file, chosen.device);
+    const runnable = await runtime.run('runnableModel', files, form, parseDevice(chosen.device).provider);
+    if (runnable.warning) settings.onWarning?.(runnable.warning);
+    const model = await loadModel(runnable, chosen.device);
     loaded.set(files.card.name, files.sha256);
     if (model.partlyOnCpu) partlyOnCpu.add(files.card.name);
     return { ...files, model };
   };
   let pool: Piscina | undefined;
-  return {
+  const runtime: Runtime = {
     get device() {
       return chosen.device;
     },
@@ -107,19 +113,20 @@ export function createRuntime(settings: RuntimeSettings = {}): Runtime {
       if (answer.ok) return answer.value as never;
       throw answer.expected ? new DataError(answer.message) : new VoxError(answer.message);
     },
-    async model(name) {
-      const entry = models.get(name) ?? { loading: load(name), users: 0 };
-      models.set(name, entry);
+    async model(name, form = {}) {
+      const key = JSON.stringify([name, form.roiSize, form.onlyDifferences ?? false]);
+      const entry = models.get(key) ?? { loading: load(name, form), users: 0 };
+      models.set(key, entry);
       entry.users++;
       const release = async () => {
         if (--entry.users > 0) return;
-        models.delete(name);
+        models.delete(key);
         await (await entry.loading).model.close();
       };
       try {
         return { ...(await entry.loading), release };
       } catch (error) {
-        models.delete(name);
+        models.delete(key);
         throw error;
       }
     },
@@ -131,6 +138,7 @@ export function createRuntime(settings: RuntimeSettings = {}): Runtime {
       pool = undefined;
     },
   };
+  return runtime;
 }
 
 let shared: Runtime | undefined;

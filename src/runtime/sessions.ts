@@ -4,6 +4,7 @@ import { allocate, type Vec3, type Volume, voxelCount } from '../volume/volume.j
 import { type ModelAxes, planWindows, type WindowSettings, windowWeights } from '../volume/windows.js';
 import { parseDevice, providerConfig } from './devices.js';
 import { processors } from './machine.js';
+import type { RunnableModel } from './modelForm.js';
 import {
   Control,
   type InferenceJob,
@@ -49,15 +50,16 @@ export interface LoadedModel {
    * The channels that the model gives for windows of `roiSize` voxels and `channels` channels. Found by running it once
    * on zeros. Throws ModelError when it does not take such windows, or does not give an output of their size.
    */
-  outputChannels(roiSize: Vec3, channels: number, axes: ModelAxes): Promise<number>;
+  outputChannels(roiSize: Vec3, channels: number): Promise<number>;
   /** Slides the model over a volume; see the operator `inference`. The result holds the model's output, its `logits`. */
-  infer(volume: Volume, axes: ModelAxes, settings: WindowSettings, batch: number): Promise<Volume>;
+  infer(volume: Volume, settings: WindowSettings, batch: number): Promise<Volume>;
   /** Ends the session threads. */
   close(): Promise<void>;
 }
 
 /** Loads a model into one thread per session of a device (see `parseDevice`). Throws ModelError when it cannot be loaded. */
-export async function loadModel(file: string, device: string): Promise<LoadedModel> {
+export async function loadModel(model: RunnableModel, device: string): Promise<LoadedModel> {
+  const { file, axes, difference } = model;
   const threads: SessionThread[] = [];
   let ready: ReadyReply;
   try {
@@ -72,8 +74,9 @@ export async function loadModel(file: string, device: string): Promise<LoadedMod
   const onCpu = device === 'cpu';
   checkShape(file, shape);
   const known = new Map<string, Promise<number>>();
-  const outputChannels = (roiSize: Vec3, channels: number, axes: ModelAxes) => {
-    const key = `${roiSize} ${channels} ${axes}`;
+  /** The channels of the file's output; one that stands for two counts as one. */
+  const fileChannels = (roiSize: Vec3, channels: number) => {
+    const key = `${roiSize} ${channels}`;
     const probing = known.get(key) ?? probe(file, threads[0], roiSize, channels, axes);
     known.set(key, probing);
     return probing;
@@ -82,12 +85,16 @@ export async function loadModel(file: string, device: string): Promise<LoadedMod
     shape,
     sessions: threads.length,
     partlyOnCpu,
-    outputChannels,
-    async infer(volume, axes, settings, batch) {
+    outputChannels: async (roiSize, channels) => (difference ? 2 : fileChannels(roiSize, channels)),
+    async infer(volume, settings, batch) {
       const { size } = volume;
       const plan = planWindows(size, settings);
       const weights = windowWeights(plan.roiSize, settings);
-      const outChannels = await outputChannels(plan.roiSize, volume.channels, axes);
+      const outChannels = await fileChannels(plan.roiSize, volume.channels);
+      const count = voxelCount(size);
+      // One channel that stands for the logits (0, d) is written behind a channel of zeros.
+      const outputs = difference ? 2 : outChannels;
+      const data = allocate('float32', count * outputs);
       const job: InferenceJob = {
         data: volume.data,
         size,
@@ -97,9 +104,9 @@ export async function loadModel(file: string, device: string): Promise<LoadedMod
         padding: settings,
         batch: onCpu ? 1 : batch,
         outChannels,
-        out: allocate('float32', voxelCount(size) * outChannels),
+        out: data.subarray(data.length - count * outChannels),
         weights,
-        weightSums: weights && allocate('float32', voxelCount(size)),
+        weightSums: weights && allocate('float32', count),
         control: allocate('int32', Control.length),
       };
       const outcomes = await Promise.allSettled(
@@ -111,7 +118,7 @@ export async function loadModel(file: string, device: string): Promise<LoadedMod
         ),
       );
       for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
-      return { ...volume, data: job.out, channels: outChannels, kind: 'logits' };
+      return { ...volume, data, channels: outputs, kind: 'logits' };
     },
     async close() {
       await Promise.all(threads.map((thread) => thread.close()));

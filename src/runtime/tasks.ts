@@ -14,6 +14,7 @@ import { prepareSlices } from '../volume/prepare.js';
 import { reorient } from '../volume/reorient.js';
 import { resampleTo, respace } from '../volume/resample.js';
 import { surfaceDistances } from '../volume/surface.js';
+import { runnableModel } from './modelForm.js';
 
 /**
  * What worker threads can do, by name: the kernels of `volume/` and the file formats. Arguments and results cross
@@ -39,6 +40,7 @@ export const tasks = {
   reorient,
   resampleTo,
   respace,
+  runnableModel,
   scaleIntensityRange,
   sigmoid,
   softmax,

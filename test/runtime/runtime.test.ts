@@ -31,13 +31,17 @@ test('errors keep their class on the way back: bad data is told from what nobody
 });
 
 test('a model is loaded once for all who ask, and again after the last one gave it back', async () => {
-  const [first, second] = await Promise.all([runtime.model('spleen_band'), runtime.model('spleen_band')]);
+  const form = { roiSize: [8, 8, 8] } as const;
+  const [first, second] = await Promise.all([
+    runtime.model('spleen_band', form),
+    runtime.model('spleen_band', form),
+  ]);
   assert.is(first.model, second.model);
   assert.is(first.card.name, 'spleen_band');
   await first.release();
-  assert.is(await second.model.outputChannels([8, 8, 8], 1, 'xyz'), 2);
+  assert.is(await second.model.outputChannels([8, 8, 8], 1), 2);
   await second.release();
-  const third = await runtime.model('spleen_band');
+  const third = await runtime.model('spleen_band', form);
   assert.is.not(third.model, first.model);
   await third.release();
   assert.equal(

@@ -85,7 +85,10 @@ export async function loadModel(model: RunnableModel, device: string): Promise<L
     shape,
     sessions: threads.length,
     partlyOnCpu,
-    outputChannels: async (roiSize, channels) => (difference ? 2 : fileChannels(roiSize, channels)),
+    async outputChannels(roiSize, channels) {
+      const found = await fileChannels(roiSize, channels);
+      return difference ? 2 : found;
+    },
     async infer(volume, settings, batch) {
       const { size } = volume;
       const plan = planWindows(size, settings);

@@ -50,7 +50,7 @@ test('TensorRT leaves what it does not take to CUDA', () => {
 swiftShaderTest('a model runs on WebGPU, and the runtime says on what', async () => {
   const runtime = createRuntime({ device: 'webgpu', workers: 1 });
   const { model } = await runtime.model(modelFile('Conv', 'Relu'));
-  assert.is(await model.outputChannels([4, 5, 6], 1, 'xyz'), 1);
+  assert.is(await model.outputChannels([4, 5, 6], 1), 1);
   assert.is(model.partlyOnCpu, false);
   assert.is(runtime.device, 'webgpu');
   assert.is(runtime.deviceNote, 'a software driver, slower than cpu');
@@ -60,7 +60,7 @@ swiftShaderTest('a model runs on WebGPU, and the runtime says on what', async ()
 swiftShaderTest('operations that a GPU leaves to the CPU are told', async () => {
   const runtime = createRuntime({ device: 'webgpu', workers: 1 });
   const { model } = await runtime.model(modelFile('Conv', 'Shrink'));
-  assert.is(await model.outputChannels([4, 5, 6], 1, 'xyz'), 1);
+  assert.is(await model.outputChannels([4, 5, 6], 1), 1);
   assert.is(model.partlyOnCpu, true);
   assert.match(runtime.deviceNote ?? '', /; some operations of small run on the CPU$/);
   await runtime.close();
@@ -72,7 +72,7 @@ swiftShaderTest(
     const runtime = createRuntime({ device: 'webgpu', workers: 1 });
     const file = modelFile('ConvTranspose', 'Relu');
     const { model } = await runtime.model(file);
-    const error = await model.outputChannels([4, 4, 4], 1, 'xyz').catch((fault) => fault);
+    const error = await model.outputChannels([4, 4, 4], 1).catch((fault) => fault);
     assert.instance(error, ModelError);
     assert.ok(error.message.startsWith(`The model ${file} failed on webgpu: `), error.message);
     assert.match(
@@ -86,7 +86,7 @@ swiftShaderTest(
 test('on the CPU a model runs in full, and there is nothing to add', async () => {
   const runtime = createRuntime({ device: 'cpu', workers: 1 });
   const { model } = await runtime.model(modelFile('ConvTranspose', 'Relu'));
-  assert.is(await model.outputChannels([4, 4, 4], 1, 'xyz'), 1);
+  assert.is(await model.outputChannels([4, 4, 4], 1), 1);
   assert.is(runtime.device, 'cpu');
   assert.is(runtime.deviceNote, undefined);
   await runtime.close();

@@ -13,8 +13,8 @@ import type { Attribute, Graph, GraphNode } from '../graph.js';
 import type { Shapes } from '../shapes.js';
 import { convSlices, type SliceConv } from '../slices/conv.js';
 import { kernelOf } from '../slices/filters.js';
-import { convNarrowShuffle, narrowShuffleFits, planarOf, shuffleSlices } from '../slices/shuffle.js';
-import { nchwc, type Slices, SliceWriter } from '../slices/values.js';
+import { convNarrowShuffle, narrowShuffleFits, shuffleSlices } from '../slices/shuffle.js';
+import { blockedOf, nchwc, planarOf, type Slices, SliceWriter } from '../slices/values.js';
 import { numbersOf } from '../tensor.js';
 import { isPixelShuffle } from './pixel-shuffle.js';
 
@@ -107,7 +107,10 @@ export function sliceConvs(graph: Graph, shapes: Shapes, block: number): Graph {
     }
     if (inputs.length === 0 || !inputs.every((input) => input !== undefined)) return undefined;
     if (isOp(node, 'Concat') && intOf(node, 'axis', 0) === 1) return { value: output, slices: inputs.flat() };
-    const parts = inputs.map((input) => joined(to, input));
+    const parts = sameLayout(
+      to,
+      inputs.map((input) => joined(to, input)),
+    );
     const [first] = parts;
     const alike = parts.every(
       (part) => part.size.join() === first.size.join() && part.channels === first.channels,
@@ -164,14 +167,7 @@ function slicesOf(
     channels,
     size,
   };
-  if (block === 1 || channels < block) return [planar];
-  const missing = writer.stored({ layout: 'blocked', channels }) - channels;
-  const full = missing
-    ? graph.addNode('Pad', [planar.name, writer.shape([0, 0, 0, 0, 0, missing, 0, 0])])
-    : planar.name;
-  return [
-    { ...planar, layout: 'blocked', name: graph.addNode('ReorderInput', [full], {}, { domain: nchwc }) },
-  ];
+  return [block === 1 || channels < block ? planar : blockedOf(writer, planar)];
 }
 
 /** Several slices joined along the channels. */
@@ -179,10 +175,18 @@ function joined(writer: SliceWriter, parts: readonly Slices[]): Slices {
   if (parts.length === 1) return parts[0];
   const { graph, block } = writer;
   const channels = parts.reduce((sum, part) => sum + part.channels, 0);
-  const wholeBlocks = parts.slice(0, -1).every((part) => part.channels % block === 0);
-  const layout = wholeBlocks ? parts[0].layout : 'planar';
-  const names = parts.map((part) => (wholeBlocks ? part.name : planarOf(writer, part)));
+  const blocks = parts.every(
+    (part, i) => part.layout === 'blocked' && (i === parts.length - 1 || part.channels % block === 0),
+  );
+  const names = parts.map((part) => (blocks ? part.name : planarOf(writer, part)));
+  const layout = blocks ? 'blocked' : 'planar';
   return { ...parts[0], layout, channels, name: graph.addNode('Concat', names, { axis: 1 }) };
+}
+
+/** Slices of several values as they are when all lie alike, else all planar. */
+function sameLayout(writer: SliceWriter, parts: readonly Slices[]): Slices[] {
+  if (parts.every(({ layout }) => layout === parts[0].layout)) return [...parts];
+  return parts.map((part) => ({ ...part, layout: 'planar', name: planarOf(writer, part) }));
 }
 
 /** The whole value [N, channels, depth, height, width] of slices, under a name of its own. */

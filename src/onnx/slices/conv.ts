@@ -2,7 +2,7 @@ import type { Attribute } from '../graph.js';
 import { floats } from '../tensor.js';
 import { type Box, cutKernel, type Kernel, packFilter, roundUp, tapBox, winogradKernels } from './filters.js';
 import { laneConv, lanesFit } from './lanes.js';
-import { nchwc, type Slices, type SliceWriter } from './values.js';
+import { blockedOf, nchwc, type Slices, type SliceWriter } from './values.js';
 
 /** A 3D convolution over slices. Sizes are depth, height, width. */
 export interface SliceConv {
@@ -26,8 +26,14 @@ const speed = [0.45, 0.78, 1, 1];
  * A 3D convolution as 2D ones; `inputs` are joined along the channels. Output channels are taken apart into groups where
  * that leaves out taps that are zero.
  */
-export function convSlices(writer: SliceWriter, inputs: readonly Slices[], conv: SliceConv): Slices {
-  const size = outputSize(inputs[0].size, conv);
+export function convSlices(writer: SliceWriter, from: readonly Slices[], conv: SliceConv): Slices {
+  const size = outputSize(from[0].size, conv);
+  // ONNX Runtime takes planar inputs only where their channels fill no block.
+  const inputs = from.map((slices) =>
+    writer.block > 1 && slices.layout === 'planar' && slices.channels >= writer.block
+      ? blockedOf(writer, slices)
+      : slices,
+  );
   const groups = outputGroups(conv.kernel, writer.block).map(({ outputs, box }) => {
     const part: SliceConv = {
       ...conv,

@@ -1,11 +1,6 @@
 import { convSlices, type SliceConv } from './conv.js';
 import { orderOutputs } from './filters.js';
-import { nchwc, type Slices, type SliceWriter } from './values.js';
-
-/** Slices with each channel's plane as a whole. */
-export function planarOf({ graph }: SliceWriter, { name, layout, channels }: Slices): string {
-  return layout === 'planar' ? name : graph.addNode('ReorderOutput', [name], { channels }, { domain: nchwc });
-}
+import { planarOf, type Slices, type SliceWriter } from './values.js';
 
 /** A pixel shuffle of slices. Whole blocks of channels are moved as they are; fewer channels become planar. */
 export function shuffleSlices(writer: SliceWriter, slices: Slices, factors: readonly number[]): Slices {

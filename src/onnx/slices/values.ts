@@ -97,3 +97,22 @@ export class SliceWriter {
     return this.graph.addNode('Pad', [rows, this.shape([0, before, 0, 0, after, 0])]);
   }
 }
+
+/** Slices with each channel's plane as a whole. */
+export function planarOf({ graph }: SliceWriter, { name, layout, channels }: Slices): string {
+  return layout === 'planar' ? name : graph.addNode('ReorderOutput', [name], { channels }, { domain: nchwc });
+}
+
+/** Planar slices as blocked ones. */
+export function blockedOf(writer: SliceWriter, slices: Slices): Slices {
+  const { graph } = writer;
+  const missing = writer.stored({ ...slices, layout: 'blocked' }) - slices.channels;
+  const full = missing
+    ? graph.addNode('Pad', [slices.name, writer.shape([0, 0, 0, 0, 0, missing, 0, 0])])
+    : slices.name;
+  return {
+    ...slices,
+    layout: 'blocked',
+    name: graph.addNode('ReorderInput', [full], {}, { domain: nchwc }),
+  };
+}

@@ -14,7 +14,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Graph } from '../dist/onnx/graph.js';
-import { writeModel } from '../dist/onnx/model-file.js';
+import { writeModel } from '../dist/onnx/modelFile.js';
 import { floats } from '../dist/onnx/tensor.js';
 
 const folder = process.argv[2] ?? 'models/spleen_band';

@@ -247,7 +247,7 @@ const rules: Readonly<Record<string, Rule | undefined>> = {
     const block = intOf(node, 'blocksize', 1);
     return [[x[0], x[1] / block ** 2, x[2] * block, x[3] * block]];
   },
-  /** Ours, between passes: see passes/pixel-shuffle.ts. */
+  /** Ours, between passes: see passes/pixelShuffle.ts. */
   PixelShuffle: (node, [x]) => {
     const factors = intsOf(node, 'factors', []);
     const phases = factors.reduce((product, factor) => product * factor, 1);

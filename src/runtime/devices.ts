@@ -5,7 +5,7 @@ import type { InferenceSession } from 'onnxruntime-node';
 import { listNames, ModelError, OptionError } from '../errors.js';
 import { askChild } from './askChild.js';
 import { read } from './machine.js';
-import type { ProviderReply } from './provider-test.js';
+import type { ProviderReply } from './providerTest.js';
 
 /** The execution providers besides `cpu` that a device can name, and whether a number can pick one of several devices. */
 const gpuProviders: ReadonlyMap<string, { readonly numbered: boolean }> = new Map([
@@ -145,7 +145,7 @@ const testSeconds = 60;
  */
 export async function testProvider(provider: string, number = 0, gpus = findGpus()): Promise<ProviderTest> {
   const asked = await askChild<ProviderReply>(
-    new URL('./provider-test.js', import.meta.url),
+    new URL('./providerTest.js', import.meta.url),
     [provider, String(number)],
     testSeconds,
   );

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { messageOf } from '../errors.js';
 import { writeAside } from '../formats/aside.js';
 import { writeFileAside } from '../formats/files.js';
-import { channelBlock } from '../onnx/block-size.js';
+import { channelBlock } from '../onnx/blockSize.js';
 import { type OptimizeOptions, optimizeModel } from '../onnx/optimize.js';
 import type { Vec3 } from '../volume/volume.js';
 import type { ModelAxes } from '../volume/windows.js';

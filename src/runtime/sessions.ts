@@ -13,7 +13,7 @@ import {
   type SessionRequest,
   type SessionSetup,
   stopJob,
-} from './session-worker.js';
+} from './sessionWorker.js';
 
 /** Most session threads on a CPU: more need more memory (a U-Net's activations each) than they bring speed. */
 const mostCpuSessions = 8;
@@ -187,7 +187,7 @@ class SessionThread {
   #ended: Error | undefined;
 
   constructor(setup: SessionSetup) {
-    this.#worker = new Worker(new URL('./session-worker.js', import.meta.url), { workerData: setup });
+    this.#worker = new Worker(new URL('./sessionWorker.js', import.meta.url), { workerData: setup });
     this.#worker.on('message', (reply: SessionReply) => {
       const pending = this.#pending;
       this.#pending = undefined;

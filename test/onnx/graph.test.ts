@@ -5,7 +5,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { consumers, floatOf, intsOf, onlyConsumer, producers, prune, rewriteNodes } from '#src/onnx/edit.js';
 import { Graph } from '#src/onnx/graph.js';
-import { readModel, writeModel } from '#src/onnx/model-file.js';
+import { readModel, writeModel } from '#src/onnx/modelFile.js';
 import { floats, int64s } from '#src/onnx/tensor.js';
 import { shared, sharedTest } from '../e2e/harness.js';
 

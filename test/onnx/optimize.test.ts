@@ -1,10 +1,10 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Graph } from '#src/onnx/graph.js';
-import { readModel, writeModel } from '#src/onnx/model-file.js';
+import { readModel, writeModel } from '#src/onnx/modelFile.js';
 import { optimizeModel } from '#src/onnx/optimize.js';
-import { halfPrecision } from '#src/onnx/passes/half-precision.js';
-import { permuteAxes } from '#src/onnx/passes/permute-axes.js';
+import { halfPrecision } from '#src/onnx/passes/halfPrecision.js';
+import { permuteAxes } from '#src/onnx/passes/permuteAxes.js';
 import { conv, convTranspose, graphOf, leakyRelu, maxDifference, ops, random, run } from './models.js';
 
 /** A U-Net of one level with unequal kernels, so that an axis taken for another shows. */

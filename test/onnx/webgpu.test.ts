@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Graph } from '#src/onnx/graph.js';
-import { readModel, writeModel } from '#src/onnx/model-file.js';
+import { readModel, writeModel } from '#src/onnx/modelFile.js';
 import { optimizeModel } from '#src/onnx/optimize.js';
 import { maxDifference, ops, run } from './models.js';
 

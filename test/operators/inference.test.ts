@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert';
 import { type Case, makeCase } from '#src/case.js';
 import { DataError, ModelError } from '#src/errors.js';
 import { Graph } from '#src/onnx/graph.js';
-import { writeModel } from '#src/onnx/model-file.js';
+import { writeModel } from '#src/onnx/modelFile.js';
 import { floats } from '#src/onnx/tensor.js';
 import { type InferenceOptions, inference, inferenceDefinition } from '#src/operators/inference.js';
 import { createRuntime, type Runtime } from '#src/runtime/runtime.js';

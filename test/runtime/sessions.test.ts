@@ -4,7 +4,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ModelError } from '#src/errors.js';
 import { Graph } from '#src/onnx/graph.js';
-import { writeModel } from '#src/onnx/model-file.js';
+import { writeModel } from '#src/onnx/modelFile.js';
 import { floats } from '#src/onnx/tensor.js';
 import { processors } from '#src/runtime/machine.js';
 import { createRuntime } from '#src/runtime/runtime.js';

@@ -9,7 +9,7 @@ import { act } from '#src/onnx/builders/config.js';
 import { Layers } from '#src/onnx/builders/layers.js';
 import { readCheckpoint } from '#src/onnx/checkpoint/readCheckpoint.js';
 import type { Graph } from '#src/onnx/graph.js';
-import { writeModel } from '#src/onnx/model-file.js';
+import { writeModel } from '#src/onnx/modelFile.js';
 import { floats, type Tensor } from '#src/onnx/tensor.js';
 import { Random } from '#src/volume/random.js';
 import { sharedFile } from '../../shared.js';

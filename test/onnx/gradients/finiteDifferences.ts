@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { prune } from '#src/onnx/edit.js';
 import { addGradients } from '#src/onnx/gradients/differentiate.js';
 import { Graph } from '#src/onnx/graph.js';
-import { writeModel } from '#src/onnx/model-file.js';
+import { writeModel } from '#src/onnx/modelFile.js';
 import { inferShapes } from '#src/onnx/shapes.js';
 import { sizeOf } from '#src/onnx/tensor.js';
 import { random } from '../models.js';

@@ -16,7 +16,7 @@ import { kernelOf } from '../slices/filters.js';
 import { convNarrowShuffle, narrowShuffleFits, shuffleSlices } from '../slices/shuffle.js';
 import { blockedOf, nchwc, planarOf, type Slices, SliceWriter } from '../slices/values.js';
 import { numbersOf } from '../tensor.js';
-import { isPixelShuffle } from './pixel-shuffle.js';
+import { isPixelShuffle } from './pixelShuffle.js';
 
 /** The metadata key that says for which block size a model was written. */
 export const blockKey = 'voxstream.block';

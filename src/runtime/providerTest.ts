@@ -3,7 +3,7 @@ import { constants } from 'node:os';
 import * as ort from 'onnxruntime-node';
 import { messageOf } from '../errors.js';
 import { Graph } from '../onnx/graph.js';
-import { writeModel } from '../onnx/model-file.js';
+import { writeModel } from '../onnx/modelFile.js';
 import { floats } from '../onnx/tensor.js';
 import { providerConfig } from './devices.js';
 

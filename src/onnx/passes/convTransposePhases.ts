@@ -1,7 +1,7 @@
 import { convConstants, intOf, intsOf, rewriteNodes, textOf } from '../edit.js';
 import type { Graph, GraphNode } from '../graph.js';
 import { floats, numbersOf, type Tensor } from '../tensor.js';
-import { addPixelShuffle } from './pixel-shuffle.js';
+import { addPixelShuffle } from './pixelShuffle.js';
 
 /**
  * Makes a transposed convolution a convolution and a pixel shuffle: with stride s, output voxel s q + r sees only the

@@ -1,6 +1,6 @@
 import * as ort from 'onnxruntime-node';
 import { Graph } from './graph.js';
-import { writeModel } from './model-file.js';
+import { writeModel } from './modelFile.js';
 import { nchwc } from './slices/values.js';
 
 /**

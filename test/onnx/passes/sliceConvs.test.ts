@@ -1,11 +1,11 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { channelBlock } from '#src/onnx/block-size.js';
+import { channelBlock } from '#src/onnx/blockSize.js';
 import type { Graph } from '#src/onnx/graph.js';
-import { convTransposePhases } from '#src/onnx/passes/conv-transpose-phases.js';
-import { delayShuffle } from '#src/onnx/passes/delay-shuffle.js';
-import { lowerPixelShuffle } from '#src/onnx/passes/pixel-shuffle.js';
-import { sliceConvs } from '#src/onnx/passes/slice-convs.js';
+import { convTransposePhases } from '#src/onnx/passes/convTransposePhases.js';
+import { delayShuffle } from '#src/onnx/passes/delayShuffle.js';
+import { lowerPixelShuffle } from '#src/onnx/passes/pixelShuffle.js';
+import { sliceConvs } from '#src/onnx/passes/sliceConvs.js';
 import { inferShapes } from '#src/onnx/shapes.js';
 import { assertSame, conv, convTranspose, graphOf, leakyRelu, ops, random } from '../models.js';
 

@@ -1,9 +1,9 @@
 import { convConstants, intsOf, isOp, rewriteNodes } from '../edit.js';
 import type { Graph, GraphNode } from '../graph.js';
 import { floats, numbersOf, type Tensor } from '../tensor.js';
-import { grid } from './conv-transpose-phases.js';
-import { keepsPlaces } from './fold-residual.js';
-import { addPixelShuffle, isPixelShuffle } from './pixel-shuffle.js';
+import { grid } from './convTransposePhases.js';
+import { keepsPlaces } from './foldResidual.js';
+import { addPixelShuffle, isPixelShuffle } from './pixelShuffle.js';
 
 /** Operators that treat every voxel of every channel alike. */
 const elementwise = ['Relu', 'LeakyRelu', 'Elu', 'Sigmoid', 'Tanh', 'Identity'];

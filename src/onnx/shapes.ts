@@ -199,6 +199,11 @@ const rules: Readonly<Record<string, Rule | undefined>> = {
       : intsOf(node, 'split', Array<number>(count).fill(Math.ceil(x[axis] / count)));
     return sizes.map((part) => x.map((size, i) => (i === axis ? part : size)));
   },
+  Gather: (node, [x, places]) => {
+    if (!places) return [];
+    const axis = normal(intOf(node, 'axis', 0), x.length);
+    return [[...x.slice(0, axis), ...places, ...x.slice(axis + 1)]];
+  },
   Transpose: (node, [x]) => [
     intsOf(
       node,

@@ -29,7 +29,8 @@ for (const file of files) {
   console.log(`${bad ? 'FAIL' : ' ok '}  ${file}  ${good}/${total}`);
   if (bad) console.log(output);
 }
-if (skipped > 0) console.log(`${skipped} skipped: they read ../shared or a browser, which is not here`);
+if (skipped > 0)
+  console.log(`${skipped} skipped: they need ../shared, a browser or WebGPU, which is not here`);
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed || passed === 0 ? 1 : 0;
 

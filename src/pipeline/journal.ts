@@ -22,6 +22,9 @@ export interface JournalEntry {
   readonly outputs: readonly FileState[];
   readonly metrics: Readonly<Record<string, number | string>>;
   readonly timings: Readonly<Record<string, number>>;
+  /** Where each of its volumes lies, by key: the file it was read from, else the one it was saved to. Absolute paths. */
+  readonly volumes: Readonly<Record<string, string>>;
+  readonly labelNames?: Readonly<Record<number, string>>;
 }
 
 /** The state of files now; a missing one has size -1. */

@@ -17,11 +17,14 @@ export class Records {
     readonly output: string,
     /** The ids of all cases, in dataset order. */
     readonly order: readonly string[],
+    /** What is known of the run before its first case. */
+    readonly provenance: Readonly<Record<string, unknown>>,
   ) {}
 
-  /** Begins anew: what a former run left no longer holds. */
+  /** Begins anew: what a former run left no longer holds. A run that is killed has told by then what it was. */
   async start(): Promise<void> {
     await this.#writeFailures();
+    await this.#writeRun({});
   }
 
   done({ id, metrics, timings }: Case): void {
@@ -54,8 +57,8 @@ export class Records {
     return this.finished().map(({ id, metrics }) => ({ case: id, metrics }));
   }
 
-  /** Writes the files whole, in dataset order. */
-  async close(provenance: Readonly<Record<string, unknown>>): Promise<void> {
+  /** Writes the files whole, in dataset order, and how the run ended. */
+  async close(outcome: Readonly<Record<string, unknown>>): Promise<void> {
     await this.#writeFailures();
     const steps = columnsOf([...this.#done.values()].map(({ timings }) => timings));
     const rows = this.order.flatMap((id) => {
@@ -63,17 +66,22 @@ export class Records {
       return timings ? [[id, ...steps.map((step) => timings[step]?.toFixed(4) ?? '')]] : [];
     });
     await writeFileAside(this.#path('timings.csv'), stringify([['case', ...steps], ...rows]));
-    const run = {
-      voxstream: version,
-      node: process.version,
-      platform: `${process.platform}-${process.arch}`,
-      ...provenance,
-    };
-    await writeFileAside(this.#path('run.json'), `${JSON.stringify(run, null, 2)}\n`);
+    await this.#writeRun(outcome);
   }
 
   #path(name: string): string {
     return join(this.output, name);
+  }
+
+  #writeRun(outcome: Readonly<Record<string, unknown>>): Promise<void> {
+    const run = {
+      voxstream: version,
+      node: process.version,
+      platform: `${process.platform}-${process.arch}`,
+      ...this.provenance,
+      ...outcome,
+    };
+    return writeFileAside(this.#path('run.json'), `${JSON.stringify(run, null, 2)}\n`);
   }
 
   #writeFailures(): Promise<void> {

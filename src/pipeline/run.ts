@@ -160,7 +160,15 @@ async function streamAll(
   const former = resume ? await journal.read() : new Map<string, JournalEntry>();
   // A refused second case has the id of the first.
   const order = [...new Set(items.map(({ id }) => id))];
-  const records = new Records(output, order);
+  const records = new Records(output, order, {
+    pipeline: describePipeline(pipeline),
+    files: pipeline.files,
+    identity,
+    models: runtime.loaded(),
+    device: runtime.device,
+    started: begin.toISOString(),
+    cases: order.length,
+  });
   await records.start();
 
   onEvent({
@@ -228,7 +236,9 @@ async function streamAll(
         new VoxError(`${changed.path} changed while the case was being worked on; run the case again.`),
       );
     }
-    const outputs = await stateOf(sinks.flatMap(({ sink }) => sink.files?.(subject) ?? []));
+    const saved = sinks.flatMap(({ sink }) => Object.entries(sink.volumes?.(subject) ?? {}));
+    const others = sinks.flatMap(({ sink }) => sink.files?.(subject) ?? []);
+    const outputs = await stateOf([...saved.map(([, file]) => file), ...others]);
     const metrics = metricsToJson(subject.metrics);
     await journal.append({
       case: subject.id,
@@ -237,6 +247,11 @@ async function streamAll(
       outputs,
       metrics,
       timings: subject.timings,
+      volumes: Object.fromEntries(
+        [...saved, ...Object.entries(subject.files)].map(([key, file]) => [key, resolve(file)]),
+      ),
+      labelNames:
+        subject.labelNames ?? Object.values(subject.volumes).find((one) => one.labelNames)?.labelNames,
     });
     records.done(subject);
     done++;
@@ -262,17 +277,7 @@ async function streamAll(
   );
   const failures = records.failures();
   const counts = { done, failed: failures.length, skipped: kept.length, interrupted };
-  await records.close({
-    pipeline: describePipeline(pipeline),
-    files: pipeline.files,
-    identity,
-    models: runtime.loaded(),
-    device: runtime.device,
-    started: begin.toISOString(),
-    seconds: wall,
-    lanes,
-    ...counts,
-  });
+  await records.close({ seconds: wall, lanes, ...counts });
   for (const outcome of closing) if (outcome.status === 'rejected') throw outcome.reason;
   for (const { sink } of sinks) await sink.finish?.(records.finished());
   onEvent({ event: 'end', ...counts, seconds: wall, lanes });

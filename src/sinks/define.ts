@@ -12,6 +12,8 @@ export interface Sink {
   restore?(subject: Case): void;
   /** The files that hold a case's results, to see later whether they are still there. */
   files?(subject: Case): readonly string[];
+  /** Those of them that hold a whole volume, by its key; `files` need not name them again. */
+  volumes?(subject: Case): Readonly<Record<string, string>>;
   /** Ends the sink; `order` has the ids of all cases in dataset order. */
   close?(order: readonly string[]): Promise<void>;
   /**

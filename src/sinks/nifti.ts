@@ -72,7 +72,7 @@ function openNifti(options: NiftiOptions, context: SinkContext): Sink {
         ),
       );
     },
-    files: (subject) => keysOf(subject).map((key) => fileOf(subject, key)),
+    volumes: (subject) => Object.fromEntries(keysOf(subject).map((key) => [key, fileOf(subject, key)])),
   };
 }
 

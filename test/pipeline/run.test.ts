@@ -102,6 +102,24 @@ test('ten cases through a slow device never hold more than inFlight volumes in m
   assert.is(seen.mostHeld, 2);
 });
 
+test('from the first case on, run.json says what runs, and the journal where the volumes of a case lie', async () => {
+  const file = join(temporaryFolder(), 'a.nii');
+  writeFileSync(file, 'an image');
+  const one = makeCase({ id: 'a', files: { image: file }, labelNames: { 1: 'spleen' } });
+  const { run, output } = bench([one]);
+  const record = () => JSON.parse(readFileSync(join(output, 'run.json'), 'utf8'));
+  let atStart: ReturnType<typeof record>;
+  await run({
+    onEvent: ({ event }) => {
+      if (event === 'caseStart') atStart = record();
+    },
+  });
+  assert.equal([atStart.cases, atStart.device, atStart.done], [1, record().device, undefined]);
+  assert.equal([record().cases, record().done], [1, 1]);
+  const entry = JSON.parse(readFileSync(join(output, '.voxstream/journal.jsonl'), 'utf8').trim());
+  assert.equal([entry.volumes, entry.labelNames], [{ image: file }, { 1: 'spleen' }]);
+});
+
 test('a case that fails is recorded, and the others go on', async () => {
   const { seen, run, output, events } = bench([...ten, { id: 'bad', refused: 'It is bad.' }]);
   seen.fail.add('case-3');

@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError, type Option } from 'commander';
 import { parse as parseYaml } from 'yaml';
 import { messageOf, OptionError, show, unknownName } from '../errors.js';
 import { parseBytes } from '../pipeline/load.js';
+import type { Vec3 } from '../volume/volume.js';
 
 /** For options that are given several times: adds to the list. */
 export function collect(value: string, former: readonly string[] = []): string[] {
@@ -27,6 +28,16 @@ export function bytesOrAuto(value: string): string {
   if (value !== 'auto' && !parseBytes(value))
     throw new InvalidArgumentError('It must be a size such as 4GiB, or auto.');
   return value;
+}
+
+/** For a size in voxels along x, y and z. */
+export function voxelSize(value: string): Vec3 {
+  const sizes = value.split(',').map(Number);
+  if (sizes.length !== 3 || !sizes.every((n) => Number.isInteger(n) && n > 0))
+    throw new InvalidArgumentError(
+      'It must be three whole numbers with commas between them, such as 96,96,96.',
+    );
+  return sizes as unknown as Vec3;
 }
 
 /** For `--shard I/N`. */

@@ -4,6 +4,7 @@ import { messageOf, VoxError } from '../errors.js';
 import { version } from '../version.js';
 import { addCompareCommand } from './compare.js';
 import { addEvaluateCommand } from './evaluate.js';
+import { addModelsCommand } from './models.js';
 import { addOperatorsCommand } from './operators.js';
 import { addRunCommand } from './run.js';
 import { addSynthCommand } from './synth.js';
@@ -20,6 +21,7 @@ addRunCommand(program);
 addValidateCommand(program);
 addEvaluateCommand(program);
 addCompareCommand(program);
+addModelsCommand(program);
 addOperatorsCommand(program);
 addSynthCommand(program);
 

@@ -50,7 +50,8 @@ type Pass = readonly [name: string, run: (graph: Graph) => Graph | Promise<Graph
  * numbers from 0 to 1. What a pass does not know it leaves alone, so that every model comes out that goes in.
  *
  * @param file The model's name, for messages.
- * @throws ModelError when the model cannot be read, does not take such windows, or float16 is asked of it on the CPU.
+ * @throws ModelError when the model cannot be read, does not take such windows, gives
+ * numbers that are not finite, or float16 is asked of it on the CPU.
  */
 export async function optimizeModel(
   bytes: Uint8Array,
@@ -76,6 +77,13 @@ export async function optimizeModel(
       difference: graph.metadata[headKey] === differenceHead,
     },
   );
+  if (!Number.isFinite(maxDifference)) {
+    throw new ModelError(
+      `The outputs of ${file ?? 'the model'} and of its form for ${options.target} are not all finite numbers.${
+        options.precision === 'float16' ? ' Values beyond 65,504 overflow in float16; use float32.' : ''
+      }`,
+    );
+  }
   return { bytes: rewritten, passes: applied, maxDifference };
 }
 

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { messageOf } from '../errors.js';
+import { ModelError, messageOf, show } from '../errors.js';
 import { writeAside } from '../formats/aside.js';
 import { writeFileAside } from '../formats/files.js';
 import { channelBlock } from '../onnx/blockSize.js';
@@ -32,7 +32,7 @@ export interface RunnableModel {
 }
 
 /** What is noted beside a rewritten model. */
-interface RewrittenCard {
+export interface RewrittenCard {
   readonly original: string;
   readonly passes: readonly string[];
   /** The largest difference of its output from the original's, on random windows. */
@@ -49,19 +49,69 @@ const mostDifference = 1e-3;
 
 /**
  * The form of a model that is fastest on a device, rewritten once and kept in the cache folder, keyed by the model's SHA-256 and
- * the use. A model that cannot be rewritten is run as it is.
+ * the use. A model that cannot be rewritten is run as it is, and so is one that `voxstream models optimize` made.
+ *
+ * @throws ModelError when such a model was made for another device, processor or window.
  */
 export async function runnableModel(
-  { file, sha256, card }: ModelFiles,
-  { roiSize = card.input.patch, onlyDifferences = false }: ModelForm,
+  files: ModelFiles,
+  { roiSize = files.card.input.patch, onlyDifferences = false }: ModelForm,
   provider: string,
 ): Promise<RunnableModel> {
+  const { file, card } = files;
   const original: RunnableModel = { file, axes: card.axes, difference: false };
+  if (card.optimized) {
+    await checkOptimized(files, roiSize, provider);
+    return original;
+  }
   if (!roiSize?.every((n) => n > 0)) return original;
+  try {
+    const form = await modelForm(files, roiSize, onlyDifferences, targetOf(provider));
+    if (form.maxDifference > mostDifference) {
+      const warning = `${card.name} runs as it is: rewritten for ${provider} its output differs by ${form.maxDifference}.`;
+      return { ...original, warning };
+    }
+    return { file: form.file, axes: form.axes, difference: form.difference };
+  } catch (error) {
+    const why =
+      error instanceof Unwritable
+        ? `: ${error.message}`
+        : `, for it cannot be rewritten: ${messageOf(error)}`;
+    return { ...original, warning: `${card.name} runs as it is${why}` };
+  }
+}
+
+/** The target that an execution provider's models are rewritten for. */
+export function targetOf(provider: string): OptimizeOptions['target'] {
+  return provider === 'cpu' || provider === 'webgpu' ? provider : 'cuda';
+}
+
+/** How a model is rewritten for windows of `roiSize`, x first: it comes to read volumes as they lie, x fastest. */
+export function formOptions(
+  { axes }: ModelFiles['card'],
+  roiSize: Vec3,
+  target: OptimizeOptions['target'],
+): OptimizeOptions {
+  return {
+    target,
+    roiSize: axes === 'xyz' ? [...roiSize] : [roiSize[2], roiSize[1], roiSize[0]],
+    axes: axes === 'xyz' ? 'reverse' : 'keep',
+  };
+}
+
+/**
+ * The form of a model for a target, out of the cache folder, or made and kept there.
+ *
+ * @throws ModelError when the model cannot be rewritten; Unwritable when no folder takes the form.
+ */
+export async function modelForm(
+  { file, sha256, card }: ModelFiles,
+  roiSize: Vec3,
+  onlyDifferences: boolean,
+  target: OptimizeOptions['target'],
+): Promise<RewrittenCard & { readonly file: string }> {
   const options: OptimizeOptions = {
-    target: provider === 'cpu' || provider === 'webgpu' ? provider : 'cuda',
-    roiSize: card.axes === 'xyz' ? [...roiSize] : [roiSize[2], roiSize[1], roiSize[0]],
-    axes: card.axes === 'xyz' ? 'reverse' : 'keep',
+    ...formOptions(card, roiSize, target),
     head: onlyDifferences ? 'difference' : 'logits',
   };
   const block = options.target === 'cpu' ? await channelBlock() : 0;
@@ -72,23 +122,38 @@ export async function runnableModel(
     const path = join(folder, `${key.slice(0, 32)}.onnx`);
     try {
       const made = existsSync(path) ? await readCard(path) : await rewrite(file, sha256, options, path);
-      if (made.maxDifference > mostDifference) {
-        const warning = `${card.name} runs as it is: rewritten for ${provider} its output differs by ${made.maxDifference}.`;
-        return { ...original, warning };
-      }
-      return { file: path, axes: made.axes, difference: made.difference };
+      return { ...made, file: path };
     } catch (error) {
-      if (error instanceof Unwritable) continue;
-      return {
-        ...original,
-        warning: `${card.name} runs as it is, for it cannot be rewritten: ${messageOf(error)}`,
-      };
+      if (!(error instanceof Unwritable)) throw error;
     }
   }
-  return {
-    ...original,
-    warning: `${card.name} runs as it is: neither the cache folder nor ${tmpdir()} can be written.`,
-  };
+  throw new Unwritable(`neither the cache folder nor ${tmpdir()} can be written.`);
+}
+
+/** Throws ModelError unless a model of `voxstream models optimize` fits its use. */
+async function checkOptimized(
+  { card, file }: ModelFiles,
+  roiSize: Vec3 | undefined,
+  provider: string,
+): Promise<void> {
+  const { target, channelBlock: block } = card.optimized!;
+  const advice =
+    'Name the model that it was made of, or make another form of that with "voxstream models optimize".';
+  if (target !== targetOf(provider)) {
+    throw new ModelError(`${file} is a form for ${target}, but the device is ${provider}. ${advice}`);
+  }
+  const { patch } = card.input;
+  if (patch && roiSize && patch.some((n, axis) => n !== roiSize[axis])) {
+    throw new ModelError(
+      `${file} is a form for windows of ${show(patch)} voxels, but roiSize is ${show(roiSize)}. ${advice}`,
+    );
+  }
+  const here = block && (await channelBlock());
+  if (block && block !== here) {
+    throw new ModelError(
+      `${file} is a form for processors that hold ${block} channels together, but this one holds ${here}. ${advice}`,
+    );
+  }
 }
 
 async function rewrite(
@@ -118,7 +183,7 @@ async function readCard(path: string): Promise<RewrittenCard> {
   return JSON.parse(await readFile(cardOf(path), 'utf8'));
 }
 
-/** The folder cannot be written; another may do. */
+/** A folder cannot be written; another may do. */
 class Unwritable extends Error {}
 
 function unwritable(error: unknown): never {

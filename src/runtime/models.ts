@@ -30,6 +30,24 @@ const cardSchema = z.looseObject({
     })
     .default({}),
   output: z.looseObject({ channels: count.optional(), activation: z.string().optional() }).default({}),
+  /** The network that the weights were trained in, by MONAI's names: `type` and its parameters. */
+  network: z.looseObject({ type: z.string() }).optional(),
+  training: z.looseObject({}).optional(),
+  intendedUse: z.string().optional(),
+  /** What `voxstream models optimize` made of another model, and for which device. It takes windows of `input.patch` only. */
+  optimized: z
+    .object({
+      target: z.enum(['cpu', 'webgpu', 'cuda']),
+      precision: z.string(),
+      /** The SHA-256 of the model it was made of. */
+      original: z.string(),
+      passes: z.array(z.string()),
+      /** The largest difference of its output from the original's, on random windows. */
+      maxDifference: z.number(),
+      /** For `cpu`: how many channels the processors it is for hold together. */
+      channelBlock: z.number().optional(),
+    })
+    .optional(),
 });
 
 /** What is known of a model: `metadata.json` beside `model.onnx`. Patch in voxels, in the order x, y, z. */
@@ -52,13 +70,18 @@ export function cacheFolder(): string {
   return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'voxstream');
 }
 
+/** Where models that were imported or fetched are kept, and found by name. */
+export function cachedModels(): string {
+  return join(cacheFolder(), 'models');
+}
+
 /**
  * Finds a model and reads its card. `name` is a model folder, a bare `.onnx` file (axes `xyz`, labels by number), or the
  * name of a model in one of `folders`, in the package, or in the cache. Throws ModelError when there is none, when the
  * card is faulty, or when the file is not the one the card describes.
  */
 export async function findModel(name: string, folders: readonly string[] = []): Promise<ModelFiles> {
-  const places = [...folders, packageModels, join(cacheFolder(), 'models')];
+  const places = [...folders, packageModels, cachedModels()];
   const candidates = [resolve(name), ...places.map((folder) => resolve(folder, name))];
   const found = candidates.find((path) => existsSync(path));
   if (!found) throw await missingModel(name, places);
@@ -124,6 +147,11 @@ async function readCard(folder: string): Promise<ModelCard> {
   } catch (error) {
     throw new ModelError(`${path} is not readable JSON: ${messageOf(error)}.`);
   }
+  return parseCard(content, path);
+}
+
+/** A model card out of the content of its file. Throws ModelError naming every field that is wrong. */
+export function parseCard(content: unknown, path: string): ModelCard {
   const parsed = cardSchema.safeParse(content, { reportInput: true });
   if (parsed.success) return parsed.data;
   throw new ModelError(

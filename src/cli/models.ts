@@ -1,0 +1,14 @@
+import type { Command } from 'commander';
+import { addModelsOptimizeCommand } from './modelsOptimize.js';
+
+/** `voxstream models`: what there is, what it is, and how it comes here. */
+export function addModelsCommand(program: Command): void {
+  const models = program
+    .command('models')
+    .summary('import, describe, optimize and fetch models')
+    .description(
+      'A model is a folder with model.onnx and a card, metadata.json; a bare .onnx file works too. A name is looked up in ' +
+        "./models, in the package, and in the models folder of the user's cache.",
+    );
+  addModelsOptimizeCommand(models);
+}

@@ -3,8 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { parseBytes } from '#src/operators/types.js';
-import { loadPipeline, parsePipeline } from '#src/pipeline/load.js';
+import { loadPipeline, parseBytes, parsePipeline } from '#src/pipeline/load.js';
 
 const base = `
 name: test

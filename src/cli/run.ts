@@ -32,8 +32,10 @@ export function addRunCommand(program: Command): void {
     .action(async (files: string[], _flags: RunFlags, command: Command) => {
       const pipeline = await loadFromFlags(files, command);
       const flags = command.opts<RunFlags>();
-      if (flags.dryRun) process.stdout.write(await planText(pipeline, flags));
-      else process.exitCode = await run(pipeline, flags);
+      if (flags.dryRun) {
+        const runtime = runtimeFor(pipeline, { modelFolders: modelFoldersOf(pipeline) });
+        process.stdout.write(await planText(pipeline, flags, runtime));
+      } else process.exitCode = await run(pipeline, flags);
     });
 }
 
@@ -68,7 +70,7 @@ export async function run(pipeline: Pipeline, flags: RunFlags): Promise<number> 
     progress.end();
     if (!flags.json) process.stdout.write(closingText(pipeline, result, (performance.now() - start) / 1000));
     if (result.interrupted) return exitCodes.interrupted;
-    return result.failed > 0 ? exitCodes.someFailed : exitCodes.ok;
+    return result.failed + result.problems.length > 0 ? exitCodes.someFailed : exitCodes.ok;
   } finally {
     progress.end();
     process.off('SIGINT', stop).off('SIGTERM', stop);
@@ -78,13 +80,18 @@ export async function run(pipeline: Pipeline, flags: RunFlags): Promise<number> 
 
 function closingText(
   { output, sinks, runtime }: Pipeline,
-  { done, failed, skipped, interrupted, metrics }: RunResult,
+  { done, failed, skipped, interrupted, problems, metrics }: RunResult,
   seconds: number,
 ): string {
   const parts = [`${done} case(s) done`];
   if (skipped > 0) parts.push(`${skipped} finished before`);
   if (failed > 0) parts.push(`${failed} failed (${join(output, 'failures.csv')} says why)`);
   const lines = [`${parts.join(', ')} in ${duration(seconds)}; results are in ${output}`];
+  if (problems.length > 0) {
+    lines.push(
+      `${problems.length} file(s) of the run could not be written (see above); --resume writes them.`,
+    );
+  }
   if (interrupted) lines.push('Interrupted; --resume goes on where this run stopped.');
   // The table counts as summary.json does.
   const summary = sinks.find(({ definition }) => definition === summaryDefinition)?.options;

@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import type { Grid, Volume } from '../volume/volume.js';
 import { readNifti, readNiftiHeader } from './readNifti.js';
 import { readTextHeader, readTextImage } from './textImage.js';
-import { bytesPerVoxel, type ReadOptions } from './voxelBytes.js';
+import { bytesPerVoxel, bytesToRead, type ReadOptions } from './voxelBytes.js';
 
 /** The file name extensions of images that can be read, the longest first. */
 export const imageExtensions: readonly string[] = ['.nii.gz', '.nii', '.nrrd', '.nhdr', '.mha', '.mhd'];
@@ -28,13 +28,15 @@ export interface FileGrid extends Grid {
   readonly channels: number;
   /** Bytes of one voxel of one channel once it is read. */
   readonly bytesPerVoxel: number;
+  /** Bytes that reading it takes at most: the voxels as they are stored, and as they are made from that. */
+  readonly bytesToRead: number;
 }
 
 /** Reads what a file's header says, and no voxels. Throws DataError when it cannot be read or is not usable. */
 export async function readGrid(file: string): Promise<FileGrid> {
   const header = await (isTextImage(file) ? readTextHeader(file) : readNiftiHeader(file));
   const { size, affine, channels } = header;
-  return { size, affine, channels, bytesPerVoxel: bytesPerVoxel(header) };
+  return { size, affine, channels, bytesPerVoxel: bytesPerVoxel(header), bytesToRead: bytesToRead(header) };
 }
 
 /**

@@ -2,6 +2,7 @@ import { constants, gunzipSync } from 'node:zlib';
 import { makeVolume, type Volume } from '../volume/volume.js';
 import { type NiftiHeader, niftiHeaderBytes, parseNiftiHeader } from './niftiHeader.js';
 import {
+  checkLength,
   inflateFault,
   isGzip,
   mostBytes,
@@ -16,7 +17,8 @@ import { finishVoxels } from './voxels.js';
 /**
  * Reads the header of a `.nii` or `.nii.gz` file and no more of the file than that takes.
  *
- * @throws DataError when the file cannot be read or its header is not usable; see `parseNiftiHeader`.
+ * @throws DataError when the file cannot be read, or its header is not usable (see `parseNiftiHeader`) or says more voxels than
+ * a file of that length can hold.
  */
 export async function readNiftiHeader(file: string): Promise<NiftiHeader> {
   return withFile(file, async (handle, fileBytes) => {
@@ -24,7 +26,10 @@ export async function readNiftiHeader(file: string): Promise<NiftiHeader> {
       const known = await readStart(handle, Math.min(length, fileBytes));
       const whole = length >= fileBytes;
       const bytes = isGzip(known) ? inflateStart(known, whole, file) : known;
-      if (bytes.length >= niftiHeaderBytes || whole) return parseNiftiHeader(bytes, file);
+      if (bytes.length < niftiHeaderBytes && !whole) continue;
+      const header = parseNiftiHeader(bytes, file);
+      checkLength(file, header, mostBytes(fileBytes, isGzip(known)));
+      return header;
     }
   });
 }

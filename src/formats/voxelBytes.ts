@@ -68,6 +68,14 @@ export function bytesPerVoxel({ stored, scaling }: StoredLayout): number {
   return scaling && stored !== 'float64' ? 4 : storedBytes[stored];
 }
 
+/** Bytes that reading voxels takes at most: those stored, and a copy where they are scaled, sorted by channel or narrowed. */
+export function bytesToRead(layout: StoredLayout): number {
+  const { size, channels, stored, scaling, interleaved } = layout;
+  const wide = stored === 'int64' || stored === 'uint64';
+  const copied = scaling || (interleaved && channels > 1) ? bytesPerVoxel(layout) : wide ? 4 : 0;
+  return dataBytes(layout) + voxelCount(size) * channels * copied;
+}
+
 const chunkSize = 4 << 20;
 
 /** The most that deflate can shrink data: a match of 258 bytes takes two bits. */
@@ -173,14 +181,13 @@ export class VoxelTaker {
     most: number,
     maxBytes = memoryLimit(),
   ) {
-    const { size, channels, offset, stored, scaling, interleaved } = layout;
+    const { size, offset, stored } = layout;
     const length = dataBytes(layout);
     this.end = offset + length;
-    if (this.end > most) throw this.tooShort(`at most ${most}`);
-    const copied = scaling || interleaved ? voxelCount(size) * channels * bytesPerVoxel(layout) : 0;
-    if (length + copied > maxBytes) {
+    checkLength(file, layout, most);
+    if (bytesToRead(layout) > maxBytes) {
       throw new DataError(
-        `${file} needs ${showBytes(length + copied)} of memory (${this.describe()}), more than the ` +
+        `${file} needs ${showBytes(bytesToRead(layout))} of memory (${describe(layout)}), more than the ` +
           `${showBytes(maxBytes)} there is. Crop or split it, or run on a machine with more memory.`,
       );
     }
@@ -188,7 +195,7 @@ export class VoxelTaker {
       this.bytes = allocate('uint8', length);
     } catch {
       throw new DataError(
-        `${file} needs ${showBytes(length)} of memory in one piece (${this.describe()}), more than can be had. ` +
+        `${file} needs ${showBytes(length)} of memory in one piece (${describe(layout)}), more than can be had. ` +
           'Crop or split it, or run fewer cases at once.',
       );
     }
@@ -206,7 +213,7 @@ export class VoxelTaker {
     this.padding -= rest.length;
     if (this.padding < 0 || rest.some((byte) => byte !== 0)) {
       throw new DataError(
-        `${this.file} holds more than the ${this.end} bytes that its header says (${this.describe()}). Its header or ` +
+        `${this.file} holds more than the ${this.end} bytes that its header says (${describe(this.layout)}). Its header or ` +
           'its voxels are damaged; copy or download it again.',
       );
     }
@@ -215,7 +222,7 @@ export class VoxelTaker {
 
   /** The stored numbers, in this machine's byte order; 64-bit integers as float64. Throws when bytes are missing. */
   finish(): VoxelArray {
-    if (this.position < this.end) throw this.tooShort(String(this.position));
+    if (this.position < this.end) throw tooShort(this.file, this.layout, String(this.position));
     const { stored, littleEndian } = this.layout;
     if (littleEndian !== hostLittleEndian) {
       const swapped = Buffer.from(this.bytes.buffer);
@@ -227,18 +234,22 @@ export class VoxelTaker {
     const Stored = voxelTypes[stored] as new (buffer: ArrayBufferLike) => VoxelArray;
     return new Stored(this.bytes.buffer);
   }
+}
 
-  private describe(): string {
-    const { size, channels, stored } = this.layout;
-    return `${size.join(' x ')} voxels${channels > 1 ? ` and ${channels} channels` : ''} of ${stored}`;
-  }
+/** Throws DataError when a header says more bytes than the file can hold, `most`. */
+export function checkLength(file: string, layout: StoredLayout, most: number): void {
+  if (layout.offset + dataBytes(layout) > most) throw tooShort(file, layout, `at most ${most}`);
+}
 
-  private tooShort(holds: string): DataError {
-    return new DataError(
-      `${this.file} is cut off, or its header is damaged: it holds ${holds} bytes, but its header says ${this.end} ` +
-        `(${this.describe()}). Copy or download it again.`,
-    );
-  }
+function tooShort(file: string, layout: StoredLayout, holds: string): DataError {
+  return new DataError(
+    `${file} is cut off, or its header is damaged: it holds ${holds} bytes, but its header says ` +
+      `${layout.offset + dataBytes(layout)} (${describe(layout)}). Copy or download it again.`,
+  );
+}
+
+function describe({ size, channels, stored }: StoredLayout): string {
+  return `${size.join(' x ')} voxels${channels > 1 ? ` and ${channels} channels` : ''} of ${stored}`;
 }
 
 /** 64-bit integers as doubles, in place; beyond 2^53 they are rounded. */

@@ -2,6 +2,7 @@ import type { OperatorFunction } from 'rxjs';
 import { z } from 'zod';
 import type { Case } from '../case.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
+import { foreseeFloats } from './forecast.js';
 import { type Keys, keysType, mapVolumes } from './map.js';
 
 export interface ActivationsOptions {
@@ -26,6 +27,7 @@ const definition = defineOperator<ActivationsOptions>({
   check: ({ softmax, sigmoid }) =>
     softmax === sigmoid ? ['either softmax or sigmoid must be true, and not both'] : [],
   example: { softmax: true },
+  forecast: ({ keys }) => foreseeFloats(keys, ['pred'], 'probability'),
   create: ({ softmax, keys }, context) =>
     mapVolumes(context, 'cpu', keys, ['pred'], (volume) =>
       context.runtime.run(softmax ? 'softmax' : 'sigmoid', volume),

@@ -2,6 +2,7 @@ import type { OperatorFunction } from 'rxjs';
 import { z } from 'zod';
 import type { Case } from '../case.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
+import { foreseeVolumes } from './forecast.js';
 import { type Keys, keysType, mapVolumes } from './map.js';
 
 export interface AsDiscreteOptions {
@@ -28,6 +29,13 @@ const definition = defineOperator<AsDiscreteOptions>({
       ? ['either argmax must be true or threshold be given, and not both']
       : [],
   example: { argmax: true },
+  forecast: ({ threshold, keys }) =>
+    foreseeVolumes(keys, ['pred'], (volume) => ({
+      ...volume,
+      ...(threshold === undefined && { channels: 1 }),
+      bytesPerVoxel: threshold === undefined && volume.channels > 256 ? 2 : 1,
+      kind: 'label',
+    })),
   create: ({ threshold, keys }, context) =>
     mapVolumes(context, 'cpu', keys, ['pred'], (volume) =>
       threshold === undefined

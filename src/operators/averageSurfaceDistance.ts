@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Case } from '../case.js';
 import { distanceIfEmpty } from '../volume/surface.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
-import { type EvaluationOptions, evaluate, evaluationTypes } from './evaluation.js';
+import { type EvaluationOptions, evaluate, evaluationTypes, foreseeEvaluation } from './evaluation.js';
 
 export interface AverageSurfaceDistanceOptions extends EvaluationOptions {
   /** Average both directions; otherwise from the prediction to the reference only. Default: true. */
@@ -20,6 +20,7 @@ const definition = defineOperator<AverageSurfaceDistanceOptions>({
     ...evaluationTypes,
   },
   example: { symmetric: true },
+  forecast: foreseeEvaluation,
   create: (options, context) =>
     evaluate(context, options, async ({ distances }) => {
       const { symmetric = true } = options;

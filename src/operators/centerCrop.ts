@@ -4,6 +4,7 @@ import type { Case } from '../case.js';
 import { centerCropBox } from '../volume/crop.js';
 import type { Vec3 } from '../volume/volume.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
+import { foreseeVolumes, onGrid } from './forecast.js';
 import { geometryKeys, type Keys, keysType, mapVolumes } from './map.js';
 import { perAxis } from './types.js';
 
@@ -26,6 +27,11 @@ const definition = defineOperator<CenterCropOptions>({
     keys: keysType('image and label'),
   },
   example: { roiSize: [256, 256, -1] },
+  forecast: ({ roiSize, keys }) =>
+    foreseeVolumes(keys, geometryKeys, (volume) => {
+      const { size } = centerCropBox(volume.size, roiSize as Vec3);
+      return onGrid(volume, { ...volume, size }, 'cropOrPad');
+    }),
   create: ({ roiSize, keys }, context) =>
     mapVolumes(context, 'cpu', keys, geometryKeys, (volume) => {
       const box = centerCropBox(volume.size, roiSize as Vec3);

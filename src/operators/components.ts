@@ -3,7 +3,7 @@ import type { Case } from '../case.js';
 import type { Connectivity } from '../volume/components.js';
 import type { Volume } from '../volume/volume.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
-import { type EvaluationOptions, evaluate, evaluationTypes } from './evaluation.js';
+import { type EvaluationOptions, evaluate, evaluationTypes, foreseeEvaluation } from './evaluation.js';
 import { connectivity } from './types.js';
 
 export interface ComponentsOptions extends EvaluationOptions {
@@ -22,6 +22,7 @@ const definition = defineOperator<ComponentsOptions>({
     ...evaluationTypes,
   },
   example: { connectivity: 3 },
+  forecast: foreseeEvaluation,
   create: (options, context) =>
     evaluate(
       context,

@@ -3,7 +3,7 @@ import type { Case } from '../case.js';
 import type { Overlap } from '../volume/overlap.js';
 import { voxelCount } from '../volume/volume.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
-import { type EvaluationOptions, evaluate, evaluationTypes } from './evaluation.js';
+import { type EvaluationOptions, evaluate, evaluationTypes, foreseeEvaluation } from './evaluation.js';
 
 export type ConfusionOptions = EvaluationOptions;
 
@@ -14,6 +14,7 @@ const definition = defineOperator<ConfusionOptions>({
   lane: 'cpu',
   options: { ...evaluationTypes },
   example: {},
+  forecast: foreseeEvaluation,
   create: (options, context) =>
     evaluate(context, options, ({ prediction, labels }) => {
       const voxels = voxelCount(prediction.size);

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { type Case, withVolumes } from '../case.js';
 import type { Vec3, Volume } from '../volume/volume.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
+import { foreseeVolumes, onGrid } from './forecast.js';
 import { chooseKeys, geometryKeys, type Keys, keysType, mapCase, volumeOf } from './map.js';
 import { perAxis } from './types.js';
 
@@ -45,6 +46,16 @@ const definition = defineOperator<CropForegroundOptions>({
     keys: keysType('image and label'),
   },
   example: { margin: 2 },
+  // Where the foreground ends is not known yet: at most it is everything.
+  forecast: ({ margin, allowSmaller = true, kDivisible, keys }) =>
+    foreseeVolumes(keys, geometryKeys, (volume) => {
+      const size = volume.size.map((n, axis) => {
+        const grown = allowSmaller ? n : n + 2 * (margin as Vec3)[axis];
+        const multiple = (kDivisible as Vec3)[axis];
+        return Math.ceil(grown / multiple) * multiple;
+      }) as unknown as Vec3;
+      return onGrid(volume, { ...volume, size }, 'cropOrPad');
+    }),
   create: (options, context) =>
     mapCase(context, 'cpu', async (subject) => {
       const box = await context.runtime.run(

@@ -4,6 +4,7 @@ import type { Case } from '../case.js';
 import { OptionError } from '../errors.js';
 import { type Configurable, checkOptions } from '../options.js';
 import { defaultRuntime, type LaneName, type Runtime } from '../runtime/runtime.js';
+import type { Forecaster } from './forecast.js';
 
 /** What an operator gets besides its options; `standalone` makes one for use without the engine. */
 export interface StepContext {
@@ -43,6 +44,11 @@ export interface OperatorDefinition<Options> {
    * Returns what frees it again.
    */
   readonly prepare?: (options: Options, context: StepContext) => Promise<() => Promise<void>>;
+  /**
+   * What the step makes of volumes, as far as their sizes go: what the memory of a case is estimated from. Default: it makes
+   * no volumes.
+   */
+  readonly forecast?: (options: Options, runtime: Runtime) => Forecaster | Promise<Forecaster>;
 }
 
 /** An operator definition whatever its options are, as a registry holds it; they are checked before `create`. */
@@ -53,6 +59,7 @@ export interface AnyOperatorDefinition
   readonly example: object;
   readonly create: (options: never, context: StepContext) => OperatorFunction<Case, Case>;
   readonly prepare?: (options: never, context: StepContext) => Promise<() => Promise<void>>;
+  readonly forecast?: (options: never, runtime: Runtime) => Forecaster | Promise<Forecaster>;
 }
 
 /** Definition of an operator, its options typed against `Options`. */

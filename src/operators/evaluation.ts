@@ -8,6 +8,7 @@ import type { Overlap } from '../volume/overlap.js';
 import type { SurfaceDistances } from '../volume/surface.js';
 import type { Volume } from '../volume/volume.js';
 import type { StepContext } from './define.js';
+import { type Forecaster, foresee, readAs } from './forecast.js';
 import { mapCase, volumeOf } from './map.js';
 
 /** The options that all metrics have. */
@@ -144,6 +145,15 @@ export function storedVolume(
     storedVolumes.set(volume, reading);
   }
   return reading;
+}
+
+/** Forecasts a metric: where steps changed the reference, it is read anew, and kept for the metrics that follow. */
+export function foreseeEvaluation({ label = 'label', stored = true }: EvaluationOptions): Forecaster {
+  return (subject) => {
+    const file = subject.files[label];
+    const changed = stored && file && (subject.volumes[label]?.history.length ?? 0) > 0;
+    return foresee(subject, changed ? { [`${label} as stored`]: readAs(file, 'label') } : {});
+  };
 }
 
 /** Throws DataError unless both are label maps with as many channels, on the same grid. */

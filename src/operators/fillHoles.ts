@@ -2,6 +2,7 @@ import type { OperatorFunction } from 'rxjs';
 import type { Case } from '../case.js';
 import type { Connectivity } from '../volume/components.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
+import { foreseeCleaning } from './forecast.js';
 import { type Keys, keysType, mapVolumes } from './map.js';
 import { connectivity, labelNumbers } from './types.js';
 
@@ -30,6 +31,7 @@ const definition = defineOperator<FillHolesOptions>({
     keys: keysType('pred'),
   },
   example: { appliedLabels: [1] },
+  forecast: ({ keys }) => foreseeCleaning(keys, ['pred']),
   create: ({ keys, appliedLabels, connectivity }, context) =>
     mapVolumes(context, 'cpu', keys, ['pred'], (volume) =>
       context.runtime.run(

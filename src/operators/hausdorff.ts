@@ -4,7 +4,7 @@ import type { Case } from '../case.js';
 import { quantileOf } from '../volume/quantile.js';
 import { distanceIfEmpty } from '../volume/surface.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
-import { type EvaluationOptions, evaluate, evaluationTypes } from './evaluation.js';
+import { type EvaluationOptions, evaluate, evaluationTypes, foreseeEvaluation } from './evaluation.js';
 
 export interface HausdorffOptions extends EvaluationOptions {
   /** Take this percentile of the distances instead of the largest: above 0, up to 100. Usual: 95. */
@@ -29,6 +29,7 @@ const definition = defineOperator<HausdorffOptions>({
     ...evaluationTypes,
   },
   example: { percentile: 95 },
+  forecast: foreseeEvaluation,
   create: (options, context) =>
     evaluate(context, options, async ({ distances }) => {
       const { percentile = 100, directed } = options;

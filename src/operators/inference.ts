@@ -2,10 +2,12 @@ import { defer, finalize, type OperatorFunction } from 'rxjs';
 import { z } from 'zod';
 import { type Case, withVolumes } from '../case.js';
 import { DataError, ModelError } from '../errors.js';
+import { outputChannelsOf } from '../runtime/models.js';
 import type { ModelLease } from '../runtime/runtime.js';
 import { type PaddingMode, paddingModes } from '../volume/crop.js';
 import type { Vec3 } from '../volume/volume.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
+import { bytesOf, foresee, type VolumeForecast } from './forecast.js';
 import { mapCase, volumeOf } from './map.js';
 import { perAxis } from './types.js';
 
@@ -83,6 +85,17 @@ const definition = defineOperator<InferenceOptions>({
       await lease.release();
       throw error;
     }
+  },
+  async forecast({ model, key = 'image', output = 'pred', mode }, runtime) {
+    const files = await runtime.findModel(model);
+    const channels = await outputChannelsOf(files);
+    return (subject) => {
+      const volume = subject.volumes[key];
+      if (!volume) return subject;
+      const logits: VolumeForecast = { ...volume, channels, bytesPerVoxel: 4, kind: 'logits' };
+      const weights = mode === 'gaussian' ? bytesOf({ ...logits, channels: 1 }) : 0;
+      return foresee(subject, { [output]: logits }, weights);
+    };
   },
   create: (options, context) => (source) =>
     defer(() => {

@@ -5,6 +5,7 @@ import { DataError, show } from '../errors.js';
 import { sameGrid } from '../volume/affine.js';
 import type { Volume } from '../volume/volume.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
+import { bytesOf, foreseeVolumes } from './forecast.js';
 import { chooseKeys, type Keys, keysType, mapCase, volumeOf } from './map.js';
 
 export interface InvertOptions {
@@ -30,6 +31,23 @@ const definition = defineOperator<InvertOptions>({
       .describe('Take the nearest voxel for every kind, not for labels only'),
   },
   example: { keys: 'pred', like: 'image' },
+  forecast: ({ keys, like = 'image', nearestInterp = false }) =>
+    foreseeVolumes(
+      keys,
+      ['pred'],
+      (volume, _key, { volumes }) => {
+        const first = volumes[like]?.history[0];
+        const nearest = nearestInterp || volume.kind === 'label';
+        if (!first) return volume;
+        const { size, affine } = first;
+        return { ...volume, size, affine, bytesPerVoxel: nearest ? volume.bytesPerVoxel : 4, history: [] };
+      },
+      // Each step undone gives a volume of its own; the last but one is there while the last is made.
+      (volume, { volumes }) => {
+        const [, ...between] = volumes[like]?.history ?? [];
+        return Math.max(0, ...between.map(({ size }) => bytesOf({ ...volume, size })));
+      },
+    ),
   create: ({ keys, like = 'image', nearestInterp }, context) =>
     mapCase(context, 'cpu', async (subject) => {
       const reference = volumeOf(subject, like);

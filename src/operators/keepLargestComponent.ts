@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Case } from '../case.js';
 import type { Connectivity } from '../volume/components.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
+import { foreseeCleaning } from './forecast.js';
 import { type Keys, keysType, mapVolumes } from './map.js';
 import { connectivity, labelNumbers } from './types.js';
 
@@ -34,6 +35,7 @@ const definition = defineOperator<KeepLargestComponentOptions>({
     keys: keysType('pred'),
   },
   example: { appliedLabels: [1] },
+  forecast: ({ keys }) => foreseeCleaning(keys, ['pred']),
   create: ({ keys, appliedLabels, independent, connectivity, numComponents }, context) =>
     mapVolumes(context, 'cpu', keys, ['pred'], (volume) =>
       context.runtime.run('keepLargestComponent', volume, {

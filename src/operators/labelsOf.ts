@@ -1,9 +1,11 @@
 import { concatMap, lastValueFrom, type OperatorFunction, of } from 'rxjs';
 import { type Case, withVolumes } from '../case.js';
+import type { Runtime } from '../runtime/runtime.js';
 import { sameGrid } from '../volume/affine.js';
 import { canLabel, joinBoxes, labelSliceCount } from '../volume/labels.js';
 import { allocate, type Volume, voxelCount } from '../volume/volume.js';
 import type { StepContext } from './define.js';
+import { type Forecaster, foresee } from './forecast.js';
 import { mapCase } from './map.js';
 import { inParts } from './parts.js';
 
@@ -32,6 +34,24 @@ export function labelsOf(
       canLabel(logits, reference.history);
     return lastValueFrom(of(subject).pipe(possible ? onePass : steps));
   });
+}
+
+/**
+ * Forecasts `labelsOf`: the label map alone, and two slices of probabilities for each part of the work; or where one pass is not
+ * possible, what `each` forecasts of the steps one after the other.
+ */
+export function foreseeLabels(key: string, like: string, each: Forecaster, { lanes }: Runtime): Forecaster {
+  return (subject) => {
+    const { volumes, peak } = each(subject);
+    const logits = subject.volumes[key];
+    const reference = subject.volumes[like];
+    const undone = reference?.history.map(({ step }) => step).join() ?? 'unknown';
+    const onePass = logits?.kind === 'logits' && /^(orient)?,?(resample)?$/.test(undone);
+    if (!onePass) return { ...subject, volumes, peak };
+    const [nx, ny] = reference.history.at(-1)?.size ?? logits.size;
+    const slices = lanes.cpu.width * logits.channels * nx * ny * 2 * Float64Array.BYTES_PER_ELEMENT;
+    return foresee(subject, { [key]: volumes[key] }, slices);
+  };
 }
 
 async function label(logits: Volume, reference: Volume, { runtime }: StepContext): Promise<Volume> {

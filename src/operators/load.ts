@@ -5,6 +5,7 @@ import { DataError, listNames, show } from '../errors.js';
 import { sameGrid } from '../volume/affine.js';
 import type { Volume } from '../volume/volume.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
+import { bytesOf, foresee, readAs } from './forecast.js';
 import { type Keys, keysType, mapCase } from './map.js';
 
 export interface LoadOptions {
@@ -32,6 +33,17 @@ const definition = defineOperator<LoadOptions>({
     nonFinite: z.boolean().default(false).describe('Let NaN and infinite voxels of images pass'),
   },
   example: { keys: ['image', 'label'] },
+  forecast:
+    ({ keys, labelKeys = [] }) =>
+    (subject) => {
+      const wanted = [keys ?? Object.keys(subject.files)].flat().filter((key) => key in subject.files);
+      const made = wanted.map((key) => {
+        const kind = [labelKeys].flat().includes(key) ? 'label' : 'image';
+        return [key, readAs(subject.files[key], kind)] as const;
+      });
+      const reading = wanted.map((key) => subject.files[key].bytesToRead - bytesOf(subject.files[key]));
+      return foresee(subject, Object.fromEntries(made), Math.max(0, ...reading));
+    },
   create: ({ keys, labelKeys = [], nonFinite }, context) =>
     mapCase(context, 'io', async (subject) => {
       const loaded: Record<string, Volume> = {};

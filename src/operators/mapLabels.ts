@@ -2,6 +2,7 @@ import type { OperatorFunction } from 'rxjs';
 import { z } from 'zod';
 import type { Case } from '../case.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
+import { foreseeVolumes } from './forecast.js';
 import { type Keys, keysType, mapVolumes } from './map.js';
 
 export interface MapLabelsOptions {
@@ -23,6 +24,14 @@ const definition = defineOperator<MapLabelsOptions>({
     keys: keysType('pred'),
   },
   example: { map: { 1: 7, 2: 3 } },
+  forecast: ({ map, keys }) => {
+    const largest = Math.max(...Object.values(map));
+    const bytes = largest < 2 ** 8 ? 1 : largest < 2 ** 16 ? 2 : 4;
+    return foreseeVolumes(keys, ['pred'], (volume) => ({
+      ...volume,
+      bytesPerVoxel: Math.max(volume.bytesPerVoxel, bytes),
+    }));
+  },
   create: ({ keys, map }, context) =>
     mapVolumes(context, 'cpu', keys, ['pred'], (volume) => context.runtime.run('mapLabels', volume, map)),
 });

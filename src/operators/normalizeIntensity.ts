@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Case } from '../case.js';
 import { DataError } from '../errors.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
+import { foreseeFloats } from './forecast.js';
 import { type Keys, keysType, mapVolumes } from './map.js';
 
 export interface NormalizeIntensityOptions {
@@ -41,6 +42,7 @@ const definition = defineOperator<NormalizeIntensityOptions>({
       ? ['subtrahend and divisor may be lists only with channelWise: true']
       : [],
   example: { nonzero: true, channelWise: true },
+  forecast: ({ keys }) => foreseeFloats(keys, ['image'], 'image'),
   create: ({ keys, ...options }, context) =>
     mapVolumes(context, 'cpu', keys, ['image'], async (volume, key) => {
       for (const name of ['subtrahend', 'divisor'] as const) {

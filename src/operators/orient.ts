@@ -1,8 +1,16 @@
 import type { OperatorFunction } from 'rxjs';
 import { z } from 'zod';
 import type { Case } from '../case.js';
-import { axcodesFault, parseAxcodes } from '../volume/orientation.js';
+import {
+  axcodesFault,
+  axisMap,
+  isIdentity,
+  mapGridAxes,
+  orientationOf,
+  parseAxcodes,
+} from '../volume/orientation.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
+import { foreseeVolumes, onGrid } from './forecast.js';
 import { geometryKeys, type Keys, keysType, mapVolumes } from './map.js';
 
 export interface OrientOptions {
@@ -28,6 +36,13 @@ const definition = defineOperator<OrientOptions>({
     return fault ? [`axcodes ${fault}, but it is "${axcodes}"`] : [];
   },
   example: { axcodes: 'RAS' },
+  forecast: ({ axcodes, keys }) => {
+    const target = parseAxcodes(axcodes);
+    return foreseeVolumes(keys, geometryKeys, (volume) => {
+      const map = axisMap(orientationOf(volume.affine), target);
+      return isIdentity(map) ? volume : onGrid(volume, mapGridAxes(volume, map), 'orient');
+    });
+  },
   create: ({ axcodes, keys }, context) => {
     const target = parseAxcodes(axcodes);
     return mapVolumes(context, 'cpu', keys, geometryKeys, (volume) =>

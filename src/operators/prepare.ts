@@ -4,6 +4,7 @@ import { parseAxcodes } from '../volume/orientation.js';
 import { allocatePrepared, type Preparation, preparedGrid, preparedVolume } from '../volume/prepare.js';
 import type { Volume } from '../volume/volume.js';
 import type { StepContext } from './define.js';
+import { type Forecaster, foresee } from './forecast.js';
 import { chooseKeys, geometryKeys, mapCase, volumeOf } from './map.js';
 import type { OrientOptions } from './orient.js';
 import { inParts } from './parts.js';
@@ -45,6 +46,25 @@ export function prepare(options: PrepareOptions, context: StepContext): Operator
     }
     return withVolumes(subject, made);
   });
+}
+
+/**
+ * Forecasts `prepare`: the volumes that the steps lead to (`each` forecasts them one after the other), and none between, where
+ * one pass is possible for all that they change.
+ */
+export function foreseePrepared({ orient, spacing }: PrepareOptions, each: Forecaster): Forecaster {
+  const orientation = orient && parseAxcodes(orient.axcodes);
+  return (subject) => {
+    const { volumes, peak } = each(subject);
+    const changed = Object.keys(volumes).filter((key) => volumes[key] !== subject.volumes[key]);
+    const onePass = changed.every((key) => {
+      const volume = subject.volumes[key];
+      const settings = spacing && respaceSettings(spacing, volume, key);
+      return volume.channels === 1 && preparedGrid(volume, { orientation, spacing: settings });
+    });
+    const made = Object.fromEntries(changed.map((key) => [key, volumes[key]]));
+    return onePass ? foresee(subject, made) : { ...subject, volumes, peak };
+  };
 }
 
 async function prepareVolume(

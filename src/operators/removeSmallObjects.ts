@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Case } from '../case.js';
 import type { Connectivity } from '../volume/components.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
+import { foreseeCleaning } from './forecast.js';
 import { type Keys, keysType, mapVolumes } from './map.js';
 import { connectivity } from './types.js';
 
@@ -37,6 +38,7 @@ const definition = defineOperator<RemoveSmallObjectsOptions>({
     keys: keysType('pred'),
   },
   example: { minSize: 100 },
+  forecast: ({ keys }) => foreseeCleaning(keys, ['pred']),
   create: ({ keys, ...options }, context) =>
     mapVolumes(context, 'cpu', keys, ['pred'], (volume) =>
       context.runtime.run('removeSmallObjects', volume, {

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { type Case, withVolumes } from '../case.js';
 import type { InterpolationMode, ResamplePadding, Volume } from '../volume/volume.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
+import { foreseeVolumes, resampledForecast } from './forecast.js';
 import { chooseKeys, type Keys, keysType, mapCase, volumeOf } from './map.js';
 import { byKey, forKey } from './types.js';
 
@@ -33,6 +34,12 @@ const definition = defineOperator<ResampleToMatchOptions>({
     keys: keysType('pred'),
   },
   example: { keyDst: 'label', paddingMode: 'zeros' },
+  forecast: ({ keyDst = 'label', mode, paddingMode: padding = 'border', keys }) =>
+    foreseeVolumes(keys, ['pred'], (volume, key, { volumes }) => {
+      const chosen = forKey(mode, key) ?? (volume.kind === 'label' ? 'nearest' : 'bilinear');
+      const grid = volumes[keyDst];
+      return grid ? resampledForecast(volume, grid, { mode: chosen, padding }) : volume;
+    }),
   create: ({ keyDst = 'label', mode, paddingMode = 'border', keys }, context) =>
     mapCase(context, 'cpu', async (subject) => {
       const { size, affine } = volumeOf(subject, keyDst);

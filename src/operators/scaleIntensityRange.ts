@@ -2,6 +2,7 @@ import type { OperatorFunction } from 'rxjs';
 import { z } from 'zod';
 import type { Case } from '../case.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
+import { foreseeFloats } from './forecast.js';
 import { type Keys, keysType, mapVolumes } from './map.js';
 
 export interface ScaleIntensityRangeOptions {
@@ -39,6 +40,7 @@ const definition = defineOperator<ScaleIntensityRangeOptions>({
       : []),
   ],
   example: { aMin: -57, aMax: 164, bMin: 0, bMax: 1, clip: true },
+  forecast: ({ keys }) => foreseeFloats(keys, ['image'], 'image'),
   create: ({ keys, clip, ...range }, context) =>
     mapVolumes(context, 'cpu', keys, ['image'], (volume) =>
       context.runtime.run('scaleIntensityRange', volume, { ...range, clip: clip ?? false }),

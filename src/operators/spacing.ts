@@ -1,9 +1,10 @@
 import type { OperatorFunction } from 'rxjs';
 import { z } from 'zod';
 import type { Case } from '../case.js';
-import type { RespaceSettings } from '../volume/resample.js';
+import { type RespaceSettings, respacedGrid } from '../volume/resample.js';
 import type { InterpolationMode, ResamplePadding, Vec3, Volume } from '../volume/volume.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
+import { foreseeVolumes, resampledForecast } from './forecast.js';
 import { geometryKeys, type Keys, keysType, mapVolumes } from './map.js';
 import { byKey, forKey } from './types.js';
 
@@ -56,6 +57,11 @@ const definition = defineOperator<SpacingOptions>({
     keys: keysType('image and label'),
   },
   example: { pixdim: [1.5, 1.5, 2], mode: { image: 'bilinear', label: 'nearest' } },
+  forecast: (options) =>
+    foreseeVolumes(options.keys, geometryKeys, (volume, key) => {
+      const settings = respaceSettings(options, volume, key);
+      return resampledForecast(volume, respacedGrid(volume, settings), settings);
+    }),
   create: (options, context) =>
     mapVolumes(context, 'cpu', options.keys, geometryKeys, (volume, key) =>
       context.runtime.run('respace', volume, respaceSettings(options, volume, key)),
@@ -63,7 +69,11 @@ const definition = defineOperator<SpacingOptions>({
 });
 
 /** The options for one volume: how it is interpolated depends on its key and kind. */
-export function respaceSettings(options: SpacingOptions, volume: Volume, key: string): RespaceSettings {
+export function respaceSettings(
+  options: SpacingOptions,
+  volume: Pick<Volume, 'kind'>,
+  key: string,
+): RespaceSettings {
   return {
     pixdim: options.pixdim,
     minPixdim: options.minPixdim,

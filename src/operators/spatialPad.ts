@@ -4,6 +4,7 @@ import type { Case } from '../case.js';
 import { type PaddingMode, paddingModes, spatialPadBox } from '../volume/crop.js';
 import type { Vec3 } from '../volume/volume.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
+import { foreseeVolumes, onGrid } from './forecast.js';
 import { geometryKeys, type Keys, keysType, mapVolumes } from './map.js';
 import { perAxis } from './types.js';
 
@@ -35,6 +36,11 @@ const definition = defineOperator<SpatialPadOptions>({
     keys: keysType('image and label'),
   },
   example: { spatialSize: [96, 96, 96] },
+  forecast: ({ spatialSize, method, keys }) =>
+    foreseeVolumes(keys, geometryKeys, (volume) => {
+      const { size } = spatialPadBox(volume.size, spatialSize as Vec3, method ?? 'symmetric');
+      return onGrid(volume, { ...volume, size }, 'cropOrPad');
+    }),
   create: ({ spatialSize, method, mode, value, keys }, context) =>
     mapVolumes(context, 'cpu', keys, geometryKeys, (volume) => {
       const box = spatialPadBox(volume.size, spatialSize as Vec3, method ?? 'symmetric');

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Case } from '../case.js';
 import { DataError, listNames } from '../errors.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
-import { type EvaluationOptions, evaluate, evaluationTypes } from './evaluation.js';
+import { type EvaluationOptions, evaluate, evaluationTypes, foreseeEvaluation } from './evaluation.js';
 import { byKey } from './types.js';
 
 export interface SurfaceDiceOptions extends EvaluationOptions {
@@ -24,6 +24,7 @@ const definition = defineOperator<SurfaceDiceOptions>({
     ...evaluationTypes,
   },
   example: { tolerance: 3 },
+  forecast: foreseeEvaluation,
   create: (options, context) =>
     evaluate(context, options, async ({ labels, distances }) => {
       const limits = labels.map(({ name }) => limitFor(name, options.tolerance ?? 3));

@@ -2,7 +2,7 @@ import type { OperatorFunction } from 'rxjs';
 import type { Case } from '../case.js';
 import { voxelVolume } from '../volume/affine.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
-import { type EvaluationOptions, evaluate, evaluationTypes } from './evaluation.js';
+import { type EvaluationOptions, evaluate, evaluationTypes, foreseeEvaluation } from './evaluation.js';
 
 export type VolumeOptions = EvaluationOptions;
 
@@ -12,6 +12,7 @@ const definition = defineOperator<VolumeOptions>({
   lane: 'cpu',
   options: { ...evaluationTypes },
   example: {},
+  forecast: foreseeEvaluation,
   create: (options, context) =>
     evaluate(
       context,

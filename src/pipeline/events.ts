@@ -6,6 +6,8 @@ export type RunEvent =
       readonly output: string;
       readonly cases: number;
       readonly inFlight: number;
+      /** Bytes that the cases that are open may take together. */
+      readonly memory: number;
       /** The device that runs models; as it was asked for where no step has a model. */
       readonly device: string;
       /** Why it was picked, and what of the models it leaves to the CPU. */
@@ -15,7 +17,15 @@ export type RunEvent =
     }
   /** A case that an earlier run finished is left out. */
   | { readonly event: 'caseSkipped'; readonly case: string; readonly reason: string }
-  | { readonly event: 'caseStart'; readonly case: string; readonly reason?: string }
+  /** A case is opened; one that cannot be fails without. */
+  | {
+      readonly event: 'caseStart';
+      readonly case: string;
+      /** With `--resume`: why it is done again. */
+      readonly reason?: string;
+      /** Bytes that it is estimated to take. */
+      readonly memory?: number;
+    }
   /** A step (or sink) of a case ended after `seconds` of work, waiting left out. */
   | { readonly event: 'step'; readonly case: string; readonly step: string; readonly seconds: number }
   | {

@@ -1,8 +1,10 @@
 import { type OperatorFunction, pipe } from 'rxjs';
 import type { Case } from '../case.js';
 import type { AnyOperatorDefinition, StepContext } from '../operators/define.js';
-import { labelsOf } from '../operators/labelsOf.js';
-import { type PrepareOptions, prepare } from '../operators/prepare.js';
+import type { Forecaster } from '../operators/forecast.js';
+import { foreseeLabels, labelsOf } from '../operators/labelsOf.js';
+import { foreseePrepared, type PrepareOptions, prepare } from '../operators/prepare.js';
+import type { Runtime } from '../runtime/runtime.js';
 import type { ResolvedStep } from './types.js';
 
 type Step = ResolvedStep<AnyOperatorDefinition>;
@@ -13,6 +15,8 @@ export interface Stage {
   readonly id: string;
   readonly steps: readonly string[];
   readonly build: (context: StepContext) => OperatorFunction<Case, Case>;
+  /** What it makes of a case's volumes, as far as their sizes go. */
+  readonly forecast: (runtime: Runtime) => Promise<Forecaster>;
 }
 
 /**
@@ -81,7 +85,10 @@ function makeStage(steps: readonly Step[], differences: boolean): Stage {
   const one = ({ id, definition, options }: Step, context: StepContext) =>
     definition.create(options as never, { ...context, id, onlyDifferences: differences });
   const stage = { id: ids.join('+'), steps: ids };
-  if (steps.length === 1) return { ...stage, build: (context) => one(steps[0], context) };
+  if (steps.length === 1) {
+    const build = (context: StepContext) => one(steps[0], context);
+    return { ...stage, build, forecast: (runtime) => forecastEach(steps, runtime) };
+  }
   const [first, second] = steps;
   if (first.definition.name === 'activations') {
     const like = second.options['like'] as string;
@@ -91,10 +98,24 @@ function makeStage(steps: readonly Step[], differences: boolean): Stage {
         const [a, b, c] = steps.map((step) => one(step, context));
         return labelsOf(keyOf(first) as string, like, pipe(a, b, c), context);
       },
+      forecast: async (runtime) =>
+        foreseeLabels(keyOf(first) as string, like, await forecastEach(steps, runtime), runtime),
     };
   }
   const options = Object.fromEntries(
     steps.map((step) => [step.definition.name, step.options]),
   ) as PrepareOptions;
-  return { ...stage, build: (context) => prepare(options, context) };
+  return {
+    ...stage,
+    build: (context) => prepare(options, context),
+    forecast: async (runtime) => foreseePrepared(options, await forecastEach(steps, runtime)),
+  };
+}
+
+/** The forecast of steps one after the other. */
+async function forecastEach(steps: readonly Step[], runtime: Runtime): Promise<Forecaster> {
+  const forecasters = await Promise.all(
+    steps.map(({ definition, options }) => definition.forecast?.(options as never, runtime)),
+  );
+  return (subject) => forecasters.reduce((before, forecast) => forecast?.(before) ?? before, subject);
 }

@@ -1,12 +1,19 @@
-import { listNames, show } from '../errors.js';
+import type { Case } from '../case.js';
+import { listNames, messageOf, show, showBytes } from '../errors.js';
+import type { Runtime } from '../runtime/runtime.js';
+import type { SourceItem } from '../sources/define.js';
 import { describeOptions } from './describe.js';
 import { fuseSteps } from './fuse.js';
+import { type Estimate, estimatorFor, memoryBudget } from './memory.js';
 import { defaultInFlight } from './run.js';
 import { isRefused, type Selection, selectCases } from './select.js';
 import type { Pipeline } from './types.js';
 
-/** What a run would do, as text: cases, steps with their options, where results go. Opens the source, reads no voxels. */
-export async function planText(pipeline: Pipeline, selection: Selection): Promise<string> {
+/**
+ * What a run would do, as text: cases, steps with their options, where results go, the memory that the largest case takes. Opens
+ * the source and reads headers, no voxels.
+ */
+export async function planText(pipeline: Pipeline, selection: Selection, runtime: Runtime): Promise<string> {
   const items = await selectCases(
     pipeline.source.definition.open(pipeline.source.options as never),
     selection,
@@ -36,9 +43,35 @@ export async function planText(pipeline: Pipeline, selection: Selection): Promis
   }
   const fused = fuseSteps(pipeline.steps).filter(({ steps }) => steps.length > 1);
   for (const { steps } of fused) lines.push(`One pass: ${listNames(steps)}`);
-  const { device, inFlight, memory, workers } = pipeline.runtime;
+  const { device, inFlight, workers } = pipeline.runtime;
   lines.push(
-    `Runtime: device ${device}, ${inFlight === 'auto' ? defaultInFlight : inFlight} case(s) at once, memory ${memory}, workers ${workers}`,
+    `Runtime: device ${device}, ${inFlight === 'auto' ? defaultInFlight : inFlight} case(s) at once, workers ${workers}`,
+    await memoryText(pipeline, items, runtime),
   );
   return `${lines.join('\n')}\n`;
+}
+
+/** What the cases take, and what they may take. */
+async function memoryText(
+  pipeline: Pipeline,
+  items: readonly SourceItem[],
+  runtime: Runtime,
+): Promise<string> {
+  const budget = memoryBudget(pipeline);
+  const allowed = `Memory: ${showBytes(budget)} for the cases that are open${pipeline.runtime.memory === 'auto' ? ' (half of what there is)' : ''}`;
+  let largest: (Estimate & Pick<Case, 'id'>) | undefined;
+  let tooLarge = 0;
+  try {
+    const estimate = await estimatorFor(pipeline, runtime);
+    for (const item of items) {
+      const needed = isRefused(item) ? undefined : await estimate(item);
+      if (needed && needed.bytes > budget) tooLarge++;
+      if (needed && needed.bytes > (largest?.bytes ?? 0)) largest = { ...needed, id: item.id };
+    }
+  } catch (error) {
+    return `${allowed}; what they take is not known: ${messageOf(error)}`;
+  }
+  if (!largest) return allowed;
+  const rest = tooLarge > 0 ? `; ${tooLarge} case(s) need more than that, and would fail` : '';
+  return `${allowed}; the largest, ${largest.id}, takes about ${showBytes(largest.bytes)} (in ${largest.step})${rest}`;
 }

@@ -5,6 +5,7 @@ import {
   concatMap,
   defer,
   EMPTY,
+  finalize,
   from,
   fromEvent,
   lastValueFrom,
@@ -13,32 +14,26 @@ import {
   type OperatorFunction,
   of,
   takeUntil,
-  tap,
-  throwError,
 } from 'rxjs';
 import type { Case } from '../case.js';
 import { messageOf, OptionError, VoxError } from '../errors.js';
 import { writeFault } from '../formats/aside.js';
 import { removePartials } from '../formats/files.js';
 import type { MetricsRow } from '../metrics/summary.js';
+import { Budget } from '../runtime/budget.js';
 import { createRuntime, type Runtime, type RuntimeSettings } from '../runtime/runtime.js';
 import type { Sink } from '../sinks/define.js';
 import type { SourceItem } from '../sources/define.js';
 import type { Failure, RunEvent } from './events.js';
 import { fuseSteps, onlyDifferences } from './fuse.js';
-import {
-  changedFile,
-  fingerprint,
-  Journal,
-  type JournalEntry,
-  metricsFromJson,
-  metricsToJson,
-  stateOf,
-} from './journal.js';
+import { changedFile, fingerprint, Journal, type JournalEntry, metricsToJson, stateOf } from './journal.js';
 import { describePipeline } from './load.js';
 import { lockFolder } from './lock.js';
+import { admission, estimatorFor, memoryBudget } from './memory.js';
 import { Records } from './records.js';
+import { sortOut, type ToDo } from './resume.js';
 import { isRefused, type Selection, selectCases } from './select.js';
+import { failureOf, named, StepFailure, writeTo } from './steps.js';
 import type { Pipeline } from './types.js';
 
 /** How a pipeline is run. */
@@ -60,22 +55,14 @@ export interface RunResult {
   readonly skipped: number;
   readonly interrupted: boolean;
   readonly failures: readonly Failure[];
+  /** Files of the run as a whole that could not be written at its end: a sentence each. Running again with `resume` mends them. */
+  readonly problems: readonly string[];
   /** The metrics of each case that is finished, in dataset order. */
   readonly metrics: readonly MetricsRow[];
 }
 
 /** Cases that are open at once when the pipeline says `auto`: one that loads, one on the device, one that is saved. */
 export const defaultInFlight = 3;
-
-/** What went wrong in which step. */
-class StepFailure extends Error {
-  constructor(
-    readonly step: string,
-    readonly reason: unknown,
-  ) {
-    super(messageOf(reason));
-  }
-}
 
 /** The runtime that a pipeline asks for. */
 export function runtimeFor(
@@ -92,8 +79,8 @@ export function runtimeFor(
 /**
  * Streams the cases of a pipeline's source through its steps into its sinks.
  *
- * At most `inFlight` cases are open at once, each a stream of its own, so memory does not grow with the dataset. A case
- * that fails is recorded, and the others go on. In the output folder appear, besides what sinks write, `failures.csv`,
+ * At most `inFlight` cases are open at once, each a stream of its own, and what they are estimated to take stays within the
+ * memory budget, so memory does not grow with the dataset. A case that fails is recorded, and the others go on. In the output folder appear, besides what sinks write, `failures.csv`,
  * `timings.csv` and `run.json`.
  *
  * @throws VoxError before the first case is read, when the dataset, a model or the output folder is not usable.
@@ -156,6 +143,7 @@ async function streamAll(
   for (const { id, definition, options } of pipeline.sinks) {
     sinks.push({ id, sink: await definition.open(options as never, { output, runtime, seed }) });
   }
+  const memory = memoryBudget(pipeline);
   const journal = new Journal(output);
   const former = resume ? await journal.read() : new Map<string, JournalEntry>();
   // A refused second case has the id of the first.
@@ -177,65 +165,61 @@ async function streamAll(
     output,
     cases: items.length,
     inFlight,
+    memory,
     device: runtime.device,
     deviceNote: runtime.deviceNote,
     steps: [...stages, ...sinks].map(({ id }) => id),
   });
-  const todo: { item: SourceItem; reason?: string }[] = [];
-  const kept: JournalEntry[] = [];
-  for (const item of items) {
-    const entry = former.get(item.id);
-    const reason = !resume ? undefined : await whyAgain(item, entry, identity);
-    if (!resume || reason || isRefused(item) || !entry) {
-      todo.push({ item, ...(reason && { reason }) });
-      continue;
-    }
-    kept.push(entry);
-    const restored = { ...item, metrics: metricsFromJson(entry.metrics), timings: entry.timings };
-    for (const { sink } of sinks) sink.restore?.(restored);
-    records.done(restored);
-    onEvent({ event: 'caseSkipped', case: item.id, reason: 'finished by an earlier run' });
+  const { todo, finished } = await sortOut(items, former, identity);
+  for (const { subject } of finished) {
+    for (const { sink } of sinks) sink.restore?.(subject);
+    records.done(subject);
+    onEvent({ event: 'caseSkipped', case: subject.id, reason: 'finished by an earlier run' });
   }
-  await journal.start(kept);
+  await journal.start(finished.map(({ entry }) => entry));
 
   let done = 0;
   const steps: { id: string; operator: OperatorFunction<Case, Case> }[] = [
     ...stages.map(({ id, build }) => ({ id, operator: build({ id, runtime }) })),
     ...sinks.map(({ id, sink }) => ({ id, operator: writeTo(id, sink) })),
   ];
-  /** One case from its files to its results; it completes without a value, and never fails. */
-  const process = (item: SourceItem, reason?: string): Observable<never> =>
+  const admit = admission(await estimatorFor(pipeline, runtime), new Budget(memory));
+  /** One case through all steps and sinks; what comes out is its results. */
+  const open = (item: Case, reason: string | undefined, bytes: number | undefined): Observable<Case> => {
+    onEvent({
+      event: 'caseStart',
+      case: item.id,
+      ...(reason && { reason }),
+      ...(bytes && { memory: bytes }),
+    });
+    const opened = performance.now();
+    return from(stateOf(Object.values(item.files))).pipe(
+      concatMap((inputs) =>
+        steps
+          .reduce((stream, { id, operator }) => stream.pipe(named(id, operator, onEvent)), of(item))
+          .pipe(concatMap((subject) => finish(subject, inputs, opened))),
+      ),
+    );
+  };
+  /** One case from when there is room for it to its end; it completes without a value, and never fails. */
+  const process = ({ item, reason }: ToDo): Observable<never> =>
     defer(() => {
-      onEvent({ event: 'caseStart', case: item.id, ...(reason && { reason }) });
-      const opened = performance.now();
-      if (isRefused(item)) return throwError(() => new StepFailure('source', new VoxError(item.refused)));
-      return from(stateOf(Object.values(item.files))).pipe(
-        concatMap((inputs) =>
-          steps
-            .reduce((stream, { id, operator }) => stream.pipe(named(id, operator, onEvent)), of(item))
-            .pipe(concatMap((subject) => finish(subject, inputs, opened))),
-        ),
+      if (isRefused(item)) throw new StepFailure('source', new VoxError(item.refused));
+      return from(admit(item)).pipe(
+        concatMap(({ bytes, leave }) => open(item, resume ? reason : undefined, bytes).pipe(finalize(leave))),
       );
     }).pipe(
       catchError(async (error: unknown) => {
-        const failure: Failure = {
-          case: item.id,
-          step: error instanceof StepFailure ? error.step : 'run',
-          message: sentence(error instanceof StepFailure ? error.reason : error),
-        };
+        const failure = failureOf(item.id, error);
         await records.failed(failure);
         onEvent({ event: 'caseFailed', ...failure });
       }),
       concatMap(() => EMPTY),
     );
-  const finish = async (subject: Case, inputs: JournalEntry['inputs'], opened: number) => {
-    const changed = changedFile(inputs, await stateOf(Object.values(subject.files)));
-    if (changed) {
-      throw new StepFailure(
-        'run',
-        new VoxError(`${changed.path} changed while the case was being worked on; run the case again.`),
-      );
-    }
+  const finish = async (subject: Case, inputs: JournalEntry['inputs'], opened: number): Promise<Case> => {
+    const now = await stateOf(Object.values(subject.files));
+    const changed = changedFile(inputs, now);
+    if (changed) throw new StepFailure('run', changedMeanwhile(changed.path, now));
     const saved = sinks.flatMap(({ sink }) => Object.entries(sink.volumes?.(subject) ?? {}));
     const others = sinks.flatMap(({ sink }) => sink.files?.(subject) ?? []);
     const outputs = await stateOf([...saved.map(([, file]) => file), ...others]);
@@ -256,13 +240,14 @@ async function streamAll(
     records.done(subject);
     done++;
     onEvent({ event: 'caseDone', case: subject.id, seconds: (performance.now() - opened) / 1000, metrics });
+    return subject;
   };
 
   const stopped = signal ? fromEvent(signal, 'abort') : EMPTY;
   if (!signal?.aborted) {
     await lastValueFrom(
       from(todo).pipe(
-        mergeMap(({ item, reason }) => process(item, reason), inFlight),
+        mergeMap((one) => process(one), inFlight),
         takeUntil(stopped),
       ),
       { defaultValue: undefined },
@@ -270,66 +255,35 @@ async function streamAll(
   }
   const interrupted = signal?.aborted ?? false;
   if (interrupted) await runtime.close();
-  const closing = await Promise.allSettled(sinks.map(({ sink }) => sink.close?.(order)));
   const wall = seconds();
   const lanes = Object.fromEntries(
     Object.entries(runtime.lanes).map(([name, lane]) => [name, lane.busySeconds / lane.width / wall]),
   );
   const failures = records.failures();
-  const counts = { done, failed: failures.length, skipped: kept.length, interrupted };
-  await records.close({ seconds: wall, lanes, ...counts });
-  for (const outcome of closing) if (outcome.status === 'rejected') throw outcome.reason;
-  for (const { sink } of sinks) await sink.finish?.(records.finished());
+  const counts = { done, failed: failures.length, skipped: finished.length, interrupted };
+  /** Ends that failed, on a full disk for instance: the cases are safe all the same, and the rest is to be ended too. */
+  const problems: string[] = [];
+  const ending = async (end: () => Promise<void> | undefined) => {
+    try {
+      await end();
+    } catch (error) {
+      problems.push(messageOf(error));
+    }
+  };
+  const ended = records.finished();
+  for (const { sink } of sinks) await ending(() => sink.close?.(ended.map(({ id }) => id)));
+  await ending(() => records.close({ seconds: wall, lanes, ...counts }));
+  for (const { sink } of sinks) await ending(() => sink.finish?.(ended));
+  for (const message of problems) onEvent({ event: 'warning', message });
   onEvent({ event: 'end', ...counts, seconds: wall, lanes });
-  return { ...counts, failures, metrics: records.metrics() };
+  return { ...counts, failures, problems, metrics: records.metrics() };
 }
 
-/** A step whose errors say which step they are from, and whose end is told. */
-function named(
-  id: string,
-  operator: OperatorFunction<Case, Case>,
-  onEvent: (event: RunEvent) => void,
-): OperatorFunction<Case, Case> {
-  return (source) =>
-    source.pipe(
-      operator,
-      tap((subject) =>
-        onEvent({ event: 'step', case: subject.id, step: id, seconds: subject.timings[id] ?? 0 }),
-      ),
-      catchError((error: unknown) => {
-        throw error instanceof StepFailure ? error : new StepFailure(id, error);
-      }),
-    );
-}
-
-function writeTo(id: string, sink: Sink): OperatorFunction<Case, Case> {
-  return concatMap(async (subject) => {
-    const start = performance.now();
-    await sink.write(subject);
-    return { ...subject, timings: { ...subject.timings, [id]: (performance.now() - start) / 1000 } };
-  });
-}
-
-/** Why a case is not left out on resuming; undefined when it is. */
-async function whyAgain(
-  item: SourceItem,
-  entry: JournalEntry | undefined,
-  identity: string,
-): Promise<string | undefined> {
-  if (isRefused(item)) return 'failed before';
-  if (!entry) return 'not finished before';
-  if (entry.pipeline !== identity) return 'the pipeline or its model changed';
-  const inputs = await stateOf(Object.values(item.files));
-  const changed = changedFile(entry.inputs, inputs) ?? changedFile(inputs, entry.inputs);
-  if (changed) return `${changed.path} changed`;
-  const outputs = await stateOf(entry.outputs.map(({ path }) => path));
-  const lost = changedFile(entry.outputs, outputs);
-  return lost && `${lost.path} is missing or changed`;
-}
-
-/** The message of a failure; what is no sentence of ours is introduced as one. */
-function sentence(error: unknown): string {
-  if (error instanceof VoxError) return error.message;
-  if (process.env.VOXSTREAM_DEBUG) console.error(error);
-  return `Unexpected: ${messageOf(error)} (set VOXSTREAM_DEBUG=1 to see where).`;
+/** The error for a source file that is not what it was when its case began. */
+function changedMeanwhile(path: string, now: JournalEntry['inputs']): VoxError {
+  const gone = now.find((file) => file.path === path)?.size === -1;
+  return new VoxError(
+    `${path} ${gone ? 'was removed' : 'changed'} while the case was being worked on; ` +
+      `${gone ? 'put it back and ' : ''}run the case again with --resume.`,
+  );
 }

@@ -6,6 +6,7 @@ import { basename, dirname, join, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { listNames, ModelError, messageOf, nearestName, show } from '../errors.js';
+import { readModel } from '../onnx/modelFile.js';
 
 const count = z.int().positive();
 
@@ -116,6 +117,14 @@ export async function findModel(name: string, folders: readonly string[] = []): 
     );
   }
   return { file, sha256, card };
+}
+
+/** The channels of a model's output, as its card says, else its file, else its labels; two where none does. */
+export async function outputChannelsOf({ file, card }: ModelFiles): Promise<number> {
+  if (card.output.channels) return card.output.channels;
+  const stated = readModel(await readFile(file), file).outputs[0]?.dims[1];
+  if (typeof stated === 'number' && stated > 0) return stated;
+  return Math.max(1, ...Object.keys(card.labels).map(Number)) + 1;
 }
 
 async function missingModel(name: string, places: readonly string[]): Promise<ModelError> {

@@ -30,6 +30,8 @@ export interface Runtime {
    * Throws ModelError when it cannot be found or loaded.
    */
   model(name: string, form?: ModelForm): Promise<ModelLease>;
+  /** A model's file and card, by name or path, without loading it; see `findModel`. */
+  findModel(name: string): Promise<ModelFiles>;
   /** The models that were loaded so far: what a run's record names. */
   loaded(): readonly { readonly name: string; readonly sha256: string }[];
   /** The lanes, for those who show what they do. */
@@ -130,6 +132,7 @@ export function createRuntime(settings: RuntimeSettings = {}): Runtime {
         throw error;
       }
     },
+    findModel: (name) => findModel(name, settings.modelFolders),
     loaded: () => [...loaded].map(([name, sha256]) => ({ name, sha256 })),
     async close() {
       await Promise.all([...models.values()].map(async ({ loading }) => (await loading).model.close()));

@@ -2,6 +2,7 @@ import { concatMap, type OperatorFunction } from 'rxjs';
 import type { z } from 'zod';
 import type { Case, FinishedCase } from '../case.js';
 import type { OptionTypes } from '../operators/define.js';
+import type { Forecaster } from '../operators/forecast.js';
 import { defaultRuntime, type Runtime } from '../runtime/runtime.js';
 
 /** Where finished cases go. */
@@ -14,7 +15,7 @@ export interface Sink {
   files?(subject: Case): readonly string[];
   /** Those of them that hold a whole volume, by its key; `files` need not name them again. */
   volumes?(subject: Case): Readonly<Record<string, string>>;
-  /** Ends the sink; `order` has the ids of all cases in dataset order. */
+  /** Ends the sink; `order` has the ids of the cases that ended well, in this run or an earlier one, in dataset order. */
   close?(order: readonly string[]): Promise<void>;
   /**
    * Comes last, when all sinks are closed and the run's own files are written, for a sink that reads what they hold;
@@ -41,6 +42,8 @@ export interface SinkDefinition<Options> {
   readonly example: Partial<Options>;
   /** Starts the sink. Throws when its output cannot be written, before the first case is read. */
   readonly open: (options: Options, context: SinkContext) => Promise<Sink>;
+  /** The memory that it needs for itself, for the estimate of a case's; see `OperatorDefinition`. Default: next to none. */
+  readonly forecast?: (options: Options) => Forecaster;
 }
 
 /** A sink definition whatever its options are. */
@@ -49,6 +52,7 @@ export interface AnySinkDefinition extends Pick<SinkDefinition<object>, 'name' |
   readonly check?: (options: never) => string[];
   readonly example: object;
   readonly open: (options: never, context: SinkContext) => Promise<Sink>;
+  readonly forecast?: (options: never) => Forecaster;
 }
 
 /** Definition of a sink, its options typed against `Options`. */

@@ -30,14 +30,18 @@ const definition = defineSink<MetricsCsvOptions>({
 async function openMetricsCsv(file: string): Promise<Sink> {
   const rows = new Map<string, Case['metrics']>();
   let columns: string[] = [];
+  /** True when the file is not what `rows` are, but for a row at its end. */
+  let stale = false;
   const row = (id: string, metrics: Case['metrics']) => [
     id,
     ...columns.map((column) => cell(metrics[column])),
   ];
-  const rewrite = (order: Iterable<string>) => {
+  const rewrite = async (order: Iterable<string>) => {
     columns = columnsOf(rows.values());
     const body = inOrder(rows, [...order]).map(({ case: id, metrics }) => row(id, metrics));
-    return writeFileAside(file, stringify([['case', ...columns], ...body]));
+    stale = true;
+    await writeFileAside(file, stringify([['case', ...columns], ...body]));
+    stale = false;
   };
   // One change to the file at a time, in the order in which they are asked for.
   let last = rewrite([]);
@@ -50,12 +54,21 @@ async function openMetricsCsv(file: string): Promise<Sink> {
     write: ({ id, metrics }) =>
       next(async () => {
         rows.set(id, metrics);
-        if (Object.keys(metrics).some((column) => !columns.includes(column))) return rewrite(rows.keys());
+        if (stale || Object.keys(metrics).some((column) => !columns.includes(column)))
+          return rewrite(rows.keys());
         await appendFile(file, stringify([row(id, metrics)]), { flush: true }).catch((error) => {
+          // A part of the row may be there.
+          stale = true;
+          rows.delete(id);
           throw writeFault(file, error);
         });
       }),
-    restore: ({ id, metrics }) => void rows.set(id, metrics),
+    restore({ id, metrics }) {
+      rows.set(id, metrics);
+      stale = true;
+      // All that are restored at once are written at once; where that fails, the first case after them tries again.
+      next(async () => (stale ? rewrite(rows.keys()) : undefined)).catch(() => {});
+    },
     close: (order) => next(() => rewrite(order)),
   };
 }

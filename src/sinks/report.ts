@@ -5,6 +5,7 @@ import type { Case } from '../case.js';
 import { DataError } from '../errors.js';
 import { writeFileAside } from '../formats/files.js';
 import { storedVolume } from '../operators/evaluation.js';
+import { foresee } from '../operators/forecast.js';
 import { volumeOf } from '../operators/map.js';
 import { type DrawRequest, pictureFiles } from '../report/draw.js';
 import { LaneRecorder } from '../report/lanes.js';
@@ -47,6 +48,11 @@ const definition = defineSink<ReportOptions>({
       ? ['window must be two values, the lower one first, such as [-160, 240]']
       : [],
   example: { dir: 'report' },
+  // The image is read anew from its file.
+  forecast:
+    ({ image = 'image' }) =>
+    (subject) =>
+      foresee(subject, {}, subject.files[image]?.bytesToRead ?? 0),
   open: async (options, context) => openReport(options, context),
 });
 

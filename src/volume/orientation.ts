@@ -93,6 +93,11 @@ export interface AxisMap {
   readonly flips: Vec3;
 }
 
+/** True when a map leaves every axis where it is. */
+export function isIdentity({ axes, flips }: AxisMap): boolean {
+  return axes.every((axis, k) => axis === k) && flips.every((flip) => flip > 0);
+}
+
 /** The permutation and flips that bring voxels from one orientation to another. */
 export function axisMap(from: Orientation, to: Orientation): AxisMap {
   const axes = to.axes.map((world) => from.axes.indexOf(world));

@@ -1,5 +1,5 @@
 import { type IntensityMap, type IntensityRange, intensityMap } from './intensity.js';
-import { axisMap, mapGridAxes, type Orientation, orientationOf } from './orientation.js';
+import { axisMap, isIdentity, mapGridAxes, type Orientation, orientationOf } from './orientation.js';
 import { type AxisTaps, planResample, type RespaceSettings, respacedGrid } from './resample.js';
 import { allocate, type Grid, type HistoryStep, type Vec3, type Volume, type VoxelArray } from './volume.js';
 
@@ -41,7 +41,7 @@ function plan({ size, affine }: Grid, { orientation, spacing }: Preparation): Pl
   let strides = fileStrides;
   if (orientation) {
     const map = axisMap(orientationOf(affine), orientation);
-    if (map.axes.some((axis, k) => axis !== k) || map.flips.some((flip) => flip < 0)) {
+    if (!isIdentity(map)) {
       steps.push({ step: 'orient', from: oriented, ...map });
       oriented = mapGridAxes(oriented, map);
       strides = map.axes.map((axis, k) => fileStrides[axis] * map.flips[k]);

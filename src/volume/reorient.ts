@@ -1,4 +1,11 @@
-import { type AxisMap, axisMap, mapGridAxes, type Orientation, orientationOf } from './orientation.js';
+import {
+  type AxisMap,
+  axisMap,
+  isIdentity,
+  mapGridAxes,
+  type Orientation,
+  orientationOf,
+} from './orientation.js';
 import { allocateLike, type Vec3, type Volume, type VoxelArray, voxelCount } from './volume.js';
 
 /**
@@ -7,7 +14,7 @@ import { allocateLike, type Vec3, type Volume, type VoxelArray, voxelCount } fro
  */
 export function reorient(volume: Volume, target: Orientation): Volume {
   const map = axisMap(orientationOf(volume.affine), target);
-  if (map.axes.every((axis, k) => axis === k) && map.flips.every((flip) => flip > 0)) return volume;
+  if (isIdentity(map)) return volume;
   const { size, affine } = volume;
   return {
     ...mapAxes(volume, map),

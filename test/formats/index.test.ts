@@ -40,12 +40,21 @@ test('isImageFile knows images by name and leaves hidden and unfinished ones out
 test('readGrid says how many bytes a voxel takes once it is read', async () => {
   const affine = [-1, 0, 0, 1, 0, 1, 0, -0.5, 0, 0, 1, -0.5, 0, 0, 0, 1];
   const grid = { size: [3, 2, 2], affine, channels: 1 };
-  assert.equal(await readGrid(put('a.nii.gz', gzipSync(buildNifti()))), { ...grid, bytesPerVoxel: 2 });
-  assert.equal(await readGrid(put('a.nii', buildNifti({ slope: 2 }))), { ...grid, bytesPerVoxel: 4 });
+  assert.equal(await readGrid(put('a.nii.gz', gzipSync(buildNifti()))), {
+    ...grid,
+    bytesPerVoxel: 2,
+    bytesToRead: 24,
+  });
+  assert.equal(await readGrid(put('a.nii', buildNifti({ slope: 2 }))), {
+    ...grid,
+    bytesPerVoxel: 4,
+    bytesToRead: 24 + 48,
+  });
   assert.equal(await readGrid(put('a.nii', buildNifti({ dims: [3, 2, 2, 3] }))), {
     ...grid,
     channels: 3,
     bytesPerVoxel: 2,
+    bytesToRead: 72,
   });
   await fails(readGrid(put('a.mha', 'text')), 'is not a MetaImage file');
 });

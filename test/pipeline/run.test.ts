@@ -9,6 +9,7 @@ import * as assert from 'uvu/assert';
 import { z } from 'zod';
 import { type Case, makeCase, withMetrics, withVolumes } from '#src/case.js';
 import { DataError } from '#src/errors.js';
+import { writeNifti } from '#src/formats/writeNifti.js';
 import { defineOperator } from '#src/operators/define.js';
 import type { RunEvent } from '#src/pipeline/events.js';
 import { parsePipeline } from '#src/pipeline/load.js';
@@ -82,8 +83,8 @@ function bench(items: SourceItem[]) {
   const registry = createRegistry({ sources: [source], operators: [make, device], sinks: [sink] });
   const output = join(temporaryFolder(), 'out');
   const events: RunEvent[] = [];
-  const run = (options: RunOptions = {}, set: string[] = []) => {
-    const text = `{ source: list, steps: [make, device], sinks: [count, metricsCsv], runtime: { inFlight: 2 }, output: '${output}' }`;
+  const run = (options: RunOptions = {}, set: string[] = [], steps = 'make, device') => {
+    const text = `{ source: list, steps: [${steps}], sinks: [count, metricsCsv], runtime: { inFlight: 2 }, output: '${output}' }`;
     return runPipeline(parsePipeline(text, 'p.yaml', { registry, set }), {
       onEvent: (event) => void events.push(event),
       ...options,
@@ -219,7 +220,7 @@ test('a source file that changes while its case is worked on fails the case', as
 });
 
 test('aborting begins no further case, and the next run goes on', async () => {
-  const { seen, run, output } = bench(ten);
+  const { run, output } = bench(ten);
   const abort = new AbortController();
   const result = await run({
     signal: abort.signal,
@@ -229,7 +230,8 @@ test('aborting begins no further case, and the next run goes on', async () => {
   });
   assert.ok(result.interrupted);
   assert.ok(result.done >= 3 && result.done < 10, String(result.done));
-  assert.is(readCsv(join(output, 'metrics.csv')).length, seen.written.length);
+  // A case that was given up after its row was written is none that is done.
+  assert.is(readCsv(join(output, 'metrics.csv')).length, result.done);
   assert.is((await run({ resume: true })).done, 10 - result.done);
   assert.is(readCsv(join(output, 'metrics.csv')).length, 10);
 });
@@ -251,6 +253,37 @@ test('two runs into one folder are refused, and a lock that a killed run left is
   assert.is((await run()).done, 10);
   assert.not.ok(existsSync(lock));
   await rm(output, { recursive: true });
+});
+
+test('the memory budget holds cases back, whatever inFlight allows, and fails one that can never fit', async () => {
+  const folder = temporaryFolder();
+  const items = [];
+  for (const [i, edge] of [16, 16, 256, 16, 16].entries()) {
+    const data = new Uint8Array(edge ** 3);
+    const file = join(folder, `${i}.nii.gz`);
+    await writeNifti(file, makeVolume({ data, size: [edge, edge, edge], kind: 'label' }));
+    items.push(makeCase({ id: `c${i}`, files: { image: file } }));
+  }
+  const { seen, run, events } = bench(items);
+  // 16^3 voxels and buffers are 32 MiB and 4 KiB, so that one fits and two do not; 256^3 take 48 MiB.
+  const steps = 'load, make, device';
+  const result = await run({}, ['runtime.memory=40MiB', 'runtime.inFlight=5'], steps);
+  assert.is(seen.mostOpen, 1);
+  assert.equal(seen.written, ['c0', 'c1', 'c3', 'c4']);
+  assert.is(result.failures.length, 1);
+  assert.is(result.failures[0].step, 'memory');
+  assert.match(
+    result.failures[0].message,
+    /^Case c2 needs about 48\.0 MiB of memory \(most of it in load\), more than the 40\.0 MiB that cases may take \(runtime\.memory\)\. Raise it with --memory 1GiB /,
+  );
+  const told = events.flatMap((event) => (event.event === 'caseStart' ? [event.memory] : []));
+  assert.equal(
+    told,
+    [1, 1, 1, 1].map(() => 2 ** 25 + 16 ** 3),
+  );
+  seen.written.length = 0;
+  assert.is((await run({}, ['runtime.memory=80MiB', 'runtime.inFlight=5'], steps)).failed, 0);
+  assert.is(seen.mostOpen, 2);
 });
 
 test('an empty dataset is refused', async () => {

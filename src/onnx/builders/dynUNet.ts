@@ -11,7 +11,6 @@ import { defineNetwork } from './network.js';
  */
 export const dynUNet = defineNetwork({
   name: 'DynUNet',
-  start: 'kaimingNormal',
   options: {
     spatial_dims: spatialDims,
     in_channels: channelCount,

@@ -1,0 +1,54 @@
+import type { Case } from '../case.js';
+import type { SourceItem } from '../sources/define.js';
+import { changedFile, type JournalEntry, metricsFromJson, stateOf } from './journal.js';
+import { isRefused } from './select.js';
+
+/** A case to run, and on resuming, why it is run again. */
+export interface ToDo {
+  readonly item: SourceItem;
+  readonly reason?: string;
+}
+
+/** A case that an earlier run finished. */
+export interface Finished {
+  readonly subject: Case;
+  readonly entry: JournalEntry;
+}
+
+/**
+ * Parts cases into those to run and those that `former` shows to be finished: with the same pipeline and model (`identity`), the
+ * same input files, and outputs that are still there. Both in the order of `items`.
+ */
+export async function sortOut(
+  items: readonly SourceItem[],
+  former: ReadonlyMap<string, JournalEntry>,
+  identity: string,
+): Promise<{ todo: ToDo[]; finished: Finished[] }> {
+  const todo: ToDo[] = [];
+  const finished: Finished[] = [];
+  for (const item of items) {
+    const entry = former.get(item.id);
+    if (isRefused(item)) todo.push({ item, reason: 'failed before' });
+    else if (!entry) todo.push({ item, reason: 'not finished before' });
+    else {
+      const reason = await staleness(item, entry, identity);
+      if (reason) todo.push({ item, reason });
+      else {
+        const subject = { ...item, metrics: metricsFromJson(entry.metrics), timings: entry.timings };
+        finished.push({ subject, entry });
+      }
+    }
+  }
+  return { todo, finished };
+}
+
+/** Why what is noted of a case no longer holds; undefined when it does. */
+async function staleness(item: Case, entry: JournalEntry, identity: string): Promise<string | undefined> {
+  if (entry.pipeline !== identity) return 'the pipeline or its model changed';
+  const inputs = await stateOf(Object.values(item.files));
+  const changed = changedFile(entry.inputs, inputs) ?? changedFile(inputs, entry.inputs);
+  if (changed) return `${changed.path} changed`;
+  const outputs = await stateOf(entry.outputs.map(({ path }) => path));
+  const lost = changedFile(entry.outputs, outputs);
+  return lost && `${lost.path} is missing or changed`;
+}

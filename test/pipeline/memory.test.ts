@@ -1,0 +1,139 @@
+import { join } from 'node:path';
+import { lastValueFrom, of } from 'rxjs';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type Case, makeCase } from '#src/case.js';
+import { readGrid } from '#src/formats/index.js';
+import { writeNifti } from '#src/formats/writeNifti.js';
+import { bytesOf, type Forecast } from '#src/operators/forecast.js';
+import { fuseSteps } from '#src/pipeline/fuse.js';
+import { parsePipeline } from '#src/pipeline/load.js';
+import { estimatorFor, memoryBudget } from '#src/pipeline/memory.js';
+import { memoryLimit } from '#src/runtime/machine.js';
+import { createRuntime } from '#src/runtime/runtime.js';
+import { makeVolume, type Vec3 } from '#src/volume/volume.js';
+import { temporaryFolder } from '../e2e/harness.js';
+
+const runtime = createRuntime({ device: 'cpu', workers: 1 });
+test.after(() => runtime.close());
+
+const folder = temporaryFolder();
+const size: Vec3 = [24, 30, 20];
+const count = size[0] * size[1] * size[2];
+const affine = [0, -1.2, 0, 4, -0.8, 0, 0, 3, 0, 0, 2.5, 0, 0, 0, 0, 1];
+
+/** A case with an int16 image and a uint8 label. */
+async function aCase(): Promise<Case> {
+  const data = Int16Array.from({ length: count }, (_, i) => (i * 37) % 300);
+  await writeNifti(join(folder, 'x.nii.gz'), makeVolume({ data, size, affine }), { dtype: 'int16' });
+  const label = makeVolume({ data: new Uint8Array(count).fill(1), size, affine, kind: 'label' });
+  await writeNifti(join(folder, 'x_label.nii'), label);
+  return makeCase({
+    id: 'x',
+    files: { image: join(folder, 'x.nii.gz'), label: join(folder, 'x_label.nii') },
+  });
+}
+
+const pipelineOf = (steps: unknown[], sinks: unknown[] = []) =>
+  parsePipeline(JSON.stringify({ source: { glob: { image: 'x' } }, steps, sinks }), 'p');
+
+/** Runs a case through the stages of a pipeline, and checks that each left the volumes that were forecast. */
+async function check(steps: unknown[]): Promise<Forecast> {
+  const subject = await aCase();
+  const grids = Object.entries(subject.files).map(async ([key, file]) => [key, await readGrid(file)]);
+  let forecast: Forecast = { files: Object.fromEntries(await Promise.all(grids)), volumes: {}, peak: 0 };
+  let real = subject;
+  for (const stage of fuseSteps(pipelineOf(steps).steps)) {
+    forecast = (await stage.forecast(runtime))(forecast);
+    real = await lastValueFrom(of(real).pipe(stage.build({ id: stage.id, runtime })));
+    for (const [key, volume] of Object.entries(real.volumes)) {
+      const told = forecast.volumes[key];
+      const where = `${key} after ${stage.id}`;
+      assert.equal(told.size, volume.size, where);
+      assert.is(told.channels, volume.channels, where);
+      assert.is(bytesOf(told), volume.data.byteLength, where);
+      assert.is(told.kind, volume.kind, where);
+      assert.is(told.history.length, volume.history.length, where);
+    }
+  }
+  return forecast;
+}
+
+const geometry = [
+  { orient: { axcodes: 'RAS', keys: 'image' } },
+  { spacing: { pixdim: [1.5, 1.5, 2], keys: 'image' } },
+];
+const scale = { scaleIntensityRange: { aMin: 0, aMax: 300, bMin: 0, bMax: 1 } };
+const inference = { inference: { model: 'spleen_band', roiSize: [16, 16, 16] } };
+
+test('the forecast of the spleen pipeline is what its fused passes make, and its peak is in one of them', async () => {
+  const { volumes, peak } = await check([
+    'load',
+    ...geometry,
+    scale,
+    inference,
+    { activations: { softmax: true } },
+    'invert',
+    { asDiscrete: { argmax: true } },
+    'keepLargestComponent',
+    'dice',
+  ]);
+  const image = bytesOf(volumes.image);
+  // While labels are made there are the image, the label, the logits of two channels, the new labels and some slices.
+  const most = image + count + 2 * image + count;
+  assert.ok(peak >= most && peak < 1.5 * most, `${peak} and ${most}`);
+});
+
+test('the forecast of steps that are not fused, of labels and of crops and pads is what they make', async () => {
+  await check([
+    'load',
+    { orient: { axcodes: 'PIR' } },
+    { centerCrop: { roiSize: [20, 16, -1] } },
+    { cropForeground: { sourceKey: 'label', kDivisible: 3, keys: 'image' } },
+    { spatialPad: { spatialSize: [22, 10, 30] } },
+    { spacing: { pixdim: [2, 2, 2] } },
+    'normalizeIntensity',
+  ]);
+  await check([
+    'load',
+    ...geometry,
+    { normalizeIntensity: { subtrahend: 150, divisor: 100 } },
+    inference,
+    { asDiscrete: { argmax: true } },
+    'invert',
+    'fillHoles',
+    { mapLabels: { map: { 1: 300 } } },
+  ]);
+});
+
+test('steps that cannot be one pass are forecast one after the other', async () => {
+  const labelling = [{ activations: { softmax: true } }, 'invert', { asDiscrete: { argmax: true } }];
+  const whole = await check(['load', ...geometry, scale, inference, ...labelling]);
+  const crop = { centerCrop: { roiSize: [-1, -1, 10], keys: 'image' } };
+  const cropped = await check([
+    'load',
+    { orient: { axcodes: 'RAS', keys: 'image' } },
+    crop,
+    scale,
+    inference,
+    ...labelling,
+  ]);
+  // The probabilities on the grid of the file, and those between, weigh more than all that is left out by the crop.
+  assert.ok(cropped.peak > whole.peak, `${cropped.peak} and ${whole.peak}`);
+});
+
+test('an estimate says how much and in which step; without a readable header there is none', async () => {
+  const subject = await aCase();
+  const estimate = await estimatorFor(pipelineOf(['load'], ['report']), runtime);
+  // The image and the label, the image as it is read anew for the report, and 32 MiB for buffers.
+  assert.equal(await estimate(subject), { bytes: 5 * count + 2 ** 25, step: 'report' });
+  assert.is(await estimate(makeCase({ id: 'y', files: { image: join(folder, 'none.nii') } })), undefined);
+});
+
+test('auto is half of what this process may use; a number is that', () => {
+  assert.is(memoryBudget(pipelineOf(['load'])), Math.floor(memoryLimit() / 2));
+  const given = parsePipeline('{ source: { glob: { image: x } }, steps: [load], runtime: { memory: 3GiB } }');
+  assert.is(memoryBudget(given), 3 * 2 ** 30);
+});
+
+test.run();

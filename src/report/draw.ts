@@ -38,9 +38,13 @@ export interface DrawRequest {
   readonly folder: string;
   /** The image: a file to read, or a volume where there is none. */
   readonly image?: string | Volume;
-  readonly prediction?: Volume;
-  /** Compared with the prediction on the prediction's grid; resampled to it (nearest voxel) where it lies on another. */
-  readonly reference?: Volume;
+  /** A label map, or a file with one. */
+  readonly prediction?: string | Volume;
+  /**
+   * A label map, or a file with one. Compared with the prediction on the prediction's grid; resampled to it (nearest voxel)
+   * where it lies on another.
+   */
+  readonly reference?: string | Volume;
   readonly labelNames?: Readonly<Record<number, string>>;
   /** Default: -160 to 240 HU for what looks like a CT, else the 1st to the 99th percentile of the slices. */
   readonly window?: GreyWindow;
@@ -60,8 +64,9 @@ export interface CaseNote {
   readonly grey: boolean;
   readonly masks: readonly MaskName[];
   readonly window: GreyWindow | null;
-  /** Volumes in mL; null where there is no such mask. */
+  /** The labels: their numbers in the masks, and their volumes in mL, null where there is no such mask. */
   readonly labels: readonly {
+    readonly value: number;
     readonly name: string;
     readonly prediction: number | null;
     readonly reference: number | null;
@@ -91,17 +96,19 @@ export function pictureFiles(note: Pick<CaseNote, 'grey' | 'masks'>): string[] {
  * none), as PNG at the resolution of the masks, and the outlines of the masks, as SVG to lie over them. The masks are
  * kept as NIfTI for the view in 3D, and `case.json` says what there is.
  *
- * @throws DataError when the image cannot be read or a file cannot be written.
+ * @throws DataError when a volume cannot be read or a file cannot be written.
  */
 export async function drawCase(request: DrawRequest): Promise<void> {
-  const { folder, prediction, labelNames } = request;
+  const { folder, labelNames } = request;
   await mkdir(folder, { recursive: true });
   const image =
     typeof request.image === 'string'
       ? await readVolume(request.image, { kind: 'image', nonFinite: true })
       : request.image;
-  const grid: Grid | undefined = prediction ?? request.reference ?? image;
-  const reference = request.reference && grid && resampleTo(request.reference, grid, 'nearest', 'zeros');
+  const prediction = await labelMap(request.prediction);
+  const stored = await labelMap(request.reference);
+  const grid: Grid | undefined = prediction ?? stored ?? image;
+  const reference = stored && grid && resampleTo(stored, grid, 'nearest', 'zeros');
   const masks = { prediction: prediction && flatten(prediction), reference: reference && flatten(reference) };
   const present = maskNames.filter((name) => masks[name]);
   const planes = grid ? planesOf(grid, masks.reference, masks.prediction) : [];
@@ -136,6 +143,10 @@ export async function drawCase(request: DrawRequest): Promise<void> {
     labels: labelVolumes(prediction, reference, labelNames),
   };
   await writeFileAside(join(folder, 'case.json'), `${JSON.stringify(note)}\n`);
+}
+
+async function labelMap(given: string | Volume | undefined): Promise<Volume | undefined> {
+  return typeof given === 'string' ? readVolume(given, { kind: 'label' }) : given;
 }
 
 function planesOf(grid: Grid, ...masks: (Volume | undefined)[]) {
@@ -176,6 +187,7 @@ function labelVolumes(
     .filter((label) => several || label !== 0)
     .sort((a, b) => a - b)
     .map((label) => ({
+      value: label,
       name: names[label] ?? String(label),
       prediction: found.prediction ? (found.prediction.get(label) ?? 0) : null,
       reference: found.reference ? (found.reference.get(label) ?? 0) : null,
@@ -200,12 +212,12 @@ function greyOf(values: Float64Array, [low, high]: GreyWindow): Uint8Array {
 }
 
 /** The reference's line is wider and lies below, so that where the two agree both are seen. */
-const lineWidths = { prediction: 1.25, reference: 2.75 } as const;
+const lineWidths = { prediction: 1.5, reference: 4 } as const;
 
 function contourSvg(path: string, width: number, height: number, mask: MaskName): string {
   return (
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" preserveAspectRatio="none">` +
     `<path d="${path}" fill="none" stroke="${contourColours[mask]}" stroke-width="${lineWidths[mask]}" ` +
-    'stroke-linecap="square" vector-effect="non-scaling-stroke"/></svg>\n'
+    'stroke-linecap="square" shape-rendering="crispEdges" vector-effect="non-scaling-stroke"/></svg>\n'
   );
 }

@@ -1,6 +1,14 @@
 import { createHash } from 'node:crypto';
-import { type ColumnSummary, type Summary, summarize, summaryNotes } from '../metrics/summary.js';
+import {
+  type ColumnSummary,
+  type Summary,
+  type SummaryOptions,
+  summarize,
+  summaryNotes,
+} from '../metrics/summary.js';
+import { listSome } from '../metrics/table.js';
 import { version } from '../version.js';
+import type { CaseNote } from './draw.js';
 import { metricTitle } from './metricTitles.js';
 import { type PageColumn, type PageData, pageData } from './pageData.js';
 import {
@@ -11,28 +19,9 @@ import {
   type VolumePair,
   volumePlot,
 } from './plots.js';
-import type { ReportData, RunRecord } from './read.js';
+import { type ReportData, type RunRecord, sinkOptions } from './read.js';
 import { style } from './style.js';
-import { embedJson, escapeHtml, showNumber, showSeconds } from './text.js';
-
-/** Text with its values escaped; what is HTML already is passed as `Html`. */
-interface Html {
-  readonly html: string;
-}
-
-const raw = (html: string): Html => ({ html });
-
-type Piece = string | number | Html | readonly Html[];
-
-function html(parts: TemplateStringsArray, ...values: readonly Piece[]): Html {
-  const shown = values.map((value) => {
-    if (Array.isArray(value)) return value.map((item: Html) => item.html).join('');
-    return typeof value === 'object' ? (value as Html).html : escapeHtml(String(value));
-  });
-  return raw(parts.reduce((whole, part, i) => whole + shown[i - 1] + part));
-}
-
-const nothing = raw('');
+import { embedJson, type Html, html, nothing, type Piece, raw, showNumber, showSeconds } from './text.js';
 
 /** A row of HTML table cells, the first a head. */
 const tableRow = (cells: readonly Piece[]) =>
@@ -46,7 +35,8 @@ const tableRow = (cells: readonly Piece[]) =>
 export function reportPage(data: ReportData, script: string): string {
   const page = pageData(data);
   const rows = data.cases.map(({ id, metrics }) => ({ case: id, metrics }));
-  const summary = summarize(rows, { seed: data.run.pipeline?.runtime?.seed });
+  const { undefinedAs } = sinkOptions<SummaryOptions>(data.run, 'summary') ?? {};
+  const summary = summarize(rows, { seed: data.run.pipeline?.runtime?.seed, undefinedAs });
   const name = data.run.pipeline?.name ?? 'run';
   const hash = (content: string) => `'sha256-${createHash('sha256').update(content).digest('base64')}'`;
   const policy = [
@@ -98,49 +88,83 @@ ${sections.map(({ id, title, body }) => html`<section id="${id}" aria-labelledby
   }\n`;
 }
 
-function metaLine({ started, device, models, interrupted }: RunRecord): string {
+function metaLine({ started, device, models, interrupted, seconds, cases }: RunRecord): string {
   const parts = [
-    started ? `${started.slice(0, 10)} ${started.slice(11, 16)} UTC` : 'the run did not end by itself',
-    ...(Array.isArray(models) ? models.map(({ name }: { name: string }) => `model ${name}`) : []),
+    ...(started ? [`${started.slice(0, 10)} ${started.slice(11, 16)} UTC`] : []),
+    ...(models ?? []).map(({ name }) => `model ${name}`),
     ...(device ? [`device ${device}`] : []),
     ...(interrupted ? ['interrupted'] : []),
+    ...(seconds === undefined
+      ? [`not ended${cases ? `: it was to do ${cases} cases` : ''}, killed or still going on`]
+      : []),
   ];
   return parts.join(' · ');
 }
 
+/** A number to be seen first, what it is, and where to read on if it calls for a look. */
+interface Figure {
+  readonly value: string;
+  readonly title: string;
+  readonly alert?: string | false;
+}
+
 function summarySection(data: ReportData, summary: Summary, page: PageData): Html {
   const { run, cases, failures } = data;
-  const main = page.columns.find(({ better }) => better);
+  const { metric } = page.columns.find(({ better }) => better) ?? { metric: 'volume_ml' };
+  const ofMetric = page.columns.filter((column) => column.metric === metric);
+  const main = ofMetric.find(({ label }) => label === 'mean') ?? ofMetric[0];
   const missed = Object.values(summary.missed).reduce((sum, names) => sum + names.length, 0);
-  const figures: readonly (readonly [string, string, boolean?])[] = [
-    [String(cases.length), cases.length === 1 ? 'case' : 'cases'],
-    [String(failures.length), 'failed', failures.length > 0],
+  const empty = cases.filter(({ note }) => isEmpty(note)).map(({ id }) => id);
+  const figures: readonly Figure[] = [
+    { value: String(cases.length), title: cases.length === 1 ? 'case' : 'cases' },
+    { value: String(failures.length), title: 'failed', alert: failures.length > 0 && '#failures' },
     ...(main
-      ? ([
-          [
-            showNumber(summary.metrics[main.name].mean, main.decimals),
-            `mean ${main.title}${main.label ? `, ${main.label}` : ''}`,
-          ],
-          [String(missed), 'missed organs', missed > 0],
-        ] as const)
+      ? [
+          {
+            value: showNumber(summary.metrics[main.name].mean, main.decimals),
+            title: `mean ${main.title}${main.label ? `, ${main.label}` : ''}`,
+          },
+        ]
       : []),
-    ...(run.seconds === undefined ? [] : [[showSeconds(run.seconds), 'wall time'] as const]),
+    ...(page.columns.some(({ better }) => better)
+      ? [{ value: String(missed), title: 'missed organs', alert: missed > 0 && '#notes' }]
+      : []),
+    ...(empty.length > 0
+      ? [{ value: String(empty.length), title: 'empty predictions', alert: '#notes' }]
+      : []),
+    ...(run.seconds === undefined ? [] : [{ value: showSeconds(run.seconds), title: 'wall time' }]),
   ];
-  const tiles = figures.map(
-    ([value, title, alert]) =>
-      html`<div class="figure${alert ? ' alert' : ''}"><dd>${value}</dd><dt>${title}</dt></div>`,
+  const tiles = figures.map(({ value, title, alert }) =>
+    alert
+      ? html`<div class="figure alert"><dd><a href="${alert}">${value}</a></dd><dt>${title}</dt></div>`
+      : html`<div class="figure"><dd>${value}</dd><dt>${title}</dt></div>`,
   );
-  return html`<dl class="figures">${tiles}</dl>${summaryTable(summary, page.columns)}`;
+  const notes = [
+    ...summaryNotes(summary),
+    ...(empty.length > 0
+      ? [`Nothing was predicted in ${empty.length} of ${cases.length} cases: ${listSome(empty)}.`]
+      : []),
+  ];
+  const list =
+    notes.length > 0
+      ? html`<ul class="note" id="notes">${notes.map((note) => html`<li>${note}</li>`)}</ul>`
+      : nothing;
+  return html`<dl class="figures">${tiles}</dl>${summaryTable(summary, page.columns)}${list}`;
+}
+
+/** Whether a prediction was drawn that has not one voxel of any label. */
+function isEmpty(note: CaseNote | undefined): boolean {
+  return note?.masks.includes('prediction') === true && note.labels.every(({ prediction }) => !prediction);
 }
 
 function summaryTable(summary: Summary, columns: readonly PageColumn[]): Html {
   if (columns.length === 0) return html`<p class="note">No metrics were computed in this run.</p>`;
   const heads = ['metric', 'label', 'n', 'mean', '95 % CI', 'std', 'median', '25 to 75 %', 'min', 'max'];
   const rows = columns.map((column) => summaryRow(column, summary.metrics[column.name]));
-  const notes = summaryNotes(summary);
-  return html`<div class="scroll"><table class="numbers summary"><thead><tr>${[...heads, 'worst case'].map((head) => html`<th scope="col">${head}</th>`)}</tr></thead>
-<tbody>${rows}</tbody></table></div>
-${notes.length > 0 ? html`<ul class="note">${notes.map((note) => html`<li>${note}</li>`)}</ul>` : nothing}`;
+  // Keyboards can scroll what can be focused.
+  const tall = rows.length > 16 ? raw(' tall" tabindex="0" role="region" aria-label="Summary') : nothing;
+  return html`<div class="scroll${tall}"><table class="numbers summary"><thead><tr>${[...heads, 'worst case'].map((head) => html`<th scope="col">${head}</th>`)}</tr></thead>
+<tbody>${rows}</tbody></table></div>`;
 }
 
 function summaryRow({ title, label, decimals, better }: PageColumn, found: ColumnSummary): Html {
@@ -167,17 +191,31 @@ function summaryRow({ title, label, decimals, better }: PageColumn, found: Colum
 function casesSection({ labels, columns, cases }: PageData): Html {
   if (cases.length === 0) return html`<p class="note">No case ended well.</p>`;
   const example = columns.find(({ better }) => better)?.name;
-  const choose =
-    labels.length > 1
-      ? html`<label>Label <select id="label">${labels.map((label) => html`<option>${label}</option>`)}</select></label>`
-      : nothing;
-  return html`<div class="tools">
+  return html`${labelChoice(labels)}<div class="tools">
 <label class="grow">Filter <input type="search" id="filter" autocomplete="off" spellcheck="false" placeholder="part of a name${example ? `, or ${example}<0.8` : ''}"></label>
-${choose}
 ${example ? html`<button type="button" id="worst" aria-pressed="false">Worst first</button>` : nothing}
+<button type="button" id="copy">Copy CSV</button>
 <output id="count"></output>
 </div>
 <div class="scroll tall" tabindex="0" role="region" aria-label="Cases"><table class="numbers" id="table"><thead></thead><tbody></tbody></table></div>`;
+}
+
+/** More labels than fit into a line of tabs are a list. */
+const mostTabs = 8;
+
+/** What chooses the label whose columns the table of cases shows. */
+function labelChoice(labels: readonly string[]): Html {
+  if (labels.length < 2) return nothing;
+  const title = (label: string) => (label === 'mean' ? 'mean over labels' : label);
+  if (labels.length > mostTabs) {
+    const list = labels.map((label) => html`<option value="${label}">${title(label)}</option>`);
+    return html`<div class="tools"><label>Label <select id="label">${list}</select></label></div>`;
+  }
+  const tabs = labels.map(
+    (label, i) =>
+      html`<button type="button" data-label="${label}" aria-pressed="${i === 0 ? 'true' : 'false'}">${title(label)}</button>`,
+  );
+  return html`<div class="tabs" role="group" aria-label="Label">${tabs}</div>`;
 }
 
 function plotsSection(data: ReportData, page: PageData): Html {
@@ -190,7 +228,13 @@ const options = (names: readonly string[]) =>
   names.map((name, i) => html`<option value="${i}">${name}</option>`);
 
 /** Plots of which one is shown at a time, with the list to choose from; each is a name and its HTML. */
-function choice(id: string, title: string, what: string, plots: readonly (readonly [string, Html])[]): Html {
+function choice(
+  id: string,
+  title: string,
+  what: string,
+  plots: readonly (readonly [string, Html])[],
+  explained = '',
+): Html {
   const list =
     plots.length > 1
       ? html`<label>${what} <select data-choose="${id}">${options(plots.map(([name]) => name))}</select></label>`
@@ -198,7 +242,7 @@ function choice(id: string, title: string, what: string, plots: readonly (readon
   const panes = plots.map(
     ([, plot], i) => html`<div data-choice="${id}"${raw(i > 0 ? ' hidden' : '')}>${plot}</div>`,
   );
-  return html`<figure class="card"><figcaption><h3>${title}</h3>${list}</figcaption>${panes}</figure>`;
+  return html`<figure class="card"><figcaption><h3>${title}</h3>${list}</figcaption>${panes}${explained ? html`<p class="note">${explained}</p>` : nothing}</figure>`;
 }
 
 function metricPlots({ cases }: ReportData, { columns }: PageData): Html {
@@ -255,9 +299,10 @@ function volumePlots(data: ReportData): Html {
     return [label, html`<div class="pair">${raw(both)}</div>`] as const;
   });
   const only = byLabel.length === 1 ? `, ${byLabel[0][0]}` : '';
-  const explained = html`<p class="note">Left: the dashed line is where both volumes are equal. Right: the difference after Bland and
-Altman; the solid line is the mean difference, the dashed lines are the limits that hold 95 % of differences.</p>`;
-  return html`${choice('volume', `Volumes, prediction against reference${only}`, 'Label', plots)}${explained}`;
+  const explained =
+    'First: prediction against reference; both are equal on the dashed line. Second: their difference, after Bland and ' +
+    'Altman; the solid line is the mean difference, between the dashed lines lie 95 % of differences.';
+  return choice('volume', `Volumes, prediction against reference${only}`, 'Label', plots, explained);
 }
 
 function stepPlot({ cases }: ReportData): Html {
@@ -284,17 +329,34 @@ function lanePlot({ lanes }: ReportData): Html {
 function failuresSection({ failures }: ReportData): Html {
   if (failures.length === 0) return html`<p class="note">No case failed.</p>`;
   const rows = failures.map(({ case: id, step, message }) => tableRow([id, step, message]));
-  return html`<div class="scroll"><table class="texts"><thead><tr><th scope="col">case</th><th scope="col">step</th><th scope="col">message</th></tr></thead>
+  const counts = new Map<string, number>();
+  for (const { step } of failures) counts.set(step, (counts.get(step) ?? 0) + 1);
+  const bySteps = [...counts].map(([step, count]) => `${count} in ${step}`).join(', ');
+  return html`<p class="lead">${failures.length} failed: ${bySteps}. <code>--resume</code> does them again.</p>
+<div class="scroll"><table class="texts"><thead><tr><th scope="col">case</th><th scope="col">step</th><th scope="col">message</th></tr></thead>
 <tbody>${rows}</tbody></table></div>`;
 }
 
-function provenanceSection({ pipeline, ...rest }: RunRecord): Html {
-  const entries = Object.entries(rest).map(([key, value]) =>
-    tableRow([key, typeof value === 'string' ? value : JSON.stringify(value)]),
-  );
-  if (entries.length === 0 && !pipeline) {
-    return html`<p class="note">The run left no run.json: it is still going on, or it was killed.</p>`;
-  }
-  return html`<div class="scroll"><table class="texts"><tbody>${entries}</tbody></table></div>
+function provenanceSection({ pipeline, models, lanes, seconds, started, ...rest }: RunRecord): Html {
+  if (!pipeline && !started)
+    return html`<p class="note">The folder has no run.json: what ran is not known.</p>`;
+  const { voxstream, node, platform, device, files, identity } = rest;
+  const list = (value: unknown) => (Array.isArray(value) ? value.join(', ') : String(value));
+  const shares = Object.entries(lanes ?? {}).map(([lane, share]) => `${lane} ${Math.round(100 * share)} %`);
+  const entries: readonly (readonly [string, string | undefined])[] = [
+    ['pipeline', Array.isArray(files) && files.length > 0 ? list(files) : pipeline?.name],
+    ...(models ?? []).map(
+      ({ name, sha256 }) => ['model', `${name}${sha256 ? `, SHA-256 ${sha256}` : ''}`] as const,
+    ),
+    ['device', device],
+    ['started', started],
+    ['wall time', seconds === undefined ? undefined : showSeconds(seconds)],
+    ['lanes busy', shares.length > 0 ? shares.join(', ') : undefined],
+    ['voxstream', list(voxstream)],
+    ['Node', `${list(node)} on ${list(platform)}`],
+    ['identity of steps, sinks and models', list(identity)],
+  ];
+  const rows = entries.flatMap(([name, value]) => (value === undefined ? [] : [tableRow([name, value])]));
+  return html`<div class="scroll"><table class="texts"><tbody>${rows}</tbody></table></div>
 <details><summary>The pipeline with all its options</summary><pre tabindex="0">${JSON.stringify(pipeline, null, 2)}</pre></details>`;
 }

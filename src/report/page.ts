@@ -248,8 +248,12 @@ function open(item: PageCase): void {
     { class: 'case-body' },
     ...(item.pictures
       ? pictureView(item.pictures)
-      : [make('p', { class: 'note' }, 'No pictures were made of it.')]),
+      : [make('p', { class: 'note' }, 'There are no pictures of it.')]),
+    ...(item.unpictured ? [make('p', { class: 'note' }, item.unpictured)] : []),
     caseTable(item),
+    ...(item.pictures?.volumes && !viewer
+      ? [make('p', { class: 'note' }, 'To look at it in 3D: voxstream report FOLDER --open')]
+      : []),
   );
   dialog.replaceChildren(bar, body);
   if (!dialog.open) dialog.showModal();
@@ -270,6 +274,13 @@ dialog.addEventListener('keydown', (event) => {
   }
 });
 
+/** Where the patient's sides are in a slice; see `Plane`. */
+const sides = {
+  axial: { left: 'R', right: 'L', top: 'A', bottom: 'P' },
+  coronal: { left: 'R', right: 'L', top: 'S', bottom: 'I' },
+  sagittal: { left: 'A', right: 'P', top: 'S', bottom: 'I' },
+} as const;
+
 /** Contours that are switched off stay so from case to case. */
 const off = new Set<string>();
 
@@ -285,7 +296,9 @@ function pictureView(pictures: PagePictures): HTMLElement[] {
   row.style.maxWidth = `calc(62vh * ${pictures.planes.reduce((sum, { mm }) => sum + mm[0], 0) / tallest})`;
   for (const plane of pictures.planes) {
     const frame = stack(pictures, plane);
-    frame.append(make('span', { class: 'side' }, plane.name === 'sagittal' ? 'A' : 'R'));
+    for (const [place, letter] of Object.entries(sides[plane.name])) {
+      frame.append(make('span', { class: `side ${place}` }, letter));
+    }
     const button = make(
       'button',
       { type: 'button', 'aria-pressed': 'false', 'aria-label': `Enlarge the ${plane.name} slice` },
@@ -318,29 +331,17 @@ function pictureView(pictures: PagePictures): HTMLElement[] {
   return [legend, row];
 }
 
-/** A case's metrics and volumes, a row for each label. */
+/** A case's metrics, a row for each label. */
 function caseTable(item: PageCase): HTMLElement {
   const metrics = data.columns.filter(
     (column, i) => data.columns.findIndex((other) => other.metric === column.metric) === i,
   );
-  const volumes =
-    (metrics.some(({ metric }) => metric === 'volume_ml') ? undefined : item.pictures?.labels) ?? [];
-  const labels = [
-    ...new Set([...data.columns.map((column) => column.label), ...volumes.map(({ name }) => name)]),
-  ];
-  const heads = [
-    'Label',
-    ...metrics.map(({ title }) => title),
-    ...(volumes.length > 0 ? ['Volume, mL', 'Reference, mL'] : []),
-  ];
+  const labels = [...new Set(data.columns.map((column) => column.label))];
   const rows = labels.map((name) => {
-    const values = metrics.map(({ metric }) => {
+    const cells = metrics.map(({ metric }) => {
       const column = data.columns.find((other) => other.metric === metric && other.label === name);
       return column ? show(item.values[data.columns.indexOf(column)], column.decimals) : '';
     });
-    const volume = volumes.find((known) => known.name === name);
-    const amounts = volumes.length > 0 ? [volume?.prediction, volume?.reference] : [];
-    const cells = [...values, ...amounts.map((ml) => (volume ? show(ml ?? null, 1) : ''))];
     return make(
       'tr',
       {},
@@ -349,6 +350,7 @@ function caseTable(item: PageCase): HTMLElement {
     );
   });
   if (rows.length === 0) return make('p', { class: 'note' }, 'No metrics were computed for it.');
+  const heads = ['Label', ...metrics.map(({ title }) => title)];
   const head = make('tr', {}, ...heads.map((title) => make('th', { scope: 'col' }, title)));
   return make(
     'div',
@@ -392,11 +394,55 @@ document.addEventListener('click', (event) => {
 
 // The tools above the table.
 
+/** The cases that the table shows, in its order, with all columns, as `metrics.csv` has them (RFC 4180). */
+function shownCsv(): string {
+  const field = (text: string) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+  const rows = shown.map(({ id, values }) => [
+    id,
+    ...values.map((value) => (value === null ? '' : String(value))),
+  ]);
+  const lines = [['case', ...data.columns.map(({ name }) => name)], ...rows];
+  return lines.map((line) => `${line.map(field).join(',')}\r\n`).join('');
+}
+
+/** Puts a text on the clipboard; false when the browser does not let us. */
+async function copy(text: string): Promise<boolean> {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    // The newer way is for pages of servers alone in some browsers.
+    const area = make('textarea') as HTMLTextAreaElement;
+    area.value = text;
+    document.body.append(area);
+    area.select();
+    const done = document.execCommand('copy');
+    area.remove();
+    return done;
+  }
+}
+
 document.getElementById('filter')?.addEventListener('input', refresh);
-document.getElementById('label')?.addEventListener('change', (event) => {
-  label = (event.target as HTMLSelectElement).value;
+const chooseLabel = (name: string) => {
+  label = name;
   if (typeof sort?.by === 'number') sort = undefined;
   refresh();
+};
+document.getElementById('label')?.addEventListener('change', (event) => {
+  chooseLabel((event.target as HTMLSelectElement).value);
+});
+const tabs = document.querySelectorAll<HTMLElement>('button[data-label]');
+for (const tab of tabs) {
+  tab.addEventListener('click', () => {
+    for (const other of tabs) other.setAttribute('aria-pressed', String(other === tab));
+    chooseLabel(tab.dataset.label!);
+  });
+}
+document.getElementById('copy')?.addEventListener('click', async (event) => {
+  const button = event.target as HTMLElement;
+  const copied = await copy(shownCsv());
+  button.textContent = copied ? 'Copied' : 'Not allowed here';
+  setTimeout(() => (button.textContent = 'Copy CSV'), 1500);
 });
 document.getElementById('worst')?.addEventListener('click', () => {
   const column = shownColumns().find(({ better }) => better);

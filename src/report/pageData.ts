@@ -28,6 +28,8 @@ export interface PageCase {
   /** Seconds of work on it, all steps together. */
   readonly seconds: number;
   readonly pictures: PagePictures | null;
+  /** Why pictures are missing; null where they are not, or where it is not known. */
+  readonly unpictured: string | null;
 }
 
 /** What pictures there are of a case. */
@@ -48,29 +50,37 @@ export interface PageData {
 
 /** The data of a report's page. */
 export function pageData({ cases }: ReportData): PageData {
-  const columns = [...new Set(cases.flatMap(({ metrics }) => Object.keys(metrics)))].map(
-    (name): PageColumn => {
-      const { metric, label } = parseColumn(name) ?? { metric: name, label: '' };
-      const sizes = cases.map(({ metrics }) => Math.abs(metrics[name])).filter(Number.isFinite);
-      return {
-        name,
-        metric,
-        title: metricTitle(metric),
-        label,
-        decimals: decimalsFor(sizes.reduce((a, b) => Math.max(a, b), 0)),
-        better: betterIn(name) ?? null,
-      };
-    },
+  const names = [...new Set(cases.flatMap(({ metrics }) => Object.keys(metrics)))];
+  const parsed = names.map((name) => ({ name, ...(parseColumn(name) ?? { metric: name, label: '' }) }));
+  // A metric is shown alike for all labels, as exactly as the largest of its values allows.
+  const largest = new Map<string, number>();
+  for (const { name, metric } of parsed) {
+    const sizes = cases.map(({ metrics }) => Math.abs(metrics[name])).filter(Number.isFinite);
+    largest.set(
+      metric,
+      sizes.reduce((a, b) => Math.max(a, b), largest.get(metric) ?? 0),
+    );
+  }
+  const columns = parsed.map(
+    ({ name, metric, label }): PageColumn => ({
+      name,
+      metric,
+      title: metricTitle(metric),
+      label,
+      decimals: decimalsFor(largest.get(metric)!),
+      better: betterIn(name) ?? null,
+    }),
   );
   const labels = [...new Set(columns.map(({ label }) => label))].filter((label) => label !== '');
   return {
     columns,
     labels: [...labels.filter((label) => label === 'mean'), ...labels.filter((label) => label !== 'mean')],
-    cases: cases.map(({ id, metrics, timings, note }) => ({
+    cases: cases.map(({ id, metrics, timings, note, unpictured }) => ({
       id,
       values: columns.map(({ name }) => pageNumber(metrics[name])),
       seconds: Object.values(timings).reduce((sum, value) => sum + value, 0),
       pictures: note ? picturesOf(id, note) : null,
+      unpictured: unpictured ?? null,
     })),
   };
 }

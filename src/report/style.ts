@@ -1,8 +1,8 @@
 /**
- * The look of the report. Light or dark as the system has it, or as `data-theme` on the root says. Colours of data are from
+ * What all pages share. Light or dark as the system has it, or as `data-theme` on the root says. Colours of data are from
  * the palette of Okabe and Ito.
  */
-export const style = `
+export const baseStyle = `
 :root {
   color-scheme: light dark;
   --ground: light-dark(#ffffff, #141518);
@@ -21,6 +21,15 @@ export const style = `
 * { box-sizing: border-box; }
 [hidden] { display: none !important; }
 body { margin: 0; background: var(--ground); color: var(--text); }
+button, select, input { font: inherit; color: inherit; background: var(--ground); border: 1px solid var(--line); border-radius: 6px; padding: 5px 10px; }
+button { cursor: pointer; }
+button:hover { border-color: var(--accent); }
+button[aria-pressed="true"] { background: var(--accent); border-color: var(--accent); color: var(--ground); }
+:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
+`;
+
+/** The look of the report. */
+export const style = `${baseStyle}
 header, main, footer { max-width: 1120px; margin: 0 auto; padding: 0 24px; }
 .bar { display: flex; align-items: center; gap: 24px; padding: 14px 0; border-bottom: 1px solid var(--line); }
 .brand { margin: 0; font-weight: 600; letter-spacing: .01em; }
@@ -34,21 +43,17 @@ section { padding: 30px 0 8px; scroll-margin-top: 8px; }
 .meta, .note, footer { color: var(--quiet); }
 .meta { margin: 0; }
 .note { font-size: 13.5px; margin: 10px 0 0; max-width: 80ch; }
+.lead { margin: 0 0 12px; }
 ul.note { padding-left: 18px; }
 footer { padding-top: 24px; padding-bottom: 40px; font-size: 13.5px; }
-button, select, input { font: inherit; color: inherit; background: var(--ground); border: 1px solid var(--line); border-radius: 6px; padding: 5px 10px; }
-button { cursor: pointer; }
-button:hover { border-color: var(--accent); }
-button[aria-pressed="true"] { background: var(--accent); border-color: var(--accent); color: var(--ground); }
 button.link { border: 0; padding: 0; background: none; color: var(--accent); text-align: left; }
 button.link:hover { text-decoration: underline; }
-:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 #theme { padding: 4px 12px; font-size: 13.5px; }
 .figures { display: flex; flex-wrap: wrap; gap: 10px 40px; margin: 0 0 22px; }
 .figure { display: flex; flex-direction: column; }
 .figure dd { margin: 0; font-size: 26px; line-height: 1.25; font-weight: 620; letter-spacing: -.01em; font-variant-numeric: tabular-nums; }
 .figure dt { color: var(--quiet); font-size: 13.5px; }
-.figure.alert dd { color: var(--alert); }
+.figure.alert a { color: var(--alert); text-decoration-thickness: 1px; text-underline-offset: 4px; }
 .scroll { overflow-x: auto; border: 1px solid var(--line); border-radius: 8px; }
 .scroll.tall { overflow-y: auto; max-height: 78vh; }
 table { border-collapse: separate; border-spacing: 0; width: 100%; font-variant-numeric: tabular-nums; }
@@ -60,6 +65,7 @@ tbody th { font-weight: 500; }
 .numbers th:first-child, .numbers td:first-child, .summary th:nth-child(2), .summary td:nth-child(2), .summary td:last-child, .summary thead th:last-child { text-align: left; }
 .texts th { vertical-align: top; white-space: nowrap; }
 .texts td { overflow-wrap: anywhere; }
+.tabs { display: flex; flex-wrap: wrap; gap: 6px; margin-bottom: 12px; }
 .tools { display: flex; flex-wrap: wrap; align-items: center; gap: 10px 14px; margin-bottom: 12px; }
 .tools label { display: flex; align-items: center; gap: 8px; color: var(--quiet); }
 .tools label > * { color: var(--text); }
@@ -118,11 +124,16 @@ dialog::backdrop { background: rgb(0 0 0 / .55); }
 .pictures button.large { flex: 1 0 100% !important; order: -1; cursor: zoom-out; }
 .pictures button.large .stack { max-height: 82vh; margin: 0 auto; }
 .pictures .stack { width: 100%; margin-bottom: 3px; }
-.side { position: absolute; z-index: 1; top: 6px; left: 8px; color: #fff; font-size: 12.5px; text-shadow: 0 0 3px #000; }
+.side { position: absolute; z-index: 1; color: #fff; font-size: 12.5px; line-height: 1; text-shadow: 0 0 3px #000, 0 0 3px #000; }
+.side.left { left: 7px; top: 50%; translate: 0 -50%; }
+.side.right { right: 7px; top: 50%; translate: 0 -50%; }
+.side.top { top: 7px; left: 50%; translate: -50% 0; }
+.side.bottom { bottom: 7px; left: 50%; translate: -50% 0; }
 .values { display: grid; gap: 18px; }
 details { margin-top: 12px; }
 summary { cursor: pointer; color: var(--accent); }
 pre { background: var(--raised); border: 1px solid var(--line); border-radius: 8px; padding: 14px 16px; overflow: auto; max-height: 70vh; font: 13px/1.5 ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; }
 @media (max-width: 640px) { .bar { flex-wrap: wrap; } nav { order: 3; width: 100%; margin-left: 0; } }
-@media print { .tall { max-height: none !important; } button, nav, .tools { display: none !important; } }
+@media print { .tall { max-height: none !important; } button, nav, .tabs { display: flex; flex-wrap: wrap; gap: 6px; margin-bottom: 12px; }
+.tools { display: none !important; } }
 `;

@@ -10,6 +10,28 @@ export function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => entities[character]);
 }
 
+/** Text that is HTML already. */
+export interface Html {
+  readonly html: string;
+}
+
+/** Says that a text is HTML already. */
+export const raw = (html: string): Html => ({ html });
+
+/** What may stand in an HTML template: texts and numbers, which are escaped, and HTML. */
+export type Piece = string | number | Html | readonly Html[];
+
+/** A template of HTML whose values stay texts, whatever they hold. */
+export function html(parts: TemplateStringsArray, ...values: readonly Piece[]): Html {
+  const shown = values.map((value) => {
+    if (Array.isArray(value)) return value.map((item: Html) => item.html).join('');
+    return typeof value === 'object' ? (value as Html).html : escapeHtml(String(value));
+  });
+  return raw(parts.reduce((whole, part, i) => whole + shown[i - 1] + part));
+}
+
+export const nothing = raw('');
+
 /** A value as JSON that can stand inside `<script>`: no text in it can end the element. */
 export function embedJson(value: unknown): string {
   return JSON.stringify(value).replaceAll('<', '\\u003c');

@@ -7,7 +7,7 @@ import { type ReportData, readReportData } from './read.js';
 
 /**
  * Writes `index.html` into a report's folder, from what a run left in its own folder and its sink in the report's. `cases` are
- * those that ended well, in dataset order.
+ * those that ended well, in dataset order; `unpictured` tells why some of them have no pictures.
  *
  * @throws DataError when the page cannot be written.
  */
@@ -15,8 +15,9 @@ export async function writeReport(
   output: string,
   folder: string,
   cases: readonly FinishedCase[],
+  unpictured: ReadonlyMap<string, string> = new Map(),
 ): Promise<ReportData> {
-  const data = await readReportData(output, folder, cases);
+  const data = await readReportData(output, folder, cases, unpictured);
   await writeFileAside(join(folder, 'index.html'), reportPage(data, await browserScript('page')));
   return data;
 }

@@ -3,56 +3,21 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readVolume } from '#src/formats/index.js';
-import { writeNifti } from '#src/formats/writeNifti.js';
-import { parsePipeline } from '#src/pipeline/load.js';
-import { type RunOptions, runPipeline } from '#src/pipeline/run.js';
-import { type Affine, makeVolume, type Vec3 } from '#src/volume/volume.js';
-import { temporaryFolder } from '../e2e/harness.js';
+import { block, dataset, pageDataOf } from '../report/dataset.js';
 
-// An LPS grid of 20 x 16 x 10 voxels of 1 x 1 x 2 mm.
-const size: Vec3 = [20, 16, 10];
-const affine: Affine = [-1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 2, 0, 0, 0, 0, 1];
-
-/** A block of label 1 whose first voxel is `start` and which has 10 x 8 x 5 voxels: 0.8 mL. */
-function block([x, y, z]: Vec3) {
-  const data = new Uint8Array(3200);
-  data.forEach((_, i) => {
-    const [a, b, c] = [(i % 20) - x, (Math.floor(i / 20) % 16) - y, Math.floor(i / 320) - z];
-    if (a >= 0 && a < 10 && b >= 0 && b < 8 && c >= 0 && c < 5) data[i] = 1;
-  });
-  return makeVolume({ data, size, affine, kind: 'label' });
-}
-
-/** A dataset of `ids` whose predictions are one voxel off in x, and a run over it with a report. */
-async function dataset(ids: readonly string[], steps = '[load, dice]') {
-  const folder = temporaryFolder();
-  const items = [];
-  for (const [i, id] of ids.entries()) {
-    const files = {
-      image: join(folder, `${i}_image.nii.gz`),
-      label: join(folder, `${i}_label.nii.gz`),
-      pred: join(folder, `${i}_pred.nii.gz`),
-    };
-    const data = Int16Array.from({ length: 3200 }, (_, k) => (k % 20 < 10 ? -1000 : 40));
-    await writeNifti(files.image, makeVolume({ data, size, affine }));
-    await writeNifti(files.label, block([4, 4, 2]));
-    await writeNifti(files.pred, block([5, 4, 2]));
-    items.push({ id, ...files });
-  }
-  const output = join(folder, 'out');
-  const text = `{ source: { datalist: { items: ${JSON.stringify(items)} } }, steps: ${steps}, sinks: [report], output: '${output}' }`;
-  const run = (options: RunOptions = {}) => runPipeline(parsePipeline(text, 'p.yaml'), options);
+/** The dataset of `ids`, a run over it with a report, and what it left. */
+async function reported(ids: readonly string[], steps?: string) {
+  const { run, output, items } = await dataset(ids, steps ? { steps } : {});
   const report = (...path: string[]) => join(output, 'report', ...path);
   const page = () => {
     const html = readFileSync(report('index.html'), 'utf8');
-    const data = /<script type="application\/json" id="data">(.*?)<\/script>/s.exec(html)![1];
-    return { html, data: JSON.parse(data) };
+    return { html, data: pageDataOf(html) };
   };
   return { run, report, page, items };
 }
 
 test('a report has a page and pictures of every case', async () => {
-  const { run, report, page } = await dataset(['a', 'b']);
+  const { run, report, page } = await reported(['a', 'b']);
   assert.is((await run()).done, 2);
   const { data } = page();
   assert.equal(
@@ -81,7 +46,7 @@ test('a report has a page and pictures of every case', async () => {
 test('pictures show the image and the label on the grid of the prediction, whatever steps did to them', async () => {
   const steps =
     '[load, orient: { axcodes: RAS, keys: [image, label] }, scaleIntensityRange: { aMin: 0, aMax: 40 }]';
-  const { run, report } = await dataset(['a'], steps);
+  const { run, report } = await reported(['a'], steps);
   assert.is((await run()).done, 1);
   const note = JSON.parse(readFileSync(report('cases', 'a', 'case.json'), 'utf8'));
   assert.equal(note.window, [-160, 240]);
@@ -90,7 +55,7 @@ test('pictures show the image and the label on the grid of the prediction, whate
 });
 
 test('resuming keeps the pictures of earlier cases, and makes lost ones again', async () => {
-  const { run, report, page } = await dataset(['a', 'b', 'c']);
+  const { run, report, page } = await reported(['a', 'b', 'c']);
   await run();
   rmSync(report('cases', 'b', 'coronal.png'));
   const again = await run({ resume: true });
@@ -100,7 +65,7 @@ test('resuming keeps the pictures of earlier cases, and makes lost ones again', 
 });
 
 test('pictures of cases that are no longer in the run go; other folders stay', async () => {
-  const { run, report } = await dataset(['a', 'b']);
+  const { run, report } = await reported(['a', 'b']);
   await run();
   writeFileSync(report('cases', 'notes.txt'), 'mine');
   await run({ limit: 1 });
@@ -108,7 +73,7 @@ test('pictures of cases that are no longer in the run go; other folders stay', a
 });
 
 test('a failed case is told with its message', async () => {
-  const { run, page, items } = await dataset(['a', '<img src=x>']);
+  const { run, page, items } = await reported(['a', '<img src=x>']);
   writeFileSync(items[1].label, 'no image');
   assert.is((await run()).failed, 1);
   const { html, data } = page();
@@ -119,7 +84,7 @@ test('a failed case is told with its message', async () => {
 
 test('a case named like markup is text wherever it stands', async () => {
   const id = '"></script><script>alert(1)</script>';
-  const { run, report, page } = await dataset([id]);
+  const { run, report, page } = await reported([id]);
   await run();
   const { html, data } = page();
   assert.is(data.cases[0].id, id);
@@ -131,7 +96,7 @@ test('a case named like markup is text wherever it stands', async () => {
 });
 
 test('probabilities cannot be drawn, and the message says what to do', async () => {
-  const { run } = await dataset(['a'], '[load: { labelKeys: [label] }]');
+  const { run } = await reported(['a'], '[load: { labelKeys: [label] }]');
   const { failures } = await run();
   assert.match(
     failures[0].message,

@@ -1,0 +1,160 @@
+import { readFile, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { parse } from 'csv-parse/sync';
+import type { FinishedCase } from '../case.js';
+import { messageOf, OptionError } from '../errors.js';
+import { readMetrics } from '../metrics/readMetrics.js';
+import { type DrawRequest, pictureFiles } from '../report/draw.js';
+import {
+  caseFolder,
+  casesFolder,
+  type ReportData,
+  type RunRecord,
+  readNote,
+  readRunRecord,
+  sinkOptions,
+} from '../report/read.js';
+import { writeReport } from '../report/write.js';
+import type { Runtime } from '../runtime/runtime.js';
+import type { ReportOptions } from '../sinks/report.js';
+import { Journal, type JournalEntry, metricsFromJson } from './journal.js';
+
+/** A report that was made of a run's folder. */
+export interface RemadeReport {
+  /** The report's folder, with `index.html`. */
+  readonly folder: string;
+  readonly data: ReportData;
+  /** How many cases pictures were made of just now. */
+  readonly drawn: number;
+  /** By case, why it has no pictures, or not all. */
+  readonly unpictured: ReadonlyMap<string, string>;
+}
+
+/**
+ * Makes the report of a run that ended, was killed or is still going on, from what it left in its folder: the journal, or
+ * `metrics.csv` and `timings.csv` where that is gone; `failures.csv`, `run.json`, and the pictures of the sink `report`. Of
+ * cases without pictures (the run had no such sink, or a file changed since) they are made now, if the image and the
+ * segmentations are still where the run had them.
+ *
+ * @throws OptionError when the folder is not a run's; DataError when `metrics.csv` is damaged or the report cannot be written.
+ */
+export async function remakeReport(
+  output: string,
+  runtime: Runtime,
+  onCase: (done: number, of: number) => void = () => {},
+): Promise<RemadeReport> {
+  const run = await readRunRecord(output);
+  const entries = await new Journal(output).read();
+  const cases = await finishedCases(output, run, entries);
+  if (!run && cases.length === 0) {
+    throw new OptionError(
+      `${output} is not the folder of a run: it has no run.json, and neither .voxstream/journal.jsonl nor metrics.csv ` +
+        'name a case. Give the folder that the pipeline calls output.',
+    );
+  }
+  const options: ReportOptions = (run && sinkOptions<ReportOptions>(run, 'report')) ?? {};
+  const folder = resolve(output, options.dir ?? 'report');
+  const unpictured = new Map<string, string>();
+  let drawn = 0;
+  let seen = 0;
+  const picture = async ({ id }: FinishedCase) => {
+    const outcome = await runtime.on('io', () => drawAgain(id, entries.get(id), folder, options, runtime));
+    if (outcome.drawn) drawn++;
+    if (outcome.missing) unpictured.set(id, outcome.missing);
+    onCase(++seen, cases.length);
+  };
+  await Promise.all(cases.map(picture));
+  return { folder, data: await writeReport(output, folder, cases, unpictured), drawn, unpictured };
+}
+
+/** The cases that ended well, in dataset order as far as that is known. */
+async function finishedCases(
+  output: string,
+  run: RunRecord | undefined,
+  entries: ReadonlyMap<string, JournalEntry>,
+): Promise<FinishedCase[]> {
+  const timings = await readTimings(join(output, 'timings.csv'));
+  if (entries.size > 0) {
+    // The timings are in dataset order once a run has ended; cases that they lack come last.
+    const order = [...new Set([...timings.keys(), ...entries.keys()])];
+    return order.flatMap((id) => {
+      const entry = entries.get(id);
+      return entry ? [{ id, metrics: metricsFromJson(entry.metrics), timings: entry.timings }] : [];
+    });
+  }
+  const options = run && sinkOptions<{ path?: string }>(run, 'metricsCsv');
+  const file = join(output, options?.path ?? 'metrics.csv');
+  const text = await readFile(file, 'utf8').catch(() => undefined);
+  if (text === undefined) return [...timings].map(([id, seconds]) => ({ id, metrics: {}, timings: seconds }));
+  // A run in which no case ended well leaves the header alone.
+  const rows = text.trim().includes('\n') ? readMetrics(text, file) : [];
+  return rows.map(({ case: id, metrics }) => ({ id, metrics, timings: timings.get(id) ?? {} }));
+}
+
+/** Seconds per step by case, from `timings.csv`; none where it is missing. */
+async function readTimings(file: string): Promise<Map<string, Record<string, number>>> {
+  const text = await readFile(file, 'utf8').catch(() => '');
+  const rows: Record<string, string>[] = parse(text, { columns: true, relax_column_count: true });
+  return new Map(
+    rows.map(({ case: id, ...steps }) => [
+      id,
+      Object.fromEntries(
+        Object.entries(steps).flatMap(([step, seconds]) => (seconds ? [[step, Number(seconds)]] : [])),
+      ),
+    ]),
+  );
+}
+
+/** Draws a case unless its pictures are whole and newer than what they show; says what could not be shown. */
+async function drawAgain(
+  id: string,
+  entry: JournalEntry | undefined,
+  folder: string,
+  { image = 'image', pred = 'pred', label = 'label', window }: ReportOptions,
+  runtime: Runtime,
+): Promise<{ drawn: boolean; missing?: string }> {
+  const target = join(folder, casesFolder, caseFolder(id));
+  const volumes = entry?.volumes ?? {};
+  const note = await readNote(folder, id);
+  if (note) {
+    const made = await Promise.all(pictureFiles(note).map((name) => modified(join(target, name))));
+    // The sink's own pictures are of the volumes as the steps had them, whatever became of files since.
+    const own = entry?.outputs.some(({ path }) => path === join(target, 'case.json'));
+    const newest = own ? 0 : Math.max(...(await Promise.all(Object.values(volumes).map(modified))));
+    if (made.every((time) => time > 0 && time >= newest)) return { drawn: false };
+  }
+  if (!entry?.volumes) return { drawn: false, missing: 'The run did not note where its image is.' };
+  const present: Record<string, string> = {};
+  const gone: string[] = [];
+  for (const key of [image, pred, label]) {
+    if (!(key in volumes)) continue;
+    if (await modified(volumes[key])) present[key] = volumes[key];
+    else gone.push(`${key} is no longer at ${volumes[key]}`);
+  }
+  if (!(pred in volumes)) gone.push(`the run did not save ${pred}`);
+  if (!(image in volumes)) gone.push(`the run had no ${image}`);
+  const missing =
+    gone.length > 0 ? `${gone.join('; ')}.`.replace(/^./, (letter) => letter.toUpperCase()) : undefined;
+  if (!present[pred] && !present[label] && !present[image]) return { drawn: false, missing };
+  const request: DrawRequest = {
+    case: id,
+    folder: target,
+    ...(present[image] && { image: present[image] }),
+    ...(present[pred] && { prediction: present[pred] }),
+    ...(present[label] && { reference: present[label] }),
+    ...(entry.labelNames && { labelNames: entry.labelNames }),
+    ...(window && { window }),
+  };
+  try {
+    await runtime.run('drawCase', request);
+    return { drawn: true, ...(missing && { missing }) };
+  } catch (error) {
+    return { drawn: false, missing: messageOf(error) };
+  }
+}
+
+/** When a file was last changed, in ms since 1970; 0 for one that is not there. */
+async function modified(file: string): Promise<number> {
+  const found = await stat(file).catch(() => undefined);
+  return found?.mtimeMs ?? 0;
+}

@@ -1,0 +1,127 @@
+import { existsSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { OptionError } from '#src/errors.js';
+import { writeNifti } from '#src/formats/writeNifti.js';
+import { remakeReport } from '#src/pipeline/remakeReport.js';
+import { createRuntime } from '#src/runtime/runtime.js';
+import { temporaryFolder } from '../e2e/harness.js';
+import { block, dataset, pageDataOf } from '../report/dataset.js';
+
+const runtime = createRuntime({ device: 'cpu', workers: 1 });
+test.after(() => runtime.close());
+
+/** The report of a folder, made again, and its page. */
+async function remake(output: string) {
+  const { folder, drawn, unpictured } = await remakeReport(output, runtime);
+  const html = readFileSync(join(folder, 'index.html'), 'utf8');
+  return { folder, drawn, unpictured: Object.fromEntries(unpictured), html, data: pageDataOf(html) };
+}
+
+const idsOf = (data: { cases: { id: string }[] }) => data.cases.map(({ id }) => id);
+
+test('a run without a report gets one afterwards, with the pictures that the sink would have made', async () => {
+  const later = await dataset(['b', 'a'], { sinks: '[metricsCsv]' });
+  await later.run({ runtime });
+  const { folder, drawn, unpictured, data } = await remake(later.output);
+  assert.equal([drawn, unpictured, idsOf(data)], [2, {}, ['b', 'a']]);
+  const sink = await dataset(['b', 'a']);
+  await sink.run({ runtime });
+  for (const file of ['axial.png', 'coronal-prediction.svg', 'sagittal-reference.svg', 'reference.nii.gz']) {
+    const [made, expected] = [folder, join(sink.output, 'report')].map((report) =>
+      readFileSync(join(report, 'cases/a', file)),
+    );
+    assert.ok(made.equals(expected), file);
+  }
+  assert.equal((await remake(later.output)).drawn, 0);
+});
+
+test('pictures of files that changed are made again; those of the sink show what the steps had', async () => {
+  const { run, output, items } = await dataset(['a', 'b'], { sinks: '[metricsCsv]' });
+  await run({ runtime });
+  const first = await remake(output);
+  const outline = () => readFileSync(join(first.folder, 'cases/a/axial-prediction.svg'), 'utf8');
+  const before = outline();
+  await writeNifti(items[0].pred, block([8, 4, 2]));
+  const soon = statSync(items[0].pred).mtimeMs / 1000 + 2;
+  utimesSync(items[0].pred, soon, soon);
+  assert.is((await remake(output)).drawn, 1);
+  assert.not.equal(outline(), before);
+
+  const sink = await dataset(['a']);
+  await sink.run({ runtime });
+  utimesSync(sink.items[0].pred, soon, soon);
+  assert.is((await remake(sink.output)).drawn, 0);
+});
+
+test('of a run that was killed the report has the cases so far, and says that it has not ended', async () => {
+  const { run, output } = await dataset(['a', 'b'], { sinks: '[metricsCsv]' });
+  await run({ runtime });
+  // What a kill leaves: no outcome, no timings, a half line in the journal and in the failures.
+  const record = JSON.parse(readFileSync(join(output, 'run.json'), 'utf8'));
+  for (const key of ['seconds', 'lanes', 'done', 'failed', 'skipped', 'interrupted']) delete record[key];
+  writeFileSync(join(output, 'run.json'), JSON.stringify(record));
+  rmSync(join(output, 'timings.csv'));
+  const [, first, , second] = readFileSync(join(output, '.voxstream/journal.jsonl'), 'utf8').split('\n');
+  writeFileSync(join(output, '.voxstream/journal.jsonl'), `${first}\n${second.slice(0, 80)}`);
+  writeFileSync(join(output, 'failures.csv'), 'case,step,message\nb,load,It is bad.\nc,lo');
+  const { html, data } = await remake(output);
+  assert.equal(idsOf(data), [JSON.parse(first).case]);
+  assert.match(html, /not ended: it was to do 2 cases, killed or still going on/);
+  assert.match(html, /<td>It is bad\.<\/td>/);
+});
+
+test('without a journal the tables still give a report, without pictures, and say why', async () => {
+  const { run, output } = await dataset(['b', 'a'], { sinks: '[metricsCsv]' });
+  await run({ runtime });
+  rmSync(join(output, '.voxstream'), { recursive: true });
+  const { drawn, unpictured, data } = await remake(output);
+  assert.equal([drawn, idsOf(data)], [0, ['b', 'a']]);
+  assert.ok(data.cases[0].seconds > 0);
+  assert.ok(Math.abs(data.cases[0].values[0] - 0.9) < 1e-12);
+  assert.is(unpictured.a, 'The run did not note where its image is.');
+  assert.is(data.cases[1].unpictured, unpictured.a);
+});
+
+test('what is no longer there is told, and the rest is drawn', async () => {
+  const { run, output, items } = await dataset(['a', 'b', 'c'], { sinks: '[metricsCsv]' });
+  await run({ runtime });
+  rmSync(items[0].image);
+  for (const file of Object.values(items[1]).filter((path) => path.endsWith('.gz'))) rmSync(file);
+  writeFileSync(items[2].label, 'no image');
+  const { folder, drawn, unpictured, data } = await remake(output);
+  assert.is(drawn, 1);
+  assert.is(unpictured.a, `Image is no longer at ${items[0].image}.`);
+  assert.not.ok(existsSync(join(folder, 'cases/a/axial.png')));
+  assert.ok(existsSync(join(folder, 'cases/a/axial-prediction.svg')));
+  assert.match(unpictured.b, /^Image is no longer at .*; pred is no longer at .*; label is no longer at /);
+  assert.match(unpictured.c, /2_label\.nii\.gz is not a NIfTI file/);
+  assert.is(data.cases[1].pictures, null);
+});
+
+test('cases without references are told by their volumes', async () => {
+  const { run, output } = await dataset(['a', 'b'], {
+    steps: '[load]',
+    sinks: '[metricsCsv]',
+    keys: ['image', 'pred'],
+  });
+  await run({ runtime });
+  const { html, data, unpictured } = await remake(output);
+  assert.equal(unpictured, {});
+  assert.equal(
+    data.columns.map(({ name, title }: { name: string; title: string }) => [name, title]),
+    [['volume_ml_1', 'Volume, mL']],
+  );
+  assert.ok(Math.abs(data.cases[0].values[0] - 0.8) < 1e-12);
+  assert.match(html, /<dd>0\.800<\/dd><dt>mean Volume, mL, 1<\/dt>/);
+  assert.not.match(html, /missed organs|Worst first/);
+});
+
+test('a folder that is not a run is refused', async () => {
+  const error = await remakeReport(temporaryFolder(), runtime).catch((reason: Error) => reason);
+  assert.instance(error, OptionError);
+  assert.match((error as Error).message, /is not the folder of a run: it has no run\.json/);
+});
+
+test.run();

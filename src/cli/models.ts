@@ -1,4 +1,6 @@
 import type { Command } from 'commander';
+import { addModelsImportCommand } from './modelsImport.js';
+import { addModelsInfoCommand } from './modelsInfo.js';
 import { addModelsOptimizeCommand } from './modelsOptimize.js';
 
 /** `voxstream models`: what there is, what it is, and how it comes here. */
@@ -10,5 +12,7 @@ export function addModelsCommand(program: Command): void {
       'A model is a folder with model.onnx and a card, metadata.json; a bare .onnx file works too. A name is looked up in ' +
         "./models, in the package, and in the models folder of the user's cache.",
     );
+  addModelsImportCommand(models);
+  addModelsInfoCommand(models);
   addModelsOptimizeCommand(models);
 }

@@ -1,6 +1,6 @@
 import { OptionError, unknownName } from '../../errors.js';
 import { type Configurable, checkOptions } from '../../options.js';
-import type { Graph } from '../graph.js';
+import type { Graph, GraphNode } from '../graph.js';
 import type { Tensor } from '../tensor.js';
 import { basicUNet } from './basicUNet.js';
 import { dynUNet } from './dynUNet.js';
@@ -44,10 +44,9 @@ export function buildNetwork(network: string, config: object, state: ReadonlyMap
   const input = graph.addInput('input', 'float32', ['n', checked.in_channels, ...sizes]);
   const result = definition.build(layers, input, options as never);
   layers.finish();
-  graph.addOutput(graph.addNode('Identity', [result], {}, { outputs: ['output'] }), 'float32', [
-    'n',
-    checked.out_channels,
-    ...sizes,
-  ]);
+  // The last node's own output, for passes that change the head of a network look at the node that makes it.
+  const last = graph.nodes.find(({ outputs }) => outputs[0] === result) as GraphNode;
+  last.outputs = ['output'];
+  graph.addOutput('output', 'float32', ['n', checked.out_channels, ...sizes]);
   return graph;
 }

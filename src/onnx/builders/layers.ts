@@ -44,6 +44,7 @@ export class Layers {
   readonly #state: ReadonlyMap<string, Tensor>;
   readonly #known = new Set<string>();
   readonly #faults: string[] = [];
+  readonly #missing: string[] = [];
 
   constructor(name: string, state: ReadonlyMap<string, Tensor>) {
     this.graph = new Graph({ name });
@@ -55,10 +56,22 @@ export class Layers {
     const unexpected = [...this.#state.keys()].filter((name) => !this.#known.has(name));
     const faults = [...this.#faults, ...unexpected.map((name) => `${name} is not expected`)];
     if (faults.length === 0) return;
+    const prefix = this.#prefixOfMissing(unexpected);
+    const advice = prefix
+      ? `They are all there behind "${prefix}": give --prefix ${prefix}`
+      : 'Correct the configuration: it must be the one that the network was trained with.';
     throw new ModelError(
       `The weights do not fit the network ${this.graph.name} as it is configured:\n` +
-        `  ${faults.join('\n  ')}\nCorrect the configuration: it must be the one that the network was trained with.`,
+        `  ${faults.join('\n  ')}\n${advice}`,
     );
+  }
+
+  /** What stands before the names of all missing tensors, where a training framework wrapped the network. */
+  #prefixOfMissing(unexpected: readonly string[]): string | undefined {
+    const [first] = this.#missing;
+    const wrapped = first && unexpected.find((name) => name.endsWith(`.${first}`));
+    const prefix = wrapped?.slice(0, -first.length);
+    return this.#missing.every((name) => this.#state.has(`${prefix}${name}`)) ? prefix : undefined;
   }
 
   /** A parameter that must be there and have this shape, though inference does not use it. */
@@ -67,6 +80,7 @@ export class Layers {
     this.#known.add(name);
     const found = this.#state.get(name);
     if (!found) {
+      this.#missing.push(name);
       this.#faults.push(`${name} is missing; it must be ${show(dims)}`);
     } else if (found.dims.length !== dims.length || found.dims.some((n, i) => n !== dims[i])) {
       this.#faults.push(`${name} is ${show(found.dims)}, but must be ${show(dims)}`);

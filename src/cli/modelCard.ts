@@ -1,0 +1,70 @@
+import { statSync } from 'node:fs';
+import { showBytes } from '../errors.js';
+import type { ModelCard, ModelFiles } from '../runtime/models.js';
+import { fieldLines, shortPath, showDifference } from './terminal.js';
+
+/** What a model's card says, as lines for people: the name, the description, and a field a line. */
+export function cardLines(
+  { file, sha256, card }: ModelFiles,
+  more: readonly (readonly [name: string, value: string])[] = [],
+): string[] {
+  const { input, output, optimized } = card;
+  const labels = Object.entries(card.labels).map(([number, name]) => `${number} ${name}`);
+  const fields: [string, string | undefined][] = [
+    ['about', card.description],
+    ['intended use', card.intendedUse],
+    ['license', card.license ?? textOf(card['copyright'])],
+    ['training', card.training && trainingText(card.training)],
+    ['network', card.network && networkText(card.network)],
+    ['labels', labels.join(', ') || undefined],
+    [
+      'input',
+      joined([
+        channels(input.channels),
+        input.modality,
+        input.valueRange && `values ${input.valueRange.join(' to ')}`,
+      ]),
+    ],
+    ['patch', input.patch && `${input.patch.join(' x ')} voxels`],
+    ['output', joined([channels(output.channels), output.activation && `for ${output.activation}`])],
+    ['axes', card.axes === 'xyz' ? 'xyz, as MONAI has them' : 'zyx, as nnU-Net and ITK have them'],
+    [
+      'optimized',
+      optimized &&
+        `for ${optimized.target}, ${optimized.precision}: ${optimized.passes.join(', ') || 'no pass changes it'}; ` +
+          `differs from the original by ${showDifference(optimized.maxDifference)} at most`,
+    ],
+    ['file', `${shortPath(file)} (${showBytes(statSync(file).size)})`],
+    ['SHA-256', sha256],
+    ...more.map(([name, value]): [string, string] => [name, value]),
+  ];
+  const known = fields.filter((field): field is [string, string] => Boolean(field[1]));
+  return [`${card.name}${card.version ? ` ${card.version}` : ''}`, ...fieldLines(known)];
+}
+
+function channels(count: number | undefined): string | undefined {
+  return count === undefined ? undefined : count === 1 ? '1 channel' : `${count} channels`;
+}
+
+function joined(parts: readonly (string | undefined | false)[]): string | undefined {
+  return parts.filter(Boolean).join(', ') || undefined;
+}
+
+function networkText({ type, ...parameters }: NonNullable<ModelCard['network']>): string {
+  const list = Object.entries(parameters).map(([name, value]) => `${name}=${plain(value)}`);
+  return `${type}(${list.join(', ')})`;
+}
+
+function trainingText(training: object): string {
+  return Object.entries(training)
+    .map(([name, value]) => `${name}: ${plain(value)}`)
+    .join('; ');
+}
+
+function plain(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value).replaceAll(',', ', ');
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}

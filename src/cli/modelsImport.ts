@@ -1,0 +1,196 @@
+import { stat } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { type Command, Option } from 'commander';
+import { parse as parseYaml } from 'yaml';
+import { messageOf, OptionError, show } from '../errors.js';
+import { readFault } from '../formats/aside.js';
+import { networkNames } from '../onnx/builders/buildNetwork.js';
+import { type ConfiguredNetwork, isTree, MonaiConfig, type Tree } from '../onnx/monaiConfig.js';
+import { checkCheckpoint, readBundle, readTree } from '../runtime/bundle.js';
+import { type CardFields, importCheckpoint, importOnnx } from '../runtime/importModel.js';
+import { checkModelFolder, type NewModel, writeModelFolder } from '../runtime/modelFolder.js';
+import { cachedModels } from '../runtime/models.js';
+import type { Vec3 } from '../volume/volume.js';
+import { collect, commaList, voxelSize } from './args.js';
+import { cardLines } from './modelCard.js';
+import { note } from './terminal.js';
+
+interface ImportFlags {
+  readonly network?: string;
+  readonly config?: string;
+  readonly set?: readonly string[];
+  readonly checkpoint?: string;
+  readonly prefix?: string;
+  readonly name?: string;
+  readonly labels?: readonly string[];
+  readonly patch?: Vec3;
+  readonly axes?: string;
+  readonly card?: string;
+  readonly output?: string;
+  readonly force?: boolean;
+}
+
+/** `voxstream models import`: a checkpoint, a bundle or an ONNX file as a model folder. */
+export function addModelsImportCommand(models: Command): void {
+  models
+    .command('import')
+    .summary('make a model of a PyTorch checkpoint, a MONAI bundle or an ONNX file')
+    .description(
+      'Makes a model folder of a PyTorch checkpoint (.pt, .pth), a MONAI bundle (its folder) or an ONNX file. No Python is needed, and ' +
+        'nothing in the files is executed. The model is run once before it is written.',
+    )
+    .argument('<source>', 'checkpoint, bundle folder, or .onnx file')
+    .option('--network <name>', `the network of a checkpoint: ${networkNames.join(', ')}`)
+    .option(
+      '--config <file>',
+      "its parameters by MONAI's names, YAML or JSON; a bundle's inference.json or a model's metadata.json works too",
+    )
+    .option(
+      '--set <name=value>',
+      'one parameter of the network, such as --set in_channels=2 (repeatable)',
+      collect,
+    )
+    .option('--checkpoint <file>', "a bundle's weights, where they are not models/model.pt")
+    .option(
+      '--prefix <text>',
+      'what stands before the names of the weights, such as _model. of Lightning checkpoints',
+    )
+    .option('--name <name>', "the model's name (default: that of the bundle or the file)")
+    .option('--labels <list>', 'names of the labels from 0 on, such as background,spleen', commaList)
+    .option('--patch <x,y,z>', 'size in voxels of the windows that it was trained on', voxelSize)
+    .addOption(
+      new Option(
+        '--axes <order>',
+        'order of the axes it takes: xyz as MONAI has it (default), zyx as nnU-Net and ITK',
+      ).choices(['xyz', 'zyx']),
+    )
+    .option(
+      '--card <file>',
+      'more for the card, YAML or JSON: license, intendedUse, input.valueRange, …; see docs/models.md',
+    )
+    .option('-o, --output <dir>', 'folder to write (default: one of its name in the cache, found by name)')
+    .option('--force', 'replace a model that is in the folder')
+    .action(async (source: string, flags: ImportFlags) => {
+      const { card, make } = await readSource(source, flags);
+      const folder = resolve(flags.output ?? join(cachedModels(), folderName(card.name)));
+      await checkModelFolder(folder, flags.force ?? false);
+      note(`Building ${card.name} and running it once …`);
+      const made = await make(card).finally(() => note(''));
+      const written = await writeModelFolder(folder, made, flags.force);
+      const use: [string, string] = [
+        'use it',
+        `voxstream run PIPELINE --set model=${flags.output ?? card.name}`,
+      ];
+      process.stdout.write(`${cardLines(written, [use]).join('\n')}\n`);
+    });
+}
+
+/** A model's name as that of a folder; one that would lead elsewhere is refused. */
+function folderName(name: string): string {
+  if (/^[\p{L}\p{N}_][\p{L}\p{N}_.+ -]*$/u.test(name)) return name;
+  throw new OptionError(
+    `The model's name is ${show(name)}, which is no name for a folder. Give another with --name.`,
+  );
+}
+
+/** What is imported: its card, flags included, and how the model is made. */
+interface Source {
+  readonly card: CardFields;
+  readonly make: (card: CardFields) => Promise<NewModel>;
+}
+
+async function readSource(source: string, flags: ImportFlags): Promise<Source> {
+  const found = await stat(source).catch((error) => {
+    throw readFault(source, error);
+  });
+  const set = overrides(flags.set ?? []);
+  const only = (names: readonly (keyof ImportFlags)[], what: string) => {
+    const given = names.find((name) => flags[name] !== undefined);
+    if (given) throw new OptionError(`--${given} is for ${what}, but ${source} is none.`);
+  };
+  if (found.isDirectory()) {
+    only(['network', 'config'], 'a checkpoint alone');
+    const bundle = await readBundle(source);
+    if (!flags.checkpoint) await checkCheckpoint(source, bundle);
+    const checkpoint = flags.checkpoint ?? bundle.checkpoint;
+    const network = bundle.config.network(set);
+    const card = await withFlags(bundle.card, flags);
+    return { card, make: (filled) => importCheckpoint(checkpoint, network, filled, flags.prefix) };
+  }
+  only(['checkpoint'], 'a bundle folder');
+  const name = basename(source).replace(/\.[^.]*$/, '');
+  const card = await withFlags({ name }, flags);
+  if (source.endsWith('.onnx')) {
+    only(['network', 'config', 'set', 'prefix'], 'a PyTorch checkpoint');
+    return { card, make: (filled) => importOnnx(source, filled) };
+  }
+  const network = await networkOf(source, flags, set);
+  return { card, make: (filled) => importCheckpoint(source, network, filled, flags.prefix) };
+}
+
+/** The network of a checkpoint, out of `--network`, `--config` and `--set`. */
+async function networkOf(source: string, flags: ImportFlags, set: Tree): Promise<ConfiguredNetwork> {
+  const { type, config } = flags.config
+    ? await readConfig(flags.config, set)
+    : { type: undefined, config: set };
+  const network = flags.network ?? type;
+  if (!network) {
+    throw new OptionError(
+      `${source} holds weights and does not say of which network. Give it with --network (${networkNames.join(', ')}) and its ` +
+        'parameters with --config.',
+    );
+  }
+  if (type && network.toLowerCase() !== type.toLowerCase()) {
+    throw new OptionError(
+      `--network is ${network}, but ${flags.config} configures a ${type}. Leave --network out.`,
+    );
+  }
+  return { type: network, config };
+}
+
+/** A network's configuration as it may be written: see `--config`. */
+async function readConfig(file: string, set: Tree): Promise<{ type?: string; config: Tree }> {
+  const content = await readTree(file);
+  if ('network_def' in content) return new MonaiConfig(content, file).network(set);
+  if (typeof content['_target_'] === 'string')
+    return new MonaiConfig({ network_def: content }, file).network(set);
+  const parameters = isTree(content['network']) ? content['network'] : content;
+  const { type, ...config } = parameters;
+  return { ...(typeof type === 'string' && { type }), config: { ...config, ...set } };
+}
+
+function overrides(texts: readonly string[]): Tree {
+  return Object.fromEntries(
+    texts.map((text) => {
+      const [, name, value] = /^\s*(\w+)\s*=(.*)$/s.exec(text) ?? [];
+      if (!name)
+        throw new OptionError(`--set takes NAME=VALUE, such as in_channels=2, but it is ${show(text)}.`);
+      try {
+        return [name, parseYaml(value)];
+      } catch (error) {
+        throw new OptionError(`--set ${text}: the value is no valid YAML: ${messageOf(error)}.`);
+      }
+    }),
+  );
+}
+
+/** A card with what the flags say of the model: `--card` over what was found, and the single flags over both. */
+async function withFlags(found: CardFields, flags: ImportFlags): Promise<CardFields> {
+  const more = flags.card ? await readTree(flags.card) : {};
+  const { name, labels, patch, axes } = flags;
+  const input = { ...tree(found['input']), ...tree(more['input']), ...(patch && { patch }) };
+  const output = { ...tree(found['output']), ...tree(more['output']) };
+  return {
+    ...found,
+    ...more,
+    name: name ?? (typeof more['name'] === 'string' ? more['name'] : found.name),
+    ...(axes && { axes }),
+    ...(labels && { labels: Object.fromEntries(labels.entries()) }),
+    ...(Object.keys(input).length > 0 && { input }),
+    ...(Object.keys(output).length > 0 && { output }),
+  };
+}
+
+function tree(value: unknown): Tree {
+  return isTree(value) ? value : {};
+}

@@ -1,0 +1,127 @@
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { messageOf, show } from '../errors.js';
+import { countOperations, parameterCount } from '../onnx/cost.js';
+import { readModel } from '../onnx/modelFile.js';
+import { modelForm } from '../runtime/modelForm.js';
+import { findModel, type ModelFiles } from '../runtime/models.js';
+import type { Vec3 } from '../volume/volume.js';
+import { voxelSize } from './args.js';
+import { cardLines } from './modelCard.js';
+import { fieldLines, note, showDifference } from './terminal.js';
+
+interface InfoFlags {
+  readonly patch?: Vec3;
+  readonly json?: boolean;
+}
+
+/** What is known of a model: its card, what its file declares, what it costs, and its forms per device. */
+interface ModelInfo {
+  readonly file: string;
+  readonly sha256: string;
+  readonly card: ModelFiles['card'];
+  readonly inputs: readonly { name: string; type: string; dims: readonly (number | string)[] }[];
+  readonly outputs: ModelInfo['inputs'];
+  readonly parameters: number;
+  /** The window that operations and forms are for; left out, as they are, where none is known. */
+  readonly patch?: Vec3;
+  readonly operations?: number;
+  readonly forms?: readonly FormInfo[];
+}
+
+type FormInfo = { readonly target: string } & (
+  | { readonly passes: readonly string[]; readonly maxDifference: number }
+  | { readonly fault: string }
+);
+
+/** `voxstream models info`: a model's card, its inputs and outputs, its cost, and what is made of it for each device. */
+export function addModelsInfoCommand(models: Command): void {
+  models
+    .command('info')
+    .summary('describe a model: card, inputs and outputs, cost, forms per device')
+    .description(
+      "Prints a model's card, what its file takes and gives, its parameters and arithmetic per window, and for each device the " +
+        "passes that rewrite it and how far its output is from the original's then. Forms that are not in the cache yet are made, " +
+        'which takes some seconds.',
+    )
+    .argument('<model>', 'model folder, .onnx file, or the name of a model')
+    .option(
+      '--patch <x,y,z>',
+      "size of the window in voxels (default: the patch on the model's card)",
+      voxelSize,
+    )
+    .option('--json', 'print it as JSON')
+    .action(async (name: string, flags: InfoFlags) => {
+      const files = await findModel(name, [resolve('models')]);
+      const info = await describe(files, flags.patch).finally(() => note(''));
+      process.stdout.write(flags.json ? `${JSON.stringify(info, null, 2)}\n` : infoText(files, info));
+    });
+}
+
+async function describe(
+  files: ModelFiles,
+  patch: Vec3 | undefined = files.card.input.patch,
+): Promise<ModelInfo> {
+  const { file, sha256, card } = files;
+  const graph = readModel(await readFile(file), file);
+  const known = {
+    file,
+    sha256,
+    card,
+    inputs: graph.inputs,
+    outputs: graph.outputs,
+    parameters: parameterCount(graph),
+  };
+  if (!patch) return known;
+  note(`Running ${card.name} once …`);
+  const channels = Number(card.input.channels ?? graph.inputs[0].dims[1]) || 1;
+  const sizes = card.axes === 'xyz' ? patch : [...patch].reverse();
+  const operations = await countOperations(graph, [1, channels, ...sizes]);
+  if (card.optimized) return { ...known, patch, operations };
+  const forms: FormInfo[] = [];
+  for (const target of ['cpu', 'webgpu', 'cuda'] as const) {
+    note(`Looking at its form for ${target} …`);
+    try {
+      const { passes, maxDifference } = await modelForm(files, patch, true, target);
+      forms.push({ target, passes, maxDifference });
+    } catch (error) {
+      forms.push({ target, fault: messageOf(error) });
+    }
+  }
+  return { ...known, patch, operations, forms };
+}
+
+function infoText(files: ModelFiles, info: ModelInfo): string {
+  const { patch, operations, forms = [] } = info;
+  const value = ({ name, type, dims }: ModelInfo['inputs'][number]) =>
+    `${name}: ${type} ${show(dims).replaceAll('"', '')}`;
+  const lines = cardLines(files, [
+    ['takes', info.inputs.map(value).join('\n')],
+    ['gives', info.outputs.map(value).join('\n')],
+    ['parameters', info.parameters.toLocaleString('en')],
+    [
+      'arithmetic',
+      patch && operations !== undefined
+        ? `${(operations / 1e9).toPrecision(4)} GFLOP for a window of ${patch.join(' x ')}`
+        : 'not known without a window size; give --patch 96,96,96',
+    ],
+  ]);
+  if (forms.length > 0) {
+    lines.push(
+      '',
+      `Its form on each device, for a softmax or argmax behind it ("voxstream run" makes and keeps what it needs):`,
+    );
+    lines.push(
+      ...fieldLines(
+        forms.map((form) => [
+          form.target,
+          'fault' in form
+            ? `as it is, for it cannot be rewritten: ${form.fault}`
+            : `${form.passes.join(', ') || 'as it is'}\ndiffers from the original by ${showDifference(form.maxDifference)} at most`,
+        ]),
+      ),
+    );
+  }
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,135 @@
+import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import * as ort from 'onnxruntime-node';
+import { ModelError, messageOf, show } from '../errors.js';
+import { buildNetwork } from '../onnx/builders/buildNetwork.js';
+import { readCheckpoint } from '../onnx/checkpoint/readCheckpoint.js';
+import { readModel, writeModel } from '../onnx/modelFile.js';
+import type { ConfiguredNetwork, Tree } from '../onnx/monaiConfig.js';
+import { sizeOf, type Tensor } from '../onnx/tensor.js';
+import { Random } from '../volume/random.js';
+import type { Vec3 } from '../volume/volume.js';
+import type { NewModel } from './modelFolder.js';
+import { type ModelCard, parseCard, sha256Of } from './models.js';
+
+/** What is said of a model besides its file: fields of its card. */
+export type CardFields = Tree & { readonly name: string };
+
+/** Voxels along each axis of the window that a model is tried on when its card names no patch: enough for six levels. */
+const trialSize = 64;
+
+/**
+ * A PyTorch checkpoint as a model: the network is built as ONNX with the checkpoint's weights, and run once.
+ *
+ * @param prefix What stands before the network's own names in the checkpoint (Lightning: `_model.`); what has it not is left out.
+ * @throws ModelError when the checkpoint cannot be read, its weights do not fit, or the network does not run; OptionError for a
+ * faulty configuration.
+ */
+export async function importCheckpoint(
+  checkpoint: string,
+  { type, config }: ConfiguredNetwork,
+  card: CardFields,
+  prefix = '',
+): Promise<NewModel> {
+  const state = withoutPrefix(await readCheckpoint(checkpoint), prefix, checkpoint);
+  const graph = buildNetwork(type, config, state);
+  const bytes = writeModel(graph);
+  const filled = fillCard(card, graph.inputs[0].dims[1], graph.outputs[0].dims[1]);
+  await tryModel(bytes, filled, checkpoint);
+  const source = { file: basename(checkpoint), sha256: await sha256Of(checkpoint) };
+  return { bytes, card: { ...filled, network: { type: graph.name, ...config }, source } };
+}
+
+/**
+ * An ONNX file as a model: copied as it is, and run once.
+ *
+ * @throws ModelError when it cannot be read, has not one float32 input [batch, channels, and three sizes], or does not run.
+ */
+export async function importOnnx(file: string, card: CardFields): Promise<NewModel> {
+  const bytes = await readFile(file);
+  const { inputs, outputs } = readModel(bytes, file);
+  if (inputs.length !== 1 || inputs[0].dims.length !== 5 || inputs[0].type !== 'float32') {
+    throw new ModelError(
+      `${file} must have one float32 input [batch, channels, and three sizes], but it has ${inputs
+        .map(({ name, type, dims }) => `${name}, ${type} ${show(dims)}`)
+        .join('; ')}.`,
+    );
+  }
+  const fixed = inputs[0].dims.slice(2);
+  const sizes = card['axes'] === 'zyx' ? fixed.reverse() : fixed;
+  const stated = card['input'] as Tree | undefined;
+  const patch = sizes.every((n) => typeof n === 'number') ? { patch: sizes } : {};
+  const filled = fillCard({ ...card, input: { ...patch, ...stated } }, inputs[0].dims[1], outputs[0].dims[1]);
+  await tryModel(bytes, filled, file);
+  return { bytes, card: { ...filled, source: { file: basename(file), sha256: await sha256Of(file) } } };
+}
+
+function withoutPrefix(
+  state: ReadonlyMap<string, Tensor>,
+  prefix: string,
+  file: string,
+): ReadonlyMap<string, Tensor> {
+  if (!prefix) return state;
+  const own = [...state].filter(([name]) => name.startsWith(prefix));
+  if (own.length > 0) return new Map(own.map(([name, value]) => [name.slice(prefix.length), value]));
+  const names = [...state.keys()].slice(0, 3);
+  throw new ModelError(
+    `No tensor of ${file} has the prefix ${show(prefix)}; the first are ${names.join(', ')}.`,
+  );
+}
+
+/** The card with the channels that the file itself states, where they are fixed. */
+function fillCard(card: CardFields, inputs: number | string, outputs: number | string): CardFields {
+  const channels = (count: number | string) => (typeof count === 'number' ? { channels: count } : {});
+  const filled = {
+    ...card,
+    input: { ...channels(inputs), ...(card['input'] as object) },
+    output: { ...channels(outputs), ...(card['output'] as object) },
+  };
+  return filled;
+}
+
+/** Runs a new model once on the CPU, on random values, and throws ModelError when it cannot, or gives no segmentation's shape. */
+async function tryModel(bytes: Uint8Array, fields: CardFields, file: string): Promise<void> {
+  const card: ModelCard = parseCard(fields, `The card of ${file}`);
+  const { patch, channels = 1, valueRange: [low, high] = [0, 1] } = card.input;
+  const size: Vec3 = patch ?? [trialSize, trialSize, trialSize];
+  const dims = [1, channels, ...(card.axes === 'xyz' ? size : [...size].reverse())];
+  const random = new Random(1);
+  const values = Float32Array.from({ length: sizeOf(dims) }, () => random.uniform(low, high));
+  const output = await run(bytes, values, dims, file);
+  const wanted = [1, card.output.channels ?? output.dims[1], ...dims.slice(2)];
+  if (output.dims.length !== 5 || output.dims.some((n, axis) => n !== wanted[axis])) {
+    throw new ModelError(
+      `${file} gives an output of shape ${show(output.dims)} for a window of ${show(dims)}, but it must be ${show(wanted)}.`,
+    );
+  }
+  if (output.type !== 'float32') {
+    throw new ModelError(`${file} gives an output of type ${output.type}, but it must be float32.`);
+  }
+  if (!(output.data as Float32Array).every(Number.isFinite)) {
+    throw new ModelError(
+      `${file} gives numbers that are not finite for values from ${low} to ${high}: its weights are damaged, or it wants other values.`,
+    );
+  }
+}
+
+async function run(
+  bytes: Uint8Array,
+  values: Float32Array,
+  dims: readonly number[],
+  file: string,
+): Promise<ort.Tensor> {
+  try {
+    const session = await ort.InferenceSession.create(bytes, { logSeverityLevel: 4 });
+    const result = await session.run({ [session.inputNames[0]]: new ort.Tensor('float32', values, dims) });
+    const output = result[session.outputNames[0]];
+    await session.release();
+    return output;
+  } catch (error) {
+    throw new ModelError(
+      `${file} cannot be run on a window of ${show(dims)}: ${messageOf(error).trim().replace(/\.$/, '')}. ` +
+        'Where it takes windows of another size, give it with --patch.',
+    );
+  }
+}

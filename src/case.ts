@@ -16,6 +16,8 @@ export interface Case {
   readonly timings: Readonly<Record<string, number>>;
   /** Names of the label values of the dataset, where the source knows them: `{ 1: 'spleen' }`. */
   readonly labelNames?: Readonly<Record<number, string>>;
+  /** In training: the epoch, from 0 on. Random steps draw anew in each. Left out: 0. */
+  readonly epoch?: number;
 }
 
 /** What is left of a case that ended well. */

@@ -22,11 +22,18 @@ export {
   type AverageSurfaceDistanceOptions,
   averageSurfaceDistance,
 } from './operators/averageSurfaceDistance.js';
+export { type Batch, type BatchOptions, type BatchTensor, batch } from './operators/batch.js';
+export { type CacheOptions, cache } from './operators/cache.js';
 export { type CenterCropOptions, centerCrop } from './operators/centerCrop.js';
 export { type ComponentsOptions, components } from './operators/components.js';
 export { confusion } from './operators/confusion.js';
 export { type CropForegroundOptions, cropForeground } from './operators/cropForeground.js';
-export { defineOperator, type OperatorDefinition, type StepContext } from './operators/define.js';
+export {
+  defineOperator,
+  type FormerSteps,
+  type OperatorDefinition,
+  type StepContext,
+} from './operators/define.js';
 export { dice } from './operators/dice.js';
 export { type FillHolesOptions, fillHoles } from './operators/fillHoles.js';
 export { type HausdorffOptions, hausdorff } from './operators/hausdorff.js';
@@ -39,9 +46,21 @@ export { mapCase, mapVolumes } from './operators/map.js';
 export { type MapLabelsOptions, mapLabels } from './operators/mapLabels.js';
 export { type NormalizeIntensityOptions, normalizeIntensity } from './operators/normalizeIntensity.js';
 export { type OrientOptions, orient } from './operators/orient.js';
+export { type RandAffineOptions, randAffine } from './operators/randAffine.js';
+export {
+  type RandCropByPosNegLabelOptions,
+  randCropByPosNegLabel,
+} from './operators/randCropByPosNegLabel.js';
+export { type RandFlipOptions, randFlip } from './operators/randFlip.js';
+export { type RandGaussianNoiseOptions, randGaussianNoise } from './operators/randGaussianNoise.js';
+export { type RandGaussianSmoothOptions, randGaussianSmooth } from './operators/randGaussianSmooth.js';
+export { type RandRotate90Options, randRotate90 } from './operators/randRotate90.js';
+export { type RandScaleIntensityOptions, randScaleIntensity } from './operators/randScaleIntensity.js';
+export { type RandShiftIntensityOptions, randShiftIntensity } from './operators/randShiftIntensity.js';
 export { type RemoveSmallObjectsOptions, removeSmallObjects } from './operators/removeSmallObjects.js';
 export { type ResampleToMatchOptions, resampleToMatch } from './operators/resampleToMatch.js';
 export { type ScaleIntensityRangeOptions, scaleIntensityRange } from './operators/scaleIntensityRange.js';
+export { type ShuffleOptions, shuffle } from './operators/shuffle.js';
 export { type SpacingOptions, spacing } from './operators/spacing.js';
 export { type SpatialPadOptions, spatialPad } from './operators/spatialPad.js';
 export { type SurfaceDiceOptions, surfaceDice } from './operators/surfaceDice.js';

@@ -8,6 +8,7 @@ import { delayShuffle } from './passes/delayShuffle.js';
 import { foldBatchNorm } from './passes/foldBatchNorm.js';
 import { foldResidual } from './passes/foldResidual.js';
 import { halfPrecision } from './passes/halfPrecision.js';
+import { mergeConvs } from './passes/mergeConvs.js';
 import { permuteAxes } from './passes/permuteAxes.js';
 import { lowerPixelShuffle } from './passes/pixelShuffle.js';
 import { preluToLeakyRelu } from './passes/preluToLeakyRelu.js';
@@ -43,7 +44,7 @@ export interface OptimizedModel {
   readonly maxDifference: number;
 }
 
-type Pass = readonly [name: string, run: (graph: Graph) => Graph | Promise<Graph>];
+type Pass = readonly [name: string, run: (graph: Graph) => Graph];
 
 /**
  * Rewrites a model for the device it will run on, and compares it with the original on the CPU, on windows of random
@@ -63,8 +64,8 @@ export async function optimizeModel(
   const [batch] = original.inputs[0].dims;
   const applied: string[] = [];
   let graph = original;
-  for (const [name, run] of passesOf(options)) {
-    const next = await run(graph);
+  for (const [name, run] of await passesOf(options)) {
+    const next = run(graph);
     if (next !== graph) applied.push(name);
     graph = next;
   }
@@ -87,7 +88,8 @@ export async function optimizeModel(
   return { bytes: rewritten, passes: applied, maxDifference };
 }
 
-function passesOf({ target, roiSize, axes, precision, head }: OptimizeOptions): Pass[] {
+async function passesOf(options: OptimizeOptions): Promise<Pass[]> {
+  const { target, roiSize, axes, precision, head } = options;
   const shapesOf = (graph: Graph) => {
     const sizes = axes === 'reverse' ? [...roiSize].reverse() : roiSize;
     return inferShapes(graph, windowDims(graph, sizes));
@@ -100,16 +102,21 @@ function passesOf({ target, roiSize, axes, precision, head }: OptimizeOptions): 
   ];
   if (head === 'difference') exact.push(['twoClassHead', twoClassHead]);
   if (axes === 'reverse') exact.unshift(['permuteAxes', permuteAxes]);
+  const block = target === 'cpu' ? await channelBlock() : 1;
   const forTarget: Record<OptimizeOptions['target'], Pass[]> = {
     cpu: [
       ['convTransposePhases', convTransposePhases],
-      // Blocked convolutions have a form of their own for few channels.
-      ['delayShuffle', async (graph) => delayShuffle(graph, (await channelBlock()) > 1 ? 0 : undefined)],
-      ['sliceConvs', async (graph) => sliceConvs(graph, shapesOf(graph), await channelBlock())],
+      ...(block > 1
+        ? ([
+            // Convolutions stay behind the shuffle: in blocks, those of few channels have a form of their own.
+            ['delayShuffle', (graph) => delayShuffle(graph, 0)],
+            ['sliceConvs', (graph) => sliceConvs(graph, shapesOf(graph), block)],
+          ] satisfies Pass[])
+        : []),
       lower,
     ],
     // WebGPU has no transposed 3D convolution.
-    webgpu: [['convTransposePhases', convTransposePhases], lower],
+    webgpu: [['mergeConvs', mergeConvs], ['convTransposePhases', convTransposePhases], lower],
     cuda: [],
   };
   const passes = [...exact, ...forTarget[target]];

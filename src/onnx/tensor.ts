@@ -65,6 +65,14 @@ export function sizeOf(dims: readonly number[]): number {
   return dims.reduce((product, n) => product * n, 1);
 }
 
+/** All places of a grid, the last axis fastest. */
+export function grid(sizes: readonly number[]): number[][] {
+  return sizes.reduce<number[][]>(
+    (places, size) => places.flatMap((place) => Array.from({ length: size }, (_, i) => [...place, i])),
+    [[]],
+  );
+}
+
 /** A tensor of any type. Throws ModelError when the number of values does not fit the dimensions. */
 export function tensor(type: ElementType, dims: readonly number[], data: TensorArray): Tensor {
   if (data.length !== sizeOf(dims)) {

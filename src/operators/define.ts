@@ -13,6 +13,17 @@ export interface StepContext {
   readonly runtime: Runtime;
   /** What follows looks only at the differences between channels of the result, as softmax and argmax do. Default: false. */
   readonly onlyDifferences?: boolean;
+  /** The seed of random steps that have none of their own. Default: 0. */
+  readonly seed?: number;
+  /** The steps before this one, for one that wraps them (see `wraps`). */
+  readonly former?: FormerSteps;
+}
+
+/** Steps that another one wraps. */
+export interface FormerSteps {
+  readonly operator: OperatorFunction<Case, Case>;
+  /** What they are, as plain data: equal only if they do the same. */
+  readonly description: unknown;
 }
 
 /** One zod type per option of `Options`: leave one out and it does not compile. */
@@ -37,6 +48,10 @@ export interface OperatorDefinition<Options> {
   readonly check?: (options: Options) => string[];
   /** Example options, as in a pipeline file. */
   readonly example: Partial<Options>;
+  /** It makes several cases of one, `ID#0`, `ID#1` and so on; only `train` takes such steps. */
+  readonly splits?: boolean;
+  /** It takes the place of all steps before it, which it gets as `former` of its context and calls as it likes. */
+  readonly wraps?: boolean;
   /** Builds the operator. The options were validated, and defaults filled in. */
   readonly create: (options: Options, context: StepContext) => OperatorFunction<Case, Case>;
   /**
@@ -53,7 +68,7 @@ export interface OperatorDefinition<Options> {
 
 /** An operator definition whatever its options are, as a registry holds it; they are checked before `create`. */
 export interface AnyOperatorDefinition
-  extends Pick<OperatorDefinition<object>, 'name' | 'summary' | 'mirrors' | 'lane'> {
+  extends Pick<OperatorDefinition<object>, 'name' | 'summary' | 'mirrors' | 'lane' | 'splits' | 'wraps'> {
   readonly options: Readonly<Record<string, z.ZodType>>;
   readonly check?: (options: never) => string[];
   readonly example: object;

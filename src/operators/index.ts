@@ -1,6 +1,7 @@
 import { activationsDefinition } from './activations.js';
 import { asDiscreteDefinition } from './asDiscrete.js';
 import { averageSurfaceDistanceDefinition } from './averageSurfaceDistance.js';
+import { cacheDefinition } from './cache.js';
 import { centerCropDefinition } from './centerCrop.js';
 import { componentsDefinition } from './components.js';
 import { confusionDefinition } from './confusion.js';
@@ -17,6 +18,14 @@ import { loadDefinition } from './load.js';
 import { mapLabelsDefinition } from './mapLabels.js';
 import { normalizeIntensityDefinition } from './normalizeIntensity.js';
 import { orientDefinition } from './orient.js';
+import { randAffineDefinition } from './randAffine.js';
+import { randCropByPosNegLabelDefinition } from './randCropByPosNegLabel.js';
+import { randFlipDefinition } from './randFlip.js';
+import { randGaussianNoiseDefinition } from './randGaussianNoise.js';
+import { randGaussianSmoothDefinition } from './randGaussianSmooth.js';
+import { randRotate90Definition } from './randRotate90.js';
+import { randScaleIntensityDefinition } from './randScaleIntensity.js';
+import { randShiftIntensityDefinition } from './randShiftIntensity.js';
 import { removeSmallObjectsDefinition } from './removeSmallObjects.js';
 import { resampleToMatchDefinition } from './resampleToMatch.js';
 import { scaleIntensityRangeDefinition } from './scaleIntensityRange.js';
@@ -36,6 +45,15 @@ export const operatorDefinitions: readonly AnyOperatorDefinition[] = [
   cropForegroundDefinition,
   centerCropDefinition,
   spatialPadDefinition,
+  cacheDefinition,
+  randCropByPosNegLabelDefinition,
+  randFlipDefinition,
+  randRotate90Definition,
+  randAffineDefinition,
+  randScaleIntensityDefinition,
+  randShiftIntensityDefinition,
+  randGaussianNoiseDefinition,
+  randGaussianSmoothDefinition,
   inferenceDefinition,
   activationsDefinition,
   invertDefinition,

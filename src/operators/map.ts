@@ -1,10 +1,12 @@
-import { concatMap, type OperatorFunction } from 'rxjs';
+import { concatAll, concatMap, firstValueFrom, type OperatorFunction, of } from 'rxjs';
 import { z } from 'zod';
 import { type Case, withVolumes } from '../case.js';
 import { DataError, listNames } from '../errors.js';
 import type { LaneName } from '../runtime/runtime.js';
+import type { Random } from '../volume/random.js';
 import type { Volume } from '../volume/volume.js';
 import type { StepContext } from './define.js';
+import { drawsFor } from './draws.js';
 
 /** One key or several, as operators' `keys` options take them. */
 export type Keys = string | readonly string[];
@@ -38,6 +40,24 @@ export function mapCase(
   );
 }
 
+/** Like `mapCase`, for work that makes several cases of one. */
+export function splitCase(
+  context: StepContext,
+  lane: LaneName,
+  work: (subject: Case) => Promise<readonly Case[]>,
+): OperatorFunction<Case, Case> {
+  const split = async (subject: Case) => {
+    const parts: Case[] = [];
+    const whole = mapCase(context, lane, async (inner) => {
+      parts.push(...(await work(inner)));
+      return inner;
+    });
+    const { timings } = await firstValueFrom(of(subject).pipe(whole));
+    return parts.map((part) => ({ ...part, timings }));
+  };
+  return (source) => source.pipe(concatMap(split), concatAll());
+}
+
 /** An operator that replaces each chosen volume by what `work` makes of it; see `mapCase` and `chooseKeys`. */
 export function mapVolumes(
   context: StepContext,
@@ -47,6 +67,41 @@ export function mapVolumes(
   work: (volume: Volume, key: string) => Promise<Volume>,
 ): OperatorFunction<Case, Case> {
   return mapCase(context, lane, async (subject) => {
+    const made: Record<string, Volume> = {};
+    for (const key of chooseKeys(subject, keys, defaults)) {
+      made[key] = await work(volumeOf(subject, key), key);
+    }
+    return withVolumes(subject, made);
+  });
+}
+
+/** What steps that act by chance share; see `drawsFor`. */
+export interface ChanceOptions {
+  /** How likely a case is changed, 0 to 1. */
+  readonly prob: number;
+  readonly seed: number | undefined;
+  readonly keys: Keys | undefined;
+  /** The keys where none are given; see `chooseKeys`. */
+  readonly defaults: readonly string[];
+}
+
+/** What is done to one volume. */
+type VolumeWork = (volume: Volume, key: string) => Promise<Volume>;
+
+/**
+ * An operator that changes the chosen volumes of some cases, by chance: `draw` draws once for a case, and what it returns is
+ * done to each of its volumes; `otherwise` to those of the cases that are left out, nothing by default.
+ */
+export function mapByChance(
+  context: StepContext,
+  { prob, seed, keys, defaults }: ChanceOptions,
+  draw: (random: Random) => VolumeWork,
+  otherwise?: VolumeWork,
+): OperatorFunction<Case, Case> {
+  return mapCase(context, 'cpu', async (subject) => {
+    const random = drawsFor(subject, context, seed);
+    const work = random.uniform() < prob ? draw(random) : otherwise;
+    if (!work) return subject;
     const made: Record<string, Volume> = {};
     for (const key of chooseKeys(subject, keys, defaults)) {
       made[key] = await work(volumeOf(subject, key), key);

@@ -33,3 +33,25 @@ export const labelNumbers = z.union([
 
 /** Which voxels are neighbours: 1 shares a face, 2 an edge, 3 a corner. */
 export const connectivity = z.union([z.literal(1), z.literal(2), z.literal(3)]);
+
+const byteUnits = { k: 1024, m: 1024 ** 2, g: 1024 ** 3, t: 1024 ** 4 } as const;
+
+/** Reads a size such as `4GiB`, `4G`, `512MiB` or a number of bytes; undefined when it is none. */
+export function parseBytes(text: string): number | undefined {
+  const match = /^\s*(\d+(?:\.\d+)?)\s*(?:([kmgt])(?:i?b)?|b)?\s*$/i.exec(text);
+  if (!match) return undefined;
+  return Math.round(
+    Number(match[1]) * (match[2] ? byteUnits[match[2].toLowerCase() as keyof typeof byteUnits] : 1),
+  );
+}
+
+/** A number of bytes, or a text such as `4GiB` for one. */
+export const bytesType = z.union([
+  z.int().positive(),
+  z.string().transform((text, context) => {
+    const parsed = parseBytes(text);
+    if (parsed) return parsed;
+    context.addIssue({ code: 'custom', message: 'a size such as 4GiB', input: text });
+    return z.NEVER;
+  }),
+]);

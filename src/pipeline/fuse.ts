@@ -14,24 +14,51 @@ export interface Stage {
   /** The steps' ids, joined with `+`. */
   readonly id: string;
   readonly steps: readonly string[];
-  readonly build: (context: StepContext) => OperatorFunction<Case, Case>;
+  /** `named` is put around each stage that a wrapping one takes in. */
+  readonly build: (context: StepContext, named?: NameStage) => OperatorFunction<Case, Case>;
   /** What it makes of a case's volumes, as far as their sizes go. */
   readonly forecast: (runtime: Runtime) => Promise<Forecaster>;
 }
 
+/** An operator that tells what happens in a stage. */
+export type NameStage = (id: string, operator: OperatorFunction<Case, Case>) => OperatorFunction<Case, Case>;
+
 /**
  * Joins neighbouring steps where one pass gives the same result: `orient`, `spacing` and `scaleIntensityRange` (any two of them or
- * all, in this order); and `activations` with softmax, `invert` and `asDiscrete` with argmax of the same volume.
+ * all, in this order); and `activations` with softmax, `invert` and `asDiscrete` with argmax of the same volume. A step that
+ * wraps those before it becomes one stage with them.
  */
 export function fuseSteps(steps: readonly Step[]): Stage[] {
-  const stages: Stage[] = [];
-  let at = 0;
+  const wrapping = steps.findLastIndex(({ definition }) => definition.wraps);
+  const stages: Stage[] = wrapping < 0 ? [] : [wrapSteps(steps.slice(0, wrapping), steps[wrapping])];
+  let at = wrapping + 1;
   while (at < steps.length) {
     const count = preparationAt(steps, at) || labellingAt(steps, at) || 1;
     stages.push(makeStage(steps.slice(at, at + count), onlyDifferences(steps, at)));
     at += count;
   }
   return stages;
+}
+
+function wrapSteps(former: readonly Step[], { id, definition, options }: Step): Stage {
+  const stages = fuseSteps(former);
+  const description = former.map((step) => [step.id, step.definition.name, step.options]);
+  return {
+    id,
+    steps: [...former.map((step) => step.id), id],
+    build: (context, named = (_, operator) => operator) => {
+      const operator = chain(
+        stages.map((stage) => named(stage.id, stage.build({ ...context, id: stage.id }, named))),
+      );
+      return definition.create(options as never, { ...context, id, former: { operator, description } });
+    },
+    forecast: async (runtime) => inTurn(await Promise.all(stages.map((stage) => stage.forecast(runtime)))),
+  };
+}
+
+/** Operators one after the other. */
+export function chain(operators: readonly OperatorFunction<Case, Case>[]): OperatorFunction<Case, Case> {
+  return (source) => operators.reduce((stream, operator) => stream.pipe(operator), source);
 }
 
 const preparations = ['orient', 'spacing', 'scaleIntensityRange'];
@@ -117,5 +144,9 @@ async function forecastEach(steps: readonly Step[], runtime: Runtime): Promise<F
   const forecasters = await Promise.all(
     steps.map(({ definition, options }) => definition.forecast?.(options as never, runtime)),
   );
-  return (subject) => forecasters.reduce((before, forecast) => forecast?.(before) ?? before, subject);
+  return inTurn(forecasters.filter((forecast) => forecast !== undefined));
+}
+
+function inTurn(forecasters: readonly Forecaster[]): Forecaster {
+  return (subject) => forecasters.reduce((before, forecast) => forecast(before), subject);
 }

@@ -1,6 +1,7 @@
 import { basename, extname, join } from 'node:path';
 import { z } from 'zod';
 import { listNames, messageOf, OptionError, show, showBytes, unknownName } from '../errors.js';
+import { bytesType } from '../operators/types.js';
 import { type Configurable, checkOptions, type OptionFault } from '../options.js';
 import {
   type Data,
@@ -27,28 +28,7 @@ export interface LoadOptions {
   readonly env?: NodeJS.ProcessEnv;
 }
 
-const binary = { k: 1024, m: 1024 ** 2, g: 1024 ** 3, t: 1024 ** 4 } as const;
-
-/** Reads a size such as `4GiB`, `4G`, `512MiB` or a number of bytes; undefined when it is none. */
-export function parseBytes(text: string): number | undefined {
-  const match = /^\s*(\d+(?:\.\d+)?)\s*(?:([kmgt])(?:i?b)?|b)?\s*$/i.exec(text);
-  if (!match) return undefined;
-  return Math.round(
-    Number(match[1]) * (match[2] ? binary[match[2].toLowerCase() as keyof typeof binary] : 1),
-  );
-}
-
 const auto = z.literal('auto');
-const bytes = z.union([
-  z.int().positive(),
-  z.string().transform((text, context) => {
-    const parsed = parseBytes(text);
-    if (parsed) return parsed;
-    context.addIssue({ code: 'custom', message: 'a size such as 4GiB', input: text });
-    return z.NEVER;
-  }),
-]);
-
 /** The `runtime` block of a pipeline file. */
 export const runtimeDefinition = {
   name: 'runtime',
@@ -63,7 +43,7 @@ export const runtimeDefinition = {
       .default('auto')
       .describe('Cases that are open at once'),
     memory: z
-      .union([auto, bytes])
+      .union([auto, bytesType])
       .default('auto')
       .describe('Memory for the cases that are open, such as 4GiB'),
     workers: z

@@ -87,6 +87,13 @@ export function runtimeFor(
  */
 export async function runPipeline(pipeline: Pipeline, options: RunOptions = {}): Promise<RunResult> {
   const output = resolve(pipeline.output);
+  const splitting = pipeline.steps.find(({ definition }) => definition.splits);
+  if (splitting) {
+    throw new OptionError(
+      `The step ${splitting.id} makes several cases of one, as training wants it; "run" gives one result per case. Use ` +
+        `"voxstream train", or leave it out with --set ${splitting.id}.disabled=true.`,
+    );
+  }
   const items = await selectCases(pipeline.source.definition.open(pipeline.source.options as never), options);
   if (items.length === 0) {
     throw new OptionError(
@@ -180,7 +187,10 @@ async function streamAll(
 
   let done = 0;
   const steps: { id: string; operator: OperatorFunction<Case, Case> }[] = [
-    ...stages.map(({ id, build }) => ({ id, operator: build({ id, runtime }) })),
+    ...stages.map(({ id, build }) => ({
+      id,
+      operator: build({ id, runtime, seed }, (inner, operator) => named(inner, operator, onEvent)),
+    })),
     ...sinks.map(({ id, sink }) => ({ id, operator: writeTo(id, sink) })),
   ];
   const admit = admission(await estimatorFor(pipeline, runtime), new Budget(memory));

@@ -51,7 +51,6 @@ export async function optimizedModel(
   }
   const options: OptimizeOptions = { ...formOptions(card, roiSize, target), precision };
   const { bytes, passes, maxDifference } = await optimizeModel(await readFile(file), options, file);
-  const block = target === 'cpu' ? await channelBlock() : 1;
   return {
     bytes,
     card: {
@@ -65,7 +64,7 @@ export async function optimizedModel(
         original: sha256,
         passes: [...passes],
         maxDifference,
-        ...(block > 1 && passes.includes('sliceConvs') && { channelBlock: block }),
+        ...(passes.includes('sliceConvs') && { channelBlock: await channelBlock() }),
       },
     },
   };

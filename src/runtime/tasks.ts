@@ -1,3 +1,4 @@
+import { readCaseFile, writeCaseFile } from '../formats/caseFile.js';
 import { readVolume } from '../formats/index.js';
 import { writeNifti } from '../formats/writeNifti.js';
 import { drawCase } from '../report/draw.js';
@@ -9,11 +10,15 @@ import { invertHistory } from '../volume/invert.js';
 import { countComponents, keepLargestComponent, removeSmallObjects } from '../volume/islands.js';
 import { foregroundExtent, labelSlices } from '../volume/labels.js';
 import { mapLabels } from '../volume/mapLabels.js';
+import { addNoise, gaussianSmooth, scaleAndShift } from '../volume/noise.js';
 import { countOverlaps } from '../volume/overlap.js';
+import { patchStarts } from '../volume/patches.js';
 import { prepareSlices } from '../volume/prepare.js';
 import { reorient } from '../volume/reorient.js';
 import { resampleTo, respace } from '../volume/resample.js';
 import { surfaceDistances } from '../volume/surface.js';
+import { flip, rotate90 } from '../volume/turn.js';
+import { warp } from '../volume/warp.js';
 import { runnableModel } from './modelForm.js';
 
 /**
@@ -21,31 +26,40 @@ import { runnableModel } from './modelForm.js';
  * threads by structured clone, so they are plain data; voxel arrays on SharedArrayBuffers are shared, not copied.
  */
 export const tasks = {
+  addNoise,
   argmax,
   countComponents,
   countOverlaps,
   cropOrPad,
   drawCase,
   fillHoles,
+  flip,
   foregroundBox,
   foregroundExtent,
+  gaussianSmooth,
   invertHistory,
   keepLargestComponent,
   mapLabels,
   labelSlices,
   normalizeIntensity,
+  patchStarts,
   prepareSlices,
+  readCaseFile,
   readVolume,
   removeSmallObjects,
   reorient,
   resampleTo,
   respace,
+  rotate90,
   runnableModel,
+  scaleAndShift,
   scaleIntensityRange,
   sigmoid,
   softmax,
   surfaceDistances,
   threshold,
+  warp,
+  writeCaseFile,
   writeNifti,
 };
 

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { loadPipeline, parseBytes, parsePipeline } from '#src/pipeline/load.js';
+import { parseBytes } from '#src/operators/types.js';
+import { loadPipeline, parsePipeline } from '#src/pipeline/load.js';
 
 const base = `
 name: test

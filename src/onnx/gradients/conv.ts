@@ -2,8 +2,7 @@ import { ModelError } from '../../errors.js';
 import { intOf, intsOf, textOf } from '../edit.js';
 import type { GraphNode } from '../graph.js';
 import { type Ops, range } from '../ops.js';
-import { grid } from '../passes/convTransposePhases.js';
-import { sizeOf } from '../tensor.js';
+import { grid, sizeOf } from '../tensor.js';
 import type { Dims, GradientRule } from './rule.js';
 
 /** How a kernel slides: one number per axis in `strides` and `dilations`, all begins and then all ends in `pads`. */

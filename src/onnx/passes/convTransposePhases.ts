@@ -1,6 +1,6 @@
 import { convConstants, intOf, intsOf, rewriteNodes, textOf } from '../edit.js';
 import type { Graph, GraphNode } from '../graph.js';
-import { floats, numbersOf, type Tensor } from '../tensor.js';
+import { floats, grid, numbersOf, type Tensor } from '../tensor.js';
 import { addPixelShuffle } from './pixelShuffle.js';
 
 /**
@@ -96,14 +96,6 @@ function phaseWeight(weight: Tensor, axes: readonly TransposedAxis[]): Tensor {
     }
   }
   return floats([phases.length * outputs, inputs, ...taps], data);
-}
-
-/** All places of a grid, the last axis fastest. */
-export function grid(sizes: readonly number[]): number[][] {
-  return sizes.reduce<number[][]>(
-    (places, size) => places.flatMap((place) => Array.from({ length: size }, (_, i) => [...place, i])),
-    [[]],
-  );
 }
 
 function repeat(values: readonly number[], times: number): Tensor {

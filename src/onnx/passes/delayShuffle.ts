@@ -1,7 +1,6 @@
 import { convConstants, intsOf, isOp, rewriteNodes } from '../edit.js';
 import type { Graph, GraphNode } from '../graph.js';
-import { floats, numbersOf, type Tensor } from '../tensor.js';
-import { grid } from './convTransposePhases.js';
+import { floats, grid, numbersOf, type Tensor } from '../tensor.js';
 import { keepsPlaces } from './foldResidual.js';
 import { addPixelShuffle, isPixelShuffle } from './pixelShuffle.js';
 

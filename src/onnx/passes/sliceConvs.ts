@@ -13,7 +13,7 @@ import type { Attribute, Graph, GraphNode } from '../graph.js';
 import type { Shapes } from '../shapes.js';
 import { convSlices, type SliceConv } from '../slices/conv.js';
 import { kernelOf } from '../slices/filters.js';
-import { convNarrowShuffle, narrowShuffleFits, shuffleSlices } from '../slices/shuffle.js';
+import { convNarrowShuffle, narrowShuffle, shuffleSlices } from '../slices/shuffle.js';
 import { blockedOf, nchwc, planarOf, type Slices, SliceWriter } from '../slices/values.js';
 import { numbersOf } from '../tensor.js';
 import { isPixelShuffle } from './pixelShuffle.js';
@@ -38,14 +38,12 @@ const elementwise = ['Relu', 'LeakyRelu', 'Sigmoid', 'Tanh', 'Elu', 'Softplus', 
  * concatenations of channels and pixel shuffles; what is none of these gets the value in its usual order. Sizes of the
  * windows must be known; the batch may vary.
  *
- * ONNX Runtime has fast kernels for 2D convolutions only, on channels in blocks of 8 or 16 by processor. There are two
- * forms:
- * - `block` 1: ONNX's own operators. The depth taps are stacked as channels, and ONNX Runtime puts features into blocks
- *   and back around each convolution. Such a file runs anywhere.
- * - `block` as `channelBlock` says of this machine: ONNX Runtime's own blocked operators (`com.microsoft.nchwc`), written
- *   as it would write them, so that features stay blocked. Each depth tap is a convolution whose result is added to the
- *   one before, and those of depth 3 take Winograd's F(2, 3) along the depth. The file holds for machines with this block
- *   size; its metadata says so (`voxstream.block`).
+ * ONNX Runtime has fast kernels for 2D convolutions only, on channels in blocks of 8 or 16 by processor. They are written
+ * as it would write them itself (`com.microsoft.nchwc`), so that features stay blocked. Each depth tap is a convolution
+ * whose result is added to the one before, and those of depth 3 take Winograd's F(2, 3) along the depth. The file holds for
+ * machines with this block size; its metadata says so (`voxstream.block`).
+ *
+ * @param block What `channelBlock` says of the machine, above 1: without such kernels, slices are slower than volumes.
  */
 export function sliceConvs(graph: Graph, shapes: Shapes, block: number): Graph {
   const uses = consumers(graph);
@@ -70,10 +68,8 @@ export function sliceConvs(graph: Graph, shapes: Shapes, block: number): Graph {
     return false;
   });
   if (blocked.size === 0) return graph;
-  if (block > 1) {
-    rewritten.domains[nchwc] = 1;
-    rewritten.metadata[blockKey] = String(block);
-  }
+  rewritten.domains[nchwc] = 1;
+  rewritten.metadata[blockKey] = String(block);
   return rewritten;
 
   function makeWhole(to: SliceWriter, value: string): void {
@@ -95,13 +91,15 @@ export function sliceConvs(graph: Graph, shapes: Shapes, block: number): Graph {
       const from = inputs[0] ?? slicesOf(to, node.inputs[0], shapes.get(node.inputs[0]));
       if (!from) return undefined;
       const next = onlyConsumer(graph, uses, output);
-      const activation = block > 1 && next && isOp(next, ...Object.keys(fused)) ? next : undefined;
+      const activation = next && isOp(next, ...Object.keys(fused)) ? next : undefined;
       const activated = { ...conv, activation: activation ? activate(activation) : {} };
       const value = activation?.outputs[0] ?? output;
       const shuffle = onlyConsumer(graph, uses, value);
       const factors = shuffle && isPixelShuffle(shuffle) ? intsOf(shuffle, 'factors', []) : [];
-      if (shuffle && narrowShuffleFits(to, activated, factors)) {
-        return { value: shuffle.outputs[0], slices: [convNarrowShuffle(to, from, activated, factors)] };
+      const narrow = narrowShuffle(to, activated, factors);
+      if (shuffle && narrow) {
+        const slices = convNarrowShuffle(to, from, activated, factors, narrow);
+        return { value: shuffle.outputs[0], slices: [slices] };
       }
       return { value, slices: [convSlices(to, from, activated)] };
     }
@@ -167,7 +165,7 @@ function slicesOf(
     channels,
     size,
   };
-  return [block === 1 || channels < block ? planar : blockedOf(writer, planar)];
+  return [channels < block ? planar : blockedOf(writer, planar)];
 }
 
 /** Several slices joined along the channels. */

@@ -18,9 +18,13 @@ export interface SliceConv {
 
 /**
  * The share of its greatest speed that a blocked convolution reaches with 1, 2, 3, ... blocks of output channels side by
- * side (measured with AVX2): with few of them, each sum waits for the one before it.
+ * side. With few blocks of 8, each sum waits for the one before it (measured with AVX2); blocks of 16 show no such thing
+ * (AVX-512 on Zen 4).
  */
-const speed = [0.45, 0.78, 1, 1];
+const speeds: Readonly<Record<number, readonly number[]>> = { 8: [0.45, 0.78, 1] };
+
+/** What reading and writing an output value costs a convolution, in products (Zen 4: 1 ns at most). */
+const outputCost = 30;
 
 /**
  * A 3D convolution as 2D ones; `inputs` are joined along the channels. Output channels are taken apart into groups where
@@ -30,9 +34,7 @@ export function convSlices(writer: SliceWriter, from: readonly Slices[], conv: S
   const size = outputSize(from[0].size, conv);
   // ONNX Runtime takes planar inputs only where their channels fill no block.
   const inputs = from.map((slices) =>
-    writer.block > 1 && slices.layout === 'planar' && slices.channels >= writer.block
-      ? blockedOf(writer, slices)
-      : slices,
+    slices.layout === 'planar' && slices.channels >= writer.block ? blockedOf(writer, slices) : slices,
   );
   const groups = outputGroups(conv.kernel, writer.block).map(({ outputs, box }) => {
     const part: SliceConv = {
@@ -81,10 +83,11 @@ function outputGroups(kernel: Kernel, block: number): OutputGroup[] {
       return { outputs, box: tapBox(kernel, outputs) };
     });
     const blocks = roundUp(each, block) / block;
-    const work = groups.reduce(
-      (sum, { box }) => sum + box.reduce((taps, [first, end]) => taps * (end - first), each),
-      0,
-    );
+    const work = groups.reduce((sum, { box }) => {
+      const [depth, height, width] = box.map(([first, end]) => end - first);
+      return sum + each * depth * (height * width * kernel.inputs + outputCost);
+    }, 0);
+    const speed = speeds[block] ?? [1];
     const cost = work / speed[Math.min(blocks, speed.length) - 1];
     // Joining the groups costs a pass over the output: take them apart for a clear gain only.
     if (cost < least * 0.95) {
@@ -101,13 +104,12 @@ function groupSlices(
   conv: SliceConv,
   size: Slices['size'],
 ): Slices {
-  if (writer.block === 1) return planarConv(writer, inputs, conv, size);
   if (lanesFit(writer, inputs, conv, size)) return laneConv(writer, inputs[0], conv, size);
   if (winogradFits(inputs, conv)) return winograd(writer, inputs, conv, size);
   const [only] = inputs;
   const few = only.channels * conv.kernel.size[0] < writer.block;
   if (inputs.length === 1 && only.layout === 'planar' && few) {
-    const slices = stackTaps(writer, inputs, conv, size);
+    const slices = stackTaps(writer, only, conv, size);
     return sumOfConvs(writer, [{ slices, kernel: tapsAsInputs(conv.kernel), tap: 0 }], conv, size);
   }
   const terms = partsOf(inputs, conv.kernel).flatMap(({ slices, kernel }) =>
@@ -182,16 +184,12 @@ function sumOfConvs(
   return { name: before, layout: 'blocked', channels: outputs, size };
 }
 
-/** Planar slices with all depth taps of all inputs side by side as channels, the taps of a depth together. */
-function stackTaps(
-  writer: SliceWriter,
-  inputs: readonly Slices[],
-  conv: SliceConv,
-  size: Slices['size'],
-): Slices {
-  const names = Array.from({ length: conv.kernel.size[0] }, (_, tap) =>
-    inputs.map((slices) => pickTap(writer, slices, conv, tap, size).name),
-  ).flat();
+/** Planar slices with all depth taps side by side as channels. */
+function stackTaps(writer: SliceWriter, slices: Slices, conv: SliceConv, size: Slices['size']): Slices {
+  const names = Array.from(
+    { length: conv.kernel.size[0] },
+    (_, tap) => pickTap(writer, slices, conv, tap, size).name,
+  );
   const name = names.length === 1 ? names[0] : writer.graph.addNode('Concat', names, { axis: 1 });
   return { name, layout: 'planar', channels: conv.kernel.inputs * conv.kernel.size[0], size };
 }
@@ -209,29 +207,6 @@ function tapsAsInputs({ outputs, inputs, size: [depth, height, width], data }: K
     }
   }
   return { outputs, inputs: inputs * depth, size: [1, height, width], data: moved };
-}
-
-/** One 2D convolution in ONNX's own operators. */
-function planarConv(
-  writer: SliceWriter,
-  inputs: readonly Slices[],
-  conv: SliceConv,
-  size: Slices['size'],
-): Slices {
-  const { graph } = writer;
-  const stacked = stackTaps(writer, inputs, conv, size);
-  const { outputs, inputs: channels, size: kernel, data } = tapsAsInputs(conv.kernel);
-  const operands = [
-    stacked.name,
-    graph.addConstant('filter', floats([outputs, channels, kernel[1], kernel[2]], data)),
-    ...(conv.bias.length > 0 ? [graph.addConstant('bias', floats([outputs], conv.bias))] : []),
-  ];
-  return {
-    name: graph.addNode('Conv', operands, planeAttributes(conv, kernel)),
-    layout: 'planar',
-    channels: outputs,
-    size,
-  };
 }
 
 /** Attributes of the 2D convolution within a slice. */

@@ -120,11 +120,12 @@ export function winogradKernels(kernel: Kernel): Kernel[] {
   return [combine(1, 0, 0), combine(0.5, 0.5, 0.5), combine(0.5, -0.5, 0.5), combine(0, 0, -1)];
 }
 
-/** A kernel whose outputs come in another order: output i is what output `order[i]` was. */
+/** A kernel whose outputs come in another order: output i is what output `order[i]` was, or zeros where that is -1. */
 export function orderOutputs(kernel: Kernel, order: readonly number[]): Kernel {
   const row = kernel.data.length / kernel.outputs;
-  const data = new Float32Array(kernel.data.length);
-  for (const [to, from] of order.entries())
-    data.set(kernel.data.subarray(from * row, (from + 1) * row), to * row);
-  return { ...kernel, data };
+  const data = new Float32Array(order.length * row);
+  for (const [to, from] of order.entries()) {
+    if (from >= 0) data.set(kernel.data.subarray(from * row, (from + 1) * row), to * row);
+  }
+  return { ...kernel, outputs: order.length, data };
 }

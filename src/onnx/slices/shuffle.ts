@@ -1,5 +1,6 @@
+import { grid } from '../tensor.js';
 import { convSlices, type SliceConv } from './conv.js';
-import { orderOutputs } from './filters.js';
+import { orderOutputs, roundUp } from './filters.js';
 import { planarOf, type Slices, type SliceWriter } from './values.js';
 
 /** A pixel shuffle of slices. Whole blocks of channels are moved as they are; fewer channels become planar. */
@@ -17,51 +18,74 @@ export function shuffleSlices(writer: SliceWriter, slices: Slices, factors: read
   return { name: writer.reshape(moved, [-1, channels, ...size.slice(1)]), layout, channels, size };
 }
 
-/** Whether `convNarrowShuffle` can do it: fewer channels than a block, but whole blocks for each phase of the width. */
-export function narrowShuffleFits(
+/** How the channels of a convolution and its pixel shuffle lie in blocks; see `convNarrowShuffle`. */
+interface NarrowShuffle {
+  /** Channels after the shuffle, filled up so that their phases are whole blocks. */
+  readonly channels: number;
+  /** Blocks that differ in the phase of the depth, and blocks that differ in the channel. */
+  readonly blocks: readonly [depth: number, channel: number];
+  /** Phases of the depth, and channels, within a block. */
+  readonly inside: readonly [depth: number, channel: number];
+}
+
+/** The form of a shuffle to channels that fill no blocks, or undefined when there is none, or it would add blocks. */
+export function narrowShuffle(
   { block }: SliceWriter,
   { kernel }: SliceConv,
   factors: readonly number[],
-): boolean {
-  if (block === 1 || factors.length !== 3) return false;
+): NarrowShuffle | undefined {
+  if (factors.length !== 3) return undefined;
   const [fd, fh, fw] = factors;
-  return fw > 1 && (kernel.outputs / (fd * fh * fw)) % block !== 0 && (kernel.outputs / fw) % block === 0;
+  const phases = fd * fh * fw;
+  const given = kernel.outputs / phases;
+  if (given % block === 0 || fw === 1) return undefined;
+  for (let channels = given; channels * phases <= roundUp(kernel.outputs, block); channels++) {
+    const blocks = (channels * phases) / block;
+    if (!Number.isInteger(blocks)) continue;
+    const depth = greatestDivisor(fd, blocks);
+    const channel = blocks / depth;
+    if (channels % channel !== 0 || block % fw !== 0) continue;
+    return { channels, blocks: [depth, channel], inside: [fd / depth, channels / channel] };
+  }
+  return undefined;
+}
+
+function greatestDivisor(a: number, b: number): number {
+  return b === 0 ? a : greatestDivisor(b, a % b);
 }
 
 /**
- * A convolution and the pixel shuffle of its few channels. Moving single values to every other place of a row is slow, so
- * the convolution gives the phases of the width as blocks, which are moved as they are while blocked; then planes are
- * taken apart, and the phases of the height are whole rows.
+ * A convolution and the pixel shuffle of its few channels. Moving single values to every other place of a row is slow.
+ * But a block has a voxel's channels side by side: with the phase of the width first among them, the places of a row are
+ * in order as they are, and what is left is to take the channels of a row apart, and then to move whole rows.
  */
 export function convNarrowShuffle(
   writer: SliceWriter,
   inputs: readonly Slices[],
   conv: SliceConv,
   factors: readonly number[],
+  { channels, blocks, inside }: NarrowShuffle,
 ): Slices {
-  const { graph, block } = writer;
+  const { graph } = writer;
   const [fd, fh, fw] = factors;
-  const each = conv.kernel.outputs / fw;
-  const channels = each / (fd * fh);
-  // From phases (depth, height, width) to (width, depth, height), the channels fastest.
-  const order = Array.from({ length: conv.kernel.outputs }, (_, i) => {
-    const rest = i % each;
-    return (Math.floor(rest / channels) * fw + Math.floor(i / each)) * channels + (rest % channels);
+  const given = conv.kernel.outputs / (fd * fh * fw);
+  // Outputs come as (depth, height, width, channel); where there is none, one of zeros.
+  const order = grid([...blocks, fw, ...inside, fh]).map(([bd, bc, w, d, c, h]) => {
+    const channel = bc * inside[1] + c;
+    return channel < given ? (((bd * inside[0] + d) * fh + h) * fw + w) * given + channel : -1;
   });
-  const bias = conv.bias.length > 0 ? order.map((from) => conv.bias[from]) : [];
+  const bias = conv.bias.length > 0 ? order.map((from) => conv.bias[from] ?? 0) : [];
   const phases = convSlices(writer, inputs, { ...conv, kernel: orderOutputs(conv.kernel, order), bias });
   const [depth, height, width] = phases.size;
-  const apart = writer.reshape(phases.name, [-1, fw, each / block, height, width, block]);
-  const wide = graph.addNode('Transpose', [apart], { perm: [0, 2, 3, 4, 1, 5] });
-  const full = width * fw;
-  const blocked: Slices = {
-    name: writer.reshape(wide, [-1, each, height, full]),
-    layout: 'blocked',
-    channels: each,
-    size: [depth, height, full],
-  };
-  const rows = writer.reshape(planarOf(writer, blocked), [-1, fd, fh, channels, height, full]);
-  const moved = graph.addNode('Transpose', [rows], { perm: [0, 1, 3, 4, 2, 5] });
-  const size = [depth * fd, height * fh, full] as const;
-  return { name: writer.reshape(moved, [-1, channels, size[1], full]), layout: 'planar', channels, size };
+  const within = inside[0] * inside[1] * fh;
+  const size = [depth * fd, height * fh, width * fw] as const;
+  const places = writer.reshape(phases.name, [-1, size[2], within]);
+  const rows = graph.addNode('Transpose', [places], { perm: [0, 2, 1] });
+  const apart = writer.reshape(rows, [-1, ...blocks, height, ...inside, fh, size[2]]);
+  const moved = graph.addNode('Transpose', [apart], { perm: [0, 1, 4, 2, 5, 3, 6, 7] });
+  const name = writer.reshape(moved, [-1, channels, size[1], size[2]]);
+  const whole: Slices = { name, layout: 'planar', channels, size };
+  if (channels === given) return whole;
+  const cut = [name, writer.shape([0]), writer.shape([given]), writer.shape([1])];
+  return { ...whole, name: graph.addNode('Slice', cut), channels: given };
 }

@@ -13,18 +13,18 @@ import { assertSame, conv, convTranspose, graphOf, leakyRelu, ops, random } from
 const machineBlock = await channelBlock();
 
 /**
- * Slices a graph for every size of blocks there is, and compares the numbers: as ONNX's own operators on any processor,
- * and as they are where this one has blocks of that size.
+ * Slices a graph for both sizes of blocks, and compares the numbers: as ONNX's own operators on any processor, and as they
+ * are where this one has blocks of that size.
  */
 async function check(graph: Graph, dims: readonly number[], expected: Graph = graph): Promise<Graph> {
   const shapes = inferShapes(graph, { x: dims });
   const batch = [2, ...dims.slice(1)];
   let last = graph;
-  for (const block of [1, 8, 16]) {
+  for (const block of [8, 16]) {
     last = lowerPixelShuffle(sliceConvs(graph, shapes, block), shapes);
     assert.not.ok(last.nodes.some((node) => node.op === 'ConvTranspose'));
     await assertSame(unblocked(last, block, dims), expected, batch, 5e-6);
-    if (block > 1 && block === machineBlock) await assertSame(last, expected, batch, 5e-6);
+    if (block === machineBlock) await assertSame(last, expected, batch, 5e-6);
   }
   return last;
 }
@@ -143,6 +143,10 @@ test('transposed convolutions to few channels and what follows', async () => {
   const kinds: [stride: number[], outputs: number][] = [
     [[2, 2, 2], 2],
     [[2, 2, 2], 1],
+    [[2, 2, 2], 3],
+    [[2, 2, 2], 6],
+    [[1, 2, 2], 12],
+    [[4, 1, 2], 5],
     [[1, 2, 2], 4],
     [[2, 1, 2], 4],
     [[2, 2, 1], 4],
@@ -188,7 +192,6 @@ test('the file says for which block size it was made', () => {
   const graph = graphOf(16, (g, x) => conv(g, x, [16, 16]), 16);
   const shapes = inferShapes(graph, { x: [1, 16, 4, 4, 4] });
   assert.equal(sliceConvs(graph, shapes, 16).metadata, { 'voxstream.block': '16' });
-  assert.equal(sliceConvs(graph, shapes, 1).metadata, {});
 });
 
 test.run();

@@ -1,0 +1,90 @@
+import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
+import type { Case } from '../case.js';
+import { DataError } from '../errors.js';
+import { allocate, type Volume, type VoxelArray, type VoxelType, voxelTypeOf } from '../volume/volume.js';
+import { writeAside } from './aside.js';
+
+const magic = 'voxcase1';
+
+/** What of a case is kept in a file: its volumes, and what steps found out. */
+export type KeptCase = Pick<Case, 'volumes' | 'metrics'>;
+
+interface StoredVolume extends Omit<Volume, 'data'> {
+  readonly type: VoxelType;
+  readonly length: number;
+}
+
+interface Header extends Omit<KeptCase, 'volumes'> {
+  readonly volumes: Readonly<Record<string, StoredVolume>>;
+}
+
+/** The bytes of voxels, as a view. */
+function bytesOf(data: VoxelArray): Uint8Array {
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+}
+
+/**
+ * Writes what a case holds into one file, whole or not at all: the text `voxcase1`, the header's length (uint32, little
+ * endian), the header as JSON, and the voxels of its volumes in the header's order, as this machine has them in memory.
+ */
+export function writeCaseFile(file: string, { volumes, metrics }: KeptCase): Promise<void> {
+  const stored = Object.entries(volumes).map(([key, { data, ...rest }]) => {
+    return [key, { ...rest, type: voxelTypeOf(data), length: data.length }] as const;
+  });
+  const header = Buffer.from(
+    JSON.stringify({ metrics, volumes: Object.fromEntries(stored) } satisfies Header),
+  );
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(header.length);
+  return writeAside(file, async (temporary) => {
+    const handle = await open(temporary, 'w');
+    try {
+      await handle.writeFile(Buffer.concat([Buffer.from(magic), length, header]));
+      for (const { data } of Object.values(volumes)) await handle.writeFile(bytesOf(data));
+    } finally {
+      await handle.close();
+    }
+  });
+}
+
+/** Reads what `writeCaseFile` wrote. Throws DataError for a file that is something else, or not whole. */
+export async function readCaseFile(file: string): Promise<KeptCase> {
+  const damaged = (what: string) =>
+    new DataError(`${file} is no case that voxstream kept: ${what}. Delete it; it is made again.`);
+  const handle = await open(file, 'r');
+  try {
+    const start = Buffer.alloc(magic.length + 4);
+    await handle.read(start, 0, start.length, 0);
+    if (start.subarray(0, magic.length).toString() !== magic) throw damaged('it begins otherwise');
+    const headerBytes = Buffer.alloc(start.readUInt32LE(magic.length));
+    await handle.read(headerBytes, 0, headerBytes.length, start.length);
+    const { metrics, volumes } = JSON.parse(headerBytes.toString()) as Header;
+    const made: Record<string, Volume> = {};
+    let at = start.length + headerBytes.length;
+    for (const [key, { type, length, ...rest }] of Object.entries(volumes)) {
+      const data = allocate(type, length);
+      const bytes = bytesOf(data);
+      const end = at + bytes.length;
+      let to = 0;
+      if (bytes.length > 0) {
+        for await (const chunk of createReadStream(file, {
+          start: at,
+          end: end - 1,
+          highWaterMark: 1 << 22,
+        })) {
+          bytes.set(chunk, to);
+          to += chunk.length;
+        }
+      }
+      if (to !== bytes.length) throw damaged(`it ends before the voxels of ${key} do`);
+      made[key] = { ...rest, data };
+      at = end;
+    }
+    return { metrics, volumes: made };
+  } catch (error) {
+    throw error instanceof SyntaxError ? damaged('its header is no JSON') : error;
+  } finally {
+    await handle.close();
+  }
+}

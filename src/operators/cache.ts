@@ -1,0 +1,155 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { concatMap, firstValueFrom, type OperatorFunction, of } from 'rxjs';
+import { z } from 'zod';
+import { type Case, fileNameOf } from '../case.js';
+import { OptionError } from '../errors.js';
+import { memoryLimit } from '../runtime/machine.js';
+import { cacheFolder } from '../runtime/models.js';
+import { version } from '../version.js';
+import { defineOperator, type FormerSteps, parseOptions, type StepContext, standalone } from './define.js';
+import { bytesType } from './types.js';
+
+export interface CacheOptions {
+  /** Bytes of voxels to keep in memory, or `auto`: a quarter of the machine's memory. Default: `auto`. */
+  readonly memory?: 'auto' | number;
+  /** Where the rest is kept, over runs too. Default: `voxstream/cases` in the user's cache folder. */
+  readonly dir?: string;
+}
+
+const definition = defineOperator<CacheOptions>({
+  name: 'cache',
+  summary:
+    'Does the steps before it once for each case, and keeps the result: in memory, and what does not fit on disk.',
+  mirrors:
+    'CacheDataset and PersistentDataset in one; files are known by path, size, time of change and the options of the steps',
+  lane: 'cpu',
+  wraps: true,
+  options: {
+    memory: z
+      .union([z.literal('auto'), bytesType])
+      .default('auto')
+      .describe("How much is kept in memory, such as 4GiB; auto: a quarter of the machine's"),
+    dir: z
+      .string()
+      .min(1)
+      .optional()
+      .describe("Where the rest is kept, over runs too. Default: voxstream/cases in the user's cache folder"),
+  },
+  example: { memory: '8GiB' as unknown as number },
+  create: ({ memory = 'auto', dir }, context) => {
+    const { former } = context;
+    if (!former) {
+      throw new OptionError(
+        'cache keeps what the steps before it make, but it is the first step. Put it behind the steps that draw nothing.',
+      );
+    }
+    const store = new CaseStore(
+      former,
+      memory === 'auto' ? memoryLimit() / 4 : memory,
+      dir ?? join(cacheFolder(), 'cases'),
+      context,
+    );
+    return concatMap((subject) => store.get(subject));
+  },
+});
+
+/** Cases whose former steps are done. */
+class CaseStore {
+  readonly #kept = new Map<string, Case>();
+  readonly #open = new Map<string, Promise<Case>>();
+  #free: number;
+
+  constructor(
+    readonly former: FormerSteps,
+    budget: number,
+    readonly dir: string,
+    readonly context: StepContext,
+  ) {
+    this.#free = budget;
+  }
+
+  async get(subject: Case): Promise<Case> {
+    const start = performance.now();
+    let opening = this.#open.get(subject.id);
+    if (!opening) {
+      opening = this.#find(subject).finally(() => this.#open.delete(subject.id));
+      this.#open.set(subject.id, opening);
+    }
+    const { volumes, metrics, timings } = await opening;
+    const seconds = (performance.now() - start) / 1000;
+    return { ...subject, volumes, metrics, timings: { ...timings, [this.context.id]: seconds } };
+  }
+
+  async #find(subject: Case): Promise<Case> {
+    const kept = this.#kept.get(subject.id);
+    if (kept) return kept;
+    const { runtime } = this.context;
+    const file = join(this.dir, `${fileNameOf(subject.id)}-${await this.#keyOf(subject)}.voxcase`);
+    if (existsSync(file)) {
+      const read = await runtime
+        .on('io', () => runtime.run('readCaseFile', file))
+        // Damaged, or removed meanwhile: it is made again.
+        .catch(() => undefined);
+      if (read) return this.#keep({ ...subject, ...read });
+      await rm(file, { force: true });
+    }
+    const made = await firstValueFrom(of(subject).pipe(this.former.operator));
+    if (this.#fits(made)) return this.#keep(made);
+    await runtime.on('io', () =>
+      runtime.run('writeCaseFile', file, { volumes: made.volumes, metrics: made.metrics }),
+    );
+    return made;
+  }
+
+  #fits(made: Case): boolean {
+    return bytesOf(made) <= this.#free;
+  }
+
+  /** Keeps a case in memory where it fits. Its timings are of the first time alone. */
+  #keep(made: Case): Case {
+    if (this.#fits(made)) {
+      this.#free -= bytesOf(made);
+      this.#kept.set(made.id, { ...made, timings: {} });
+    }
+    return made;
+  }
+
+  /** What the result depends on: the files as they are now, the steps, and the models that were loaded for them. */
+  async #keyOf({ id, files, labelNames }: Case): Promise<string> {
+    const states = await Promise.all(
+      Object.entries(files).map(async ([key, file]) => {
+        const found = await stat(file).catch(() => undefined);
+        return [key, file, found?.size, found?.mtimeMs];
+      }),
+    );
+    const parts = [version, id, states, labelNames, this.former.description, this.context.runtime.loaded()];
+    return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);
+  }
+}
+
+function bytesOf({ volumes }: Case): number {
+  return Object.values(volumes).reduce((sum, { data }) => sum + data.byteLength, 0);
+}
+
+/**
+ * Does `former` (one step, or several in a `pipe`) once for each case, and keeps the result: in memory up to a budget, what
+ * does not fit on disk, one file per case, for later runs too. A case is done anew when its files, `former.description` or
+ * voxstream's version change. Random steps belong behind it.
+ *
+ * Like MONAI's `CacheDataset`, and where memory ends its `PersistentDataset`.
+ *
+ * @param former The steps, and a description of what they do: plain data that is equal only for steps that do the same.
+ * @throws DataError, on the stream, when a result cannot be written.
+ */
+export function cache(
+  former: FormerSteps,
+  options: CacheOptions = {},
+  context: StepContext = standalone(definition.name),
+): OperatorFunction<Case, Case> {
+  return definition.create(parseOptions(definition, options), { ...context, former });
+}
+
+export { definition as cacheDefinition };

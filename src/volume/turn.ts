@@ -1,0 +1,35 @@
+import { mapAxes } from './reorient.js';
+import type { Vec3, Volume } from './volume.js';
+
+function turned(volume: Volume, axes: readonly number[], flips: readonly number[]): Volume {
+  const map = { axes: axes as unknown as Vec3, flips: flips as unknown as Vec3 };
+  const { size, affine } = volume;
+  return {
+    ...mapAxes(volume, map),
+    history: [...volume.history, { step: 'orient', from: { size, affine }, ...map }],
+  };
+}
+
+/** The voxels in reverse order along some of the axes (0 to 2); every voxel keeps its place in mm. */
+export function flip(volume: Volume, axes: readonly number[]): Volume {
+  return turned(
+    volume,
+    [0, 1, 2],
+    [0, 1, 2].map((axis) => (axes.includes(axis) ? -1 : 1)),
+  );
+}
+
+/**
+ * The voxels turned `k` times by 90 degrees from the first of two axes towards the second, as NumPy's `rot90` does; every
+ * voxel keeps its place in mm.
+ */
+export function rotate90(volume: Volume, k: number, [first, second]: readonly [number, number]): Volume {
+  const turns = ((k % 4) + 4) % 4;
+  if (turns === 0) return volume;
+  const axes = [0, 1, 2];
+  const flips = [1, 1, 1];
+  if (turns !== 2) [axes[first], axes[second]] = [second, first];
+  if (turns !== 3) flips[first] = -1;
+  if (turns !== 1) flips[second] = -1;
+  return turned(volume, axes, flips);
+}

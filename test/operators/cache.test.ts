@@ -1,0 +1,130 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { tap } from 'rxjs';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type Case, makeCase } from '#src/case.js';
+import { cache } from '#src/operators/cache.js';
+import { parsePipeline } from '#src/pipeline/load.js';
+import { runPipeline } from '#src/pipeline/run.js';
+import { makeVolume } from '#src/volume/volume.js';
+import { refused, through } from '../shared.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'voxstream-cache-'));
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+const file = join(folder, 'image.nii.gz');
+writeFileSync(file, 'one');
+
+const image = makeVolume({
+  data: Float32Array.of(1.5, -2),
+  size: [2, 1, 1],
+  affine: [2, 0, 0, 10, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1],
+});
+const label = makeVolume({
+  data: Uint8Array.of(0, 1),
+  size: [2, 1, 1],
+  kind: 'label',
+  labelNames: { 1: 'spleen' },
+});
+const subject = makeCase({
+  id: 'a/b',
+  files: { image: file },
+  volumes: { image, label },
+  metrics: { dice: 0.5 },
+});
+
+/** Steps that count how often they are done. */
+function counting(description: unknown = 'steps') {
+  const seen: string[] = [];
+  const operator = tap<Case>(({ id }) => seen.push(id));
+  return { seen, former: { operator, description } };
+}
+
+test('cache does the former steps once, in memory', async () => {
+  const { seen, former } = counting();
+  const dir = join(folder, 'unused');
+  const cached = cache(former, { dir });
+  const first = await through(cached, { ...subject, epoch: 1 });
+  const again = await through(cached, { ...subject, epoch: 2 });
+  assert.equal(seen, ['a/b']);
+  assert.is(again.volumes.image, first.volumes.image);
+  assert.is(again.epoch, 2, 'what the case is now is kept');
+  assert.throws(() => readdirSync(dir), /ENOENT/);
+});
+
+test('cache keeps what does not fit on disk, for other runs too, until files or steps change', async () => {
+  const dir = join(folder, 'disk');
+  const options = { dir, memory: 1 };
+  const { seen, former } = counting();
+  await Promise.all([
+    through(cache(former, options), subject),
+    through(cache(former, options), { ...subject, id: 'c' }),
+  ]);
+  assert.equal(readdirSync(dir).length, 2);
+  const next = counting();
+  const read = await through(cache(next.former, options), subject);
+  assert.equal(next.seen, []);
+  assert.equal({ ...read.volumes.image }, { ...image });
+  assert.equal({ ...read.volumes.label }, { ...label });
+  assert.equal(read.metrics, { dice: 0.5 });
+  assert.ok(read.volumes.image.data.buffer instanceof SharedArrayBuffer);
+
+  const other = counting('other steps');
+  await through(cache(other.former, options), subject);
+  assert.equal(other.seen, ['a/b']);
+  writeFileSync(file, 'another');
+  const changed = counting();
+  await through(cache(changed.former, options), subject);
+  assert.equal(changed.seen, ['a/b']);
+  assert.is(seen.length, 2);
+});
+
+test('a damaged file is made anew', async () => {
+  const dir = join(folder, 'damaged');
+  const options = { dir, memory: 1 };
+  await through(cache(counting().former, options), subject);
+  const [name] = readdirSync(dir);
+  const whole = readFileSync(join(dir, name));
+  for (const bytes of [
+    whole.subarray(0, whole.length - 1),
+    whole.subarray(0, 15),
+    Buffer.from('something else'),
+  ]) {
+    writeFileSync(join(dir, name), bytes);
+    const { seen, former } = counting();
+    const made = await through(cache(former, options), subject);
+    assert.equal([seen, Array.from(made.volumes.image.data)], [['a/b'], [1.5, -2]]);
+    assert.equal(readFileSync(join(dir, name)), whole);
+  }
+});
+
+test('in a pipeline, cache takes in the steps before it; without any it is refused', async () => {
+  refused(
+    () => cache(undefined as never),
+    /cache keeps what the steps before it make, but it is the first step/,
+  );
+  const pipeline = parsePipeline(
+    JSON.stringify({
+      output: join(folder, 'run'),
+      source: { glob: { image: file } },
+      steps: ['load', { cache: { memory: 1, dir: join(folder, 'run-cache') } }],
+    }),
+  );
+  const { failures } = await runPipeline(pipeline);
+  assert.equal(
+    failures.map(({ step }) => step),
+    ['load'],
+    'the step inside is named',
+  );
+});
+
+test('run refuses steps that make several cases of one', async () => {
+  const pipeline = parsePipeline(
+    `{ output: ${join(folder, 'split')}, source: { glob: { image: '${file}' } }, steps: [{ randCropByPosNegLabel: { spatialSize: 2 } }] }`,
+  );
+  const error = await runPipeline(pipeline).catch((fault) => fault);
+  assert.match(error.message, /The step randCropByPosNegLabel makes several cases of one/);
+});
+
+test.run();

@@ -1,0 +1,178 @@
+import { from, lastValueFrom, mergeMap, of, pipe, toArray } from 'rxjs';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type Case, makeCase } from '#src/case.js';
+import { DataError } from '#src/errors.js';
+import { randAffine } from '#src/operators/randAffine.js';
+import { randCropByPosNegLabel } from '#src/operators/randCropByPosNegLabel.js';
+import { randFlip } from '#src/operators/randFlip.js';
+import { randGaussianNoise } from '#src/operators/randGaussianNoise.js';
+import { randGaussianSmooth } from '#src/operators/randGaussianSmooth.js';
+import { randRotate90 } from '#src/operators/randRotate90.js';
+import { randScaleIntensity } from '#src/operators/randScaleIntensity.js';
+import { randShiftIntensity } from '#src/operators/randShiftIntensity.js';
+import { createRuntime } from '#src/runtime/runtime.js';
+import { makeVolume } from '#src/volume/volume.js';
+import { refused, through } from '../shared.js';
+
+const image = makeVolume({ data: Float32Array.of(1, 2, 3, 4, 5, 6), size: [3, 2, 1] });
+const label = makeVolume({ data: Uint8Array.of(1, 2, 3, 4, 5, 6), size: [3, 2, 1], kind: 'label' });
+const caseOf = (id: string, epoch?: number) => makeCase({ id, epoch, volumes: { image, label } });
+const values = ({ data }: { data: ArrayLike<number> }) => Array.from(data);
+
+/** The image of each of many cases after an operator. */
+async function many(operator: Parameters<typeof through>[0], count = 400): Promise<number[][]> {
+  const cases = Array.from({ length: count }, (_, i) => caseOf(`case ${i}`));
+  const changed = await lastValueFrom(from(cases).pipe(operator, toArray()));
+  return changed.map(({ volumes }) => values(volumes.image));
+}
+
+test('randFlip reverses the chosen axes of image and label alike, as often as asked for', async () => {
+  const { volumes } = await through(randFlip({ prob: 1, spatialAxis: 0 }), caseOf('a'));
+  assert.equal(
+    [values(volumes.image), values(volumes.label)],
+    [
+      [3, 2, 1, 6, 5, 4],
+      [3, 2, 1, 6, 5, 4],
+    ],
+  );
+  assert.equal(values((await through(randFlip({ prob: 1 }), caseOf('a'))).volumes.image), [6, 5, 4, 3, 2, 1]);
+  const flipped = (await many(randFlip({ prob: 0.3, spatialAxis: 1 }))).filter(
+    ([first]) => first === 4,
+  ).length;
+  // 120 expected, with a standard deviation of 9.
+  assert.ok(Math.abs(flipped - 120) < 40, `${flipped}`);
+});
+
+test('randRotate90 takes 1 to maxK turns, equally often', async () => {
+  const firsts = (await many(randRotate90({ prob: 1 }), 300)).map(([first]) => first);
+  for (const first of [4, 6, 3]) {
+    const count = firsts.filter((one) => one === first).length;
+    // 100 expected, with a standard deviation of 8.
+    assert.ok(Math.abs(count - 100) < 35, `${first}: ${count}`);
+  }
+  assert.equal(new Set((await many(randRotate90({ prob: 1, maxK: 1 }), 20)).map(([first]) => first)).size, 1);
+});
+
+test('randScaleIntensity and randShiftIntensity draw from their ranges and leave the label alone', async () => {
+  const { volumes } = await through(randScaleIntensity({ factors: 0.5, prob: 1 }), caseOf('a'));
+  assert.is(volumes.label, label);
+  const scales = (await many(randScaleIntensity({ factors: [0.5, 1], prob: 1 }))).map(([first]) => first);
+  assert.ok(
+    Math.min(...scales) > 1.5 &&
+      Math.min(...scales) < 1.52 &&
+      Math.max(...scales) <= 2 &&
+      Math.max(...scales) > 1.98,
+  );
+  const shifts = (await many(randShiftIntensity({ offsets: 0.2, prob: 1 }))).map(([first, second]) => {
+    assert.ok(Math.abs(second - first - 1) < 1e-6, 'one offset for all voxels');
+    return first - 1;
+  });
+  assert.ok(Math.min(...shifts) < -0.18 && Math.min(...shifts) >= -0.2001 && Math.max(...shifts) > 0.18);
+  assert.ok(Math.abs(shifts.reduce((sum, one) => sum + one) / shifts.length) < 0.02);
+  const two = makeVolume({ data: Float32Array.of(1, 1), size: [1, 1, 1], channels: 2 });
+  const colours = makeCase({ id: 'a', volumes: { image: two } });
+  const [a, b] = values(
+    (await through(randScaleIntensity({ factors: 0.5, prob: 1, channelWise: true }), colours)).volumes.image,
+  );
+  assert.ok(a !== b);
+});
+
+test('randGaussianNoise and randGaussianSmooth draw their strength for each case', async () => {
+  const spread = (list: number[][]) => new Set(list.map(String)).size;
+  assert.is(spread(await many(randGaussianNoise({ prob: 1 }), 20)), 20);
+  assert.is(spread(await many(randGaussianSmooth({ prob: 1 }), 20)), 20);
+  const fixed = await through(randGaussianNoise({ prob: 1, mean: 3, std: 0, sampleStd: false }), caseOf('a'));
+  assert.equal(values(fixed.volumes.image), [4, 5, 6, 7, 8, 9]);
+});
+
+test('randAffine warps image and label alike, and gives the size asked for even where it changes nothing', async () => {
+  const moved = await through(
+    randAffine({ prob: 1, translateRange: [[1, 1]], paddingMode: 'zeros' }),
+    caseOf('a'),
+  );
+  assert.equal(
+    [values(moved.volumes.image), values(moved.volumes.label)],
+    [
+      [2, 3, 0, 5, 6, 0],
+      [2, 3, 0, 5, 6, 0],
+    ],
+  );
+  const kept = await through(randAffine({ prob: 0, spatialSize: [1, 2, -1] }), caseOf('a'));
+  assert.equal(
+    [kept.volumes.image.size, values(kept.volumes.image)],
+    [
+      [1, 2, 1],
+      [2, 5],
+    ],
+  );
+});
+
+test('randCropByPosNegLabel makes numbered cases of one', async () => {
+  const cut = await lastValueFrom(
+    of(caseOf('a')).pipe(randCropByPosNegLabel({ spatialSize: [2, 1, 1], numSamples: 3 }), toArray()),
+  );
+  assert.equal(
+    cut.map(({ id }) => id),
+    ['a#0', 'a#1', 'a#2'],
+  );
+  for (const { volumes, timings } of cut) {
+    assert.equal(volumes.image.size, [2, 1, 1]);
+    assert.equal(values(volumes.image), values(volumes.label), 'image and label at one place');
+    assert.ok(timings.randCropByPosNegLabel > 0);
+  }
+  const other = makeVolume({ data: new Float32Array(2), size: [2, 1, 1] });
+  const odd = makeCase({ id: 'odd', volumes: { image: other, label } });
+  const error = await through(randCropByPosNegLabel({ spatialSize: 1 }), odd).catch((fault) => fault);
+  assert.instance(error, DataError);
+  assert.match(error.message, /in case odd, image has 2 x 1 x 1 voxels, but label has 3 x 2 x 1/);
+});
+
+test('draws depend on seed, epoch, case, patch and step alone, not on order or on how many run at once', async () => {
+  const runtime = createRuntime({ workers: 3 });
+  const steps = (seed?: number) => {
+    const context = (id: string) => ({ id, runtime, seed: 5 });
+    return pipe(
+      randCropByPosNegLabel({ spatialSize: [2, 2, 1], numSamples: 2, seed }, context('crop')),
+      randFlip({ prob: 0.5, seed }, context('flip')),
+      randShiftIntensity({ offsets: 1, prob: 1, seed }, context('shift')),
+      randShiftIntensity({ offsets: 1, prob: 1, seed }, context('again')),
+    );
+  };
+  const collect = async (cases: readonly Case[], atOnce: number, seed?: number) => {
+    const found = await lastValueFrom(
+      from(cases).pipe(
+        mergeMap((subject) => of(subject).pipe(steps(seed)), atOnce),
+        toArray(),
+      ),
+    );
+    return Object.fromEntries(found.map(({ id, volumes }) => [id, values(volumes.image).join()]));
+  };
+  try {
+    const cases = ['a', 'b', 'c', 'd'].map((id) => caseOf(id));
+    const alone = await collect(cases, 1);
+    assert.equal(new Set(Object.values(alone)).size, 8);
+    assert.equal(await collect([...cases].reverse(), 4), alone);
+    assert.equal(await collect(cases, 1, 5), alone, "the pipeline's seed is the default");
+    assert.not.equal(await collect(cases, 1, 6), alone);
+    assert.not.equal(
+      await collect(
+        ['a', 'b', 'c', 'd'].map((id) => caseOf(id, 1)),
+        1,
+      ),
+      alone,
+    );
+  } finally {
+    await runtime.close();
+  }
+});
+
+test('options out of range are refused', () => {
+  refused(() => randFlip({ prob: 2 }), /^randFlip: prob must be at most 1, but it is 2/);
+  refused(() => randRotate90({ spatialAxes: [1, 1] }), /spatialAxes must be two different axes/);
+  refused(() => randScaleIntensity({} as never), /^randScaleIntensity: factors is required/);
+  refused(() => randCropByPosNegLabel({ spatialSize: 4, pos: 0, neg: 0 }), /pos and neg must not both be 0/);
+  refused(() => randAffine({ shearRange: [1, 1, 1, 1, 1, 1, 1] }), /^randAffine: shearRange must be /);
+});
+
+test.run();

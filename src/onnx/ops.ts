@@ -1,5 +1,5 @@
 import type { Attribute, Graph } from './graph.js';
-import { floats, int64s } from './tensor.js';
+import { type ElementType, floats, int64s, typeNumber } from './tensor.js';
 
 /**
  * Writes float32 arithmetic as nodes of a graph: each method adds what it needs and returns the name of the value. The
@@ -53,12 +53,18 @@ export class Ops {
     return this.node('ReduceSum', [x, this.ints(axes)], { keepdims: keep ? 1 : 0 });
   }
 
-  /** The mean over axes, which stay with size 1. */
-  mean(x: string, axes: readonly number[]): string {
+  /** The mean over axes, which stay with size 1 unless `keep` is false. */
+  mean(x: string, axes: readonly number[], keep = true): string {
+    return this.reduce('ReduceMean', x, axes, keep);
+  }
+
+  /** A reduction other than ReduceSum over axes, which stay with size 1 unless `keep` is false. */
+  reduce(op: string, x: string, axes: readonly number[], keep = true): string {
+    const keepdims = keep ? 1 : 0;
     // From opset 18 on the axes are an input, as those of ReduceSum are from 13 on.
     return this.graph.opset < 18
-      ? this.node('ReduceMean', [x], { axes })
-      : this.node('ReduceMean', [x, this.ints(axes)]);
+      ? this.node(op, [x], { axes, keepdims })
+      : this.node(op, [x, this.ints(axes)], { keepdims });
   }
 
   reshape(x: string, dims: readonly number[]): string {
@@ -83,6 +89,11 @@ export class Ops {
   /** Zeros around `x`: `pads` has all begins, then all ends, one per axis. */
   pad(x: string, pads: readonly number[]): string {
     return pads.every((n) => n === 0) ? x : this.node('Pad', [x, this.ints(pads)]);
+  }
+
+  /** `x` in another element type. */
+  cast(x: string, type: ElementType): string {
+    return this.node('Cast', [x], { to: typeNumber(type) });
   }
 
   concat(parts: readonly string[], axis: number): string {

@@ -135,7 +135,9 @@ const rules: Readonly<Record<string, Rule | undefined>> = {
     ].map((op) => [op, same]),
   ),
   ...Object.fromEntries(
-    ['Add', 'Sub', 'Mul', 'Div', 'Pow', 'Sum', 'Max', 'Min', 'Mean'].map((op) => [op, broadcast]),
+    ['Add', 'Sub', 'Mul', 'Div', 'Pow', 'Sum', 'Max', 'Min', 'Mean', 'Equal', 'Greater', 'Less', 'Where'].map(
+      (op) => [op, broadcast],
+    ),
   ),
   Conv: (node, [x, w]) => (w ? slide(node, x, w.slice(2), w[0]) : []),
   MaxPool: (node, [x]) => slide(node, x, intsOf(node, 'kernel_shape', []), x[1]),
@@ -182,7 +184,9 @@ const rules: Readonly<Record<string, Rule | undefined>> = {
     return [[sizeOf(x.slice(0, axis)), sizeOf(x.slice(axis))]];
   },
   ...Object.fromEntries(
-    ['ReduceSum', 'ReduceMean', 'ReduceMax', 'ReduceMin'].map((op): [string, Rule] => [op, reduce]),
+    ['ReduceSum', 'ReduceMean', 'ReduceMax', 'ReduceMin', 'ReduceSumSquare', 'ReduceLogSumExp'].map(
+      (op): [string, Rule] => [op, reduce],
+    ),
   ),
   Concat: (node, inputs) => {
     if (inputs.some((dims) => !dims)) return [];

@@ -16,19 +16,28 @@ const gpuProviders: ReadonlyMap<string, { readonly numbered: boolean }> = new Ma
   ['dml', { numbered: true }],
 ]);
 
+/** Most replicas that `cpu:N` may ask for. */
+const mostReplicas = 64;
+
 /**
- * Reads a device such as `cpu`, `cuda` or `cuda:0,1`: an execution provider, and the numbers of its devices (0 where
- * none is given). Throws OptionError for any other text.
+ * Reads a device such as `cpu`, `cpu:2`, `cuda` or `cuda:0,1`: an execution provider, and the numbers of its devices (0
+ * where none is given). Behind `cpu:` stands how many sessions share the processors, not which. Throws OptionError for any
+ * other text.
  */
 export function parseDevice(device: string): { provider: string; numbers: number[] } {
   const [, provider, list] = /^(\w+)(?::(\d+(?:,\d+)*))?$/.exec(device) ?? [];
-  const known = provider === 'cpu' ? { numbered: false } : gpuProviders.get(provider);
+  if (provider === 'cpu') {
+    const count = Number(list ?? 1);
+    if (count >= 1 && count <= mostReplicas)
+      return { provider, numbers: Array.from({ length: count }, (_, i) => i) };
+  }
+  const known = gpuProviders.get(provider);
   if (!known || (list && !known.numbered)) {
     const all = [...gpuProviders.keys()];
     const numbered = all.filter((name) => gpuProviders.get(name)?.numbered);
     throw new OptionError(
       `The device is "${device}", but it must be auto, cpu, ${listNames(all, 'or')}; ` +
-        `${listNames(numbered)} take the numbers of devices behind a colon (cuda:0,1).`,
+        `${listNames(numbered)} take the numbers of devices behind a colon (cuda:0,1), cpu the number of sessions (cpu:2).`,
     );
   }
   return { provider, numbers: [...new Set((list ?? '0').split(',').map(Number))] };
@@ -292,7 +301,10 @@ export async function chooseDevice(
   test: (provider: string, number: number) => Promise<ProviderTest> = (provider, number) =>
     testProvider(provider, number, [...gpus]),
 ): Promise<DeviceChoice> {
-  if (wish === 'cpu') return { device: 'cpu' };
+  if (/^cpu(:|$)/.test(wish)) {
+    parseDevice(wish);
+    return { device: wish };
+  }
   if (wish !== 'auto') return askedFor(wish, test);
   if (gpus.length === 0) return { device: 'cpu', reason: 'no GPU found' };
   const faults: string[] = [];

@@ -1,7 +1,7 @@
-import { Worker } from 'node:worker_threads';
 import { listNames, ModelError, show } from '../errors.js';
 import { allocate, type Vec3, type Volume, voxelCount } from '../volume/volume.js';
 import { type ModelAxes, planWindows, type WindowSettings, windowWeights } from '../volume/windows.js';
+import { AskThread } from './askThread.js';
 import { parseDevice, providerConfig } from './devices.js';
 import { processors } from './machine.js';
 import type { RunnableModel } from './modelForm.js';
@@ -20,12 +20,13 @@ const mostCpuSessions = 8;
 
 /**
  * The sessions a device gets: on a CPU one single-threaded session per processor, which together finish more windows
- * per second than one session with all threads (see docs/performance.md); on others one per device.
+ * per second than one session with all threads (see docs/performance.md), or as many as are asked for (`cpu:2`); on
+ * others one per device.
  */
 export function sessionSetups(file: string, device: string): SessionSetup[] {
   const { provider, numbers } = parseDevice(device);
   if (provider === 'cpu') {
-    const sessions = Math.min(processors, mostCpuSessions);
+    const sessions = device === 'cpu' ? Math.min(processors, mostCpuSessions) : numbers.length;
     const threads = Math.max(1, Math.floor(processors / sessions));
     return Array.from({ length: sessions }, () => ({ file, provider, providers: [provider], threads }));
   }
@@ -61,17 +62,19 @@ export interface LoadedModel {
 export async function loadModel(model: RunnableModel, device: string): Promise<LoadedModel> {
   const { file, axes, difference } = model;
   const threads: SessionThread[] = [];
-  let ready: ReadyReply;
+  let ready: Extract<SessionReply, { kind: 'ready' }>;
   try {
-    for (const setup of sessionSetups(file, device)) threads.push(new SessionThread(setup));
+    for (const setup of sessionSetups(file, device)) threads.push(startThread(setup));
     const replies = await Promise.all(threads.map((thread) => thread.ready));
-    ready = replies[0];
+    const [first] = replies;
+    if (first.kind !== 'ready') throw new ModelError(`The session answered "${first.kind}" when it started.`);
+    ready = first;
   } catch (error) {
     await Promise.all(threads.map((thread) => thread.close()));
     throw error;
   }
   const { shape, partlyOnCpu } = ready;
-  const onCpu = device === 'cpu';
+  const onCpu = parseDevice(device).provider === 'cpu';
   checkShape(file, shape);
   const known = new Map<string, Promise<number>>();
   /** The channels of the file's output; one that stands for two counts as one. */
@@ -177,56 +180,10 @@ function modelFault({ file, provider }: SessionSetup, message: string): ModelErr
   );
 }
 
-type ReadyReply = Extract<SessionReply, { kind: 'ready' }>;
+/** A worker thread that holds one session. */
+type SessionThread = AskThread<SessionRequest, SessionReply>;
 
-/** A worker thread that holds one session and answers one request at a time. */
-class SessionThread {
-  readonly ready: Promise<ReadyReply>;
-  readonly #worker: Worker;
-  #pending: { resolve: (reply: SessionReply) => void; reject: (error: Error) => void } | undefined;
-  #ended: Error | undefined;
-
-  constructor(setup: SessionSetup) {
-    this.#worker = new Worker(new URL('./sessionWorker.js', import.meta.url), { workerData: setup });
-    this.#worker.on('message', (reply: SessionReply) => {
-      const pending = this.#pending;
-      this.#pending = undefined;
-      if (reply.kind === 'failed') pending?.reject(modelFault(setup, reply.message));
-      else pending?.resolve(reply);
-    });
-    const end = (why: string) => {
-      this.#ended ??= new ModelError(`The session thread of ${setup.file} ended: ${why}.`);
-      this.#pending?.reject(this.#ended);
-      this.#pending = undefined;
-    };
-    this.#worker.on('error', (error) => end(error.message));
-    this.#worker.on('exit', (code) => end(`exit code ${code}`));
-    this.ready = this.#reply().then((reply) => {
-      this.#worker.unref();
-      if (reply.kind !== 'ready')
-        throw new ModelError(`The session answered "${reply.kind}" when it started.`);
-      return reply;
-    });
-  }
-
-  async ask(request: SessionRequest): Promise<SessionReply> {
-    if (this.#ended) throw this.#ended;
-    this.#worker.ref();
-    this.#worker.postMessage(request);
-    try {
-      return await this.#reply();
-    } finally {
-      this.#worker.unref();
-    }
-  }
-
-  #reply(): Promise<SessionReply> {
-    return new Promise((resolve, reject) => {
-      this.#pending = { resolve, reject };
-    });
-  }
-
-  async close(): Promise<void> {
-    await this.#worker.terminate();
-  }
+function startThread(setup: SessionSetup): SessionThread {
+  const module = new URL('./sessionWorker.js', import.meta.url);
+  return new AskThread(module, setup, setup.file, (message) => modelFault(setup, message));
 }

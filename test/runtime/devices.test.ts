@@ -42,8 +42,21 @@ const untested = async (provider: string): Promise<ProviderTest> => {
 
 test('a device is a provider and the numbers of its devices', () => {
   assert.equal(parseDevice('cpu'), { provider: 'cpu', numbers: [0] });
+  assert.equal(parseDevice('cpu:2'), { provider: 'cpu', numbers: [0, 1] });
   assert.equal(parseDevice('cuda:1,3,1'), { provider: 'cuda', numbers: [1, 3] });
-  for (const wrong of ['gpu', 'cuda:', 'cuda:x', 'cuda:-1', 'webgpu:0', 'cpu:2', '', 'auto', 'toString']) {
+  for (const wrong of [
+    'gpu',
+    'cuda:',
+    'cuda:x',
+    'cuda:-1',
+    'webgpu:0',
+    'cpu:0',
+    'cpu:1,2',
+    'cpu:65',
+    '',
+    'auto',
+    'toString',
+  ]) {
     assert.throws(
       () => parseDevice(wrong),
       (error: Error) =>

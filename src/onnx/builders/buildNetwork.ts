@@ -4,7 +4,8 @@ import type { Graph, GraphNode } from '../graph.js';
 import type { Tensor } from '../tensor.js';
 import { basicUNet } from './basicUNet.js';
 import { dynUNet } from './dynUNet.js';
-import { Layers } from './layers.js';
+import { freshWeights, type WeightScheme } from './freshWeights.js';
+import { Layers, type WeightSource } from './layers.js';
 import { segResNet } from './segResNet.js';
 import { unet } from './unet.js';
 
@@ -25,6 +26,18 @@ export const networkNames: readonly string[] = networks.map(({ name }) => name);
  * naming every tensor that is missing, unexpected or of another shape.
  */
 export function buildNetwork(network: string, config: object, state: ReadonlyMap<string, Tensor>): Graph {
+  return build(network, config, () => state);
+}
+
+/**
+ * A network with the weights that it begins its training with, the same for the same seed: convolutions as in PyTorch (see
+ * `WeightScheme`), normalizations 1 and 0, slopes of PReLU 0.25 (or `init`). Otherwise as `buildNetwork`.
+ */
+export function newNetwork(network: string, config: object, seed: number): Graph {
+  return build(network, config, (scheme) => freshWeights(seed, scheme));
+}
+
+function build(network: string, config: object, weights: (scheme: WeightScheme) => WeightSource): Graph {
   const definition = networks.find(({ name }) => name.toLowerCase() === network.toLowerCase());
   if (!definition)
     throw new OptionError(`In the model to import, ${unknownName('network', network, networkNames)}`);
@@ -37,7 +50,7 @@ export function buildNetwork(network: string, config: object, state: ReadonlyMap
         .join('\n')}`,
     );
   }
-  const layers = new Layers(definition.name, state);
+  const layers = new Layers(definition.name, weights(definition.start ?? 'uniform'));
   const { graph } = layers;
   const checked = options as { in_channels: number; out_channels: number };
   const sizes = ['x', 'y', 'z'];

@@ -11,6 +11,7 @@ import { defineNetwork } from './network.js';
  */
 export const dynUNet = defineNetwork({
   name: 'DynUNet',
+  start: 'kaimingNormal',
   options: {
     spatial_dims: spatialDims,
     in_channels: channelCount,

@@ -1,7 +1,8 @@
 import { ModelError, show } from '../../errors.js';
 import { Graph } from '../graph.js';
-import { floats, int64s, numbersOf, type Tensor } from '../tensor.js';
+import { floats, int64s, numbersOf, sizeOf, type Tensor } from '../tensor.js';
 import type { Act, Axes, Norm } from './config.js';
+import type { FreshWeights, WeightStart } from './freshWeights.js';
 
 /** A convolution: [N, inputs, ...] to [N, outputs, ...]. */
 export interface ConvOptions {
@@ -16,6 +17,8 @@ export interface ConvOptions {
    */
   readonly padding?: Axes;
   readonly bias: boolean;
+  /** In fresh weights, this many outputs after one another have the same kernel. Default: 1. */
+  readonly copies?: number;
 }
 
 /**
@@ -33,8 +36,11 @@ export type UpSampleMode = 'deconv' | 'nontrainable' | 'pixelshuffle';
 export const ones: Axes = [1, 1, 1];
 export const twos: Axes = [2, 2, 2];
 
+/** Where weights come from: a state dict, or what makes them anew. */
+export type WeightSource = ReadonlyMap<string, Tensor> | FreshWeights;
+
 /**
- * Makes the layers of a network out of a state dict, as nodes of an ONNX graph (opset 17): each method takes
+ * Makes the layers of a network out of a state dict (or out of fresh weights), as nodes of an ONNX graph (opset 17): each method takes
  * the name of the PyTorch module, so that parameters are found under `NAME.weight` and the like, and the name
  * of its input; it returns the name of its output. What is missing or has another shape is noted, and
  * `finish` reports all of it.
@@ -42,13 +48,15 @@ export const twos: Axes = [2, 2, 2];
 export class Layers {
   readonly graph: Graph;
   readonly #state: ReadonlyMap<string, Tensor>;
+  readonly #fresh: FreshWeights | undefined;
   readonly #known = new Set<string>();
   readonly #faults: string[] = [];
   readonly #missing: string[] = [];
 
-  constructor(name: string, state: ReadonlyMap<string, Tensor>) {
+  constructor(name: string, weights: WeightSource) {
     this.graph = new Graph({ name });
-    this.#state = state;
+    this.#fresh = typeof weights === 'function' ? weights : undefined;
+    this.#state = typeof weights === 'function' ? new Map() : weights;
   }
 
   /** Throws ModelError naming every tensor that was missing, misshapen, or not used. */
@@ -75,9 +83,10 @@ export class Layers {
   }
 
   /** A parameter that must be there and have this shape, though inference does not use it. */
-  expect(name: string, dims: readonly number[]): Tensor | undefined {
+  expect(name: string, dims: readonly number[], start: WeightStart = 0): Tensor | undefined {
     if (this.#known.has(name)) return this.#state.get(name);
     this.#known.add(name);
+    if (this.#fresh) return this.#fresh(dims, start);
     const found = this.#state.get(name);
     if (!found) {
       this.#missing.push(name);
@@ -95,10 +104,13 @@ export class Layers {
     for (const name of this.#state.keys()) if (names(name)) this.#known.add(name);
   }
 
-  /** A parameter as a float32 constant of the graph. `shape` is what the graph sees, as many values. */
-  parameter(name: string, dims: readonly number[], shape = dims): string {
+  /**
+   * A parameter as a float32 constant of the graph. `start` is how it begins where weights are fresh; `shape` is what the
+   * graph sees, as many values.
+   */
+  parameter(name: string, dims: readonly number[], start: WeightStart, shape = dims): string {
     if (this.graph.initializers.has(name)) return name;
-    const found = this.expect(name, dims);
+    const found = this.expect(name, dims, start);
     // Where it is missing, `finish` will say so, and the graph is not used.
     if (!found)
       return this.graph.addInitializer(name, { type: 'float32', dims: shape, data: new Float32Array() });
@@ -107,9 +119,12 @@ export class Layers {
   }
 
   conv(name: string, input: string, options: ConvOptions): string {
-    const { inputs, outputs, kernel, stride = ones, padding = halfOf(kernel), bias } = options;
-    const weights = [this.parameter(`${name}.weight`, [outputs, inputs, ...kernel])];
-    if (bias) weights.push(this.parameter(`${name}.bias`, [outputs]));
+    const { inputs, outputs, kernel, stride = ones, padding = halfOf(kernel), bias, copies } = options;
+    const fanIn = inputs * sizeOf(kernel);
+    const weights = [
+      this.parameter(`${name}.weight`, [outputs, inputs, ...kernel], { part: 'kernel', fanIn, copies }),
+    ];
+    if (bias) weights.push(this.parameter(`${name}.bias`, [outputs], { part: 'bias', fanIn }));
     const attributes = { kernel_shape: kernel, strides: stride, pads: [...padding, ...padding] };
     return this.graph.addNode('Conv', [input, ...weights], attributes, { name: this.graph.freeName(name) });
   }
@@ -117,8 +132,12 @@ export class Layers {
   /** A transposed convolution. `outputPadding` is what the result has more at the end of each axis. */
   convTranspose(name: string, input: string, options: ConvOptions & { outputPadding?: Axes }): string {
     const { inputs, outputs, kernel, stride = ones, padding = halfOf(kernel), bias } = options;
-    const weights = [this.parameter(`${name}.weight`, [inputs, outputs, ...kernel])];
-    if (bias) weights.push(this.parameter(`${name}.bias`, [outputs]));
+    // PyTorch takes the second number of a kernel's shape for its inputs, here too.
+    const fanIn = outputs * sizeOf(kernel);
+    const weights = [
+      this.parameter(`${name}.weight`, [inputs, outputs, ...kernel], { part: 'kernel', fanIn }),
+    ];
+    if (bias) weights.push(this.parameter(`${name}.bias`, [outputs], { part: 'bias', fanIn }));
     const attributes = {
       kernel_shape: kernel,
       strides: stride,
@@ -167,20 +186,27 @@ export class Layers {
       const back = graph.addNode('Reshape', [normal, graph.addNode('Shape', [input])], {}, options);
       if (!norm.affine) return back;
       const dims = [channels, 1, 1, 1];
-      const scaled = graph.addNode('Mul', [back, this.parameter(`${name}.weight`, [channels], dims)]);
-      return graph.addNode('Add', [scaled, this.parameter(`${name}.bias`, [channels], dims)]);
+      const scaled = graph.addNode('Mul', [back, this.parameter(`${name}.weight`, [channels], 1, dims)]);
+      return graph.addNode('Add', [scaled, this.parameter(`${name}.bias`, [channels], 0, dims)]);
     }
     const affine = norm.affine
-      ? [this.parameter(`${name}.weight`, [channels]), this.parameter(`${name}.bias`, [channels])]
+      ? [this.parameter(`${name}.weight`, [channels], 1), this.parameter(`${name}.bias`, [channels], 0)]
       : this.#unit(channels);
     if (!norm.track_running_stats) {
       return graph.addNode('InstanceNormalization', [input, ...affine], { epsilon }, options);
     }
     this.ignore((known) => known === `${name}.num_batches_tracked`);
-    const statistics = ['running_mean', 'running_var'].map((part) =>
-      this.parameter(`${name}.${part}`, [channels]),
+    const statistics = ['running_mean', 'running_var'].map((part, start) =>
+      this.parameter(`${name}.${part}`, [channels], start),
     );
-    return graph.addNode('BatchNormalization', [input, ...affine, ...statistics], { epsilon }, options);
+    // PyTorch's momentum is the part that is new, ONNX's the part that stays.
+    const momentum = { float: 1 - (norm.momentum ?? 0.1) };
+    return graph.addNode(
+      'BatchNormalization',
+      [input, ...affine, ...statistics],
+      { epsilon, momentum },
+      options,
+    );
   }
 
   /** An activation, value by value. */
@@ -196,7 +222,8 @@ export class Layers {
         return node('LeakyRelu', [input], { alpha: { float: act.negative_slope } });
       case 'prelu': {
         const count = act.num_parameters;
-        const slope = this.parameter(`${name}.weight`, [count], count === 1 ? [1] : [count, 1, 1, 1]);
+        const shape = count === 1 ? [1] : [count, 1, 1, 1];
+        const slope = this.parameter(`${name}.weight`, [count], act.init ?? 0.25, shape);
         return node('PRelu', [input, slope]);
       }
       case 'elu':
@@ -256,7 +283,7 @@ export class Layers {
       return this.convTranspose(`${name}.deconv`, input, deconv);
     }
     if (mode === 'pixelshuffle') {
-      const conv = { inputs, outputs: 8 * outputs, kernel: [3, 3, 3] as const, bias: true };
+      const conv = { inputs, outputs: 8 * outputs, kernel: [3, 3, 3] as const, bias: true, copies: 8 };
       return this.#shuffle(this.conv(`${name}.pixelshuffle.conv_block`, input, conv), outputs);
     }
     const preconv = { inputs, outputs, kernel: ones, bias: true };

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { WeightScheme } from './freshWeights.js';
 import type { Layers } from './layers.js';
 
 /** A network that can be built: its configuration, in MONAI's own names, and its layers. */
@@ -9,6 +10,8 @@ export interface NetworkDefinition<Types extends Readonly<Record<string, z.ZodTy
   readonly options: Types;
   /** Rules over several parameters: what is wrong, in sentences. */
   readonly check?: (config: Config<Types>) => string[];
+  /** How its weights begin. Default: `uniform`. */
+  readonly start?: WeightScheme;
   /** Adds the layers after the input [N, in_channels, X, Y, Z]; returns the name of the output. */
   readonly build: (layers: Layers, input: string, config: Config<Types>) => string;
 }

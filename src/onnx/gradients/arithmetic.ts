@@ -14,10 +14,10 @@ function binary(
   };
 }
 
-const sumRule: GradientRule = ({ ops, dy, inputDims, outputDims }) =>
-  inputDims.map((dims) => sumTo(ops, dy, outputDims[0], dims as Dims));
+const sumRule: GradientRule = ({ ops, dy, inputDims, outputDims, wanted }) =>
+  inputDims.map((dims, i) => (wanted(i) ? sumTo(ops, dy, outputDims[0], dims as Dims) : undefined));
 
-/** Add, Sub, Mul, Div, Pow with a constant exponent, Sum. */
+/** Add, Sub, Mul, Div, Pow with a constant exponent, Sum, Where, and functions of one value. */
 export const arithmeticRules: Readonly<Record<string, GradientRule>> = {
   Add: sumRule,
   Sum: sumRule,
@@ -28,6 +28,16 @@ export const arithmeticRules: Readonly<Record<string, GradientRule>> = {
     const [base, exponent] = node.inputs;
     const slope = ops.mul(exponent, ops.node('Pow', [base, ops.shift(exponent, -1)]));
     return [sumTo(ops, ops.mul(dy, slope), outputDims[0], inputDims[0] as Dims)];
+  },
+  Where: ({ ops, node, dy, inputDims, outputDims, wanted }) => {
+    const [condition] = node.inputs;
+    const [yes, no] = [1, 2].map((i) => {
+      if (!wanted(i)) return undefined;
+      const zero = ops.scalar(0);
+      const masked = i === 1 ? ops.where(condition, dy, zero) : ops.where(condition, zero, dy);
+      return sumTo(ops, masked, outputDims[0], inputDims[i] as Dims);
+    });
+    return [undefined, yes, no];
   },
   Neg: ({ ops, dy }) => [ops.neg(dy)],
   Abs: ({ ops, node, dy }) => [ops.mul(dy, ops.node('Sign', [node.inputs[0]]))],

@@ -14,7 +14,10 @@ function keptDims({ node, inputDims, constant }: GradientTask): Dims {
   return x.map((size, axis) => (reduced.has(axis) ? 1 : size));
 }
 
-/** ReduceSum, ReduceMean, and ReduceMax and ReduceMin, which share the gradient among equal extremes. */
+/**
+ * ReduceSum, ReduceMean, ReduceSumSquare, ReduceLogSumExp, and ReduceMax and ReduceMin, which share the gradient among equal
+ * extremes.
+ */
 export const reductionRules: Readonly<Record<string, GradientRule>> = {
   ReduceSum: (task) => [
     task.ops.expand(task.ops.reshape(task.dy, keptDims(task)), task.inputDims[0] as Dims),
@@ -23,6 +26,16 @@ export const reductionRules: Readonly<Record<string, GradientRule>> = {
     const { ops, dy, inputDims, outputDims } = task;
     const count = sizeOf(inputDims[0] as Dims) / sizeOf(outputDims[0]);
     return [ops.expand(ops.scale(ops.reshape(dy, keptDims(task)), 1 / count), inputDims[0] as Dims)];
+  },
+  ReduceSumSquare: (task) => {
+    const { ops, node, dy } = task;
+    return [ops.mul(node.inputs[0], ops.scale(ops.reshape(dy, keptDims(task)), 2))];
+  },
+  ReduceLogSumExp: (task) => {
+    const { ops, node, dy } = task;
+    const kept = keptDims(task);
+    const shares = ops.node('Exp', [ops.sub(node.inputs[0], ops.reshape(node.outputs[0], kept))]);
+    return [ops.mul(shares, ops.reshape(dy, kept))];
   },
   ReduceMax: extreme,
   ReduceMin: extreme,

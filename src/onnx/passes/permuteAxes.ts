@@ -52,10 +52,10 @@ export function permuteAxes(graph: Graph): Graph {
     }
   }
   const copy = rewriteNodes(graph, (node, into) => {
-    const inputs = [...node.inputs];
     if (isOp(node, ...withKernel)) {
-      const kernel = graph.initializers.get(inputs[1]) as Tensor;
-      inputs[1] = into.addConstant(inputs[1], reverseKernel(kernel));
+      // Under the same name: all that use it are convolutions, or it has one voxel.
+      const kernel = graph.initializers.get(node.inputs[1]) as Tensor;
+      into.initializers.set(node.inputs[1], reverseKernel(kernel));
     }
     const attributes = Object.fromEntries(
       Object.entries(node.attributes).map(([name, value]): [string, Attribute] => [
@@ -63,7 +63,7 @@ export function permuteAxes(graph: Graph): Graph {
         spatial.includes(name) && Array.isArray(value) ? reversePerAxis(value as number[]) : value,
       ]),
     );
-    into.addNode(node.op, inputs, attributes, { name: node.name, outputs: node.outputs });
+    into.addNode(node.op, node.inputs, attributes, { name: node.name, outputs: node.outputs });
     return true;
   });
   const reverse = <T extends Graph['inputs'][number]>(value: T): T => ({

@@ -1,0 +1,242 @@
+import { ModelError } from '../../errors.js';
+import { prune } from '../edit.js';
+import { addGradients } from '../gradients/differentiate.js';
+import { Graph } from '../graph.js';
+import { Ops } from '../ops.js';
+import { bindSizes } from '../passes/bindSizes.js';
+import { inferShapes } from '../shapes.js';
+import { floats, sizeOf, type Tensor } from '../tensor.js';
+import { useBatchStatistics } from './batchStatistics.js';
+import type { Loss } from './losses.js';
+import type { Optimizer } from './optimizers.js';
+import { cancelledBiases, trainableWeights } from './weights.js';
+
+/** What a step graph is made of. */
+export interface StepRequest {
+  /** The model in its training form: one input, one output of logits; batch normalizations as such. */
+  readonly model: Graph;
+  /** The size of the input, [N, C, ...], in the order of the model's axes. */
+  readonly inputDims: readonly number[];
+  /** Channels of the label. Default: 1, class numbers. */
+  readonly labelChannels?: number;
+  readonly loss: Loss;
+  readonly optimizer: Optimizer;
+  readonly clip?: Clip;
+}
+
+/** How gradients are kept small: by the norm of all of them together, and each number between -value and value. */
+export interface Clip {
+  readonly norm?: number;
+  readonly value?: number;
+}
+
+/** A tensor that goes into a step and comes out of it changed. */
+export interface StateEntry {
+  /** The graph's input. Weights and running statistics have their names in the model. */
+  readonly name: string;
+  readonly kind: 'weight' | 'statistic' | 'slot' | 'step';
+  readonly dims: readonly number[];
+  /** The graph's output: its value after the step. */
+  readonly next: string;
+  /** Before the first step. */
+  readonly initial: Tensor;
+}
+
+/** A graph of one part of a step, with the state it takes. */
+export interface StepPart {
+  readonly graph: Graph;
+  /** The input that takes the images, where the graph has it. */
+  readonly image?: string;
+  /** What it takes and changes. */
+  readonly state: readonly StateEntry[];
+}
+
+/** Names of the inputs and outputs of step graphs besides the image and the state. */
+export const stepNames = {
+  label: 'label',
+  learningRate: 'learningRate',
+  loss: 'loss',
+  gradNorm: 'gradNorm',
+} as const;
+
+/** The state entry that counts the steps done. */
+export const stepCounter = 'optimizer.step';
+
+/**
+ * A whole training step as one graph: forward, loss, backward, update. Inputs: the model's own [N, C, ...] float32, `label`
+ * [N, labelChannels, ...] uint8, `learningRate` (a scalar), and the state; outputs: `loss` and `gradNorm` (scalars; the
+ * norm of all gradients before they are clipped), and the state after the step.
+ *
+ * @throws ModelError when something of the model cannot be trained through.
+ */
+export function stepGraph(request: StepRequest): StepPart {
+  const forward = addForward(request);
+  const state = addUpdate(forward.graph, request, forward.weights, forward.statistics);
+  return { graph: prune(forward.graph), image: forward.image, state };
+}
+
+/**
+ * A training step in two graphs, for gradients that are summed up in between: `gradients` takes image, label, weights and
+ * running statistics, and gives `loss`, the gradients and the statistics; `update` takes gradients (`NAME.gradient`),
+ * `learningRate`, weights and the optimizer's state, and gives them after the step and `gradNorm`.
+ */
+export function splitStepGraphs(request: StepRequest): {
+  readonly gradients: StepPart & { readonly outputs: readonly { weight: string; output: string }[] };
+  readonly update: StepPart;
+} {
+  const { graph, image, weights, statistics } = addForward(request);
+  const ops = new Ops(graph);
+  const outputs = weights.map(({ name, dims, gradient }) => {
+    const output = ops.node('Identity', [gradient], {}, gradientName(name));
+    graph.addOutput(output, 'float32', dims);
+    return { weight: name, output };
+  });
+  const state = weights.map(
+    ({ name, dims, initial }): StateEntry => ({ name, kind: 'weight', dims, next: '', initial }),
+  );
+
+  const update = new Graph({ name: 'update', opset: graph.opset });
+  const received = weights.map((weight) => ({
+    ...weight,
+    name: update.addInput(weight.name, 'float32', weight.dims),
+    gradient: update.addInput(gradientName(weight.name), 'float32', weight.dims),
+  }));
+  const updated = addUpdate(update, request, received, []);
+  return {
+    gradients: { graph: prune(graph), image, state: [...state, ...statistics], outputs },
+    update: { graph: prune(update), state: updated },
+  };
+}
+
+/** The input of the update graph that takes a weight's gradient, and the output of the other graph that gives it. */
+export function gradientName(weight: string): string {
+  return `${weight}.gradient`;
+}
+
+/** A weight of the model and where its gradient is. */
+interface Weight {
+  readonly name: string;
+  readonly dims: readonly number[];
+  readonly initial: Tensor;
+  readonly gradient: string;
+}
+
+/** Forward, loss and backward, and what becomes of running statistics. */
+function addForward(request: StepRequest): {
+  readonly graph: Graph;
+  readonly image: string;
+  /** Those nearest to the output first: their gradients are ready first. */
+  readonly weights: Weight[];
+  readonly statistics: StateEntry[];
+} {
+  const { model, inputDims, loss, labelChannels = 1 } = request;
+  const [input, ...others] = model.inputs;
+  if (!input || others.length > 0 || model.outputs.length !== 1) {
+    throw new ModelError(
+      `The model ${model.name} has ${model.inputs.length} inputs and ${model.outputs.length} outputs, but a model to train ` +
+        'must have one of each.',
+    );
+  }
+  const graph = bindSizes(model, { [input.name]: inputDims });
+  const names = trainableWeights(graph);
+  if (names.length === 0) throw new ModelError(`The model ${model.name} has no weights to train.`);
+  const cancelled = cancelledBiases(graph);
+  const shapes = inferShapes(graph, { [input.name]: inputDims });
+  const running = useBatchStatistics(graph, shapes);
+  const statistics = running.map(({ name, next }): StateEntry => {
+    const initial = graph.initializers.get(name) as Tensor;
+    return { name, kind: 'statistic', dims: initial.dims, next, initial };
+  });
+  const initial = new Map(
+    [...names, ...running.map(({ name }) => name)].map((name) => [
+      name,
+      graph.initializers.get(name) as Tensor,
+    ]),
+  );
+  for (const [name, { dims }] of initial) {
+    graph.initializers.delete(name);
+    graph.inputs.push({ name, type: 'float32', dims });
+  }
+
+  const ops = new Ops(graph);
+  const [{ name: logits }] = graph.outputs;
+  const logitDims = shapes.get(logits);
+  if (!logitDims)
+    throw new ModelError(`The size of the output ${logits} of the model ${model.name} is not known.`);
+  const labelDims = [inputDims[0], labelChannels, ...logitDims.slice(2)];
+  const label = graph.addInput(stepNames.label, 'uint8', labelDims);
+  const computed = loss.build(ops, { logits, logitDims, label, labelDims });
+  graph.outputs = [];
+  graph.addOutput(ops.node('Identity', [computed], {}, stepNames.loss), 'float32', []);
+  for (const { next, dims } of statistics) graph.addOutput(next, 'float32', dims);
+
+  const dims = Object.fromEntries([...initial].map(([name, value]) => [name, value.dims]));
+  const wanted = names.filter((name) => !cancelled.has(name)).reverse();
+  const gradients = addGradients(graph, {
+    inputDims: { [input.name]: inputDims, [label]: labelDims, ...dims },
+    from: { [computed]: ops.scalar(1) },
+    to: wanted,
+  });
+  const weights = [...names].reverse().map((name): Weight => {
+    const value = initial.get(name) as Tensor;
+    const gradient =
+      gradients.get(name) ??
+      graph.addConstant('zeros', floats(value.dims, new Float32Array(sizeOf(value.dims))));
+    return { name, dims: value.dims, initial: value, gradient };
+  });
+  return { graph, image: input.name, weights, statistics };
+}
+
+/** Clipping and the optimizer's step. */
+function addUpdate(
+  graph: Graph,
+  { optimizer, clip }: StepRequest,
+  weights: readonly Weight[],
+  statistics: readonly StateEntry[],
+): StateEntry[] {
+  const ops = new Ops(graph);
+  const learningRate = graph.addInput(stepNames.learningRate, 'float32', []);
+  const done = graph.addInput(stepCounter, 'float32', []);
+  const step = ops.shift(done, 1);
+  graph.addOutput(step, 'float32', []);
+  const state: StateEntry[] = [
+    ...statistics,
+    { name: stepCounter, kind: 'step', dims: [], next: step, initial: floats([], [0]) },
+  ];
+  const squares = weights.map(({ gradient }) => ops.node('ReduceSumSquare', [gradient], { keepdims: 0 }));
+  const norm = ops.node('Sqrt', [ops.node('Sum', squares)], {}, stepNames.gradNorm);
+  graph.addOutput(norm, 'float32', []);
+  // PyTorch's clip_grad_norm_: max / (norm + 1e-6), at most 1.
+  const share =
+    clip?.norm !== undefined
+      ? ops.node('Min', [ops.scalar(1), ops.div(ops.scalar(clip.norm), ops.shift(norm, 1e-6))])
+      : undefined;
+  const update = optimizer.start(ops, { learningRate, step });
+  for (const { name, dims, initial, gradient } of weights) {
+    const slots = optimizer.slots.map((slot) => {
+      const slotDims = slot.scalar ? [] : dims;
+      const slotName = graph.addInput(`optimizer.${slot.name}.${name}`, 'float32', slotDims);
+      return { name: slotName, dims: slotDims };
+    });
+    let clipped = gradient;
+    if (clip?.value !== undefined) {
+      clipped = ops.node('Clip', [clipped, ops.scalar(-clip.value), ops.scalar(clip.value)]);
+    }
+    if (share) clipped = ops.mul(clipped, share);
+    const updated = update({ weight: name, gradient: clipped, slots: slots.map((slot) => slot.name) });
+    const entries: StateEntry[] = [
+      { name, kind: 'weight', dims, next: updated.weight, initial },
+      ...slots.map(
+        (slot, i): StateEntry => ({
+          ...slot,
+          kind: 'slot',
+          next: updated.slots[i],
+          initial: floats(slot.dims, new Float32Array(sizeOf(slot.dims))),
+        }),
+      ),
+    ];
+    for (const entry of entries) graph.addOutput(entry.next, 'float32', entry.dims);
+    state.push(...entries);
+  }
+  return state;
+}

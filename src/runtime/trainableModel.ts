@@ -1,0 +1,83 @@
+import { readFile } from 'node:fs/promises';
+import { buildNetwork, newNetwork } from '../onnx/builders/buildNetwork.js';
+import { readCheckpoint } from '../onnx/checkpoint/readCheckpoint.js';
+import { isOp } from '../onnx/edit.js';
+import type { Graph, GraphNode } from '../onnx/graph.js';
+import { readModel } from '../onnx/modelFile.js';
+import type { ModelAxes } from '../volume/windows.js';
+import type { ModelFiles } from './models.js';
+
+/** A model in the form that is trained, with the weights that training begins with. */
+export interface TrainableModel {
+  readonly model: Graph;
+  /** The order in which it reads its axes. */
+  readonly axes: ModelAxes;
+  /** What a user should know before training goes on from it: a sentence. */
+  readonly note?: string;
+}
+
+/**
+ * A network with fresh weights, the same for the same seed; see `newNetwork`. One that treats all spatial axes alike is
+ * declared to read `zyx`, as volumes lie in memory; another reads `xyz`, as MONAI's.
+ *
+ * @throws OptionError for an unknown network or a faulty configuration.
+ */
+export function networkToTrain(network: string, config: object, seed: number): TrainableModel {
+  const model = newNetwork(network, config, seed);
+  return { model, axes: treatsAxesAlike(model) ? 'zyx' : 'xyz' };
+}
+
+/**
+ * A network with the weights of a PyTorch checkpoint, to train on.
+ *
+ * @throws OptionError as `networkToTrain`; ModelError when the checkpoint cannot be read or does not fit the network.
+ */
+export async function checkpointToTrain(
+  network: string,
+  config: object,
+  checkpoint: string,
+): Promise<TrainableModel> {
+  return { model: buildNetwork(network, config, await readCheckpoint(checkpoint)), axes: 'xyz' };
+}
+
+/** A model of a folder or file (see `findModel`), to train on. Throws ModelError when it cannot be read. */
+export async function modelToTrain({ file, card }: ModelFiles): Promise<TrainableModel> {
+  const model = readModel(await readFile(file), file);
+  const note = mergedNormalizations(model, file);
+  return { model, axes: card.axes, ...(note && { note }) };
+}
+
+/**
+ * PyTorch's exporter merges batch normalizations into the convolutions before them, whose kernels then have names such as
+ * `onnx::Conv_254`. Such a model trains, but not as the network that it was.
+ */
+function mergedNormalizations(graph: Graph, file: string): string | undefined {
+  const merged = graph.nodes.filter(
+    (node) => isOp(node, 'Conv', 'ConvTranspose') && /^onnx::Conv/.test(node.inputs[1] ?? ''),
+  ).length;
+  if (merged === 0) return undefined;
+  const left = graph.nodes.filter((node) => isOp(node, 'BatchNormalization')).length;
+  return (
+    `${merged} batch normalizations of ${file} were merged into convolutions when it was exported (${left} are left), and are ` +
+    'trained as a part of them. Import the checkpoint (.pt) with "voxstream models import" to train with them.'
+  );
+}
+
+/** Attributes that list numbers per spatial axis. */
+const spatial = ['kernel_shape', 'strides', 'dilations', 'pads', 'output_padding', 'output_shape'];
+
+/** Whether a network treats its spatial axes alike: with fresh weights it makes no difference in which order it gets them. */
+function treatsAxesAlike(graph: Graph): boolean {
+  const alike = (values: readonly number[]) => values.every((n) => n === values[0]);
+  const kernelAlike = (node: GraphNode) =>
+    !isOp(node, 'Conv', 'ConvTranspose') ||
+    alike(graph.initializers.get(node.inputs[1])?.dims.slice(2) ?? []);
+  return graph.nodes.every(
+    (node) =>
+      kernelAlike(node) &&
+      spatial.every((name) => {
+        const value = node.attributes[name];
+        return !Array.isArray(value) || alike(value as readonly number[]);
+      }),
+  );
+}

@@ -1,0 +1,40 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { findModel } from '#src/runtime/models.js';
+import { checkpointToTrain, modelToTrain, networkToTrain } from '#src/runtime/trainableModel.js';
+import { sharedFile } from '../shared.js';
+
+const unet = { in_channels: 1, out_channels: 2, channels: [4, 8], strides: [2] };
+const spleen = {
+  in_channels: 1,
+  out_channels: 2,
+  channels: [16, 32, 64, 128, 256],
+  strides: [2, 2, 2, 2],
+  num_res_units: 2,
+  norm: 'batch',
+};
+const demoTest = sharedFile('models/spleen_demo') ? test : test.skip;
+
+test('a fresh network reads its axes as volumes lie, unless it tells them apart', () => {
+  assert.is(networkToTrain('UNet', unet, 1).axes, 'zyx');
+  assert.is(networkToTrain('UNet', { ...unet, strides: [[2, 2, 1]] }, 1).axes, 'xyz');
+  assert.is(networkToTrain('UNet', { ...unet, kernel_size: [3, 3, 1] }, 1).axes, 'xyz');
+});
+
+demoTest('an exported model without its batch normalizations says so', async () => {
+  const { axes, note } = await modelToTrain(await findModel(sharedFile('models/spleen_demo') as string));
+  assert.is(axes, 'xyz');
+  assert.match(note ?? '', /13 batch normalizations of .*model\.onnx were merged .* \(4 are left\)/);
+});
+
+demoTest('a checkpoint has its batch normalizations', async () => {
+  const { model, note } = await checkpointToTrain(
+    'UNet',
+    spleen,
+    sharedFile('models/spleen_demo/model.pt') as string,
+  );
+  assert.is(model.nodes.filter(({ op }) => op === 'BatchNormalization').length, 17);
+  assert.is(note, undefined);
+});
+
+test.run();

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { listNames } from '../errors.js';
 import { buildNetwork, newNetwork } from '../onnx/builders/buildNetwork.js';
 import { readCheckpoint } from '../onnx/checkpoint/readCheckpoint.js';
 import { isOp } from '../onnx/edit.js';
@@ -24,7 +25,16 @@ export interface TrainableModel {
  */
 export function networkToTrain(network: string, config: object, seed: number): TrainableModel {
   const model = newNetwork(network, config, seed);
-  return { model, axes: treatsAxesAlike(model) ? 'zyx' : 'xyz' };
+  const note = leftOut(network, config);
+  return { model, axes: treatsAxesAlike(model) ? 'zyx' : 'xyz', ...(note && { note }) };
+}
+
+/** What of a configuration concerns training alone and is not done. */
+function leftOut(network: string, config: object): string | undefined {
+  const options = config as Readonly<Record<string, unknown>>;
+  const left = ['dropout', 'dropout_prob', 'deep_supervision'].filter((name) => options[name]);
+  if (left.length === 0) return undefined;
+  return `The network ${network} is trained without ${listNames(left)}, which its configuration asks for.`;
 }
 
 /**
@@ -37,7 +47,9 @@ export async function checkpointToTrain(
   config: object,
   checkpoint: string,
 ): Promise<TrainableModel> {
-  return { model: buildNetwork(network, config, await readCheckpoint(checkpoint)), axes: 'xyz' };
+  const model = buildNetwork(network, config, await readCheckpoint(checkpoint));
+  const note = leftOut(network, config);
+  return { model, axes: 'xyz', ...(note && { note }) };
 }
 
 /** A model of a folder or file (see `findModel`), to train on. Throws ModelError when it cannot be read. */

@@ -21,6 +21,12 @@ test('a fresh network reads its axes as volumes lie, unless it tells them apart'
   assert.is(networkToTrain('UNet', { ...unet, kernel_size: [3, 3, 1] }, 1).axes, 'xyz');
 });
 
+test('what a configuration asks for and training leaves out is said', () => {
+  const { note } = networkToTrain('UNet', { ...unet, dropout: 0.2 }, 1);
+  assert.is(note, 'The network UNet is trained without dropout, which its configuration asks for.');
+  assert.is(networkToTrain('UNet', { ...unet, dropout: 0 }, 1).note, undefined);
+});
+
 demoTest('an exported model without its batch normalizations says so', async () => {
   const { axes, note } = await modelToTrain(await findModel(sharedFile('models/spleen_demo') as string));
   assert.is(axes, 'xyz');

@@ -33,6 +33,12 @@ export interface Adn {
 /** How `upSample` doubles sizes. */
 export type UpSampleMode = 'deconv' | 'nontrainable' | 'pixelshuffle';
 
+/**
+ * The metadata key of a network whose BatchNormalizations are instance normalizations with running statistics: the same at
+ * inference, but not in training.
+ */
+export const runningInstanceKey = 'voxstream.runningInstanceNorm';
+
 export const ones: Axes = [1, 1, 1];
 export const twos: Axes = [2, 2, 2];
 
@@ -195,6 +201,7 @@ export class Layers {
     if (!norm.track_running_stats) {
       return graph.addNode('InstanceNormalization', [input, ...affine], { epsilon }, options);
     }
+    if (norm.kind === 'instance') graph.metadata[runningInstanceKey] = 'true';
     this.ignore((known) => known === `${name}.num_batches_tracked`);
     const statistics = ['running_mean', 'running_var'].map((part, start) =>
       this.parameter(`${name}.${part}`, [channels], start),

@@ -2,6 +2,7 @@ import { ModelError } from '../../errors.js';
 import { intOf, intsOf, textOf } from '../edit.js';
 import { range } from '../ops.js';
 import { numbersOf } from '../tensor.js';
+import { repeatingPad } from './resampling.js';
 import { type Dims, fromFront, type GradientRule, type GradientTask, sumTo } from './rule.js';
 
 /** The gradient in the sizes of the first input, for what only arranges voxels anew. */
@@ -16,7 +17,7 @@ function numbers(task: GradientTask, input: number): number[] {
   );
 }
 
-/** What moves voxels without computing: Concat, Split, Slice, Pad, Reshape, Transpose and their like. */
+/** What moves voxels without computing: Concat, Split, Slice, Pad, Reshape, Transpose, DepthToSpace and their like. */
 export const layoutRules: Readonly<Record<string, GradientRule>> = {
   Reshape: reshapeBack,
   Flatten: reshapeBack,
@@ -32,6 +33,14 @@ export const layoutRules: Readonly<Record<string, GradientRule>> = {
         range(rank).map((axis) => perm.indexOf(axis)),
       ),
     ];
+  },
+  DepthToSpace: ({ ops, node, dy, inputDims }) => {
+    const [n, channels, height, width] = inputDims[0] as Dims;
+    const block = intOf(node, 'blocksize', 1);
+    const inner = channels / block ** 2;
+    const apart = ops.reshape(dy, [n, inner, height, block, width, block]);
+    const order = textOf(node, 'mode', 'DCR') === 'DCR' ? [0, 3, 5, 1, 2, 4] : [0, 1, 3, 5, 2, 4];
+    return [ops.reshape(ops.transpose(apart, order), [n, channels, height, width])];
   },
   Concat: ({ ops, node, dy, inputDims, outputDims, wanted }) => {
     const axis = fromFront(intOf(node, 'axis', 0), outputDims[0].length);
@@ -51,12 +60,14 @@ export const layoutRules: Readonly<Record<string, GradientRule>> = {
   Pad: (task) => {
     const { ops, node, dy, inputDims } = task;
     const x = inputDims[0] as Dims;
-    if (textOf(node, 'mode', 'constant') !== 'constant' || node.inputs[3]) {
+    if (node.inputs[3]) {
       throw new ModelError(
-        `The node ${node.name} (Pad) cannot be trained through: it must pad all axes with a constant.`,
+        `The node ${node.name} (Pad) cannot be trained through: it must give pads for all axes.`,
       );
     }
     const pads = numbers(task, 1);
+    const mode = textOf(node, 'mode', 'constant');
+    if (mode !== 'constant') return [repeatingPad(task, pads, mode)];
     // Where a pad is negative, voxels were cut off, and their gradient is zero.
     const kept = ops.slice(
       dy,

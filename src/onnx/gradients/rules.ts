@@ -3,8 +3,10 @@ import { arithmeticRules } from './arithmetic.js';
 import { convRules } from './conv.js';
 import { layoutRules } from './layout.js';
 import { normalizationRules } from './normalization.js';
+import { poolingRules } from './pooling.js';
 import { productRules } from './products.js';
 import { reductionRules } from './reductions.js';
+import { resamplingRules } from './resampling.js';
 import type { GradientRule } from './rule.js';
 import { softmaxRules } from './softmax.js';
 
@@ -15,7 +17,9 @@ export const gradientRules: Readonly<Record<string, GradientRule | undefined>> =
   ...convRules,
   ...layoutRules,
   ...normalizationRules,
+  ...poolingRules,
   ...productRules,
   ...reductionRules,
+  ...resamplingRules,
   ...softmaxRules,
 };

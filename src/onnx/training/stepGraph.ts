@@ -1,4 +1,5 @@
 import { ModelError } from '../../errors.js';
+import { runningInstanceKey } from '../builders/layers.js';
 import { prune } from '../edit.js';
 import { addGradients } from '../gradients/differentiate.js';
 import { Graph } from '../graph.js';
@@ -135,6 +136,11 @@ function addForward(request: StepRequest): {
     throw new ModelError(
       `The model ${model.name} has ${model.inputs.length} inputs and ${model.outputs.length} outputs, but a model to train ` +
         'must have one of each.',
+    );
+  }
+  if (model.metadata[runningInstanceKey]) {
+    throw new ModelError(
+      `The model ${model.name} has instance normalizations with track_running_stats, which cannot be trained; build it without.`,
     );
   }
   const graph = bindSizes(model, { [input.name]: inputDims });

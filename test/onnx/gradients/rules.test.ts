@@ -1,7 +1,9 @@
+import * as ort from 'onnxruntime-node';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { addGradients } from '#src/onnx/gradients/differentiate.js';
 import { type Attribute, Graph } from '#src/onnx/graph.js';
+import { writeModel } from '#src/onnx/modelFile.js';
 import { Ops } from '#src/onnx/ops.js';
 import { inferShapes } from '#src/onnx/shapes.js';
 import { floats, int64s } from '#src/onnx/tensor.js';
@@ -32,6 +34,11 @@ const convolutions: Readonly<Record<string, [number[], number[], Attributes]>> =
     [2, 2, 1, 3, 2],
     { pads: [0, 1, 1, 0, 0, 0], strides: [1, 3, 1] },
   ],
+  'dilation with stride 2': [
+    [1, 2, 5, 6, 5],
+    [2, 2, 3, 3, 2],
+    { pads: [2, 2, 1, 2, 2, 0], strides: [2, 2, 2], dilations: [2, 2, 1] },
+  ],
   'kernel smaller than its stride': [[1, 2, 4, 4, 4], [2, 2, 1, 1, 1], { strides: [2, 2, 2] }],
   groups: [[2, 4, 3, 3, 3], [6, 2, 3, 3, 3], { pads: [1, 1, 1, 1, 1, 1], group: 2 }],
   'groups with stride 2': [
@@ -55,6 +62,18 @@ const transposed: Readonly<Record<string, [number[], number[], Attributes]>> = {
   ],
   'odd sizes': [[1, 2, 2, 3, 2], [2, 2, 3, 3, 3], { strides: [2, 2, 2], pads: [1, 1, 1, 1, 1, 1] }],
   groups: [[1, 4, 2, 2, 2], [4, 2, 2, 2, 2], { strides: [2, 2, 2], group: 2 }],
+  dilation: [
+    [1, 2, 2, 3, 2],
+    [2, 2, 3, 3, 3],
+    { strides: [2, 2, 2], pads: [1, 1, 1, 1, 1, 1], output_padding: [1, 0, 1], dilations: [2, 2, 1] },
+  ],
+  'stride 1': [[1, 2, 3, 3, 3], [2, 3, 3, 3, 3], { pads: [1, 1, 1, 1, 1, 1] }],
+  'unequal strides, kernels and output padding': [
+    [1, 2, 2, 2, 3],
+    [2, 3, 3, 2, 1],
+    { strides: [2, 2, 1], pads: [1, 0, 0, 1, 0, 0], output_padding: [1, 1, 0] },
+  ],
+  'three outputs per input': [[1, 1, 2, 2, 2], [1, 2, 3, 3, 3], { strides: [3, 3, 3] }],
 };
 for (const [name, [x, w, attributes]] of Object.entries(transposed)) {
   const channels = w[1] * ((attributes['group'] as number) ?? 1);
@@ -103,6 +122,11 @@ for (const [op, attributes] of [
   ['Relu'],
   ['LeakyRelu', { alpha: { float: 0.2 } }],
   ['Elu', { alpha: { float: 0.7 } }],
+  ['Celu', { alpha: { float: 0.7 } }],
+  ['Selu'],
+  ['HardSigmoid'],
+  ['HardSwish'],
+  ['Mish'],
   ['Sigmoid'],
   ['Tanh'],
   ['Softplus'],
@@ -113,12 +137,32 @@ for (const [op, attributes] of [
   ['Exp'],
 ] as [string, Attributes?][]) {
   test(op, () =>
-    assertGradients({ operands: [[2, 3, 4]], values: apartFromZero(0.02), ...node(op, attributes) }),
+    assertGradients({
+      operands: [[2, 3, 4]],
+      values: apartFromZero(0.02),
+      opset: op === 'Mish' ? 18 : undefined,
+      ...node(op, attributes),
+    }),
   );
 }
 for (const op of ['Sqrt', 'Log', 'Reciprocal']) {
   test(op, () => assertGradients({ operands: [[2, 3, 4]], values: (value) => value + 1.5, ...node(op) }));
 }
+
+test('Clip passes nothing beyond its limits', async () => {
+  const between = (low: string, high: string) => ({
+    build: (graph: Graph, [x]: readonly string[]) => {
+      const limits = { low: -0.2, high: 0.3, '': 0 };
+      const inputs = [low, high].map((name) =>
+        name ? graph.addConstant(name, floats([], [limits[name as 'low']])) : '',
+      );
+      return graph.addNode('Clip', [x, ...inputs]);
+    },
+  });
+  for (const limits of [between('low', 'high'), between('low', ''), between('', 'high')]) {
+    await assertGradients({ operands: [[2, 3, 4]], step: 1e-3, ...limits }, 5e-3);
+  }
+});
 
 test('PRelu with one slope, and with one per channel', async () => {
   for (const slope of [[1], [3, 1, 1]]) {
@@ -242,6 +286,114 @@ test('Reshape, Flatten, Squeeze, Unsqueeze, Expand and Transpose', async () => {
   await through('Expand', [3, 1], [2, 3, 4]);
   await through('Transpose', [2, 3, 4], undefined, { perm: [1, 2, 0] });
   await through('Transpose', [2, 3, 4]);
+});
+
+test('Pad that repeats voxels', async () => {
+  for (const mode of ['edge', 'reflect']) {
+    await assertGradients({
+      operands: [[2, 3, 4]],
+      build: (graph, [x]) => graph.addNode('Pad', [x, ints(graph, [0, 1, 2, 0, 2, 1])], { mode }),
+    });
+  }
+});
+
+test('DepthToSpace', async () => {
+  for (const mode of ['DCR', 'CRD']) {
+    await assertGradients({ operands: [[2, 8, 2, 3]], ...node('DepthToSpace', { blocksize: 2, mode }) });
+  }
+});
+
+test('Resize, linear and nearest, by scales and to sizes', async () => {
+  const by = (scales: number[], attributes: Attributes) => ({
+    build: (graph: Graph, [x]: readonly string[]) =>
+      graph.addNode(
+        'Resize',
+        [x, '', graph.addConstant('scales', floats([scales.length], scales))],
+        attributes,
+      ),
+  });
+  const to = (sizes: number[], attributes: Attributes) => ({
+    build: (graph: Graph, [x]: readonly string[]) =>
+      graph.addNode('Resize', [x, '', '', graph.addConstant('sizes', int64s(sizes))], attributes),
+  });
+  const dims = [1, 2, 3, 4, 2];
+  for (const mode of ['half_pixel', 'align_corners', 'asymmetric', 'pytorch_half_pixel']) {
+    const attributes = { mode: 'linear', coordinate_transformation_mode: mode };
+    await assertGradients({ operands: [dims], ...by([1, 1, 2, 2, 2], attributes) });
+    await assertGradients({ operands: [dims], ...to([1, 2, 5, 4, 1], attributes) });
+  }
+  for (const rounding of ['round_prefer_floor', 'round_prefer_ceil', 'floor', 'ceil']) {
+    const attributes = {
+      mode: 'nearest',
+      nearest_mode: rounding,
+      coordinate_transformation_mode: 'asymmetric',
+    };
+    await assertGradients({ operands: [dims], ...by([1, 1, 2, 1.5, 2], attributes) });
+  }
+  const cubic = by([1, 1, 2, 2, 2], { mode: 'cubic' });
+  const graph = new Graph();
+  graph.addInput('x', 'float32', dims);
+  const y = cubic.build(graph, ['x']);
+  assert.throws(
+    () => addGradients(graph, { inputDims: { x: dims }, from: { [y]: 'x' }, to: ['x'] }),
+    /Resize\) cannot be trained through: it must be nearest or linear/,
+  );
+});
+
+test('MaxPool, with windows that overlap, and of voxels that are equal', async () => {
+  const operands = [[2, 2, 4, 5, 4]];
+  const twos = { kernel_shape: [2, 2, 2], strides: [2, 2, 2] };
+  const wide = { kernel_shape: [3, 3, 3], strides: [1, 2, 1], pads: [1, 1, 1, 1, 1, 1] };
+  for (const attributes of [twos, wide]) {
+    await assertGradients({ operands, step: 1e-4, opset: 18, ...node('MaxPool', attributes) }, 1e-2);
+  }
+  const graph = new Graph({ opset: 18 });
+  graph.addInput('x', 'float32', [1, 1, 4]);
+  graph.addInput('dy', 'float32', [1, 1, 2]);
+  const y = graph.addNode('MaxPool', ['x'], { kernel_shape: [2], strides: [2] });
+  const request = { inputDims: { x: [1, 1, 4], dy: [1, 1, 2] }, from: { [y]: 'dy' }, to: ['x'] };
+  graph.addOutput(addGradients(graph, request).get('x') as string, 'float32', [1, 1, 4]);
+  const session = await ort.InferenceSession.create(writeModel(graph));
+  const [result] = Object.values(
+    await session.run({
+      x: new ort.Tensor('float32', [1, 1, 2, 3], [1, 1, 4]),
+      dy: new ort.Tensor('float32', [5, 7], [1, 1, 2]),
+    }),
+  );
+  assert.equal([...(result.data as Float32Array)], [5, 0, 0, 7]);
+});
+
+test('AveragePool', async () => {
+  const operands = [[2, 2, 4, 5, 4]];
+  await assertGradients({ operands, ...node('AveragePool', { kernel_shape: [2, 2, 2] }) });
+  await assertGradients({
+    operands,
+    ...node('AveragePool', { kernel_shape: [2, 2, 2], strides: [2, 2, 2] }),
+  });
+  const padded = { kernel_shape: [3, 3, 3], pads: [1, 1, 1, 1, 1, 1], count_include_pad: 1 };
+  await assertGradients({ operands, ...node('AveragePool', padded) });
+});
+
+test('Where, ReduceSumSquare and ReduceLogSumExp', async () => {
+  await assertGradients({
+    operands: [
+      [2, 3],
+      [1, 3],
+    ],
+    build: (graph, [a, b]) => {
+      const condition = graph.addConstant('condition', {
+        type: 'bool',
+        dims: [2, 1],
+        data: Uint8Array.of(1, 0),
+      });
+      const mixed = graph.addNode('Where', [condition, a, b]);
+      return graph.addNode('Mul', [mixed, mixed]);
+    },
+  });
+  for (const op of ['ReduceSumSquare', 'ReduceLogSumExp']) {
+    await assertGradients({ operands: [[2, 3, 4]], ...node(op, { axes: [1] }) });
+    await assertGradients({ operands: [[2, 3, 4]], ...node(op, { keepdims: 0 }) });
+  }
 });
 
 test('MatMul of matrices, stacks and vectors', async () => {

@@ -6,6 +6,7 @@ import { readModel, writeModel } from './modelFile.js';
 import { convTransposePhases } from './passes/convTransposePhases.js';
 import { delayShuffle } from './passes/delayShuffle.js';
 import { foldBatchNorm } from './passes/foldBatchNorm.js';
+import { foldConstants } from './passes/foldConstants.js';
 import { foldResidual } from './passes/foldResidual.js';
 import { halfPrecision } from './passes/halfPrecision.js';
 import { mergeConvs } from './passes/mergeConvs.js';
@@ -52,7 +53,7 @@ type Pass = readonly [name: string, run: (graph: Graph) => Graph];
  *
  * @param file The model's name, for messages.
  * @throws ModelError when the model cannot be read, does not take such windows, gives
- * numbers that are not finite, or float16 is asked of it on the CPU.
+ * numbers that are not finite, or float16 is asked of it on the CPU or does not fit it.
  */
 export async function optimizeModel(
   bytes: Uint8Array,
@@ -68,6 +69,12 @@ export async function optimizeModel(
     const next = run(graph);
     if (next !== graph) applied.push(name);
     graph = next;
+  }
+  if (options.precision === 'float16' && !applied.includes('halfPrecision')) {
+    throw new ModelError(
+      `${file ?? 'The model'} cannot be computed in float16: it has casts, inner graphs, operators that are not ONNX's own, ` +
+        'numbers other than float32, or constants beyond 65,504. Use float32.',
+    );
   }
   const rewritten = writeModel(graph);
   const maxDifference = await largestDifference(
@@ -90,18 +97,25 @@ export async function optimizeModel(
 
 async function passesOf(options: OptimizeOptions): Promise<Pass[]> {
   const { target, roiSize, axes, precision, head } = options;
-  const shapesOf = (graph: Graph) => {
-    const sizes = axes === 'reverse' ? [...roiSize].reverse() : roiSize;
-    return inferShapes(graph, windowDims(graph, sizes));
-  };
+  let sizes: readonly number[] = roiSize;
+  const reverse: Pass = [
+    'permuteAxes',
+    (graph) => {
+      const permuted = permuteAxes(graph);
+      if (permuted !== graph) sizes = [...roiSize].reverse();
+      return permuted;
+    },
+  ];
+  const shapesOf = (graph: Graph) => inferShapes(graph, windowDims(graph, sizes));
   const lower: Pass = ['lowerPixelShuffle', (graph) => lowerPixelShuffle(graph, shapesOf(graph))];
   const exact: Pass[] = [
+    ['foldConstants', foldConstants],
+    ...(axes === 'reverse' ? [reverse] : []),
     ['foldBatchNorm', foldBatchNorm],
     ['preluToLeakyRelu', preluToLeakyRelu],
     ['foldResidual', foldResidual],
   ];
   if (head === 'difference') exact.push(['twoClassHead', twoClassHead]);
-  if (axes === 'reverse') exact.unshift(['permuteAxes', permuteAxes]);
   const block = target === 'cpu' ? await channelBlock() : 1;
   const forTarget: Record<OptimizeOptions['target'], Pass[]> = {
     cpu: [

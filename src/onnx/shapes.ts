@@ -1,7 +1,7 @@
 import { ModelError, show } from '../errors.js';
-import { constantInput, intOf, intsOf, textOf } from './edit.js';
+import { intOf, intsOf, textOf } from './edit.js';
 import type { Graph, GraphNode } from './graph.js';
-import { numbersOf, sizeOf } from './tensor.js';
+import { numbersOf, sizeOf, type Tensor } from './tensor.js';
 
 /** Sizes of values by name. */
 export type Shapes = ReadonlyMap<string, readonly number[]>;
@@ -16,15 +16,27 @@ type Dims = readonly number[];
  */
 export function inferShapes(graph: Graph, inputDims: Readonly<Record<string, Dims>>): Shapes {
   const shapes = new Map<string, Dims>(Object.entries(inputDims));
-  for (const [name, { dims }] of graph.initializers) shapes.set(name, dims);
+  const contents = new Map<string, Dims>();
+  for (const [name, constant] of graph.initializers) note(name, constant);
   for (const node of graph.nodes) {
+    const value = node.op === 'Constant' ? node.attributes['value'] : undefined;
+    if (typeof value === 'object' && 'tensor' in value) note(node.outputs[0], value.tensor);
     const rule = node.domain === '' || node.domain === 'voxstream' ? rules[node.op] : undefined;
     const inputs = node.inputs.map((name) => shapes.get(name));
     if (!rule || !inputs[0]) continue;
-    const outputs = rule(node, inputs as Dims[], graph);
+    const given = (index: number) => contents.get(node.inputs[index] ?? '');
+    const outputs = rule(node, inputs as Dims[], given);
     for (const [index, dims] of outputs.entries()) if (dims) shapes.set(node.outputs[index], dims);
+    const computed = contentRules[node.op]?.(node, inputs as Dims[], given);
+    if (computed) contents.set(node.outputs[0], computed);
   }
   return shapes;
+
+  function note(name: string, constant: Tensor): void {
+    shapes.set(name, constant.dims);
+    // Sizes, pads, axes and the like; no weights.
+    if (constant.dims.length < 2 && constant.data.length <= 16) contents.set(name, numbersOf(constant));
+  }
 }
 
 /**
@@ -55,7 +67,10 @@ export function windowDims(graph: Graph, roiSize: Dims): Readonly<Record<string,
   return { [input.name]: [1, channels, ...roiSize] };
 }
 
-type Rule = (node: GraphNode, inputs: readonly Dims[], graph: Graph) => readonly (Dims | undefined)[];
+/** The numbers that a node's input holds, where they are few and known. */
+type Given = (index: number) => Dims | undefined;
+
+type Rule = (node: GraphNode, inputs: readonly Dims[], given: Given) => readonly (Dims | undefined)[];
 
 const same: Rule = (_node, [x]) => [x];
 
@@ -85,16 +100,15 @@ function slide(node: GraphNode, x: Dims, kernel: Dims, channels: number): readon
 }
 
 /** The axes of an operator that takes them as an attribute or, since opset 13 or 18, as an input. */
-function axesOf(node: GraphNode, graph: Graph): readonly number[] | undefined {
-  const given = constantInput(graph, node, 1);
-  return given ? numbersOf(given) : intsOf(node, 'axes', undefined);
+function axesOf(node: GraphNode, given: Given): readonly number[] | undefined {
+  return given(1) ?? intsOf(node, 'axes', undefined);
 }
 
-const reduce: Rule = (node, [x], graph) => {
-  if (node.inputs[1] && !constantInput(graph, node, 1)) return [];
-  const given = axesOf(node, graph) ?? [];
-  if (given.length === 0 && intOf(node, 'noop_with_empty_axes', 0)) return [x];
-  const axes = given.length === 0 ? x.map((_, axis) => axis) : given.map((axis) => normal(axis, x.length));
+const reduce: Rule = (node, [x], given) => {
+  if (node.inputs[1] && !given(1)) return [];
+  const named = axesOf(node, given) ?? [];
+  if (named.length === 0 && intOf(node, 'noop_with_empty_axes', 0)) return [x];
+  const axes = named.length === 0 ? x.map((_, axis) => axis) : named.map((axis) => normal(axis, x.length));
   const keep = intOf(node, 'keepdims', 1);
   return [x.flatMap((size, axis) => (axes.includes(axis) ? (keep ? [1] : []) : [size]))];
 };
@@ -155,28 +169,28 @@ const rules: Readonly<Record<string, Rule | undefined>> = {
     );
     return [[x[0], w[1] * intOf(node, 'group', 1), ...sizes]];
   },
-  MatMul: (node, [a, b], graph) => {
+  MatMul: (node, [a, b], given) => {
     if (!b) return [];
     const [rows, columns] = [a.slice(0, -1).slice(-1), b.length > 1 ? b.slice(-1) : []];
     const [before, behind] = [a.slice(0, -2), b.slice(0, -2)];
-    const batch = broadcast(node, [before, behind], graph)[0] as Dims;
+    const batch = broadcast(node, [before, behind], given)[0] as Dims;
     return [[...batch, ...rows, ...columns]];
   },
-  Expand: (node, [x], graph) => {
-    const wanted = constantInput(graph, node, 1);
-    return wanted ? broadcast(node, [x, numbersOf(wanted)], graph) : [];
+  Expand: (node, [x], given) => {
+    const wanted = given(1);
+    return wanted ? broadcast(node, [x, wanted], given) : [];
   },
-  Unsqueeze: (node, [x], graph) => {
-    const axes = axesOf(node, graph);
+  Unsqueeze: (node, [x], given) => {
+    const axes = axesOf(node, given);
     if (!axes) return [];
     const rank = x.length + axes.length;
     const added = new Set(axes.map((axis) => normal(axis, rank)));
     const rest = [...x];
     return [Array.from({ length: rank }, (_, axis) => (added.has(axis) ? 1 : (rest.shift() as number)))];
   },
-  Squeeze: (node, [x], graph) => {
-    if (node.inputs[1] && !axesOf(node, graph)) return [];
-    const axes = axesOf(node, graph)?.map((axis) => normal(axis, x.length));
+  Squeeze: (node, [x], given) => {
+    if (node.inputs[1] && !given(1)) return [];
+    const axes = axesOf(node, given)?.map((axis) => normal(axis, x.length));
     return [x.filter((size, axis) => (axes ? !axes.includes(axis) : size !== 1))];
   },
   Flatten: (node, [x]) => {
@@ -194,13 +208,11 @@ const rules: Readonly<Record<string, Rule | undefined>> = {
     const total = inputs.reduce((sum, dims) => sum + dims[axis], 0);
     return [inputs[0].map((size, i) => (i === axis ? total : size))];
   },
-  Split: (node, [x], graph) => {
+  Split: (node, [x], given) => {
     const axis = normal(intOf(node, 'axis', 0), x.length);
-    const given = constantInput(graph, node, 1);
+    if (node.inputs[1] && !given(1)) return [];
     const count = node.outputs.length;
-    const sizes = given
-      ? numbersOf(given)
-      : intsOf(node, 'split', Array<number>(count).fill(Math.ceil(x[axis] / count)));
+    const sizes = given(1) ?? intsOf(node, 'split', Array<number>(count).fill(Math.ceil(x[axis] / count)));
     return sizes.map((part) => x.map((size, i) => (i === axis ? part : size)));
   },
   Gather: (node, [x, places]) => {
@@ -215,42 +227,45 @@ const rules: Readonly<Record<string, Rule | undefined>> = {
       x.map((_, i) => x.length - 1 - i),
     ).map((axis) => x[axis]),
   ],
-  Reshape: (node, [x], graph) => {
-    const shape = constantInput(graph, node, 1);
-    if (!shape || intOf(node, 'allowzero', 0)) return [];
-    const wanted = numbersOf(shape).map((size, i) => (size === 0 ? x[i] : size));
+  Reshape: (node, [x], given) => {
+    const zeros = intOf(node, 'allowzero', 0) === 1;
+    const wanted = given(1)?.map((size, i) => (size === 0 && !zeros ? x[i] : size));
+    if (!wanted) return [];
     const known = wanted.reduce((product, size) => (size < 0 ? product : product * size), 1);
     const total = x.reduce((product, size) => product * size, 1);
     return [wanted.map((size) => (size < 0 ? total / known : size))];
   },
-  Pad: (_node, [x, , , axesDims], graph) => {
-    const pads = constantInput(graph, _node, 1);
-    if (!pads || axesDims) return [];
-    const values = numbersOf(pads);
-    return [x.map((size, i) => size + values[i] + values[i + x.length])];
+  Pad: (node, [x], given) => {
+    const pads = given(1);
+    if (!pads || node.inputs[3]) return [];
+    return [x.map((size, i) => size + pads[i] + pads[i + x.length])];
   },
-  Slice: (node, [x], graph) => {
-    const [starts, ends, axes, steps] = [1, 2, 3, 4].map((i) => constantInput(graph, node, i));
+  Slice: (node, [x], given) => {
+    const [starts, ends, axes, steps] = [1, 2, 3, 4].map(given);
     if (!starts || !ends || (node.inputs[3] && !axes) || (node.inputs[4] && !steps)) return [];
     const out = [...x];
-    const firsts = numbersOf(starts);
-    const lasts = numbersOf(ends);
-    const along = axes ? numbersOf(axes) : firsts.map((_, i) => i);
-    const by = steps ? numbersOf(steps) : firsts.map(() => 1);
-    for (const [i, given] of along.entries()) {
-      const axis = normal(given, x.length);
-      if (by[i] < 0) return [];
+    for (const [i, named] of (axes ?? starts.map((_, axis) => axis)).entries()) {
+      const axis = normal(named, x.length);
+      const step = steps?.[i] ?? 1;
+      if (step < 0) return [];
       const clamp = (n: number) => Math.min(Math.max(n < 0 ? n + x[axis] : n, 0), x[axis]);
-      out[axis] = Math.max(0, Math.ceil((clamp(lasts[i]) - clamp(firsts[i])) / by[i]));
+      out[axis] = Math.max(0, Math.ceil((clamp(ends[i]) - clamp(starts[i])) / step));
     }
     return [out];
   },
-  Resize: (node, [x], graph) => {
-    const sizes = constantInput(graph, node, 3);
-    if (sizes && !node.attributes['axes']) return [numbersOf(sizes)];
-    const scales = constantInput(graph, node, 2);
-    if (!scales || scales.data.length !== x.length) return [];
-    return [numbersOf(scales).map((scale, i) => Math.floor(x[i] * scale))];
+  Resize: (node, [x], given) => {
+    if (node.attributes['axes']) return [];
+    if (node.inputs[3]) return [given(3)];
+    const scales = given(2);
+    return scales?.length === x.length ? [scales.map((scale, i) => Math.floor(x[i] * scale))] : [];
+  },
+  Shape: (node, [x]) => {
+    const [start, end] = [intOf(node, 'start', 0), intOf(node, 'end', x.length)];
+    return [[x.slice(start, end).length]];
+  },
+  Gemm: (node, [a, b]) => {
+    if (!b) return [];
+    return [[a[intOf(node, 'transA', 0)], b[1 - intOf(node, 'transB', 0)]]];
   },
   DepthToSpace: (node, [x]) => {
     const block = intOf(node, 'blocksize', 1);
@@ -261,6 +276,37 @@ const rules: Readonly<Record<string, Rule | undefined>> = {
     const factors = intsOf(node, 'factors', []);
     const phases = factors.reduce((product, factor) => product * factor, 1);
     return [[x[0], x[1] / phases, ...factors.map((factor, i) => x[i + 2] * factor)]];
+  },
+};
+
+const sameContent = (_node: GraphNode, _inputs: readonly Dims[], given: Given) => given(0);
+
+/**
+ * What operators compute out of sizes, as PyTorch's exporter writes them: the batch counts as the one that the inputs have.
+ */
+const contentRules: Readonly<
+  Record<string, ((node: GraphNode, inputs: readonly Dims[], given: Given) => Dims | undefined) | undefined>
+> = {
+  Shape: (node, [x]) => x.slice(intOf(node, 'start', 0), intOf(node, 'end', x.length)),
+  Identity: sameContent,
+  Cast: (_node, _inputs, given) => given(0)?.map(Math.trunc),
+  Unsqueeze: sameContent,
+  Squeeze: sameContent,
+  Reshape: sameContent,
+  Gather: (_node, [x], given) => {
+    const [values, places] = [given(0), given(1)];
+    return places && values && x.length === 1
+      ? places.map((place) => values[normal(place, x[0])])
+      : undefined;
+  },
+  Slice: (_node, [x], given) => {
+    const [values, starts, ends] = [0, 1, 2].map(given);
+    if (x.length !== 1 || !values || starts?.length !== 1 || ends?.length !== 1) return undefined;
+    return (given(4)?.[0] ?? 1) === 1 ? values.slice(starts[0], ends[0]) : undefined;
+  },
+  Concat: (node, _inputs, given) => {
+    const parts = node.inputs.map((_, index) => given(index));
+    return parts.every((part) => part !== undefined) ? parts.flat() : undefined;
   },
 };
 

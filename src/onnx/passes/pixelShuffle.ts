@@ -25,28 +25,35 @@ export function isPixelShuffle(node: GraphNode): boolean {
 }
 
 /**
- * Expresses every `PixelShuffle` in ONNX's operators, as a Reshape, a Transpose and a Reshape: sizes of the windows must
- * be known, the batch may vary.
+ * Expresses every `PixelShuffle` in ONNX's operators, as a Reshape, a Transpose and a Reshape. The batch may vary; sizes
+ * that are not in `shapes` are computed when the model runs.
  */
 export function lowerPixelShuffle(graph: Graph, shapes: Shapes): Graph {
   return rewriteNodes(graph, (node, copy) => {
-    const dims = shapes.get(node.inputs[0]);
-    if (!isPixelShuffle(node) || !dims) return false;
+    if (!isPixelShuffle(node)) return false;
+    const [input] = node.inputs;
     const factors = intsOf(node, 'factors', []);
     const rank = factors.length;
-    const [, channels, ...sizes] = dims;
-    const inner = channels / factors.reduce((product, factor) => product * factor, 1);
-    const shape = (values: readonly number[]) => copy.addConstant('shape', int64s(values));
+    const sizes = shapes.get(input)?.slice(2);
+    const ints = (values: readonly number[]) => copy.addConstant('shape', int64s(values));
+    const join = (...parts: readonly string[]) => copy.addNode('Concat', parts, { axis: 0 });
+    let apart: string;
+    let joined: string;
+    // 0 keeps the batch, and the channels follow from the rest.
+    if (sizes) {
+      apart = ints([0, ...factors, -1, ...sizes]);
+      joined = ints([0, -1, ...sizes.map((size, i) => size * factors[i])]);
+    } else {
+      const all = copy.addNode('Shape', [input]);
+      const last = copy.addNode('Slice', [all, ints([2]), ints([rank + 2]), ints([0])]);
+      apart = join(ints([0, ...factors, -1]), last);
+      joined = join(ints([0, -1]), copy.addNode('Mul', [last, ints(factors)]));
+    }
     // [N, f0, f1, f2, C, d0, d1, d2] to [N, C, d0, f0, d1, f1, d2, f2].
-    const apart = copy.addNode('Reshape', [node.inputs[0], shape([-1, ...factors, inner, ...sizes])]);
-    const perm = [0, rank + 1, ...sizes.flatMap((_, i) => [rank + 2 + i, 1 + i])];
-    const moved = copy.addNode('Transpose', [apart], { perm });
-    copy.addNode(
-      'Reshape',
-      [moved, shape([-1, inner, ...sizes.map((size, i) => size * factors[i])])],
-      {},
-      { name: node.name, outputs: node.outputs },
-    );
+    const split = copy.addNode('Reshape', [input, apart]);
+    const perm = [0, rank + 1, ...factors.flatMap((_, i) => [rank + 2 + i, 1 + i])];
+    const moved = copy.addNode('Transpose', [split], { perm });
+    copy.addNode('Reshape', [moved, joined], {}, { name: node.name, outputs: node.outputs });
     return true;
   });
 }

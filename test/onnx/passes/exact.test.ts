@@ -132,6 +132,14 @@ test('convTransposePhases gives the same numbers for every kernel, stride and pa
   }
 });
 
+test('lowerPixelShuffle computes sizes that are not known when the model runs', async () => {
+  const graph = graphOf(3, (g, x) => convTranspose(g, x, [3, 2]), 2);
+  const changed = lowerPixelShuffle(convTransposePhases(graph), new Map());
+  assert.ok(ops(changed).includes('Shape'));
+  await assertSame(changed, graph, [2, 3, 3, 4, 5]);
+  await assertSame(changed, graph, [1, 3, 2, 2, 2]);
+});
+
 test('convTransposePhases leaves one whose output is not a multiple of its input', () => {
   const odd = graphOf(3, (g, x) => convTranspose(g, x, [3, 2], { strides: [2, 2, 2] }), 2);
   assert.equal(ops(convTransposePhases(odd)), ['ConvTranspose']);

@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
 import { addModelsImportCommand } from './modelsImport.js';
 import { addModelsInfoCommand } from './modelsInfo.js';
+import { addModelsListCommand } from './modelsList.js';
 import { addModelsOptimizeCommand } from './modelsOptimize.js';
+import { addModelsPullCommand } from './modelsPull.js';
 
 /** `voxstream models`: what there is, what it is, and how it comes here. */
 export function addModelsCommand(program: Command): void {
@@ -12,7 +14,9 @@ export function addModelsCommand(program: Command): void {
       'A model is a folder with model.onnx and a card, metadata.json; a bare .onnx file works too. A name is looked up in ' +
         "./models, in the package, and in the models folder of the user's cache.",
     );
-  addModelsImportCommand(models);
+  addModelsListCommand(models);
   addModelsInfoCommand(models);
+  addModelsImportCommand(models);
+  addModelsPullCommand(models);
   addModelsOptimizeCommand(models);
 }

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { listNames, ModelError, messageOf, nearestName, show } from '../errors.js';
 import { readModel } from '../onnx/modelFile.js';
+import { readRegistry } from './modelRegistry.js';
 
 const count = z.int().positive();
 
@@ -83,7 +84,9 @@ export function cachedModels(): string {
  */
 export async function findModel(name: string, folders: readonly string[] = []): Promise<ModelFiles> {
   const places = [...folders, packageModels, cachedModels()];
-  const candidates = [resolve(name), ...places.map((folder) => resolve(folder, name))];
+  // Pipelines often name a model as it would lie beside them: models/NAME.
+  const names = [name, name.replace(/^(\.\/)?models\//, '')];
+  const candidates = [resolve(name), ...names.flatMap((one) => places.map((folder) => resolve(folder, one)))];
   const found = candidates.find((path) => existsSync(path));
   if (!found) throw await missingModel(name, places);
   if ((await stat(found)).isFile()) {
@@ -133,6 +136,11 @@ async function missingModel(name: string, places: readonly string[]): Promise<Mo
     const entries = await readdir(place, { withFileTypes: true }).catch(() => []);
     for (const entry of entries) if (entry.isDirectory()) known.add(entry.name);
   }
+  if ((await readRegistry()).has(basename(name))) {
+    return new ModelError(
+      `There is no model "${name}" here yet. Fetch it with "voxstream models pull ${basename(name)}".`,
+    );
+  }
   const near = nearestName(basename(name), known);
   return new ModelError(
     `There is no model "${name}": neither ${resolve(name)} exists nor is there such a folder in ` +
@@ -141,7 +149,8 @@ async function missingModel(name: string, places: readonly string[]): Promise<Mo
   );
 }
 
-async function readCard(folder: string): Promise<ModelCard> {
+/** The card of a model folder; one with the folder's name where it has a model and no card. Throws ModelError. */
+export async function readCard(folder: string): Promise<ModelCard> {
   const path = join(folder, 'metadata.json');
   if (!existsSync(path)) {
     if (existsSync(join(folder, 'model.onnx'))) return cardSchema.parse({ name: basename(folder) });

@@ -1,0 +1,83 @@
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { showBytes } from '../errors.js';
+import { type ListedModel, listModels } from '../runtime/listModels.js';
+import { type RegistryEntry, readRegistry } from '../runtime/modelRegistry.js';
+import { cachedModels, packageModels } from '../runtime/models.js';
+import { columnLines, painter, shortPath } from './terminal.js';
+
+interface ListFlags {
+  readonly registry?: string;
+  readonly json?: boolean;
+}
+
+/** `voxstream models list`: the models that can be given by name, and those that can be fetched. */
+export function addModelsListCommand(models: Command): void {
+  models
+    .command('list')
+    .summary('list the models that are here, and those that can be fetched')
+    .description(
+      'Lists the models that can be given by name: in ./models (here), in the package, and in the cache; then those of the registry ' +
+        'that "voxstream models pull" fetches.',
+    )
+    .option(
+      '--registry <file>',
+      'a registry of your own, JSON, in place of that of the package; see docs/models.md',
+    )
+    .option('--json', 'print it as JSON')
+    .action(async ({ registry, json }: ListFlags) => {
+      const listed = await listModels([resolve('models')]);
+      const entries = await readRegistry(registry);
+      const missing = [...entries].filter(([name]) => !listed.some((model) => model.name === name));
+      const text = json ? jsonText(listed, missing) : listText(listed, missing);
+      process.stdout.write(`${text}\n`);
+    });
+}
+
+type Missing = readonly (readonly [name: string, entry: RegistryEntry])[];
+
+function jsonText(listed: readonly ListedModel[], missing: Missing): string {
+  const registry = missing.map(([name, entry]) => ({ name, ...entry }));
+  return JSON.stringify({ models: listed, registry }, null, 2);
+}
+
+function listText(listed: readonly ListedModel[], missing: Missing): string {
+  const paint = painter(process.stdout);
+  const rows = [
+    ['name', 'where', 'size', 'labels', ''],
+    ...listed.map((model) => [
+      model.name,
+      model.place,
+      model.size === undefined ? '' : showBytes(model.size),
+      labelsOf(model.card?.labels),
+      remark(model),
+    ]),
+    ...missing.map(([name, { size, card }]) => [
+      name,
+      'not here',
+      size === undefined ? '' : showBytes(size),
+      labelsOf(card['labels'] as Record<string, string> | undefined),
+      `voxstream models pull ${name}`,
+    ]),
+  ];
+  const [head, ...lines] = columnLines(rows);
+  const places = `here: ${shortPath(resolve('models'))}, package: ${shortPath(packageModels)}, cache: ${shortPath(cachedModels())}`;
+  return [paint('bold', head), ...lines, '', paint('dim', places)].join('\n');
+}
+
+/** What is worth saying of a model beyond its columns. */
+function remark({ fault, hidden, card }: ListedModel): string {
+  if (fault) return `cannot be used: ${fault}`;
+  const parts = [
+    card?.optimized && `for ${card.optimized.target}, ${card.optimized.precision}`,
+    hidden && 'hidden by the one above',
+  ];
+  return parts.filter(Boolean).join('; ');
+}
+
+function labelsOf(labels: Readonly<Record<string, string>> = {}): string {
+  const names = Object.entries(labels)
+    .filter(([number]) => number !== '0')
+    .map(([, name]) => name);
+  return names.length > 4 ? `${names.slice(0, 3).join(', ')} and ${names.length - 3} more` : names.join(', ');
+}

@@ -1,0 +1,78 @@
+import { existsSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import type { Command } from 'commander';
+import { OptionError, showBytes, unknownName } from '../errors.js';
+import { checkModelFolder, writeModelFolder } from '../runtime/modelFolder.js';
+import { readRegistry } from '../runtime/modelRegistry.js';
+import { cachedModels, findModel } from '../runtime/models.js';
+import { downloadedFile, pullModel } from '../runtime/pullModel.js';
+import { cardLines } from './modelCard.js';
+import { duration } from './progress.js';
+import { note, shortPath } from './terminal.js';
+
+interface PullFlags {
+  readonly registry?: string;
+  readonly output?: string;
+  readonly force?: boolean;
+}
+
+/** `voxstream models pull`: a model of the registry, fetched and imported. */
+export function addModelsPullCommand(models: Command): void {
+  models
+    .command('pull')
+    .summary('fetch a model of the registry')
+    .description(
+      'Downloads the checkpoint of a model of the registry into the cache, checks it, and imports it. A download that was cut off goes ' +
+        'on where it stopped. Without a connection it says what to download elsewhere and where to put it.',
+    )
+    .argument('<name>', 'name of the model; "voxstream models list" shows those that there are')
+    .option(
+      '--registry <file>',
+      'a registry of your own, JSON, in place of that of the package; see docs/models.md',
+    )
+    .option('-o, --output <dir>', 'folder to write (default: one of its name in the cache, found by name)')
+    .option('--force', 'make the model anew where it is there already')
+    .action(async (name: string, { registry, output, force = false }: PullFlags) => {
+      const entries = await readRegistry(registry);
+      const entry = entries.get(name);
+      if (!entry) throw new OptionError(`In the registry ${unknownName('model', name, [...entries.keys()])}`);
+      const folder = resolve(output ?? join(cachedModels(), name));
+      const use: [string, string] = ['use it', `voxstream run PIPELINE --set model=${output ?? name}`];
+      if (!force && existsSync(join(folder, 'model.onnx'))) {
+        const lines = cardLines(await findModel(folder), [use]);
+        process.stdout.write(`${name} is here already; --force makes it anew.\n\n${lines.join('\n')}\n`);
+        return;
+      }
+      await checkModelFolder(folder, force);
+      const show = downloadProgress(basename(downloadedFile(entry)), entry.size);
+      const made = await pullModel(name, entry, show).finally(() => note(''));
+      const written = await writeModelFolder(folder, made, force);
+      process.stdout.write(`${cardLines(written, [use]).join('\n')}\n`);
+      process.stderr.write(`The download is kept as ${shortPath(downloadedFile(entry))}.\n`);
+    });
+}
+
+/** Shows how a download goes: one line that changes on a terminal, a line every ten seconds elsewhere. */
+function downloadProgress(file: string, stated: number | undefined) {
+  const live = process.stderr.isTTY;
+  const start = performance.now();
+  let first: number | undefined;
+  let next = 0;
+  return (done: number, total = stated) => {
+    const seconds = (performance.now() - start) / 1000;
+    first ??= done;
+    if (seconds < next && done !== total) return;
+    next = seconds + (live ? 0.2 : 10);
+    const speed = (done - first) / Math.max(seconds, 0.01);
+    const parts = [
+      total
+        ? `${showBytes(done)} of ${showBytes(total)} (${Math.floor((100 * done) / total)} %)`
+        : showBytes(done),
+      ...(speed > 0 ? [`${showBytes(Math.round(speed))}/s`] : []),
+      ...(total && speed > 0 ? [`${duration((total - done) / speed)} left`] : []),
+    ];
+    const line = `${file}: ${parts.join(', ')}`;
+    if (live) note(line);
+    else process.stderr.write(`${line}\n`);
+  };
+}

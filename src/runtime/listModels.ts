@@ -1,0 +1,66 @@
+import { existsSync, statSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { messageOf } from '../errors.js';
+import { cachedModels, type ModelCard, packageModels, readCard } from './models.js';
+
+/** A model that can be given by name. */
+export interface ListedModel {
+  /** The name to give: its folder's. */
+  readonly name: string;
+  readonly place: 'here' | 'package' | 'cache';
+  readonly folder: string;
+  /** Bytes of the ONNX file. */
+  readonly size?: number;
+  readonly card?: ModelCard;
+  /** Why it cannot be used. */
+  readonly fault?: string;
+  /** Another one of its name is found first. */
+  readonly hidden: boolean;
+}
+
+/**
+ * The models that `findModel` finds by name, in the order in which it looks: in `folders`, in the package, in the cache. Their files
+ * are not read, so a damaged one shows only when it is used.
+ */
+export async function listModels(folders: readonly string[]): Promise<ListedModel[]> {
+  const places = [
+    ...folders.map((folder) => ({ place: 'here' as const, folder })),
+    { place: 'package' as const, folder: packageModels },
+    { place: 'cache' as const, folder: cachedModels() },
+  ].filter(({ folder }, i, all) => all.findIndex((other) => other.folder === folder) === i);
+  const seen = new Set<string>();
+  const models: ListedModel[] = [];
+  for (const { place, folder } of places) {
+    for (const name of await modelFoldersIn(folder)) {
+      models.push({ ...(await look(join(folder, name))), place, hidden: seen.has(name) });
+      seen.add(name);
+    }
+  }
+  return models;
+}
+
+/** The folders in a folder that look like models; others are not ours to judge. */
+async function modelFoldersIn(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  return entries
+    .filter((entry) => entry.isDirectory() || entry.isSymbolicLink())
+    .map(({ name }) => name)
+    .filter((name) => !name.includes('.partial'))
+    .filter((name) => ['metadata.json', 'model.onnx'].some((file) => existsSync(join(folder, name, file))))
+    .sort();
+}
+
+async function look(
+  folder: string,
+): Promise<Pick<ListedModel, 'name' | 'folder' | 'size' | 'card' | 'fault'>> {
+  const name = basename(folder);
+  try {
+    const card = await readCard(folder);
+    const file = join(folder, card.file);
+    if (!existsSync(file)) return { name, folder, card, fault: `it has no ${card.file}` };
+    return { name, folder, card, size: statSync(file).size };
+  } catch (error) {
+    return { name, folder, fault: messageOf(error) };
+  }
+}

@@ -1,0 +1,47 @@
+import { existsSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { ModelError } from '../errors.js';
+import { type Checksum, checksumNames, checksumOf, download, OfflineError } from './download.js';
+import { importCheckpoint } from './importModel.js';
+import type { NewModel } from './modelFolder.js';
+import type { RegistryEntry } from './modelRegistry.js';
+import { cacheFolder } from './models.js';
+
+/** Where the file of a registry's entry is kept once it is fetched, or put by hand. */
+export function downloadedFile({ url }: RegistryEntry): string {
+  return join(cacheFolder(), 'downloads', basename(new URL(url).pathname));
+}
+
+/**
+ * Fetches a registry's model into the cache folder, unless its file is there already, and makes a model of it.
+ *
+ * @throws ModelError when it cannot be fetched (saying what to download and where to put it), or as `importCheckpoint` does.
+ */
+export async function pullModel(
+  name: string,
+  entry: RegistryEntry,
+  onProgress?: (done: number, total: number | undefined) => void,
+): Promise<NewModel> {
+  const file = downloadedFile(entry);
+  const checksum: Checksum = entry.sha256
+    ? { algorithm: 'sha256', value: entry.sha256 }
+    : { algorithm: 'md5', value: entry.md5 as string };
+  if (!existsSync(file)) {
+    const { url } = entry;
+    await download({ url, file, checksum, onProgress }).catch((error) => {
+      if (!(error instanceof OfflineError)) throw error;
+      throw new ModelError(
+        `${error.message} Where there is a connection, download\n  ${url}\nand put it here as\n  ${file}\n` +
+          `Then "voxstream models pull ${name}" makes a model of it without the network.`,
+      );
+    });
+  } else if ((await checksumOf(file, checksum.algorithm)) !== checksum.value.toLowerCase()) {
+    throw new ModelError(
+      `${file} is not the file that ${entry.url} should give: its ${checksumNames[checksum.algorithm]} must be ${checksum.value}. ` +
+        'Remove it, and it is fetched anew.',
+    );
+  }
+  const { type, ...config } = entry.network;
+  const card = { ...entry.card, name, url: entry.url };
+  return importCheckpoint(file, { type, config }, card, entry.prefix);
+}

@@ -1,0 +1,70 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+/** How the server treats one request. */
+export interface Behaviour {
+  /** Breaks the connection after so many bytes of the answer's body. */
+  readonly cutAfter?: number;
+  /** Keeps the connection open after so many bytes and sends nothing more. */
+  readonly stallAfter?: number;
+  readonly status?: number;
+  /** The file's mark; another one stands for another file. Default: `"one"`. */
+  readonly etag?: string;
+  /** Gives the whole file whatever part is asked for. */
+  readonly ignoreRange?: boolean;
+}
+
+/** A real HTTP server on 127.0.0.1 that gives one file, in whole or in part, and misbehaves as it is told. */
+export class FileServer {
+  /** The `Range` header of each request, in order. */
+  readonly ranges: (string | undefined)[] = [];
+  /** What is done with the next requests; those that follow are treated well. */
+  behaviours: Behaviour[] = [];
+  readonly #server: Server;
+
+  private constructor(readonly content: Uint8Array) {
+    this.#server = createServer((request, response) => this.#answer(request, response));
+  }
+
+  static async start(content: Uint8Array): Promise<FileServer> {
+    const server = new FileServer(content);
+    await new Promise<void>((done) => server.#server.listen(0, '127.0.0.1', done));
+    return server;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/files/weights.pt`;
+  }
+
+  async stop(): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise((done) => this.#server.close(done));
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse): void {
+    const { range, 'if-range': mark } = request.headers;
+    this.ranges.push(range);
+    const { cutAfter, stallAfter, status, etag = '"one"', ignoreRange } = this.behaviours.shift() ?? {};
+    if (status) {
+      response.writeHead(status).end();
+      return;
+    }
+    const wanted = Number(/^bytes=(\d+)-$/.exec(range ?? '')?.[1] ?? Number.NaN);
+    const isPart = !Number.isNaN(wanted) && mark === etag && !ignoreRange;
+    const start = isPart ? wanted : 0;
+    const { length } = this.content;
+    const body = this.content.subarray(start);
+    const headers = { 'Content-Length': body.length, ETag: etag };
+    if (isPart)
+      response.writeHead(206, { ...headers, 'Content-Range': `bytes ${start}-${length - 1}/${length}` });
+    else response.writeHead(200, headers);
+    const most = cutAfter ?? stallAfter;
+    if (most === undefined) response.end(body);
+    else {
+      response.write(body.subarray(0, most), () => {
+        // The bytes before the break must have left.
+        if (cutAfter !== undefined) setTimeout(() => response.destroy(), 50);
+      });
+    }
+  }
+}

@@ -2,7 +2,7 @@ import { type FileHandle, open, stat } from 'node:fs/promises';
 import { endianness } from 'node:os';
 import { createUnzip } from 'node:zlib';
 import { DataError, showBytes } from '../errors.js';
-import { memoryLimit } from '../runtime/machine.js';
+import { memoryLimit } from '../machine.js';
 import {
   allocate,
   type Vec3,

@@ -6,7 +6,7 @@ import { concatMap, firstValueFrom, type OperatorFunction, of } from 'rxjs';
 import { z } from 'zod';
 import { type Case, fileNameOf } from '../case.js';
 import { OptionError } from '../errors.js';
-import { memoryLimit } from '../runtime/machine.js';
+import { memoryLimit } from '../machine.js';
 import { cacheFolder } from '../runtime/models.js';
 import { version } from '../version.js';
 import { defineOperator, type FormerSteps, parseOptions, type StepContext, standalone } from './define.js';

@@ -1,9 +1,9 @@
 import type { Case } from '../case.js';
 import { DataError, showBytes } from '../errors.js';
 import { readGrid } from '../formats/index.js';
+import { memoryLimit } from '../machine.js';
 import type { Forecast, Forecaster } from '../operators/forecast.js';
 import type { Budget } from '../runtime/budget.js';
-import { memoryLimit } from '../runtime/machine.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { fuseSteps } from './fuse.js';
 import { StepFailure } from './steps.js';

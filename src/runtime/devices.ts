@@ -3,8 +3,8 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { InferenceSession } from 'onnxruntime-node';
 import { listNames, ModelError, OptionError } from '../errors.js';
+import { read } from '../machine.js';
 import { askChild } from './askChild.js';
-import { read } from './machine.js';
 import type { ProviderReply } from './providerTest.js';
 
 /** The execution providers besides `cpu` that a device can name, and whether a number can pick one of several devices. */

@@ -1,8 +1,8 @@
 import { Piscina } from 'piscina';
 import { DataError, messageOf, VoxError } from '../errors.js';
+import { processors } from '../machine.js';
 import { chooseDevice, type DeviceChoice, parseDevice } from './devices.js';
 import { Lane } from './lane.js';
-import { processors } from './machine.js';
 import type { ModelForm } from './modelForm.js';
 import { findModel, type ModelFiles } from './models.js';
 import { type LoadedModel, loadModel } from './sessions.js';

@@ -1,9 +1,9 @@
 import { listNames, ModelError, show } from '../errors.js';
+import { processors } from '../machine.js';
 import { allocate, type Vec3, type Volume, voxelCount } from '../volume/volume.js';
 import { type ModelAxes, planWindows, type WindowSettings, windowWeights } from '../volume/windows.js';
 import { AskThread } from './askThread.js';
 import { parseDevice, providerConfig } from './devices.js';
-import { processors } from './machine.js';
 import type { RunnableModel } from './modelForm.js';
 import {
   Control,

@@ -1,4 +1,5 @@
 import { listNames, ModelError, OptionError, show } from '../errors.js';
+import { processors } from '../machine.js';
 import type { Graph } from '../onnx/graph.js';
 import { writeModel } from '../onnx/modelFile.js';
 import { permuteAxes } from '../onnx/passes/permuteAxes.js';
@@ -18,7 +19,6 @@ import { allocate, type Vec3 } from '../volume/volume.js';
 import type { ModelAxes } from '../volume/windows.js';
 import { AskThread } from './askThread.js';
 import { parseDevice, providerConfig } from './devices.js';
-import { processors } from './machine.js';
 import type {
   GradientPlace,
   PartSetup,

@@ -3,8 +3,8 @@ import { totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { groupLimits, memoryLimit, processors } from '#src/runtime/machine.js';
-import { temporaryFolder } from '../e2e/harness.js';
+import { groupLimits, memoryLimit, processors } from '#src/machine.js';
+import { temporaryFolder } from './e2e/harness.js';
 
 /** A folder with these files, which stands for the root of a machine. */
 function machine(files: Readonly<Record<string, string>>): string {

@@ -237,7 +237,7 @@ function open(item: PageCase): void {
     { class: 'case-bar' },
     make('h2', { id: 'case-title' }, item.id),
     ...(viewer && item.pictures?.volumes
-      ? [make('a', { href: `${viewer}?case=${data.cases.indexOf(item)}` }, '3D view')]
+      ? [make('a', { href: `${viewer}?case=${encodeURIComponent(item.id)}` }, '3D view')]
       : []),
     step('Previous', shown[place - 1], 'ArrowLeft'),
     step('Next', shown[place + 1], 'ArrowRight'),

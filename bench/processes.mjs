@@ -1,0 +1,99 @@
+// What the benchmarks of whole processes share: running one with its peak memory watched, and what a table needs.
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { fileURLToPath } from 'node:url';
+
+/** The folder with the reference, its model and real CTs, beside the checkout. */
+export const shared = fileURLToPath(new URL('../../shared/', import.meta.url));
+
+const cli = fileURLToPath(new URL('../dist/cli/index.js', import.meta.url));
+
+/**
+ * Runs a program to its end: what it printed, seconds of wall time, and the peak of its resident memory in MiB: VmHWM of
+ * /proc, which only grows, so that looking now and then is enough. `onLine` is told each line with the seconds since the start.
+ */
+export function runWatched(command, args, { env = {}, onLine = () => {} } = {}) {
+  return new Promise((resolve, reject) => {
+    const start = performance.now();
+    const child = spawn(command, args, {
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let peak = 0;
+    const watch = setInterval(() => {
+      peak = memoryOf(child.pid, 'VmHWM') ?? peak;
+    }, 10);
+    let errors = '';
+    let rest = '';
+    const lines = [];
+    child.stdout.on('data', (chunk) => {
+      const parts = (rest + chunk).split('\n');
+      rest = parts.pop();
+      for (const line of parts) {
+        lines.push(line);
+        onLine(line, (performance.now() - start) / 1000, child.pid);
+      }
+    });
+    child.stderr.on('data', (chunk) => {
+      errors += chunk;
+    });
+    child.on('error', reject);
+    child.on('close', (code) => {
+      clearInterval(watch);
+      if (code === 0) resolve({ lines, seconds: (performance.now() - start) / 1000, peak });
+      else reject(new Error(`${command} ${args.join(' ')} ended with ${code}:\n${errors}`));
+    });
+  });
+}
+
+/** A figure of a process in MiB, from /proc; undefined once it has ended. */
+export function memoryOf(pid, name) {
+  try {
+    const found = new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+    return found ? Number(found[1]) / 1024 : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The spleen pipeline of this repository on a list of images, through the real command line; its events. */
+export async function voxstream(images, { model, output, cache, onEvent = () => {} }) {
+  const pipeline = fileURLToPath(new URL('../pipelines/spleen-inference.yaml', import.meta.url));
+  const items = images.map(({ id, file }) => ({ id, image: file }));
+  const settings = [
+    `source=${JSON.stringify({ datalist: { items } })}`,
+    `model=${JSON.stringify(model)}`,
+    `output=${JSON.stringify(output)}`,
+  ];
+  const events = [];
+  const result = await runWatched(
+    process.execPath,
+    [cli, 'run', pipeline, '--device', 'cpu', '--json', ...settings.flatMap((one) => ['--set', one])],
+    {
+      env: { XDG_CACHE_HOME: cache },
+      onLine: (line, seconds, pid) => {
+        const event = { ...JSON.parse(line), at: seconds };
+        events.push(event);
+        onEvent(event, pid);
+      },
+    },
+  );
+  return { ...result, events };
+}
+
+export const median = (list) => list.toSorted((a, b) => a - b)[list.length >> 1];
+
+/** Which machine and versions numbers are from. */
+export function machine() {
+  return `${cpus()[0].model}, ${cpus().length} processors, Node ${process.version}`;
+}
+
+/** A Markdown table of rows of cells; the first row is the head. */
+export function table(rows) {
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => String(row[column]).length)));
+  const line = (row) => `| ${row.map((cell, column) => String(cell).padEnd(widths[column])).join(' | ')} |`;
+  return [line(rows[0]), line(widths.map((width) => '-'.repeat(width))), ...rows.slice(1).map(line)].join(
+    '\n',
+  );
+}

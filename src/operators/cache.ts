@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { type Case, fileNameOf } from '../case.js';
 import { OptionError } from '../errors.js';
 import { memoryLimit } from '../machine.js';
-import { cacheFolder } from '../runtime/models.js';
+import { cacheFolder } from '../runtime/cacheFolder.js';
 import { version } from '../version.js';
 import { defineOperator, type FormerSteps, parseOptions, type StepContext, standalone } from './define.js';
 import { bytesType } from './types.js';

@@ -7,10 +7,11 @@ import { ModelError, messageOf, show } from '../errors.js';
 import { writeAside } from '../formats/aside.js';
 import { writeFileAside } from '../formats/files.js';
 import { channelBlock } from '../onnx/blockSize.js';
-import { type OptimizeOptions, optimizeModel } from '../onnx/optimize.js';
+import type { OptimizeOptions } from '../onnx/optimize.js';
 import type { Vec3 } from '../volume/volume.js';
 import type { ModelAxes } from '../volume/windows.js';
-import { cacheFolder, type ModelFiles } from './models.js';
+import { cacheFolder } from './cacheFolder.js';
+import type { ModelFiles } from './models.js';
 
 /** How a model will be used: what lets it be rewritten for that use. */
 export interface ModelForm {
@@ -162,6 +163,8 @@ async function rewrite(
   options: OptimizeOptions,
   path: string,
 ): Promise<RewrittenCard> {
+  // Read here: most runs find the model rewritten.
+  const { optimizeModel } = await import('../onnx/optimize.js');
   const { bytes, passes, maxDifference } = await optimizeModel(await readFile(file), options, file);
   const reversed = passes.includes('permuteAxes');
   const card: RewrittenCard = {

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, existsSync } from 'node:fs';
-import { readdir, readFile, stat } from 'node:fs/promises';
-import { homedir } from 'node:os';
+import { existsSync } from 'node:fs';
+import { open, readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { listNames, ModelError, messageOf, nearestName, show } from '../errors.js';
 import { readModel } from '../onnx/modelFile.js';
+import { cacheFolder } from './cacheFolder.js';
 import { readRegistry } from './modelRegistry.js';
 
 const count = z.int().positive();
@@ -66,11 +66,6 @@ export interface ModelFiles {
 
 /** The models that come with the package. */
 export const packageModels = fileURLToPath(new URL('../../models', import.meta.url));
-
-/** Where downloaded and rewritten models are kept: `voxstream` in the user's cache folder. */
-export function cacheFolder(): string {
-  return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'voxstream');
-}
 
 /** Where models that were imported or fetched are kept, and found by name. */
 export function cachedModels(): string {
@@ -185,8 +180,17 @@ export function parseCard(content: unknown, path: string): ModelCard {
 /** The SHA-256 of a file, in hexadecimal digits. */
 export async function sha256Of(file: string): Promise<string> {
   const hash = createHash('sha256');
-  for await (const chunk of createReadStream(file, { highWaterMark: 1 << 20 })) hash.update(chunk);
-  return hash.digest('hex');
+  const handle = await open(file);
+  try {
+    const piece = Buffer.alloc(1 << 20);
+    for (;;) {
+      const { bytesRead } = await handle.read(piece);
+      if (bytesRead === 0) return hash.digest('hex');
+      hash.update(piece.subarray(0, bytesRead));
+    }
+  } finally {
+    await handle.close();
+  }
 }
 
 /** The folder `models` beside a pipeline file. */

@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { ModelError } from '../errors.js';
+import { cacheFolder } from './cacheFolder.js';
 import { type Checksum, checksumNames, checksumOf, download, OfflineError } from './download.js';
 import { importCheckpoint } from './importModel.js';
 import type { NewModel } from './modelFolder.js';
 import type { RegistryEntry } from './modelRegistry.js';
-import { cacheFolder } from './models.js';
 
 /** Where the file of a registry's entry is kept once it is fetched, or put by hand. */
 export function downloadedFile({ url }: RegistryEntry): string {

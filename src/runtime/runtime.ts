@@ -106,7 +106,7 @@ export function createRuntime(settings: RuntimeSettings = {}): Runtime {
         filename: new URL('./worker.js', import.meta.url).href,
         minThreads: 0,
         maxThreads: workers + lanes.io.width,
-        idleTimeout: 1000,
+        idleTimeout: 60_000,
         atomics: 'disabled',
       });
       const answer: TaskAnswer = await pool.run({ name, args } satisfies TaskMessage).catch((error) => {

@@ -1,7 +1,6 @@
 import { readCaseFile, writeCaseFile } from '../formats/caseFile.js';
 import { readVolume } from '../formats/index.js';
 import { writeNifti } from '../formats/writeNifti.js';
-import { drawCase } from '../report/draw.js';
 import { argmax, sigmoid, softmax, threshold } from '../volume/classes.js';
 import { cropOrPad, foregroundBox } from '../volume/crop.js';
 import { fillHoles } from '../volume/fillHoles.js';
@@ -19,7 +18,12 @@ import { resampleTo, respace } from '../volume/resample.js';
 import { surfaceDistances } from '../volume/surface.js';
 import { flip, rotate90 } from '../volume/turn.js';
 import { warp } from '../volume/warp.js';
-import { runnableModel } from './modelForm.js';
+
+/** A task whose code is read when it is first asked for: seldom used and large, it would slow every thread's start. */
+const seldom =
+  <A extends unknown[], R>(find: () => Promise<(...args: A) => R>) =>
+  async (...args: A) =>
+    (await find())(...args);
 
 /**
  * What worker threads can do, by name: the kernels of `volume/` and the file formats. Arguments and results cross
@@ -31,7 +35,7 @@ export const tasks = {
   countComponents,
   countOverlaps,
   cropOrPad,
-  drawCase,
+  drawCase: seldom(async () => (await import('../report/draw.js')).drawCase),
   fillHoles,
   flip,
   foregroundBox,
@@ -51,8 +55,8 @@ export const tasks = {
   resampleTo,
   respace,
   rotate90,
-  runnableModel,
   scaleAndShift,
+  runnableModel: seldom(async () => (await import('./modelForm.js')).runnableModel),
   scaleIntensityRange,
   sigmoid,
   softmax,

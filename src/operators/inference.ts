@@ -102,9 +102,9 @@ const definition = defineOperator<InferenceOptions>({
       // One share in the model for the whole stream, taken with the first case and given back when the stream ends.
       let lease: Promise<ModelLease> | undefined;
       return source.pipe(
-        mapCase(context, 'device', async (subject) => {
+        mapCase(context, 'device', async (subject, leave) => {
           lease ??= leaseOf(options, context);
-          return segment(subject, options, await lease);
+          return segment(subject, options, await lease, leave);
         }),
         finalize(() => lease?.then(({ release }) => release()).catch(() => {})),
       );
@@ -118,7 +118,12 @@ function leaseOf(
   return runtime.model(model, { ...(roiSize && { roiSize: roiSize as Vec3 }), onlyDifferences });
 }
 
-async function segment(subject: Case, options: InferenceOptions, lease: ModelLease): Promise<Case> {
+async function segment(
+  subject: Case,
+  options: InferenceOptions,
+  lease: ModelLease,
+  leave: () => void,
+): Promise<Case> {
   const { model, card } = lease;
   const key = options.key ?? 'image';
   const volume = volumeOf(subject, key);
@@ -140,6 +145,8 @@ async function segment(subject: Case, options: InferenceOptions, lease: ModelLea
       cval: options.cval ?? 0,
     },
     options.swBatchSize ?? 1,
+    // The next case's windows begin while the last of this one's are at work.
+    leave,
   );
   const names = Object.keys(card.labels).length > 0 ? { labelNames: card.labels } : {};
   return withVolumes(subject, { [options.output ?? 'pred']: { ...pred, ...names } });

@@ -23,17 +23,17 @@ export const geometryKeys = ['image', 'label'];
 
 /**
  * An operator that does `work` for one case after another on a lane, and notes in `timings` how many seconds it
- * took, waiting for the lane left out. What `work` throws goes down the stream as its error.
+ * took, waiting for the lane left out. Work that calls `leave` gives its place on the lane back before it ends. What `work` throws goes down the stream as its error.
  */
 export function mapCase(
   context: StepContext,
   lane: LaneName,
-  work: (subject: Case) => Promise<Case>,
+  work: (subject: Case, leave: () => void) => Promise<Case>,
 ): OperatorFunction<Case, Case> {
   return concatMap((subject) =>
-    context.runtime.on(lane, async () => {
+    context.runtime.on(lane, async (leave) => {
       const start = performance.now();
-      const next = await work(subject);
+      const next = await work(subject, leave);
       const seconds = (next.timings[context.id] ?? 0) + (performance.now() - start) / 1000;
       return { ...next, timings: { ...next.timings, [context.id]: seconds } };
     }),

@@ -8,14 +8,18 @@ interface Failure {
 }
 
 /**
- * A worker thread that answers one request at a time. Its first message is that it is ready. It does not keep the process
- * alive while it has nothing to do.
+ * A worker thread that answers requests one after the other, in the order they come. Its first message is that it is ready. It
+ * does not keep the process alive while it has nothing to do.
  */
 export class AskThread<Request, Reply extends { readonly kind: string }> {
   /** Its first message. Rejected when the thread cannot start. */
   readonly ready: Promise<Exclude<Reply, Failure>>;
   readonly #worker: Worker;
-  #pending: { resolve: (reply: Exclude<Reply, Failure>) => void; reject: (error: Error) => void } | undefined;
+  /** Those who wait for an answer, in the order they asked. */
+  readonly #pending: {
+    resolve: (reply: Exclude<Reply, Failure>) => void;
+    reject: (error: Error) => void;
+  }[] = [];
   #ended: Error | undefined;
 
   /**
@@ -27,38 +31,30 @@ export class AskThread<Request, Reply extends { readonly kind: string }> {
   constructor(module: URL, data: unknown, about: string, fault: (message: string) => Error) {
     this.#worker = new Worker(module, { workerData: data });
     this.#worker.on('message', (reply: Reply | Failure) => {
-      const pending = this.#pending;
-      this.#pending = undefined;
+      const pending = this.#pending.shift();
+      if (this.#pending.length === 0) this.#worker.unref();
       if (reply.kind === 'failed') pending?.reject(fault((reply as Failure).message));
       else pending?.resolve(reply as Exclude<Reply, Failure>);
     });
     const end = (why: string) => {
       this.#ended ??= new ModelError(`The thread of ${about} ended: ${why}.`);
-      this.#pending?.reject(this.#ended);
-      this.#pending = undefined;
+      for (const { reject } of this.#pending.splice(0)) reject(this.#ended);
     };
     this.#worker.on('error', (error) => end(error.message));
     this.#worker.on('exit', (code) => end(`exit code ${code}`));
-    this.ready = this.#reply().then((reply) => {
-      this.#worker.unref();
-      return reply;
-    });
+    this.ready = this.#reply();
   }
 
   async ask(request: Request, transfer: readonly ArrayBuffer[] = []): Promise<Exclude<Reply, Failure>> {
     if (this.#ended) throw this.#ended;
     this.#worker.ref();
     this.#worker.postMessage(request, [...transfer]);
-    try {
-      return await this.#reply();
-    } finally {
-      this.#worker.unref();
-    }
+    return this.#reply();
   }
 
   #reply(): Promise<Exclude<Reply, Failure>> {
     return new Promise((resolve, reject) => {
-      this.#pending = { resolve, reject };
+      this.#pending.push({ resolve, reject });
     });
   }
 

@@ -18,18 +18,26 @@ export class Lane {
     return this.#busySeconds;
   }
 
-  /** Waits for a place, holds it while `work` runs, and gives it to the next in line. */
-  async run<T>(work: () => Promise<T>): Promise<T> {
+  /**
+   * Waits for a place, holds it while `work` runs or until it calls `leave`, and gives it to the next in line.
+   */
+  async run<T>(work: (leave: () => void) => Promise<T>): Promise<T> {
     if (this.#free > 0) this.#free--;
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));
     const start = performance.now();
-    try {
-      return await work();
-    } finally {
+    let left = false;
+    const leave = () => {
+      if (left) return;
+      left = true;
       this.#busySeconds += (performance.now() - start) / 1000;
       const next = this.#waiting.shift();
       if (next) next();
       else this.#free++;
+    };
+    try {
+      return await work(leave);
+    } finally {
+      leave();
     }
   }
 }

@@ -20,8 +20,8 @@ export interface Runtime {
   readonly device: string;
   /** Why that device was picked, and what of the models it leaves to the CPU: a clause. Nothing before there is a model. */
   readonly deviceNote: string | undefined;
-  /** Waits for a place on a lane, holds it while `work` runs, and gives it back. */
-  on<T>(lane: LaneName, work: () => Promise<T>): Promise<T>;
+  /** Waits for a place on a lane, holds it while `work` runs or until it calls `leave`, and gives it back. */
+  on<T>(lane: LaneName, work: (leave: () => void) => Promise<T>): Promise<T>;
   /** Runs a task of `runtime/tasks.ts` in a worker thread. Voxels on SharedArrayBuffers are not copied. */
   run<N extends TaskName>(name: N, ...args: Parameters<Tasks[N]>): Promise<Awaited<ReturnType<Tasks[N]>>>;
   /**

@@ -75,6 +75,7 @@ export type SessionRequest =
   | { readonly kind: 'probe'; readonly roiSize: Vec3; readonly channels: number; readonly axes: ModelAxes }
   | { readonly kind: 'infer'; readonly job: InferenceJob };
 
+/** What a session thread says; `done` when it finds no window of a job left, while others may be at their last. */
 export type SessionReply =
   | { readonly kind: 'ready'; readonly shape: ModelShape; readonly partlyOnCpu: boolean }
   | { readonly kind: 'probed'; readonly dims: readonly number[] }
@@ -93,14 +94,24 @@ async function serve(port: NonNullable<typeof parentPort>, setup: SessionSetup):
     port.close();
     return;
   }
-  port.on('message', async (request: SessionRequest) => {
+  const windows = new WindowBuffers();
+  const answer = async (request: SessionRequest) => {
     try {
-      if (request.kind === 'probe') reply({ kind: 'probed', dims: await probe(session, request) });
-      else reply({ kind: 'done', seconds: await infer(session, request.job) });
+      if (request.kind === 'probe') {
+        reply({ kind: 'probed', dims: await probe(session, request) });
+        return;
+      }
+      const seconds = await infer(session, request.job, windows);
+      reply({ kind: 'done', seconds });
     } catch (error) {
       if (request.kind === 'infer') stopJob(request.job.control);
       reply({ kind: 'failed', message: messageOf(error) });
     }
+  };
+  // One after the other: a session's run lets other messages in between.
+  let last = Promise.resolve();
+  port.on('message', (request: SessionRequest) => {
+    last = last.then(() => answer(request));
   });
 }
 
@@ -158,13 +169,29 @@ async function probe(
   return result[session.outputNames[0]].dims;
 }
 
+/** Room for the windows of one run of the model, kept from run to run and job to job. */
+class WindowBuffers {
+  #input = new Float32Array(0);
+  #output = new Float32Array(0);
+
+  /** Room for so many numbers; what it holds is not defined. */
+  take(inputLength: number, outputLength: number): { input: Float32Array; output: Float32Array } {
+    if (this.#input.length < inputLength) this.#input = new Float32Array(inputLength);
+    if (this.#output.length < outputLength) this.#output = new Float32Array(outputLength);
+    return { input: this.#input, output: this.#output };
+  }
+}
+
 /** Takes windows of a job until none is left; returns the seconds spent in the model itself. */
-async function infer(session: ort.InferenceSession, job: InferenceJob): Promise<number> {
+async function infer(
+  session: ort.InferenceSession,
+  job: InferenceJob,
+  windows: WindowBuffers,
+): Promise<number> {
   const { plan, control, batch, channels, outChannels, size, axes } = job;
   const { roiSize } = plan;
   const voxels = roiSize[0] * roiSize[1] * roiSize[2];
-  const input = new Float32Array(batch * channels * voxels);
-  const output = new Float32Array(batch * outChannels * voxels);
+  const { input, output } = windows.take(batch * channels * voxels, batch * outChannels * voxels);
   const name = session.outputNames[0];
   let seconds = 0;
   for (;;) {

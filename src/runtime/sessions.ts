@@ -52,8 +52,11 @@ export interface LoadedModel {
    * on zeros. Throws ModelError when it does not take such windows, or does not give an output of their size.
    */
   outputChannels(roiSize: Vec3, channels: number): Promise<number>;
-  /** Slides the model over a volume; see the operator `inference`. The result holds the model's output, its `logits`. */
-  infer(volume: Volume, settings: WindowSettings, batch: number): Promise<Volume>;
+  /**
+   * Slides the model over a volume; see the operator `inference`. The result holds the model's output, its `logits`. `onDrained` is
+   * called when a session finds no window left, while others may still be at their last: the next volume may come.
+   */
+  infer(volume: Volume, settings: WindowSettings, batch: number, onDrained?: () => void): Promise<Volume>;
   /** Ends the session threads. */
   close(): Promise<void>;
 }
@@ -92,7 +95,7 @@ export async function loadModel(model: RunnableModel, device: string): Promise<L
       const found = await fileChannels(roiSize, channels);
       return difference ? 2 : found;
     },
-    async infer(volume, settings, batch) {
+    async infer(volume, settings, batch, onDrained) {
       const { size } = volume;
       const plan = planWindows(size, settings);
       const weights = windowWeights(plan.roiSize, settings);
@@ -117,7 +120,7 @@ export async function loadModel(model: RunnableModel, device: string): Promise<L
       };
       const outcomes = await Promise.allSettled(
         threads.map((thread) =>
-          thread.ask({ kind: 'infer', job }).catch((error) => {
+          thread.ask({ kind: 'infer', job }).then(onDrained, (error) => {
             stopJob(job.control);
             throw error;
           }),

@@ -79,7 +79,7 @@ export function cutWindow(
         let to = c * nx * ny * nz + (axes === 'xyz' ? j * nz + k : (k * ny + j) * nx);
         if (inside) {
           let from = ((c * size[2] + start[2] + k) * size[1] + start[1] + j) * size[0] + start[0];
-          if (axes === 'zyx') out.set(data.subarray(from, from + nx), to);
+          if (axes === 'zyx') copyRow(data, from, nx, out, to);
           else for (let i = 0; i < nx; i++, to += strideX) out[to] = data[from++];
         } else if (ys[j] < 0 || zs[k] < 0) {
           for (let i = 0; i < nx; i++, to += strideX) out[to] = padding.cval;
@@ -122,12 +122,48 @@ export function addWindow(
         if (weights) {
           let w = (k * ny + j) * nx + first;
           for (let i = first; i < last; i++, from += strideX) out[to++] += window[from] * weights[w++];
+        } else if (strideX === 1) {
+          addRow(window, from, last - first, out, to);
         } else {
           for (let i = first; i < last; i++, from += strideX) out[to++] += window[from];
         }
       }
     }
   }
+}
+
+// Eight voxels a turn: V8 does not unroll, and the loop itself would take half of the time.
+
+function copyRow(row: VoxelArray, from: number, count: number, out: Float32Array, to: number): void {
+  let i = 0;
+  for (; i <= count - 8; i += 8) {
+    const [a, b] = [from + i, to + i];
+    out[b] = row[a];
+    out[b + 1] = row[a + 1];
+    out[b + 2] = row[a + 2];
+    out[b + 3] = row[a + 3];
+    out[b + 4] = row[a + 4];
+    out[b + 5] = row[a + 5];
+    out[b + 6] = row[a + 6];
+    out[b + 7] = row[a + 7];
+  }
+  for (; i < count; i++) out[to + i] = row[from + i];
+}
+
+function addRow(row: Float32Array, from: number, count: number, out: Float32Array, to: number): void {
+  let i = 0;
+  for (; i <= count - 8; i += 8) {
+    const [a, b] = [from + i, to + i];
+    out[b] += row[a];
+    out[b + 1] += row[a + 1];
+    out[b + 2] += row[a + 2];
+    out[b + 3] += row[a + 3];
+    out[b + 4] += row[a + 4];
+    out[b + 5] += row[a + 5];
+    out[b + 6] += row[a + 6];
+    out[b + 7] += row[a + 7];
+  }
+  for (; i < count; i++) out[to + i] += row[from + i];
 }
 
 /**

@@ -59,4 +59,30 @@ test('busySeconds counts the work and not the waiting', async () => {
   assert.ok(lane.busySeconds > 0 && lane.busySeconds <= elapsed, `${lane.busySeconds} of ${elapsed}`);
 });
 
+test('work that leaves early gives its place on once, and only its time until then counts', async () => {
+  const lane = new Lane(1);
+  const order: string[] = [];
+  const first = held();
+  const early = lane.run(async (leave) => {
+    leave();
+    leave();
+    await first.work();
+    order.push('first ends');
+  });
+  const second = held();
+  const next = lane.run(() => {
+    order.push('second begins');
+    return second.work();
+  });
+  await settled();
+  assert.equal(order, ['second begins']);
+  first.end();
+  await early;
+  assert.is(lane.active, 1);
+  second.end();
+  await next;
+  assert.equal(order, ['second begins', 'first ends']);
+  assert.is(lane.active, 0);
+});
+
 test.run();

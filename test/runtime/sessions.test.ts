@@ -9,6 +9,7 @@ import { writeModel } from '#src/onnx/modelFile.js';
 import { floats } from '#src/onnx/tensor.js';
 import { createRuntime } from '#src/runtime/runtime.js';
 import { sessionSetups } from '#src/runtime/sessions.js';
+import { allocate, makeVolume, type Vec3 } from '#src/volume/volume.js';
 import { temporaryFolder } from '../e2e/harness.js';
 
 const swiftShader = '/usr/lib/chromium/vk_swiftshader_icd.json';
@@ -89,6 +90,44 @@ test('on the CPU a model runs in full, and there is nothing to add', async () =>
   assert.is(await model.outputChannels([4, 4, 4], 1), 1);
   assert.is(runtime.device, 'cpu');
   assert.is(runtime.deviceNote, undefined);
+  await runtime.close();
+});
+
+test('several volumes given to a model at once come out as one by one, and each tells when its windows are taken', async () => {
+  const runtime = createRuntime({ device: 'cpu', workers: 1 });
+  const { model } = await runtime.model(modelFile('Conv', 'Relu'));
+  const settings = {
+    roiSize: [4, 4, 4] as Vec3,
+    overlap: [0.5, 0.5, 0.5] as Vec3,
+    mode: 'gaussian' as const,
+    sigmaScale: [0.125, 0.125, 0.125] as Vec3,
+    paddingMode: 'constant' as const,
+    cval: 0,
+  };
+  const volumes = (
+    [
+      [9, 8, 7],
+      [3, 4, 5],
+      [11, 4, 6],
+    ] as Vec3[]
+  ).map((size, n) => {
+    const data = allocate('float32', size[0] * size[1] * size[2]);
+    for (let i = 0; i < data.length; i++) data[i] = Math.sin(i + n);
+    return makeVolume({ data, size });
+  });
+  let drained = 0;
+  const together = await Promise.all(
+    volumes.map((volume) =>
+      model.infer(volume, settings, 1, () => {
+        drained++;
+      }),
+    ),
+  );
+  assert.is(drained, volumes.length * model.sessions);
+  for (const [n, volume] of volumes.entries()) {
+    const alone = await model.infer(volume, settings, 1);
+    assert.equal(together[n].data, alone.data);
+  }
   await runtime.close();
 });
 

@@ -1,6 +1,8 @@
 import { Piscina } from 'piscina';
 import { DataError, messageOf, VoxError } from '../errors.js';
 import { processors } from '../machine.js';
+import { countShared } from '../volume/sharedMemory.js';
+import { volumeBytes } from '../volume/volume.js';
 import { chooseDevice, type DeviceChoice, parseDevice } from './devices.js';
 import { Lane } from './lane.js';
 import type { ModelForm } from './modelForm.js';
@@ -112,7 +114,10 @@ export function createRuntime(settings: RuntimeSettings = {}): Runtime {
       const answer: TaskAnswer = await pool.run({ name, args } satisfies TaskMessage).catch((error) => {
         throw new DataError(`The worker thread that did "${name}" ended: ${messageOf(error)}.`);
       });
-      if (answer.ok) return answer.value as never;
+      if (answer.ok) {
+        countShared(volumeBytes([answer.value]));
+        return answer.value as never;
+      }
       throw answer.expected ? new DataError(answer.message) : new VoxError(answer.message);
     },
     async model(name, form = {}) {

@@ -1,7 +1,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import * as ort from 'onnxruntime-node';
 import { messageOf } from '../errors.js';
-import type { Vec3, Volume } from '../volume/volume.js';
+import { collectShared, countShared } from '../volume/sharedMemory.js';
+import { type Vec3, type Volume, volumeBytes } from '../volume/volume.js';
 import {
   addWindow,
   cutWindow,
@@ -101,6 +102,7 @@ async function serve(port: NonNullable<typeof parentPort>, setup: SessionSetup):
         reply({ kind: 'probed', dims: await probe(session, request) });
         return;
       }
+      countShared(volumeBytes([request.job.data, request.job.out]));
       const seconds = await infer(session, request.job, windows);
       reply({ kind: 'done', seconds });
     } catch (error) {
@@ -111,7 +113,7 @@ async function serve(port: NonNullable<typeof parentPort>, setup: SessionSetup):
   // One after the other: a session's run lets other messages in between.
   let last = Promise.resolve();
   port.on('message', (request: SessionRequest) => {
-    last = last.then(() => answer(request));
+    last = last.then(() => answer(request)).then(collectShared);
   });
 }
 

@@ -1,3 +1,5 @@
+import { countShared } from './sharedMemory.js';
+
 /** The typed arrays that hold voxels. */
 export type VoxelArray =
   | Int8Array
@@ -91,6 +93,17 @@ export interface Volume extends Grid {
   readonly origin?: Origin;
 }
 
+/** Bytes of the voxel arrays and volumes among values. */
+export function volumeBytes(values: readonly unknown[]): number {
+  let bytes = 0;
+  for (const value of values) {
+    if (ArrayBuffer.isView(value)) bytes += value.byteLength;
+    else if (value && typeof value === 'object' && 'data' in value && ArrayBuffer.isView(value.data))
+      bytes += value.data.byteLength;
+  }
+  return bytes;
+}
+
 /** The number of voxels of one channel. */
 export function voxelCount(size: Vec3): number {
   return size[0] * size[1] * size[2];
@@ -105,7 +118,9 @@ export function allocate<T extends VoxelType>(type: T, length: number): VoxelArr
     new (buffer: SharedArrayBuffer): VoxelArrayOf<T>;
     BYTES_PER_ELEMENT: number;
   };
-  return new Type(new SharedArrayBuffer(length * Type.BYTES_PER_ELEMENT));
+  const bytes = length * Type.BYTES_PER_ELEMENT;
+  countShared(bytes);
+  return new Type(new SharedArrayBuffer(bytes));
 }
 
 /** The name of an array's voxel type. */

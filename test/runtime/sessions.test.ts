@@ -123,6 +123,7 @@ test('several volumes given to a model at once come out as one by one, and each 
       }),
     ),
   );
+  // Each session tells it.
   assert.is(drained, volumes.length * model.sessions);
   for (const [n, volume] of volumes.entries()) {
     const alone = await model.infer(volume, settings, 1);

@@ -21,6 +21,8 @@ interface EvaluateFlags {
   readonly predPostfix?: string;
   readonly labelPostfix?: string;
   readonly resample?: boolean;
+  readonly report?: boolean;
+  readonly image?: string;
   readonly undefinedAs: UndefinedAs;
   readonly inFlight?: number;
   readonly workers?: number;
@@ -74,6 +76,8 @@ export function addEvaluateCommand(program: Command): void {
     .option('--pred-postfix <text>', 'only predictions whose name ends in this, such as _seg')
     .option('--label-postfix <text>', 'only references whose name ends in this')
     .option('--resample', 'put predictions on the grid of their reference (nearest voxel, 0 outside)')
+    .option('--report', 'make a report to look at, with pictures of each case')
+    .option('--image <dir>', 'folder of the images, or a pattern with {case}, for the pictures of the report')
     .addOption(
       new Option('--undefined-as <how>', 'how the summary counts values that are undefined or infinite')
         .choices(['leftOut', 'worst'])
@@ -99,7 +103,7 @@ export function addEvaluateCommand(program: Command): void {
 /** The pipeline that evaluates pairs. */
 function evaluation(flags: EvaluateFlags): Pipeline {
   const { pred, label, predPostfix, labelPostfix, names, labels, includeBackground, undefinedAs } = flags;
-  const { inFlight, workers, output } = flags;
+  const { inFlight, workers, output, image } = flags;
   const measures = flags.metrics.map((metric) => {
     const percentile = percentileOf(metric);
     const [name, options] = percentile
@@ -116,9 +120,13 @@ function evaluation(flags: EvaluateFlags): Pipeline {
   const pipeline = {
     name: 'evaluate',
     output: dirname(output),
-    source: { pairs: { pred, label, predPostfix, labelPostfix, names } },
+    source: { pairs: { pred, label, image, predPostfix, labelPostfix, names } },
     steps,
-    sinks: [{ metricsCsv: { path: basename(output) } }, { summary: { undefinedAs } }],
+    sinks: [
+      { metricsCsv: { path: basename(output) } },
+      { summary: { undefinedAs } },
+      ...(flags.report ? ['report'] : []),
+    ],
     runtime: { inFlight, workers },
   };
   return parsePipeline(JSON.stringify(pipeline), 'evaluate');

@@ -354,7 +354,7 @@ function provenanceSection({ pipeline, models, lanes, seconds, started, ...rest 
     ['lanes busy', shares.length > 0 ? shares.join(', ') : undefined],
     ['voxstream', list(voxstream)],
     ['Node', `${list(node)} on ${list(platform)}`],
-    ['identity of steps, sinks and models', list(identity)],
+    ['identity', list(identity)],
   ];
   const rows = entries.flatMap(([name, value]) => (value === undefined ? [] : [tableRow([name, value])]));
   return html`<div class="scroll"><table class="texts"><tbody>${rows}</tbody></table></div>

@@ -64,7 +64,8 @@ tbody th { font-weight: 500; }
 .numbers th, .numbers td { text-align: right; white-space: nowrap; }
 .numbers th:first-child, .numbers td:first-child, .summary th:nth-child(2), .summary td:nth-child(2), .summary td:last-child, .summary thead th:last-child { text-align: left; }
 .texts th { vertical-align: top; white-space: nowrap; }
-.texts td { overflow-wrap: anywhere; }
+.texts td:last-child { overflow-wrap: anywhere; }
+.texts td:not(:last-child) { white-space: nowrap; }
 .tabs { display: flex; flex-wrap: wrap; gap: 6px; margin-bottom: 12px; }
 .tools { display: flex; flex-wrap: wrap; align-items: center; gap: 10px 14px; margin-bottom: 12px; }
 .tools label { display: flex; align-items: center; gap: 8px; color: var(--quiet); }

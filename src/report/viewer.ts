@@ -79,7 +79,6 @@ async function start(): Promise<void> {
   const nv = new module.Niivue({
     backColor: [0, 0, 0, 1],
     crosshairColor: [1, 1, 1, 0.5],
-    crosshairWidth: 0.6,
     crosshairWidthUnit: 'mm',
     crosshairGap: 8,
     fontColor: [0.86, 0.88, 0.9, 1],
@@ -122,6 +121,9 @@ async function start(): Promise<void> {
     return;
   }
   const first = image ? 1 : 0;
+  // In mm, but about as wide as a pixel, whatever the size of the image.
+  const { dims, pixDims } = nv.volumes[0].hdr!;
+  nv.setCrosshairWidth(Math.max(...[1, 2, 3].map((axis) => dims[axis] * pixDims[axis])) / 320);
   if (image && state.window === undefined) state.window = [nv.volumes[0].cal_min!, nv.volumes[0].cal_max!];
 
   const masks = data.masks.map((_, i) => nv.volumes[first + i]);

@@ -14,6 +14,11 @@ export interface PairsOptions {
   readonly pred: string;
   /** References: a folder, or a pattern, as for `pred`. */
   readonly label: string;
+  /**
+   * Images, to look at in a report: a folder, or a pattern, as for `pred`. A case whose name no image fits has none; of
+   * several that fit alike, as nnU-Net's `_0000` and `_0001`, it has the first. Default: none.
+   */
+  readonly image?: string;
   /** Take only predictions whose name ends in this, and leave it off: `_seg`. Default: any end that a name may have. */
   readonly predPostfix?: string;
   /** Take only references whose name ends in this, and leave it off. Default: any end that a name may have. */
@@ -34,6 +39,11 @@ const definition = defineSource<PairsOptions>({
       .min(1)
       .describe('Folder of the predictions, or a pattern such as out/{case}/spleen.nii.gz'),
     label: z.string().min(1).describe('Folder of the references, or a pattern with {case}'),
+    image: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('Folder of the images, or a pattern with {case}, to look at in a report'),
     predPostfix: z
       .string()
       .min(1)
@@ -73,6 +83,7 @@ export interface Pair {
   readonly id: string;
   readonly label: Named;
   readonly preds: readonly Named[];
+  readonly image?: string;
 }
 
 /**
@@ -85,6 +96,7 @@ export async function findPairs(
 ): Promise<{ pairs: readonly Pair[]; unpaired: readonly string[] }> {
   const labels = await listNamed(options.label, 'label', options.labelPostfix);
   const preds = await listNamed(options.pred, 'pred', options.predPostfix);
+  const images = options.image ? await listNamed(options.image, 'image') : [];
   const fitting = new Map<Named, Named[]>(labels.map((label) => [label, []]));
   const unpaired: string[] = [];
   for (const pred of preds) {
@@ -95,7 +107,8 @@ export async function findPairs(
   const pairs = labels.map((label) => {
     const best = bestFits(label.name, fitting.get(label) ?? []);
     const shorter = best.length === 1 && best[0].name.length < label.name.length ? best[0] : label;
-    return { id: shorter.name, label, preds: best };
+    const image = bestFits(shorter.name, images)[0]?.file;
+    return { id: shorter.name, label, preds: best, ...(image && { image }) };
   });
   return { pairs, unpaired };
 }
@@ -113,7 +126,7 @@ function fit(a: string, b: string): number {
   return longer.startsWith(shorter) && /[_\-. ]/.test(longer[shorter.length]) ? shorter.length : 0;
 }
 
-async function listNamed(where: string, key: 'pred' | 'label', postfix = ''): Promise<Named[]> {
+async function listNamed(where: string, key: 'pred' | 'label' | 'image', postfix = ''): Promise<Named[]> {
   const all = where.includes(hole) ? await filesOfPattern(where) : await filesOfFolder(where, key);
   const found = all.flatMap(({ id, file }) =>
     id.endsWith(postfix) && id.length > postfix.length
@@ -154,12 +167,12 @@ async function filesOfFolder(folder: string, key: string): Promise<{ id: string;
 }
 
 function toItem(
-  { id, label, preds }: Pair,
+  { id, label, preds, image }: Pair,
   options: PairsOptions,
   labelNames?: Record<number, string>,
 ): SourceItem {
   if (preds.length === 1) {
-    const files = { pred: preds[0].file, label: label.file };
+    const files = { pred: preds[0].file, label: label.file, ...(image && { image }) };
     return { id, files, volumes: {}, metrics: {}, timings: {}, ...(labelNames && { labelNames }) };
   }
   if (preds.length === 0) {

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -95,6 +95,29 @@ test('evaluate --resample puts predictions on the grid of the reference', async 
   assert.is(mirrored.dice_spleen, same.dice_spleen);
   assert.ok(Number(mirrored.dice_spleen) > 0.7);
   assert.match(stdout, /hd95_spleen: 1 infinite, counted as [\d.]+: ct_5\./);
+});
+
+test('evaluate --report makes a report, with pictures of the images where it is given them', async () => {
+  const { root, args } = await tenPairs();
+  const image = join(root, 'imagesTr');
+  mkdirSync(image);
+  for (const i of [0, 1]) await writeBall(join(image, `ct_${i}_0000.nii.gz`), [9, 9, 6], 8);
+  await voxstream([
+    ...args,
+    '-o',
+    join(root, 'out/m.csv'),
+    '--metrics',
+    'dice',
+    '--report',
+    '--image',
+    image,
+  ]);
+  const cases = (id: string) => readdirSync(join(root, 'out/report/cases', id));
+  assert.ok(cases('ct_1').includes('axial.png') && cases('ct_1').includes('axial-prediction.svg'));
+  assert.ok(!cases('ct_3').includes('axial.png') && cases('ct_3').includes('axial-prediction.svg'));
+  const page = readFileSync(join(root, 'out/report/index.html'), 'utf8');
+  assert.match(page, /There is no prediction for case ct_2/);
+  assert.match(page, /spleen was missed in 1 of 7 cases: ct_5\./);
 });
 
 test('evaluate refuses to write over the results of another pipeline', async () => {

@@ -102,6 +102,19 @@ test('pairs takes patterns where folders name the cases', async () => {
   assert.match((error as Error).message, /has two files of the name spleen: .* give a pattern: .*{case}/);
 });
 
+test('pairs finds the image of a case, where there is one, by its name', async () => {
+  const where = folders(['a.nii', 'b_seg.nii', 'c.nii'], ['a.nii', 'b.nii', 'c.nii'], {
+    'img/a_0001.nii': {},
+    'img/a_0000.nii': {},
+    'img/b.nii': {},
+  });
+  const items = (await open({ ...where, image: join(where.root, 'img') })) as Case[];
+  assert.equal(
+    items.map(({ files }) => files.image?.replace(where.root, '')),
+    ['/img/a_0000.nii', '/img/b.nii', undefined],
+  );
+});
+
 test('pairs takes label names from a dataset.json beside the references, or from the file it is given', async () => {
   const namesOf = async (options: Where) => ((await open(options))[0] as Case).labelNames;
   const plain = folders(['a.nii'], ['a.nii'], { 'names.json': { labels: { liver: 1 } } });

@@ -1,4 +1,4 @@
-import * as ort from 'onnxruntime-node';
+import * as ort from './ort.js';
 
 /**
  * One `ReorderInput` of `com.microsoft.nchwc`, from x, float32 [1, 16, 1, 2], as an ONNX file: written out, so that who asks

@@ -1,7 +1,7 @@
-import * as ort from 'onnxruntime-node';
 import { intOf } from './edit.js';
 import type { Graph, GraphNode } from './graph.js';
 import { writeModel } from './modelFile.js';
+import * as ort from './ort.js';
 import { nchwc } from './slices/values.js';
 import { sizeOf } from './tensor.js';
 

@@ -1,8 +1,8 @@
-import * as ort from 'onnxruntime-node';
 import { ModelError } from '../errors.js';
 import { channelBlock } from './blockSize.js';
 import type { Graph } from './graph.js';
 import { readModel, writeModel } from './modelFile.js';
+import * as ort from './ort.js';
 import { convTransposePhases } from './passes/convTransposePhases.js';
 import { delayShuffle } from './passes/delayShuffle.js';
 import { foldBatchNorm } from './passes/foldBatchNorm.js';

@@ -1,3 +1,4 @@
+import '../onnx/noTelemetry.js';
 import { Worker } from 'node:worker_threads';
 import { ModelError } from '../errors.js';
 

@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
-import * as ort from 'onnxruntime-node';
 import { ModelError, messageOf, show } from '../errors.js';
 import { buildNetwork } from '../onnx/builders/buildNetwork.js';
 import { readCheckpoint } from '../onnx/checkpoint/readCheckpoint.js';
 import { readModel, writeModel } from '../onnx/modelFile.js';
 import type { ConfiguredNetwork, Tree } from '../onnx/monaiConfig.js';
+import * as ort from '../onnx/ort.js';
 import { sizeOf, type Tensor } from '../onnx/tensor.js';
 import { Random } from '../volume/random.js';
 import type { Vec3 } from '../volume/volume.js';

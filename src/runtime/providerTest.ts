@@ -1,9 +1,9 @@
 import { readdirSync, readlinkSync } from 'node:fs';
 import { constants } from 'node:os';
-import * as ort from 'onnxruntime-node';
 import { messageOf } from '../errors.js';
 import { Graph } from '../onnx/graph.js';
 import { writeModel } from '../onnx/modelFile.js';
+import * as ort from '../onnx/ort.js';
 import { floats } from '../onnx/tensor.js';
 import { providerConfig } from './devices.js';
 

@@ -1,3 +1,4 @@
+import '../onnx/noTelemetry.js';
 import { Piscina } from 'piscina';
 import { DataError, messageOf, VoxError } from '../errors.js';
 import { processors } from '../machine.js';

@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import * as ort from 'onnxruntime-node';
 import { messageOf } from '../errors.js';
+import * as ort from '../onnx/ort.js';
 import { collectShared, countShared } from '../volume/sharedMemory.js';
 import { type Vec3, type Volume, volumeBytes } from '../volume/volume.js';
 import {

@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import * as ort from 'onnxruntime-node';
 import { messageOf } from '../errors.js';
+import * as ort from '../onnx/ort.js';
 import { stepNames } from '../onnx/training/stepGraph.js';
 
 /** A tensor of the state, and the output that holds it after a step. */

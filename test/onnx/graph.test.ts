@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import * as ort from 'onnxruntime-node';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { consumers, floatOf, intsOf, onlyConsumer, producers, prune, rewriteNodes } from '#src/onnx/edit.js';
 import { Graph } from '#src/onnx/graph.js';
 import { readModel, writeModel } from '#src/onnx/modelFile.js';
+import * as ort from '#src/onnx/ort.js';
 import { floats, int64s } from '#src/onnx/tensor.js';
 import { shared, sharedTest } from '../e2e/harness.js';
 

@@ -1,7 +1,7 @@
-import * as ort from 'onnxruntime-node';
 import * as assert from 'uvu/assert';
 import { type Attribute, Graph, type GraphNode } from '#src/onnx/graph.js';
 import { writeModel } from '#src/onnx/modelFile.js';
+import * as ort from '#src/onnx/ort.js';
 import { floats, sizeOf, type Tensor } from '#src/onnx/tensor.js';
 
 /** Numbers from -0.5 to 0.5, the same every time. */

@@ -1,7 +1,7 @@
-import * as ort from 'onnxruntime-node';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { newNetwork } from '#src/onnx/builders/buildNetwork.js';
+import * as ort from '#src/onnx/ort.js';
 import type { Tensor } from '#src/onnx/tensor.js';
 import { diceCELoss } from '#src/onnx/training/losses.js';
 import { adam, sgd } from '#src/onnx/training/optimizers.js';

@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import * as ort from 'onnxruntime-node';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ModelError, OptionError } from '#src/errors.js';
@@ -10,6 +9,7 @@ import { Layers } from '#src/onnx/builders/layers.js';
 import { readCheckpoint } from '#src/onnx/checkpoint/readCheckpoint.js';
 import type { Graph } from '#src/onnx/graph.js';
 import { writeModel } from '#src/onnx/modelFile.js';
+import * as ort from '#src/onnx/ort.js';
 import { floats, type Tensor } from '#src/onnx/tensor.js';
 import { Random } from '#src/volume/random.js';
 import { sharedFile } from '../../shared.js';

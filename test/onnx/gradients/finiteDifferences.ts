@@ -1,9 +1,9 @@
-import * as ort from 'onnxruntime-node';
 import * as assert from 'uvu/assert';
 import { prune } from '#src/onnx/edit.js';
 import { addGradients } from '#src/onnx/gradients/differentiate.js';
 import { Graph } from '#src/onnx/graph.js';
 import { writeModel } from '#src/onnx/modelFile.js';
+import * as ort from '#src/onnx/ort.js';
 import { inferShapes } from '#src/onnx/shapes.js';
 import { sizeOf } from '#src/onnx/tensor.js';
 import { random } from '../models.js';

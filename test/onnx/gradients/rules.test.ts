@@ -1,10 +1,10 @@
-import * as ort from 'onnxruntime-node';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { addGradients } from '#src/onnx/gradients/differentiate.js';
 import { type Attribute, Graph } from '#src/onnx/graph.js';
 import { writeModel } from '#src/onnx/modelFile.js';
 import { Ops } from '#src/onnx/ops.js';
+import * as ort from '#src/onnx/ort.js';
 import { inferShapes } from '#src/onnx/shapes.js';
 import { floats, int64s } from '#src/onnx/tensor.js';
 import { useBatchStatistics } from '#src/onnx/training/batchStatistics.js';

@@ -1,8 +1,8 @@
-import * as ort from 'onnxruntime-node';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { buildNetwork } from '#src/onnx/builders/buildNetwork.js';
 import { writeModel } from '#src/onnx/modelFile.js';
+import * as ort from '#src/onnx/ort.js';
 import { diceCELoss } from '#src/onnx/training/losses.js';
 import { adam, novograd } from '#src/onnx/training/optimizers.js';
 import { type StepPart, splitStepGraphs, stepGraph } from '#src/onnx/training/stepGraph.js';

@@ -1,8 +1,8 @@
-import * as ort from 'onnxruntime-node';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { newNetwork } from '#src/onnx/builders/buildNetwork.js';
 import { writeModel } from '#src/onnx/modelFile.js';
+import * as ort from '#src/onnx/ort.js';
 import { sizeOf } from '#src/onnx/tensor.js';
 import { diceCELoss } from '#src/onnx/training/losses.js';
 import { sgd } from '#src/onnx/training/optimizers.js';

@@ -2,8 +2,9 @@ import { ModelError } from '../../errors.js';
 import { intOf, intsOf, textOf } from '../edit.js';
 import type { GraphNode } from '../graph.js';
 import { type Ops, range } from '../ops.js';
-import { grid, sizeOf } from '../tensor.js';
+import { floats, grid, sizeOf } from '../tensor.js';
 import type { Dims, GradientRule } from './rule.js';
+import { weightGradient } from './weightGradient.js';
 
 /** How a kernel slides: one number per axis in `strides` and `dilations`, all begins and then all ends in `pads`. */
 export interface Sliding {
@@ -62,7 +63,7 @@ function biasGradient(ops: Ops, dy: string, dims: Dims): string {
 
 /**
  * The transpose of a convolution: from `y` [N, O, ...] to [N, I, ...], of sizes `dims`, through the convolution's weight
- * [O, I / group, ...kernel]. It is the gradient of a convolution's input, and what ConvTranspose computes.
+ * [O, I / group, ...kernel]. It is the gradient of a convolution's input, and what ConvTranspose computes (plus `bias`).
  *
  * ONNX Runtime computes convolutions faster than their transposes, so it is written as one convolution where that is
  * possible: with stride 1 by the flipped kernel; with a stride that divides `dims` by one small kernel per phase of the
@@ -76,6 +77,7 @@ export function convTransposed(
   weightDims: Dims,
   sliding: Sliding,
   dims: Dims,
+  bias?: string,
 ): string {
   const { strides, dilations, pads, group } = sliding;
   const kernel = weightDims.slice(2);
@@ -84,22 +86,11 @@ export function convTransposed(
   const reach = kernel.map((k, i) => (k - 1) * dilations[i]);
   const back = [...reach.map((r, i) => r - pads[i]), ...reach.map((r, i) => r - pads[i + rank])];
   if (strides.every((stride) => stride === 1) && back.every((pad) => pad >= 0)) {
-    const axes = range(rank).map((i) => i + 2);
-    const ends = axes.map(() => -(2 ** 31));
-    const flipped = kernel.every((k) => k === 1)
-      ? weight
-      : ops.slice(
-          weight,
-          axes,
-          axes.map(() => -1),
-          ends,
-          axes.map(() => -1),
-        );
-    return ops.node('Conv', [y, swapChannels(ops, flipped, weightDims, group)], {
-      dilations,
-      pads: back,
-      group,
-    });
+    const taps = sizeOf(kernel);
+    const flipped = picked(ops, weight, weightDims, range(taps).reverse());
+    const shaped = taps === 1 ? flipped : ops.reshape(flipped, weightDims);
+    const inputs = [y, swapChannels(ops, shaped, weightDims, group), ...(bias ? [bias] : [])];
+    return ops.node('Conv', inputs, { dilations, pads: back, group });
   }
   const fits =
     dilations.every((dilation) => dilation === 1) &&
@@ -108,32 +99,34 @@ export function convTransposed(
     const padding = kernel.map(
       (_, i) => dims[i + 2] - strides[i] * (yDims[i + 2] - 1) - reach[i] - 1 + pads[i] + pads[i + rank],
     );
-    return ops.node('ConvTranspose', [y, weight], { ...sliding, output_padding: padding });
+    const inputs = [y, weight, ...(bias ? [bias] : [])];
+    return ops.node('ConvTranspose', inputs, { ...sliding, output_padding: padding });
   }
   // Phase r of an axis sees the inputs q + t for which r + pad - stride t is inside the kernel.
   const first = kernel.map((k, i) => Math.min(0, Math.ceil((pads[i] - k + 1) / strides[i])));
   const last = kernel.map((_, i) => Math.max(0, Math.floor((strides[i] - 1 + pads[i]) / strides[i])));
   const taps = first.map((t, i) => last[i] - t + 1);
-  const outside = sizeOf(kernel);
   const places = grid(strides).flatMap((phase) =>
     grid(taps).map((tap) => {
       const place = kernel.map((_, i) => phase[i] + pads[i] - strides[i] * (first[i] + tap[i]));
       const inside = place.every((k, i) => k >= 0 && k < kernel[i]);
-      return inside ? place.reduce((flat, k, i) => flat * kernel[i] + k, 0) : outside;
+      return inside ? place.reduce((flat, k, i) => flat * kernel[i] + k, 0) : undefined;
     }),
   );
-  const withZero = ops.pad(ops.reshape(weight, [outputs, inner, outside]), [0, 0, 0, 0, 0, 1]);
-  const gathered = ops.node('Gather', [withZero, ops.ints(places)], { axis: 2 });
+  const gathered = picked(ops, weight, weightDims, places);
   const phases = sizeOf(strides);
   const ordered = ops.transpose(
     ops.reshape(gathered, [group, outputs / group, inner, phases, sizeOf(taps)]),
     [0, 3, 2, 1, 4],
   );
   const kernels = ops.reshape(ordered, [group * phases * inner, outputs / group, ...taps]);
-  const computed = ops.node('Conv', [y, kernels], {
-    pads: [...first.map((t) => -t), ...last],
-    group,
-  });
+  const inputs = [y, kernels];
+  if (bias) {
+    // The bias of a group for each of its phases.
+    const one = ops.reshape(bias, [group, 1, inner]);
+    inputs.push(ops.reshape(ops.expand(one, [group, phases, inner]), [group * phases * inner]));
+  }
+  const computed = ops.node('Conv', inputs, { pads: [...first.map((t) => -t), ...last], group });
   // From [N, group, ...phases, I / group, ...sizes] to [N, group, I / group, size, phase, size, phase, …].
   const sizes = yDims.slice(2);
   const apart = ops.reshape(computed, [yDims[0] * group, ...strides, inner, ...sizes]);
@@ -145,6 +138,20 @@ export function convTransposed(
   return ops.reshape(interleaved, dims);
 }
 
+/**
+ * Places of a kernel in another order, [O, I / group, ...kernel] to [O, I / group, places]; zero where a place is undefined. A
+ * product with a matrix of zeros and ones: ONNX Runtime's slices with steps of -1 and gathers of single numbers are far slower.
+ */
+function picked(ops: Ops, weight: string, weightDims: Dims, places: readonly (number | undefined)[]): string {
+  const [outputs, inner, ...kernel] = weightDims;
+  const taps = sizeOf(kernel);
+  if (taps === 1 && places.length === 1) return weight;
+  const matrix = new Float32Array(taps * places.length);
+  for (const [to, from] of places.entries()) if (from !== undefined) matrix[from * places.length + to] = 1;
+  const constant = ops.graph.addConstant('places', floats([taps, places.length], matrix));
+  return ops.node('MatMul', [ops.reshape(weight, [outputs, inner, taps]), constant]);
+}
+
 /** A weight [O, I / group, ...] as [I, O / group, ...]. */
 function swapChannels(ops: Ops, weight: string, [outputs, inner, ...kernel]: Dims, group: number): string {
   const swap = [1, 0, ...range(kernel.length).map((i) => i + 2)];
@@ -152,52 +159,4 @@ function swapChannels(ops: Ops, weight: string, [outputs, inner, ...kernel]: Dim
   const apart = ops.reshape(weight, [group, outputs / group, inner, ...kernel]);
   const swapped = ops.transpose(apart, [0, ...swap.map((axis) => axis + 1)]);
   return ops.reshape(swapped, [group * inner, outputs / group, ...kernel]);
-}
-
-/**
- * The gradient of a convolution's weight [O, I / group, ...kernel]: for each place of the kernel one matrix product of the
- * gradient at the output and the slice of the input which that place saw. With stride 1 the one of fewer channels is
- * shifted and copied, the other stays.
- */
-function weightGradient(
-  ops: Ops,
-  x: string,
-  xDims: Dims,
-  dy: string,
-  dyDims: Dims,
-  weightDims: Dims,
-  { strides, dilations, pads, group }: Sliding,
-): string {
-  const kernel = weightDims.slice(2);
-  const rank = kernel.length;
-  const axes = range(rank).map((i) => i + 2);
-  const [batch, outputs] = dyDims;
-  const inputs = xDims[1];
-  const rows = (value: string, channels: number, sizes: Dims) =>
-    ops.reshape(value, [batch, group, channels / group, sizeOf(sizes)]);
-  const moveOutput = strides.every((stride) => stride === 1) && outputs < inputs;
-  const reach = kernel.map((k, i) => (k - 1) * dilations[i]);
-  const padded = moveOutput
-    ? ops.pad(dy, [
-        0,
-        0,
-        ...reach.map((r, i) => r - pads[i]),
-        0,
-        0,
-        ...reach.map((r, i) => r - pads[i + rank]),
-      ])
-    : ops.pad(x, [0, 0, ...pads.slice(0, rank), 0, 0, ...pads.slice(rank)]);
-  const [moving, still] = moveOutput ? [outputs, inputs] : [inputs, outputs];
-  const stillRows = moveOutput ? rows(x, inputs, xDims.slice(2)) : rows(dy, outputs, dyDims.slice(2));
-  const sizes = (moveOutput ? xDims : dyDims).slice(2);
-  const products = grid(kernel).map((place) => {
-    const starts = place.map((k, i) => (moveOutput ? reach[i] - k * dilations[i] : k * dilations[i]));
-    const ends = starts.map((start, i) => start + (sizes[i] - 1) * strides[i] + 1);
-    const seen = rows(ops.slice(padded, axes, starts, ends, strides), moving, sizes);
-    const product = ops.node('MatMul', [stillRows, ops.transpose(seen, [0, 1, 3, 2])]);
-    return ops.reshape(product, [batch, group, still / group, moving / group, 1]);
-  });
-  const summed = ops.sum(ops.concat(products, 4), [0], false);
-  const ordered = moveOutput ? ops.transpose(summed, [0, 2, 1, 3]) : summed;
-  return ops.reshape(ordered, weightDims);
 }

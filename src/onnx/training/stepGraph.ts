@@ -9,6 +9,7 @@ import { inferShapes } from '../shapes.js';
 import { floats, sizeOf, type Tensor } from '../tensor.js';
 import { useBatchStatistics } from './batchStatistics.js';
 import type { Loss } from './losses.js';
+import { lowerConvTranspose } from './lowerConvTranspose.js';
 import type { Optimizer } from './optimizers.js';
 import { cancelledBiases, trainableWeights } from './weights.js';
 
@@ -183,6 +184,7 @@ function addForward(request: StepRequest): {
     from: { [computed]: ops.scalar(1) },
     to: wanted,
   });
+  lowerConvTranspose(graph, shapes);
   const weights = [...names].reverse().map((name): Weight => {
     const value = initial.get(name) as Tensor;
     const gradient =

@@ -1,6 +1,8 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { slidingOf } from '#src/onnx/gradients/conv.js';
 import { addGradients } from '#src/onnx/gradients/differentiate.js';
+import { type WeightGradientForm, weightGradient } from '#src/onnx/gradients/weightGradient.js';
 import { type Attribute, Graph } from '#src/onnx/graph.js';
 import { writeModel } from '#src/onnx/modelFile.js';
 import { Ops } from '#src/onnx/ops.js';
@@ -8,7 +10,7 @@ import * as ort from '#src/onnx/ort.js';
 import { inferShapes } from '#src/onnx/shapes.js';
 import { floats, int64s } from '#src/onnx/tensor.js';
 import { useBatchStatistics } from '#src/onnx/training/batchStatistics.js';
-import { random } from '../models.js';
+import { maxDifference, random } from '../models.js';
 import { assertGradients } from './finiteDifferences.js';
 
 type Attributes = Readonly<Record<string, Attribute>>;
@@ -80,6 +82,34 @@ for (const [name, [x, w, attributes]] of Object.entries(transposed)) {
   test(`ConvTranspose: ${name}`, () =>
     assertGradients({ operands: [x, w, [channels]], ...node('ConvTranspose', attributes) }));
 }
+
+test('the gradient of a weight is the same in each form', async () => {
+  for (const [xDims, wDims, attributes] of [
+    [[2, 3, 4, 5, 3], [4, 3, 3, 3, 3], { pads: [1, 1, 1, 1, 1, 1] }],
+    [[2, 3, 4, 5, 3], [2, 3, 3, 2, 3], { pads: [2, 0, 1, 0, 1, 1], dilations: [1, 2, 1] }],
+    [[1, 2, 5, 6, 5], [3, 2, 3, 3, 2], { pads: [1, 1, 0, 1, 1, 1], strides: [2, 1, 2] }],
+    [[2, 4, 3, 3, 3], [2, 2, 3, 3, 3], { pads: [1, 1, 1, 1, 1, 1], group: 2 }],
+    [[2, 17, 4, 4, 3], [18, 17, 3, 2, 3], { pads: [1, 1, 0, 1, 0, 1] }],
+  ] as [number[], number[], Attributes][]) {
+    const graph = new Graph();
+    const x = graph.addInitializer('x', random(xDims, 1));
+    const conv = graph.addNode('Conv', [x, graph.addInitializer('w', random(wDims, 2))], attributes);
+    const dyDims = inferShapes(graph, {}).get(conv) as number[];
+    const dy = graph.addInitializer('dy', random(dyDims, 3));
+    const sliding = slidingOf(graph.nodes[0], 3);
+    const forms: WeightGradientForm[] = ['stacked'];
+    if (sliding.group === 1) forms.push('convolution');
+    if (sliding.group === 1 && !attributes['strides']) forms.push('slices');
+    const outputs = forms.map((form) =>
+      weightGradient(new Ops(graph), x, xDims, dy, dyDims, wDims, sliding, form),
+    );
+    for (const output of outputs) graph.addOutput(output, 'float32', wDims);
+    const session = await ort.InferenceSession.create(writeModel(graph), { logSeverityLevel: 3 });
+    const result = await session.run({});
+    const [whole, ...others] = outputs.map((output) => result[output].data as Float32Array);
+    for (const other of others) assert.ok(maxDifference(whole, other) < 2e-5);
+  }
+});
 
 test('Conv with automatic padding is refused', () => {
   const graph = new Graph();

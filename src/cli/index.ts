@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
 import { messageOf, VoxError } from '../errors.js';
+import { busyThreads } from '../runtime/askThread.js';
 import { version } from '../version.js';
 import { addCompareCommand } from './compare.js';
 import { addEvaluateCommand } from './evaluate.js';
@@ -44,4 +45,11 @@ try {
     process.stderr.write(`voxstream: ${messageOf(error)}${hint}${debug}\n`);
     process.exitCode = 1;
   }
+}
+
+if (busyThreads() > 0) {
+  process.stderr.write(
+    'voxstream: a thread is stuck inside its device or model, so the process ends itself by force; files are complete.\n',
+  );
+  process.kill(process.pid, 'SIGKILL');
 }

@@ -52,7 +52,12 @@ export async function run(pipeline: Pipeline, flags: RunFlags): Promise<number> 
       : lineProgress(process.stderr);
   const abort = new AbortController();
   const stop = () => {
-    if (abort.signal.aborted) process.exit(exitCodes.interrupted);
+    if (abort.signal.aborted) {
+      // By the signal itself, for which shells say 130 as well: process.exit would wait for threads that are at work.
+      process.removeAllListeners('SIGINT');
+      process.kill(process.pid, 'SIGINT');
+      return;
+    }
     abort.abort();
     process.stderr.write(
       '\nStopping: no new cases are begun, those that are open are given up. Once more stops at once.\n',

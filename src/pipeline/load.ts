@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { listNames, messageOf, OptionError, show, showBytes, unknownName } from '../errors.js';
 import { bytesType } from '../operators/types.js';
 import { type Configurable, checkOptions, type OptionFault } from '../options.js';
+import { defaultStepTimeout } from '../runtime/sessions.js';
 import {
   type Data,
   type Draft,
@@ -50,6 +51,11 @@ export const runtimeDefinition = {
       .union([auto, z.int().min(1)])
       .default('auto')
       .describe('Worker threads for voxels and files'),
+    stepTimeout: z
+      .number()
+      .positive()
+      .default(defaultStepTimeout)
+      .describe('Seconds without a sign of life after which a thread is ended and its case fails'),
     seed: z.int().min(0).default(0).describe('Seed of everything that is random'),
   },
 } satisfies Configurable & { options: Record<keyof RuntimeOptions, z.ZodType> };

@@ -72,6 +72,7 @@ export function runtimeFor(
   return createRuntime({
     device: runtime.device,
     ...(runtime.workers !== 'auto' && { workers: runtime.workers }),
+    stepTimeout: runtime.stepTimeout,
     ...settings,
   });
 }

@@ -20,6 +20,8 @@ export interface RuntimeOptions {
   /** Bytes. */
   readonly memory: 'auto' | number;
   readonly workers: 'auto' | number;
+  /** Seconds. */
+  readonly stepTimeout: number;
   readonly seed: number;
 }
 

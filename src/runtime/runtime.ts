@@ -8,7 +8,7 @@ import { chooseDevice, type DeviceChoice, parseDevice } from './devices.js';
 import { Lane } from './lane.js';
 import type { ModelForm } from './modelForm.js';
 import { findModel, type ModelFiles } from './models.js';
-import { type LoadedModel, loadModel } from './sessions.js';
+import { defaultStepTimeout, type LoadedModel, loadModel } from './sessions.js';
 import type { TaskName, Tasks } from './tasks.js';
 
 /** Where work runs: reading, writing and compressing; voxel kernels; models. */
@@ -57,6 +57,8 @@ export interface RuntimeSettings {
   readonly workers?: number;
   /** Folders to look for models in, before the package's own. Default: none. */
   readonly modelFolders?: readonly string[];
+  /** Seconds without a sign of life after which a thread is ended and what it did fails. Default: 1800. */
+  readonly stepTimeout?: number;
   /** Is told what a user should know and nothing stops for. */
   readonly onWarning?: (message: string) => void;
 }
@@ -75,6 +77,7 @@ export type TaskAnswer =
 /** A runtime of its own, with worker threads that start with the first task. End it with `close`. */
 export function createRuntime(settings: RuntimeSettings = {}): Runtime {
   const workers = settings.workers ?? processors;
+  const limit = settings.stepTimeout ?? defaultStepTimeout;
   const lanes = { io: new Lane(2), cpu: new Lane(workers), device: new Lane(1) };
   const models = new Map<string, { loading: Promise<ModelFiles & { model: LoadedModel }>; users: number }>();
   const loaded = new Map<string, string>();
@@ -87,7 +90,7 @@ export function createRuntime(settings: RuntimeSettings = {}): Runtime {
     chosen = await choice;
     const runnable = await runtime.run('runnableModel', files, form, parseDevice(chosen.device).provider);
     if (runnable.warning) settings.onWarning?.(runnable.warning);
-    const model = await loadModel(runnable, chosen.device);
+    const model = await loadModel(runnable, chosen.device, limit);
     loaded.set(files.card.name, files.sha256);
     if (model.partlyOnCpu) partlyOnCpu.add(files.card.name);
     return { ...files, model };
@@ -107,14 +110,22 @@ export function createRuntime(settings: RuntimeSettings = {}): Runtime {
     async run(name, ...args) {
       pool ??= new Piscina({
         filename: new URL('./worker.js', import.meta.url).href,
-        minThreads: 0,
+        // One is always started anew when one ends, or tasks that wait would wait for ever.
+        minThreads: 1,
         maxThreads: workers + lanes.io.width,
         idleTimeout: 60_000,
         atomics: 'disabled',
       });
-      const answer: TaskAnswer = await pool.run({ name, args } satisfies TaskMessage).catch((error) => {
-        throw new DataError(`The worker thread that did "${name}" ended: ${messageOf(error)}.`);
-      });
+      const late = new AbortController();
+      const timer = setTimeout(() => late.abort(), limit * 1000);
+      let answer: TaskAnswer;
+      try {
+        answer = await pool.run({ name, args } satisfies TaskMessage, { signal: late.signal });
+      } catch (error) {
+        throw late.signal.aborted ? tooLate(name, limit) : workerEnded(name, error);
+      } finally {
+        clearTimeout(timer);
+      }
       if (answer.ok) {
         countShared(volumeBytes([answer.value]));
         return answer.value as never;
@@ -148,6 +159,23 @@ export function createRuntime(settings: RuntimeSettings = {}): Runtime {
     },
   };
   return runtime;
+}
+
+function tooLate(task: string, limit: number): DataError {
+  return new DataError(
+    `The worker thread that did "${task}" was not done after ${limit} s (runtime.stepTimeout), and was ended. Run the case again with ` +
+      '--resume; if it does take that long, raise runtime.stepTimeout.',
+  );
+}
+
+function workerEnded(task: string, error: unknown): DataError {
+  if ((error as NodeJS.ErrnoException).code === 'ERR_WORKER_OUT_OF_MEMORY') {
+    return new DataError(
+      `The worker thread that did "${task}" ran out of memory. Run fewer cases at once (--in-flight 1), or let Node have more: ` +
+        'NODE_OPTIONS=--max-old-space-size=8192 (MiB).',
+    );
+  }
+  return new DataError(`The worker thread that did "${task}" ended: ${messageOf(error).replace(/\.$/, '')}.`);
 }
 
 let shared: Runtime | undefined;

@@ -2,7 +2,7 @@ import { listNames, ModelError, show } from '../errors.js';
 import { processors } from '../machine.js';
 import { allocate, type Vec3, type Volume, voxelCount } from '../volume/volume.js';
 import { type ModelAxes, planWindows, type WindowSettings, windowWeights } from '../volume/windows.js';
-import { AskThread } from './askThread.js';
+import { AskThread, NotBegun } from './askThread.js';
 import { parseDevice, providerConfig } from './devices.js';
 import type { RunnableModel } from './modelForm.js';
 import {
@@ -62,13 +62,18 @@ export interface LoadedModel {
 }
 
 /** Loads a model into one thread per session of a device (see `parseDevice`). Throws ModelError when it cannot be loaded. */
-export async function loadModel(model: RunnableModel, device: string): Promise<LoadedModel> {
+export async function loadModel(
+  model: RunnableModel,
+  device: string,
+  limit = defaultStepTimeout,
+): Promise<LoadedModel> {
   const { file, axes, difference } = model;
+  const setups = sessionSetups(file, device);
   const threads: SessionThread[] = [];
   let ready: Extract<SessionReply, { kind: 'ready' }>;
   try {
-    for (const setup of sessionSetups(file, device)) threads.push(startThread(setup));
-    const replies = await Promise.all(threads.map((thread) => thread.ready));
+    for (const setup of setups) threads.push(startThread(setup));
+    const replies = await Promise.all(threads.map((thread) => answered(thread, thread.ready, file, limit)));
     const [first] = replies;
     if (first.kind !== 'ready') throw new ModelError(`The session answered "${first.kind}" when it started.`);
     ready = first;
@@ -83,10 +88,23 @@ export async function loadModel(model: RunnableModel, device: string): Promise<L
   /** The channels of the file's output; one that stands for two counts as one. */
   const fileChannels = (roiSize: Vec3, channels: number) => {
     const key = `${roiSize} ${channels}`;
-    const probing = known.get(key) ?? probe(file, threads[0], roiSize, channels, axes);
+    const probing =
+      known.get(key) ?? answered(threads[0], probe(file, threads[0], roiSize, channels, axes), file, limit);
     known.set(key, probing);
+    probing.catch(() => known.delete(key));
     return probing;
   };
+  /** Volumes that are at work. */
+  const jobs = new Set<InferenceJob>();
+  /** Starts anew what ended: a thread that died, or was ended, must not fail the cases that come after. */
+  const revive = () =>
+    Promise.all(
+      threads.map(async (thread, i) => {
+        if (!thread.ended) return;
+        threads[i] = startThread(setups[i]);
+        await answered(threads[i], threads[i].ready, file, limit);
+      }),
+    );
   return {
     shape,
     sessions: threads.length,
@@ -96,6 +114,7 @@ export async function loadModel(model: RunnableModel, device: string): Promise<L
       return difference ? 2 : found;
     },
     async infer(volume, settings, batch, onDrained) {
+      await revive();
       const { size } = volume;
       const plan = planWindows(size, settings);
       const weights = windowWeights(plan.roiSize, settings);
@@ -118,21 +137,89 @@ export async function loadModel(model: RunnableModel, device: string): Promise<L
         weightSums: weights && allocate('float32', count),
         control: allocate('int32', Control.length),
       };
+      const open = new Set(threads);
+      jobs.add(job);
+      const unwatch = watchJob(job, limit, () => {
+        for (const thread of open) thread.abandon(noSign(file, limit, job));
+      });
       const outcomes = await Promise.allSettled(
         threads.map((thread) =>
-          thread.ask({ kind: 'infer', job }).then(onDrained, (error) => {
-            stopJob(job.control);
-            throw error;
-          }),
+          thread
+            .ask({ kind: 'infer', job })
+            .then(onDrained, (error) => {
+              // A thread that ended before it began this volume leaves its windows to the others.
+              if (!(error instanceof NotBegun)) stopJob(job.control);
+              throw error;
+            })
+            .finally(() => open.delete(thread)),
         ),
       );
-      for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+      unwatch();
+      jobs.delete(job);
+      const done = outcomes.some(({ status }) => status === 'fulfilled');
+      for (const outcome of outcomes) {
+        if (outcome.status === 'rejected' && !(done && outcome.reason instanceof NotBegun))
+          throw outcome.reason;
+      }
       return { ...volume, data, channels: outputs, kind: 'logits' };
     },
     async close() {
+      for (const { control } of jobs) stopJob(control);
       await Promise.all(threads.map((thread) => thread.close()));
     },
   };
+}
+
+/** Seconds without a sign of life after which a thread counts as stuck, where nothing else is said. */
+export const defaultStepTimeout = 1800;
+
+/**
+ * Calls `stuck` when no window of a job was begun or finished for `limit` seconds and, told to give up, the threads do not
+ * answer either. Returns what ends the watch.
+ */
+function watchJob({ control }: InferenceJob, limit: number, stuck: () => void): () => void {
+  const pause = Math.min(1000, (limit * 1000) / 4);
+  let seen = '';
+  let since = performance.now();
+  const timer = setInterval(() => {
+    const now = `${Atomics.load(control, Control.next)} ${Atomics.load(control, Control.turn)}`;
+    if (now !== seen) since = performance.now();
+    seen = now;
+    if (performance.now() - since < limit * 1000) return;
+    // Those who only wait for the stuck one's window are set free first, and spared.
+    if (Atomics.load(control, Control.stopped)) stuck();
+    else stopJob(control);
+  }, pause);
+  return () => clearInterval(timer);
+}
+
+function noSign(file: string, limit: number, { control, plan }: InferenceJob): ModelError {
+  return new ModelError(
+    `The model ${file} gave no sign of life for ${limit} s (runtime.stepTimeout) at about window ` +
+      `${Atomics.load(control, Control.turn) + 1} of ${plan.count}, and its thread was ended. Run the case again with --resume; if its windows ` +
+      'do take that long, raise runtime.stepTimeout.',
+  );
+}
+
+/** A thread's answer, or an error once `limit` seconds passed without: then the thread is ended. */
+async function answered<T>(
+  thread: SessionThread,
+  answer: Promise<T>,
+  file: string,
+  limit: number,
+): Promise<T> {
+  const timer = setTimeout(() => {
+    thread.abandon(
+      new ModelError(
+        `The model ${file} gave no answer within ${limit} s (runtime.stepTimeout), and its thread was ended.`,
+      ),
+    );
+  }, limit * 1000);
+  try {
+    return await answer;
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** Throws ModelError unless the model has one input and a float32 output of five dimensions, as far as its file says. */

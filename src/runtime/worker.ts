@@ -11,6 +11,13 @@ export default async function runTask({ name, args }: TaskMessage): Promise<Task
     const task = (tasks as Record<string, (...args: never[]) => unknown>)[name];
     return { ok: true, value: await task(...(args as never[])) };
   } catch (error) {
+    if (
+      error instanceof RangeError &&
+      /allocation failed|invalid (array buffer|typed array) length/i.test(error.message)
+    ) {
+      const message = `There is not enough memory for "${name}" (${error.message}). Run fewer cases at once (--in-flight 1), or crop the image.`;
+      return { ok: false, expected: true, message };
+    }
     const expected = error instanceof VoxError;
     if (!expected && process.env.VOXSTREAM_DEBUG) console.error(error);
     return { ok: false, expected, message: messageOf(error) };

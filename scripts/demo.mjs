@@ -15,4 +15,5 @@ what a trained network reaches.
 
   demo/dataset                the phantoms and their labels
   demo/results/*_seg.nii.gz   the segmentations, for any NIfTI viewer
-  demo/results/metrics.csv    Dice per case; summary.json has the mean, run.json how the run was made`);
+  demo/results/metrics.csv    Dice per case; summary.json has the mean, run.json how the run was made
+  demo/results/report         index.html is the report; node dist/cli/index.js report demo/results --open shows it in 3D as well`);

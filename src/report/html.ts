@@ -92,7 +92,8 @@ function metaLine({ started, device, models, interrupted, seconds, cases }: RunR
   const parts = [
     ...(started ? [`${started.slice(0, 10)} ${started.slice(11, 16)} UTC`] : []),
     ...(models ?? []).map(({ name }) => `model ${name}`),
-    ...(device ? [`device ${device}`] : []),
+    // A run without a model has not looked for a device.
+    ...(device && device !== 'auto' ? [`device ${device}`] : []),
     ...(interrupted ? ['interrupted'] : []),
     ...(seconds === undefined
       ? [`not ended${cases ? `: it was to do ${cases} cases` : ''}, killed or still going on`]
@@ -122,7 +123,7 @@ function summarySection(data: ReportData, summary: Summary, page: PageData): Htm
       ? [
           {
             value: showNumber(summary.metrics[main.name].mean, main.decimals),
-            title: `mean ${main.title}${main.label ? `, ${main.label}` : ''}`,
+            title: `mean ${main.title}${main.label === 'mean' ? ', over labels' : main.label ? `, ${main.label}` : ''}`,
           },
         ]
       : []),
@@ -348,7 +349,7 @@ function provenanceSection({ pipeline, models, lanes, seconds, started, ...rest 
     ...(models ?? []).map(
       ({ name, sha256 }) => ['model', `${name}${sha256 ? `, SHA-256 ${sha256}` : ''}`] as const,
     ),
-    ['device', device],
+    ['device', device === 'auto' ? undefined : device],
     ['started', started],
     ['wall time', seconds === undefined ? undefined : showSeconds(seconds)],
     ['lanes busy', shares.length > 0 ? shares.join(', ') : undefined],

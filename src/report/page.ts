@@ -187,7 +187,7 @@ function headRow(): HTMLElement {
 function bodyRow(item: PageCase): HTMLElement {
   const name = make('span', { class: 'case-name' });
   const axial = item.pictures?.planes.find((plane) => plane.name === 'axial');
-  if (item.pictures && axial) name.append(stack(item.pictures, axial));
+  if (item.pictures && axial) name.append(stack(item.pictures, axial, 'lazy'));
   name.append(make('button', { type: 'button', class: 'link' }, item.id));
   const row = make(
     'tr',
@@ -202,13 +202,17 @@ function bodyRow(item: PageCase): HTMLElement {
   return row;
 }
 
-/** A slice with the contours over it. */
-function stack(pictures: PagePictures, plane: PagePictures['planes'][number]): HTMLElement {
+/** A slice with the contours over it; lazy ones are fetched once they come into view. */
+function stack(
+  pictures: PagePictures,
+  plane: PagePictures['planes'][number],
+  loading: 'lazy' | 'eager' = 'eager',
+): HTMLElement {
   const image = (file: string, mask?: string) =>
     make('img', {
       src: `${pictures.folder}/${plane.name}${file}`,
       alt: '',
-      loading: 'lazy',
+      loading,
       draggable: 'false',
       'data-mask': mask ?? false,
     });

@@ -123,7 +123,7 @@ async function start(): Promise<void> {
   const first = image ? 1 : 0;
   // In mm, but about as wide as a pixel, whatever the size of the image.
   const { dims, pixDims } = nv.volumes[0].hdr!;
-  nv.setCrosshairWidth(Math.max(...[1, 2, 3].map((axis) => dims[axis] * pixDims[axis])) / 320);
+  nv.setCrosshairWidth(Math.max(...[1, 2, 3].map((axis) => dims[axis] * pixDims[axis])) / 420);
   if (image && state.window === undefined) state.window = [nv.volumes[0].cal_min!, nv.volumes[0].cal_max!];
 
   const masks = data.masks.map((_, i) => nv.volumes[first + i]);
@@ -144,9 +144,12 @@ async function start(): Promise<void> {
     nv.updateGLVolume();
   };
   nv.onLocationChange = (place) => tell(describe(place as Place));
-  addControls(image, apply);
+  const goToLabel = () => {
+    if (masks.length > 0) goToMask(nv, masks.at(-1)!, whole.at(-1)!);
+  };
+  addControls(image, apply, goToLabel);
   apply();
-  goToMask(nv, first);
+  goToLabel();
   // The first place is told by moving the crosshair; without a mask it has not moved.
   if (problem) tell(problem, true);
   else if (status.textContent === 'Loading…') tell('');
@@ -195,15 +198,13 @@ function borderOf<Voxels extends { length: number; [index: number]: number; slic
   return out;
 }
 
-/** Puts the crosshair into the middle of the reference, or of the only mask. */
-function goToMask(nv: Niivue, first: number): void {
-  const mask = nv.volumes.at(-1)!;
-  if (nv.volumes.length === first || !mask.img || !mask.hdr) return;
-  const [, nx, ny, nz] = mask.hdr.dims;
+/** Puts the crosshair into the middle of the reference, or of the only mask: of the label that is shown, or of all. */
+function goToMask(nv: Niivue, mask: Niivue['volumes'][number], labels: ArrayLike<number>): void {
+  const [, nx, ny, nz] = mask.hdr!.dims;
   const sums = [0, 0, 0];
   let count = 0;
   for (let i = 0; i < nx * ny * nz; i++) {
-    if (mask.img[i] === 0) continue;
+    if (labels[i] === 0 || (state.label !== undefined && labels[i] !== state.label)) continue;
     count++;
     sums[0] += i % nx;
     sums[1] += Math.floor(i / nx) % ny;
@@ -216,7 +217,7 @@ function goToMask(nv: Niivue, first: number): void {
   nv.drawScene();
 }
 
-function addControls(image: boolean, apply: () => void): void {
+function addControls(image: boolean, apply: () => void, goToLabel: () => void): void {
   const group = (title: string, ...children: readonly Child[]) =>
     make('fieldset', {}, make('legend', {}, title), ...children);
   const controls = byId('controls');
@@ -271,6 +272,7 @@ function addControls(image: boolean, apply: () => void): void {
     list.addEventListener('change', () => {
       state.label = list.value === '' ? undefined : Number(list.value);
       apply();
+      goToLabel();
     });
     controls.append(group('Label', list));
   }

@@ -1,0 +1,46 @@
+// Takes the pictures of docs/images with headless Chromium, from a run with a report whose pictures may be shown to all:
+//
+//   npm run demo
+//   node scripts/screenshots.mjs demo/results synth_004
+//
+// The second argument is the case to show; without it, that of the lowest Dice.
+import { mkdirSync } from 'node:fs';
+import { chromium } from 'playwright-core';
+import { remakeReport } from '../dist/pipeline/remakeReport.js';
+import { serveReport } from '../dist/report/serve.js';
+import { createRuntime } from '../dist/runtime/runtime.js';
+
+const [output, chosen] = process.argv.slice(2);
+if (!output) throw new Error('Give the folder of a run: node scripts/screenshots.mjs demo/results');
+const runtime = createRuntime({ device: 'cpu' });
+const { folder, data } = await remakeReport(output, runtime).finally(() => runtime.close());
+const worst = (one, other) => Object.values(one.metrics)[0] - Object.values(other.metrics)[0];
+const id = encodeURIComponent(chosen ?? [...data.cases].sort(worst)[0].id);
+const served = await serveReport(folder, data);
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  args: [
+    '--headless',
+    '--no-sandbox',
+    '--disable-gpu',
+    '--use-angle=swiftshader',
+    '--enable-unsafe-swiftshader',
+  ],
+});
+mkdirSync('docs/images', { recursive: true });
+const shoot = async (name, address, wait, options) => {
+  const page = await browser.newPage({ viewport: { width: 1280, height: 800 }, ...options });
+  await page.goto(`${served.url}${address}`);
+  await wait(page);
+  // The case's name should not look as if a key had just been pressed.
+  await page.evaluate(() => document.activeElement?.blur());
+  await page.screenshot({ path: `docs/images/${name}.png` });
+  await page.close();
+};
+const pictures = (page) =>
+  page.waitForFunction(() => [...document.querySelectorAll('dialog img')].every((image) => image.complete));
+const view = (page) => page.waitForFunction(() => document.documentElement.dataset.ready);
+await shoot('report', `#case=${id}`, pictures, {});
+await shoot('report-3d', `3d/?case=${id}`, view, { colorScheme: 'dark' });
+await browser.close();
+await served.close();

@@ -4,6 +4,7 @@ import { messageOf, VoxError } from '../errors.js';
 import { busyThreads } from '../runtime/askThread.js';
 import { version } from '../version.js';
 import { addCompareCommand } from './compare.js';
+import { addDoctorCommand } from './doctor.js';
 import { addEvaluateCommand } from './evaluate.js';
 import { addModelsCommand } from './models.js';
 import { addOperatorsCommand } from './operators.js';
@@ -26,6 +27,7 @@ addCompareCommand(program);
 addReportCommand(program);
 addModelsCommand(program);
 addOperatorsCommand(program);
+addDoctorCommand(program);
 addSynthCommand(program);
 
 // `voxstream … | head` ends the reader early; that is no error.

@@ -22,7 +22,7 @@ export type Estimator = (subject: Case) => Promise<Estimate | undefined>;
 const buffers = 32 << 20;
 
 /** The memory for cases that are open, in bytes: what the pipeline says, or half of what this process may use. */
-export function memoryBudget({ runtime }: Pipeline): number {
+export function memoryBudget({ runtime }: { readonly runtime: Pick<Pipeline['runtime'], 'memory'> }): number {
   return runtime.memory === 'auto' ? Math.floor(memoryLimit() / 2) : runtime.memory;
 }
 

@@ -222,9 +222,9 @@ export function adviceFor(
   }
   if (provider === 'cuda' || provider === 'tensorrt') {
     if (!gpus.some(({ vendor }) => vendor === 'nvidia')) {
-      advice.push(
+      return [
         'No NVIDIA GPU shows (no /dev/nvidia0): it needs its driver, and a container must be given it (docker run --gpus all).',
-      );
+      ];
     }
     const library = missingLibrary(why);
     if (library?.startsWith('libonnxruntime_providers_')) {

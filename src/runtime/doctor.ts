@@ -1,0 +1,130 @@
+import { constants } from 'node:fs';
+import { access, mkdir, statfs } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { arch, availableParallelism, cpus, freemem, release, totalmem } from 'node:os';
+import { dirname, join } from 'node:path';
+import { messageOf } from '../errors.js';
+import { groupLimits, memoryLimit, processors, read } from '../machine.js';
+import { channelBlock } from '../onnx/blockSize.js';
+import { cacheFolder } from './cacheFolder.js';
+import {
+  chooseDevice,
+  type DeviceChoice,
+  findGpus,
+  type Gpu,
+  type ProviderTest,
+  testProvider,
+} from './devices.js';
+import { sessionSetups } from './sessions.js';
+
+/** What a machine offers. */
+export interface Examination {
+  readonly node: { readonly version: string; readonly enough: boolean };
+  readonly system: string;
+  readonly processors: {
+    readonly model: string;
+    /** Those of the machine, those this process is bound to, and those it uses after its control group's limit. */
+    readonly machine: number;
+    readonly bound: number;
+    readonly used: number;
+    /** Processors' worth of time that the control group allows; left out where it sets no limit. */
+    readonly groupLimit?: number;
+    /** How many channels ONNX Runtime's convolutions hold together; 1 where it has no such kernels for this processor. */
+    readonly channelBlock?: number;
+  };
+  /** In bytes. */
+  readonly memory: {
+    readonly machine: number;
+    /** What is not in use now, as the system counts it. */
+    readonly free: number;
+    readonly groupLimit?: number;
+    /** What this process may use. */
+    readonly usable: number;
+  };
+  readonly cache: { readonly folder: string; readonly free?: number; readonly fault?: string };
+  readonly gpus: readonly Gpu[];
+  readonly onnxRuntime: { readonly version: string; readonly providers: readonly ProviderTest[] };
+  /** What `--device auto` picks, and why. */
+  readonly auto: DeviceChoice;
+  /** On that device. */
+  readonly threads: { readonly sessions: number; readonly perSession: number; readonly workers: number };
+}
+
+/** The oldest Node.js that voxstream runs on. */
+const oldestNode = 20;
+
+/**
+ * Finds out what this machine offers. Every provider that ONNX Runtime's binary knows is tested by running a model on it, each in a
+ * process of its own; see `testProvider`.
+ */
+export async function examine(): Promise<Examination> {
+  const gpus = findGpus();
+  const onCpu = await testProvider('cpu', 0, gpus);
+  const others = onCpu.ok ? onCpu.known.filter((name) => name !== 'cpu') : [];
+  const providers = [onCpu, ...(await Promise.all(others.map((name) => testProvider(name, 0, gpus))))];
+  const tested = new Map(providers.map((result) => [result.provider, result]));
+  // What a run would find out anew is known here.
+  const auto = await chooseDevice(
+    'auto',
+    gpus,
+    async (name, number) => tested.get(name) ?? testProvider(name, number, gpus),
+  );
+  const limits = groupLimits();
+  const setups = sessionSetups('', auto.device);
+  return {
+    node: {
+      version: process.versions.node,
+      enough: Number.parseInt(process.versions.node, 10) >= oldestNode,
+    },
+    system: `${process.platform} ${arch()}, ${systemName()}`,
+    processors: {
+      model: cpus()[0]?.model.trim() || 'of unknown make',
+      machine: cpus().length,
+      bound: availableParallelism(),
+      used: processors,
+      ...(Number.isFinite(limits.processors) && { groupLimit: limits.processors }),
+      // Asking for it loads ONNX Runtime into this process, which must be known to work.
+      ...(onCpu.ok && { channelBlock: await channelBlock() }),
+    },
+    memory: {
+      machine: totalmem(),
+      free: freeMemory(),
+      ...(Number.isFinite(limits.memory) && limits.memory < totalmem() && { groupLimit: limits.memory }),
+      usable: memoryLimit(),
+    },
+    cache: await lookAtCache(),
+    gpus,
+    onnxRuntime: { version: onnxRuntimeVersion(), providers },
+    auto,
+    threads: { sessions: setups.length, perSession: setups[0].threads, workers: processors },
+  };
+}
+
+/** The name of the system: `Debian GNU/Linux 12 (bookworm)`, else its kernel's release. */
+function systemName(): string {
+  return /^PRETTY_NAME="?([^"\n]+)/m.exec(read('/etc/os-release'))?.[1] ?? release();
+}
+
+/** Memory that programs can have, files in the system's cache counted as free; what Node calls free leaves them out. */
+function freeMemory(): number {
+  const available = /^MemAvailable:\s+(\d+) kB$/m.exec(read('/proc/meminfo'))?.[1];
+  return available ? Number(available) * 1024 : freemem();
+}
+
+async function lookAtCache(): Promise<Examination['cache']> {
+  const folder = cacheFolder();
+  try {
+    await mkdir(folder, { recursive: true });
+    await access(folder, constants.W_OK);
+    const { bavail, bsize } = await statfs(folder);
+    return { folder, free: bavail * bsize };
+  } catch (error) {
+    return { folder, fault: messageOf(error) };
+  }
+}
+
+function onnxRuntimeVersion(): string {
+  const main = createRequire(import.meta.url).resolve('onnxruntime-node');
+  const { version } = createRequire(import.meta.url)(join(dirname(main), '../package.json'));
+  return version;
+}

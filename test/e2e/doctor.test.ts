@@ -1,0 +1,123 @@
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { processors } from '#src/machine.js';
+import { Graph } from '#src/onnx/graph.js';
+import { writeModel } from '#src/onnx/modelFile.js';
+import { floats } from '#src/onnx/tensor.js';
+import { temporaryFolder, voxstream } from './harness.js';
+
+const driver = '/usr/lib/chromium/vk_swiftshader_icd.json';
+/** A test on the software Vulkan driver of Debian's chromium; skipped where it is not installed. */
+const swiftShaderTest =
+  existsSync(driver) && existsSync('/usr/lib/x86_64-linux-gnu/libvulkan.so.1') ? test : test.skip;
+
+test('doctor tests every provider on this machine, and says what a run takes and what is missing', async () => {
+  const { code, stdout, stderr } = await voxstream(['doctor']);
+  assert.is(code, 0, stderr);
+  assert.match(stdout, /^voxstream \d+\.\d+\.\d+ on this machine\n {2}Node\.js +\d+\.\d+\.\d+\n/);
+  assert.match(stdout, /^ {2}processors +\d+ (of \d+ )?x /m);
+  assert.match(stdout, /^ {2}memory +[\d.]+ [GT]iB, [\d.]+ [MGT]iB of it free/m);
+  assert.match(
+    stdout,
+    /^ONNX Runtime \d+\.\d+\.\d+, each provider tested by running a model on it\n {2}cpu +works \(loaded in /m,
+  );
+  assert.match(stdout, /^ {2}device +(cpu|webgpu|cuda|dml)/m);
+  assert.match(stdout, new RegExp(`${processors} workers? for voxels and files`));
+});
+
+test('doctor tells programs the same', async () => {
+  const { code, stdout } = await voxstream(['doctor', '--json'], { VK_DRIVER_FILES: '/none/icd.json' });
+  assert.is(code, 0);
+  const found = JSON.parse(stdout);
+  assert.ok(found.node.enough);
+  assert.ok(found.memory.usable <= found.memory.machine && found.memory.free > 0);
+  assert.ok([1, 4, 8, 16].includes(found.processors.channelBlock), `${found.processors.channelBlock}`);
+  const providers = new Map<string, { ok: boolean }>(
+    found.onnxRuntime.providers.map((one: { provider: string }) => [one.provider, one]),
+  );
+  assert.is(providers.get('cpu')?.ok, true);
+  for (const [name, result] of providers) assert.is(typeof result.ok, 'boolean', name);
+});
+
+swiftShaderTest('doctor tells a software driver from a GPU, and auto does not pick it', async () => {
+  const { stdout } = await voxstream(['doctor'], { VK_DRIVER_FILES: driver });
+  assert.match(stdout, /^ {2}webgpu +works in software, slower than cpu \(loaded in /m);
+  assert.match(stdout, /^ {2}device +cpu: no GPU found$/m);
+});
+
+/** A dataset of one small phantom, and a pipeline that runs a model on it and stores what comes out. */
+async function writePipeline(model: string): Promise<{ pipeline: string; output: string }> {
+  const folder = temporaryFolder();
+  const data = join(folder, 'data');
+  const made = await voxstream(['synth', data, '--cases', '1', '--test', '0', '--size', '24,24,24']);
+  assert.is(made.code, 0, made.stderr);
+  const pipeline = join(folder, 'pipeline.yaml');
+  const output = join(folder, 'out');
+  writeFileSync(
+    pipeline,
+    `output: ${output}
+source: { decathlon: { root: ${data}, split: train } }
+steps:
+  - load
+  - scaleIntensityRange: { aMin: -57, aMax: 164, bMin: 0, bMax: 1, clip: true }
+  - inference: { model: ${model}, roiSize: [16, 16, 16] }
+sinks:
+  - nifti: { keys: pred }
+`,
+  );
+  return { pipeline, output };
+}
+
+test('a run says at start which device auto picked, and why', async () => {
+  const { pipeline } = await writePipeline('spleen_band');
+  const { code, stderr } = await voxstream(['run', pipeline]);
+  assert.is(code, 0, stderr);
+  assert.match(
+    stderr,
+    /device (cpu \(no GPU found\)|\w+ \(.+, which passed its test\)|cpu \(.+ cannot be used: )/,
+  );
+});
+
+test('a device that fails its test stops a run before it starts, with what to do', async () => {
+  const { pipeline, output } = await writePipeline('spleen_band');
+  const { code, stderr } = await voxstream(['run', pipeline, '--device', 'webgpu'], {
+    VK_DRIVER_FILES: '/none/icd.json',
+    VK_ICD_FILENAMES: '/none/icd.json',
+  });
+  assert.is(code, 1);
+  assert.match(
+    stderr,
+    /The device webgpu failed its test: .*\n(.*\n)*Run with --device cpu, or see "voxstream doctor"/,
+  );
+  assert.not.ok(existsSync(join(output, 'metrics.csv')));
+});
+
+swiftShaderTest(
+  'a model that a provider cannot run stops a run at its start, and nothing falls back in silence',
+  async () => {
+    // A transposed convolution with groups is left alone by the passes, and WebGPU has none in 3D.
+    const graph = new Graph();
+    graph.addInput('image', 'float32', ['n', 1, 'x', 'y', 'z']);
+    const wide = graph.addConstant('wide', floats([2, 1, 1, 1, 1], [1, 2]));
+    const weight = graph.addConstant('weight', floats([2, 1, 3, 3, 3], new Float32Array(54).fill(0.1)));
+    const features = graph.addNode('Conv', ['image', wide]);
+    const up = graph.addNode('ConvTranspose', [features, weight], { pads: [1, 1, 1, 1, 1, 1], group: 2 });
+    graph.addOutput(up, 'float32', ['n', 2, 'x', 'y', 'z']);
+    const model = join(temporaryFolder(), 'grouped.onnx');
+    writeFileSync(model, writeModel(graph));
+    const { pipeline } = await writePipeline(model);
+    const { code, stderr } = await voxstream(['run', pipeline, '--device', 'webgpu'], {
+      VK_DRIVER_FILES: driver,
+    });
+    assert.is(code, 1, stderr);
+    assert.match(
+      stderr,
+      /grouped\.onnx|\.onnx failed on webgpu: .*Nothing was run on another device in its place/,
+    );
+    assert.match(stderr, /Nothing was run on another device in its place: give --device cpu/);
+  },
+);
+
+test.run();

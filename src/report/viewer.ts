@@ -58,17 +58,24 @@ const state = {
   window: data.window ?? undefined,
 };
 
-/** A mask's colours by label: one colour in a comparison; where there is but one mask, one for each label. */
-function coloursOf(colour: string): { R: number[]; G: number[]; B: number[]; A: number[]; I: number[] } {
-  // Okabe and Ito 2008, without black.
-  const palette = ['#e69f00', '#56b4e9', '#009e73', '#f0e442', '#0072b2', '#d55e00', '#cc79a7'];
+/** Okabe and Ito 2008, without black. */
+const palette = ['#e69f00', '#56b4e9', '#009e73', '#f0e442', '#0072b2', '#d55e00', '#cc79a7'];
+
+/** A label's colour: that of its mask in a comparison, and one of its own where there is but one mask. */
+const colourOf = (value: number, mask: string) =>
+  data.masks.length > 1
+    ? mask
+    : palette[data.labels.filter((one) => one.value > 0 && one.value < value).length % palette.length];
+
+/** A mask's colours as NiiVue takes them. */
+function colourTable(mask: string): { R: number[]; G: number[]; B: number[]; A: number[]; I: number[] } {
   const rows = [[0, 0, 0, 0, 0]];
-  data.labels.forEach(({ value }, i) => {
-    const hex = data.masks.length > 1 ? colour : palette[i % palette.length];
+  for (const { value } of data.labels) {
+    const hex = colourOf(value, mask);
     const rgb = [1, 3, 5].map((at) => Number.parseInt(hex.slice(at, at + 2), 16));
     const shown = state.label === undefined || state.label === value;
     if (value > 0) rows.push([...rgb, shown ? 255 : 0, value]);
-  });
+  }
   const column = (at: number) => rows.map((row) => row[at]);
   return { R: column(0), G: column(1), B: column(2), A: column(3), I: column(4) };
 }
@@ -86,6 +93,7 @@ async function start(): Promise<void> {
     isRadiologicalConvention: true,
     sagittalNoseLeft: true,
     showAllOrientationMarkers: true,
+    sliceType: 3,
     multiplanarForceRender: true,
     multiplanarLayout: 2,
     multiplanarPadPixels: 4,
@@ -123,7 +131,7 @@ async function start(): Promise<void> {
   const first = image ? 1 : 0;
   // In mm, but about as wide as a pixel, whatever the size of the image.
   const { dims, pixDims } = nv.volumes[0].hdr!;
-  nv.setCrosshairWidth(Math.max(...[1, 2, 3].map((axis) => dims[axis] * pixDims[axis])) / 420);
+  nv.opts.crosshairWidth = Math.max(...[1, 2, 3].map((axis) => dims[axis] * pixDims[axis])) / 420;
   if (image && state.window === undefined) state.window = [nv.volumes[0].cal_min!, nv.volumes[0].cal_max!];
 
   const masks = data.masks.map((_, i) => nv.volumes[first + i]);
@@ -134,10 +142,11 @@ async function start(): Promise<void> {
     return borders.get(i)!;
   };
   const apply = () => {
-    nv.setSliceType(views[state.view] as never);
+    // The scene is drawn once, by updateGLVolume: without a GPU each time takes seconds.
+    nv.opts.sliceType = views[state.view] as never;
     if (image && state.window) [nv.volumes[0].cal_min, nv.volumes[0].cal_max] = state.window;
     data.masks.forEach(({ name, colour }, i) => {
-      masks[i].setColormapLabel(coloursOf(colour));
+      masks[i].setColormapLabel(colourTable(colour));
       masks[i].opacity = state.visible.get(name) ? state.opacity.get(name)! : 0;
       masks[i].img = state.outlines ? bordersOf(i) : whole[i];
     });
@@ -148,8 +157,8 @@ async function start(): Promise<void> {
     if (masks.length > 0) goToMask(nv, masks.at(-1)!, whole.at(-1)!);
   };
   addControls(image, apply, goToLabel);
-  apply();
   goToLabel();
+  apply();
   // The first place is told by moving the crosshair; without a mask it has not moved.
   if (problem) tell(problem, true);
   else if (status.textContent === 'Loading…') tell('');
@@ -214,7 +223,6 @@ function goToMask(nv: Niivue, mask: Niivue['volumes'][number], labels: ArrayLike
   const middle = sums.map((sum) => Math.round(sum / count));
   nv.scene.crosshairPos = nv.mm2frac(mask.vox2mm(middle, mask.matRAS!) as never);
   nv.createOnLocationChange();
-  nv.drawScene();
 }
 
 function addControls(image: boolean, apply: () => void, goToLabel: () => void): void {
@@ -254,7 +262,8 @@ function addControls(image: boolean, apply: () => void, goToLabel: () => void): 
     });
     const mark = make('i');
     mark.style.background = colour;
-    return make('div', { class: 'row' }, make('label', {}, box, mark, name), slider);
+    const marks = data.masks.length > 1 || data.labels.length < 2 ? [mark] : [];
+    return make('div', { class: 'row' }, make('label', {}, box, ...marks, name), slider);
   });
   const outlines = make('input', { type: 'checkbox', id: 'outlines' });
   outlines.addEventListener('change', () => {
@@ -271,10 +280,16 @@ function addControls(image: boolean, apply: () => void, goToLabel: () => void): 
     for (const { value, name } of labels) list.append(make('option', { value: String(value) }, name));
     list.addEventListener('change', () => {
       state.label = list.value === '' ? undefined : Number(list.value);
-      apply();
       goToLabel();
+      apply();
     });
-    controls.append(group('Label', list));
+    const swatches = labels.map(({ value, name }) => {
+      const swatch = make('i');
+      swatch.style.background = colourOf(value, '');
+      return make('span', {}, swatch, name);
+    });
+    const legend = data.masks.length === 1 ? [make('div', { class: 'swatches' }, ...swatches)] : [];
+    controls.append(group('Label', list, ...legend));
   }
 
   if (image && state.window) {

@@ -82,7 +82,9 @@ legend { font-size: 13px; font-weight: 600; color: var(--quiet); padding: 0; mar
 .row { display: flex; align-items: center; gap: 8px; margin: 6px 0; }
 .row > label { display: flex; align-items: center; gap: 7px; flex: 1; }
 .row > input[type="range"] { width: 104px; accent-color: var(--accent); }
-.row i { flex: none; width: 14px; height: 14px; border-radius: 3px; }
+.swatches { display: flex; flex-wrap: wrap; gap: 4px 14px; margin-top: 8px; font-size: 14px; }
+.swatches span { display: flex; align-items: center; gap: 6px; }
+.row i, .swatches i { flex: none; width: 14px; height: 14px; border-radius: 3px; }
 .choices { display: flex; flex-wrap: wrap; gap: 6px; }
 .choices button { padding: 4px 10px; font-size: 14px; }
 .row input[type="number"] { width: 84px; padding: 3px 6px; }

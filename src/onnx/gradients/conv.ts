@@ -127,15 +127,30 @@ export function convTransposed(
     inputs.push(ops.reshape(ops.expand(one, [group, phases, inner]), [group * phases * inner]));
   }
   const computed = ops.node('Conv', inputs, { pads: [...first.map((t) => -t), ...last], group });
-  // From [N, group, ...phases, I / group, ...sizes] to [N, group, I / group, size, phase, size, phase, …].
-  const sizes = yDims.slice(2);
-  const apart = ops.reshape(computed, [yDims[0] * group, ...strides, inner, ...sizes]);
-  const interleaved = ops.transpose(apart, [
-    0,
-    rank + 1,
-    ...range(rank).flatMap((i) => [rank + 2 + i, 1 + i]),
-  ]);
-  return ops.reshape(interleaved, dims);
+  return interleaved(ops, computed, yDims[0] * group, inner, strides, yDims.slice(2), dims);
+}
+
+/**
+ * Phases to where they belong: from [images, ...phases, channels, ...sizes] to [images, channels, size, phase, size, phase, …] as
+ * `dims`. The last axis' phase first, for a transposition of two axes is fast, and then whole rows are moved.
+ */
+function interleaved(
+  ops: Ops,
+  value: string,
+  images: number,
+  channels: number,
+  phases: Dims,
+  sizes: Dims,
+  dims: Dims,
+): string {
+  const rank = sizes.length;
+  const [last, outer] = [phases[rank - 1], phases.slice(0, -1)];
+  const merged = ops.reshape(value, [images * sizeOf(outer), last, channels * sizeOf(sizes)]);
+  const rows = [...sizes.slice(0, -1), sizes[rank - 1] * last];
+  const apart = ops.reshape(ops.transpose(merged, [0, 2, 1]), [images, ...outer, channels, ...rows]);
+  // [0, channels, size, phase, size, phase, …, row]
+  const order = range(rank - 1).flatMap((i) => [rank + 1 + i, 1 + i]);
+  return ops.reshape(ops.transpose(apart, [0, rank, ...order, 2 * rank]), dims);
 }
 
 /**

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { DataError, messageOf, VoxError } from '../errors.js';
@@ -19,7 +20,7 @@ export async function writeAside(
 ): Promise<void> {
   const temporary = `${file}.${process.pid}-${randomBytes(4).toString('hex')}${partialSuffix}`;
   try {
-    await mkdir(dirname(file), { recursive: true });
+    await makeFolder(dirname(file));
     await write(temporary);
     const handle = await open(temporary, 'r+');
     try {
@@ -31,6 +32,19 @@ export async function writeAside(
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => {});
     throw writeFault(file, error);
+  }
+}
+
+/** Makes a folder and those above it. Node says ENOENT for any reason why it cannot, so the reason is asked for again. */
+export async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    let missing = folder;
+    while (!existsSync(dirname(missing))) missing = dirname(missing);
+    await mkdir(missing);
+    await mkdir(folder, { recursive: true });
   }
 }
 

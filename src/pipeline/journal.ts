@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { appendFile, mkdir, readFile, stat } from 'node:fs/promises';
+import { appendFile, readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Case } from '../case.js';
-import { writeFault } from '../formats/aside.js';
+import { makeFolder, writeFault } from '../formats/aside.js';
 import { writeFileAside } from '../formats/files.js';
 
 /** A file as it was: enough to see that it changed. */
@@ -78,7 +78,7 @@ export class Journal {
 
   /** Begins anew with the entries that still hold. */
   async start(entries: Iterable<JournalEntry>): Promise<void> {
-    await mkdir(dirname(this.#file), { recursive: true }).catch((error) => {
+    await makeFolder(dirname(this.#file)).catch((error) => {
       throw writeFault(this.#file, error);
     });
     await writeFileAside(this.#file, [...entries].map((entry) => `${JSON.stringify(entry)}\n`).join(''));

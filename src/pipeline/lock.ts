@@ -1,8 +1,8 @@
-import { mkdir, open, readFile, rm } from 'node:fs/promises';
+import { open, readFile, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { OptionError } from '../errors.js';
-import { writeFault } from '../formats/aside.js';
+import { makeFolder, writeFault } from '../formats/aside.js';
 
 /**
  * Takes a run's folder for this process; two runs would write over each other. A lock whose process is gone (killed, for
@@ -13,7 +13,7 @@ export async function lockFolder(output: string): Promise<() => Promise<void>> {
   const file = join(folder, 'lock');
   const mine = { pid: process.pid, host: hostname(), since: new Date().toISOString() };
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     for (let attempt = 0; ; attempt++) {
       try {
         const handle = await open(file, 'wx');

@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import {
   catchError,
@@ -17,7 +16,7 @@ import {
 } from 'rxjs';
 import type { Case } from '../case.js';
 import { messageOf, OptionError, VoxError } from '../errors.js';
-import { writeFault } from '../formats/aside.js';
+import { makeFolder, writeFault } from '../formats/aside.js';
 import { removePartials } from '../formats/files.js';
 import type { MetricsRow } from '../metrics/summary.js';
 import { Budget } from '../runtime/budget.js';
@@ -101,7 +100,7 @@ export async function runPipeline(pipeline: Pipeline, options: RunOptions = {}):
       'No case is left to run: the dataset, or what --shard and --limit leave of it, is empty.',
     );
   }
-  await mkdir(output, { recursive: true }).catch((error) => {
+  await makeFolder(output).catch((error) => {
     throw writeFault(output, error);
   });
   const unlock = await lockFolder(output);

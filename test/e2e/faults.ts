@@ -1,0 +1,99 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import { synthDataset } from '#src/synth/dataset.js';
+import { start, temporaryFolder } from './harness.js';
+
+/** A Decathlon dataset of so many small phantoms, of which `different` are not the same. */
+export async function phantoms(count: number, different = 3): Promise<string> {
+  const root = temporaryFolder();
+  const made = join(root, 'made');
+  await synthDataset(made, {
+    cases: different,
+    testCases: 0,
+    seed: 5,
+    size: [32, 32, 24],
+    labels: 'spleen',
+  });
+  const names = readdirSync(join(made, 'imagesTr')).sort();
+  const training = Array.from({ length: count }, (_, i) => {
+    const name = `ct_${String(i).padStart(2, '0')}.nii.gz`;
+    for (const folder of ['imagesTr', 'labelsTr']) {
+      mkdirSync(join(root, 'data', folder), { recursive: true });
+      copyFileSync(join(made, folder, names[i % different]), join(root, 'data', folder, name));
+    }
+    return { image: `./imagesTr/${name}`, label: `./labelsTr/${name}` };
+  });
+  const dataset = { labels: { 0: 'background', 1: 'spleen' }, training, test: [] };
+  writeFileSync(join(root, 'data/dataset.json'), JSON.stringify(dataset));
+  return join(root, 'data');
+}
+
+/** The arguments that segment and evaluate a dataset of `phantoms`. */
+export function evaluateArgs(dataset: string, output: string, ...more: string[]): string[] {
+  const set = [
+    `dataset=${dataset}`,
+    'source={decathlon: {split: train, validation: 0}}',
+    `source.root=${dataset}`,
+    'model=spleen_band',
+    'inference.roiSize=[24, 24, 16]',
+    'inference.overlap=0',
+    // About the phantoms' own: small volumes make the tests quick.
+    'spacing.pixdim=[10, 10, 12]',
+    'runtime.device=cpu',
+    `output=${output}`,
+  ];
+  return ['run', 'pipelines/spleen-evaluate.yaml', ...set.flatMap((one) => ['--set', one]), ...more];
+}
+
+/** Starts the real command line with `--json`, and tells of each event. */
+export function startWithEvents(args: readonly string[], onEvent: (event: Record<string, unknown>) => void) {
+  const run = start([...args, '--json']);
+  let text = '';
+  run.child.stdout.on('data', (chunk) => {
+    text += chunk;
+    const lines = text.split('\n');
+    text = lines.pop() ?? '';
+    for (const line of lines) onEvent(JSON.parse(line));
+  });
+  return run;
+}
+
+/** SHA-256 of each file of a folder that holds results, by name, and the names of all files. */
+export function fingerprints(folder: string): { results: Record<string, string>; all: string[] } {
+  const all = readdirSync(folder, { recursive: true }).map(String).sort();
+  const wanted = all.filter((name) => /\.nii\.gz$|metrics\.csv$|summary\.json$|failures\.csv$/.test(name));
+  const results = wanted.map((name) => [
+    name,
+    createHash('sha256')
+      .update(readFileSync(join(folder, name)))
+      .digest('hex'),
+  ]);
+  return { results: Object.fromEntries(results), all };
+}
+
+/** Mounts a tmpfs of so many MiB that is gone after the tests; undefined where mounting is not allowed. */
+export function mountTmpfs(mebibytes: number): string | undefined {
+  const folder = join(temporaryFolder(), 'disk');
+  mkdirSync(folder);
+  const { status } = spawnSync('mount', [
+    '-t',
+    'tmpfs',
+    '-o',
+    `size=${mebibytes}m`,
+    'voxstream-test',
+    folder,
+  ]);
+  if (status !== 0) return undefined;
+  process.prependListener('exit', () => execFileSync('umount', ['-l', folder]));
+  return folder;
+}
+
+/** A test on a small disk of its own; left out, and counted as skipped, where mounting is not allowed. */
+export function diskTest(name: string, mebibytes: number, run: (disk: string) => Promise<void>): void {
+  const disk = process.platform === 'linux' ? mountTmpfs(mebibytes) : undefined;
+  if (disk) test(name, () => run(disk));
+  else test.skip(`${name} (mounting a tmpfs is not allowed here)`, () => {});
+}

@@ -1,5 +1,6 @@
 import { listNames, ModelError, OptionError, show } from '../errors.js';
 import { processors } from '../machine.js';
+import { channelBlock } from '../onnx/blockSize.js';
 import type { Graph } from '../onnx/graph.js';
 import { writeModel } from '../onnx/modelFile.js';
 import { permuteAxes } from '../onnx/passes/permuteAxes.js';
@@ -131,7 +132,8 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
   const sizes = axes === 'zyx' ? [...patch].reverse() : [...patch];
   const imageDims = [batchSize / shares, channels, ...sizes];
   const labelDims = [batchSize / shares, labelChannels, ...sizes];
-  const request: StepRequest = { ...options, model, inputDims: imageDims, labelChannels };
+  const block = provider === 'cpu' ? await channelBlock() : 1;
+  const request: StepRequest = { ...options, model, inputDims: imageDims, labelChannels, block };
   const { parts, state, places } = shares > 1 ? inTwo(request) : inOne(request);
   const gradientCount = places.reduce((sum, { length }) => sum + length, 0);
   const shared = {

@@ -2,21 +2,25 @@ import { intOf } from '#src/onnx/edit.js';
 import type { Attribute, Graph } from '#src/onnx/graph.js';
 import { inferShapes } from '#src/onnx/shapes.js';
 import { nchwc } from '#src/onnx/slices/values.js';
-import { floats, int64s, type Tensor } from '#src/onnx/tensor.js';
+import { int64s } from '#src/onnx/tensor.js';
 
 /**
  * ONNX Runtime's blocked operators (`com.microsoft.nchwc`) in ONNX's own ones, so that a graph for blocks of 8 or 16
  * channels can be run on any processor: an implementation of what these operators do, made for tests.
  *
- * @param dims The size of the input x; batches of other sizes may be run.
+ * @param dims The size of each input; batches of other sizes may be run.
  */
-export function unblocked(graph: Graph, block: number, dims: readonly number[]): Graph {
+export function unblocked(
+  graph: Graph,
+  block: number,
+  dims: Readonly<Record<string, readonly number[]>>,
+): Graph {
   const out = graph.clone();
   out.domains = {};
   out.nodes = [];
   const int = (values: readonly number[]) => out.addConstant('shape', int64s(values));
   const sizeOf = (value: string) => {
-    const known = inferShapes(out, { x: dims }).get(value);
+    const known = inferShapes(out, dims).get(value);
     if (!known) throw new Error(`the size of ${value} is not known`);
     return known;
   };
@@ -53,18 +57,14 @@ export function unblocked(graph: Graph, block: number, dims: readonly number[]):
         },
       );
     } else {
-      const weight = graph.initializers.get(filter)!;
+      const [, inner] = sizeOf(filter);
       const groups = intOf(node, 'group', 1);
       // What decides in ONNX Runtime how it reads a convolution's input and filter.
-      const direct = groups === 1 && weight.dims[1] < block;
+      const direct = groups === 1 && inner < block;
       const { activation, activation_params: parameters, ...attributes } = node.attributes;
       const conv = out.addNode(
         'Conv',
-        [
-          direct ? input : planar(input),
-          out.addConstant('w', plainFilter(weight, block, direct || groups > 1)),
-          ...(bias ? [bias] : []),
-        ],
+        [direct ? input : planar(input), plainFilter(filter, direct || groups > 1), ...(bias ? [bias] : [])],
         attributes,
       );
       const total = sum ? out.addNode('Add', [conv, planar(sum)]) : conv;
@@ -77,23 +77,17 @@ export function unblocked(graph: Graph, block: number, dims: readonly number[]):
     const values = typeof parameters === 'object' && 'floats' in parameters ? parameters.floats : [];
     return out.addNode(op, [value], op === 'LeakyRelu' ? { alpha: { float: values[0] } } : {});
   }
-}
 
-/** [O, I, H, W] from [O / b, I / b, H, W, b inputs, b outputs], or from [O / b, I, H, W, b outputs] when `direct`. */
-function plainFilter({ dims, data }: Tensor, block: number, direct: boolean): Tensor {
-  const [outputs, inputs, height, width] = dims;
-  const plane = height * width;
-  const inner = direct ? 1 : block;
-  const plain = new Float32Array(data.length);
-  let at = 0;
-  for (let ob = 0; ob < outputs; ob += block) {
-    for (let ib = 0; ib < inputs; ib += inner) {
-      for (let p = 0; p < plane; p++) {
-        for (let i = ib; i < ib + inner; i++) {
-          for (let o = ob; o < ob + block; o++) plain[(o * inputs + i) * plane + p] = Number(data[at++]);
-        }
-      }
-    }
+  /** [O, I, H, W] from [O / b, I / b, H, W, b inputs, b outputs], or from [O / b, I, H, W, b outputs] when `direct`. */
+  function plainFilter(filter: string, direct: boolean): string {
+    const [outputs, inputs, height, width] = sizeOf(filter);
+    const inner = direct ? 1 : block;
+    const apart = reshape(filter, [outputs / block, inputs / inner, height, width, inner, block]);
+    return reshape(out.addNode('Transpose', [apart], { perm: [0, 5, 1, 4, 2, 3] }), [
+      outputs,
+      inputs,
+      height,
+      width,
+    ]);
   }
-  return floats(dims, plain);
 }

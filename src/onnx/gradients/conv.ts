@@ -3,6 +3,11 @@ import { intOf, intsOf, textOf } from '../edit.js';
 import type { GraphNode } from '../graph.js';
 import { type Ops, range } from '../ops.js';
 import { floats, grid, sizeOf } from '../tensor.js';
+import {
+  blockedGradientFits,
+  blockedWeightGradient,
+  type WeightGradientTask,
+} from './blockedWeightGradient.js';
 import type { Dims, GradientRule } from './rule.js';
 import { weightGradient } from './weightGradient.js';
 
@@ -31,27 +36,40 @@ export function slidingOf(node: GraphNode, rank: number): Sliding {
 
 /** Conv and ConvTranspose of any rank, each the other's gradient. */
 export const convRules: Readonly<Record<string, GradientRule>> = {
-  Conv: ({ ops, node, dy, inputDims, outputDims }) => {
+  Conv: ({ ops, node, dy, inputDims, outputDims, block }) => {
     const [x, w] = node.inputs;
     const [xDims, wDims] = inputDims as readonly Dims[];
     const sliding = slidingOf(node, wDims.length - 2);
     return [
       convTransposed(ops, dy, outputDims[0], w, wDims, sliding, xDims),
-      weightGradient(ops, x, xDims, dy, outputDims[0], wDims, sliding),
+      gradientOfWeight(ops, block, { x, xDims, dy, dyDims: outputDims[0], weightDims: wDims, sliding }),
       biasGradient(ops, dy, outputDims[0]),
     ];
   },
-  ConvTranspose: ({ ops, node, dy, inputDims, outputDims }) => {
+  ConvTranspose: ({ ops, node, dy, inputDims, outputDims, block }) => {
     const [x, w] = node.inputs;
     const [xDims, wDims] = inputDims as readonly Dims[];
     const sliding = slidingOf(node, wDims.length - 2);
     return [
       ops.node('Conv', [dy, w], { ...sliding }),
-      weightGradient(ops, dy, outputDims[0], x, xDims, wDims, sliding),
+      gradientOfWeight(ops, block, {
+        x: dy,
+        xDims: outputDims[0],
+        dy: x,
+        dyDims: xDims,
+        weightDims: wDims,
+        sliding,
+      }),
       biasGradient(ops, dy, outputDims[0]),
     ];
   },
 };
+
+function gradientOfWeight(ops: Ops, block: number, task: WeightGradientTask): string {
+  if (blockedGradientFits(block, task)) return blockedWeightGradient(ops, block, task);
+  const { x, xDims, dy, dyDims, weightDims, sliding } = task;
+  return weightGradient(ops, x, xDims, dy, dyDims, weightDims, sliding);
+}
 
 function biasGradient(ops: Ops, dy: string, dims: Dims): string {
   return ops.sum(

@@ -20,6 +20,8 @@ export interface GradientTask {
   readonly wanted: (input: number) => boolean;
   /** The constant that an input is, if it is one. */
   readonly constant: (input: number) => Tensor | undefined;
+  /** Channels per block of the processor that will run the gradients; 1 for ONNX's own operators alone. */
+  readonly block: number;
   /** The node that makes a value, if one does. */
   readonly producer: (value: string) => GraphNode | undefined;
 }

@@ -24,6 +24,8 @@ export interface StepRequest {
   readonly loss: Loss;
   readonly optimizer: Optimizer;
   readonly clip?: Clip;
+  /** Channels per block of the processor that will run the step (see `channelBlock`). Default: 1, any device. */
+  readonly block?: number;
 }
 
 /** How gradients are kept small: by the norm of all of them together, and each number between -value and value. */
@@ -183,6 +185,7 @@ function addForward(request: StepRequest): {
     inputDims: { [input.name]: inputDims, [label]: labelDims, ...dims },
     from: { [computed]: ops.scalar(1) },
     to: wanted,
+    block: request.block,
   });
   lowerConvTranspose(graph, shapes);
   const weights = [...names].reverse().map((name): Weight => {

@@ -23,7 +23,7 @@ async function check(graph: Graph, dims: readonly number[], expected: Graph = gr
   for (const block of [8, 16]) {
     last = lowerPixelShuffle(sliceConvs(graph, shapes, block), shapes);
     assert.not.ok(last.nodes.some((node) => node.op === 'ConvTranspose'));
-    await assertSame(unblocked(last, block, dims), expected, batch, 5e-6);
+    await assertSame(unblocked(last, block, { x: dims }), expected, batch, 5e-6);
     if (block === machineBlock) await assertSame(last, expected, batch, 5e-6);
   }
   return last;

@@ -2,8 +2,7 @@ import '../onnx/noTelemetry.js';
 import { Piscina } from 'piscina';
 import { DataError, messageOf, VoxError } from '../errors.js';
 import { processors } from '../machine.js';
-import { countShared } from '../volume/sharedMemory.js';
-import { volumeBytes } from '../volume/volume.js';
+import { countShared, voxelBytes } from '../volume/sharedMemory.js';
 import { chooseDevice, type DeviceChoice, parseDevice } from './devices.js';
 import { Lane } from './lane.js';
 import type { ModelForm } from './modelForm.js';
@@ -127,7 +126,7 @@ export function createRuntime(settings: RuntimeSettings = {}): Runtime {
         clearTimeout(timer);
       }
       if (answer.ok) {
-        countShared(volumeBytes([answer.value]));
+        countShared(voxelBytes([answer.value]));
         return answer.value as never;
       }
       throw answer.expected ? new DataError(answer.message) : new VoxError(answer.message);

@@ -1,8 +1,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { messageOf } from '../errors.js';
 import * as ort from '../onnx/ort.js';
-import { collectShared, countShared } from '../volume/sharedMemory.js';
-import { type Vec3, type Volume, volumeBytes } from '../volume/volume.js';
+import { countShared, voxelBytes } from '../volume/sharedMemory.js';
+import type { Vec3, Volume } from '../volume/volume.js';
 import {
   addWindow,
   cutWindow,
@@ -102,7 +102,6 @@ async function serve(port: NonNullable<typeof parentPort>, setup: SessionSetup):
         reply({ kind: 'probed', dims: await probe(session, request) });
         return;
       }
-      countShared(volumeBytes([request.job.data, request.job.out]));
       const seconds = await infer(session, request.job, windows);
       reply({ kind: 'done', seconds });
     } catch (error) {
@@ -113,7 +112,8 @@ async function serve(port: NonNullable<typeof parentPort>, setup: SessionSetup):
   // One after the other: a session's run lets other messages in between.
   let last = Promise.resolve();
   port.on('message', (request: SessionRequest) => {
-    last = last.then(() => answer(request)).then(collectShared);
+    const bytes = request.kind === 'infer' ? voxelBytes([request.job.data, request.job.out]) : 0;
+    last = last.then(() => answer(request)).then(() => countShared(bytes));
   });
 }
 

@@ -1,15 +1,15 @@
 import { messageOf, VoxError } from '../errors.js';
-import { collectShared, countShared } from '../volume/sharedMemory.js';
-import { volumeBytes } from '../volume/volume.js';
+import { countShared, voxelBytes } from '../volume/sharedMemory.js';
 import type { TaskAnswer, TaskMessage } from './runtime.js';
 import { tasks } from './tasks.js';
 
 /** Runs one task in a worker thread. Errors cross as data, for an Error's class is lost on the way. */
 export default async function runTask({ name, args }: TaskMessage): Promise<TaskAnswer> {
-  countShared(volumeBytes(args));
   try {
     const task = (tasks as Record<string, (...args: never[]) => unknown>)[name];
-    return { ok: true, value: await task(...(args as never[])) };
+    const value = await task(...(args as never[]));
+    countShared(voxelBytes([value]));
+    return { ok: true, value };
   } catch (error) {
     if (
       error instanceof RangeError &&
@@ -22,7 +22,6 @@ export default async function runTask({ name, args }: TaskMessage): Promise<Task
     if (!expected && process.env.VOXSTREAM_DEBUG) console.error(error);
     return { ok: false, expected, message: messageOf(error) };
   } finally {
-    // Once the answer is on its way, when nothing holds the task's volumes any more.
-    setImmediate(collectShared);
+    countShared(voxelBytes(args));
   }
 }

@@ -93,17 +93,6 @@ export interface Volume extends Grid {
   readonly origin?: Origin;
 }
 
-/** Bytes of the voxel arrays and volumes among values. */
-export function volumeBytes(values: readonly unknown[]): number {
-  let bytes = 0;
-  for (const value of values) {
-    if (ArrayBuffer.isView(value)) bytes += value.byteLength;
-    else if (value && typeof value === 'object' && 'data' in value && ArrayBuffer.isView(value.data))
-      bytes += value.data.byteLength;
-  }
-  return bytes;
-}
-
 /** The number of voxels of one channel. */
 export function voxelCount(size: Vec3): number {
   return size[0] * size[1] * size[2];

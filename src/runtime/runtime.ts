@@ -109,8 +109,9 @@ export function createRuntime(settings: RuntimeSettings = {}): Runtime {
     async run(name, ...args) {
       pool ??= new Piscina({
         filename: new URL('./worker.js', import.meta.url).href,
-        // One is always started anew when one ends, or tasks that wait would wait for ever.
-        minThreads: 1,
+        // The first task, which comes while a model is loaded, starts what one case keeps busy. At least one is always started
+        // anew when one ends, or tasks that wait would wait for ever.
+        minThreads: Math.min(workers, 4) + 1,
         maxThreads: workers + lanes.io.width,
         idleTimeout: 60_000,
         atomics: 'disabled',

@@ -88,8 +88,12 @@ export async function loadModel(
   /** The channels of the file's output; one that stands for two counts as one. */
   const fileChannels = (roiSize: Vec3, channels: number) => {
     const key = `${roiSize} ${channels}`;
+    // Each session, for its first run is slow.
     const probing =
-      known.get(key) ?? answered(threads[0], probe(file, threads[0], roiSize, channels, axes), file, limit);
+      known.get(key) ??
+      Promise.all(
+        threads.map((thread) => answered(thread, probe(file, thread, roiSize, channels, axes), file, limit)),
+      ).then(([found]) => found);
     known.set(key, probing);
     probing.catch(() => known.delete(key));
     return probing;

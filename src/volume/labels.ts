@@ -1,3 +1,4 @@
+import { blendRows } from './blendRows.js';
 import { type AxisTaps, planResample } from './resample.js';
 import { type HistoryStep, type Vec3, type Volume, type VoxelArray, voxelCount } from './volume.js';
 
@@ -264,10 +265,7 @@ function respaceBox(
   for (let j = y.start; j < y.end; j++) {
     const low = (ys.low[j] - y0) * nx;
     const high = (ys.high[j] - y0) * nx;
-    const lowWeight = ys.lowWeight[j];
-    const highWeight = ys.highWeight[j];
-    const to = (j - y.start) * nx;
-    for (let i = 0; i < nx; i++) out[to + i] = rows[low + i] * lowWeight + rows[high + i] * highWeight;
+    blendRows(rows, low, high, ys.lowWeight[j], ys.highWeight[j], nx, out, (j - y.start) * nx);
   }
 }
 

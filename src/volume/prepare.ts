@@ -1,3 +1,4 @@
+import { blendRows } from './blendRows.js';
 import { type IntensityMap, type IntensityRange, intensityMap } from './intensity.js';
 import { axisMap, isIdentity, mapGridAxes, type Orientation, orientationOf } from './orientation.js';
 import { type AxisTaps, planResample, type RespaceSettings, respacedGrid } from './resample.js';
@@ -103,7 +104,11 @@ export function prepareSlices(
       for (const j of needed) {
         blendRow(volume.data, start + j * strides[1], xLow, xHigh, x.lowWeight, x.highWeight, rows, j * nx);
       }
-      blendRows(rows, nx, y, slices[place]);
+      for (let j = 0; j < ny; j++) {
+        const low = y.low[j] * nx;
+        const high = y.high[j] * nx;
+        blendRows(rows, low, high, y.lowWeight[j], y.highWeight[j], nx, slices[place], j * nx);
+      }
       held[place] = k;
     }
     return slices[place];
@@ -122,6 +127,8 @@ function neededRows({ low, high }: AxisTaps, count: number): Int32Array {
   return Int32Array.from({ length: count }, (_, j) => j).filter((j) => used[j] === 1);
 }
 
+// Four voxels a turn: V8 does not unroll, and the loop itself would take a third of the time.
+
 function blendRow(
   data: VoxelArray,
   start: number,
@@ -132,19 +139,19 @@ function blendRow(
   out: Float64Array,
   to: number,
 ): void {
-  for (let i = 0; i < low.length; i++) {
+  const count = low.length;
+  let i = 0;
+  for (; i <= count - 4; i += 4) {
+    const j = i + 1;
+    const k = i + 2;
+    const l = i + 3;
     out[to + i] = data[start + low[i]] * lowWeight[i] + data[start + high[i]] * highWeight[i];
+    out[to + j] = data[start + low[j]] * lowWeight[j] + data[start + high[j]] * highWeight[j];
+    out[to + k] = data[start + low[k]] * lowWeight[k] + data[start + high[k]] * highWeight[k];
+    out[to + l] = data[start + low[l]] * lowWeight[l] + data[start + high[l]] * highWeight[l];
   }
-}
-
-function blendRows(rows: Float64Array, nx: number, y: AxisTaps, out: Float64Array): void {
-  for (let j = 0; j < y.low.length; j++) {
-    const low = y.low[j] * nx;
-    const high = y.high[j] * nx;
-    const lowWeight = y.lowWeight[j];
-    const highWeight = y.highWeight[j];
-    const to = j * nx;
-    for (let i = 0; i < nx; i++) out[to + i] = rows[low + i] * lowWeight + rows[high + i] * highWeight;
+  for (; i < count; i++) {
+    out[to + i] = data[start + low[i]] * lowWeight[i] + data[start + high[i]] * highWeight[i];
   }
 }
 
@@ -157,10 +164,25 @@ function blendSlices(
   out: Float32Array,
   to: number,
 ): void {
-  for (let i = 0; i < low.length; i++) {
-    // Rounded to float32 in between, as the separate steps are.
-    const value = Math.fround(low[i] * lowWeight + high[i] * highWeight) * factor + offset;
-    out[to + i] = value < least ? least : value > most ? most : value;
+  const count = low.length;
+  let i = 0;
+  // Rounded to float32 before it is scaled, as the separate steps round it.
+  for (; i <= count - 4; i += 4) {
+    const j = i + 1;
+    const k = i + 2;
+    const l = i + 3;
+    const a = Math.fround(low[i] * lowWeight + high[i] * highWeight) * factor + offset;
+    const b = Math.fround(low[j] * lowWeight + high[j] * highWeight) * factor + offset;
+    const c = Math.fround(low[k] * lowWeight + high[k] * highWeight) * factor + offset;
+    const d = Math.fround(low[l] * lowWeight + high[l] * highWeight) * factor + offset;
+    out[to + i] = a < least ? least : a > most ? most : a;
+    out[to + j] = b < least ? least : b > most ? most : b;
+    out[to + k] = c < least ? least : c > most ? most : c;
+    out[to + l] = d < least ? least : d > most ? most : d;
+  }
+  for (; i < count; i++) {
+    const a = Math.fround(low[i] * lowWeight + high[i] * highWeight) * factor + offset;
+    out[to + i] = a < least ? least : a > most ? most : a;
   }
 }
 

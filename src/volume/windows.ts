@@ -137,7 +137,8 @@ export function addWindow(
 function copyRow(row: VoxelArray, from: number, count: number, out: Float32Array, to: number): void {
   let i = 0;
   for (; i <= count - 8; i += 8) {
-    const [a, b] = [from + i, to + i];
+    const a = from + i;
+    const b = to + i;
     out[b] = row[a];
     out[b + 1] = row[a + 1];
     out[b + 2] = row[a + 2];
@@ -153,7 +154,8 @@ function copyRow(row: VoxelArray, from: number, count: number, out: Float32Array
 function addRow(row: Float32Array, from: number, count: number, out: Float32Array, to: number): void {
   let i = 0;
   for (; i <= count - 8; i += 8) {
-    const [a, b] = [from + i, to + i];
+    const a = from + i;
+    const b = to + i;
     out[b] += row[a];
     out[b + 1] += row[a + 1];
     out[b + 2] += row[a + 2];

@@ -89,6 +89,8 @@ export function createRuntime(settings: RuntimeSettings = {}): Runtime {
     chosen = await choice;
     const runnable = await runtime.run('runnableModel', files, form, parseDevice(chosen.device).provider);
     if (runnable.warning) settings.onWarning?.(runnable.warning);
+    // The threads that the first case will need start while the sessions do.
+    for (let i = 0; i < Math.min(workers, 4) + 1; i++) runtime.run('start').catch(() => {});
     const model = await loadModel(runnable, chosen.device, limit);
     loaded.set(files.card.name, files.sha256);
     if (model.partlyOnCpu) partlyOnCpu.add(files.card.name);
@@ -109,9 +111,8 @@ export function createRuntime(settings: RuntimeSettings = {}): Runtime {
     async run(name, ...args) {
       pool ??= new Piscina({
         filename: new URL('./worker.js', import.meta.url).href,
-        // The first task, which comes while a model is loaded, starts what one case keeps busy. At least one is always started
-        // anew when one ends, or tasks that wait would wait for ever.
-        minThreads: Math.min(workers, 4) + 1,
+        // One is always started anew when one ends, or tasks that wait would wait for ever.
+        minThreads: 1,
         maxThreads: workers + lanes.io.width,
         idleTimeout: 60_000,
         atomics: 'disabled',

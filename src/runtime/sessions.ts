@@ -88,12 +88,15 @@ export async function loadModel(
   /** The channels of the file's output; one that stands for two counts as one. */
   const fileChannels = (roiSize: Vec3, channels: number) => {
     const key = `${roiSize} ${channels}`;
-    // Each session, for its first run is slow.
-    const probing =
-      known.get(key) ??
-      Promise.all(
-        threads.map((thread) => answered(thread, probe(file, thread, roiSize, channels, axes), file, limit)),
-      ).then(([found]) => found);
+    const begun = known.get(key);
+    if (begun) return begun;
+    const probing = answered(threads[0], probe(file, threads[0], roiSize, channels, axes), file, limit);
+    // A session's first run is slow: the others have theirs while the first case is read. What fails then fails again there.
+    probing
+      .then(() =>
+        threads.slice(1).map((thread) => probe(file, thread, roiSize, channels, axes).catch(() => {})),
+      )
+      .catch(() => {});
     known.set(key, probing);
     probing.catch(() => known.delete(key));
     return probing;

@@ -60,6 +60,8 @@ export const tasks = {
   scaleIntensityRange,
   sigmoid,
   softmax,
+  /** Does nothing: so many at once start so many threads. */
+  start: () => {},
   surfaceDistances,
   threshold,
   warp,

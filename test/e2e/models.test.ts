@@ -3,6 +3,7 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFi
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { buildCheckpoint, pickleOf, text } from '../onnx/checkpoint/buildCheckpoint.js';
 import { FileServer } from '../runtime/fileServer.js';
 import { root, temporaryFolder, voxstream } from './harness.js';
 
@@ -85,10 +86,10 @@ test('a checkpoint is imported by name, listed, described, and never replaced un
   );
   assert.ok(described.forms[1].passes.includes('convTransposePhases'));
   assert.ok(described.forms.every(({ maxDifference }: { maxDifference: number }) => maxDifference < 1e-4));
-  const { stdout: text } = await models('info', 'tiny');
-  assert.match(text, /^ {2}takes +input: float32 \[n, 1, x, y, z\]$/m);
-  assert.match(text, /^ {2}arithmetic +0\.0\d+ GFLOP for a window of 24 x 16 x 16$/m);
-  assert.match(text, /^ {2}cuda +/m);
+  const { stdout: shown } = await models('info', 'tiny');
+  assert.match(shown, /^ {2}takes +input: float32 \[n, 1, x, y, z\]$/m);
+  assert.match(shown, /^ {2}arithmetic +0\.0\d+ GFLOP for a window of 24 x 16 x 16$/m);
+  assert.match(shown, /^ {2}cuda +/m);
 });
 
 test('a MONAI bundle is imported from its folder alone', async () => {
@@ -153,6 +154,11 @@ test('what cannot be imported is told in a sentence, and nothing is left behind'
     await said(checkpoint, '--network', 'basicunet'),
     /The weights do not fit the network BasicUNet/,
   );
+  const evil = join(temporaryFolder(), 'evil.pt');
+  const ran = join(cache, 'ran');
+  const pickle = pickleOf('cposix\nsystem\n', text(`touch ${ran}`), 0x85, 'R');
+  writeFileSync(evil, buildCheckpoint(pickle));
+  assert.match(await said(evil, '--network', 'unet'), /asks for posix\.system, .* nothing of it was run/);
   assert.equal(readdirSync(cache), []);
 });
 

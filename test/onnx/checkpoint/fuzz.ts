@@ -1,0 +1,102 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { ModelError } from '#src/errors.js';
+import { buildNetwork } from '#src/onnx/builders/buildNetwork.js';
+import { parseCheckpoint } from '#src/onnx/checkpoint/readCheckpoint.js';
+import { ZipArchive } from '#src/onnx/checkpoint/zip.js';
+import { writeModel } from '#src/onnx/modelFile.js';
+import { Random } from '#src/volume/random.js';
+import { buildZip } from './buildCheckpoint.js';
+
+// A process of its own, so that a crash, a hang or a hunger for memory is seen from outside: reads and imports mutated checkpoints,
+// and prints what became of them as JSON.
+
+/** What became of the files. */
+export interface FuzzResult {
+  /** Read and imported as a network. */
+  readonly imported: number;
+  /** Refused with a ModelError. */
+  readonly refused: number;
+  /** Whatever else was thrown. */
+  readonly others: readonly string[];
+  /** The most memory this process held, in bytes. */
+  readonly peak: number;
+}
+
+const network = {
+  in_channels: 1,
+  out_channels: 1,
+  channels: [3, 4],
+  strides: [2],
+  norm: null,
+  adn_ordering: 'A',
+};
+const fixture = (path: string) =>
+  fileURLToPath(new URL(`../../../../test/fixtures/${path}`, import.meta.url));
+const original = readFileSync(fixture('networks/unet_bare.pt'));
+const others = ['checkpoints/training.pt', 'checkpoints/types.pt', 'checkpoints/script.pt'].map((path) =>
+  readFileSync(fixture(path)),
+);
+const members = membersOf(original);
+const random = new Random(3);
+
+function membersOf(file: Uint8Array) {
+  const archive = new ZipArchive(file);
+  return archive.names.map((name) => ({ name, data: archive.read(name, 0) }));
+}
+
+/** One to four bits flipped, bytes overwritten, the end cut off, a piece cut out, doubled, or spliced in from another file. */
+function mutate(file: Uint8Array): Buffer {
+  const bytes = Buffer.from(file);
+  const at = random.integer(bytes.length);
+  const end = Math.min(bytes.length, at + 1 + random.integer(64));
+  const other = others[random.integer(others.length)];
+  const piece = other.subarray(random.integer(other.length));
+  switch (random.integer(7)) {
+    case 0:
+      return bytes.subarray(0, at);
+    case 1:
+      return Buffer.concat([bytes.subarray(0, at), bytes.subarray(end)]);
+    case 2:
+      return Buffer.concat([bytes.subarray(0, end), bytes.subarray(at)]);
+    case 3:
+      return Buffer.concat([bytes.subarray(0, at), piece]);
+    case 4:
+      return Buffer.concat([bytes.subarray(0, at), piece.subarray(0, end - at), bytes.subarray(end)]);
+    case 5:
+      bytes.fill([0, 0xff, 0x7f, 0x80][random.integer(4)], at, end);
+      return bytes;
+    default:
+      for (let i = 0; i <= random.integer(4); i++)
+        bytes[random.integer(bytes.length)] ^= 1 << random.integer(8);
+      return bytes;
+  }
+}
+
+/** A mutated file; half of them have right checksums, so that the readers behind the archive see the damage. */
+function nextFile(i: number): Uint8Array {
+  if (i % 2 === 0) return mutate(original);
+  const chosen = random.integer(4) > 0 ? 'data.pkl' : members[random.integer(members.length)].name;
+  return buildZip(
+    members.map((one) => (one.name.endsWith(chosen) ? { ...one, data: mutate(one.data) } : one)),
+  );
+}
+
+const count = Number(process.argv[2]);
+let imported = 0;
+let refused = 0;
+const unexpected: string[] = [];
+for (let i = 0; i < count; i++) {
+  try {
+    writeModel(buildNetwork('UNet', network, parseCheckpoint(nextFile(i), 'mutated.pt')));
+    imported++;
+  } catch (error) {
+    // A message is for the user: a sentence that names the file or the network.
+    if (error instanceof ModelError && /mutated\.pt|UNet/.test(error.message)) refused++;
+    else unexpected.push(`file ${i}: ${error instanceof Error ? error.stack : error}`);
+  }
+}
+const peak = process.resourceUsage().maxRSS * 1024;
+process.stdout.write(
+  JSON.stringify({ imported, refused, others: unexpected.slice(0, 5), peak } satisfies FuzzResult),
+);

@@ -11,6 +11,7 @@ import { addOperatorsCommand } from './operators.js';
 import { addReportCommand } from './report.js';
 import { addRunCommand } from './run.js';
 import { addSynthCommand } from './synth.js';
+import { addTrainCommand } from './train.js';
 import { addValidateCommand } from './validate.js';
 
 const program = new Command('voxstream')
@@ -21,6 +22,7 @@ const program = new Command('voxstream')
   .exitOverride();
 
 addRunCommand(program);
+addTrainCommand(program);
 addValidateCommand(program);
 addEvaluateCommand(program);
 addCompareCommand(program);

@@ -30,8 +30,12 @@ export function addPipelineOptions(command: Command): Command {
     .option('--workers <n>', 'worker threads for voxels and files', positive);
 }
 
-/** Loads the pipeline that a command was given, flags and `--args` file included. */
-export async function loadFromFlags(files: readonly string[], command: Command): Promise<Pipeline> {
+/** Loads the pipeline that a command was given, flags and `--args` file included; `more` are further overrides. */
+export async function loadFromFlags(
+  files: readonly string[],
+  command: Command,
+  more: readonly string[] = [],
+): Promise<Pipeline> {
   const { args } = command.opts<PipelineFlags>();
   if (args) await applyArgsFile(command, args);
   const flags = command.opts<PipelineFlags>();
@@ -39,7 +43,7 @@ export async function loadFromFlags(files: readonly string[], command: Command):
   for (const name of ['device', 'inFlight', 'memory', 'workers'] as const) {
     if (flags[name] !== undefined) set.push(`runtime.${name}=${JSON.stringify(flags[name])}`);
   }
-  return loadPipeline(files, { set });
+  return loadPipeline(files, { set: [...set, ...more] });
 }
 
 /** Where models are looked up by name, before the package: beside the pipeline files. */

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Case } from '../case.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
 import { probType, seedType } from './draws.js';
+import { foreseeVolumes } from './forecast.js';
 import { geometryKeys, type Keys, keysType, mapByChance } from './map.js';
 
 const axis = z.int().min(0).max(2);
@@ -33,6 +34,7 @@ const definition = defineOperator<RandFlipOptions>({
     keys: keysType('image and label'),
   },
   example: { prob: 0.5, spatialAxis: 0 },
+  forecast: ({ keys }) => foreseeVolumes(keys, geometryKeys, (volume) => ({ ...volume })),
   create: ({ prob = 0.1, spatialAxis = [0, 1, 2], seed, keys }, context) =>
     mapByChance(
       context,

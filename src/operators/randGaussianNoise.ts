@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Case } from '../case.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
 import { probType, seedType } from './draws.js';
+import { foreseeFloats } from './forecast.js';
 import { type Keys, keysType, mapByChance } from './map.js';
 
 export interface RandGaussianNoiseOptions {
@@ -34,6 +35,7 @@ const definition = defineOperator<RandGaussianNoiseOptions>({
     keys: keysType('image'),
   },
   example: { prob: 0.2, std: 0.05 },
+  forecast: ({ keys }) => foreseeFloats(keys, ['image'], 'image'),
   create: ({ prob = 0.1, mean = 0, std = 0.1, sampleStd = true, seed, keys }, context) =>
     mapByChance(context, { prob, seed, keys, defaults: ['image'] }, (random) => {
       const deviation = sampleStd ? random.uniform(0, std) : std;

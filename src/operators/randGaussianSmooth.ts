@@ -4,6 +4,7 @@ import type { Case } from '../case.js';
 import type { Vec3 } from '../volume/volume.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
 import { probType, seedType } from './draws.js';
+import { foreseeFloats } from './forecast.js';
 import { type Keys, keysType, mapByChance } from './map.js';
 
 const deviation = z.number().min(0);
@@ -38,6 +39,7 @@ const definition = defineOperator<RandGaussianSmoothOptions>({
     keys: keysType('image'),
   },
   example: { sigmaX: [0.5, 1], sigmaY: [0.5, 1], sigmaZ: [0.5, 1], prob: 0.1 },
+  forecast: ({ keys }) => foreseeFloats(keys, ['image'], 'image'),
   create: ({ sigmaX, sigmaY, sigmaZ, prob = 0.1, seed, keys }, context) =>
     mapByChance(context, { prob, seed, keys, defaults: ['image'] }, (random) => {
       const deviations = [sigmaX, sigmaY, sigmaZ].map(([low, high] = [0.25, 1.5]) =>

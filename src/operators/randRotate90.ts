@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Case } from '../case.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
 import { probType, seedType } from './draws.js';
+import { foreseeVolumes } from './forecast.js';
 import { geometryKeys, type Keys, keysType, mapByChance } from './map.js';
 
 const axis = z.int().min(0).max(2);
@@ -38,6 +39,7 @@ const definition = defineOperator<RandRotate90Options>({
   check: ({ spatialAxes: [first, second] = [0, 1] }) =>
     first === second ? [`spatialAxes must be two different axes, but they are [${first}, ${second}]`] : [],
   example: { prob: 0.1, maxK: 3 },
+  forecast: ({ keys }) => foreseeVolumes(keys, geometryKeys, (volume) => ({ ...volume })),
   create: ({ prob = 0.1, maxK = 3, spatialAxes = [0, 1], seed, keys }, context) =>
     mapByChance(context, { prob, seed, keys, defaults: geometryKeys }, (random) => {
       const k = random.integer(maxK) + 1;

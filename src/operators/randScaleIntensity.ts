@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Case } from '../case.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
 import { type DrawRange, drawFrom, drawRangeType, probType, seedType } from './draws.js';
+import { foreseeFloats } from './forecast.js';
 import { type Keys, keysType, mapByChance } from './map.js';
 
 export interface RandScaleIntensityOptions {
@@ -33,6 +34,7 @@ const definition = defineOperator<RandScaleIntensityOptions>({
     keys: keysType('image'),
   },
   example: { factors: 0.1, prob: 0.5 },
+  forecast: ({ keys }) => foreseeFloats(keys, ['image'], 'image'),
   create: ({ factors, prob = 0.1, channelWise, seed, keys }, context) =>
     mapByChance(context, { prob, seed, keys, defaults: ['image'] }, (random) => {
       const known: number[] = [drawFrom(random, factors)];

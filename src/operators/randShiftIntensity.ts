@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Case } from '../case.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
 import { type DrawRange, drawFrom, drawRangeType, probType, seedType } from './draws.js';
+import { foreseeFloats } from './forecast.js';
 import { type Keys, keysType, mapByChance } from './map.js';
 
 export interface RandShiftIntensityOptions {
@@ -31,6 +32,7 @@ const definition = defineOperator<RandShiftIntensityOptions>({
     keys: keysType('image'),
   },
   example: { offsets: 0.1, prob: 0.5 },
+  forecast: ({ keys }) => foreseeFloats(keys, ['image'], 'image'),
   create: ({ offsets, prob = 0.1, channelWise, seed, keys }, context) =>
     mapByChance(context, { prob, seed, keys, defaults: ['image'] }, (random) => {
       const known: number[] = [drawFrom(random, offsets)];

@@ -58,7 +58,8 @@ export function parsePipelineText(text: string, file: string): PipelineFile {
   }
   const lineOf = (path: readonly (string | number)[]) => lineIn(document, lines, path);
   const { steps, sinks, ...head } = content as Data;
-  const entries = (list: unknown, key: 'steps' | 'sinks') => readEntries(list, key, file, lineOf);
+  const entries = (list: unknown, key: 'steps' | 'sinks') =>
+    readEntries(list, key, (index) => `${file}:${lineOf(index === undefined ? [key] : [key, index]).line}`);
   return { file, draft: { head, steps: entries(steps, 'steps'), sinks: entries(sinks, 'sinks') }, lineOf };
 }
 
@@ -83,19 +84,21 @@ function lineIn(document: Document, lines: LineCounter, path: readonly (string |
   return { line, depth };
 }
 
-function readEntries(
+/**
+ * Reads a list of steps or sinks. `place` says where the list, or one of its items, stands. Throws OptionError.
+ */
+export function readEntries(
   list: unknown,
   key: 'steps' | 'sinks',
-  file: string,
-  lineOf: PipelineFile['lineOf'],
+  place: (index?: number) => string,
 ): Entry[] {
   if (list === undefined || list === null) return [];
   if (!Array.isArray(list)) {
-    throw new OptionError(`${file}:${lineOf([key]).line}: ${key} must be a list, but it is ${show(list)}.`);
+    throw new OptionError(`${place()}: ${key} must be a list, but it is ${show(list)}.`);
   }
   const taken = new Set(list.map((item) => item?.id).filter((id) => typeof id === 'string'));
   const entries = list.map((item, index): Entry => {
-    const where = `${file}:${lineOf([key, index]).line}: ${key === 'steps' ? 'step' : 'sink'} ${index + 1}`;
+    const where = `${place(index)}: ${key === 'steps' ? 'step' : 'sink'} ${index + 1}`;
     const { id, disabled = false, ...rest } = typeof item === 'string' ? { [item]: undefined } : (item ?? {});
     const names = typeof rest === 'object' ? Object.keys(rest) : [];
     if (names.length !== 1) {
@@ -122,7 +125,7 @@ function readEntries(
   const twice = entries.find((entry, i) => entries.findIndex(({ id }) => id === entry.id) !== i);
   if (twice) {
     throw new OptionError(
-      `${file}:${lineOf([key, twice.number - 1]).line}: two ${key} have the id "${twice.id}"; ids must differ.`,
+      `${place(twice.number - 1)}: two ${key} have the id "${twice.id}"; ids must differ.`,
     );
   }
   return entries;

@@ -1,6 +1,7 @@
 import { basename, extname, join } from 'node:path';
 import { z } from 'zod';
 import { listNames, messageOf, OptionError, show, showBytes, unknownName } from '../errors.js';
+import type { AnyOperatorDefinition } from '../operators/define.js';
 import { bytesType } from '../operators/types.js';
 import { type Configurable, checkOptions, type OptionFault } from '../options.js';
 import { defaultStepTimeout } from '../runtime/sessions.js';
@@ -12,11 +13,24 @@ import {
   mergeDrafts,
   type PipelineFile,
   parsePipelineText,
+  readEntries,
   readPipelineFile,
 } from './document.js';
 import { applyOverride, headKeys, parseOverride } from './overrides.js';
 import { replaceReferences } from './references.js';
 import { createRegistry, type Registry, unknownDefinition } from './registry.js';
+import {
+  type Choice,
+  lossDefinitions,
+  modelInTraining,
+  networkDefinitions,
+  optimizerDefinitions,
+  scheduleDefinitions,
+  type TrainBlock,
+  trainDefinition,
+  type ValidationBlock,
+  validationDefinition,
+} from './trainBlock.js';
 import type { Options, Pipeline, ResolvedStep, RuntimeOptions } from './types.js';
 
 /** What may be changed when pipeline files are loaded. */
@@ -150,14 +164,107 @@ function resolvePipeline(
       return options ? [{ id: entry.id, definition, options }] : [];
     });
 
+  /** One of several kinds, as `{ KIND: OPTIONS }` or, where it needs no options, `KIND`. */
+  const resolveChoice = <D extends Configurable>(
+    given: unknown,
+    path: readonly string[],
+    kind: string,
+    known: ReadonlyMap<string, D>,
+  ): { definition: D; options: Options } | undefined => {
+    const names = isData(given) ? Object.keys(given) : typeof given === 'string' ? [given] : [];
+    if (names.length !== 1) {
+      fault(
+        path,
+        `${kind} must name one of ${listNames([...known.keys()], 'or')}, as its one key, but it is ${show(given ?? 'missing')}.`,
+      );
+      return undefined;
+    }
+    const definition = known.get(names[0]);
+    if (!definition) {
+      fault([...path, names[0]], unknownDefinition(kind, names[0], known));
+      return undefined;
+    }
+    const chosen = isData(given) ? given[names[0]] : undefined;
+    const options = check(definition, chosen, [...path, names[0]], `${kind} ${names[0]}`);
+    return options && { definition, options };
+  };
+  const resolveTrain = (given: unknown): TrainBlock | undefined => {
+    const block = check(trainDefinition, given, ['train'], 'train') as TrainBlock | undefined;
+    if (!block) return undefined;
+    const choice = (key: 'network' | 'loss' | 'optimizer' | 'schedule', list: readonly Configurable[]) => {
+      const found = resolveChoice(
+        block[key] ?? (key === 'schedule' ? 'constant' : undefined),
+        ['train', key],
+        key,
+        new Map(list.map((definition) => [definition.name, definition])),
+      );
+      return found && { name: found.definition.name, options: found.options };
+    };
+    const { network: wanted, model } = block;
+    if (wanted === undefined && model === undefined)
+      fault(['train'], 'train needs a network to begin with, or a model to go on from.');
+    const checked = wanted === undefined ? undefined : choice('network', networkDefinitions);
+    // As it was written: building it reads the parameters again.
+    const parameters =
+      isData(wanted) && checked ? (wanted as Record<string, unknown>)[checked.name] : undefined;
+    const network = checked && { name: checked.name, options: (parameters ?? {}) as Options };
+    const loss = choice('loss', lossDefinitions);
+    const optimizer = choice('optimizer', optimizerDefinitions);
+    const rates = choice('schedule', scheduleDefinitions);
+    const validation = block.validation === undefined ? undefined : resolveValidation(block.validation);
+    if (block.earlyStopping && block.validation === undefined)
+      fault(['train', 'earlyStopping'], 'train, earlyStopping needs a validation to go by.');
+    if (draft.sinks.some(({ disabled }) => !disabled))
+      fault(
+        ['sinks'],
+        'a pipeline that trains has no sinks: the results of a training are its model and its records.',
+      );
+    if (!loss || !optimizer || !rates) return undefined;
+    return { ...block, network, loss, optimizer, schedule: rates, validation };
+  };
+  const resolveValidation = (given: unknown): ValidationBlock | undefined => {
+    const path = ['train', 'validation'];
+    const block = check(validationDefinition, given, path, 'validation') as ValidationBlock | undefined;
+    if (!block) return undefined;
+    const source = resolveChoice(block.source, [...path, 'source'], 'source', registry.sources);
+    let entries: readonly Entry[] = [];
+    try {
+      entries = readEntries(block.steps, 'steps', (index) =>
+        whereIs(files, [...path, 'steps', ...(index === undefined ? [] : [String(index)])]),
+      );
+    } catch (error) {
+      faults.push(messageOf(error));
+      return undefined;
+    }
+    if (entries.length === 0) fault(path, 'validation needs steps, from files to metrics.');
+    const steps = entries.flatMap((entry): ResolvedStep<AnyOperatorDefinition>[] => {
+      const at = [...path, 'steps', String(entry.number - 1)];
+      const definition = registry.operators.get(entry.name);
+      if (!definition) {
+        fault(at, `step ${entry.number}: ${unknownDefinition('operator', entry.name, registry.operators)}`);
+        return [];
+      }
+      if (entry.disabled) return [];
+      const inference = definition.name === 'inference';
+      const chosen = inference
+        ? { model: modelInTraining, ...(entry.options as Data | undefined) }
+        : entry.options;
+      const title = `validation step ${entry.number} (${entry.id})`;
+      const options = check(definition, chosen, [...at, entry.name], title);
+      return options ? [{ id: entry.id, definition, options }] : [];
+    });
+    return source && { ...block, source, steps };
+  };
+
   const name = text('name', basename(files[0].file, extname(files[0].file)));
   const output = text('output', join('results', name));
-  const source = resolveSource(head.source, registry, check, fault);
+  const source = resolveChoice(head.source, ['source'], 'source', registry.sources);
   const steps = resolveAll(draft.steps, 'steps', registry.operators);
   const sinks = resolveAll(draft.sinks, 'sinks', registry.sinks);
   if (steps.length === 0 && draft.steps.every(({ disabled }) => disabled))
     fault(['steps'], 'steps is empty: a pipeline needs at least one step.');
   const runtime = check(runtimeDefinition, head.runtime, ['runtime'], 'runtime');
+  const train = head.train === undefined ? undefined : resolveTrain(head.train);
   const resolvedVars = replaced(vars, ['vars']);
   if (faults.length > 0 || !source || !runtime) throw new OptionError([...new Set(faults)].join('\n'));
   return {
@@ -167,42 +274,10 @@ function resolvePipeline(
     steps,
     sinks,
     runtime: runtime as unknown as RuntimeOptions,
+    ...(train && { train }),
     vars: resolvedVars as Data,
     files: files.map(({ file }) => file),
   };
-}
-
-function resolveSource(
-  given: unknown,
-  { sources }: Registry,
-  check: (
-    definition: Configurable,
-    given: unknown,
-    path: readonly string[],
-    what: string,
-  ) => Options | undefined,
-  fault: (path: readonly string[], sentence: string) => void,
-): Pipeline['source'] | undefined {
-  const names = isData(given) ? Object.keys(given) : typeof given === 'string' ? [given] : [];
-  if (names.length !== 1) {
-    fault(
-      ['source'],
-      `source must name one of ${listNames([...sources.keys()], 'or')}, as its one key, but it is ${show(given ?? 'missing')}.`,
-    );
-    return undefined;
-  }
-  const definition = sources.get(names[0]);
-  if (!definition) {
-    fault(['source', names[0]], unknownDefinition('source', names[0], sources));
-    return undefined;
-  }
-  const options = check(
-    definition,
-    isData(given) ? given[names[0]] : undefined,
-    ['source', names[0]],
-    `source ${names[0]}`,
-  );
-  return options && { definition, options };
 }
 
 function sayFault({ path, message }: OptionFault): string {
@@ -250,5 +325,27 @@ export function describePipeline(pipeline: Pipeline): Data {
     steps: list(pipeline.steps),
     sinks: list(pipeline.sinks),
     runtime: { ...pipeline.runtime, memory: memory === 'auto' ? memory : showBytes(memory) },
+    ...(pipeline.train && { train: describeTrain(pipeline.train, list) }),
+  };
+}
+
+function describeTrain(
+  { network, loss, optimizer, schedule, validation, ...block }: TrainBlock,
+  list: (steps: ValidationBlock['steps']) => unknown,
+): Data {
+  const choice = (chosen: Choice | undefined) => chosen && { [chosen.name]: chosen.options };
+  return {
+    ...(network && { network: choice(network) }),
+    loss: choice(loss),
+    optimizer: choice(optimizer),
+    schedule: choice(schedule),
+    ...block,
+    ...(validation && {
+      validation: {
+        ...validation,
+        source: { [validation.source.definition.name]: validation.source.options },
+        steps: list(validation.steps),
+      },
+    }),
   };
 }

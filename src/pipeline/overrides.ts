@@ -26,7 +26,7 @@ export function parseOverride(text: string): Override {
 }
 
 /** The keys of a pipeline file. */
-export const headKeys = ['name', 'output', 'vars', 'source', 'runtime'] as const;
+export const headKeys = ['name', 'output', 'vars', 'source', 'runtime', 'train'] as const;
 
 /**
  * Applies a `--set`. The path begins with one of the file's own keys (`source.` reaches into the one source, with or

@@ -66,7 +66,7 @@ export const defaultInFlight = 3;
 /** The runtime that a pipeline asks for. */
 export function runtimeFor(
   { runtime }: Pipeline,
-  settings: Pick<RuntimeSettings, 'modelFolders' | 'onWarning'> = {},
+  settings: Pick<RuntimeSettings, 'modelFolders' | 'formsFolder' | 'onWarning'> = {},
 ): Runtime {
   return createRuntime({
     device: runtime.device,
@@ -87,6 +87,11 @@ export function runtimeFor(
  */
 export async function runPipeline(pipeline: Pipeline, options: RunOptions = {}): Promise<RunResult> {
   const output = resolve(pipeline.output);
+  if (pipeline.train) {
+    throw new OptionError(
+      `${pipeline.files.join(', ')} has a train block: run it with "voxstream train", or take the block out.`,
+    );
+  }
   const splitting = pipeline.steps.find(({ definition }) => definition.splits);
   if (splitting) {
     throw new OptionError(

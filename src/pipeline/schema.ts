@@ -2,6 +2,14 @@ import { z } from 'zod';
 import type { Configurable } from '../options.js';
 import { runtimeDefinition } from './load.js';
 import { createRegistry, type Registry } from './registry.js';
+import {
+  lossDefinitions,
+  networkDefinitions,
+  optimizerDefinitions,
+  scheduleDefinitions,
+  trainDefinition,
+  validationDefinition,
+} from './trainBlock.js';
 
 type JsonSchema = Record<string, unknown>;
 
@@ -56,10 +64,69 @@ export function pipelineSchema(registry: Registry = createRegistry()): JsonSchem
         description: 'Where results go',
         items: { anyOf: alternatives(registry.sinks.values(), beside) },
       },
+      train: trainSchema(registry, alternatives, beside),
       runtime: { ...optionsSchema({ ...runtimeDefinition }), description: 'How the machine is used' },
     },
     // Not required: a file may be one of several that are merged.
     additionalProperties: false,
+  };
+}
+
+/** The schema of the train block, which holds choices and a pipeline of its own. */
+function trainSchema(
+  registry: Registry,
+  alternatives: (
+    definitions: Iterable<Configurable & { summary: string }>,
+    beside: JsonSchema,
+  ) => JsonSchema[],
+  beside: JsonSchema,
+): JsonSchema {
+  const choice = (list: readonly Configurable[]) => ({
+    anyOf: alternatives(
+      list.map((definition) => ({ ...definition, summary: definition.name })),
+      {},
+    ),
+  });
+  // Here inference needs no model.
+  const inference = alternatives(
+    [...registry.operators.values()]
+      .filter(({ name }) => name === 'inference')
+      .map((definition) => ({
+        ...definition,
+        options: { ...definition.options, model: definition.options.model.optional() },
+      })),
+    beside,
+  );
+  const own = optionsSchema(trainDefinition);
+  const validation = optionsSchema(validationDefinition);
+  const described = (definition: Configurable, key: string, schema: JsonSchema) => ({
+    description: definition.options[key].description,
+    ...schema,
+  });
+  return {
+    ...own,
+    description: 'How a network is trained, for "voxstream train"',
+    // Not required: a file may be one of several that are merged.
+    required: [],
+    properties: {
+      ...(own.properties as JsonSchema),
+      network: described(trainDefinition, 'network', choice(networkDefinitions)),
+      loss: described(trainDefinition, 'loss', choice(lossDefinitions)),
+      optimizer: described(trainDefinition, 'optimizer', choice(optimizerDefinitions)),
+      schedule: described(trainDefinition, 'schedule', choice(scheduleDefinitions)),
+      validation: described(trainDefinition, 'validation', {
+        ...validation,
+        properties: {
+          ...(validation.properties as JsonSchema),
+          source: described(validationDefinition, 'source', { $ref: '#/properties/source' }),
+          steps: described(validationDefinition, 'steps', {
+            type: 'array',
+            minItems: 1,
+            items: { anyOf: [...inference, { $ref: '#/properties/steps/items' }] },
+          }),
+        },
+      }),
+    },
   };
 }
 

@@ -1,6 +1,7 @@
 import type { AnyOperatorDefinition } from '../operators/define.js';
 import type { AnySinkDefinition } from '../sinks/define.js';
 import type { AnySourceDefinition } from '../sources/define.js';
+import type { TrainBlock } from './trainBlock.js';
 
 /** Options that were validated, with defaults filled in. */
 export type Options = Readonly<Record<string, unknown>>;
@@ -34,6 +35,8 @@ export interface Pipeline {
   readonly steps: readonly ResolvedStep<AnyOperatorDefinition>[];
   readonly sinks: readonly ResolvedStep<AnySinkDefinition>[];
   readonly runtime: RuntimeOptions;
+  /** In a pipeline that trains: how. */
+  readonly train?: TrainBlock;
   /** The variables as they are after overrides. */
   readonly vars: Readonly<Record<string, unknown>>;
   /** The files it was read from. */

@@ -49,8 +49,8 @@ const revision = 2;
 const mostDifference = 1e-3;
 
 /**
- * The form of a model that is fastest on a device, rewritten once and kept in the cache folder, keyed by the model's SHA-256 and
- * the use. A model that cannot be rewritten is run as it is, and so is one that `voxstream models optimize` made.
+ * The form of a model that is fastest on a device, rewritten once and kept in the cache folder (or `folder`), keyed by the model's
+ * SHA-256 and the use. A model that cannot be rewritten is run as it is, and so is one that `voxstream models optimize` made.
  *
  * @throws ModelError when such a model was made for another device, processor or window.
  */
@@ -58,6 +58,7 @@ export async function runnableModel(
   files: ModelFiles,
   { roiSize = files.card.input.patch, onlyDifferences = false }: ModelForm,
   provider: string,
+  folder?: string,
 ): Promise<RunnableModel> {
   const { file, card } = files;
   const original: RunnableModel = { file, axes: card.axes, difference: false };
@@ -67,7 +68,7 @@ export async function runnableModel(
   }
   if (!roiSize?.every((n) => n > 0)) return original;
   try {
-    const form = await modelForm(files, roiSize, onlyDifferences, targetOf(provider));
+    const form = await modelForm(files, roiSize, onlyDifferences, targetOf(provider), folder);
     if (form.maxDifference > mostDifference) {
       const warning = `${card.name} runs as it is: rewritten for ${provider} its output differs by ${form.maxDifference}.`;
       return { ...original, warning };
@@ -101,7 +102,7 @@ export function formOptions(
 }
 
 /**
- * The form of a model for a target, out of the cache folder, or made and kept there.
+ * The form of a model for a target, out of the cache folder (or `folder`), or made and kept there.
  *
  * @throws ModelError when the model cannot be rewritten; Unwritable when no folder takes the form.
  */
@@ -110,6 +111,7 @@ export async function modelForm(
   roiSize: Vec3,
   onlyDifferences: boolean,
   target: OptimizeOptions['target'],
+  folder = join(cacheFolder(), 'rewritten'),
 ): Promise<RewrittenCard & { readonly file: string }> {
   const options: OptimizeOptions = {
     ...formOptions(card, roiSize, target),
@@ -119,8 +121,8 @@ export async function modelForm(
   const key = createHash('sha256')
     .update(JSON.stringify([sha256, options, block, revision]))
     .digest('hex');
-  for (const folder of [join(cacheFolder(), 'rewritten'), join(tmpdir(), 'voxstream-rewritten')]) {
-    const path = join(folder, `${key.slice(0, 32)}.onnx`);
+  for (const place of [folder, join(tmpdir(), 'voxstream-rewritten')]) {
+    const path = join(place, `${key.slice(0, 32)}.onnx`);
     try {
       const made = existsSync(path) ? await readCard(path) : await rewrite(file, sha256, options, path);
       return { ...made, file: path };

@@ -58,6 +58,8 @@ export interface RuntimeSettings {
   readonly modelFolders?: readonly string[];
   /** Seconds without a sign of life after which a thread is ended and what it did fails. Default: 1800. */
   readonly stepTimeout?: number;
+  /** Where models are kept in the forms they are rewritten to. Default: in the user's cache folder. */
+  readonly formsFolder?: string;
   /** Is told what a user should know and nothing stops for. */
   readonly onWarning?: (message: string) => void;
 }
@@ -87,7 +89,8 @@ export function createRuntime(settings: RuntimeSettings = {}): Runtime {
     const files = await findModel(name, settings.modelFolders);
     choice ??= chooseDevice(chosen.device);
     chosen = await choice;
-    const runnable = await runtime.run('runnableModel', files, form, parseDevice(chosen.device).provider);
+    const { provider } = parseDevice(chosen.device);
+    const runnable = await runtime.run('runnableModel', files, form, provider, settings.formsFolder);
     if (runnable.warning) settings.onWarning?.(runnable.warning);
     // The threads that the first case will need start while the sessions do.
     for (let i = 0; i < Math.min(workers, 4) + 1; i++) runtime.run('start').catch(() => {});

@@ -9,7 +9,8 @@ import { Layers, type WeightSource } from './layers.js';
 import { segResNet } from './segResNet.js';
 import { unet } from './unet.js';
 
-const networks = [unet, basicUNet, segResNet, dynUNet];
+/** The networks that can be built. */
+export const networks = [unet, basicUNet, segResNet, dynUNet];
 
 /** The networks that can be built, by MONAI's class names. */
 export const networkNames: readonly string[] = networks.map(({ name }) => name);

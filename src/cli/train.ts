@@ -1,0 +1,115 @@
+import type { Command } from 'commander';
+import { planText } from '../pipeline/plan.js';
+import { runtimeFor } from '../pipeline/run.js';
+import type { Pipeline } from '../pipeline/types.js';
+import { trainPlanText } from '../train/plan.js';
+import { formsFolder, runTraining, type TrainResult } from '../train/train.js';
+import { addPipelineOptions, loadFromFlags, modelFoldersOf, type PipelineFlags } from './pipelineOptions.js';
+import { jsonTraining, lineTraining, liveTraining } from './trainProgress.js';
+
+interface TrainFlags extends PipelineFlags {
+  readonly resume?: boolean;
+  readonly overwrite?: boolean;
+  readonly finetune?: string;
+  readonly dryRun?: boolean;
+  readonly json?: boolean;
+}
+
+/** Exit codes: trained, nothing was started, trained without some cases, interrupted. */
+const exitCodes = { ok: 0, someFailed: 2, interrupted: 130 } as const;
+
+/** `voxstream train`: trains a network on a dataset. */
+export function addTrainCommand(program: Command): void {
+  addPipelineOptions(program.command('train'))
+    .summary('train a network, or train a model further')
+    .description(
+      'Trains a network as the train block of a pipeline says. The result is a model folder, OUTPUT/model, with learning ' +
+        'curves in OUTPUT/report, OUTPUT/train.csv and OUTPUT/tensorboard.',
+    )
+    .option('--resume', 'go on from the last saved state, to the bit as if there had been no interruption')
+    .option('--overwrite', 'begin anew where the output folder holds a training')
+    .option('--finetune <model>', 'go on from a trained model in place of a new network')
+    .option('--dry-run', 'print the plan; start nothing')
+    .option('--json', 'events as JSON on stdout, one a line, instead of the progress display')
+    .action(async (files: string[], _flags: TrainFlags, command: Command) => {
+      const flags = command.opts<TrainFlags>();
+      const more = flags.finetune === undefined ? [] : [`train.model=${JSON.stringify(flags.finetune)}`];
+      const pipeline = await loadFromFlags(files, command, more);
+      if (flags.dryRun) {
+        const runtime = runtimeFor(pipeline, { modelFolders: modelFoldersOf(pipeline) });
+        process.stdout.write((await planText(pipeline, {}, runtime)) + (await trainPlanText(pipeline)));
+      } else process.exitCode = await train(pipeline, command.opts<TrainFlags>());
+    });
+}
+
+async function train(pipeline: Pipeline, flags: TrainFlags): Promise<number> {
+  const progress = flags.json
+    ? jsonTraining(process.stdout)
+    : process.stderr.isTTY
+      ? liveTraining(process.stderr)
+      : lineTraining(process.stderr);
+  const modelFolders = modelFoldersOf(pipeline);
+  const runtime = runtimeFor(pipeline, {
+    modelFolders,
+    formsFolder: formsFolder(pipeline.output),
+    onWarning: (message) => progress.onEvent({ event: 'warning', message }),
+  });
+  const abort = new AbortController();
+  const stop = () => {
+    if (abort.signal.aborted) process.exit(exitCodes.interrupted);
+    abort.abort();
+    process.stderr.write(
+      '\nStopping after this step (or this validation); the state is saved. Once more stops at once.\n',
+    );
+  };
+  process.on('SIGINT', stop).on('SIGTERM', stop);
+  try {
+    const result = await runTraining(pipeline, {
+      resume: flags.resume,
+      overwrite: flags.overwrite,
+      signal: abort.signal,
+      onEvent: progress.onEvent,
+      runtime,
+      modelFolders,
+      command: commandLine(process.argv.slice(2)),
+    });
+    progress.end();
+    if (!flags.json) process.stdout.write(closingText(pipeline, result));
+    if (result.reason === 'interrupted') return exitCodes.interrupted;
+    return result.failed.length > 0 ? exitCodes.someFailed : exitCodes.ok;
+  } finally {
+    progress.end();
+    process.off('SIGINT', stop).off('SIGTERM', stop);
+    await runtime.close();
+  }
+}
+
+/** The command as it could be typed again. */
+function commandLine(args: readonly string[]): string {
+  const quoted = args.map((arg) =>
+    /^[\w@%+=:,./-]+$/.test(arg) ? arg : `'${arg.replaceAll("'", "'\\''")}'`,
+  );
+  return ['voxstream', ...quoted].join(' ');
+}
+
+function closingText(
+  { output, train }: Pipeline,
+  { reason, rows, best, failed, model }: TrainResult,
+): string {
+  const epochs = rows.at(-1)?.epoch ?? 0;
+  const lines = [];
+  if (best && train?.validation) {
+    lines.push(`Best ${train.validation.metric}: ${best.value.toFixed(4)}, after epoch ${best.epoch}.`);
+  }
+  if (reason === 'earlyStopping') {
+    lines.push(
+      `Stopped after ${epochs} epochs: ${train?.earlyStopping?.patience} validations brought no better model.`,
+    );
+  }
+  if (failed.length > 0)
+    lines.push(`${failed.length} case(s) could not be used (${output}/failures.csv says why).`);
+  if (model)
+    lines.push(`The model is in ${output}/model, the learning curves in ${output}/report/index.html.`);
+  if (reason === 'interrupted') lines.push('Interrupted; --resume goes on where this training stopped.');
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,96 @@
+import type { Graph } from '../onnx/graph.js';
+import type { TrainBlock } from '../pipeline/trainBlock.js';
+import type { Pipeline } from '../pipeline/types.js';
+import type { NewModel } from '../runtime/modelFolder.js';
+import type { ModelFiles } from '../runtime/models.js';
+import { version } from '../version.js';
+import type { Vec3 } from '../volume/volume.js';
+import type { ModelAxes } from '../volume/windows.js';
+import type { Progress } from './checkpoint.js';
+
+/** What is known of a model in training. */
+export interface TrainedModel {
+  readonly graph: Graph;
+  readonly axes: ModelAxes;
+  /** Voxels of a patch, x first. */
+  readonly patch: Vec3;
+  /** Output channels. */
+  readonly classes: number;
+  readonly labelNames?: Readonly<Record<string, string>>;
+  /** Training cases. */
+  readonly cases: number;
+  /** The model that the training went on from. */
+  readonly base?: ModelFiles;
+  readonly command?: string;
+}
+
+/**
+ * The card of a trained model as a function of how far the training is. What the pipeline's `train.card` says comes over what is
+ * known, `input` and `training` field by field.
+ */
+export function trainedCard(
+  pipeline: Pipeline,
+  { network, loss, optimizer, schedule, epochs, card }: TrainBlock,
+  { graph, axes, patch, classes, labelNames, cases, base, command }: TrainedModel,
+): (progress: Progress, metric?: string) => NewModel['card'] {
+  const range = valueRange(pipeline);
+  const inner = (key: string) => (card[key] ?? {}) as object;
+  const channels = graph.inputs[0].dims[1];
+  return ({ rows, best, step }, metric) => {
+    const epoch = best?.epoch ?? rows.at(-1)?.epoch ?? 0;
+    const reached = best && metric ? { metric, value: Number(best.value.toFixed(5)) } : undefined;
+    return {
+      name: pipeline.name,
+      version: '1.0.0',
+      ...(base?.card.license && { license: base.card.license }),
+      intendedUse: 'research; not a medical device',
+      ...card,
+      axes,
+      labels: { 0: 'background', ...labelNames },
+      input: {
+        ...base?.card.input,
+        channels,
+        patch,
+        ...(range && { valueRange: range }),
+        ...inner('input'),
+      },
+      output: {
+        channels: classes,
+        activation: loss.options['sigmoid'] === true || classes === 1 ? 'sigmoid' : 'softmax',
+      },
+      training: {
+        data: sourceText(pipeline),
+        cases,
+        ...(base && { finetuned: base.card.name, finetunedSha256: base.sha256 }),
+        ...(network && !base && { network: { [network.name]: network.options } }),
+        loss: { [loss.name]: loss.options },
+        optimizer: { [optimizer.name]: optimizer.options },
+        schedule: { [schedule.name]: schedule.options },
+        epoch,
+        epochs,
+        step: best?.step ?? step,
+        ...(reached && { reached }),
+        seed: pipeline.runtime.seed,
+        ...(command && { command }),
+        voxstream: version,
+        ...inner('training'),
+      },
+    };
+  };
+}
+
+/** The range that intensities are scaled to, where they are cut off there. */
+function valueRange({ steps }: Pipeline): [number, number] | undefined {
+  const scaling = steps.findLast(({ definition }) => definition.name === 'scaleIntensityRange');
+  if (scaling?.options['clip'] !== true) return undefined;
+  const { bMin = 0, bMax = 1 } = scaling.options as { bMin?: number; bMax?: number };
+  return [bMin, bMax];
+}
+
+/** The source in a few words: `decathlon data/Task09_Spleen, split train`. */
+function sourceText({ source: { definition, options } }: Pipeline): string {
+  const texts = Object.entries(options).flatMap(([key, value]) =>
+    typeof value === 'string' ? [key === 'root' ? value : `${key} ${value}`] : [],
+  );
+  return [definition.name, texts.join(', ')].filter(Boolean).join(' ');
+}

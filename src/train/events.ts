@@ -1,0 +1,47 @@
+import type { EpochRow } from './checkpoint.js';
+
+/** What happens in a training, as `voxstream train --json` prints it, one a line. Seconds are wall time. */
+export type TrainEvent =
+  | {
+      readonly event: 'start';
+      readonly pipeline: string;
+      readonly output: string;
+      readonly cases: number;
+      readonly validationCases: number;
+      readonly epochs: number;
+      /** Steps of an epoch; fewer where cases cannot be used. */
+      readonly stepsPerEpoch: number;
+      /** Patches of a batch, and the voxels of one. */
+      readonly patches: number;
+      readonly patch: readonly number[];
+      readonly parameters: number;
+      readonly device: string;
+      readonly replicas: number;
+      /** Steps done by earlier runs. */
+      readonly resumedAt?: number;
+    }
+  | {
+      readonly event: 'step';
+      readonly epoch: number;
+      readonly step: number;
+      readonly loss: number;
+      readonly gradNorm: number;
+      readonly learningRate: number;
+      readonly seconds: number;
+      /** Seconds that the device waited for the batch. */
+      readonly waited: number;
+    }
+  | ({ readonly event: 'epoch'; readonly best: boolean } & EpochRow)
+  | { readonly event: 'validating'; readonly epoch: number; readonly done: number; readonly cases: number }
+  | { readonly event: 'saved'; readonly step: number }
+  | { readonly event: 'caseFailed'; readonly case: string; readonly message: string }
+  /** Something the user should know that stops nothing. */
+  | { readonly event: 'warning'; readonly message: string }
+  | {
+      readonly event: 'end';
+      readonly epochs: number;
+      readonly steps: number;
+      readonly reason: 'finished' | 'earlyStopping' | 'interrupted';
+      readonly best?: { readonly epoch: number; readonly metric: string; readonly value: number };
+      readonly seconds: number;
+    };

@@ -1,0 +1,127 @@
+import { from, lastValueFrom, type OperatorFunction, of, toArray } from 'rxjs';
+import type { Case } from '../case.js';
+import { DataError, messageOf } from '../errors.js';
+import { type Batch, collate } from '../operators/batch.js';
+import { shuffle } from '../operators/shuffle.js';
+import type { ModelAxes } from '../volume/windows.js';
+
+/** How cases become batches. */
+export interface FeedSettings {
+  readonly seed: number;
+  /** Cases of a batch. */
+  readonly batchSize: number;
+  /** Cases that are prepared ahead, at most. */
+  readonly prefetch: number;
+  /** Is told of a case that cannot be used, once; the training goes on without it. */
+  readonly onFailure: (id: string, message: string) => void;
+}
+
+/** A place in the stream of cases: epochs and places from 0 on. */
+export interface FeedPosition {
+  readonly epoch: number;
+  /** How many cases of the epoch were taken. */
+  readonly taken: number;
+}
+
+/** The patches of a batch, and where the stream goes on after them. */
+export interface FedBatch {
+  readonly epoch: number;
+  readonly cases: readonly Case[];
+  readonly next: FeedPosition;
+}
+
+/** The order of the cases in an epoch: a function of seed and epoch. */
+export function epochOrder(cases: readonly Case[], seed: number, epoch: number): Promise<readonly Case[]> {
+  return lastValueFrom(
+    from(cases).pipe(shuffle({ bufferSize: cases.length, seed, stream: epoch }), toArray()),
+  );
+}
+
+/**
+ * The batches of a training from a position on, without end. Each epoch takes the cases in another order; what is left at its
+ * end and fills no batch is left out, another time other cases. Cases are prepared ahead, several at once, and come in order
+ * all the same, so the batches are a function of cases, steps, seed and position alone.
+ *
+ * @throws DataError when fewer cases can be used than a batch needs.
+ */
+export async function* feed(
+  cases: readonly Case[],
+  steps: OperatorFunction<Case, Case>,
+  start: FeedPosition,
+  { seed, batchSize, prefetch, onFailure }: FeedSettings,
+): AsyncGenerator<FedBatch, never> {
+  const bad = new Set<string>();
+  const prepare = async (subject: Case): Promise<readonly Case[] | undefined> => {
+    if (bad.has(subject.id)) return undefined;
+    try {
+      const patches = await lastValueFrom(of(subject).pipe(steps, toArray()));
+      if (patches.length === 0) throw new DataError(`The steps make no patch of case ${subject.id}.`);
+      return patches;
+    } catch (error) {
+      if (!bad.has(subject.id)) onFailure(subject.id, messageOf(error));
+      bad.add(subject.id);
+      return undefined;
+    }
+  };
+
+  const ahead: { readonly place: FeedPosition; readonly patches: ReturnType<typeof prepare> }[] = [];
+  let order: { readonly epoch: number; readonly list: readonly Case[] } | undefined;
+  let { epoch, taken } = start;
+  /** Begins to prepare one case more. */
+  const reach = async () => {
+    if (taken >= cases.length) {
+      epoch++;
+      taken = 0;
+    }
+    if (order?.epoch !== epoch) order = { epoch, list: await epochOrder(cases, seed, epoch) };
+    const place = { epoch, taken };
+    ahead.push({ place, patches: prepare({ ...order.list[taken++], epoch }) });
+  };
+
+  let parts: (readonly Case[])[] = [];
+  let current = start.epoch;
+  for (;;) {
+    while (ahead.length < Math.max(prefetch, batchSize)) await reach();
+    const { place, patches } = ahead.shift()!;
+    if (place.epoch !== current) {
+      current = place.epoch;
+      parts = [];
+    }
+    const made = await patches;
+    if (made) parts.push(made);
+    else if (cases.length - bad.size < batchSize) {
+      throw new DataError(
+        `Of ${cases.length} training cases only ${cases.length - bad.size} can be used, but a batch needs ${batchSize}. The ` +
+          'warnings above say why; correct the cases, or set train.batchSize lower.',
+      );
+    }
+    if (parts.length < batchSize) continue;
+    const whole = parts.flat();
+    parts = [];
+    const atEnd = cases.length - place.taken - 1 < batchSize;
+    const next = atEnd
+      ? { epoch: place.epoch + 1, taken: 0 }
+      : { epoch: place.epoch, taken: place.taken + 1 };
+    yield { epoch: place.epoch, cases: whole, next };
+  }
+}
+
+/**
+ * Patches as a network takes them, their labels checked.
+ *
+ * @throws DataError when a patch has no image or label, or a label that the network has no class for.
+ */
+export function trainingBatch(cases: readonly Case[], classes: number, axes: ModelAxes): Batch {
+  const batch = collate(cases, ['image', 'label'], axes);
+  const { data, dims } = batch.tensors['label'];
+  const most = dims[1] === 1 ? Math.max(classes, 2) - 1 : 1;
+  const each = data.length / cases.length;
+  for (let i = 0; i < data.length; i++) {
+    if (data[i] >= 0 && data[i] <= most && Number.isInteger(data[i])) continue;
+    throw new DataError(
+      `The label of ${cases[Math.floor(i / each)].id} holds ${data[i]}, but the network has ${classes} output channel(s): labels ` +
+        `must be whole numbers from 0 to ${most}. Give the network more out_channels, or change labels with mapLabels.`,
+    );
+  }
+  return batch;
+}

@@ -1,0 +1,30 @@
+import { show } from '../errors.js';
+import { describePipeline } from '../pipeline/load.js';
+import { selectCases } from '../pipeline/select.js';
+import type { Pipeline } from '../pipeline/types.js';
+
+/** What a training would do, as text, beside what its pipeline's plan says. Opens the sources, reads no voxels. */
+export async function trainPlanText(pipeline: Pipeline): Promise<string> {
+  const { train, source } = pipeline;
+  if (!train) return '';
+  const lines = ['Training'];
+  const { validation, ...block } = describePipeline(pipeline)['train'] as Record<string, unknown>;
+  for (const [key, value] of Object.entries(block)) {
+    if (value !== undefined) lines.push(`  ${key}: ${show(value, 400)}`);
+  }
+  const cases = (await selectCases(source.definition.open(source.options as never), {})).length;
+  lines.push(`  ${Math.floor(cases / train.batchSize)} step(s) per epoch, ${train.epochs} epoch(s)`);
+  if (train.validation) {
+    const { definition, options } = train.validation.source;
+    const found = (await selectCases(definition.open(options as never), {})).length;
+    const { metric, every, goal } = train.validation;
+    lines.push(
+      `Validation: ${found} case(s), every ${every} epoch(s); the best model has the ${goal === 'max' ? 'highest' : 'lowest'} ${metric}`,
+    );
+    const { steps } = validation as { steps: readonly unknown[] };
+    steps.forEach((step, i) => {
+      lines.push(`  ${i + 1}. ${show(step, 400)}`);
+    });
+  }
+  return `${lines.join('\n')}\n`;
+}

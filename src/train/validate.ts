@@ -1,0 +1,116 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { from, lastValueFrom, mergeMap, of, toArray } from 'rxjs';
+import type { Case } from '../case.js';
+import { messageOf, OptionError } from '../errors.js';
+import { chain, fuseSteps, onlyDifferences } from '../pipeline/fuse.js';
+import { modelInTraining, type ValidationBlock } from '../pipeline/trainBlock.js';
+import { type NewModel, writeModelFolder } from '../runtime/modelFolder.js';
+import type { Runtime } from '../runtime/runtime.js';
+import { columnsOf } from '../sinks/rows.js';
+
+/** Cases that are open at once: one on the device, one that is prepared. */
+const inFlight = 2;
+
+/** What a validation found. */
+export interface Validation {
+  /** Means over the cases, by column; undefined values are left out. */
+  readonly metrics: Readonly<Record<string, number>>;
+  /** The value of the metric that says which model is best. */
+  readonly value: number;
+}
+
+/** Tests models in training on cases of their own, with the steps of an inference. */
+export class Validator {
+  readonly #bad = new Set<string>();
+  readonly #folder: string;
+  readonly #steps: ValidationBlock['steps'];
+
+  constructor(
+    readonly block: ValidationBlock,
+    readonly cases: readonly Case[],
+    readonly runtime: Runtime,
+    output: string,
+    readonly seed: number,
+    readonly onFailure: (id: string, message: string) => void,
+  ) {
+    this.#folder = join(output, '.voxstream', 'validation');
+    this.#steps = block.steps.map((step) =>
+      step.options['model'] === modelInTraining
+        ? { ...step, options: { ...step.options, model: join(this.#folder, 'model') } }
+        : step,
+    );
+  }
+
+  /**
+   * Tests a model. A case that fails is left out from then on.
+   *
+   * @throws OptionError when no case can be used, or the steps give no such metric.
+   */
+  async run(model: NewModel, onCase: (done: number) => void): Promise<Validation> {
+    const { block, runtime, seed } = this;
+    const releases: (() => Promise<void>)[] = [];
+    try {
+      await writeModelFolder(join(this.#folder, 'model'), model, true);
+      // The model is held for all cases.
+      for (const [at, { id, definition, options }] of this.#steps.entries()) {
+        const context = { id, runtime, seed, onlyDifferences: onlyDifferences(this.#steps, at) };
+        const release = await definition.prepare?.(options as never, context);
+        if (release) releases.push(release);
+      }
+      const steps = chain(fuseSteps(this.#steps).map(({ id, build }) => build({ id, runtime, seed })));
+      let done = 0;
+      const one = async (subject: Case): Promise<Case['metrics'] | undefined> => {
+        try {
+          const { metrics } = await lastValueFrom(of(subject).pipe(steps));
+          onCase(++done);
+          return metrics;
+        } catch (error) {
+          this.#bad.add(subject.id);
+          this.onFailure(subject.id, messageOf(error));
+          return undefined;
+        }
+      };
+      const rows = await lastValueFrom(
+        from(this.cases.filter(({ id }) => !this.#bad.has(id))).pipe(
+          mergeMap(async (subject, index) => ({ index, metrics: await one(subject) }), inFlight),
+          toArray(),
+        ),
+      );
+      rows.sort((a, b) => a.index - b.index);
+      return summary(
+        rows.flatMap(({ metrics }) => (metrics ? [metrics] : [])),
+        block.metric,
+      );
+    } finally {
+      for (const release of releases) await release();
+      await rm(this.#folder, { recursive: true, force: true });
+    }
+  }
+}
+
+/** The means over cases, and that of the chosen metric: its own column, else the mean of those that begin with it. */
+function summary(rows: readonly Case['metrics'][], metric: string): Validation {
+  if (rows.length === 0) {
+    throw new OptionError(
+      'No validation case can be used; the warnings above say why. Correct the cases or the steps.',
+    );
+  }
+  const columns = columnsOf(rows);
+  const metrics = Object.fromEntries(columns.map((column) => [column, mean(rows.map((row) => row[column]))]));
+  const own = columns.filter((column) => column === metric || column === `${metric}_mean`);
+  const chosen =
+    own.length > 0 ? own.slice(0, 1) : columns.filter((column) => column.startsWith(`${metric}_`));
+  if (chosen.length === 0) {
+    throw new OptionError(
+      `train.validation.metric is "${metric}", but the validation's steps give ${columns.length > 0 ? columns.join(', ') : 'no metrics'}. ` +
+        'Name one of these, or add the step.',
+    );
+  }
+  return { metrics, value: mean(chosen.map((column) => metrics[column])) };
+}
+
+function mean(values: readonly (number | undefined)[]): number {
+  const defined = values.filter((value) => value !== undefined && !Number.isNaN(value)) as number[];
+  return defined.reduce((sum, value) => sum + value, 0) / defined.length;
+}

@@ -9,7 +9,7 @@ export function painter(stream: Pick<NodeJS.WriteStream, 'isTTY'>): (style: Styl
 
 /** Characters that a line of standard output may have. */
 export function lineWidth(): number {
-  return Math.min(process.stdout.columns ?? 100, 120);
+  return Math.min(process.stdout.columns || 100, 120);
 }
 
 /** Lines `  name  value`, values in one column and wrapped there at spaces; a value may hold line breaks of its own. */

@@ -21,9 +21,9 @@ import { finishVoxels } from './voxels.js';
  * a file of that length can hold.
  */
 export async function readNiftiHeader(file: string): Promise<NiftiHeader> {
-  return withFile(file, async (handle, fileBytes) => {
+  return withFile(file, async (open, fileBytes) => {
     for (let length = 4096; ; length *= 4) {
-      const known = await readStart(handle, Math.min(length, fileBytes));
+      const known = await readStart(open, Math.min(length, fileBytes));
       const whole = length >= fileBytes;
       const bytes = isGzip(known) ? inflateStart(known, whole, file) : known;
       if (bytes.length < niftiHeaderBytes && !whole) continue;
@@ -60,8 +60,8 @@ function inflateStart(bytes: Uint8Array, whole: boolean, file: string): Buffer {
  * infinite voxels (unless `nonFinite`), or labels that are not whole numbers.
  */
 export async function readNifti(file: string, options: ReadOptions): Promise<Volume> {
-  return withFile(file, async (handle, fileBytes) => {
-    const compressed = isGzip(await readStart(handle, 2));
+  return withFile(file, async (open, fileBytes) => {
+    const compressed = isGzip(await readStart(open, 2));
     let head: Buffer = Buffer.alloc(0);
     let begun: { header: NiftiHeader; taker: VoxelTaker } | undefined;
     const begin = () => {
@@ -70,7 +70,7 @@ export async function readNifti(file: string, options: ReadOptions): Promise<Vol
       taker.take(head);
       return { header, taker };
     };
-    await streamBytes({ handle, file, start: 0, compressed }, (chunk) => {
+    await streamBytes({ open, file, start: 0, compressed }, (chunk) => {
       if (begun) {
         begun.taker.take(chunk);
         return;

@@ -1,4 +1,3 @@
-import type { FileHandle } from 'node:fs/promises';
 import { dirname, isAbsolute, join, win32 } from 'node:path';
 import { DataError, show } from '../errors.js';
 import { type Affine, makeVolume, type Volume } from '../volume/volume.js';
@@ -7,6 +6,7 @@ import { parseNrrd } from './nrrd.js';
 import {
   dataBytes,
   mostBytes,
+  type OpenFile,
   type ReadOptions,
   readStart,
   type StoredLayout,
@@ -39,8 +39,8 @@ const headerLimit = 1 << 20;
  * @throws DataError when the file cannot be read or its header is not usable.
  */
 export async function readTextHeader(file: string): Promise<TextHeader> {
-  return withFile(file, async (handle, fileBytes) => {
-    const bytes = await readStart(handle, Math.min(fileBytes, headerLimit));
+  return withFile(file, async (open, fileBytes) => {
+    const bytes = await readStart(open, Math.min(fileBytes, headerLimit));
     if (bytes.length === 0) {
       throw new DataError(`${file} is empty; an image was expected. Copy or download it again.`);
     }
@@ -59,12 +59,12 @@ export async function readTextImage(file: string, options: ReadOptions): Promise
   const header = await readTextHeader(file);
   const dataFile = header.dataFile === undefined ? file : besideHeader(header.dataFile, file);
   const name = dataFile === file ? file : `${dataFile} (the voxels of ${file})`;
-  const read = async (handle: FileHandle, fileBytes: number) => {
+  const read = async (open: OpenFile, fileBytes: number) => {
     const start = header.atEnd ? Math.max(0, fileBytes - dataBytes(header)) : header.start;
     const most = mostBytes(Math.max(0, fileBytes - start), header.compressed);
     const taker = new VoxelTaker(name, header, most, options.maxBytes);
     const { compressed } = header;
-    await streamBytes({ handle, file: name, start, compressed }, (chunk) => taker.take(chunk));
+    await streamBytes({ open, file: name, start, compressed }, (chunk) => taker.take(chunk));
     return finishVoxels(taker.finish(), header, name, options);
   };
   return makeVolume({

@@ -12,6 +12,7 @@ import {
   voxelTypes,
 } from '../volume/volume.js';
 import { readFault } from './aside.js';
+import { findFile } from './tar.js';
 
 /** How an image file is read. */
 export interface ReadOptions {
@@ -81,21 +82,34 @@ const chunkSize = 4 << 20;
 /** The most that deflate can shrink data: a match of 258 bytes takes two bits. */
 const deflateRatio = 1032;
 
-/** Opens a regular file and closes it after `work`; what cannot be read becomes a DataError that calls it `name`. */
+/** A file that is open, or a member of an archive that is. */
+export interface OpenFile {
+  readonly handle: FileHandle;
+  /** Its first byte in what is open, and how many it has. */
+  readonly offset: number;
+  readonly size: number;
+}
+
+/**
+ * Opens a regular file, or a member of a tar archive (see `findFile`), and closes it after `work`; what cannot be read becomes a
+ * DataError that calls it `name`.
+ */
 export async function withFile<T>(
   file: string,
-  work: (handle: FileHandle, fileBytes: number) => Promise<T>,
+  work: (open: OpenFile, fileBytes: number) => Promise<T>,
   name = file,
 ): Promise<T> {
   let handle: FileHandle | undefined;
   try {
-    const found = await stat(file);
+    const place = await findFile(file);
+    if (!place) throw Object.assign(new Error('there is no such file'), { code: 'ENOENT' });
+    const found = await stat(place.file);
     // A pipe would block for ever, and its length is not known.
     if (!found.isFile() && !found.isDirectory()) {
       throw new DataError(`${name} is no regular file, but one was expected. Copy its content into a file.`);
     }
-    handle = await open(file, 'r');
-    return await work(handle, found.size);
+    handle = await open(place.file, 'r');
+    return await work({ handle, offset: place.offset, size: place.size }, place.size);
   } catch (error) {
     throw readFault(name, error);
   } finally {
@@ -104,9 +118,9 @@ export async function withFile<T>(
 }
 
 /** The first bytes of an open file, fewer than `length` where it is shorter. */
-export async function readStart(handle: FileHandle, length: number): Promise<Buffer> {
-  const start = Buffer.alloc(length);
-  const { bytesRead } = await handle.read(start, 0, length, 0);
+export async function readStart({ handle, offset, size }: OpenFile, length: number): Promise<Buffer> {
+  const start = Buffer.alloc(Math.min(length, size));
+  const { bytesRead } = await handle.read(start, 0, start.length, offset);
   return start.subarray(0, bytesRead);
 }
 
@@ -122,15 +136,17 @@ export function isGzip(bytes: Uint8Array): boolean {
  * @throws DataError when compressed data are cut off, damaged, or have the wrong checksum or length.
  */
 export async function streamBytes(
-  {
-    handle,
-    file,
-    start,
-    compressed,
-  }: { handle: FileHandle; file: string; start: number; compressed: boolean },
+  { open, file, start, compressed }: { open: OpenFile; file: string; start: number; compressed: boolean },
   take: (chunk: Buffer) => void,
 ): Promise<void> {
-  const source = handle.createReadStream({ start, autoClose: false, highWaterMark: chunkSize });
+  const { handle, offset, size } = open;
+  if (start >= size) return;
+  const source = handle.createReadStream({
+    start: offset + start,
+    end: offset + size - 1,
+    autoClose: false,
+    highWaterMark: chunkSize,
+  });
   // Not stream.pipeline: it takes compressed data that end before the file does, as padding makes them, for a failure.
   const stream = compressed ? source.pipe(createUnzip({ chunkSize })) : source;
   source.once('error', (error) => stream.destroy(error));

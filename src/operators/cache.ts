@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { rm, stat } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { concatMap, firstValueFrom, type OperatorFunction, of } from 'rxjs';
 import { z } from 'zod';
 import { type Case, fileNameOf } from '../case.js';
 import { OptionError } from '../errors.js';
+import { findFile } from '../formats/tar.js';
 import { memoryLimit } from '../machine.js';
 import { cacheFolder } from '../runtime/cacheFolder.js';
 import { version } from '../version.js';
@@ -121,8 +122,8 @@ class CaseStore {
   async #keyOf({ id, files, labelNames }: Case): Promise<string> {
     const states = await Promise.all(
       Object.entries(files).map(async ([key, file]) => {
-        const found = await stat(file).catch(() => undefined);
-        return [key, file, found?.size, found?.mtimeMs];
+        const found = await findFile(file).catch(() => undefined);
+        return [key, file, found?.size, found?.modified];
       }),
     );
     const parts = [version, id, states, labelNames, this.former.description, this.context.runtime.loaded()];

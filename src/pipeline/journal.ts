@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { appendFile, readFile, stat } from 'node:fs/promises';
+import { appendFile, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Case } from '../case.js';
 import { makeFolder, writeFault } from '../formats/aside.js';
 import { writeFileAside } from '../formats/files.js';
+import { findFile } from '../formats/tar.js';
 
 /** A file as it was: enough to see that it changed. */
 export interface FileState {
@@ -31,8 +32,8 @@ export interface JournalEntry {
 export async function stateOf(paths: readonly string[]): Promise<FileState[]> {
   return Promise.all(
     paths.map(async (path) => {
-      const found = await stat(path).catch(() => undefined);
-      return { path, size: found?.size ?? -1, modified: found?.mtimeMs ?? 0 };
+      const found = await findFile(path).catch(() => undefined);
+      return { path, size: found?.size ?? -1, modified: found?.modified ?? 0 };
     }),
   );
 }

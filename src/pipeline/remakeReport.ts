@@ -1,8 +1,9 @@
-import { readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import type { FinishedCase } from '../case.js';
 import { messageOf, OptionError } from '../errors.js';
+import { findFile } from '../formats/tar.js';
 import { readMetrics } from '../metrics/readMetrics.js';
 import { type DrawRequest, pictureFiles } from '../report/draw.js';
 import {
@@ -155,6 +156,6 @@ async function drawAgain(
 
 /** When a file was last changed, in ms since 1970; 0 for one that is not there. */
 async function modified(file: string): Promise<number> {
-  const found = await stat(file).catch(() => undefined);
-  return found?.mtimeMs ?? 0;
+  const found = await findFile(file).catch(() => undefined);
+  return found?.modified ?? 0;
 }

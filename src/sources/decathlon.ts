@@ -1,14 +1,19 @@
 import { existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { basename, join, posix } from 'node:path';
 import { z } from 'zod';
 import type { Case } from '../case.js';
 import { DataError, listNames, messageOf, OptionError, show } from '../errors.js';
 import { isImageFile, stripImageExtension } from '../formats/index.js';
+import { indexTar } from '../formats/tar.js';
+import { readStart, withFile } from '../formats/voxelBytes.js';
 import { caseInside, defineSource, openCases, type SourceItem } from './define.js';
 
 export interface DecathlonOptions {
-  /** The dataset's folder, with `dataset.json`, or `imagesTr`, `labelsTr` and `imagesTs`. */
+  /**
+   * The dataset's folder, with `dataset.json`, or `imagesTr`, `labelsTr` and `imagesTs`; or a tar archive with such a folder, as the
+   * Decathlon's are published, which is read without unpacking it.
+   */
   readonly root: string;
   /** Which cases; `train` and `validation` share the training cases. Default: `all`, these and the test cases. */
   readonly split?: 'train' | 'validation' | 'test' | 'all';
@@ -36,7 +41,7 @@ const definition = defineSource<DecathlonOptions>({
     root: z
       .string()
       .min(1)
-      .describe("The dataset's folder, with dataset.json or imagesTr, labelsTr and imagesTs"),
+      .describe("The dataset's folder, with dataset.json or imagesTr, labelsTr and imagesTs, or its .tar"),
     split: z.enum(splits).default('all').describe('Which cases; all is training and test'),
     validation: z
       .int()
@@ -48,13 +53,16 @@ const definition = defineSource<DecathlonOptions>({
   },
   example: { root: 'data/Task09_Spleen', split: 'test' },
   async *open({ root, split = 'all', validation = 9 }) {
-    if (!existsSync(root)) {
+    const found = await stat(root).catch(() => undefined);
+    if (!found) {
       throw new OptionError(
-        `The dataset folder ${root} (source.root) does not exist. Give the folder that holds dataset.json.`,
+        `The dataset folder ${root} (source.root) does not exist. Give the folder that holds dataset.json, or the dataset's .tar.`,
       );
     }
-    const file = join(root, 'dataset.json');
-    const dataset = existsSync(file) ? await readDatasetJson(file) : await readFolders(root);
+    const files = found.isFile() ? await filesOfTar(root) : filesOfFolder(root);
+    const text = await files.readDataset();
+    const dataset =
+      text === undefined ? await readFolders(files) : readDatasetJson(join(files.root, 'dataset.json'), text);
     const training = [...dataset.training].sort((a, b) => compare(idOf(a), idOf(b)));
     const held = Math.min(validation, Math.floor(training.length / 2));
     const chosen = {
@@ -70,7 +78,7 @@ const definition = defineSource<DecathlonOptions>({
           `${listNames(splits, 'or')}.`,
       );
     }
-    for (const entry of chosen) yield toCase(entry, root, dataset);
+    for (const entry of chosen) yield toCase(entry, files.root, dataset);
   },
 });
 
@@ -95,10 +103,10 @@ const datasetType = z.object({
   labels: z.record(z.string(), z.union([z.string(), z.number()])).optional(),
 });
 
-async function readDatasetJson(file: string): Promise<Dataset> {
+function readDatasetJson(file: string, text: string): Dataset {
   let content: unknown;
   try {
-    content = JSON.parse(await readFile(file, 'utf8'));
+    content = JSON.parse(text);
   } catch (error) {
     throw new DataError(`${file} is not readable JSON: ${messageOf(error)}.`);
   }
@@ -131,11 +139,61 @@ export function readLabels(labels: Readonly<Record<string, string | number>>): R
   return names;
 }
 
-async function readFolders(root: string): Promise<Dataset> {
-  const images = async (folder: string) => {
-    const names = await readdir(join(root, folder)).catch(() => []);
-    return names.filter(isImageFile).sort(compare);
+/** Where a dataset's files are: a folder, or one in a tar archive. */
+interface DatasetFiles {
+  readonly root: string;
+  /** The text of its `dataset.json`; undefined when it has none. */
+  readDataset(): Promise<string | undefined>;
+  /** Names of the files in a folder of it. */
+  list(folder: string): Promise<string[]>;
+}
+
+function filesOfFolder(root: string): DatasetFiles {
+  const file = join(root, 'dataset.json');
+  return {
+    root,
+    readDataset: async () => (existsSync(file) ? readFile(file, 'utf8') : undefined),
+    list: (folder) => readdir(join(root, folder)).catch(() => []),
   };
+}
+
+/** A dataset in a tar archive, in the folder of it that holds `dataset.json`, or images where there is none. */
+async function filesOfTar(archive: string): Promise<DatasetFiles> {
+  if (!/\.tar$/i.test(archive)) {
+    throw new OptionError(
+      `${archive} (source.root) is a file, but a folder with dataset.json, or a dataset's .tar, was expected. Unpack it, and give the ` +
+        'folder.',
+    );
+  }
+  const names = [...(await indexTar(archive)).keys()];
+  const depth = (name: string) => name.split('/').length;
+  const marks = names.filter((name) => /(^|\/)(dataset\.json|images(Tr|Ts)\/[^/]+)$/.test(name));
+  const [mark = ''] = marks.sort(
+    (a, b) => Number(!isDatasetJson(a)) - Number(!isDatasetJson(b)) || depth(a) - depth(b),
+  );
+  const inside = mark.replace(/(^|\/)(dataset\.json|images(Tr|Ts)\/[^/]+)$/, '');
+  const root = join(archive, inside);
+  return {
+    root,
+    readDataset: async () => {
+      if (!isDatasetJson(mark)) return undefined;
+      return withFile(join(archive, mark), async (open, size) =>
+        (await readStart(open, size)).toString('utf8'),
+      );
+    },
+    list: async (folder) => {
+      const start = posix.join(inside, folder, '/');
+      return names.filter((name) => name.startsWith(start)).map((name) => name.slice(start.length));
+    },
+  };
+}
+
+function isDatasetJson(name: string): boolean {
+  return /(^|\/)dataset\.json$/.test(name);
+}
+
+async function readFolders({ root, list }: DatasetFiles): Promise<Dataset> {
+  const images = async (folder: string) => (await list(folder)).filter(isImageFile).sort(compare);
   const labels = new Map((await images('labelsTr')).map((name) => [stripImageExtension(name), name]));
   const training = (await images('imagesTr')).map((name) => {
     const label = labels.get(stripImageExtension(name));

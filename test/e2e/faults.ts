@@ -31,6 +31,16 @@ export async function phantoms(count: number, different = 3): Promise<string> {
   return join(root, 'data');
 }
 
+/** What the tests add to the pipeline: at such coarse voxels the model finds nothing, so that results need more to differ by. */
+const extra = join(temporaryFolder(), 'extra.json');
+writeFileSync(
+  extra,
+  JSON.stringify({
+    steps: ['volume'],
+    sinks: [{ nifti: { keys: ['pred', 'image'], postfix: { pred: 'seg', image: 'image' } } }],
+  }),
+);
+
 /** The arguments that segment and evaluate a dataset of `phantoms`. */
 export function evaluateArgs(dataset: string, output: string, ...more: string[]): string[] {
   const set = [
@@ -45,7 +55,7 @@ export function evaluateArgs(dataset: string, output: string, ...more: string[])
     'runtime.device=cpu',
     `output=${output}`,
   ];
-  return ['run', 'pipelines/spleen-evaluate.yaml', ...set.flatMap((one) => ['--set', one]), ...more];
+  return ['run', 'pipelines/spleen-evaluate.yaml', extra, ...set.flatMap((one) => ['--set', one]), ...more];
 }
 
 /** Starts the real command line with `--json`, and tells of each event. */

@@ -7,13 +7,16 @@ const cli = (...args) => {
   if (status !== 0) process.exit(status ?? 1);
 };
 
-cli('synth', 'demo/dataset', '--cases', '6', '--test', '0', '--seed', '1');
+cli('synth', 'demo/dataset', '--cases', '6', '--test', '0', '--seed', '1', '--size', '144,144,80');
 cli('run', 'pipelines/demo.yaml');
 console.log(`
-The phantoms are made up, and the model is a filter on HU set by hand (models/spleen_band): this shows voxstream at work, not
-what a trained network reaches.
+The phantoms are made up, and the model (models/spleen_phantom) was trained on other phantoms: on a real CT its result means
+nothing. For real CTs:
 
-  demo/dataset                the phantoms and their labels
-  demo/results/*_seg.nii.gz   the segmentations, for any NIfTI viewer
-  demo/results/metrics.csv    Dice per case; summary.json has the mean, run.json how the run was made
-  demo/results/report         index.html is the report; node dist/cli/index.js report demo/results --open shows it in 3D as well`);
+  voxstream models pull spleen_ct_segmentation
+
+  demo/results/report/index.html   open it in a browser: every case in pictures, with its metrics (with a view in 3D:
+                                   node dist/cli/index.js report demo/results --open)
+  demo/results/*_seg.nii.gz        the segmentations, for any NIfTI viewer
+  demo/results/metrics.csv         Dice per case; summary.json has the mean, run.json how the run was made
+  demo/dataset                     the phantoms and their labels`);

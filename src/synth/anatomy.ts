@@ -23,6 +23,7 @@ export const tissues = [
   'stomachWall',
   'stomachContent',
   'stomachGas',
+  'pancreas',
   'spleen',
   'kidney',
   'kidneyMedulla',
@@ -93,8 +94,9 @@ export function rotationOf(degrees: Vec3): Vec3[] {
 
 /**
  * Draws a body. Sizes and places are those of textbooks for adults, with spreads wide enough that neither the place nor
- * the intensity alone tells an organ. Contrast is that of a late arterial phase: the liver, muscle and bowel are darker
- * than the spleen, kidneys, aorta and heart brighter, the vena cava, the kidneys' medulla and the liver's vessels alike.
+ * the intensity alone tells an organ. Contrast lies between a late arterial and a portal venous phase: the liver is darker than the
+ * spleen, as bright or brighter; the kidneys' medulla, the vena cava and the liver's vessels overlap with it in HU; pancreas,
+ * stomach and bowel, which touch it, are a little darker; kidneys and aorta are brighter.
  */
 export function drawAnatomy(random: Random): Anatomy {
   const between = (low: number, high: number) => random.uniform(low, high);
@@ -215,9 +217,22 @@ export function drawAnatomy(random: Random): Anatomy {
   inside(stomach, [0.72, 0.45, 0.75], 'stomachGas', ['stomachContent'], [0, between(8, 14) * stomachSize, 0]);
 
   const spleenSize = Math.exp(random.normal(0, 0.1));
+  const spleenCentre: Vec3 = [-cx * between(0.6, 0.74), -cy * between(0.22, 0.46), 34 * sz + jitter(22)];
+  // Its tail reaches the spleen's hilum.
+  add(
+    'pancreas',
+    [spleenCentre[0] * between(0.4, 0.55), -cy * between(0, 0.2), spleenCentre[2] - between(0, 20)],
+    [cx * between(0.3, 0.42), between(9, 14), between(10, 16)],
+    {
+      tilt: [jitter(15), jitter(25), 15 + jitter(20)],
+      bend: jitter(0.4),
+      wobble: 0.12,
+      over: ['fat', 'bowel'],
+    },
+  );
   add(
     'spleen',
-    [-cx * between(0.6, 0.74), -cy * between(0.22, 0.46), 34 * sz + jitter(22)],
+    spleenCentre,
     [between(20, 27) * spleenSize, between(32, 42) * spleenSize, between(46, 60) * spleenSize],
     {
       // Thin from the side to the middle, long along the tenth rib: forward and down.
@@ -273,25 +288,26 @@ export function drawAnatomy(random: Random): Anatomy {
     air: -1000,
     skin: between(0, 30),
     subcutis: between(-115, -95),
-    muscle: between(48, 64),
+    muscle: between(48, 72),
     rib: between(250, 420),
     fat: between(-112, -92),
     lung: between(-870, -780),
     lungVessel: between(40, 120),
-    heart: between(140, 190),
-    bowel: between(15, 60),
+    heart: between(110, 190),
+    bowel: between(15, 92),
     bowelGas: -900,
-    liver: between(62, 88),
-    liverVessel: between(88, 122),
+    liver: between(74, 126),
+    liverVessel: between(100, 150),
     gallbladder: between(2, 16),
-    stomachWall: between(55, 85),
-    stomachContent: between(0, 45),
+    stomachWall: between(58, 92),
+    stomachContent: between(0, 70),
     stomachGas: -920,
-    spleen: between(98, 126),
-    kidney: between(155, 205),
-    kidneyMedulla: between(95, 140),
+    pancreas: between(66, 92),
+    spleen: between(100, 134),
+    kidney: between(145, 205),
+    kidneyMedulla: between(92, 145),
     aorta: between(185, 260),
-    venaCava: between(85, 145),
+    venaCava: between(85, 160),
     vertebra: between(160, 260),
     spinalCanal: between(10, 35),
   };
@@ -308,7 +324,7 @@ export function drawAnatomy(random: Random): Anatomy {
     },
     shapes,
     hounsfield,
-    noise: between(6, 13),
+    noise: between(8, 14),
     blur: between(0.6, 1.2),
   };
 }

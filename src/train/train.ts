@@ -127,6 +127,7 @@ class Training {
   readonly #failed = new Map<string, string>();
   #trainer: Trainer | undefined;
   #progress = nothing;
+  #closed = false;
   #records!: TrainRecords;
 
   constructor(
@@ -141,7 +142,8 @@ class Training {
   }
 
   readonly #onFailure = (id: string, message: string): void => {
-    if (this.#failed.has(id)) return;
+    // What was prepared ahead in vain fails when the threads end; that is nobody's fault.
+    if (this.#closed || this.#failed.has(id)) return;
     this.#failed.set(id, message);
     this.#tell({ event: 'caseFailed', case: id, message });
   };
@@ -416,6 +418,7 @@ class Training {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     await this.#trainer?.close();
   }
 

@@ -120,6 +120,7 @@ test("the bundle's training is that of its train.json", async () => {
   assert.equal([train?.loss.options['lambdaDice'], train?.loss.options['includeBackground']], [0.5, false]);
   assert.is(steps.find(({ id }) => id === 'randCropByPosNegLabel')?.options['numSamples'], 4);
   assert.is(runtime.seed, 123);
+  await loadPipeline(['pipelines/phantom-train.yaml']);
 });
 
 test.run();

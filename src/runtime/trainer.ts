@@ -10,6 +10,7 @@ import type { Optimizer } from '../onnx/training/optimizers.js';
 import {
   type Clip,
   gradientName,
+  type Precision,
   type StateEntry,
   type StepPart,
   type StepRequest,
@@ -55,6 +56,12 @@ export interface TrainerOptions {
    * time. Default: 1.
    */
   readonly accumulate?: number;
+  /**
+   * `float16` computes convolutions with half the bits, for `webgpu` and `cuda`; see `StepRequest`. The scale of the loss is
+   * found as PyTorch's GradScaler finds it: from 65536 on, halved by each step whose gradients are not finite (which changes
+   * nothing else), doubled after 2000 good ones. Default: `float32`.
+   */
+  readonly precision?: Precision;
 }
 
 /** A batch. The arrays may be used anew once the step is done. */
@@ -69,7 +76,7 @@ export interface TrainingBatch {
 export interface StepResult {
   /** Of the weights before the step: the mean over replicas and accumulated batches. */
   readonly loss: number;
-  /** The Euclidean norm of all gradients, before they are clipped. */
+  /** The Euclidean norm of all gradients, before they are clipped. With float16 it is not finite when the step was left out. */
   readonly gradNorm: number;
 }
 
@@ -125,6 +132,10 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
   const reversed = options.axes === 'xyz' ? permuteAxes(options.model) : options.model;
   const axes: ModelAxes = reversed === options.model ? options.axes : 'zyx';
   const model = reversed;
+  if (options.precision === 'float16' && provider === 'cpu') {
+    throw new OptionError('The precision is "float16", but CPUs compute in float32; use float32.');
+  }
+  const scale = options.precision === 'float16' ? new LossScale() : undefined;
   const channels = model.inputs[0]?.dims[1];
   if (typeof channels !== 'number') {
     throw new ModelError(`The input of the model ${model.name} must declare its number of channels.`);
@@ -191,22 +202,30 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
       }
       into.set(given);
     }
+    const lossScale = scale?.value ?? 1;
+    let loss: number;
+    let last: TrainerReply;
     if (shares === 1) {
-      const reply = await threads[0].ask({ kind: 'step', learningRate });
-      return { loss: losses([reply]), gradNorm: gradNorm(reply) };
+      last = await threads[0].ask({ kind: 'step', learningRate, lossScale });
+      loss = losses([last]);
+    } else {
+      loss = losses(await askAll({ kind: 'gradients', lossScale }));
+      await askAll({ kind: 'average' });
+      last = await threads[0].ask({ kind: 'update', learningRate, lossScale });
+      await Promise.all(threads.slice(1).map((thread) => thread.ask({ kind: 'pull' })));
     }
-    const loss = losses(await askAll({ kind: 'gradients' }));
-    await askAll({ kind: 'average' });
-    const updated = await threads[0].ask({ kind: 'update', learningRate });
-    await Promise.all(threads.slice(1).map((thread) => thread.ask({ kind: 'pull' })));
-    return { loss, gradNorm: gradNorm(updated) };
+    scale?.learn(Number.isFinite(gradNorm(last)));
+    return { loss, gradNorm: gradNorm(last) };
   };
   const stateNow = async (): Promise<TrainingState> => {
     const reply = await threads[0].ask({ kind: 'state' });
     if (reply.kind !== 'state') throw fault(`it answered "${reply.kind}" when asked for its state`);
-    return new Map(
-      [...reply.tensors].map(([name, data]) => [name, floats((state.get(name) as StateEntry).dims, data)]),
-    );
+    return new Map([
+      ...[...reply.tensors].map(
+        ([name, data]) => [name, floats((state.get(name) as StateEntry).dims, data)] as const,
+      ),
+      ...(scale ? [[scaleName, floats([2], [scale.value, scale.good])] as const] : []),
+    ]);
   };
   let last: Promise<unknown> = Promise.resolve();
   /** Waits for what was asked before. */
@@ -222,8 +241,17 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
     state: () => inTurn(stateNow),
     restore: (given) =>
       inTurn(async () => {
-        checkState(given, state);
+        checkState(
+          given,
+          new Map([
+            ...[...state].map(([name, { dims }]) => [name, dims] as const),
+            ...(scale ? [[scaleName, [2]] as const] : []),
+          ]),
+        );
         const tensors = new Map([...given].map(([name, { data }]) => [name, data as Float32Array]));
+        const scaled = tensors.get(scaleName);
+        tensors.delete(scaleName);
+        if (scaled) scale?.restore(scaled[0], scaled[1]);
         await threads[0].ask({ kind: 'restore', tensors });
         const known = (name: string) => /^(weight|statistic)$/.test((state.get(name) as StateEntry).kind);
         const others = new Map([...tensors].filter(([name]) => known(name)));
@@ -241,6 +269,28 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
       await Promise.all(threads.map((thread) => thread.close()));
     },
   };
+}
+
+/** The state's tensor of the loss scale, and of the good steps since it changed. */
+const scaleName = 'optimizer.lossScale';
+
+/** PyTorch's `GradScaler`, by its defaults. */
+class LossScale {
+  value = 65536;
+  /** Steps since it changed. */
+  good = 0;
+
+  /** Learns whether a step's gradients were finite. */
+  learn(finite: boolean): void {
+    this.good = finite ? this.good + 1 : 0;
+    if (!finite) this.value /= 2;
+    else if (this.good === 2000) this.restore(2 * this.value, 0);
+  }
+
+  restore(value: number, good: number): void {
+    this.value = value;
+    this.good = good;
+  }
 }
 
 /** The graphs of a step, the state by name, and where gradients lie. */
@@ -283,9 +333,9 @@ function partSetup(part: StepPart, changes: readonly StateEntry[]): PartSetup {
   };
 }
 
-function checkState(given: TrainingState, expected: ReadonlyMap<string, StateEntry>): void {
+function checkState(given: TrainingState, expected: ReadonlyMap<string, readonly number[]>): void {
   const faults: string[] = [];
-  for (const [name, { dims }] of expected) {
+  for (const [name, dims] of expected) {
     const found = given.get(name);
     if (!found) faults.push(`${name} is missing`);
     else if (found.type !== 'float32' || found.dims.join() !== dims.join()) {

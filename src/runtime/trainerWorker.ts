@@ -63,13 +63,19 @@ export interface TrainerSetup {
   readonly state: ReadonlyMap<string, { readonly dims: readonly number[]; readonly data: Float32Array }>;
 }
 
+/** Numbers that a step is told; the scale of the loss is used with float16 alone. */
+export interface StepScalars {
+  readonly learningRate: number;
+  readonly lossScale: number;
+}
+
 export type TrainerRequest =
-  | { readonly kind: 'step'; readonly learningRate: number }
+  | ({ readonly kind: 'step' } & StepScalars)
   /** Gradients of this replica's part of the batch, summed up. */
-  | { readonly kind: 'gradients' }
+  | { readonly kind: 'gradients'; readonly lossScale: number }
   /** The mean of all replicas' gradients, this replica's part of it. */
   | { readonly kind: 'average' }
-  | { readonly kind: 'update'; readonly learningRate: number }
+  | ({ readonly kind: 'update' } & StepScalars)
   /** Take the weights of the last update. */
   | { readonly kind: 'pull' }
   | { readonly kind: 'state' }
@@ -104,6 +110,7 @@ class TrainerThread {
   readonly #image: ort.Tensor;
   readonly #label: ort.Tensor;
   readonly #learningRate = floatTensor([]);
+  readonly #lossScale = floatTensor([]);
   readonly #loss = floatTensor([]);
   readonly #gradNorm = floatTensor([]);
   readonly #state = new Map<string, Buffers>();
@@ -143,8 +150,12 @@ class TrainerThread {
     });
     const feeds: Record<string, ort.Tensor> = {};
     if (setup.image) Object.assign(feeds, { [setup.image]: this.#image, [stepNames.label]: this.#label });
-    if (session.inputNames.includes(stepNames.learningRate))
-      feeds[stepNames.learningRate] = this.#learningRate;
+    for (const [name, value] of [
+      [stepNames.learningRate, this.#learningRate],
+      [stepNames.lossScale, this.#lossScale],
+    ] as const) {
+      if (session.inputNames.includes(name)) feeds[name] = value;
+    }
     if (setup === this.setup.update) {
       for (const [i, { input }] of this.setup.places.entries()) feeds[input] = this.#gradients[i];
     }
@@ -156,16 +167,17 @@ class TrainerThread {
     switch (request.kind) {
       case 'step':
         this.#takeBatch(0);
-        dataOf(this.#learningRate)[0] = request.learningRate;
+        this.#setScalars(request);
         await this.#run(step as PartSetup);
         return this.#done(dataOf(this.#loss)[0]);
       case 'gradients':
+        this.#setScalars({ learningRate: 0, lossScale: request.lossScale });
         return this.#done(await this.#sumGradients());
       case 'average':
         this.#average();
         return this.#done(0);
       case 'update':
-        dataOf(this.#learningRate)[0] = request.learningRate;
+        this.#setScalars(request);
         await this.#update(update as PartSetup);
         return this.#done(0);
       case 'pull':
@@ -183,6 +195,11 @@ class TrainerThread {
           dataOf((this.#state.get(name) as Buffers).current).set(data);
         return this.#done(0);
     }
+  }
+
+  #setScalars({ learningRate, lossScale }: StepScalars): void {
+    dataOf(this.#learningRate)[0] = learningRate;
+    dataOf(this.#lossScale)[0] = lossScale;
   }
 
   #done(loss: number): TrainerReply {

@@ -157,6 +157,7 @@ test('a batch or a state that does not fit is refused, and training can go on', 
     createTrainer(options('batch', { device: 'cpu:3' })),
     /batch of 4 cannot be shared equally by 3 device/,
   );
+  await refused(createTrainer(options('batch', { precision: 'float16' })), /CPUs compute in float32/);
   await withTrainer(options('batch', { optimizer: adam() }), async (trainer) => {
     await refused(
       trainer.step(batch(3), { learningRate: 1 }),

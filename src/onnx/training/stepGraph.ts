@@ -8,6 +8,7 @@ import { bindSizes } from '../passes/bindSizes.js';
 import { inferShapes } from '../shapes.js';
 import { floats, sizeOf, type Tensor } from '../tensor.js';
 import { useBatchStatistics } from './batchStatistics.js';
+import { halfCompute } from './halfCompute.js';
 import type { Loss } from './losses.js';
 import { lowerConvTranspose } from './lowerConvTranspose.js';
 import type { Optimizer } from './optimizers.js';
@@ -26,7 +27,15 @@ export interface StepRequest {
   readonly clip?: Clip;
   /** Channels per block of the processor that will run the step (see `channelBlock`). Default: 1, any device. */
   readonly block?: number;
+  /**
+   * `float16` computes convolutions and matrix products with half the bits (see `halfCompute`). The loss is multiplied by
+   * `lossScale` before it is differentiated, so that small gradients do not vanish, and those of weights are divided by it; a
+   * step whose gradients are not finite changes nothing. Default: `float32`.
+   */
+  readonly precision?: Precision;
 }
+
+export type Precision = 'float32' | 'float16';
 
 /** How gradients are kept small: by the norm of all of them together, and each number between -value and value. */
 export interface Clip {
@@ -59,6 +68,8 @@ export interface StepPart {
 export const stepNames = {
   label: 'label',
   learningRate: 'learningRate',
+  /** With float16 alone. */
+  lossScale: 'lossScale',
   loss: 'loss',
   gradNorm: 'gradNorm',
 } as const;
@@ -82,7 +93,8 @@ export function stepGraph(request: StepRequest): StepPart {
 /**
  * A training step in two graphs, for gradients that are summed up in between: `gradients` takes image, label, weights and
  * running statistics, and gives `loss`, the gradients and the statistics; `update` takes gradients (`NAME.gradient`),
- * `learningRate`, weights and the optimizer's state, and gives them after the step and `gradNorm`.
+ * `learningRate`, weights and the optimizer's state, and gives them after the step and `gradNorm`. With float16 both take
+ * `lossScale`.
  */
 export function splitStepGraphs(request: StepRequest): {
   readonly gradients: StepPart & { readonly outputs: readonly { weight: string; output: string }[] };
@@ -133,7 +145,7 @@ function addForward(request: StepRequest): {
   readonly weights: Weight[];
   readonly statistics: StateEntry[];
 } {
-  const { model, inputDims, loss, labelChannels = 1 } = request;
+  const { model, inputDims, loss, labelChannels = 1, precision } = request;
   const [input, ...others] = model.inputs;
   if (!input || others.length > 0 || model.outputs.length !== 1) {
     throw new ModelError(
@@ -150,11 +162,14 @@ function addForward(request: StepRequest): {
   const names = trainableWeights(graph);
   if (names.length === 0) throw new ModelError(`The model ${model.name} has no weights to train.`);
   const cancelled = cancelledBiases(graph);
+  const half = precision === 'float16';
   const shapes = inferShapes(graph, { [input.name]: inputDims });
   const running = useBatchStatistics(graph, shapes);
+  const ops = new Ops(graph);
   const statistics = running.map(({ name, next }): StateEntry => {
     const initial = graph.initializers.get(name) as Tensor;
-    return { name, kind: 'statistic', dims: initial.dims, next, initial };
+    const kept = half ? ops.where(finiteOf(ops, next), next, name) : next;
+    return { name, kind: 'statistic', dims: initial.dims, next: kept, initial };
   });
   const initial = new Map(
     [...names, ...running.map(({ name }) => name)].map((name) => [
@@ -167,7 +182,6 @@ function addForward(request: StepRequest): {
     graph.inputs.push({ name, type: 'float32', dims });
   }
 
-  const ops = new Ops(graph);
   const [{ name: logits }] = graph.outputs;
   const logitDims = shapes.get(logits);
   if (!logitDims)
@@ -183,11 +197,12 @@ function addForward(request: StepRequest): {
   const wanted = names.filter((name) => !cancelled.has(name)).reverse();
   const gradients = addGradients(graph, {
     inputDims: { [input.name]: inputDims, [label]: labelDims, ...dims },
-    from: { [computed]: ops.scalar(1) },
+    from: { [computed]: half ? graph.addInput(stepNames.lossScale, 'float32', []) : ops.scalar(1) },
     to: wanted,
     block: request.block,
   });
   lowerConvTranspose(graph, shapes);
+  if (half) halfCompute(graph);
   const weights = [...names].reverse().map((name): Weight => {
     const value = initial.get(name) as Tensor;
     const gradient =
@@ -201,22 +216,33 @@ function addForward(request: StepRequest): {
 /** Clipping and the optimizer's step. */
 function addUpdate(
   graph: Graph,
-  { optimizer, clip }: StepRequest,
-  weights: readonly Weight[],
+  { optimizer, clip, precision }: StepRequest,
+  scaledWeights: readonly Weight[],
   statistics: readonly StateEntry[],
 ): StateEntry[] {
   const ops = new Ops(graph);
   const learningRate = graph.addInput(stepNames.learningRate, 'float32', []);
   const done = graph.addInput(stepCounter, 'float32', []);
-  const step = ops.shift(done, 1);
-  graph.addOutput(step, 'float32', []);
-  const state: StateEntry[] = [
-    ...statistics,
-    { name: stepCounter, kind: 'step', dims: [], next: step, initial: floats([], [0]) },
-  ];
+  const half = precision === 'float16';
+  let weights = scaledWeights;
+  if (half) {
+    const known = graph.inputs.some(({ name }) => name === stepNames.lossScale);
+    const scale = known ? stepNames.lossScale : graph.addInput(stepNames.lossScale, 'float32', []);
+    const share = ops.node('Reciprocal', [scale]);
+    weights = scaledWeights.map((weight) => ({ ...weight, gradient: ops.mul(weight.gradient, share) }));
+  }
   const squares = weights.map(({ gradient }) => ops.node('ReduceSumSquare', [gradient], { keepdims: 0 }));
   const norm = ops.node('Sqrt', [ops.node('Sum', squares)], {}, stepNames.gradNorm);
   graph.addOutput(norm, 'float32', []);
+  /** The value after the step, or the one before it where gradients are not finite. */
+  const finite = half ? finiteOf(ops, norm) : undefined;
+  const kept = (next: string, before: string) => (finite ? ops.where(finite, next, before) : next);
+  const step = ops.shift(done, 1);
+  const state: StateEntry[] = [
+    ...statistics,
+    { name: stepCounter, kind: 'step', dims: [], next: kept(step, done), initial: floats([], [0]) },
+  ];
+  graph.addOutput(state[state.length - 1].next, 'float32', []);
   // PyTorch's clip_grad_norm_: max / (norm + 1e-6), at most 1.
   const share =
     clip?.norm !== undefined
@@ -236,12 +262,12 @@ function addUpdate(
     if (share) clipped = ops.mul(clipped, share);
     const updated = update({ weight: name, gradient: clipped, slots: slots.map((slot) => slot.name) });
     const entries: StateEntry[] = [
-      { name, kind: 'weight', dims, next: updated.weight, initial },
+      { name, kind: 'weight', dims, next: kept(updated.weight, name), initial },
       ...slots.map(
         (slot, i): StateEntry => ({
           ...slot,
           kind: 'slot',
-          next: updated.slots[i],
+          next: kept(updated.slots[i], slot.name),
           initial: floats(slot.dims, new Float32Array(sizeOf(slot.dims))),
         }),
       ),
@@ -250,4 +276,9 @@ function addUpdate(
     state.push(...entries);
   }
   return state;
+}
+
+/** Where numbers are finite; comparisons with NaN are false. */
+function finiteOf(ops: Ops, value: string): string {
+  return ops.greater(ops.scalar(3e38), ops.node('Abs', [value]));
 }

@@ -10,7 +10,7 @@ const mostCopied = 6 << 20;
 const smallVolume = 512;
 
 /**
- * How a weight's gradient is computed; `weightGradientForm` tells which one measured best (see docs/training.md):
+ * How a weight's gradient is computed; `weightGradientForm` tells which one measured best (see docs/training-internals.md):
  * - `stacked`: for each place of the kernel the part of the input that it saw, several of them as channels of one matrix
  *   product with the gradient at the output (products of few rows and columns reach a fraction of the processor's speed);
  * - `slices`: the same in slices along the first axis, where places along that axis are shifts by whole slices and those along

@@ -7,6 +7,7 @@ import { root } from './e2e/harness.js';
 /** The folders and single files of src/, from what stands on everything to what stands on nothing. */
 const layers: readonly (readonly string[])[] = [
   ['cli', 'index'],
+  ['train'],
   ['pipeline', 'synth'],
   ['sources', 'sinks'],
   ['operators'],

@@ -47,7 +47,7 @@ export function liveTraining(output: Output): TrainProgress {
   };
   const draw = () => {
     erase();
-    const width = (output.columns ?? 80) - 1;
+    const width = (output.columns || 80) - 1;
     const lines = display(tally, width, paint);
     output.write(`${lines.join('\n')}\n`);
     drawn = lines.length;

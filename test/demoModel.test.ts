@@ -40,7 +40,7 @@ test("the demo model's card says what it knows, how it was made, and how well it
 test('the script that made the band filter makes the same files again', () => {
   const made = mkdtempSync(join(tmpdir(), 'voxstream-model-'));
   try {
-    execFileSync(process.execPath, ['scripts/make-demo-model.mjs', made], { cwd: root, stdio: 'ignore' });
+    execFileSync(process.execPath, ['scripts/makeBandModel.mjs', made], { cwd: root, stdio: 'ignore' });
     assert.equal(readFileSync(join(made, 'model.onnx')), band.bytes);
     assert.equal(JSON.parse(readFileSync(join(made, 'metadata.json'), 'utf8')), band.card);
   } finally {

@@ -1,4 +1,4 @@
-// Makes models/spleen_band, the model of the demo: `node scripts/make-demo-model.mjs [FOLDER]`, after `npm run build`.
+// Makes models/spleen_band, a quick model for tests: `node scripts/makeBandModel.mjs [FOLDER]`, after `npm run build`.
 //
 // A convolution network whose weights are set by hand, not learnt: an intensity band filter for the phantoms of
 // `voxstream synth`, in which the spleen has a band of HU nearly for itself. What it does to an image of -57..164 HU
@@ -92,7 +92,7 @@ const card = {
   name: 'spleen_band',
   version: '1.0.0',
   description:
-    'An intensity band filter for the phantoms of "voxstream synth": blur, a band of 90 to 138 HU, opening, and a wider band around what is left, as a convolution network with weights set by hand. It looks at intensity alone, so keep the largest component after it. Made for CT scaled from -57..164 HU to 0..1, in RAS voxels of about 1.5 x 1.5 x 2 mm. It is no medical model.',
+    'An intensity band filter for the phantoms of "voxstream synth": blur, a band of 90 to 138 HU, opening, and a wider band around what is left, as a convolution network with weights set by hand. It looks at intensity alone, so keep the largest component after it. Made for CT scaled from -57..164 HU to 0..1, in RAS voxels of about 1.5 x 1.5 x 2 mm. Organs of the phantoms overlap in HU, so that it misses most spleens: it is a quick model for tests, and no medical one.',
   license: 'Apache-2.0',
   file: 'model.onnx',
   sha256: createHash('sha256').update(bytes).digest('hex'),
@@ -100,7 +100,7 @@ const card = {
   labels: { 0: 'background', 1: 'spleen' },
   input: { channels: 1, patch: [96, 96, 96], valueRange: [0, 1], modality: 'CT' },
   output: { channels: 2, activation: 'softmax' },
-  training: { data: 'none: the weights are set by hand, in scripts/make-demo-model.mjs' },
+  training: { data: 'none: the weights are set by hand, in scripts/makeBandModel.mjs' },
   intendedUse: 'demonstrations and tests on phantoms',
 };
 mkdirSync(folder, { recursive: true });

@@ -270,6 +270,9 @@ async function probe(
 
 /** What a failing model is told as: on a GPU with the provider's name, for another one may run it. */
 function modelFault({ file, provider }: SessionSetup, message: string): ModelError {
+  if (/protobuf parsing failed/i.test(message)) {
+    return new ModelError(`The model ${file} is no ONNX file, or a damaged one. Copy or download it again.`);
+  }
   if (provider === 'cpu') return new ModelError(`The model ${file} failed: ${message}`);
   return new ModelError(
     `The model ${file} failed on ${provider}: ${message.trim().replace(/\.$/, '')}. Nothing was run on another device in its ` +

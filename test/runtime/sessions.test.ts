@@ -132,4 +132,14 @@ test('several volumes given to a model at once come out as one by one, and each 
   await runtime.close();
 });
 
+test('a file that is no ONNX model is refused in a sentence', async () => {
+  const runtime = createRuntime({ device: 'cpu', workers: 1 });
+  const file = join(temporaryFolder(), 'junk.onnx');
+  writeFileSync(file, 'junk');
+  const error = await runtime.model(file).catch((fault) => fault);
+  assert.instance(error, ModelError);
+  assert.is(error.message, `The model ${file} is no ONNX file, or a damaged one. Copy or download it again.`);
+  await runtime.close();
+});
+
 test.run();

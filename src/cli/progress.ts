@@ -1,6 +1,7 @@
-import { styleText } from 'node:util';
 import type { RunEvent } from '../pipeline/events.js';
 import type { Runtime } from '../runtime/runtime.js';
+import { liveFooter, type Output } from './liveFooter.js';
+import type { Paint } from './terminal.js';
 
 /** Shows how a run goes. */
 export interface Progress {
@@ -8,9 +9,6 @@ export interface Progress {
   /** Takes the display away, so that other text can follow. */
   end(): void;
 }
-
-/** A terminal, or a file or pipe. */
-type Output = Pick<NodeJS.WriteStream, 'write' | 'isTTY' | 'columns'>;
 
 /** One JSON object a line, for programs. */
 export function jsonProgress(output: Output): Progress {
@@ -44,36 +42,15 @@ const lasting: Partial<Record<RunEvent['event'], 'reset' | 'red' | 'yellow'>> = 
 /** A few lines at the foot of the terminal, drawn anew five times a second. */
 export function liveProgress(output: Output, runtime: Runtime): Progress {
   const tally = new Tally();
-  const paint = (format: Parameters<typeof styleText>[0], text: string) =>
-    process.env.NO_COLOR ? text : styleText(format, text);
-  let drawn = 0;
-  const erase = () => {
-    if (drawn > 0) output.write(`\u001b[${drawn}A\u001b[J`);
-    drawn = 0;
-  };
-  const draw = () => {
-    erase();
-    const width = (output.columns ?? 80) - 1;
-    const lines = display(tally, runtime, width, paint);
-    output.write(`${lines.join('\n')}\n`);
-    drawn = lines.length;
-  };
-  const timer = setInterval(draw, 200);
-  timer.unref();
+  const footer = liveFooter(output, (width, paint) => display(tally, runtime, width, paint));
   return {
     onEvent(event) {
       tally.count(event);
       const color = lasting[event.event];
       const line = color && lineOf(event, tally);
-      if (!line) return;
-      erase();
-      output.write(`${paint(color, line)}\n`);
-      draw();
+      if (line) footer.say(color, line);
     },
-    end() {
-      clearInterval(timer);
-      erase();
-    },
+    end: footer.end,
   };
 }
 
@@ -156,12 +133,7 @@ function lineOf(event: RunEvent, tally: Tally): string | undefined {
   }
 }
 
-function display(
-  tally: Tally,
-  runtime: Runtime,
-  width: number,
-  paint: (format: Parameters<typeof styleText>[0], text: string) => string,
-): string[] {
+function display(tally: Tally, runtime: Runtime, width: number, paint: Paint): string[] {
   const ended = tally.skipped + tally.ended;
   const barWidth = Math.max(10, Math.min(30, width - 50));
   const filled = tally.total > 0 ? Math.round((ended / tally.total) * barWidth) : 0;

@@ -1,9 +1,12 @@
 import { styleText } from 'node:util';
 
-type Style = Parameters<typeof styleText>[0];
+export type Style = Parameters<typeof styleText>[0];
+
+/** Gives a text a style. */
+export type Paint = (style: Style, text: string) => string;
 
 /** Colors text for a stream: only on a terminal, and not where NO_COLOR is set. */
-export function painter(stream: Pick<NodeJS.WriteStream, 'isTTY'>): (style: Style, text: string) => string {
+export function painter(stream: Pick<NodeJS.WriteStream, 'isTTY'>): Paint {
   return (style, text) => (stream.isTTY && !process.env.NO_COLOR ? styleText(style, text) : text);
 }
 

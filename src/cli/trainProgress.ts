@@ -1,6 +1,7 @@
-import { styleText } from 'node:util';
 import type { TrainEvent } from '../train/events.js';
+import { liveFooter, type Output } from './liveFooter.js';
 import { duration } from './progress.js';
+import type { Paint } from './terminal.js';
 
 /** Shows how a training goes. */
 export interface TrainProgress {
@@ -8,9 +9,6 @@ export interface TrainProgress {
   /** Takes the display away, so that other text can follow. */
   readonly end: () => void;
 }
-
-/** A terminal, or a file or pipe. */
-type Output = Pick<NodeJS.WriteStream, 'write' | 'isTTY' | 'columns'>;
 
 /** One JSON object a line, for programs. */
 export function jsonTraining(output: Output): TrainProgress {
@@ -38,36 +36,15 @@ export function lineTraining(output: Output): TrainProgress {
 /** Two lines at the foot of the terminal, drawn anew five times a second, below a line for each epoch. */
 export function liveTraining(output: Output): TrainProgress {
   const tally = new TrainTally();
-  const paint = (format: Parameters<typeof styleText>[0], text: string) =>
-    process.env.NO_COLOR ? text : styleText(format, text);
-  let drawn = 0;
-  const erase = () => {
-    if (drawn > 0) output.write(`\u001b[${drawn}A\u001b[J`);
-    drawn = 0;
-  };
-  const draw = () => {
-    erase();
-    const width = (output.columns || 80) - 1;
-    const lines = display(tally, width, paint);
-    output.write(`${lines.join('\n')}\n`);
-    drawn = lines.length;
-  };
-  const timer = setInterval(draw, 200);
-  timer.unref();
+  const footer = liveFooter(output, (width, paint) => display(tally, width, paint));
   return {
     onEvent: (event) => {
       tally.count(event);
       const line = lineOf(event, tally);
-      if (!line) return;
-      erase();
-      const colour = event.event === 'caseFailed' ? 'red' : event.event === 'warning' ? 'yellow' : 'reset';
-      output.write(`${paint(colour, line)}\n`);
-      draw();
+      const color = event.event === 'caseFailed' ? 'red' : event.event === 'warning' ? 'yellow' : 'reset';
+      if (line) footer.say(color, line);
     },
-    end: () => {
-      clearInterval(timer);
-      erase();
-    },
+    end: footer.end,
   };
 }
 
@@ -157,11 +134,7 @@ function lineOf(event: TrainEvent, tally: TrainTally): string | undefined {
   }
 }
 
-function display(
-  tally: TrainTally,
-  width: number,
-  paint: (format: Parameters<typeof styleText>[0], text: string) => string,
-): string[] {
+function display(tally: TrainTally, width: number, paint: Paint): string[] {
   const { start, total, step } = tally;
   if (!start) return ['Preparing the first batch…'];
   const barWidth = Math.max(10, Math.min(30, width - 60));

@@ -27,7 +27,7 @@ const partOf = (path: string) => path.split('/')[0].replace(/\.[jt]s$/, '');
 function* imports(): Generator<{ file: string; from: string; to: string }> {
   const src = join(root, 'src');
   for (const file of readdirSync(src, { recursive: true, encoding: 'utf8' })) {
-    if (!file.endsWith('.ts')) continue;
+    if (!/\.c?ts$/.test(file)) continue;
     const text = readFileSync(join(src, file), 'utf8');
     for (const [, path] of text.matchAll(/^(?:import|export) (?!type )[^;]*?from '(\.[^']+)';/gm)) {
       const to = partOf(relative(src, join(src, dirname(file), path)));

@@ -113,7 +113,7 @@ export function createRuntime(settings: RuntimeSettings = {}): Runtime {
     on: (lane, work) => lanes[lane].run(work),
     async run(name, ...args) {
       pool ??= new Piscina({
-        filename: new URL('./worker.js', import.meta.url).href,
+        filename: new URL('./worker.cjs', import.meta.url).href,
         // One is always started anew when one ends, or tasks that wait would wait for ever.
         minThreads: 1,
         maxThreads: workers + lanes.io.width,

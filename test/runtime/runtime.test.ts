@@ -1,9 +1,13 @@
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { DataError, ModelError, VoxError } from '#src/errors.js';
 import { createRuntime, defaultRuntime } from '#src/runtime/runtime.js';
 import { allocate, makeVolume, type Vec3 } from '#src/volume/volume.js';
-import { temporaryFolder } from '../e2e/harness.js';
+import { root, temporaryFolder } from '../e2e/harness.js';
 
 const runtime = createRuntime({ device: 'cpu', workers: 1 });
 test.after(() => runtime.close());
@@ -71,6 +75,27 @@ test('a closed runtime starts anew when it is asked again', async () => {
 test('operators without a runtime of their own share one', () => {
   assert.is(defaultRuntime(), defaultRuntime());
   assert.is(defaultRuntime().device, 'auto');
+});
+
+// A thread that is ended during such a `require` aborts the whole process, in Node 20.19 to 22; see worker.cts.
+const traces = process.allowedNodeEnvironmentFlags.has('--trace-require-module') ? test : test.skip;
+
+traces('worker threads load no ES module by require()', () => {
+  const program = join(temporaryFolder(), 'program.mjs');
+  const library = JSON.stringify(pathToFileURL(join(root, 'dist/index.js')).href);
+  writeFileSync(
+    program,
+    `import { createRuntime } from ${library};
+    const runtime = createRuntime({ device: 'cpu' });
+    console.log(await runtime.run('argmax', undefined).catch((error) => error.message));
+    await runtime.close();`,
+  );
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['--trace-require-module=all', program], {
+    encoding: 'utf8',
+  });
+  assert.is(status, 0, stderr);
+  assert.match(stdout, /undefined/);
+  assert.not.match(stderr, /require\(\)/);
 });
 
 test.run();

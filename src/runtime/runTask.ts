@@ -4,7 +4,7 @@ import type { TaskAnswer, TaskMessage } from './runtime.js';
 import { tasks } from './tasks.js';
 
 /** Runs one task in a worker thread. Errors cross as data, for an Error's class is lost on the way. */
-export default async function runTask({ name, args }: TaskMessage): Promise<TaskAnswer> {
+export async function runTask({ name, args }: TaskMessage): Promise<TaskAnswer> {
   try {
     const task = (tasks as Record<string, (...args: never[]) => unknown>)[name];
     const value = await task(...(args as never[]));

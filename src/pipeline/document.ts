@@ -139,7 +139,10 @@ function freeId(name: string, taken: ReadonlySet<string>): string {
   return `${name}${number}`;
 }
 
-/** Puts one draft over another: maps deeply; steps and sinks by id, new ones at the end; the rest is replaced. */
+/**
+ * Puts one draft over another: maps deeply; steps and sinks by id; the rest is replaced. A new step stands before the step of the
+ * draft below that is listed after it, or at the end.
+ */
 export function mergeDrafts(below: Draft, above: Draft): Draft {
   return {
     head: mergeData(below.head, above.head) as Data,
@@ -149,16 +152,20 @@ export function mergeDrafts(below: Draft, above: Draft): Draft {
 }
 
 function mergeEntries(below: readonly Entry[], above: readonly Entry[]): Entry[] {
+  const isBelow = ({ id }: Entry) => below.some((entry) => entry.id === id);
   const merged = below.map((entry) => {
     const over = above.find(({ id }) => id === entry.id);
     if (!over) return entry;
     const options = over.name === entry.name ? mergeData(entry.options, over.options) : over.options;
-    return { ...over, options, number: entry.number };
+    return { ...over, options };
   });
-  for (const entry of above) {
-    if (!below.some(({ id }) => id === entry.id)) merged.push({ ...entry, number: merged.length + 1 });
-  }
-  return merged;
+  above.forEach((entry, i) => {
+    if (isBelow(entry)) return;
+    const next = above.slice(i).find(isBelow);
+    const place = next ? merged.findIndex(({ id }) => id === next.id) : merged.length;
+    merged.splice(place, 0, entry);
+  });
+  return merged.map((entry, i) => ({ ...entry, number: i + 1 }));
 }
 
 function mergeData(below: unknown, above: unknown): unknown {

@@ -156,7 +156,7 @@ test('a tag that would run code in other tools is refused', () => {
   assert.match(faultsOf('source: !!js/function "x"\nsteps: [load]'), /Unresolved tag/);
 });
 
-test('several files are merged: maps deeply, steps by id, new steps at the end', async () => {
+test('several files are merged: maps deeply, steps by id, new steps where they are listed', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'voxstream-merge-'));
   const file = (name: string, text: string) => {
     writeFileSync(join(folder, name), text);
@@ -179,6 +179,22 @@ test('several files are merged: maps deeply, steps by id, new steps at the end',
   );
   assert.equal(pipeline.steps[2].options.pixdim, [1, 2, 3]);
   assert.is(pipeline.steps[2].options.mode, 'nearest');
+  const inserted = await loadPipeline([
+    file('a.yaml', base),
+    file(
+      'd.yaml',
+      `steps:
+        - spatialPad: { spatialSize: 8 }
+        - orient
+        - cropForeground
+        - { id: fine, spacing: {} }
+        - centerCrop: { roiSize: 8 }`,
+    ),
+  ]);
+  assert.equal(
+    inserted.steps.map(({ id }) => id),
+    ['load', 'spatialPad', 'orient', 'cropForeground', 'fine', 'centerCrop'],
+  );
   await loadPipeline([
     file('a.yaml', base),
     file('c.yaml', 'steps:\n  - spacing: { pixdim: [1, 1, -1] }'),

@@ -199,7 +199,9 @@ export const trainDefinition = {
     earlyStopping: z
       .strictObject({ patience: z.int().min(1), minDelta: z.number().min(0).default(0) })
       .optional()
-      .describe('End after so many validations without a better model'),
+      .describe(
+        'End after so many validations in a row that brought no better model, or one better by minDelta at most',
+      ),
     saveEvery: z
       .int()
       .min(1)

@@ -296,8 +296,8 @@ class Training {
             : goal === 'max'
               ? value - best.value
               : best.value - value;
-        isBest = gain > (best === undefined ? 0 : (train.earlyStopping?.minDelta ?? 0));
-        waited = isBest ? 0 : waited + 1;
+        isBest = gain > 0;
+        waited = gain > (train.earlyStopping?.minDelta ?? 0) ? 0 : waited + 1;
         if (isBest) best = { epoch, step, value };
       }
       this.#progress = {

@@ -186,6 +186,32 @@ test('Ctrl-C saves the state and ends with 130; the folder is not trained over b
   );
 });
 
+test('two workers train by --device cpu:2; early stopping ends it, and keeps a model that is better by less', async () => {
+  const { code, stdout, stderr } = await voxstream(
+    train(
+      'early',
+      '--device',
+      'cpu:2',
+      ...[
+        'train.validation.every=1',
+        'train.epochs=9',
+        'train.earlyStopping={ patience: 5, minDelta: 1 }',
+      ].flatMap((override) => ['--set', override]),
+    ),
+  );
+  assert.is(code, 0, stderr);
+  assert.match(stderr, /cpu:2/);
+  assert.match(stdout, /Stopped after 5 epochs: 5 validations brought no better model/);
+  const run = JSON.parse(readFileSync(join(folder, 'early', 'run.json'), 'utf8'));
+  assert.equal([run.reason, run.steps], ['earlyStopping', 20]);
+  const dices = readCsv(join(folder, 'early', 'train.csv')).map((row) => Number(row.dice_spleen));
+  assert.is(dices.length, 6);
+  const { training } = JSON.parse(readFileSync(join(folder, 'early', 'model', 'metadata.json'), 'utf8'));
+  assert.ok(Math.abs(training.reached.value - Math.max(...dices)) < 1e-5);
+  assert.is(training.epoch, dices.indexOf(Math.max(...dices)));
+  assert.ok(training.epoch > 0, 'the test needs a model that got better');
+});
+
 test('--finetune goes on from a model, bad cases are left out, and --dry-run starts nothing', async () => {
   const broken = join(folder, 'broken');
   await synthDataset(broken, { cases: 5, testCases: 0, seed: 3, size: [32, 32, 16] });

@@ -1,10 +1,10 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parseBytes } from '#src/operators/types.js';
 import { loadPipeline, parsePipeline } from '#src/pipeline/load.js';
+import { temporaryFolder } from '../e2e/harness.js';
 
 const base = `
 name: test
@@ -157,7 +157,7 @@ test('a tag that would run code in other tools is refused', () => {
 });
 
 test('several files are merged: maps deeply, steps by id, new steps where they are listed', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'voxstream-merge-'));
+  const folder = temporaryFolder();
   const file = (name: string, text: string) => {
     writeFileSync(join(folder, name), text);
     return join(folder, name);

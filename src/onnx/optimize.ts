@@ -5,6 +5,7 @@ import { readModel, writeModel } from './modelFile.js';
 import * as ort from './ort.js';
 import { convTransposePhases } from './passes/convTransposePhases.js';
 import { delayShuffle } from './passes/delayShuffle.js';
+import { dropIdentity } from './passes/dropIdentity.js';
 import { foldBatchNorm } from './passes/foldBatchNorm.js';
 import { foldConstants } from './passes/foldConstants.js';
 import { foldResidual } from './passes/foldResidual.js';
@@ -110,6 +111,7 @@ async function passesOf(options: OptimizeOptions): Promise<Pass[]> {
   const lower: Pass = ['lowerPixelShuffle', (graph) => lowerPixelShuffle(graph, shapesOf(graph))];
   const exact: Pass[] = [
     ['foldConstants', foldConstants],
+    ['dropIdentity', dropIdentity],
     ...(axes === 'reverse' ? [reverse] : []),
     ['foldBatchNorm', foldBatchNorm],
     ['preluToLeakyRelu', preluToLeakyRelu],

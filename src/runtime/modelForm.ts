@@ -43,7 +43,7 @@ export interface RewrittenCard {
 }
 
 /** Raised when the passes change what they make, so that older rewritten models are not used. */
-const revision = 2;
+const revision = 3;
 
 /** A rewritten model that is further from the original than this on random windows is not used. */
 const mostDifference = 1e-3;

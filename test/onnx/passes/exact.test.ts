@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert';
 import type { Graph } from '#src/onnx/graph.js';
 import { convTransposePhases } from '#src/onnx/passes/convTransposePhases.js';
 import { delayShuffle } from '#src/onnx/passes/delayShuffle.js';
+import { dropIdentity } from '#src/onnx/passes/dropIdentity.js';
 import { foldBatchNorm } from '#src/onnx/passes/foldBatchNorm.js';
 import { foldResidual } from '#src/onnx/passes/foldResidual.js';
 import { mergeConvs } from '#src/onnx/passes/mergeConvs.js';
@@ -66,6 +67,57 @@ test('preluToLeakyRelu takes one slope, alone or repeated, and leaves several', 
   const changed = preluToLeakyRelu(graph);
   assert.equal(ops(changed), ['LeakyRelu', 'LeakyRelu', 'PRelu']);
   await assertSame(changed, graph, [1, 2, 2, 2, 2]);
+});
+
+test('dropIdentity takes out what hands on, so that other passes see convolutions and heads', async () => {
+  const off = { type: 'bool', dims: [], data: new Uint8Array([0]) } as const;
+  const graph = graphOf(
+    2,
+    (g, x) => {
+      const hidden = g.addNode('Identity', [conv(g, g.addNode('Identity', [x]), [2, 4])]);
+      const dropped = g.addNode('Dropout', [
+        batchNorm(g, hidden, 4),
+        g.addConstant('ratio', floats([], [0.5])),
+        g.addConstant('training', off),
+      ]);
+      return g.addNode('Identity', [g.addNode('Dropout', [conv(g, dropped, [4, 2])])]);
+    },
+    2,
+  );
+  const bare = dropIdentity(graph);
+  assert.equal(ops(bare), ['Conv', 'BatchNormalization', 'Conv']);
+  assert.equal(
+    bare.outputs.map(({ name }) => name),
+    graph.outputs.map(({ name }) => name),
+  );
+  assert.equal(ops(foldBatchNorm(bare)), ['Conv', 'Conv']);
+  assert.is.not(twoClassHead(bare), bare);
+  await assertSame(bare, graph, [1, 2, 4, 4, 4]);
+  assert.is(dropIdentity(bare), bare);
+});
+
+test('dropIdentity leaves a second name for an input or an output, a dropout that trains and one whose mask is used', () => {
+  const names = graphOf(2, (g, x) => g.addNode('Identity', [x]), 2);
+  assert.is(dropIdentity(names), names);
+  const twice = graphOf(2, (g, x) => g.addNode('Relu', [x]), 2);
+  twice.addOutput(twice.addNode('Identity', [twice.outputs[0].name]), 'float32', twice.outputs[0].dims);
+  assert.is(dropIdentity(twice), twice);
+  const on = { type: 'bool', dims: [], data: new Uint8Array([1]) } as const;
+  const training = graphOf(
+    2,
+    (g, x) => g.addNode('Dropout', [x, g.addConstant('ratio', floats([], [0.5])), g.addConstant('on', on)]),
+    2,
+  );
+  assert.is(dropIdentity(training), training);
+  const masked = graphOf(
+    2,
+    (g, x) => {
+      const kept = g.addNode('Dropout', [g.addNode('Relu', [x])], {}, { outputs: ['kept', 'mask'] });
+      return g.addNode('Where', ['mask', kept, x]);
+    },
+    2,
+  );
+  assert.is(dropIdentity(masked), masked);
 });
 
 test('mergeConvs merges what reads the same input alike, and no other', async () => {

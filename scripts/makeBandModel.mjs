@@ -1,4 +1,4 @@
-// Makes models/spleen_band, a quick model for tests: `node scripts/makeBandModel.mjs [FOLDER]`, after `npm run build`.
+// Makes the quick model of the tests: `node scripts/makeBandModel.mjs [FOLDER]`, after `npm run build`.
 //
 // A convolution network whose weights are set by hand, not learnt: an intensity band filter for the phantoms of
 // `voxstream synth`, in which the spleen has a band of HU nearly for itself. What it does to an image of -57..164 HU
@@ -17,7 +17,7 @@ import { Graph } from '../dist/onnx/graph.js';
 import { writeModel } from '../dist/onnx/modelFile.js';
 import { floats } from '../dist/onnx/tensor.js';
 
-const folder = process.argv[2] ?? 'models/spleen_band';
+const folder = process.argv[2] ?? 'test/fixtures/models/spleen_band';
 const scaled = (hounsfield) => (hounsfield + 57) / 221;
 const steepness = 30;
 const bands = [

@@ -8,19 +8,17 @@ import * as assert from 'uvu/assert';
 import { makeCase } from '#src/case.js';
 import { createRuntime } from '#src/runtime/runtime.js';
 import { makePhantom } from '#src/synth/phantom.js';
+import { bandModel, root } from './e2e/harness.js';
 import { runSteps } from './shared.js';
 
-const root = new URL('../../', import.meta.url);
-
-/** A model of the package: its card and its file. */
-function model(name: string) {
-  const folder = new URL(`models/${name}/`, root);
-  const card = JSON.parse(readFileSync(new URL('metadata.json', folder), 'utf8'));
-  return { card, bytes: readFileSync(new URL(card.file, folder)) };
+/** A model's card and its file. */
+function model(folder: string) {
+  const card = JSON.parse(readFileSync(join(folder, 'metadata.json'), 'utf8'));
+  return { card, bytes: readFileSync(join(folder, card.file)) };
 }
 
-const demo = model('spleen_phantom');
-const band = model('spleen_band');
+const demo = model(join(root, 'models/spleen_phantom'));
+const band = model(bandModel);
 
 test('the cards of the models have the checksums of their files, which are small', () => {
   for (const { card, bytes } of [demo, band]) {
@@ -69,7 +67,7 @@ test('the demo model finds the spleen of phantoms that it has not seen; a filter
     }
     const { image, label } = makePhantom({ seed: 1, index: 0, size: [80, 80, 40] });
     const subject = makeCase({ id: 'phantom', volumes: { image, label } });
-    const { metrics } = await runSteps(subject, steps('spleen_band', [1.5, 1.5, 2]), runtime);
+    const { metrics } = await runSteps(subject, steps(bandModel, [1.5, 1.5, 2]), runtime);
     assert.ok(metrics.dice_spleen < 0.8, `${metrics.dice_spleen}`);
   } finally {
     await runtime.close();

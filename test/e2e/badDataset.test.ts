@@ -4,7 +4,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { synthDataset } from '#src/synth/dataset.js';
-import { readCsv, temporaryFolder, voxstream } from './harness.js';
+import { bandModel, readCsv, temporaryFolder, voxstream } from './harness.js';
 
 const root = temporaryFolder();
 const bad = join(root, 'bad');
@@ -71,7 +71,7 @@ test('a dataset with one case of each kind of damage: the good one completes, ea
     `dataset=${bad}`,
     'source={decathlon: {split: train, validation: 0}}',
     `source.root=${bad}`,
-    'model=spleen_band',
+    `model=${bandModel}`,
     'inference.roiSize=[24, 24, 16]',
     `output=${output}`,
   ];

@@ -6,7 +6,7 @@ import { processors } from '#src/machine.js';
 import { Graph } from '#src/onnx/graph.js';
 import { writeModel } from '#src/onnx/modelFile.js';
 import { floats } from '#src/onnx/tensor.js';
-import { temporaryFolder, voxstream } from './harness.js';
+import { bandModel, temporaryFolder, voxstream } from './harness.js';
 
 const driver = '/usr/lib/chromium/vk_swiftshader_icd.json';
 /** A test on the software Vulkan driver of Debian's chromium; skipped where it is not installed. */
@@ -71,7 +71,7 @@ sinks:
 }
 
 test('a run says at start which device auto picked, and why', async () => {
-  const { pipeline } = await writePipeline('spleen_band');
+  const { pipeline } = await writePipeline(bandModel);
   const { code, stderr } = await voxstream(['run', pipeline]);
   assert.is(code, 0, stderr);
   assert.match(
@@ -81,7 +81,7 @@ test('a run says at start which device auto picked, and why', async () => {
 });
 
 test('a device that fails its test stops a run before it starts, with what to do', async () => {
-  const { pipeline, output } = await writePipeline('spleen_band');
+  const { pipeline, output } = await writePipeline(bandModel);
   const { code, stderr } = await voxstream(['run', pipeline, '--device', 'webgpu'], {
     VK_DRIVER_FILES: '/none/icd.json',
     VK_ICD_FILENAMES: '/none/icd.json',

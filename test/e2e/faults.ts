@@ -4,7 +4,7 @@ import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } fro
 import { join } from 'node:path';
 import { test } from 'uvu';
 import { synthDataset } from '#src/synth/dataset.js';
-import { start, temporaryFolder } from './harness.js';
+import { bandModel, start, temporaryFolder } from './harness.js';
 
 /** A Decathlon dataset of so many small phantoms, of which `different` are not the same. */
 export async function phantoms(count: number, different = 3): Promise<string> {
@@ -47,7 +47,7 @@ export function evaluateArgs(dataset: string, output: string, ...more: string[])
     `dataset=${dataset}`,
     'source={decathlon: {split: train, validation: 0}}',
     `source.root=${dataset}`,
-    'model=spleen_band',
+    `model=${bandModel}`,
     'inference.roiSize=[24, 24, 16]',
     'inference.overlap=0',
     // About the phantoms' own: small volumes make the tests quick.

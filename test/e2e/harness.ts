@@ -16,6 +16,8 @@ export function sharedTest(name: string, run: () => void | Promise<void>): void 
   if (existsSync(shared)) test(name, run);
   else test.skip(`${name} (no ../shared here)`, run);
 }
+/** A quick model without training, by scripts/makeBandModel.mjs: 3D convolutions that look for the spleen's HU. */
+export const bandModel = join(root, 'test/fixtures/models/spleen_band');
 export const cli = join(root, 'dist/cli/index.js');
 
 export interface Ended {

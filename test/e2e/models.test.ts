@@ -5,7 +5,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { buildCheckpoint, pickleOf, text } from '../onnx/checkpoint/buildCheckpoint.js';
 import { FileServer } from '../runtime/fileServer.js';
-import { root, temporaryFolder, voxstream } from './harness.js';
+import { bandModel, root, temporaryFolder, voxstream } from './harness.js';
 
 const networks = join(root, 'test/fixtures/networks');
 const checkpoint = join(networks, 'unet_plain.pt');
@@ -70,7 +70,7 @@ test('a checkpoint is imported by name, listed, described, and never replaced un
 
   const { stdout: list } = await models('list');
   assert.match(list, /^tiny +cache +\d+\.\d KiB +spleen$/m);
-  assert.match(list, /^spleen_band +(here|package) +3\.0 KiB +spleen$/m);
+  assert.match(list, /^spleen_phantom +(here|package) +1\.7 MiB +spleen$/m);
   assert.match(
     list,
     /^spleen_ct_segmentation +not here +spleen +voxstream models pull spleen_ct_segmentation$/m,
@@ -221,7 +221,7 @@ test('a model that the registry has and nobody fetched is told with the command 
   // A pipeline's models/NAME is found by its name once it is in the cache.
   const folder = join(cache, 'voxstream/models/spleen_ct_segmentation');
   mkdirSync(folder, { recursive: true });
-  copyFileSync(join(root, 'models/spleen_band/model.onnx'), join(folder, 'model.onnx'));
+  copyFileSync(join(bandModel, 'model.onnx'), join(folder, 'model.onnx'));
   const found = await models('info', 'models/spleen_ct_segmentation');
   assert.is(found.code, 0, found.stderr);
   assert.match(found.stdout, /^spleen_ct_segmentation\n/);
@@ -231,7 +231,7 @@ test('models optimize writes a form as a model of its own', async () => {
   const { cache, models } = newCache();
   const { code, stderr, stdout } = await models(
     'optimize',
-    'spleen_band',
+    bandModel,
     '--target',
     'webgpu',
     '--patch',
@@ -246,7 +246,7 @@ test('models optimize writes a form as a model of its own', async () => {
   assert.ok(existsSync(join(cache, 'voxstream/models/spleen_band-webgpu/model.onnx')));
   assert.match((await models('list')).stdout, /^spleen_band-webgpu +cache .* for webgpu, float32$/m);
   assert.match(
-    (await models('optimize', 'spleen_band', '--target', 'tpu')).stderr,
+    (await models('optimize', bandModel, '--target', 'tpu')).stderr,
     /Allowed choices are cpu, webgpu, cuda/,
   );
 });

@@ -12,7 +12,7 @@ import { parsePipeline } from '#src/pipeline/load.js';
 import { estimatorFor, memoryBudget } from '#src/pipeline/memory.js';
 import { createRuntime } from '#src/runtime/runtime.js';
 import { makeVolume, type Vec3 } from '#src/volume/volume.js';
-import { temporaryFolder } from '../e2e/harness.js';
+import { bandModel, temporaryFolder } from '../e2e/harness.js';
 
 const runtime = createRuntime({ device: 'cpu', workers: 1 });
 test.after(() => runtime.close());
@@ -64,7 +64,7 @@ const geometry = [
   { spacing: { pixdim: [1.5, 1.5, 2], keys: 'image' } },
 ];
 const scale = { scaleIntensityRange: { aMin: 0, aMax: 300, bMin: 0, bMax: 1 } };
-const inference = { inference: { model: 'spleen_band', roiSize: [16, 16, 16] } };
+const inference = { inference: { model: bandModel, roiSize: [16, 16, 16] } };
 
 test('the forecast of the spleen pipeline is what its fused passes make, and its peak is in one of them', async () => {
   const { volumes, peak } = await check([

@@ -12,12 +12,12 @@ import { findModel } from '#src/runtime/models.js';
 import { optimizedModel } from '#src/runtime/optimizedModel.js';
 import { createRuntime } from '#src/runtime/runtime.js';
 import { makeVolume } from '#src/volume/volume.js';
-import { temporaryFolder } from '../e2e/harness.js';
+import { bandModel, temporaryFolder } from '../e2e/harness.js';
 
 const runtime = createRuntime({ device: 'cpu' });
 test.after(() => runtime.close());
 const folder = temporaryFolder();
-const original = await findModel('spleen_band');
+const original = await findModel(bandModel);
 
 async function fault(work: Promise<unknown>): Promise<string> {
   const error = await work.then(
@@ -45,7 +45,7 @@ test('an optimized model gives what the original gives, and its card says what w
   const affine = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1];
   const subject = makeCase({ id: 'a', volumes: { image: makeVolume({ data, size: [...size], affine }) } });
   const outputs: ArrayLike<number>[] = [];
-  for (const model of ['spleen_band', join(folder, 'cpu')]) {
+  for (const model of [bandModel, join(folder, 'cpu')]) {
     const step = inference({ model, roiSize: [16, 12, 8] }, { id: 'inference', runtime });
     outputs.push((await firstValueFrom(of(subject).pipe(step))).volumes.pred.data);
   }

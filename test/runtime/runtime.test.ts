@@ -7,7 +7,7 @@ import * as assert from 'uvu/assert';
 import { DataError, ModelError, VoxError } from '#src/errors.js';
 import { createRuntime, defaultRuntime } from '#src/runtime/runtime.js';
 import { allocate, makeVolume, type Vec3 } from '#src/volume/volume.js';
-import { root, temporaryFolder } from '../e2e/harness.js';
+import { bandModel, root, temporaryFolder } from '../e2e/harness.js';
 
 const runtime = createRuntime({ device: 'cpu', workers: 1 });
 test.after(() => runtime.close());
@@ -36,16 +36,13 @@ test('errors keep their class on the way back: bad data is told from what nobody
 
 test('a model is loaded once for all who ask, and again after the last one gave it back', async () => {
   const form = { roiSize: [8, 8, 8] } as const;
-  const [first, second] = await Promise.all([
-    runtime.model('spleen_band', form),
-    runtime.model('spleen_band', form),
-  ]);
+  const [first, second] = await Promise.all([runtime.model(bandModel, form), runtime.model(bandModel, form)]);
   assert.is(first.model, second.model);
   assert.is(first.card.name, 'spleen_band');
   await first.release();
   assert.is(await second.model.outputChannels([8, 8, 8], 1), 2);
   await second.release();
-  const third = await runtime.model('spleen_band', form);
+  const third = await runtime.model(bandModel, form);
   assert.is.not(third.model, first.model);
   await third.release();
   assert.equal(

@@ -32,7 +32,7 @@ test("the demo model's card says what it knows, how it was made, and how well it
   assert.match(description, /has seen phantoms only/);
   assert.match(intendedUse, /phantoms/);
   assert.match(training.command, /^voxstream train pipelines\/phantom-train\.yaml/);
-  assert.ok(training.reached.value > 0.93, `${training.reached.value}`);
+  assert.ok(training.reached.value >= 0.95, `${training.reached.value}`);
 });
 
 test('the script that made the band filter makes the same files again', () => {
@@ -61,8 +61,8 @@ test('the demo model finds the spleen of phantoms that it has not seen; a filter
     for (const index of [0, 1]) {
       const { image, label } = makePhantom({ seed: 1, index, size: [112, 112, 64] });
       const subject = makeCase({ id: 'phantom', volumes: { image, label } });
-      const { metrics } = await runSteps(subject, steps('spleen_phantom', [2.5, 2.5, 3.5]), runtime);
-      // 0.86 to 0.96 at the size it was trained with; a little less for these coarser voxels.
+      const { metrics } = await runSteps(subject, steps('spleen_phantom', [2, 2, 3]), runtime);
+      // 0.93 to 0.97 at the size it was trained with; a little less for these coarser voxels.
       assert.ok(metrics.dice_spleen > 0.75, `phantom ${index}: ${metrics.dice_spleen}`);
     }
     const { image, label } = makePhantom({ seed: 1, index: 0, size: [80, 80, 40] });

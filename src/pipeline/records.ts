@@ -5,8 +5,8 @@ import type { Case, FinishedCase } from '../case.js';
 import { writeFileAside } from '../formats/files.js';
 import type { MetricsRow } from '../metrics/summary.js';
 import { columnsOf } from '../sinks/rows.js';
-import { version } from '../version.js';
 import type { Failure } from './events.js';
+import { type Provenance, writeRunFile } from './runFile.js';
 
 /** What every run leaves in its folder besides the sinks' files: `failures.csv`, `timings.csv` and `run.json`. */
 export class Records {
@@ -18,13 +18,13 @@ export class Records {
     /** The ids of all cases, in dataset order. */
     readonly order: readonly string[],
     /** What is known of the run before its first case. */
-    readonly provenance: Readonly<Record<string, unknown>>,
+    readonly provenance: Provenance,
   ) {}
 
   /** Begins anew: what a former run left no longer holds. A run that is killed has told by then what it was. */
   async start(): Promise<void> {
     await this.#writeFailures();
-    await this.#writeRun({});
+    await writeRunFile(this.output, this.provenance, {});
   }
 
   done({ id, metrics, timings }: Case): void {
@@ -66,22 +66,11 @@ export class Records {
       return timings ? [[id, ...steps.map((step) => timings[step]?.toFixed(4) ?? '')]] : [];
     });
     await writeFileAside(this.#path('timings.csv'), stringify([['case', ...steps], ...rows]));
-    await this.#writeRun(outcome);
+    await writeRunFile(this.output, this.provenance, outcome);
   }
 
   #path(name: string): string {
     return join(this.output, name);
-  }
-
-  #writeRun(outcome: Readonly<Record<string, unknown>>): Promise<void> {
-    const run = {
-      voxstream: version,
-      node: process.version,
-      platform: `${process.platform}-${process.arch}`,
-      ...this.provenance,
-      ...outcome,
-    };
-    return writeFileAside(this.#path('run.json'), `${JSON.stringify(run, null, 2)}\n`);
   }
 
   #writeFailures(): Promise<void> {

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import {
   type ColumnSummary,
   type Summary,
@@ -9,6 +8,7 @@ import {
 import { listSome } from '../metrics/table.js';
 import { version } from '../version.js';
 import type { CaseNote } from './draw.js';
+import { pageHead, policyHash } from './head.js';
 import { metricTitle } from './metricTitles.js';
 import { type PageColumn, type PageData, pageData } from './pageData.js';
 import {
@@ -20,7 +20,6 @@ import {
   volumePlot,
 } from './plots.js';
 import { type ReportData, type RunRecord, sinkOptions } from './read.js';
-import { style } from './style.js';
 import { embedJson, type Html, html, nothing, type Piece, raw, showNumber, showSeconds } from './text.js';
 
 /** A row of HTML table cells, the first a head. */
@@ -38,16 +37,11 @@ export function reportPage(data: ReportData, script: string): string {
   const { undefinedAs } = sinkOptions<SummaryOptions>(data.run, 'summary') ?? {};
   const summary = summarize(rows, { seed: data.run.pipeline?.runtime?.seed, undefinedAs });
   const name = data.run.pipeline?.name ?? 'run';
-  const hash = (content: string) => `'sha256-${createHash('sha256').update(content).digest('base64')}'`;
-  const policy = [
-    "default-src 'none'",
-    `script-src ${hash(script)}`,
-    `style-src ${hash(style)}`,
+  const head = pageHead(`${name} – voxstream report`, [
+    `script-src ${policyHash(script)}`,
     // A page that was opened as a file is of no origin, so its folder is not "self" in every browser.
     "img-src 'self' file: data:",
-    "base-uri 'none'",
-    "form-action 'none'",
-  ].join('; ');
+  ]);
   const sections = [
     { id: 'summary', title: 'Summary', body: summarySection(data, summary, page) },
     { id: 'cases', title: 'Cases', body: casesSection(page) },
@@ -57,15 +51,7 @@ export function reportPage(data: ReportData, script: string): string {
   ].filter(({ body }) => body !== nothing);
   return `<!doctype html>\n${
     html`<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="referrer" content="no-referrer">
-<link rel="icon" href="data:,">
-<title>${name} – voxstream report</title>
-<style>${raw(style)}</style>
-</head>
+${head}
 <body>
 <header>
 <div class="bar">

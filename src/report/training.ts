@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto';
 import { curvePlot } from './curves.js';
-import { style } from './style.js';
+import { pageHead } from './head.js';
 import { decimalsFor, escapeHtml, showNumber, showSeconds } from './text.js';
 
 /** An epoch as the page of a training shows it. Epoch 0 is the validation before the first one. */
@@ -45,8 +44,6 @@ export function trainingCurves(epochs: readonly TrainingEpoch[], metric = 'dice'
 
 /** The page of a training: one HTML file with its learning curves and a row per epoch. It runs no script and fetches nothing. */
 export function trainingPage(name: string, epochs: readonly TrainingEpoch[], metric?: string): string {
-  const hash = createHash('sha256').update(style).digest('base64');
-  const policy = `default-src 'none'; style-src 'sha256-${hash}'; img-src data:; base-uri 'none'; form-action 'none'`;
   const columns = [...new Set(epochs.flatMap(({ metrics }) => Object.keys(metrics ?? {})))];
   const last = epochs.at(-1);
   const seconds = epochs.reduce((sum, epoch) => sum + (epoch.seconds ?? 0), 0);
@@ -83,15 +80,7 @@ export function trainingPage(name: string, epochs: readonly TrainingEpoch[], met
   ];
   return `<!doctype html>
 <html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="referrer" content="no-referrer">
-<link rel="icon" href="data:,">
-<title>${escapeHtml(name)} – voxstream training</title>
-<style>${style}</style>
-</head>
+${pageHead(`${name} – voxstream training`, ['img-src data:']).html}
 <body>
 <header><div class="bar"><p class="brand">voxstream</p></div></header>
 <main>

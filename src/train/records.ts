@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { stringify } from 'csv-stringify/sync';
 import { writeFileAside } from '../formats/files.js';
+import { type Provenance, writeRunFile } from '../pipeline/runFile.js';
 import { trainingPage } from '../report/training.js';
 import { cell, columnsOf } from '../sinks/rows.js';
-import { version } from '../version.js';
 import type { EpochRow } from './checkpoint.js';
 
 const head = [
@@ -38,7 +38,7 @@ export function trainCsv(rows: readonly EpochRow[]): string {
 export class TrainRecords {
   constructor(
     readonly output: string,
-    readonly provenance: Readonly<Record<string, unknown>> & {
+    readonly provenance: Provenance & {
       readonly pipeline: { readonly name?: unknown };
     },
   ) {}
@@ -60,15 +60,8 @@ export class TrainRecords {
   }
 
   /** Writes run.json with how the training ended. */
-  end(outcome: Readonly<Record<string, unknown>>): Promise<void> {
-    const run = {
-      voxstream: version,
-      node: process.version,
-      platform: `${process.platform}-${process.arch}`,
-      ...this.provenance,
-      ...outcome,
-    };
-    return this.#write('run.json', `${JSON.stringify(run, null, 2)}\n`);
+  end(outcome: Provenance): Promise<void> {
+    return writeRunFile(this.output, this.provenance, outcome);
   }
 
   #write(name: string, content: string): Promise<void> {

@@ -1,0 +1,30 @@
+import { createHash } from 'node:crypto';
+import { style } from './style.js';
+import { type Html, html, raw } from './text.js';
+
+/** How a content security policy names a script or style that stands in the page itself. */
+export const policyHash = (content: string) =>
+  `'sha256-${createHash('sha256').update(content).digest('base64')}'`;
+
+/**
+ * The head of a page with the common style in it. Its content security policy allows that style, by its hash, what `allowed`
+ * names besides (`img-src data:`), and nothing else.
+ */
+export function pageHead(title: string, allowed: readonly string[]): Html {
+  const policy = [
+    "default-src 'none'",
+    `style-src ${policyHash(style)}`,
+    ...allowed,
+    "base-uri 'none'",
+    "form-action 'none'",
+  ].join('; ');
+  return html`<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${raw(policy)}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="referrer" content="no-referrer">
+<link rel="icon" href="data:,">
+<title>${title}</title>
+<style>${raw(style)}</style>
+</head>`;
+}

@@ -35,7 +35,7 @@ function doctorText(found: Examination): string {
     [
       `voxstream ${version} on this machine`,
       [
-        ['Node.js', node.enough ? node.version : `${node.version}, but 20 or newer is needed`],
+        ['Node.js', node.enough ? node.version : `${node.version}, but 20.15, 22.2 or newer is needed`],
         ['system', found.system],
         ['processors', processorText(processors)],
         [
@@ -127,7 +127,7 @@ function advice({ node, cache, memory, onnxRuntime }: Examination): [string, str
       sentences.set(text, [...(sentences.get(text) ?? []), result.provider]);
   }
   const lines: [string, string][] = Array.from(sentences, ([text, names]) => [names.join(', '), text]);
-  if (!node.enough) lines.unshift(['Node.js', 'Install version 20 or newer: https://nodejs.org']);
+  if (!node.enough) lines.unshift(['Node.js', 'Install version 20.15, 22.2 or newer: https://nodejs.org']);
   if (cache.fault) {
     lines.push([
       'cache',

@@ -50,8 +50,11 @@ export interface Examination {
   readonly threads: { readonly sessions: number; readonly perSession: number; readonly workers: number };
 }
 
-/** The oldest Node.js that voxstream runs on. */
-const oldestNode = 20;
+/** True for a Node.js version that voxstream runs on: 20.15, 22.2 or newer, where `zlib.crc32` exists. */
+function isSupportedNode(version: string): boolean {
+  const [major, minor] = version.split('.').map(Number);
+  return major > 22 || (major === 22 && minor >= 2) || (major === 20 && minor >= 15);
+}
 
 /**
  * Finds out what this machine offers. Every provider that ONNX Runtime's binary knows is tested by running a model on it, each in a
@@ -74,7 +77,7 @@ export async function examine(): Promise<Examination> {
   return {
     node: {
       version: process.versions.node,
-      enough: Number.parseInt(process.versions.node, 10) >= oldestNode,
+      enough: isSupportedNode(process.versions.node),
     },
     system: `${process.platform} ${arch()}, ${systemName()}`,
     processors: {

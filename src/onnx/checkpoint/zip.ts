@@ -1,4 +1,4 @@
-import { inflateRawSync } from 'node:zlib';
+import { crc32, inflateRawSync } from 'node:zlib';
 import { ModelError, messageOf, show, showBytes } from '../../errors.js';
 
 /** A member of a zip archive, as the archive's directory describes it. */
@@ -209,19 +209,6 @@ export class ZipArchive {
     if (Number.isSafeInteger(value)) return value;
     throw new ModelError(`the zip directory holds the size or position ${value}, which no file has`);
   }
-}
-
-const crcTable = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let crc = byte;
-  for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
-  return crc;
-});
-
-/** The CRC-32 of zip and gzip (polynomial 0xEDB88320); Node's own `zlib.crc32` came only with 20.15. */
-export function crc32(bytes: Uint8Array): number {
-  let crc = 0xffffffff;
-  for (let i = 0; i < bytes.length; i++) crc = (crc >>> 8) ^ crcTable[(crc ^ bytes[i]) & 0xff];
-  return (crc ^ 0xffffffff) >>> 0;
 }
 
 function hex(crc: number): string {

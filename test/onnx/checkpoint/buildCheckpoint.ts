@@ -1,5 +1,4 @@
-import { deflateRawSync } from 'node:zlib';
-import { crc32 } from '#src/onnx/checkpoint/zip.js';
+import { crc32, deflateRawSync } from 'node:zlib';
 
 /** A member to pack, and how: what its headers say may differ from what it is. */
 export interface Packed {

@@ -74,6 +74,7 @@ export { pipelineSchema } from './pipeline/schema.js';
 export type { Pipeline } from './pipeline/types.js';
 // Where work runs
 export { createRuntime, defaultRuntime, type Runtime, type RuntimeSettings } from './runtime/runtime.js';
+export { type Task, type TaskFunction, task } from './runtime/task.js';
 // Sources and sinks
 export { defineSink, type Sink, type SinkContext, type SinkDefinition, saveTo } from './sinks/define.js';
 export { type NiftiOptions, niftiSink } from './sinks/nifti.js';

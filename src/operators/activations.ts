@@ -1,9 +1,14 @@
 import type { OperatorFunction } from 'rxjs';
 import { z } from 'zod';
 import type { Case } from '../case.js';
+import { task } from '../runtime/task.js';
+import { sigmoid, softmax } from '../volume/classes.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
 import { foreseeFloats } from './forecast.js';
 import { type Keys, keysType, mapVolumes } from './map.js';
+
+const softmaxTask = task(new URL('../volume/classes.js', import.meta.url), softmax);
+const sigmoidTask = task(new URL('../volume/classes.js', import.meta.url), sigmoid);
 
 export interface ActivationsOptions {
   /** Softmax over the channels. Default: false. */
@@ -30,7 +35,7 @@ const definition = defineOperator<ActivationsOptions>({
   forecast: ({ keys }) => foreseeFloats(keys, ['pred'], 'probability'),
   create: ({ softmax, keys }, context) =>
     mapVolumes(context, 'cpu', keys, ['pred'], (volume) =>
-      context.runtime.run(softmax ? 'softmax' : 'sigmoid', volume),
+      context.runtime.run(softmax ? softmaxTask : sigmoidTask, volume),
     ),
 });
 

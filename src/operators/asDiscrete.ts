@@ -1,9 +1,14 @@
 import type { OperatorFunction } from 'rxjs';
 import { z } from 'zod';
 import type { Case } from '../case.js';
+import { task } from '../runtime/task.js';
+import { argmax, threshold } from '../volume/classes.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
 import { foreseeVolumes } from './forecast.js';
 import { type Keys, keysType, mapVolumes } from './map.js';
+
+const argmaxTask = task(new URL('../volume/classes.js', import.meta.url), argmax);
+const thresholdTask = task(new URL('../volume/classes.js', import.meta.url), threshold);
 
 export interface AsDiscreteOptions {
   /** Take the channel with the largest value as the label. Default: false. */
@@ -39,8 +44,8 @@ const definition = defineOperator<AsDiscreteOptions>({
   create: ({ threshold, keys }, context) =>
     mapVolumes(context, 'cpu', keys, ['pred'], (volume) =>
       threshold === undefined
-        ? context.runtime.run('argmax', volume)
-        : context.runtime.run('threshold', volume, threshold),
+        ? context.runtime.run(argmaxTask, volume)
+        : context.runtime.run(thresholdTask, volume, threshold),
     ),
 });
 

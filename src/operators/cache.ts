@@ -6,12 +6,17 @@ import { concatMap, firstValueFrom, type OperatorFunction, of } from 'rxjs';
 import { z } from 'zod';
 import { type Case, fileNameOf } from '../case.js';
 import { OptionError } from '../errors.js';
+import { readCaseFile, writeCaseFile } from '../formats/caseFile.js';
 import { findFile } from '../formats/tar.js';
 import { memoryLimit } from '../machine.js';
 import { cacheFolder } from '../runtime/cacheFolder.js';
+import { task } from '../runtime/task.js';
 import { version } from '../version.js';
 import { defineOperator, type FormerSteps, parseOptions, type StepContext, standalone } from './define.js';
 import { bytesType } from './types.js';
+
+const readCaseFileTask = task(new URL('../formats/caseFile.js', import.meta.url), readCaseFile);
+const writeCaseFileTask = task(new URL('../formats/caseFile.js', import.meta.url), writeCaseFile);
 
 export interface CacheOptions {
   /** Bytes of voxels to keep in memory, or `auto`: a quarter of the machine's memory. Default: `auto`. */
@@ -91,7 +96,7 @@ class CaseStore {
     const file = join(this.dir, `${fileNameOf(subject.id)}-${await this.#keyOf(subject)}.voxcase`);
     if (existsSync(file)) {
       const read = await runtime
-        .on('io', () => runtime.run('readCaseFile', file))
+        .on('io', () => runtime.run(readCaseFileTask, file))
         // Damaged, or removed meanwhile: it is made again.
         .catch(() => undefined);
       if (read) return this.#keep({ ...subject, ...read });
@@ -100,7 +105,7 @@ class CaseStore {
     const made = await firstValueFrom(of(subject).pipe(this.former.operator));
     if (this.#fits(made)) return this.#keep(made);
     await runtime.on('io', () =>
-      runtime.run('writeCaseFile', file, { volumes: made.volumes, metrics: made.metrics }),
+      runtime.run(writeCaseFileTask, file, { volumes: made.volumes, metrics: made.metrics }),
     );
     return made;
   }

@@ -6,6 +6,7 @@ import type { Vec3 } from '../volume/volume.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
 import { foreseeVolumes, onGrid } from './forecast.js';
 import { geometryKeys, type Keys, keysType, mapVolumes } from './map.js';
+import { cropOrPadTask } from './spatialPad.js';
 import { perAxis } from './types.js';
 
 export interface CenterCropOptions {
@@ -35,7 +36,7 @@ const definition = defineOperator<CenterCropOptions>({
   create: ({ roiSize, keys }, context) =>
     mapVolumes(context, 'cpu', keys, geometryKeys, (volume) => {
       const box = centerCropBox(volume.size, roiSize as Vec3);
-      return context.runtime.run('cropOrPad', volume, box.start, box.size);
+      return context.runtime.run(cropOrPadTask, volume, box.start, box.size);
     }),
 });
 

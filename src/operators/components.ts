@@ -1,10 +1,14 @@
 import type { OperatorFunction } from 'rxjs';
 import type { Case } from '../case.js';
+import { task } from '../runtime/task.js';
 import type { Connectivity } from '../volume/components.js';
+import { countComponents } from '../volume/islands.js';
 import type { Volume } from '../volume/volume.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
 import { type EvaluationOptions, evaluate, evaluationTypes, foreseeEvaluation } from './evaluation.js';
 import { connectivity } from './types.js';
+
+const countComponentsTask = task(new URL('../volume/islands.js', import.meta.url), countComponents);
 
 export interface ComponentsOptions extends EvaluationOptions {
   /** Neighbours share a face (1), a face or an edge (2), or a face, an edge or a corner (3, the default). */
@@ -31,7 +35,7 @@ const definition = defineOperator<ComponentsOptions>({
         const count = async (metric: string, volume: Volume) => {
           const boxes = labels.map(({ number, overlap }) => ({ label: number, box: overlap?.box }));
           const values = await context.runtime.run(
-            'countComponents',
+            countComponentsTask,
             volume,
             boxes,
             options.connectivity ?? 3,

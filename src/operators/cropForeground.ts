@@ -1,11 +1,16 @@
 import type { OperatorFunction } from 'rxjs';
 import { z } from 'zod';
 import { type Case, withVolumes } from '../case.js';
+import { task } from '../runtime/task.js';
+import { foregroundBox } from '../volume/crop.js';
 import type { Vec3, Volume } from '../volume/volume.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
 import { foreseeVolumes, onGrid } from './forecast.js';
 import { chooseKeys, geometryKeys, type Keys, keysType, mapCase, volumeOf } from './map.js';
+import { cropOrPadTask } from './spatialPad.js';
 import { perAxis } from './types.js';
+
+const foregroundBoxTask = task(new URL('../volume/crop.js', import.meta.url), foregroundBox);
 
 export interface CropForegroundOptions {
   /** The volume whose voxels above 0 set the box. Default: `image`. */
@@ -59,7 +64,7 @@ const definition = defineOperator<CropForegroundOptions>({
   create: (options, context) =>
     mapCase(context, 'cpu', async (subject) => {
       const box = await context.runtime.run(
-        'foregroundBox',
+        foregroundBoxTask,
         volumeOf(subject, options.sourceKey ?? 'image'),
         {
           margin: options.margin as Vec3,
@@ -70,7 +75,7 @@ const definition = defineOperator<CropForegroundOptions>({
       );
       const made: Record<string, Volume> = {};
       for (const key of chooseKeys(subject, options.keys, geometryKeys)) {
-        made[key] = await context.runtime.run('cropOrPad', volumeOf(subject, key), box.start, box.size);
+        made[key] = await context.runtime.run(cropOrPadTask, volumeOf(subject, key), box.start, box.size);
       }
       return withVolumes(subject, made);
     }),

@@ -3,13 +3,20 @@ import { z } from 'zod';
 import { type Case, withMetrics } from '../case.js';
 import { DataError, listNames, show, unknownName } from '../errors.js';
 import type { Runtime } from '../runtime/runtime.js';
+import { task } from '../runtime/task.js';
 import { sameGrid } from '../volume/affine.js';
 import type { Overlap } from '../volume/overlap.js';
+import { countOverlaps } from '../volume/overlap.js';
 import type { SurfaceDistances } from '../volume/surface.js';
+import { surfaceDistances } from '../volume/surface.js';
 import type { Volume } from '../volume/volume.js';
 import type { StepContext } from './define.js';
 import { type Forecaster, foresee, readAs } from './forecast.js';
+import { readVolumeTask } from './load.js';
 import { mapCase, volumeOf } from './map.js';
+
+const countOverlapsTask = task(new URL('../volume/overlap.js', import.meta.url), countOverlaps);
+const surfaceDistancesTask = task(new URL('../volume/surface.js', import.meta.url), surfaceDistances);
 
 /** The options that all metrics have. */
 export interface EvaluationOptions {
@@ -141,7 +148,7 @@ export function storedVolume(
   let reading = storedVolumes.get(volume);
   if (!reading) {
     const { labelNames } = volume;
-    reading = runtime.run('readVolume', file, { kind: 'label' }).then((read) => ({ ...read, labelNames }));
+    reading = runtime.run(readVolumeTask, file, { kind: 'label' }).then((read) => ({ ...read, labelNames }));
     storedVolumes.set(volume, reading);
   }
   return reading;
@@ -214,13 +221,13 @@ function pairOf(prediction: Volume, reference: Volume, runtime: Runtime): Pair {
   let overlaps: Promise<ReadonlyMap<number, Overlap>> | undefined;
   const distances = new Map<number, SurfaceDistances>();
   const pair: Pair = {
-    overlaps: () => (overlaps ??= runtime.run('countOverlaps', prediction, reference)),
+    overlaps: () => (overlaps ??= runtime.run(countOverlapsTask, prediction, reference)),
     async distances(labels) {
       const wanted = labels.flatMap(({ number, overlap }) =>
         overlap && !distances.has(number) ? [{ label: number, box: overlap.box }] : [],
       );
       if (wanted.length > 0) {
-        const found = await runtime.run('surfaceDistances', prediction, reference, wanted);
+        const found = await runtime.run(surfaceDistancesTask, prediction, reference, wanted);
         wanted.forEach(({ label }, i) => {
           distances.set(label, found[i]);
         });

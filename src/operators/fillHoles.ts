@@ -1,10 +1,14 @@
 import type { OperatorFunction } from 'rxjs';
 import type { Case } from '../case.js';
+import { task } from '../runtime/task.js';
 import type { Connectivity } from '../volume/components.js';
+import { fillHoles as kernel } from '../volume/fillHoles.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
 import { foreseeCleaning } from './forecast.js';
 import { type Keys, keysType, mapVolumes } from './map.js';
 import { connectivity, labelNumbers } from './types.js';
+
+const fillHolesTask = task(new URL('../volume/fillHoles.js', import.meta.url), kernel);
 
 export interface FillHolesOptions {
   /** Labels to fill: numbers, or channels of a volume that has several. Default: all but 0. */
@@ -35,7 +39,7 @@ const definition = defineOperator<FillHolesOptions>({
   create: ({ keys, appliedLabels, connectivity }, context) =>
     mapVolumes(context, 'cpu', keys, ['pred'], (volume) =>
       context.runtime.run(
-        'fillHoles',
+        fillHolesTask,
         volume,
         appliedLabels as readonly number[] | undefined,
         connectivity ?? 3,

@@ -2,11 +2,15 @@ import type { OperatorFunction } from 'rxjs';
 import { z } from 'zod';
 import { type Case, withVolumes } from '../case.js';
 import { DataError, show } from '../errors.js';
+import { task } from '../runtime/task.js';
 import { sameGrid } from '../volume/affine.js';
+import { invertHistory } from '../volume/invert.js';
 import type { Volume } from '../volume/volume.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
 import { bytesOf, foreseeVolumes } from './forecast.js';
 import { chooseKeys, type Keys, keysType, mapCase, volumeOf } from './map.js';
+
+const invertHistoryTask = task(new URL('../volume/invert.js', import.meta.url), invertHistory);
 
 export interface InvertOptions {
   /** Volumes to bring back. Default: `pred`. */
@@ -61,7 +65,7 @@ const definition = defineOperator<InvertOptions>({
           );
         }
         const mode = nearestInterp || volume.kind === 'label' ? 'nearest' : 'bilinear';
-        made[key] = await context.runtime.run('invertHistory', volume, reference.history, mode);
+        made[key] = await context.runtime.run(invertHistoryTask, volume, reference.history, mode);
       }
       return withVolumes(subject, made);
     }),

@@ -1,11 +1,15 @@
 import type { OperatorFunction } from 'rxjs';
 import { z } from 'zod';
 import type { Case } from '../case.js';
+import { task } from '../runtime/task.js';
 import type { Connectivity } from '../volume/components.js';
+import { keepLargestComponent as kernel } from '../volume/islands.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
 import { foreseeCleaning } from './forecast.js';
 import { type Keys, keysType, mapVolumes } from './map.js';
 import { connectivity, labelNumbers } from './types.js';
+
+const keepLargestComponentTask = task(new URL('../volume/islands.js', import.meta.url), kernel);
 
 export interface KeepLargestComponentOptions {
   /** Labels to clean: numbers, or channels of a volume that has several. Default: all but 0. */
@@ -38,7 +42,7 @@ const definition = defineOperator<KeepLargestComponentOptions>({
   forecast: ({ keys }) => foreseeCleaning(keys, ['pred']),
   create: ({ keys, appliedLabels, independent, connectivity, numComponents }, context) =>
     mapVolumes(context, 'cpu', keys, ['pred'], (volume) =>
-      context.runtime.run('keepLargestComponent', volume, {
+      context.runtime.run(keepLargestComponentTask, volume, {
         appliedLabels: appliedLabels as readonly number[] | undefined,
         independent: independent ?? true,
         connectivity: connectivity ?? 3,

@@ -1,13 +1,17 @@
 import { concatMap, lastValueFrom, type OperatorFunction, of } from 'rxjs';
 import { type Case, withVolumes } from '../case.js';
 import type { Runtime } from '../runtime/runtime.js';
+import { task } from '../runtime/task.js';
 import { sameGrid } from '../volume/affine.js';
-import { canLabel, joinBoxes, labelSliceCount } from '../volume/labels.js';
+import { canLabel, foregroundExtent, joinBoxes, labelSliceCount, labelSlices } from '../volume/labels.js';
 import { allocate, type Volume, voxelCount } from '../volume/volume.js';
 import type { StepContext } from './define.js';
 import { type Forecaster, foresee } from './forecast.js';
 import { mapCase } from './map.js';
 import { inParts } from './parts.js';
+
+const foregroundExtentTask = task(new URL('../volume/labels.js', import.meta.url), foregroundExtent);
+const labelSlicesTask = task(new URL('../volume/labels.js', import.meta.url), labelSlices);
 
 /**
  * `activations` (softmax), `invert` and `asDiscrete` (argmax) of the volume `key` in one pass that never holds probabilities at full
@@ -59,12 +63,12 @@ async function label(logits: Volume, reference: Volume, { runtime }: StepContext
   const { size, affine } = history[0]?.from ?? logits;
   const data = allocate(logits.channels > 256 ? 'uint16' : 'uint8', voxelCount(size));
   const boxes = await inParts(runtime, logits.size[2], (from, to) =>
-    runtime.run('foregroundExtent', logits, from, to),
+    runtime.run(foregroundExtentTask, logits, from, to),
   );
   const extent = boxes.reduce(joinBoxes, undefined);
   if (extent) {
     await inParts(runtime, labelSliceCount(logits, history), (from, to) =>
-      runtime.run('labelSlices', logits, history, extent, from, to, data),
+      runtime.run(labelSlicesTask, logits, history, extent, from, to, data),
     );
   }
   return { ...logits, data, size, affine, channels: 1, kind: 'label', history: [] };

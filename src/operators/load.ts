@@ -2,11 +2,15 @@ import type { OperatorFunction } from 'rxjs';
 import { z } from 'zod';
 import { type Case, withVolumes } from '../case.js';
 import { DataError, listNames, show } from '../errors.js';
+import { readVolume } from '../formats/index.js';
+import { task } from '../runtime/task.js';
 import { sameGrid } from '../volume/affine.js';
 import type { Volume } from '../volume/volume.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
 import { bytesOf, foresee, readAs } from './forecast.js';
 import { type Keys, keysType, mapCase } from './map.js';
+
+export const readVolumeTask = task(new URL('../formats/index.js', import.meta.url), readVolume);
 
 export interface LoadOptions {
   /** Files to read. Default: every file that the case has. */
@@ -49,7 +53,7 @@ const definition = defineOperator<LoadOptions>({
       const loaded: Record<string, Volume> = {};
       for (const key of fileKeys(subject, keys)) {
         const kind = [labelKeys].flat().includes(key) ? 'label' : 'image';
-        const volume = await context.runtime.run('readVolume', subject.files[key], { kind, nonFinite });
+        const volume = await context.runtime.run(readVolumeTask, subject.files[key], { kind, nonFinite });
         loaded[key] = kind === 'label' ? { ...volume, labelNames: subject.labelNames } : volume;
       }
       checkGrids(subject, loaded);

@@ -1,9 +1,13 @@
 import type { OperatorFunction } from 'rxjs';
 import { z } from 'zod';
 import type { Case } from '../case.js';
+import { task } from '../runtime/task.js';
+import { mapLabels as kernel } from '../volume/mapLabels.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
 import { foreseeVolumes } from './forecast.js';
 import { type Keys, keysType, mapVolumes } from './map.js';
+
+const mapLabelsTask = task(new URL('../volume/mapLabels.js', import.meta.url), kernel);
 
 export interface MapLabelsOptions {
   /** New label by old label: `{ 1: 7, 2: 3 }`. Labels that it does not name stay as they are. */
@@ -33,7 +37,7 @@ const definition = defineOperator<MapLabelsOptions>({
     }));
   },
   create: ({ keys, map }, context) =>
-    mapVolumes(context, 'cpu', keys, ['pred'], (volume) => context.runtime.run('mapLabels', volume, map)),
+    mapVolumes(context, 'cpu', keys, ['pred'], (volume) => context.runtime.run(mapLabelsTask, volume, map)),
 });
 
 /**

@@ -2,9 +2,13 @@ import type { OperatorFunction } from 'rxjs';
 import { z } from 'zod';
 import type { Case } from '../case.js';
 import { DataError } from '../errors.js';
+import { task } from '../runtime/task.js';
+import { normalizeIntensity as kernel } from '../volume/intensity.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
 import { foreseeFloats } from './forecast.js';
 import { type Keys, keysType, mapVolumes } from './map.js';
+
+const normalizeIntensityTask = task(new URL('../volume/intensity.js', import.meta.url), kernel);
 
 export interface NormalizeIntensityOptions {
   /** What to subtract: a number, or one per channel with `channelWise`. Default: the mean. */
@@ -53,7 +57,7 @@ const definition = defineOperator<NormalizeIntensityOptions>({
           );
         }
       }
-      return context.runtime.run('normalizeIntensity', volume, {
+      return context.runtime.run(normalizeIntensityTask, volume, {
         ...options,
         nonzero: options.nonzero ?? false,
         channelWise: options.channelWise ?? false,

@@ -1,6 +1,7 @@
 import type { OperatorFunction } from 'rxjs';
 import { z } from 'zod';
 import type { Case } from '../case.js';
+import { task } from '../runtime/task.js';
 import {
   axcodesFault,
   axisMap,
@@ -9,9 +10,12 @@ import {
   orientationOf,
   parseAxcodes,
 } from '../volume/orientation.js';
+import { reorient } from '../volume/reorient.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
 import { foreseeVolumes, onGrid } from './forecast.js';
 import { geometryKeys, type Keys, keysType, mapVolumes } from './map.js';
+
+export const reorientTask = task(new URL('../volume/reorient.js', import.meta.url), reorient);
 
 export interface OrientOptions {
   /** The side each voxel axis points to, e.g. `RAS`. */
@@ -46,7 +50,7 @@ const definition = defineOperator<OrientOptions>({
   create: ({ axcodes, keys }, context) => {
     const target = parseAxcodes(axcodes);
     return mapVolumes(context, 'cpu', keys, geometryKeys, (volume) =>
-      context.runtime.run('reorient', volume, target),
+      context.runtime.run(reorientTask, volume, target),
     );
   },
 });

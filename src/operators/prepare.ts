@@ -1,15 +1,26 @@
 import type { OperatorFunction } from 'rxjs';
 import { type Case, withVolumes } from '../case.js';
+import { task } from '../runtime/task.js';
 import { parseAxcodes } from '../volume/orientation.js';
-import { allocatePrepared, type Preparation, preparedGrid, preparedVolume } from '../volume/prepare.js';
+import {
+  allocatePrepared,
+  type Preparation,
+  preparedGrid,
+  preparedVolume,
+  prepareSlices,
+} from '../volume/prepare.js';
 import type { Volume } from '../volume/volume.js';
 import type { StepContext } from './define.js';
 import { type Forecaster, foresee } from './forecast.js';
 import { chooseKeys, geometryKeys, mapCase, volumeOf } from './map.js';
 import type { OrientOptions } from './orient.js';
+import { reorientTask } from './orient.js';
 import { inParts } from './parts.js';
 import type { ScaleIntensityRangeOptions } from './scaleIntensityRange.js';
-import { respaceSettings, type SpacingOptions } from './spacing.js';
+import { scaleIntensityRangeTask } from './scaleIntensityRange.js';
+import { respaceSettings, respaceTask, type SpacingOptions } from './spacing.js';
+
+const prepareSlicesTask = task(new URL('../volume/prepare.js', import.meta.url), prepareSlices);
 
 /** The options of neighbouring steps that become one pass; each may be missing. */
 export interface PrepareOptions {
@@ -77,13 +88,13 @@ async function prepareVolume(
   if (onePass) {
     const data = allocatePrepared(onePass);
     await inParts(runtime, onePass.size[2], (from, to) =>
-      runtime.run('prepareSlices', volume, preparation, from, to, data),
+      runtime.run(prepareSlicesTask, volume, preparation, from, to, data),
     );
     return preparedVolume(volume, onePass, data);
   }
   let result = volume;
-  if (orientation) result = await runtime.run('reorient', result, orientation);
-  if (spacing) result = await runtime.run('respace', result, spacing);
-  if (intensity) result = await runtime.run('scaleIntensityRange', result, intensity);
+  if (orientation) result = await runtime.run(reorientTask, result, orientation);
+  if (spacing) result = await runtime.run(respaceTask, result, spacing);
+  if (intensity) result = await runtime.run(scaleIntensityRangeTask, result, intensity);
   return result;
 }

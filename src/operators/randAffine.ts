@@ -1,14 +1,17 @@
 import type { OperatorFunction } from 'rxjs';
 import { z } from 'zod';
 import type { Case } from '../case.js';
+import { task } from '../runtime/task.js';
 import { identityAffine } from '../volume/affine.js';
 import type { Random } from '../volume/random.js';
 import type { Affine, InterpolationMode, Vec3, Volume } from '../volume/volume.js';
-import { type WarpPadding, warpMatrix } from '../volume/warp.js';
+import { type WarpPadding, warp, warpMatrix } from '../volume/warp.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
 import { type DrawRange, drawFrom, drawRangeType, probType, seedType } from './draws.js';
 import { geometryKeys, type Keys, keysType, mapByChance } from './map.js';
 import { byKey, forKey, perAxis } from './types.js';
+
+const warpTask = task(new URL('../volume/warp.js', import.meta.url), warp);
 
 type AnyRange = number | readonly DrawRange[];
 
@@ -78,7 +81,7 @@ const definition = defineOperator<RandAffineOptions>({
       volume.size.map((n, axis) => (wanted && wanted[axis] > 0 ? wanted[axis] : n)) as unknown as Vec3;
     const resample = (matrix: Affine) => (volume: Volume, key: string) =>
       context.runtime.run(
-        'warp',
+        warpTask,
         volume,
         matrix,
         sizeFor(volume),

@@ -2,11 +2,16 @@ import type { OperatorFunction } from 'rxjs';
 import { z } from 'zod';
 import type { Case } from '../case.js';
 import { DataError } from '../errors.js';
+import { task } from '../runtime/task.js';
+import { patchStarts } from '../volume/patches.js';
 import type { Vec3, Volume } from '../volume/volume.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
 import { drawsFor, seedType } from './draws.js';
 import { chooseKeys, geometryKeys, type Keys, keysType, splitCase, volumeOf } from './map.js';
+import { cropOrPadTask } from './spatialPad.js';
 import { perAxis } from './types.js';
+
+const patchStartsTask = task(new URL('../volume/patches.js', import.meta.url), patchStarts);
 
 export interface RandCropByPosNegLabelOptions {
   /** Voxels of a patch: one number, or one per axis; 0 or less takes the whole axis. */
@@ -79,7 +84,7 @@ const definition = defineOperator<RandCropByPosNegLabelOptions>({
       }
       const random = drawsFor(subject, context, seed);
       const plan = await runtime.run(
-        'patchStarts',
+        patchStartsTask,
         label,
         image,
         {
@@ -95,7 +100,7 @@ const definition = defineOperator<RandCropByPosNegLabelOptions>({
         plan.starts.map(async (start, sample) => {
           const volumes: Record<string, Volume> = { ...subject.volumes };
           for (const key of keys) {
-            volumes[key] = await runtime.run('cropOrPad', volumeOf(subject, key), start, plan.size);
+            volumes[key] = await runtime.run(cropOrPadTask, volumeOf(subject, key), start, plan.size);
           }
           return { ...subject, id: `${subject.id}#${sample}`, volumes };
         }),

@@ -1,10 +1,14 @@
 import type { OperatorFunction } from 'rxjs';
 import { z } from 'zod';
 import type { Case } from '../case.js';
+import { task } from '../runtime/task.js';
+import { flip } from '../volume/turn.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
 import { probType, seedType } from './draws.js';
 import { foreseeVolumes } from './forecast.js';
 import { geometryKeys, type Keys, keysType, mapByChance } from './map.js';
+
+const flipTask = task(new URL('../volume/turn.js', import.meta.url), flip);
 
 const axis = z.int().min(0).max(2);
 
@@ -39,7 +43,7 @@ const definition = defineOperator<RandFlipOptions>({
     mapByChance(
       context,
       { prob, seed, keys, defaults: geometryKeys },
-      () => (volume) => context.runtime.run('flip', volume, [spatialAxis].flat()),
+      () => (volume) => context.runtime.run(flipTask, volume, [spatialAxis].flat()),
     ),
 });
 

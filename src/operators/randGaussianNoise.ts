@@ -1,10 +1,14 @@
 import type { OperatorFunction } from 'rxjs';
 import { z } from 'zod';
 import type { Case } from '../case.js';
+import { task } from '../runtime/task.js';
+import { addNoise } from '../volume/noise.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
 import { probType, seedType } from './draws.js';
 import { foreseeFloats } from './forecast.js';
 import { type Keys, keysType, mapByChance } from './map.js';
+
+const addNoiseTask = task(new URL('../volume/noise.js', import.meta.url), addNoise);
 
 export interface RandGaussianNoiseOptions {
   /** How likely a case is changed, 0 to 1. Default: 0.1. */
@@ -40,7 +44,7 @@ const definition = defineOperator<RandGaussianNoiseOptions>({
     mapByChance(context, { prob, seed, keys, defaults: ['image'] }, (random) => {
       const deviation = sampleStd ? random.uniform(0, std) : std;
       const stream = [random.uint32(), random.uint32()] as const;
-      return (volume) => context.runtime.run('addNoise', volume, mean, deviation, stream);
+      return (volume) => context.runtime.run(addNoiseTask, volume, mean, deviation, stream);
     }),
 });
 

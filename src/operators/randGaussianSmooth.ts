@@ -1,11 +1,15 @@
 import type { OperatorFunction } from 'rxjs';
 import { z } from 'zod';
 import type { Case } from '../case.js';
+import { task } from '../runtime/task.js';
+import { gaussianSmooth } from '../volume/noise.js';
 import type { Vec3 } from '../volume/volume.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
 import { probType, seedType } from './draws.js';
 import { foreseeFloats } from './forecast.js';
 import { type Keys, keysType, mapByChance } from './map.js';
+
+const gaussianSmoothTask = task(new URL('../volume/noise.js', import.meta.url), gaussianSmooth);
 
 const deviation = z.number().min(0);
 const sigma = z.tuple([deviation, deviation]).default([0.25, 1.5]);
@@ -45,7 +49,7 @@ const definition = defineOperator<RandGaussianSmoothOptions>({
       const deviations = [sigmaX, sigmaY, sigmaZ].map(([low, high] = [0.25, 1.5]) =>
         random.uniform(low, high),
       );
-      return (volume) => context.runtime.run('gaussianSmooth', volume, deviations as unknown as Vec3);
+      return (volume) => context.runtime.run(gaussianSmoothTask, volume, deviations as unknown as Vec3);
     }),
 });
 

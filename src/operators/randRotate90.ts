@@ -1,10 +1,14 @@
 import type { OperatorFunction } from 'rxjs';
 import { z } from 'zod';
 import type { Case } from '../case.js';
+import { task } from '../runtime/task.js';
+import { rotate90 } from '../volume/turn.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
 import { probType, seedType } from './draws.js';
 import { foreseeVolumes } from './forecast.js';
 import { geometryKeys, type Keys, keysType, mapByChance } from './map.js';
+
+const rotate90Task = task(new URL('../volume/turn.js', import.meta.url), rotate90);
 
 const axis = z.int().min(0).max(2);
 
@@ -43,7 +47,7 @@ const definition = defineOperator<RandRotate90Options>({
   create: ({ prob = 0.1, maxK = 3, spatialAxes = [0, 1], seed, keys }, context) =>
     mapByChance(context, { prob, seed, keys, defaults: geometryKeys }, (random) => {
       const k = random.integer(maxK) + 1;
-      return (volume) => context.runtime.run('rotate90', volume, k, spatialAxes);
+      return (volume) => context.runtime.run(rotate90Task, volume, k, spatialAxes);
     }),
 });
 

@@ -1,10 +1,14 @@
 import type { OperatorFunction } from 'rxjs';
 import { z } from 'zod';
 import type { Case } from '../case.js';
+import { task } from '../runtime/task.js';
+import { scaleAndShift } from '../volume/noise.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
 import { type DrawRange, drawFrom, drawRangeType, probType, seedType } from './draws.js';
 import { foreseeFloats } from './forecast.js';
 import { type Keys, keysType, mapByChance } from './map.js';
+
+export const scaleAndShiftTask = task(new URL('../volume/noise.js', import.meta.url), scaleAndShift);
 
 export interface RandScaleIntensityOptions {
   /** A factor is drawn from this range (f stands for -f..f), and 1 is added to it. */
@@ -42,7 +46,7 @@ const definition = defineOperator<RandScaleIntensityOptions>({
         while (channelWise && known.length < volume.channels) known.push(drawFrom(random, factors));
         const drawn = Array.from({ length: volume.channels }, (_, i) => known[channelWise ? i : 0]);
         return context.runtime.run(
-          'scaleAndShift',
+          scaleAndShiftTask,
           volume,
           drawn.map((value) => 1 + value),
           drawn.map(() => 0),

@@ -5,6 +5,7 @@ import { defineOperator, parseOptions, type StepContext, standalone } from './de
 import { type DrawRange, drawFrom, drawRangeType, probType, seedType } from './draws.js';
 import { foreseeFloats } from './forecast.js';
 import { type Keys, keysType, mapByChance } from './map.js';
+import { scaleAndShiftTask } from './randScaleIntensity.js';
 
 export interface RandShiftIntensityOptions {
   /** The range that the offset is drawn from; f stands for -f..f. */
@@ -40,7 +41,7 @@ const definition = defineOperator<RandShiftIntensityOptions>({
         while (channelWise && known.length < volume.channels) known.push(drawFrom(random, offsets));
         const drawn = Array.from({ length: volume.channels }, (_, i) => known[channelWise ? i : 0]);
         return context.runtime.run(
-          'scaleAndShift',
+          scaleAndShiftTask,
           volume,
           drawn.map(() => 1),
           drawn,

@@ -1,11 +1,15 @@
 import type { OperatorFunction } from 'rxjs';
 import { z } from 'zod';
 import type { Case } from '../case.js';
+import { task } from '../runtime/task.js';
 import type { Connectivity } from '../volume/components.js';
+import { removeSmallObjects as kernel } from '../volume/islands.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
 import { foreseeCleaning } from './forecast.js';
 import { type Keys, keysType, mapVolumes } from './map.js';
 import { connectivity } from './types.js';
+
+const removeSmallObjectsTask = task(new URL('../volume/islands.js', import.meta.url), kernel);
 
 export interface RemoveSmallObjectsOptions {
   /** Objects smaller than this are removed: voxels, or mm³ with `byMeasure`. Default: 64. */
@@ -41,7 +45,7 @@ const definition = defineOperator<RemoveSmallObjectsOptions>({
   forecast: ({ keys }) => foreseeCleaning(keys, ['pred']),
   create: ({ keys, ...options }, context) =>
     mapVolumes(context, 'cpu', keys, ['pred'], (volume) =>
-      context.runtime.run('removeSmallObjects', volume, {
+      context.runtime.run(removeSmallObjectsTask, volume, {
         minSize: options.minSize ?? 64,
         connectivity: options.connectivity ?? 1,
         independentChannels: options.independentChannels ?? true,

@@ -1,11 +1,15 @@
 import type { OperatorFunction } from 'rxjs';
 import { z } from 'zod';
 import { type Case, withVolumes } from '../case.js';
+import { task } from '../runtime/task.js';
+import { resampleTo } from '../volume/resample.js';
 import type { InterpolationMode, ResamplePadding, Volume } from '../volume/volume.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
 import { foreseeVolumes, resampledForecast } from './forecast.js';
 import { chooseKeys, type Keys, keysType, mapCase, volumeOf } from './map.js';
 import { byKey, forKey } from './types.js';
+
+const resampleToTask = task(new URL('../volume/resample.js', import.meta.url), resampleTo);
 
 export interface ResampleToMatchOptions {
   /** The volume whose grid the others take. Default: `label`. */
@@ -47,7 +51,7 @@ const definition = defineOperator<ResampleToMatchOptions>({
       for (const key of chooseKeys(subject, keys, ['pred'])) {
         const volume = volumeOf(subject, key);
         const chosen = forKey(mode, key) ?? (volume.kind === 'label' ? 'nearest' : 'bilinear');
-        made[key] = await context.runtime.run('resampleTo', volume, { size, affine }, chosen, paddingMode);
+        made[key] = await context.runtime.run(resampleToTask, volume, { size, affine }, chosen, paddingMode);
       }
       return withVolumes(subject, made);
     }),

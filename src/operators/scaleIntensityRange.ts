@@ -1,9 +1,13 @@
 import type { OperatorFunction } from 'rxjs';
 import { z } from 'zod';
 import type { Case } from '../case.js';
+import { task } from '../runtime/task.js';
+import { scaleIntensityRange as kernel } from '../volume/intensity.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
 import { foreseeFloats } from './forecast.js';
 import { type Keys, keysType, mapVolumes } from './map.js';
+
+export const scaleIntensityRangeTask = task(new URL('../volume/intensity.js', import.meta.url), kernel);
 
 export interface ScaleIntensityRangeOptions {
   /** Intensity (HU for CT) that becomes `bMin`. */
@@ -43,7 +47,7 @@ const definition = defineOperator<ScaleIntensityRangeOptions>({
   forecast: ({ keys }) => foreseeFloats(keys, ['image'], 'image'),
   create: ({ keys, clip, ...range }, context) =>
     mapVolumes(context, 'cpu', keys, ['image'], (volume) =>
-      context.runtime.run('scaleIntensityRange', volume, { ...range, clip: clip ?? false }),
+      context.runtime.run(scaleIntensityRangeTask, volume, { ...range, clip: clip ?? false }),
     ),
 });
 

@@ -1,12 +1,15 @@
 import type { OperatorFunction } from 'rxjs';
 import { z } from 'zod';
 import type { Case } from '../case.js';
-import { type RespaceSettings, respacedGrid } from '../volume/resample.js';
+import { task } from '../runtime/task.js';
+import { type RespaceSettings, respace, respacedGrid } from '../volume/resample.js';
 import type { InterpolationMode, ResamplePadding, Vec3, Volume } from '../volume/volume.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
 import { foreseeVolumes, resampledForecast } from './forecast.js';
 import { geometryKeys, type Keys, keysType, mapVolumes } from './map.js';
 import { byKey, forKey } from './types.js';
+
+export const respaceTask = task(new URL('../volume/resample.js', import.meta.url), respace);
 
 export interface SpacingOptions {
   /** Wanted size of a voxel in mm, per axis as the volume lies now: three numbers. */
@@ -64,7 +67,7 @@ const definition = defineOperator<SpacingOptions>({
     }),
   create: (options, context) =>
     mapVolumes(context, 'cpu', options.keys, geometryKeys, (volume, key) =>
-      context.runtime.run('respace', volume, respaceSettings(options, volume, key)),
+      context.runtime.run(respaceTask, volume, respaceSettings(options, volume, key)),
     ),
 });
 

@@ -1,12 +1,15 @@
 import type { OperatorFunction } from 'rxjs';
 import { z } from 'zod';
 import type { Case } from '../case.js';
-import { type PaddingMode, paddingModes, spatialPadBox } from '../volume/crop.js';
+import { task } from '../runtime/task.js';
+import { cropOrPad, type PaddingMode, paddingModes, spatialPadBox } from '../volume/crop.js';
 import type { Vec3 } from '../volume/volume.js';
 import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
 import { foreseeVolumes, onGrid } from './forecast.js';
 import { geometryKeys, type Keys, keysType, mapVolumes } from './map.js';
 import { perAxis } from './types.js';
+
+export const cropOrPadTask = task(new URL('../volume/crop.js', import.meta.url), cropOrPad);
 
 export interface SpatialPadOptions {
   /** Least size in voxels: one number, or one per axis. Axes that are longer, and those at -1, stay as they are. */
@@ -44,7 +47,7 @@ const definition = defineOperator<SpatialPadOptions>({
   create: ({ spatialSize, method, mode, value, keys }, context) =>
     mapVolumes(context, 'cpu', keys, geometryKeys, (volume) => {
       const box = spatialPadBox(volume.size, spatialSize as Vec3, method ?? 'symmetric');
-      return context.runtime.run('cropOrPad', volume, box.start, box.size, mode, value);
+      return context.runtime.run(cropOrPadTask, volume, box.start, box.size, mode, value);
     }),
 });
 

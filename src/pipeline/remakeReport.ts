@@ -18,6 +18,7 @@ import {
 import { writeReport } from '../report/write.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { ReportOptions } from '../sinks/report.js';
+import { drawCaseTask } from '../sinks/report.js';
 import { Journal, type JournalEntry, metricsFromJson } from './journal.js';
 
 /** A report that was made of a run's folder. */
@@ -147,7 +148,7 @@ async function drawAgain(
     ...(window && { window }),
   };
   try {
-    await runtime.run('drawCase', request);
+    await runtime.run(drawCaseTask, request);
     return { drawn: true, ...(missing && { missing }) };
   } catch (error) {
     return { drawn: false, missing: messageOf(error) };

@@ -1,13 +1,14 @@
-import { messageOf, VoxError } from '../errors.js';
+import { fileURLToPath } from 'node:url';
+import { listNames, messageOf, VoxError } from '../errors.js';
 import { countShared, voxelBytes } from '../volume/sharedMemory.js';
 import type { TaskAnswer, TaskMessage } from './runtime.js';
-import { tasks } from './tasks.js';
+import type { TaskFunction } from './task.js';
 
 /** Runs one task in a worker thread. Errors cross as data, for an Error's class is lost on the way. */
-export async function runTask({ name, args }: TaskMessage): Promise<TaskAnswer> {
+export async function runTask({ module, name, args }: TaskMessage): Promise<TaskAnswer> {
   try {
-    const task = (tasks as Record<string, (...args: never[]) => unknown>)[name];
-    const value = await task(...(args as never[]));
+    const run = await findTask(module, name);
+    const value = await run(...(args as never[]));
     countShared(voxelBytes([value]));
     return { ok: true, value };
   } catch (error) {
@@ -24,4 +25,28 @@ export async function runTask({ name, args }: TaskMessage): Promise<TaskAnswer> 
   } finally {
     countShared(voxelBytes(args));
   }
+}
+
+/** The function that a module exports under this name. Node keeps loaded modules. */
+async function findTask(module: string, name: string): Promise<TaskFunction> {
+  const where = module.startsWith('file:') ? fileURLToPath(module) : module;
+  let exported: Record<string, unknown>;
+  try {
+    exported = await import(module);
+  } catch (error) {
+    throw new VoxError(`The module ${where} of the task "${name}" cannot be loaded: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+  const found = exported[name];
+  if (typeof found === 'function') return found as TaskFunction;
+  throw new VoxError(
+    `The module ${where} exports no function "${name}" for the task of that name; its exports are ` +
+      `${listNames(Object.keys(exported).sort())}. Export the function under its own name.`,
+  );
+}
+
+/** Loads modules ahead of their tasks; one that cannot be loaded fails with its task. */
+export async function preload(modules: readonly string[]): Promise<void> {
+  await Promise.allSettled(modules.map((module) => import(module)));
 }

@@ -8,7 +8,17 @@ import { Lane } from './lane.js';
 import type { ModelForm } from './modelForm.js';
 import { findModel, type ModelFiles } from './models.js';
 import { defaultStepTimeout, type LoadedModel, loadModel } from './sessions.js';
-import type { TaskName, Tasks } from './tasks.js';
+import { preloadable, type Task, type TaskFunction, task } from './task.js';
+
+const preloadTask = task<typeof import('./runTask.js').preload>(
+  new URL('./runTask.js', import.meta.url),
+  'preload',
+);
+
+const runnableModelTask = task<typeof import('./modelForm.js').runnableModel>(
+  new URL('./modelForm.js', import.meta.url),
+  'runnableModel',
+);
 
 /** Where work runs: reading, writing and compressing; voxel kernels; models. */
 export type LaneName = 'io' | 'cpu' | 'device';
@@ -24,8 +34,8 @@ export interface Runtime {
   readonly deviceNote: string | undefined;
   /** Waits for a place on a lane, holds it while `work` runs or until it calls `leave`, and gives it back. */
   on<T>(lane: LaneName, work: (leave: () => void) => Promise<T>): Promise<T>;
-  /** Runs a task of `runtime/tasks.ts` in a worker thread. Voxels on SharedArrayBuffers are not copied. */
-  run<N extends TaskName>(name: N, ...args: Parameters<Tasks[N]>): Promise<Awaited<ReturnType<Tasks[N]>>>;
+  /** Calls the function of a task in a worker thread. Voxels on SharedArrayBuffers are not copied. */
+  run<F extends TaskFunction>(task: Task<F>, ...args: Parameters<F>): Promise<Awaited<ReturnType<F>>>;
   /**
    * A model by name or path (see `findModel`), in the form that suits its use and device (see `runnableModel`), loaded once
    * for all who ask and unloaded when all have called `release`.
@@ -66,6 +76,7 @@ export interface RuntimeSettings {
 
 /** What a worker thread is sent. */
 export interface TaskMessage {
+  readonly module: string;
   readonly name: string;
   readonly args: readonly unknown[];
 }
@@ -90,10 +101,11 @@ export function createRuntime(settings: RuntimeSettings = {}): Runtime {
     choice ??= chooseDevice(chosen.device);
     chosen = await choice;
     const { provider } = parseDevice(chosen.device);
-    const runnable = await runtime.run('runnableModel', files, form, provider, settings.formsFolder);
+    const runnable = await runtime.run(runnableModelTask, files, form, provider, settings.formsFolder);
     if (runnable.warning) settings.onWarning?.(runnable.warning);
     // The threads that the first case will need start while the sessions do.
-    for (let i = 0; i < Math.min(workers, 4) + 1; i++) runtime.run('start').catch(() => {});
+    for (let i = 0; i < Math.min(workers, 4) + 1; i++)
+      runtime.run(preloadTask, preloadable()).catch(() => {});
     const model = await loadModel(runnable, chosen.device, limit);
     loaded.set(files.card.name, files.sha256);
     if (model.partlyOnCpu) partlyOnCpu.add(files.card.name);
@@ -111,7 +123,7 @@ export function createRuntime(settings: RuntimeSettings = {}): Runtime {
     },
     lanes,
     on: (lane, work) => lanes[lane].run(work),
-    async run(name, ...args) {
+    async run({ module, name }, ...args) {
       pool ??= new Piscina({
         filename: new URL('./worker.cjs', import.meta.url).href,
         // One is always started anew when one ends, or tasks that wait would wait for ever.
@@ -124,7 +136,7 @@ export function createRuntime(settings: RuntimeSettings = {}): Runtime {
       const timer = setTimeout(() => late.abort(), limit * 1000);
       let answer: TaskAnswer;
       try {
-        answer = await pool.run({ name, args } satisfies TaskMessage, { signal: late.signal });
+        answer = await pool.run({ module, name, args } satisfies TaskMessage, { signal: late.signal });
       } catch (error) {
         throw late.signal.aborted ? tooLate(name, limit) : workerEnded(name, error);
       } finally {

@@ -2,11 +2,15 @@ import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { type Case, fileNameOf } from '../case.js';
 import { DataError } from '../errors.js';
+import { writeNifti } from '../formats/writeNifti.js';
 import { parseOptions } from '../operators/define.js';
 import { chooseKeys, type Keys, volumeOf } from '../operators/map.js';
 import { byKey, forKey } from '../operators/types.js';
+import { task } from '../runtime/task.js';
 import { type VoxelType, voxelTypes } from '../volume/volume.js';
 import { defineSink, type Sink, type SinkContext, sinkContext } from './define.js';
+
+const writeNiftiTask = task(new URL('../formats/writeNifti.js', import.meta.url), writeNifti);
 
 export interface NiftiOptions {
   /** Volumes to write. Default: `pred`. */
@@ -67,7 +71,7 @@ function openNifti(options: NiftiOptions, context: SinkContext): Sink {
       await Promise.all(
         keysOf(subject).map((key, i) =>
           context.runtime.on('io', () =>
-            context.runtime.run('writeNifti', files[i], volumeOf(subject, key), { dtype }),
+            context.runtime.run(writeNiftiTask, files[i], volumeOf(subject, key), { dtype }),
           ),
         ),
       );

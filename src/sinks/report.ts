@@ -7,13 +7,16 @@ import { writeFileAside } from '../formats/files.js';
 import { storedVolume } from '../operators/evaluation.js';
 import { foresee } from '../operators/forecast.js';
 import { volumeOf } from '../operators/map.js';
-import { type DrawRequest, pictureFiles } from '../report/draw.js';
+import { type DrawRequest, drawCase, pictureFiles } from '../report/draw.js';
 import { LaneRecorder } from '../report/lanes.js';
 import { caseFolder, casesFolder, lanesFile } from '../report/read.js';
 import { writeReport } from '../report/write.js';
+import { task } from '../runtime/task.js';
 import { sameGrid } from '../volume/affine.js';
 import type { Volume } from '../volume/volume.js';
 import { defineSink, type Sink, type SinkContext } from './define.js';
+
+export const drawCaseTask = task(new URL('../report/draw.js', import.meta.url), drawCase);
 
 export interface ReportOptions {
   /** The report's folder, relative to the run's. Default: `report`. */
@@ -87,7 +90,7 @@ function openReport(options: ReportOptions, { output, runtime }: SinkContext): S
         labelNames: reference?.labelNames ?? subject.labelNames ?? prediction?.labelNames,
         ...(window && { window }),
       };
-      await runtime.on('io', () => runtime.run('drawCase', request));
+      await runtime.on('io', () => runtime.run(drawCaseTask, request));
     },
     files(subject) {
       const masks = [

@@ -6,6 +6,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readGrid, readVolume } from '#src/formats/index.js';
 import { findFile, indexTar } from '#src/formats/tar.js';
+import { readVolumeTask } from '#src/operators/load.js';
 import { createRuntime } from '#src/runtime/runtime.js';
 import { type DecathlonOptions, decathlon } from '#src/sources/decathlon.js';
 import { evaluateArgs, fingerprints, phantoms } from '../e2e/faults.js';
@@ -90,7 +91,7 @@ test('without dataset.json the folders are the dataset, and a worker thread read
   );
   const runtime = createRuntime({ device: 'cpu', workers: 2 });
   const volumes = await Promise.all(
-    cases.map(({ files }) => runtime.run('readVolume', files.image, { kind: 'image' })),
+    cases.map(({ files }) => runtime.run(readVolumeTask, files.image, { kind: 'image' })),
   );
   assert.equal(
     volumes.map(({ size }) => size),

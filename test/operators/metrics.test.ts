@@ -204,9 +204,9 @@ test('metrics of one prediction share the passes over its volumes', async () => 
   const done: string[] = [];
   const counting: Runtime = {
     ...runtime,
-    run: (name, ...args) => {
-      done.push(name);
-      return runtime.run(name, ...args);
+    run: (task, ...args) => {
+      done.push(task.name);
+      return runtime.run(task, ...args);
     },
   };
   const context = { id: 'step', runtime: counting };

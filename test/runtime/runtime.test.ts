@@ -6,8 +6,18 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { DataError, ModelError, VoxError } from '#src/errors.js';
 import { createRuntime, defaultRuntime } from '#src/runtime/runtime.js';
+import { task } from '#src/runtime/task.js';
+import { argmax, threshold } from '#src/volume/classes.js';
+import { foregroundBox } from '#src/volume/crop.js';
+import { scaleIntensityRange } from '#src/volume/intensity.js';
 import { allocate, makeVolume, type Vec3 } from '#src/volume/volume.js';
 import { bandModel, root, temporaryFolder } from '../e2e/harness.js';
+
+const of = (module: string) => new URL(import.meta.resolve(`#src/volume/${module}.js`));
+const scaleIntensityRangeTask = task(of('intensity'), scaleIntensityRange);
+const foregroundBoxTask = task(of('crop'), foregroundBox);
+const argmaxTask = task(of('classes'), argmax);
+const thresholdTask = task(of('classes'), threshold);
 
 const runtime = createRuntime({ device: 'cpu', workers: 1 });
 test.after(() => runtime.close());
@@ -17,7 +27,7 @@ test('a task runs in a worker thread on the very voxels, and its result is share
   data.set([1, 3]);
   const volume = makeVolume({ data, size: [2, 1, 1] });
   const range = { aMin: 0, aMax: 2, bMin: 0, bMax: 1, clip: false };
-  const scaled = await runtime.run('scaleIntensityRange', volume, range);
+  const scaled = await runtime.run(scaleIntensityRangeTask, volume, range);
   assert.equal(Array.from(scaled.data), [0.5, 1.5]);
   assert.instance(scaled.data.buffer, SharedArrayBuffer);
   assert.equal(Array.from(volume.data), [1, 3]);
@@ -26,10 +36,10 @@ test('a task runs in a worker thread on the very voxels, and its result is share
 test('errors keep their class on the way back: bad data is told from what nobody expected', async () => {
   const dark = makeVolume({ data: new Uint8Array(1), size: [1, 1, 1] });
   const settings = { margin: [0, 0, 0] as Vec3, kDivisible: [1, 1, 1] as Vec3, allowSmaller: true };
-  const expected = await runtime.run('foregroundBox', dark, settings).catch((error) => error);
+  const expected = await runtime.run(foregroundBoxTask, dark, settings).catch((error) => error);
   assert.instance(expected, DataError);
   assert.match(expected.message, /found no voxel above zero/);
-  const unexpected = await runtime.run('argmax', undefined as never).catch((error) => error);
+  const unexpected = await runtime.run(argmaxTask, undefined as never).catch((error) => error);
   assert.instance(unexpected, VoxError);
   assert.not.instance(unexpected, DataError);
 });
@@ -63,9 +73,9 @@ test('a model that cannot be loaded fails, and may be asked for again', async ()
 test('a closed runtime starts anew when it is asked again', async () => {
   const own = createRuntime({ device: 'cpu', workers: 1 });
   const volume = makeVolume({ data: Float32Array.of(0, 1), size: [2, 1, 1] });
-  assert.equal(Array.from((await own.run('threshold', volume, 0.5)).data), [0, 1]);
+  assert.equal(Array.from((await own.run(thresholdTask, volume, 0.5)).data), [0, 1]);
   await own.close();
-  assert.equal(Array.from((await own.run('threshold', volume, 0)).data), [1, 1]);
+  assert.equal(Array.from((await own.run(thresholdTask, volume, 0)).data), [1, 1]);
   await own.close();
 });
 
@@ -84,7 +94,8 @@ traces('worker threads load no ES module by require()', () => {
     program,
     `import { createRuntime } from ${library};
     const runtime = createRuntime({ device: 'cpu' });
-    console.log(await runtime.run('argmax', undefined).catch((error) => error.message));
+    const argmax = { module: ${JSON.stringify(argmaxTask.module)}, name: 'argmax' };
+    console.log(await runtime.run(argmax, undefined).catch((error) => error.message));
     await runtime.close();`,
   );
   const { status, stdout, stderr } = spawnSync(process.execPath, ['--trace-require-module=all', program], {

@@ -7,8 +7,14 @@ import { Graph } from '#src/onnx/graph.js';
 import { writeModel } from '#src/onnx/modelFile.js';
 import { floats } from '#src/onnx/tensor.js';
 import { createRuntime } from '#src/runtime/runtime.js';
+import { task } from '#src/runtime/task.js';
+import { sigmoid, threshold } from '#src/volume/classes.js';
 import { allocate, makeVolume, type Vec3 } from '#src/volume/volume.js';
 import { readCsv, temporaryFolder, voxstream } from '../e2e/harness.js';
+
+const classes = new URL(import.meta.resolve('#src/volume/classes.js'));
+const thresholdTask = task(classes, threshold);
+const sigmoidTask = task(classes, sigmoid);
 
 /** A model of many wide convolutions: quick on a small window, and many seconds of native code on a large one. */
 function heavyModel(): string {
@@ -66,15 +72,15 @@ test('many windows in a row may take longer than the limit: each that ends is a 
 test('a task that takes too long is ended with its thread, and those that wait and come after are done', async () => {
   const runtime = createRuntime({ device: 'cpu', workers: 1, stepTimeout: 1 });
   const small = makeVolume({ data: Float32Array.of(0, 1), size: [2, 1, 1] });
-  await runtime.run('threshold', small, 0.5);
+  await runtime.run(thresholdTask, small, 0.5);
   const large = makeVolume({ data: allocate('float32', 2 ** 28), size: [2 ** 14, 2 ** 14, 1] });
-  const error = await runtime.run('sigmoid', large).catch((fault) => fault);
+  const error = await runtime.run(sigmoidTask, large).catch((fault) => fault);
   assert.instance(error, DataError);
   assert.match(
     error.message,
     /^The worker thread that did "sigmoid" was not done after 1 s \(runtime\.stepTimeout\)/,
   );
-  const next = await runtime.run('threshold', small, 0.5);
+  const next = await runtime.run(thresholdTask, small, 0.5);
   assert.equal(Array.from(next.data), [0, 1]);
   await runtime.close();
 });

@@ -60,8 +60,8 @@ function compare() {
 }
 
 async function train() {
-  const { createTrainer } = await import('../dist/runtime/trainer.js');
-  const { checkpointToTrain } = await import('../dist/runtime/trainableModel.js');
+  const { createTrainer } = await import('../dist/train/trainer.js');
+  const { checkpointToTrain } = await import('../dist/train/trainableModel.js');
   const { diceCELoss } = await import('../dist/onnx/training/losses.js');
   const { adam } = await import('../dist/onnx/training/optimizers.js');
   const network = {

@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { DataError } from '../errors.js';
 import { readTensors, writeTensors } from '../onnx/training/tensorFile.js';
-import type { TrainingState } from '../runtime/trainer.js';
 import type { FeedPosition } from './feed.js';
+import type { TrainingState } from './trainer.js';
 
 /** One line of train.csv: an epoch. Epoch 0 is the validation before the first one. */
 export interface EpochRow {

@@ -18,8 +18,6 @@ import { chooseDevice } from '../runtime/devices.js';
 import { type NewModel, writeModelFolder } from '../runtime/modelFolder.js';
 import { findModel, type ModelFiles, sha256Of } from '../runtime/models.js';
 import type { Runtime } from '../runtime/runtime.js';
-import { checkpointToTrain, modelToTrain, networkToTrain } from '../runtime/trainableModel.js';
-import { createTrainer, type Trainer } from '../runtime/trainer.js';
 import type { ModelAxes } from '../volume/windows.js';
 import { trainedCard } from './card.js';
 import {
@@ -35,6 +33,8 @@ import { type FedBatch, feed, trainingBatch } from './feed.js';
 import { learningRateOf, lossOf, optimizerOf } from './parts.js';
 import { TrainRecords } from './records.js';
 import { EventWriter } from './tfevents.js';
+import { checkpointToTrain, modelToTrain, networkToTrain } from './trainableModel.js';
+import { createTrainer, type Trainer } from './trainer.js';
 import { Validator } from './validate.js';
 
 /** How a training is run. */

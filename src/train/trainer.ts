@@ -17,10 +17,10 @@ import {
   splitStepGraphs,
   stepGraph,
 } from '../onnx/training/stepGraph.js';
+import { AskThread } from '../runtime/askThread.js';
+import { parseDevice, providerConfig } from '../runtime/devices.js';
 import { allocate, type Vec3 } from '../volume/volume.js';
 import type { ModelAxes } from '../volume/windows.js';
-import { AskThread } from './askThread.js';
-import { parseDevice, providerConfig } from './devices.js';
 import type {
   GradientPlace,
   PartSetup,

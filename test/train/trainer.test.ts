@@ -5,12 +5,7 @@ import * as ort from '#src/onnx/ort.js';
 import type { Tensor } from '#src/onnx/tensor.js';
 import { diceCELoss } from '#src/onnx/training/losses.js';
 import { adam, sgd } from '#src/onnx/training/optimizers.js';
-import {
-  createTrainer,
-  type Trainer,
-  type TrainerOptions,
-  type TrainingState,
-} from '#src/runtime/trainer.js';
+import { createTrainer, type Trainer, type TrainerOptions, type TrainingState } from '#src/train/trainer.js';
 import { Random } from '#src/volume/random.js';
 
 const size = 8;

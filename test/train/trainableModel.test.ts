@@ -1,7 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { findModel } from '#src/runtime/models.js';
-import { checkpointToTrain, modelToTrain, networkToTrain } from '#src/runtime/trainableModel.js';
+import { checkpointToTrain, modelToTrain, networkToTrain } from '#src/train/trainableModel.js';
 import { sharedFile } from '../shared.js';
 
 const unet = { in_channels: 1, out_channels: 2, channels: [4, 8], strides: [2] };

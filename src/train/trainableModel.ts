@@ -5,8 +5,8 @@ import { readCheckpoint } from '../onnx/checkpoint/readCheckpoint.js';
 import { isOp } from '../onnx/edit.js';
 import type { Graph, GraphNode } from '../onnx/graph.js';
 import { readModel } from '../onnx/modelFile.js';
+import type { ModelFiles } from '../runtime/models.js';
 import type { ModelAxes } from '../volume/windows.js';
-import type { ModelFiles } from './models.js';
 
 /** A model in the form that is trained, with the weights that training begins with. */
 export interface TrainableModel {

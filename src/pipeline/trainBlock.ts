@@ -12,8 +12,10 @@ export interface Choice {
 
 /** Validation in training: a pipeline of its own, whose `inference` without a `model` takes the model in training. */
 export interface ValidationBlock {
-  /** Epochs between two validations; there is one before the first epoch and one after the last, too. */
+  /** Epochs between two validations; the last epoch always ends with one. */
   readonly every: number;
+  /** Validate before the first step as well. */
+  readonly atStart: boolean;
   readonly source: Pipeline['source'];
   readonly steps: readonly ResolvedStep<AnyOperatorDefinition>[];
   /** The metric that says which model is best: a column, or what columns begin with. */
@@ -35,6 +37,8 @@ export interface TrainBlock {
   readonly batchSize: number;
   readonly accumulate: number;
   readonly clip: { readonly norm?: number; readonly value?: number };
+  /** Mixed precision, on devices that have it. */
+  readonly amp: boolean;
   readonly validation?: ValidationBlock;
   readonly earlyStopping?: { readonly patience: number; readonly minDelta: number };
   readonly saveEvery: number;
@@ -195,6 +199,12 @@ export const trainDefinition = {
       .strictObject({ norm: positive.optional(), value: positive.optional() })
       .prefault({})
       .describe('Most norm of all gradients together, and most value of each'),
+    amp: z
+      .boolean()
+      .default(false)
+      .describe(
+        "Mixed precision: convolutions in float16, with PyTorch's scaling of the loss. A CPU always computes in float32",
+      ),
     validation: z.unknown().optional().describe('How the model is tested, and which one is best'),
     earlyStopping: z
       .strictObject({ patience: z.int().min(1), minDelta: z.number().min(0).default(0) })
@@ -219,7 +229,12 @@ export const trainDefinition = {
 export const validationDefinition = {
   name: 'validation',
   options: {
-    every: z.int().min(1).default(1).describe('Epochs between two validations'),
+    every: z
+      .int()
+      .min(1)
+      .default(1)
+      .describe('Epochs between two validations; the last epoch always ends with one'),
+    atStart: z.boolean().default(true).describe('Validate before the first step as well'),
     source: z.unknown().optional().describe('The cases'),
     steps: z
       .unknown()

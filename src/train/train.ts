@@ -14,7 +14,7 @@ import { lockFolder } from '../pipeline/lock.js';
 import { isRefused, selectCases } from '../pipeline/select.js';
 import type { Choice, TrainBlock } from '../pipeline/trainBlock.js';
 import type { Pipeline } from '../pipeline/types.js';
-import { chooseDevice } from '../runtime/devices.js';
+import { chooseDevice, parseDevice } from '../runtime/devices.js';
 import { type NewModel, writeModelFolder } from '../runtime/modelFolder.js';
 import { findModel, type ModelFiles, sha256Of } from '../runtime/models.js';
 import type { Runtime } from '../runtime/runtime.js';
@@ -184,6 +184,13 @@ class Training {
     const classes = Number(graph.outputs[0].dims[1]);
     const labelChannels = first.cases[0].volumes['label']?.channels ?? 1;
     const { device } = await chooseDevice(pipeline.runtime.device);
+    const onCpu = parseDevice(device).provider === 'cpu';
+    if (train.amp && onCpu) {
+      this.#tell({
+        event: 'warning',
+        message: `train.amp has no effect on ${device}: CPUs compute in float32.`,
+      });
+    }
     const trainer = await createTrainer({
       model: graph,
       axes,
@@ -194,6 +201,7 @@ class Training {
       batchSize: first.cases.length,
       labelChannels,
       accumulate: train.accumulate,
+      precision: train.amp && !onCpu ? 'float16' : 'float32',
       device,
     });
     this.#trainer = trainer;
@@ -325,7 +333,8 @@ class Training {
     };
 
     const patience = train.earlyStopping?.patience ?? Number.POSITIVE_INFINITY;
-    if (this.#progress.rows.length === 0 && validator && this.#progress.step === 0) await endEpoch(0);
+    const untouched = this.#progress.rows.length === 0 && this.#progress.step === 0;
+    if (untouched && train.validation?.atStart) await endEpoch(0);
     let next: FedBatch | undefined = first;
     let lastSave = this.#progress.step;
     while (finished() < train.epochs && this.#progress.waited < patience && !stopped()) {
@@ -466,7 +475,7 @@ class Training {
 
   /** A name for what decides how weights come about; how long the training goes on is left out. */
   #identity(cases: readonly Case[], base: ModelFiles | undefined): string {
-    const { network, loss, optimizer, schedule, batchSize, accumulate, clip } = this.train;
+    const { network, loss, optimizer, schedule, batchSize, accumulate, clip, amp } = this.train;
     const { steps } = describePipeline(this.pipeline);
     const ids = cases.map(({ id }) => id);
     const { seed } = this.pipeline.runtime;
@@ -481,6 +490,7 @@ class Training {
       batchSize,
       accumulate,
       clip,
+      amp,
       seed,
     );
   }

@@ -245,7 +245,8 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
           given,
           new Map([
             ...[...state].map(([name, { dims }]) => [name, dims] as const),
-            ...(scale ? [[scaleName, [2]] as const] : []),
+            // Absent where the training ran in float32 so far.
+            ...(given.has(scaleName) ? [[scaleName, [2]] as const] : []),
           ]),
         );
         const tensors = new Map([...given].map(([name, { data }]) => [name, data as Float32Array]));

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { from, lastValueFrom, mergeMap, of, toArray } from 'rxjs';
+import { from, lastValueFrom, mergeMap, type OperatorFunction, of, toArray } from 'rxjs';
 import type { Case } from '../case.js';
 import { messageOf, OptionError } from '../errors.js';
 import { chain, fuseSteps, onlyDifferences } from '../pipeline/fuse.js';
@@ -25,6 +25,8 @@ export class Validator {
   readonly #bad = new Set<string>();
   readonly #folder: string;
   readonly #steps: ValidationBlock['steps'];
+  /** Built once, so that a `cache` among the steps keeps cases from one validation to the next. */
+  readonly #operator: OperatorFunction<Case, Case>;
 
   constructor(
     readonly block: ValidationBlock,
@@ -40,6 +42,7 @@ export class Validator {
         ? { ...step, options: { ...step.options, model: join(this.#folder, 'model') } }
         : step,
     );
+    this.#operator = chain(fuseSteps(this.#steps).map(({ id, build }) => build({ id, runtime, seed })));
   }
 
   /**
@@ -58,11 +61,10 @@ export class Validator {
         const release = await definition.prepare?.(options as never, context);
         if (release) releases.push(release);
       }
-      const steps = chain(fuseSteps(this.#steps).map(({ id, build }) => build({ id, runtime, seed })));
       let done = 0;
       const one = async (subject: Case): Promise<Case['metrics'] | undefined> => {
         try {
-          const { metrics } = await lastValueFrom(of(subject).pipe(steps));
+          const { metrics } = await lastValueFrom(of(subject).pipe(this.#operator));
           onCase(++done);
           return metrics;
         } catch (error) {

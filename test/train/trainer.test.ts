@@ -2,7 +2,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { newNetwork } from '#src/onnx/builders/buildNetwork.js';
 import * as ort from '#src/onnx/ort.js';
-import type { Tensor } from '#src/onnx/tensor.js';
+import { floats, type Tensor } from '#src/onnx/tensor.js';
 import { diceCELoss } from '#src/onnx/training/losses.js';
 import { adam, sgd } from '#src/onnx/training/optimizers.js';
 import { createTrainer, type Trainer, type TrainerOptions, type TrainingState } from '#src/train/trainer.js';
@@ -163,6 +163,10 @@ test('a batch or a state that does not fit is refused, and training can go on', 
     await refused(trainer.restore(state), /does not fit.*: optimizer\.step is missing\./);
     const { loss } = await trainer.step(batch(4), { learningRate: 1e-3 });
     assert.ok(loss > 0);
+    // A training that ran in float16 can go on in float32, which needs no scale of the loss.
+    await trainer.restore(
+      new Map([...(await trainer.state()), ['optimizer.lossScale', floats([2], [1024, 7])]]),
+    );
   });
 });
 

@@ -6,9 +6,10 @@ import { makeCase } from '#src/case.js';
 import { readNifti } from '#src/formats/readNifti.js';
 import { createRuntime } from '#src/runtime/runtime.js';
 import type { Volume } from '#src/volume/volume.js';
-import { runSteps, type Step, sharedFile } from './shared.js';
+import { fixtures } from './e2e/harness.js';
+import { runSteps, type Step } from './shared.js';
 
-/** A case file of shared/golden; its README says what the fields mean. */
+/** A case file of test/fixtures/golden. The README there explains the fields. */
 interface GoldenCase {
   readonly steps: readonly Step[];
   readonly volumes: Readonly<Record<string, string>>;
@@ -19,7 +20,7 @@ interface GoldenCase {
 const runtime = createRuntime({ device: 'cpu' });
 test.after(() => runtime.close());
 
-test('a step that names no operator, or an option that it lacks, is refused by name', async () => {
+test('a step with an unknown operator or option is refused by name', async () => {
   const subject = makeCase({ id: 'a' });
   const fault = async (steps: Step[]) => runSteps(subject, steps, runtime).catch((error) => error.message);
   assert.is(
@@ -29,15 +30,21 @@ test('a step that names no operator, or an option that it lacks, is refused by n
   assert.match(await fault([{ orient: { axcode: 'RAS' } }]), 'axcode is not an option of orient');
 });
 
-const golden = sharedFile('golden');
-for (const kind of ['geometry', 'crop', 'intensity', 'inference', 'invert', 'post']) {
-  if (!golden) break;
+/** The number of case files of each kind. A case that is lost must not pass in silence. */
+const kinds = { geometry: 6, crop: 3, intensity: 3, inference: 3, invert: 4, post: 6 };
+const golden = join(fixtures, 'golden');
+for (const [kind, count] of Object.entries(kinds)) {
+  let compared = 0;
   for (const name of readdirSync(join(golden, kind)).sort()) {
     const folder = join(golden, kind, name);
     for (const file of readdirSync(folder).filter((entry) => entry.endsWith('.json'))) {
-      test(`${kind}/${name}/${file} comes out as from MONAI 1.3.2`, () => check(folder, file, kind));
+      test(`${kind}/${name}/${file} gives what MONAI 1.3.2 gives`, async () => {
+        await check(folder, file, kind);
+        compared++;
+      });
     }
   }
+  test(`all golden cases of ${kind} were compared`, () => assert.is(compared, count));
 }
 
 async function check(folder: string, file: string, kind: string): Promise<void> {
@@ -51,7 +58,7 @@ async function check(folder: string, file: string, kind: string): Promise<void> 
     return { inference: { ...options, model: join(folder, options.model) } };
   });
   const result = await runSteps(makeCase({ id: file, files }), placed, runtime);
-  // Ties of the argmax may fall either way after an inversion: 1 voxel in 100,000, as the README of the cases says.
+  // Ties of the argmax may fall either way after an inversion: 1 voxel in 100,000, see the README of the cases.
   const allowed = kind === 'invert' && tolerance === 0 ? 1e-5 : 0;
   for (const [key, path] of Object.entries(expect)) {
     const expected = await readNifti(join(folder, path), { kind: 'image' });
@@ -76,7 +83,7 @@ function compare(
   let largest = 0;
   for (let i = 0; i < expected.data.length; i++) {
     const difference = Math.abs(found.data[i] - expected.data[i]);
-    // A NaN is a difference as well.
+    // NaN counts as a difference.
     if (!(difference <= tolerance)) different++;
     if (!(difference <= largest)) largest = difference;
   }

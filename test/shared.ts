@@ -1,5 +1,3 @@
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { firstValueFrom, type OperatorFunction, of } from 'rxjs';
 import * as assert from 'uvu/assert';
 import type { Case } from '#src/case.js';
@@ -8,21 +6,12 @@ import { type AnyOperatorDefinition, parseOptions } from '#src/operators/define.
 import { operatorDefinitions } from '#src/operators/index.js';
 import type { Runtime } from '#src/runtime/runtime.js';
 
-/**
- * A file of the development folder `shared` beside the repository (golden cases, data, models); undefined where a
- * checkout has none.
- */
-export function sharedFile(path: string): string | undefined {
-  const file = fileURLToPath(new URL(`../../../shared/${path}`, import.meta.url));
-  return existsSync(file) ? file : undefined;
-}
-
 /** A step as pipeline files write it: an operator's name, or a map from it to its options. */
 export type Step = string | Readonly<Record<string, unknown>>;
 
 /**
- * Sends one case through the steps, an RxJS pipe of the public operators. Throws OptionError, naming step and operator,
- * when a step names an operator that does not exist or options that it does not take.
+ * Sends one case through the steps, an RxJS pipe of the public operators. Throws OptionError with the number of the step
+ * if there is no such operator, or if it has no such option.
  */
 export async function runSteps(subject: Case, steps: readonly Step[], runtime: Runtime): Promise<Case> {
   let stream = of(subject);

@@ -1,28 +1,22 @@
-import { existsSync } from 'node:fs';
 import { type Browser, chromium, type Page } from 'playwright-core';
-import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { sharedFile } from '../shared.js';
+import { browser as browserNeed, browserPath, type Missing, testNeeding } from '../needs.js';
 
-const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
-
-/** A test in a real browser; left out, and counted as skipped, where there is none, or no `shared` if it needs that. */
-export function browserTest(name: string, run: () => Promise<void>, needs?: 'shared'): void {
-  if (!existsSync(executablePath)) test.skip(`${name} (no chromium here)`, run);
-  else if (needs && !sharedFile('data')) test.skip(`${name} (no ../shared here)`, run);
-  else test(name, run);
+/** A test in a real browser, which may need more than that. */
+export function browserTest(name: string, run: () => Promise<void>, needs: readonly Missing[] = []): void {
+  testNeeding([browserNeed, ...needs], name, run);
 }
 
 let browser: Promise<Browser> | undefined;
 
-/** Ends the browser, if a test has started it. */
+/** Closes the browser, if a test has started it. */
 export async function closeBrowser(): Promise<void> {
   await (await browser)?.close();
 }
 
 /**
- * Opens a page in headless Chromium (WebGL by SwiftShader, so no GPU is needed), hands it over, and asserts that nothing
- * went wrong in it: no error on the console, no exception, and no request that leaves this computer.
+ * Opens a page in headless Chromium, passes it to `use`, and asserts that nothing went wrong in it: no error on the
+ * console, no exception, and no request to another computer. WebGL runs on SwiftShader, so no GPU is needed.
  */
 export async function withPage(
   url: string,
@@ -30,7 +24,7 @@ export async function withPage(
   options: { colorScheme?: 'light' | 'dark' } = {},
 ): Promise<void> {
   browser ??= chromium.launch({
-    executablePath,
+    executablePath: browserPath,
     args: [
       ...['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'],
       ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],

@@ -6,12 +6,8 @@ import { processors } from '#src/machine.js';
 import { Graph } from '#src/onnx/graph.js';
 import { writeModel } from '#src/onnx/modelFile.js';
 import { floats } from '#src/onnx/tensor.js';
+import { swiftShader, swiftShaderEnv, testNeeding } from '../needs.js';
 import { bandModel, temporaryFolder, voxstream } from './harness.js';
-
-const driver = '/usr/lib/chromium/vk_swiftshader_icd.json';
-/** A test on the software Vulkan driver of Debian's chromium; skipped where it is not installed. */
-const swiftShaderTest =
-  existsSync(driver) && existsSync('/usr/lib/x86_64-linux-gnu/libvulkan.so.1') ? test : test.skip;
 
 test('doctor tests every provider on this machine, and says what a run takes and what is missing', async () => {
   const { code, stdout, stderr } = await voxstream(['doctor']);
@@ -41,8 +37,8 @@ test('doctor tells programs the same', async () => {
   for (const [name, result] of providers) assert.is(typeof result.ok, 'boolean', name);
 });
 
-swiftShaderTest('doctor tells a software driver from a GPU, and auto does not pick it', async () => {
-  const { stdout } = await voxstream(['doctor'], { VK_DRIVER_FILES: driver });
+testNeeding(swiftShader, 'doctor tells a software driver from a GPU, and auto does not pick it', async () => {
+  const { stdout } = await voxstream(['doctor'], swiftShaderEnv);
   assert.match(stdout, /^ {2}webgpu +works in software, slower than cpu \(loaded in /m);
   assert.match(stdout, /^ {2}device +cpu: no GPU found$/m);
 });
@@ -94,7 +90,8 @@ test('a device that fails its test stops a run before it starts, with what to do
   assert.not.ok(existsSync(join(output, 'metrics.csv')));
 });
 
-swiftShaderTest(
+testNeeding(
+  swiftShader,
   'a model that a provider cannot run stops a run at its start, and nothing falls back in silence',
   async () => {
     // A transposed convolution with groups is left alone by the passes, and WebGPU has none in 3D.
@@ -109,7 +106,7 @@ swiftShaderTest(
     writeFileSync(model, writeModel(graph));
     const { pipeline } = await writePipeline(model);
     const { code, stderr } = await voxstream(['run', pipeline, '--device', 'webgpu'], {
-      VK_DRIVER_FILES: driver,
+      ...swiftShaderEnv,
     });
     assert.is(code, 1, stderr);
     assert.match(

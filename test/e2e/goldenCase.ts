@@ -1,13 +1,16 @@
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { readVolume } from '#src/formats/index.js';
-import { shared } from './harness.js';
+import { sharedPath } from '../needs.js';
 
-/** The label map on the image's own grid equals MONAI 1.3.2's, but for 1 voxel in 100,000 (ties of the argmax). */
+/**
+ * Asserts that the label map, on the image's own grid, equals MONAI 1.3.2's. 1 voxel in 100,000 may differ: ties of the
+ * argmax may fall either way.
+ */
 export async function assertGolden(output: string, id: string, split: string): Promise<void> {
   const pred = await readVolume(join(output, `${id}_seg.nii.gz`), { kind: 'label' });
-  const expected = await readVolume(join(shared, `golden/e2e/${id}_expected.nii.gz`), { kind: 'label' });
-  const image = await readVolume(join(shared, `data/mini/${split}/${id}.nii.gz`), { kind: 'image' });
+  const expected = await readVolume(sharedPath(`golden/e2e/${id}_expected.nii.gz`), { kind: 'label' });
+  const image = await readVolume(sharedPath(`data/mini/${split}/${id}.nii.gz`), { kind: 'image' });
   assert.equal(pred.size, expected.size);
   pred.affine.forEach((value, i) => {
     assert.ok(Math.abs(value - image.affine[i]) < 1e-6, `affine[${i}] of ${id}`);

@@ -1,23 +1,16 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'csv-parse/sync';
-import { test } from 'uvu';
 
 /** The project's root: tests are built into build/test. */
 export const root = fileURLToPath(new URL('../../../', import.meta.url));
-/** The development folder beside the repository: golden cases, data, models. */
-export const shared = resolve(root, '../shared');
-
-/** A test that reads `shared`; left out, and counted as skipped, in a checkout that has none beside it. */
-export function sharedTest(name: string, run: () => void | Promise<void>): void {
-  if (existsSync(shared)) test(name, run);
-  else test.skip(`${name} (no ../shared here)`, run);
-}
-/** A quick model without training, by scripts/makeBandModel.mjs: 3D convolutions that look for the spleen's HU. */
-export const bandModel = join(root, 'test/fixtures/models/spleen_band');
+/** Files that tests read. */
+export const fixtures = join(root, 'test/fixtures');
+/** A fast model without training, made by scripts/makeBandModel.mjs: 3D convolutions that look for the spleen's HU. */
+export const bandModel = join(fixtures, 'models/spleen_band');
 export const cli = join(root, 'dist/cli/index.js');
 
 export interface Ended {

@@ -1,18 +1,18 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readVolume } from '#src/formats/index.js';
 import * as ort from '#src/onnx/ort.js';
 import { Random } from '#src/volume/random.js';
+import { shared, sharedPath, swiftShader, swiftShaderEnv, testNeeding } from '../needs.js';
 import { assertGolden } from './goldenCase.js';
-import { shared, sharedTest, temporaryFolder, voxstream } from './harness.js';
+import { temporaryFolder, voxstream } from './harness.js';
 
-const driver = '/usr/lib/chromium/vk_swiftshader_icd.json';
-const hasSwiftShader = existsSync(driver) && existsSync('/usr/lib/x86_64-linux-gnu/libvulkan.so.1');
-const demo = join(shared, 'models/spleen_demo');
-/** Where the imported model and its forms are kept: a cache of these tests' own. */
-const env = { XDG_CACHE_HOME: temporaryFolder(), VK_DRIVER_FILES: driver };
+const demo = sharedPath('models/spleen_demo');
+const needs = [shared('models/spleen_demo'), shared('data/mini'), shared('golden/e2e')];
+/** These tests have their own cache, for the imported model and its forms. */
+const env = { XDG_CACHE_HOME: temporaryFolder(), ...swiftShaderEnv };
 const imported = join(env.XDG_CACHE_HOME, 'voxstream/models/spleen_imported');
 
 async function run(model: string, input: Float32Array, dims: readonly number[]): Promise<Float32Array> {
@@ -30,36 +30,41 @@ function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return most;
 }
 
-sharedTest('the demo checkpoint, imported, gives what the model that PyTorch exported gives', async () => {
-  const card = [
-    '--config',
-    join(demo, 'metadata.json'),
-    '--labels',
-    'background,spleen',
-    '--patch',
-    '96,96,96',
-  ];
-  const names = ['--name', 'spleen_imported'];
-  const { code, stderr } = await voxstream(
-    ['models', 'import', join(demo, 'model.pt'), ...card, ...names],
-    env,
-  );
-  assert.is(code, 0, stderr);
-  const dims = [2, 1, 48, 64, 32];
-  const random = new Random(7);
-  const input = Float32Array.from({ length: 2 * 48 * 64 * 32 }, () => random.uniform());
-  const [expected, actual] = [await run(demo, input, dims), await run(imported, input, dims)];
-  const most = largestDifference(expected, actual);
-  assert.ok(most <= 1e-5, `the largest difference is ${most}`);
-  assert.ok(Math.max(...actual.subarray(0, 10_000)) > 1, 'the logits are not all about zero');
-});
+testNeeding(
+  needs,
+  'the demo checkpoint, imported, gives what the model that PyTorch exported gives',
+  async () => {
+    const card = [
+      '--config',
+      join(demo, 'metadata.json'),
+      '--labels',
+      'background,spleen',
+      '--patch',
+      '96,96,96',
+    ];
+    const names = ['--name', 'spleen_imported'];
+    const { code, stderr } = await voxstream(
+      ['models', 'import', join(demo, 'model.pt'), ...card, ...names],
+      env,
+    );
+    assert.is(code, 0, stderr);
+    const dims = [2, 1, 48, 64, 32];
+    const random = new Random(7);
+    const input = Float32Array.from({ length: 2 * 48 * 64 * 32 }, () => random.uniform());
+    const [expected, actual] = [await run(demo, input, dims), await run(imported, input, dims)];
+    const most = largestDifference(expected, actual);
+    assert.ok(most <= 1e-5, `the largest difference is ${most}`);
+    assert.ok(Math.max(...actual.subarray(0, 10_000)) > 1, 'the logits are not all about zero');
+  },
+);
 
-sharedTest(
+testNeeding(
+  needs,
   'the imported model, rewritten for cpu, gives the golden segmentation of a CT and its Dice',
   async () => {
     const output = temporaryFolder();
     const set = [
-      `dataset=${shared}/data/mini`,
+      `dataset=${sharedPath('data/mini')}`,
       'source.split=train',
       'model=spleen_imported',
       `output=${output}`,
@@ -72,7 +77,7 @@ sharedTest(
     assert.is(code, 0, stderr);
     assert.not.match(stderr, /runs as it is/);
     await assertGolden(output, 'ct_1', 'imagesTr');
-    const { dice } = JSON.parse(readFileSync(join(shared, 'golden/e2e/expected.json'), 'utf8')).ct_1;
+    const { dice } = JSON.parse(readFileSync(sharedPath('golden/e2e/expected.json'), 'utf8')).ct_1;
     const { metrics } = JSON.parse(readFileSync(join(output, 'summary.json'), 'utf8'));
     assert.ok(Math.abs(metrics.dice_spleen.mean - dice) < 1e-4, `${metrics.dice_spleen.mean}`);
   },
@@ -80,12 +85,12 @@ sharedTest(
 
 const title =
   'the imported model, rewritten for webgpu, gives the probabilities of the CPU on a part of the CT';
-(hasSwiftShader ? sharedTest : test.skip)(title, async () => {
+testNeeding([...needs, swiftShader], title, async () => {
   const folder = temporaryFolder();
   const pipeline = join(folder, 'part.yaml');
   writeFileSync(
     pipeline,
-    `source: { decathlon: { root: '${shared}/data/mini', split: train } }
+    `source: { decathlon: { root: '${sharedPath('data/mini')}', split: train } }
 steps:
   - load
   - orient: { axcodes: RAS }

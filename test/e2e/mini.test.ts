@@ -2,19 +2,21 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { shared, sharedPath, testNeeding } from '../needs.js';
 import { assertGolden } from './goldenCase.js';
-import { readCsv, shared, sharedTest, temporaryFolder, voxstream } from './harness.js';
+import { readCsv, temporaryFolder, voxstream } from './harness.js';
 
-const model = `model=${shared}/models/spleen_demo`;
-const dataset = `dataset=${shared}/data/mini`;
+const model = `model=${sharedPath('models/spleen_demo')}`;
+const dataset = `dataset=${sharedPath('data/mini')}`;
+const needs = [shared('models/spleen_demo'), shared('data/mini'), shared('golden/e2e')];
 
-sharedTest('spleen-evaluate gives the golden segmentation, its Dice, and the mean', async () => {
+testNeeding(needs, 'spleen-evaluate gives the golden segmentation, its Dice, and the mean', async () => {
   const output = temporaryFolder();
   const set = [dataset, 'source.split=train', model, `output=${output}`].flatMap((one) => ['--set', one]);
   const { code, stderr, stdout } = await voxstream(['run', 'pipelines/spleen-evaluate.yaml', ...set]);
   assert.is(code, 0, stderr);
   await assertGolden(output, 'ct_1', 'imagesTr');
-  const expected = JSON.parse(readFileSync(join(shared, 'golden/e2e/expected.json'), 'utf8')).ct_1.dice;
+  const expected = JSON.parse(readFileSync(sharedPath('golden/e2e/expected.json'), 'utf8')).ct_1.dice;
   const rows = readCsv(join(output, 'metrics.csv'));
   assert.equal(
     rows.map((row) => row.case),
@@ -30,7 +32,7 @@ sharedTest('spleen-evaluate gives the golden segmentation, its Dice, and the mea
   assert.match(stdout, /dice_spleen +1 +0\.977/);
 });
 
-sharedTest('spleen-inference segments the test images, and AppleDouble files are no cases', async () => {
+testNeeding(needs, 'spleen-inference segments the test images, and ignores ._* files of macOS', async () => {
   const output = temporaryFolder();
   const set = [dataset, model, `output=${output}`].flatMap((one) => ['--set', one]);
   const { code, stderr } = await voxstream(['run', 'pipelines/spleen-inference.yaml', ...set]);

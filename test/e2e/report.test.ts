@@ -5,9 +5,10 @@ import { pathToFileURL } from 'node:url';
 import type { Page } from 'playwright-core';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { shared, sharedPath } from '../needs.js';
 import { dataset, pageDataOf } from '../report/dataset.js';
 import { browserTest, closeBrowser, withPage } from './browser.js';
-import { readCsv, shared, start, temporaryFolder, voxstream } from './harness.js';
+import { readCsv, start, temporaryFolder, voxstream } from './harness.js';
 
 test.after(closeBrowser);
 
@@ -38,9 +39,9 @@ const mini = once(async () => {
   const output = join(folder, 'out');
   writeFileSync(join(folder, 'report.yaml'), 'sinks: [report]');
   const set = [
-    `dataset=${shared}/data/mini`,
+    `dataset=${sharedPath('data/mini')}`,
     'source.split=train',
-    `model=${shared}/models/spleen_demo`,
+    `model=${sharedPath('models/spleen_demo')}`,
     `output=${output}`,
   ].flatMap((one) => ['--set', one]);
   const { code, stderr } = await voxstream([
@@ -187,45 +188,39 @@ browserTest('the theme follows the system until it is switched, and then is kept
   });
 });
 
-browserTest(
-  'the report of a real run has the numbers of its files in its plots, and pictures that are not blank',
-  async () => {
-    const output = await mini();
-    const [{ dice_spleen: dice }] = readCsv(join(output, 'metrics.csv'));
-    const [timings] = readCsv(join(output, 'timings.csv'));
-    const note = JSON.parse(readFileSync(join(output, 'report/cases/ct_1/case.json'), 'utf8'));
-    const { prediction, reference } = note.labels[0];
-    const lanes = JSON.parse(readFileSync(join(output, 'report/lanes.json'), 'utf8'));
-    await withPage(`${pageOf(output)}#case=ct_1`, async (page) => {
-      const value = (selector: string, name: string) =>
-        page.locator(selector).first().getAttribute(name).then(Number);
-      assert.is(await value('[data-plot="metric-dice"] .dot', 'data-value'), Number(dice));
-      assert.is(await value('[data-plot="volume-spleen"] .dot', 'data-value'), prediction);
-      assert.is(await value('[data-plot="agreement-spleen"] .dot', 'data-value'), prediction - reference);
-      const inference = await value('[data-plot="steps"] [data-row="inference"] .dot', 'data-value');
-      assert.ok(Math.abs(inference - Number(timings.inference)) < 1e-3);
-      const device: number[] = lanes.busy.device;
-      const mean = device.reduce((sum, share) => sum + share, 0) / device.length;
-      assert.ok(
-        Math.abs((await value('[data-plot="lanes"] [data-row="device"]', 'data-mean')) - mean) < 1e-9,
-      );
-      // The spleen's volume of the file itself: 27 mm³ a voxel.
-      assert.ok(reference > 250 && reference < 270, `${reference}`);
+browserTest('the report of a real run has the numbers of its files in its plots, and pictures that are not blank', async () => {
+  const output = await mini();
+  const [{ dice_spleen: dice }] = readCsv(join(output, 'metrics.csv'));
+  const [timings] = readCsv(join(output, 'timings.csv'));
+  const note = JSON.parse(readFileSync(join(output, 'report/cases/ct_1/case.json'), 'utf8'));
+  const { prediction, reference } = note.labels[0];
+  const lanes = JSON.parse(readFileSync(join(output, 'report/lanes.json'), 'utf8'));
+  await withPage(`${pageOf(output)}#case=ct_1`, async (page) => {
+    const value = (selector: string, name: string) =>
+      page.locator(selector).first().getAttribute(name).then(Number);
+    assert.is(await value('[data-plot="metric-dice"] .dot', 'data-value'), Number(dice));
+    assert.is(await value('[data-plot="volume-spleen"] .dot', 'data-value'), prediction);
+    assert.is(await value('[data-plot="agreement-spleen"] .dot', 'data-value'), prediction - reference);
+    const inference = await value('[data-plot="steps"] [data-row="inference"] .dot', 'data-value');
+    assert.ok(Math.abs(inference - Number(timings.inference)) < 1e-3);
+    const device: number[] = lanes.busy.device;
+    const mean = device.reduce((sum, share) => sum + share, 0) / device.length;
+    assert.ok(Math.abs((await value('[data-plot="lanes"] [data-row="device"]', 'data-mean')) - mean) < 1e-9);
+    // The spleen's volume of the file itself: 27 mm³ a voxel.
+    assert.ok(reference > 250 && reference < 270, `${reference}`);
 
-      const widths = () =>
-        page
-          .locator('dialog img')
-          .evaluateAll((all) => all.map((image) => (image as HTMLImageElement).naturalWidth));
-      await page.waitForFunction(() =>
-        [...document.querySelectorAll('img')].every((image) => (image as HTMLImageElement).complete),
-      );
-      assert.is((await widths()).length, 9);
-      assert.ok((await widths()).every((width) => width > 0));
-      assert.is(await page.getByText('To look at it in 3D').count(), 1);
-    });
-  },
-  'shared',
-);
+    const widths = () =>
+      page
+        .locator('dialog img')
+        .evaluateAll((all) => all.map((image) => (image as HTMLImageElement).naturalWidth));
+    await page.waitForFunction(() =>
+      [...document.querySelectorAll('img')].every((image) => (image as HTMLImageElement).complete),
+    );
+    assert.is((await widths()).length, 9);
+    assert.ok((await widths()).every((width) => width > 0));
+    assert.is(await page.getByText('To look at it in 3D').count(), 1);
+  });
+}, [shared('models/spleen_demo'), shared('data/mini')]);
 
 /** Waits for the view in 3D, and asserts that it works. */
 async function ready(page: Page): Promise<void> {
@@ -258,48 +253,44 @@ async function look(page: Page, selector: string) {
   }, png.toString('base64'));
 }
 
-browserTest(
-  'report --open shows a case in 3D: the CT and both masks, with controls and keys',
-  async () => {
-    await serving(await mini(), async (url) => {
-      await withPage(`${url}#case=ct_1`, async (page) => {
-        const axial = await look(page, 'dialog .stack');
-        assert.ok(axial.greys > 100 && axial.coloured > 50, JSON.stringify(axial));
-        await page.getByRole('link', { name: '3D view' }).click();
-        await ready(page);
-        assert.match(page.url(), /\/3d\/\?case=ct_1$/);
-        const both = await look(page, 'canvas');
-        assert.ok(both.greys > 100 && both.coloured > 1000, JSON.stringify(both));
-        assert.match(
-          await page.locator('#status').innerText(),
-          /image -?\d.*prediction spleen.*reference spleen/s,
-        );
+browserTest('report --open shows a case in 3D: the CT and both masks, with controls and keys', async () => {
+  await serving(await mini(), async (url) => {
+    await withPage(`${url}#case=ct_1`, async (page) => {
+      const axial = await look(page, 'dialog .stack');
+      assert.ok(axial.greys > 100 && axial.coloured > 50, JSON.stringify(axial));
+      await page.getByRole('link', { name: '3D view' }).click();
+      await ready(page);
+      assert.match(page.url(), /\/3d\/\?case=ct_1$/);
+      const both = await look(page, 'canvas');
+      assert.ok(both.greys > 100 && both.coloured > 1000, JSON.stringify(both));
+      assert.match(
+        await page.locator('#status').innerText(),
+        /image -?\d.*prediction spleen.*reference spleen/s,
+      );
 
-        await page.keyboard.press('p');
-        await page.keyboard.press('r');
-        assert.is(await page.locator('#show-prediction').isChecked(), false);
-        const none = await look(page, 'canvas');
-        assert.ok(none.greys > 100 && none.coloured < both.coloured / 20, JSON.stringify(none));
-        await page.keyboard.press('r');
-        await page.keyboard.press('1');
-        assert.is(await page.locator('button[aria-pressed="true"]').innerText(), 'Axial');
-        const full = (await look(page, 'canvas')).coloured;
-        await page.keyboard.press('o');
-        const borders = (await look(page, 'canvas')).coloured;
-        assert.ok(borders > 0 && borders < full / 2, `${borders} of ${full}`);
-        const dark = (await look(page, 'canvas')).greys;
-        await page.getByRole('button', { name: 'Bone' }).click();
-        assert.equal(await page.getByLabel('Shown as black').inputValue(), '-500');
-        assert.not.equal((await look(page, 'canvas')).greys, dark);
-        await page.keyboard.press('5');
-        assert.ok((await look(page, 'canvas')).greys > 50);
-        await page.keyboard.press('Escape');
-        await page.waitForURL(/#case=ct_1$/);
-      });
+      await page.keyboard.press('p');
+      await page.keyboard.press('r');
+      assert.is(await page.locator('#show-prediction').isChecked(), false);
+      const none = await look(page, 'canvas');
+      assert.ok(none.greys > 100 && none.coloured < both.coloured / 20, JSON.stringify(none));
+      await page.keyboard.press('r');
+      await page.keyboard.press('1');
+      assert.is(await page.locator('button[aria-pressed="true"]').innerText(), 'Axial');
+      const full = (await look(page, 'canvas')).coloured;
+      await page.keyboard.press('o');
+      const borders = (await look(page, 'canvas')).coloured;
+      assert.ok(borders > 0 && borders < full / 2, `${borders} of ${full}`);
+      const dark = (await look(page, 'canvas')).greys;
+      await page.getByRole('button', { name: 'Bone' }).click();
+      assert.equal(await page.getByLabel('Shown as black').inputValue(), '-500');
+      assert.not.equal((await look(page, 'canvas')).greys, dark);
+      await page.keyboard.press('5');
+      assert.ok((await look(page, 'canvas')).greys > 50);
+      await page.keyboard.press('Escape');
+      await page.waitForURL(/#case=ct_1$/);
     });
-  },
-  'shared',
-);
+  });
+}, [shared('models/spleen_demo'), shared('data/mini')]);
 
 test('a run that is killed leaves what a report can be made of', async () => {
   const { folder, output, items, text } = await dataset(['one'], { sinks: '[metricsCsv]' });

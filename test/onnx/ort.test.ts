@@ -7,6 +7,7 @@ import * as assert from 'uvu/assert';
 import { Graph } from '#src/onnx/graph.js';
 import { writeModel } from '#src/onnx/modelFile.js';
 import { root, temporaryFolder } from '../e2e/harness.js';
+import { linux, testNeeding } from '../needs.js';
 
 /** Runs a script in a process of its own; returns the names of the files in its temporary folder afterwards. */
 function tracesOf(script: string): string[] {
@@ -33,22 +34,24 @@ writeFileSync(file, writeModel(graph));
 
 // Where the telemetry of ONNX Runtime 1.30 runs, its library leaves a log in the temporary folder: on Linux, bare.
 const bare = `import * as ort from ${fileIn('node_modules/onnxruntime-node/dist/index.js')}; await ort.default.InferenceSession.create(${JSON.stringify(file)});`;
-const onLinux = process.platform === 'linux' ? test : test.skip;
-
-onLinux('ONNX Runtime reports nothing to its maker, in the main thread and in session threads', () => {
-  assert.is(
-    tracesOf(bare).length,
-    1,
-    'the library no longer leaves a trace: find another way to see its telemetry',
-  );
-  const ours = `import * as ort from ${fileIn('dist/onnx/ort.js')}; await ort.InferenceSession.create(${JSON.stringify(file)});`;
-  assert.equal(tracesOf(ours), []);
-  const thread = `
+testNeeding(
+  linux,
+  'ONNX Runtime reports nothing to its maker, in the main thread and in session threads',
+  () => {
+    assert.is(
+      tracesOf(bare).length,
+      1,
+      'the library no longer leaves a trace: find another way to see its telemetry',
+    );
+    const ours = `import * as ort from ${fileIn('dist/onnx/ort.js')}; await ort.InferenceSession.create(${JSON.stringify(file)});`;
+    assert.equal(tracesOf(ours), []);
+    const thread = `
     import { createRuntime } from ${fileIn('dist/index.js')};
     const runtime = createRuntime({ device: 'cpu' });
     await runtime.model(${JSON.stringify(file)});
     await runtime.close();`;
-  assert.equal(tracesOf(thread), []);
-});
+    assert.equal(tracesOf(thread), []);
+  },
+);
 
 test.run();

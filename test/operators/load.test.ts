@@ -6,7 +6,7 @@ import { type Case, makeCase } from '#src/case.js';
 import { OptionError } from '#src/errors.js';
 import { type LoadOptions, load } from '#src/operators/load.js';
 import { createRuntime } from '#src/runtime/runtime.js';
-import { shared, sharedTest } from '../e2e/harness.js';
+import { fixtures } from '../e2e/harness.js';
 import { buildNifti, fails, temporaryFolder } from '../formats/buildNifti.js';
 
 const put = temporaryFolder();
@@ -84,8 +84,8 @@ test('load fails a case whose image and label lie on different grids', async () 
   assert.ok((await run(makeCase({ id: 'ct', files: { image, label: near } }))).volumes.label);
 });
 
-sharedTest('load reads the inputs of the golden cases', async () => {
-  const folder = join(shared, 'golden/geometry/oblique-10deg');
+test('load reads the inputs of the golden cases', async () => {
+  const folder = join(fixtures, 'golden/geometry/oblique-10deg');
   const files = { image: join(folder, 'image.nii.gz'), label: join(folder, 'label.nii.gz') };
   const { volumes } = await run(makeCase({ id: 'oblique', files }));
   assert.equal(volumes.image.size, [40, 36, 26]);

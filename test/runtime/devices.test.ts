@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -14,11 +14,7 @@ import {
   testProvider,
 } from '#src/runtime/devices.js';
 import { temporaryFolder } from '../e2e/harness.js';
-
-const swiftShader = '/usr/lib/chromium/vk_swiftshader_icd.json';
-/** A test on the software Vulkan driver of Debian's chromium, with the Vulkan loader; skipped where it is not installed. */
-const swiftShaderTest =
-  existsSync(swiftShader) && existsSync('/usr/lib/x86_64-linux-gnu/libvulkan.so.1') ? test : test.skip;
+import { swiftShader, swiftShaderEnv, testNeeding } from '../needs.js';
 
 const radeon: Gpu = { name: 'AMD GPU', vendor: 'amd', file: '/dev/dri/renderD128', usable: true };
 const passed = (provider: string, software = false): ProviderTest => ({
@@ -185,8 +181,8 @@ test('a provider that there is not fails its test with what ONNX Runtime says', 
   assert.equal(result.advice, []);
 });
 
-swiftShaderTest('WebGPU on SwiftShader passes its test, and is told from a GPU', async () => {
-  process.env.VK_DRIVER_FILES = swiftShader;
+testNeeding(swiftShader, 'WebGPU on SwiftShader passes its test, and is told from a GPU', async () => {
+  Object.assign(process.env, swiftShaderEnv);
   const result = await testProvider('webgpu', 0, []);
   assert.ok(result.ok, JSON.stringify(result));
   assert.is(result.software, true);
@@ -196,7 +192,7 @@ swiftShaderTest('WebGPU on SwiftShader passes its test, and is told from a GPU',
   });
 });
 
-swiftShaderTest('a Vulkan driver file that is not there is named', async () => {
+testNeeding(swiftShader, 'a Vulkan driver file that is not there is named', async () => {
   process.env.VK_DRIVER_FILES = '/none/icd.json';
   const result = await testProvider('webgpu', 0, []);
   assert.ok(!result.ok);

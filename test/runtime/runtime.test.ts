@@ -12,6 +12,7 @@ import { foregroundBox } from '#src/volume/crop.js';
 import { scaleIntensityRange } from '#src/volume/intensity.js';
 import { allocate, makeVolume, type Vec3 } from '#src/volume/volume.js';
 import { bandModel, root, temporaryFolder } from '../e2e/harness.js';
+import { testNeeding } from '../needs.js';
 
 const of = (module: string) => new URL(import.meta.resolve(`#src/volume/${module}.js`));
 const scaleIntensityRangeTask = task(of('intensity'), scaleIntensityRange);
@@ -85,9 +86,10 @@ test('operators without a runtime of their own share one', () => {
 });
 
 // A thread that is ended during such a `require` aborts the whole process, in Node 20.19 to 22; see worker.cts.
-const traces = process.allowedNodeEnvironmentFlags.has('--trace-require-module') ? test : test.skip;
+const traces = process.allowedNodeEnvironmentFlags.has('--trace-require-module');
+const tracing = traces ? undefined : 'a Node with --trace-require-module';
 
-traces('worker threads load no ES module by require()', () => {
+testNeeding(tracing, 'worker threads load no ES module by require()', () => {
   const program = join(temporaryFolder(), 'program.mjs');
   const library = JSON.stringify(pathToFileURL(join(root, 'dist/index.js')).href);
   writeFileSync(

@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -11,12 +11,9 @@ import { createRuntime } from '#src/runtime/runtime.js';
 import { sessionSetups } from '#src/runtime/sessions.js';
 import { allocate, makeVolume, type Vec3 } from '#src/volume/volume.js';
 import { temporaryFolder } from '../e2e/harness.js';
+import { swiftShader, swiftShaderEnv, testNeeding } from '../needs.js';
 
-const swiftShader = '/usr/lib/chromium/vk_swiftshader_icd.json';
-/** A test on the software Vulkan driver of Debian's chromium; skipped where it is not installed. */
-const swiftShaderTest =
-  existsSync(swiftShader) && existsSync('/usr/lib/x86_64-linux-gnu/libvulkan.so.1') ? test : test.skip;
-process.env.VK_DRIVER_FILES = swiftShader;
+Object.assign(process.env, swiftShaderEnv);
 
 /** A model file whose one channel goes through a 3x3x3 convolution, or its transpose, and one more operation. */
 function modelFile(convolution: 'Conv' | 'ConvTranspose', last: string): string {
@@ -48,7 +45,7 @@ test('TensorRT leaves what it does not take to CUDA', () => {
   ]);
 });
 
-swiftShaderTest('a model runs on WebGPU, and the runtime says on what', async () => {
+testNeeding(swiftShader, 'a model runs on WebGPU, and the runtime says on what', async () => {
   const runtime = createRuntime({ device: 'webgpu', workers: 1 });
   const { model } = await runtime.model(modelFile('Conv', 'Relu'));
   assert.is(await model.outputChannels([4, 5, 6], 1), 1);
@@ -58,7 +55,7 @@ swiftShaderTest('a model runs on WebGPU, and the runtime says on what', async ()
   await runtime.close();
 });
 
-swiftShaderTest('operations that a GPU leaves to the CPU are told', async () => {
+testNeeding(swiftShader, 'operations that a GPU leaves to the CPU are told', async () => {
   const runtime = createRuntime({ device: 'webgpu', workers: 1 });
   const { model } = await runtime.model(modelFile('Conv', 'Shrink'));
   assert.is(await model.outputChannels([4, 5, 6], 1), 1);
@@ -67,7 +64,8 @@ swiftShaderTest('operations that a GPU leaves to the CPU are told', async () => 
   await runtime.close();
 });
 
-swiftShaderTest(
+testNeeding(
+  swiftShader,
   'a model that fails on a GPU is an error that names the provider and what to do',
   async () => {
     const runtime = createRuntime({ device: 'webgpu', workers: 1 });

@@ -2,7 +2,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { findModel } from '#src/runtime/models.js';
 import { checkpointToTrain, modelToTrain, networkToTrain } from '#src/train/trainableModel.js';
-import { sharedFile } from '../shared.js';
+import { shared, sharedPath, testNeeding } from '../needs.js';
 
 const unet = { in_channels: 1, out_channels: 2, channels: [4, 8], strides: [2] };
 const spleen = {
@@ -13,7 +13,7 @@ const spleen = {
   num_res_units: 2,
   norm: 'batch',
 };
-const demoTest = sharedFile('models/spleen_demo') ? test : test.skip;
+const demo = shared('models/spleen_demo');
 
 test('a fresh network reads its axes as volumes lie, unless it tells them apart', () => {
   assert.is(networkToTrain('UNet', unet, 1).axes, 'zyx');
@@ -27,18 +27,14 @@ test('what a configuration asks for and training leaves out is said', () => {
   assert.is(networkToTrain('UNet', { ...unet, dropout: 0 }, 1).note, undefined);
 });
 
-demoTest('an exported model without its batch normalizations says so', async () => {
-  const { axes, note } = await modelToTrain(await findModel(sharedFile('models/spleen_demo') as string));
+testNeeding(demo, 'an exported model without its batch normalizations says so', async () => {
+  const { axes, note } = await modelToTrain(await findModel(sharedPath('models/spleen_demo')));
   assert.is(axes, 'xyz');
   assert.match(note ?? '', /13 batch normalizations of .*model\.onnx were merged .* \(4 are left\)/);
 });
 
-demoTest('a checkpoint has its batch normalizations', async () => {
-  const { model, note } = await checkpointToTrain(
-    'UNet',
-    spleen,
-    sharedFile('models/spleen_demo/model.pt') as string,
-  );
+testNeeding(demo, 'a checkpoint has its batch normalizations', async () => {
+  const { model, note } = await checkpointToTrain('UNet', spleen, sharedPath('models/spleen_demo/model.pt'));
   assert.is(model.nodes.filter(({ op }) => op === 'BatchNormalization').length, 17);
   assert.is(note, undefined);
 });

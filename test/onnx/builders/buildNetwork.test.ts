@@ -12,7 +12,7 @@ import { writeModel } from '#src/onnx/modelFile.js';
 import * as ort from '#src/onnx/ort.js';
 import { floats, type Tensor } from '#src/onnx/tensor.js';
 import { Random } from '#src/volume/random.js';
-import { sharedFile } from '../../shared.js';
+import { shared, sharedPath, testNeeding } from '../../needs.js';
 
 /** Networks with random weights, an input and PyTorch's output, made by make.py of that folder with PyTorch 1.13. */
 function fixture(name: string): string {
@@ -104,23 +104,27 @@ test('weights of half precision are decoded', async () => {
   assert.equal([...a.initializers], [...b.initializers]);
 });
 
-test('the demo model out of its checkpoint equals the one that PyTorch exported', async () => {
-  const [checkpoint, exported, card] = ['model.pt', 'model.onnx', 'metadata.json'].map((file) =>
-    sharedFile(`models/spleen_demo/${file}`),
-  );
-  if (!checkpoint || !exported || !card) return;
-  const { type, ...config } = JSON.parse(readFileSync(card, 'utf8')).network;
-  const random = new Random(5);
-  const dims = [1, 1, 32, 48, 32];
-  const input = floats(
-    dims,
-    Float32Array.from({ length: 32 * 48 * 32 }, () => random.uint32() / 2 ** 32),
-  );
-  const built = await run(buildNetwork(type, config, await readCheckpoint(checkpoint)), input);
-  const expected = await run(exported, input);
-  const worst = difference(built.data as Float32Array, expected.data as Float32Array);
-  assert.ok(worst <= 1e-5, `largest difference ${worst}`);
-});
+const demo = shared('models/spleen_demo');
+testNeeding(
+  demo,
+  'the demo model, built from its checkpoint, equals the one that PyTorch exported',
+  async () => {
+    const [checkpoint, exported, card] = ['model.pt', 'model.onnx', 'metadata.json'].map((file) =>
+      sharedPath(`models/spleen_demo/${file}`),
+    );
+    const { type, ...config } = JSON.parse(readFileSync(card, 'utf8')).network;
+    const random = new Random(5);
+    const dims = [1, 1, 32, 48, 32];
+    const input = floats(
+      dims,
+      Float32Array.from({ length: 32 * 48 * 32 }, () => random.uint32() / 2 ** 32),
+    );
+    const built = await run(buildNetwork(type, config, await readCheckpoint(checkpoint)), input);
+    const expected = await run(exported, input);
+    const worst = difference(built.data as Float32Array, expected.data as Float32Array);
+    assert.ok(worst <= 1e-5, `largest difference ${worst}`);
+  },
+);
 
 test('every tensor that is missing, misshapen or unexpected is named at once', async () => {
   const { network, config } = cases['unet_residual'];

@@ -6,7 +6,7 @@ import { ModelError } from '#src/errors.js';
 import { parseCheckpoint, readCheckpoint } from '#src/onnx/checkpoint/readCheckpoint.js';
 import { ZipArchive } from '#src/onnx/checkpoint/zip.js';
 import { numbersOf } from '#src/onnx/tensor.js';
-import { sharedFile } from '../../shared.js';
+import { shared, sharedPath, testNeeding } from '../../needs.js';
 import { buildCheckpoint, buildZip, pickleOf, tensorPickle, text } from './buildCheckpoint.js';
 
 /** Made by make.py of that folder with PyTorch 1.13. */
@@ -51,10 +51,8 @@ test('a state dict is found under its wrappers and without the prefix of DataPar
   }
 });
 
-test('the demo model reads: 148 tensors', async () => {
-  const file = sharedFile('models/spleen_demo/model.pt');
-  if (!file) return;
-  const tensors = await readCheckpoint(file);
+testNeeding(shared('models/spleen_demo'), 'the demo model has 148 tensors', async () => {
+  const tensors = await readCheckpoint(sharedPath('models/spleen_demo/model.pt'));
   assert.is(tensors.size, 148);
   assert.equal(tensors.get('model.0.conv.unit0.conv.weight')?.dims, [16, 1, 3, 3, 3]);
 });

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { floats, sizeOf, type Tensor } from '#src/onnx/tensor.js';
-import { sharedFile } from '../../shared.js';
+import { fixtures } from '../../e2e/harness.js';
 
-/** A small UNet trained five steps by PyTorch with MONAI's loss and optimizers; see shared/golden/README.md. */
+/** A small UNet trained five steps by PyTorch with MONAI's loss and optimizers; see test/fixtures/golden/README.md. */
 export interface Golden {
   readonly network: object;
   readonly loss: object;
@@ -11,14 +12,14 @@ export interface Golden {
   >;
   /** A tensor by its name. */
   tensor(name: string): Tensor;
-  /** All tensors whose names begin with `prefix`, by the rest of their names. */
+  /** All tensors whose names start with `prefix`, by the rest of their names. */
   tensors(prefix: string): Map<string, Tensor>;
 }
 
 /** Reads the golden training. */
 export function readGolden(): Golden {
-  const index = JSON.parse(readFileSync(sharedFile('golden/training/index.json') as string, 'utf8'));
-  const bytes = readFileSync(sharedFile('golden/training/tensors.bin') as string);
+  const index = JSON.parse(readFileSync(join(fixtures, 'golden/training/index.json'), 'utf8'));
+  const bytes = readFileSync(join(fixtures, 'golden/training/tensors.bin'));
   const tensor = (name: string) => {
     const { offset, shape } = index.tensors[name];
     const data = bytes.buffer.slice(bytes.byteOffset + offset, bytes.byteOffset + offset + 4 * sizeOf(shape));

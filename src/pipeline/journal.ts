@@ -17,6 +17,8 @@ export interface FileState {
 /** What is remembered of a case that ended well. */
 export interface JournalEntry {
   readonly case: string;
+  /** The version of voxstream. */
+  readonly version: string;
   /** What the case went through: steps, sinks, models. */
   readonly pipeline: string;
   readonly inputs: readonly FileState[];

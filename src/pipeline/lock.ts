@@ -1,43 +1,163 @@
-import { open, readFile, rm } from 'node:fs/promises';
+import { readFileSync, readlinkSync } from 'node:fs';
+import { readFile, realpath, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { OptionError } from '../errors.js';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { OptionError, VoxError } from '../errors.js';
 import { makeFolder, writeFault } from '../formats/aside.js';
+import { writeFileAside } from '../formats/files.js';
+
+/** A run's hold on its output folder. */
+export interface FolderLock {
+  /**
+   * Aborted when the lock was lost: another run has taken the folder over. Its reason is the error to report. The run
+   * must stop writing then.
+   */
+  readonly lost: AbortSignal;
+  /** Gives the folder back. */
+  release(): Promise<void>;
+}
+
+/** How a folder is locked. */
+export interface LockOptions {
+  /** Called with a sentence when it takes up to two minutes to find out whether an earlier run still uses the folder. */
+  readonly onWait?: (message: string) => void;
+  /** Aborting it ends that wait; the folder then counts as locked. */
+  readonly signal?: AbortSignal;
+  /** Milliseconds between two signs of life of a lock, 1000 or more. Default: 10 s. */
+  readonly update?: number;
+  /**
+   * Milliseconds without a sign of life after which a lock counts as abandoned, 2000 or more. Default: 120 s. NFS clients see
+   * modification times up to 60 s late, and the clocks of two machines may differ by some seconds.
+   */
+  readonly stale?: number;
+}
+
+/** The process that holds a lock, as noted beside it. */
+interface Holder {
+  readonly pid: number;
+  readonly host: string;
+  /** When it took the lock, ISO 8601. */
+  readonly since: string;
+  /** See `processSpace`. */
+  readonly space?: string;
+  /** See `startOf`. */
+  readonly started?: string;
+}
 
 /**
- * Takes a run's folder for this process; two runs would write over each other. A lock whose process is gone (killed, for
- * instance) is taken over. Returns what gives it back. Throws OptionError when another run holds it.
+ * Takes an output folder for a run: two runs in one folder would overwrite each other's files.
+ *
+ * The lock is a folder, `.voxstream/run.lock`, whose modification time is renewed every `update` milliseconds. A lock
+ * that was not renewed for `stale` milliseconds is taken over. That also works for containers, where neither process
+ * numbers nor host names tell whether the holder is still alive. On Linux, a holder on the same machine is looked up
+ * among the processes instead, so that a folder is free at once after its run was killed.
+ *
+ * @throws OptionError when another run holds the folder.
+ * @throws DataError when the folder cannot be written to.
  */
-export async function lockFolder(output: string): Promise<() => Promise<void>> {
-  const folder = join(output, '.voxstream');
-  const file = join(folder, 'lock');
-  const mine = { pid: process.pid, host: hostname(), since: new Date().toISOString() };
+export async function lockFolder(output: string, options: LockOptions = {}): Promise<FolderLock> {
+  // Loaded when a run starts, not with the package: it listens for signals, and patches functions of node:fs.
+  const { lock } = await import('proper-lockfile');
+  const { stale = 120_000, update = 10_000 } = options;
   try {
+    const folder = join(await realpath(output), '.voxstream');
     await makeFolder(folder);
-    for (let attempt = 0; ; attempt++) {
-      try {
-        const handle = await open(file, 'wx');
-        await handle.writeFile(JSON.stringify(mine));
-        await handle.close();
-        return () => rm(file, { force: true });
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || attempt > 2) throw error;
-        const holder = await readHolder(file);
-        if (holder && (holder.host !== mine.host || isAlive(holder.pid))) {
-          throw new OptionError(
-            `Another run (process ${holder.pid} on ${holder.host}, since ${holder.since}) writes to ${output}. Wait for it, or ` +
-              `give this run another folder with --set output=…. If it is gone for certain, delete ${file}.`,
-          );
-        }
-        await rm(file, { force: true });
-      }
+    const holderFile = join(folder, 'holder.json');
+    const take = (name: string, times: { stale: number; update: number }, onCompromised: () => void) =>
+      lock(join(folder, name), { ...times, realpath: false, onCompromised }).catch(async (error) => {
+        throw error.code === 'ELOCKED' ? refusal(output, await readHolder(holderFile)) : error;
+      });
+
+    // Held while the main lock is judged and taken: of two runs that find it abandoned, one would otherwise remove the
+    // lock that the other has just taken.
+    const doneStarting = await take('start', { stale: 10_000, update: 2_000 }, () => {});
+    try {
+      await clearWay(output, join(folder, 'run.lock'), holderFile, stale, options);
+      const lost = new AbortController();
+      const unlock = await take('run', { stale, update }, () => lost.abort(lossOf(output, stale)));
+      await writeFileAside(holderFile, JSON.stringify(describeProcess()));
+      return {
+        lost: lost.signal,
+        async release() {
+          if (lost.signal.aborted) return;
+          await rm(holderFile, { force: true });
+          await unlock();
+        },
+      };
+    } finally {
+      await doneStarting();
     }
   } catch (error) {
-    throw error instanceof OptionError ? error : writeFault(file, error);
+    throw error instanceof OptionError ? error : writeFault(output, error);
   }
 }
 
-async function readHolder(file: string): Promise<{ pid: number; host: string; since: string } | undefined> {
+/**
+ * Returns once nobody holds the lock, or its holder is gone; removes the lock of a process that is known to have ended.
+ *
+ * @throws OptionError when the holder is alive.
+ */
+async function clearWay(
+  output: string,
+  lockPath: string,
+  holderFile: string,
+  stale: number,
+  { onWait, signal }: LockOptions,
+): Promise<void> {
+  const first = await modifiedAt(lockPath);
+  if (first === undefined) return;
+  const holder = await readHolder(holderFile);
+  const running = holder && isRunning(holder);
+  if (running) throw refusal(output, holder);
+  if (running === false) {
+    await rm(lockPath, { recursive: true, force: true });
+    return;
+  }
+  for (let waited = false; ; waited = true) {
+    const modified = await modifiedAt(lockPath);
+    if (modified === undefined || Date.now() - modified > stale) return;
+    if (modified !== first || signal?.aborted) throw refusal(output, holder);
+    if (!waited) {
+      onWait?.(
+        `${output} is locked by ${nameOf(holder)}. Waiting up to ${Math.ceil(stale / 1000)} s to see whether that run is ` +
+          'still alive.',
+      );
+    }
+    await sleep(Math.min(500, stale / 4), undefined, { signal }).catch(() => {});
+  }
+}
+
+async function modifiedAt(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).mtimeMs;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+function nameOf(holder: Holder | undefined): string {
+  return holder
+    ? `another run (process ${holder.pid} on ${holder.host}, since ${holder.since})`
+    : 'another run that is just starting or ending';
+}
+
+function refusal(output: string, holder: Holder | undefined): OptionError {
+  return new OptionError(
+    `${output} is in use by ${nameOf(holder)}. Wait until it ends, or give this run another folder with --set output=….`,
+  );
+}
+
+function lossOf(output: string, stale: number): VoxError {
+  return new VoxError(
+    `This run stopped because its lock on ${output} is gone: it was removed, or another run took the folder over after ` +
+      `this one had not renewed the lock for ${Math.round(stale / 1000)} s. Was the machine suspended, or the drive ` +
+      'unreachable? When no other run uses the folder, run again with --resume.',
+  );
+}
+
+async function readHolder(file: string): Promise<Holder | undefined> {
   try {
     return JSON.parse(await readFile(file, 'utf8'));
   } catch {
@@ -45,12 +165,39 @@ async function readHolder(file: string): Promise<{ pid: number; host: string; si
   }
 }
 
-function isAlive(pid: number): boolean {
-  if (pid === process.pid) return true;
+function describeProcess(): Holder {
+  return {
+    pid: process.pid,
+    host: hostname(),
+    since: new Date().toISOString(),
+    space: processSpace(),
+    started: startOf(process.pid),
+  };
+}
+
+/** True or false where it can be known: on Linux, for processes that this one can see. */
+function isRunning({ pid, space, started }: Holder): boolean | undefined {
+  if (space === undefined || started === undefined || space !== processSpace()) return undefined;
+  return startOf(pid) === started;
+}
+
+/** Linux: names this boot and process namespace. Within it a process is found by its number; a container has its own. */
+function processSpace(): string | undefined {
   try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+    return `${boot} ${readlinkSync('/proc/self/ns/pid')}`;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Linux: when a process started, in clock ticks since boot; process numbers are used again, this pair is not. */
+function startOf(pid: number): string | undefined {
+  try {
+    const status = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // The 22nd field; the second is the program's name, in parentheses, and may hold blanks.
+    return status.slice(status.lastIndexOf(')') + 2).split(' ')[19];
+  } catch {
+    return undefined;
   }
 }

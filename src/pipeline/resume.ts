@@ -1,5 +1,6 @@
 import type { Case } from '../case.js';
 import type { SourceItem } from '../sources/define.js';
+import { version } from '../version.js';
 import { changedFile, type JournalEntry, metricsFromJson, stateOf } from './journal.js';
 import { isRefused } from './select.js';
 
@@ -44,6 +45,7 @@ export async function sortOut(
 
 /** Why what is noted of a case no longer holds; undefined when it does. */
 async function staleness(item: Case, entry: JournalEntry, identity: string): Promise<string | undefined> {
+  if (entry.version !== version) return 'it was finished by another version of voxstream';
   if (entry.pipeline !== identity) return 'the pipeline or its model changed';
   const inputs = await stateOf(Object.values(item.files));
   const changed = changedFile(entry.inputs, inputs) ?? changedFile(inputs, entry.inputs);

@@ -8,11 +8,13 @@ import {
   from,
   fromEvent,
   lastValueFrom,
+  merge,
   mergeMap,
   type Observable,
   type OperatorFunction,
   of,
   takeUntil,
+  throwError,
 } from 'rxjs';
 import type { Case } from '../case.js';
 import { messageOf, OptionError, VoxError } from '../errors.js';
@@ -23,6 +25,7 @@ import { Budget } from '../runtime/budget.js';
 import { createRuntime, type Runtime, type RuntimeSettings } from '../runtime/runtime.js';
 import type { Sink } from '../sinks/define.js';
 import type { SourceItem } from '../sources/define.js';
+import { version } from '../version.js';
 import type { Failure, RunEvent } from './events.js';
 import { fuseSteps, onlyDifferences } from './fuse.js';
 import { changedFile, fingerprint, Journal, type JournalEntry, metricsToJson, stateOf } from './journal.js';
@@ -108,10 +111,10 @@ export async function runPipeline(pipeline: Pipeline, options: RunOptions = {}):
   await makeFolder(output).catch((error) => {
     throw writeFault(output, error);
   });
-  const unlock = await lockFolder(output);
   const onWarning = (message: string) => options.onEvent?.({ event: 'warning', message });
+  const lock = await lockFolder(output, { onWait: onWarning, signal: options.signal });
   const runtime = options.runtime ?? runtimeFor(pipeline, { onWarning });
-  const cleanUps: (() => Promise<unknown>)[] = [unlock];
+  const cleanUps: (() => Promise<unknown>)[] = [() => lock.release()];
   if (!options.runtime) cleanUps.push(() => runtime.close());
   try {
     await removePartials(output);
@@ -120,7 +123,7 @@ export async function runPipeline(pipeline: Pipeline, options: RunOptions = {}):
       const release = await definition.prepare?.(chosen as never, context);
       if (release) cleanUps.push(release);
     }
-    return await streamAll(pipeline, items, output, runtime, options);
+    return await streamAll(pipeline, items, output, runtime, lock.lost, options);
   } finally {
     for (const cleanUp of cleanUps.reverse()) await cleanUp();
     if (options.signal?.aborted) await removePartials(output);
@@ -138,6 +141,7 @@ async function streamAll(
   items: readonly SourceItem[],
   output: string,
   runtime: Runtime,
+  lockLost: AbortSignal,
   { resume, signal, onEvent = () => {} }: RunOptions,
 ): Promise<RunResult> {
   const begin = new Date();
@@ -241,6 +245,7 @@ async function streamAll(
     const metrics = metricsToJson(subject.metrics);
     await journal.append({
       case: subject.id,
+      version,
       pipeline: identity,
       inputs,
       outputs,
@@ -259,15 +264,17 @@ async function streamAll(
   };
 
   const stopped = signal ? fromEvent(signal, 'abort') : EMPTY;
+  const lost = fromEvent(lockLost, 'abort').pipe(concatMap(() => throwError(() => lockLost.reason)));
   if (!signal?.aborted) {
     await lastValueFrom(
       from(todo).pipe(
         mergeMap((one) => process(one), inFlight),
-        takeUntil(stopped),
+        takeUntil(merge(stopped, lost)),
       ),
       { defaultValue: undefined },
     );
   }
+  lockLost.throwIfAborted();
   const interrupted = signal?.aborted ?? false;
   if (interrupted) await runtime.close();
   const wall = seconds();

@@ -97,15 +97,18 @@ export async function runTraining(pipeline: Pipeline, options: TrainOptions): Pr
   await mkdir(output, { recursive: true }).catch((error) => {
     throw writeFault(output, error);
   });
-  const unlock = await lockFolder(output);
-  const training = new Training(pipeline, train, output, options);
+  const lock = await lockFolder(output, {
+    signal: options.signal,
+    onWait: (message) => options.onEvent?.({ event: 'warning', message }),
+  });
+  const training = new Training(pipeline, train, output, lock.lost, options);
   try {
     await removePartials(output);
     return await training.run();
   } finally {
     await training.close();
     await rm(formsFolder(output), { recursive: true, force: true });
-    await unlock();
+    await lock.release();
   }
 }
 
@@ -134,6 +137,7 @@ class Training {
     readonly pipeline: Pipeline,
     readonly train: TrainBlock,
     readonly output: string,
+    readonly lockLost: AbortSignal,
     readonly options: TrainOptions,
   ) {}
 
@@ -271,7 +275,10 @@ class Training {
     };
     /** The number of epochs that are complete. */
     const finished = () => this.#progress.rows.filter(({ epoch }) => epoch > 0).length;
-    const stopped = () => options.signal?.aborted ?? false;
+    const stopped = () => {
+      this.lockLost.throwIfAborted();
+      return options.signal?.aborted ?? false;
+    };
 
     /** Ends an epoch: validation where it is due, the best model, records, and the state. */
     const endEpoch = async (epoch: number) => {

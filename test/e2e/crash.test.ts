@@ -50,7 +50,7 @@ test('a run that is killed at ten random moments and resumed gives what an undis
       readCsv(join(output, 'metrics.csv')).map((row) => row.case),
       readCsv(join(calm, 'metrics.csv')).map((row) => row.case),
     );
-    assert.not.ok(existsSync(join(output, '.voxstream/lock')));
+    assert.not.ok(existsSync(join(output, '.voxstream/run.lock')));
   }
   // One that ends within its last milliseconds is not killed.
   assert.ok(kills >= 8, `${kills} of 10 runs were killed`);
@@ -108,7 +108,7 @@ test('a second run into a folder in which one is at work is refused, and does no
   assert.is(refused?.code, 1);
   assert.match(
     refused?.stderr ?? '',
-    /Another run \(process \d+ on .*, since .*\) writes to .*Wait for it, or give this run another folder/,
+    /in use by another run \(process \d+ on .*, since .*\)\. Wait until it ends, or give this run another folder/,
   );
   assert.is(readCsv(join(output, 'metrics.csv')).length, 6);
 });

@@ -1,9 +1,9 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { mkdir, rm, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { concatMap, map } from 'rxjs';
+import { concatMap, map, NEVER, timer } from 'rxjs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { z } from 'zod';
@@ -13,6 +13,7 @@ import { writeNifti } from '#src/formats/writeNifti.js';
 import { defineOperator } from '#src/operators/define.js';
 import type { RunEvent } from '#src/pipeline/events.js';
 import { parsePipeline } from '#src/pipeline/load.js';
+import { lockFolder } from '#src/pipeline/lock.js';
 import { createRegistry } from '#src/pipeline/registry.js';
 import { type RunOptions, runPipeline } from '#src/pipeline/run.js';
 import { defineSink } from '#src/sinks/define.js';
@@ -68,6 +69,15 @@ function bench(items: SourceItem[]) {
         }),
       ),
   });
+  const never = defineOperator<Record<string, never>>({
+    name: 'never',
+    summary: 'Never ends.',
+    lane: 'cpu',
+    options: {},
+    example: {},
+    // The timer keeps the process alive.
+    create: () => concatMap(() => timer(1e9).pipe(concatMap(() => NEVER))),
+  });
   const sink = defineSink<Record<string, never>>({
     name: 'count',
     summary: 'Notes who came.',
@@ -80,7 +90,7 @@ function bench(items: SourceItem[]) {
       },
     }),
   });
-  const registry = createRegistry({ sources: [source], operators: [make, device], sinks: [sink] });
+  const registry = createRegistry({ sources: [source], operators: [make, device, never], sinks: [sink] });
   const output = join(temporaryFolder(), 'out');
   const events: RunEvent[] = [];
   const run = (options: RunOptions = {}, set: string[] = [], steps = 'make, device') => {
@@ -207,6 +217,39 @@ test('--resume leaves out what is finished, and redoes what failed or changed, a
   );
 });
 
+test('--resume does not trust results of another version of voxstream', async () => {
+  const { run, output, events } = bench(ten.slice(0, 2));
+  await run();
+  const file = join(output, '.voxstream/journal.jsonl');
+  const lines = readFileSync(file, 'utf8').trim().split(/\n+/);
+  const older = JSON.stringify({ ...JSON.parse(lines[0]), version: '0.0.1' });
+  writeFileSync(file, `${older}\n${lines[1]}\n`);
+  const again = await run({ resume: true });
+  assert.equal([again.done, again.skipped], [1, 1]);
+  const [started] = events.flatMap((event) =>
+    event.event === 'caseStart' && event.reason ? [event.reason] : [],
+  );
+  assert.is(started, 'it was finished by another version of voxstream');
+});
+
+test('a run whose lock is lost stops with the reason', async () => {
+  const { run, output, seen } = bench(ten);
+  const started = run(
+    {
+      onEvent: ({ event }) => {
+        if (event === 'start') rmdirSync(join(output, '.voxstream/run.lock'));
+      },
+    },
+    [],
+    'make, never',
+  );
+  await started.then(
+    () => assert.unreachable(),
+    (error) => assert.match(error.message, /^This run stopped because its lock on .* is gone/),
+  );
+  assert.equal(seen.written, []);
+});
+
 test('a source file that changes while its case is worked on fails the case', async () => {
   const file = join(temporaryFolder(), 'image');
   writeFileSync(file, 'a');
@@ -236,22 +279,22 @@ test('aborting begins no further case, and the next run goes on', async () => {
   assert.is(readCsv(join(output, 'metrics.csv')).length, 10);
 });
 
-test('two runs into one folder are refused, and a lock that a killed run left is taken over', async () => {
+test('a second run into a folder is refused, and an abandoned lock is taken over', async () => {
   const { run, output } = bench(ten);
   const first = run();
   await first;
   await mkdir(join(output, '.voxstream'), { recursive: true });
-  const lock = join(output, '.voxstream/lock');
-  const { hostname } = await import('node:os');
-  writeFileSync(lock, JSON.stringify({ pid: process.ppid, host: hostname(), since: 'now' }));
+  const lock = await lockFolder(output);
   await run().then(
     () => assert.unreachable(),
-    (error) => assert.match(error.message, /Another run \(process \d+ on .*\) writes to/),
+    (error) => assert.match(error.message, /is in use by another run \(process \d+ on .*\)/),
   );
-  // A process number that cannot be in use.
-  writeFileSync(lock, JSON.stringify({ pid: 2 ** 30, host: hostname(), since: 'then' }));
+  await lock.release();
+  const abandoned = join(output, '.voxstream/run.lock');
+  mkdirSync(abandoned);
+  await utimes(abandoned, 1, 1);
   assert.is((await run()).done, 10);
-  assert.not.ok(existsSync(lock));
+  assert.not.ok(existsSync(abandoned));
   await rm(output, { recursive: true });
 });
 

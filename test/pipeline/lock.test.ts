@@ -1,0 +1,201 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readFileSync, rmdirSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type LockOptions, lockFolder } from '#src/pipeline/lock.js';
+import { root, temporaryFolder } from '../e2e/harness.js';
+
+/** Waits for a line of its input, locks the folder, prints "won" or the error, and keeps the lock until its input ends. */
+const contender = `
+  import { once } from 'node:events';
+  import { lockFolder } from '#src/pipeline/lock.js';
+  console.log('ready');
+  await once(process.stdin, 'data');
+  try {
+    const lock = await lockFolder(process.argv[1]);
+    console.log('won');
+    process.stdin.resume();
+    await once(process.stdin, 'end');
+    await lock.release();
+  } catch (error) {
+    console.log(error.name + ': ' + error.message);
+    process.exit();
+  }
+`;
+
+/** Starts so many processes, lets them all lock a folder at once, and returns what each says, and the processes. */
+async function race(folder: string, count: number) {
+  const children = Array.from({ length: count }, () =>
+    spawn(process.execPath, ['--input-type=module', '-e', contender, folder], {
+      cwd: root,
+      stdio: ['pipe', 'pipe', 'inherit'],
+    }),
+  );
+  const outputs = children.map((child) => child.stdout.setEncoding('utf8')[Symbol.asyncIterator]());
+  const next = () => Promise.all(outputs.map(async (output) => String((await output.next()).value).trim()));
+  assert.equal([...new Set(await next())], ['ready']);
+  for (const child of children) child.stdin.write('go\n');
+  const answers = await next();
+  const winner = children[answers.indexOf('won')];
+  return { answers, winner };
+}
+
+/** Puts a lock into a folder as a run elsewhere, or a killed one, would leave it. */
+function leaveLock(folder: string, holder: object | undefined, ageSeconds: number): string {
+  const lock = join(folder, '.voxstream/run.lock');
+  mkdirSync(lock, { recursive: true });
+  const time = Date.now() / 1000 - ageSeconds;
+  utimesSync(lock, time, time);
+  if (holder) writeFileSync(join(folder, '.voxstream/holder.json'), JSON.stringify(holder));
+  return lock;
+}
+
+async function refused(folder: string, message: RegExp, options?: LockOptions): Promise<void> {
+  const error = await lockFolder(folder, options).then(
+    () => assert.unreachable('the folder was locked'),
+    (error) => error,
+  );
+  assert.is(error.name, 'OptionError');
+  assert.match(error.message, message);
+}
+
+const elsewhere = {
+  pid: 1,
+  host: 'pod-a',
+  since: '2026-01-02T03:04:05.000Z',
+  space: 'boot pid:[1]',
+  started: '7',
+};
+/** The shortest times that the lock knows. */
+const short = { stale: 2000, update: 1000 };
+
+test('of 20 processes that start at once in one folder, one gets it and 19 are refused', async () => {
+  const folder = temporaryFolder();
+  const { answers, winner } = await race(folder, 20);
+  assert.is(answers.filter((answer) => answer === 'won').length, 1, answers.join('\n'));
+  for (const answer of answers) {
+    if (answer === 'won') continue;
+    assert.match(
+      answer,
+      /^OptionError: .* is in use by another run .*Wait until it ends, or give this run another/,
+    );
+  }
+  winner.stdin.end();
+  await once(winner, 'exit');
+  const lock = await lockFolder(folder);
+  await lock.release();
+  assert.not.ok(existsSync(join(folder, '.voxstream/run.lock')));
+  assert.not.ok(existsSync(join(folder, '.voxstream/holder.json')));
+});
+
+test('of several processes that find an abandoned lock, one takes it over', async () => {
+  const folder = temporaryFolder();
+  leaveLock(folder, elsewhere, 600);
+  const { answers, winner } = await race(folder, 8);
+  assert.is(answers.filter((answer) => answer === 'won').length, 1, answers.join('\n'));
+  winner.stdin.end();
+  await once(winner, 'exit');
+});
+
+test('the refusal names the process that holds the folder', async () => {
+  const folder = temporaryFolder();
+  const { winner } = await race(folder, 1);
+  await refused(
+    folder,
+    new RegExp(`in use by another run \\(process ${winner.pid} on .+, since \\d{4}-.+Z\\)`),
+  );
+  winner.stdin.end();
+  await once(winner, 'exit');
+});
+
+test('the folder of a run that was killed is free', async () => {
+  const folder = temporaryFolder();
+  const { winner } = await race(folder, 1);
+  winner.kill('SIGKILL');
+  await once(winner, 'exit');
+  assert.ok(existsSync(join(folder, '.voxstream/run.lock')));
+  // Short times, for systems where it takes the lock's age to know that its holder is gone.
+  await (await lockFolder(folder, short)).release();
+});
+
+test('a restarted container gets its folder back, although its process has the number of the one before', async () => {
+  const folder = temporaryFolder();
+  leaveLock(folder, { ...elsewhere, pid: process.pid }, 600);
+  await (await lockFolder(folder)).release();
+  const own = await lockFolder(folder);
+  const holder = JSON.parse(readFileSync(join(folder, '.voxstream/holder.json'), 'utf8'));
+  await own.release();
+  if (process.platform !== 'linux') return;
+  // The same process number in the same namespace, but of a process that started earlier, a moment ago.
+  leaveLock(folder, { ...holder, started: '1' }, 0);
+  await (await lockFolder(folder)).release();
+});
+
+test('a lock from another machine is waited for, and taken over when it is not renewed', async () => {
+  const folder = temporaryFolder();
+  leaveLock(folder, elsewhere, 0);
+  const messages: string[] = [];
+  const lock = await lockFolder(folder, { ...short, onWait: (message) => messages.push(message) });
+  await lock.release();
+  assert.is(messages.length, 1);
+  assert.match(
+    messages[0],
+    /is locked by another run \(process 1 on pod-a, since 2026-.*\)\. Waiting up to 2 s/,
+  );
+});
+
+test('a lock from another machine that is renewed is respected', async () => {
+  const folder = temporaryFolder();
+  const lock = leaveLock(folder, elsewhere, 0);
+  await refused(folder, /in use by another run \(process 1 on pod-a/, {
+    onWait: () => utimesSync(lock, Date.now() / 1000 + 1, Date.now() / 1000 + 1),
+  });
+  assert.ok(existsSync(lock));
+});
+
+test('a lock whose holder is not noted, as between its making and the note, is not removed', async () => {
+  const folder = temporaryFolder();
+  const lock = leaveLock(folder, undefined, 0);
+  writeFileSync(join(folder, '.voxstream/holder.json'), '');
+  await refused(folder, /in use by another run that is just starting or ending/, {
+    onWait: () => utimesSync(lock, Date.now() / 1000 + 1, Date.now() / 1000 + 1),
+  });
+  assert.ok(existsSync(lock));
+});
+
+test('aborting ends the wait for a lock', async () => {
+  const folder = temporaryFolder();
+  leaveLock(folder, elsewhere, 0);
+  const abort = new AbortController();
+  await refused(folder, /in use by another run/, { signal: abort.signal, onWait: () => abort.abort() });
+});
+
+test('two locks on one folder in one process exclude each other', async () => {
+  const folder = temporaryFolder();
+  const lock = await lockFolder(folder);
+  // On Linux at once; elsewhere the lock must be seen to be renewed.
+  await refused(folder, /in use by another run/);
+  await lock.release();
+});
+
+test('a run learns that its lock is gone, and leaves that of the run which took over alone', async () => {
+  const folder = temporaryFolder();
+  const lock = await lockFolder(folder, short);
+  rmdirSync(join(folder, '.voxstream/run.lock'));
+  const other = leaveLock(folder, elsewhere, -1);
+  // The lock's own timer does not keep a process alive.
+  const alive = setInterval(() => {}, 1000);
+  await once(lock.lost, 'abort');
+  clearInterval(alive);
+  assert.match(
+    lock.lost.reason.message,
+    /This run stopped because its lock on .* is gone: .*run again with --resume/,
+  );
+  await lock.release();
+  assert.ok(existsSync(other));
+  assert.is(JSON.parse(readFileSync(join(folder, '.voxstream/holder.json'), 'utf8')).host, 'pod-a');
+});
+
+test.run();

@@ -1,13 +1,64 @@
 import { z } from 'zod';
-import { listNames, nearestName, show } from './errors.js';
+import { listNames, nearestName, OptionError, show } from './errors.js';
 
-/** What can be validated: an operator, a sink, a source, a network. */
-export interface Configurable {
+/** The type of each option by its name: what it takes, its default, and its description with unit and range. */
+export type OptionTypes = Readonly<Record<string, z.ZodType>>;
+
+/** A value that nobody changes, at any depth. */
+export type Frozen<T> = T extends object ? { readonly [K in keyof T]: Frozen<T[K]> } : T;
+
+/** Options that were checked: defaults are filled in, and short forms are written out. */
+export type OptionValues<T extends OptionTypes> = { readonly [K in keyof T]: Frozen<z.output<T[K]>> };
+
+type OptionalNames<T extends OptionTypes> = {
+  [K in keyof T]: undefined extends z.input<T[K]> ? K : never;
+}[keyof T];
+type RequiredNames<T extends OptionTypes> = Exclude<keyof T, OptionalNames<T>>;
+
+// Both map over keys of T, as `Pick` does: only then do editors show the description of each option.
+type Required<T extends OptionTypes, K extends keyof T> = { readonly [P in K]: Frozen<z.input<T[P]>> };
+type Optional<T extends OptionTypes, K extends keyof T> = { readonly [P in K]?: Frozen<z.input<T[P]>> };
+
+/** Options as they are given: those that have a default may be left out. */
+export type GivenOptions<T extends OptionTypes> = Required<T, RequiredNames<T>> &
+  Optional<T, OptionalNames<T>>;
+
+/** A parameter list that begins with options; the options may be left out if none of them is required. */
+export type OptionsThen<T extends OptionTypes, More extends readonly unknown[] = [], Others = unknown> =
+  RequiredNames<T> extends never
+    ? [options?: GivenOptions<T> & Others, ...more: More]
+    : [options: GivenOptions<T> & Others, ...more: More];
+
+/** The options of a definition, as they are given: `OptionsOf<typeof spacing>`. */
+export type OptionsOf<D extends { readonly options: OptionTypes }> = GivenOptions<D['options']>;
+
+/** The options of a definition after the check. */
+export type ValuesOf<D extends { readonly options: OptionTypes }> = OptionValues<D['options']>;
+
+/** Options under any other name, each of the type `Rest`. */
+export type RestValues<Rest extends z.ZodType> = [Rest] extends [never]
+  ? unknown
+  : Readonly<Record<string, z.output<Rest>>>;
+
+/** Something that takes options. */
+export interface Configurable<T extends OptionTypes = OptionTypes, Rest extends z.ZodType = z.ZodType> {
   readonly name: string;
-  readonly options: Readonly<Record<string, z.ZodType>>;
-  /** The type of options under any other name; without it they are refused. */
-  readonly rest?: z.ZodType;
-  readonly check?: (options: never) => string[];
+  readonly options: T;
+  /** The type of options under any other name. Default: other names are refused. */
+  readonly rest?: Rest;
+  /** Rules over several options. Returns a sentence for each rule that is broken. */
+  check?(options: OptionValues<T> & RestValues<Rest>): string[];
+}
+
+/** What help texts, the JSON Schema and the reference say of something that takes options. */
+export interface Described<T extends OptionTypes = OptionTypes, Rest extends z.ZodType = z.ZodType>
+  extends Configurable<T, Rest> {
+  /** One sentence. */
+  readonly summary: string;
+  /** The MONAI class that it mirrors, with every known difference. */
+  readonly mirrors?: string;
+  /** Example options, as written in a pipeline file. */
+  readonly example: object;
 }
 
 /** A fault in options: the path inside them, and a clause that goes on from it ("must be …, but it is …"). */
@@ -16,21 +67,73 @@ export interface OptionFault {
   readonly message: string;
 }
 
+/** Options after the check, and what was built from them; or all of their faults. */
+export type Configured<Built> =
+  | {
+      readonly options: Readonly<Record<string, unknown>>;
+      readonly built: Built;
+      readonly faults: readonly [];
+    }
+  | { readonly options?: undefined; readonly built?: undefined; readonly faults: readonly OptionFault[] };
+
+/** A definition as a registry holds it. `configure` hides the types of its options. */
+export interface Definition<Built> extends Described {
+  /** Checks options and builds from them. */
+  readonly configure: (given: unknown) => Configured<Built>;
+}
+
+/** Hides the option types of a definition behind a function: what it builds needs no options any more. */
+export function configurator<T extends OptionTypes, Rest extends z.ZodType, Built>(
+  definition: Configurable<T, Rest>,
+  build: (options: OptionValues<T> & RestValues<Rest>) => Built,
+): (given: unknown) => Configured<Built> {
+  return (given) => {
+    const { options, faults } = checkOptions(definition, given);
+    return options ? { options, built: build(options), faults: [] } : { faults };
+  };
+}
+
+/** A function that carries a definition: people call it, and registries hold it. */
+export function callable<F extends (...args: never[]) => unknown, D extends { readonly name: string }>(
+  call: F,
+  definition: D,
+): F & D {
+  // A function has a `name` already, which can be redefined but not assigned.
+  const fields = Object.entries(definition).map(([key, value]) => [key, { value, enumerable: true }]);
+  return Object.defineProperties(call, Object.fromEntries(fields)) as F & D;
+}
+
 /** Validates options and fills in defaults; finds every fault at once. */
-export function checkOptions(
-  definition: Configurable,
+export function checkOptions<T extends OptionTypes, Rest extends z.ZodType>(
+  definition: Configurable<T, Rest>,
   given: unknown,
-): { options?: Record<string, unknown>; faults: OptionFault[] } {
-  const schema = definition.rest
-    ? z.object(definition.options).catchall(definition.rest)
-    : z.strictObject(definition.options);
+): { options?: OptionValues<T> & RestValues<Rest>; faults: OptionFault[] } {
+  const shape: OptionTypes = definition.options;
+  const schema = definition.rest ? z.object(shape).catchall(definition.rest) : z.strictObject(shape);
   const parsed = schema.safeParse(given ?? {}, { reportInput: true });
   if (!parsed.success) {
     return { faults: parsed.error.issues.flatMap((issue) => describeIssue(issue, definition)) };
   }
-  const faults = definition.check?.(parsed.data as never) ?? [];
+  // The schema is made of these very types.
+  const options = parsed.data as OptionValues<T> & RestValues<Rest>;
+  const faults = definition.check?.(options) ?? [];
   if (faults.length > 0) return { faults: faults.map((message) => ({ path: [], message })) };
-  return { options: parsed.data, faults: [] };
+  return { options, faults: [] };
+}
+
+/** Options that are given in code: checked at once, with defaults filled in. Throws OptionError with every fault. */
+export function parseOptions<T extends OptionTypes, Rest extends z.ZodType>(
+  definition: Configurable<T, Rest>,
+  given: GivenOptions<T> | undefined,
+): OptionValues<T> & RestValues<Rest> {
+  const { options, faults } = checkOptions(definition, given);
+  if (options) return options;
+  throw new OptionError(faults.map((fault) => sayFault(definition.name, fault)).join('\n'));
+}
+
+/** A fault as a sentence about what has the name `name`. */
+export function sayFault(name: string, { path, message }: OptionFault): string {
+  return `${name}: ${path.length > 0 ? `${path.join('.')} ` : ''}${message}.`;
 }
 
 type Issue = z.core.$ZodIssue;

@@ -2,8 +2,8 @@ import { firstValueFrom, type OperatorFunction, of } from 'rxjs';
 import * as assert from 'uvu/assert';
 import type { Case } from '#src/case.js';
 import { OptionError, unknownName } from '#src/errors.js';
-import { type AnyOperatorDefinition, parseOptions } from '#src/operators/define.js';
-import { operatorDefinitions } from '#src/operators/index.js';
+import { operators } from '#src/operators/index.js';
+import { sayFault } from '#src/options.js';
 import type { Runtime } from '#src/runtime/runtime.js';
 
 /** A step as pipeline files write it: an operator's name, or a map from it to its options. */
@@ -21,13 +21,14 @@ export async function runSteps(subject: Case, steps: readonly Step[], runtime: R
 
 function buildStep(step: Step, place: number, runtime: Runtime): OperatorFunction<Case, Case> {
   const [name, options] = typeof step === 'string' ? [step, {}] : Object.entries(step)[0];
-  const definition = operatorDefinitions.find((known) => known.name === name) as AnyOperatorDefinition;
+  const definition = operators.find((known) => known.name === name);
   if (!definition) {
-    const names = operatorDefinitions.map((known) => known.name);
+    const names = operators.map((known) => known.name);
     throw new OptionError(`Step ${place + 1}: ${unknownName('operator', name, names)}`);
   }
-  const parsed = parseOptions(definition as Parameters<typeof parseOptions>[0], options as object);
-  return definition.create(parsed as never, { id: `${place + 1} ${name}`, runtime });
+  const { built, faults } = definition.configure(options);
+  if (!built) throw new OptionError(faults.map((fault) => sayFault(name, fault)).join('\n'));
+  return built.create({ id: `${place + 1} ${name}`, runtime });
 }
 
 /** Sends one case through an operator in a plain RxJS pipe. */

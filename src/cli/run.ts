@@ -5,7 +5,7 @@ import { planText } from '../pipeline/plan.js';
 import { type RunResult, runPipeline, runtimeFor } from '../pipeline/run.js';
 import type { Selection } from '../pipeline/select.js';
 import type { Pipeline } from '../pipeline/types.js';
-import { summaryDefinition } from '../sinks/summary.js';
+import { summarySink } from '../sinks/summary.js';
 import { commaList, positive, shard } from './args.js';
 import { addPipelineOptions, loadFromFlags, modelFoldersOf, type PipelineFlags } from './pipelineOptions.js';
 import { duration, jsonProgress, lineProgress, liveProgress } from './progress.js';
@@ -99,7 +99,7 @@ function closingText(
   }
   if (interrupted) lines.push('Interrupted; --resume goes on where this run stopped.');
   // The table counts as summary.json does.
-  const summary = sinks.find(({ definition }) => definition === summaryDefinition)?.options;
+  const summary = sinks.find(({ definition }) => definition === summarySink)?.options;
   const table = summaryTable(summarize(metrics, { ...summary, seed: runtime.seed }));
   return `${table && `${table}\n\n`}${lines.join('\n')}\n`;
 }

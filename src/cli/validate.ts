@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { stringify } from 'yaml';
-import { describePipeline } from '../pipeline/load.js';
+import { describePipeline } from '../pipeline/describePipeline.js';
 import { addPipelineOptions, loadFromFlags } from './pipelineOptions.js';
 
 /** `voxstream validate`: checks a pipeline and prints it with everything resolved; starts nothing. */

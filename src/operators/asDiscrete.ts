@@ -1,29 +1,25 @@
-import type { OperatorFunction } from 'rxjs';
 import { z } from 'zod';
-import type { Case } from '../case.js';
 import { task } from '../runtime/task.js';
 import { argmax, threshold } from '../volume/classes.js';
-import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
+import { operator } from './define.js';
 import { foreseeVolumes } from './forecast.js';
-import { type Keys, keysType, mapVolumes } from './map.js';
+import { keysType, mapVolumes } from './map.js';
 
 const argmaxTask = task(new URL('../volume/classes.js', import.meta.url), argmax);
 const thresholdTask = task(new URL('../volume/classes.js', import.meta.url), threshold);
 
-export interface AsDiscreteOptions {
-  /** Take the channel with the largest value as the label. Default: false. */
-  readonly argmax?: boolean;
-  /** 1 where a voxel is at least this, else 0, in every channel. */
-  readonly threshold?: number;
-  /** Volumes to work on. Default: `pred`. */
-  readonly keys?: Keys;
-}
-
-const definition = defineOperator<AsDiscreteOptions>({
+/**
+ * Turns probabilities or logits into labels. `argmax` gives one channel with the number of the largest channel, the
+ * first of equals; `threshold` gives 0 or 1 in every channel.
+ *
+ * Mirrors MONAI's `AsDiscreted`, its `argmax` and `threshold`.
+ *
+ * @throws OptionError when built, unless exactly one of `argmax` and `threshold` is given.
+ */
+export const asDiscrete = operator({
   name: 'asDiscrete',
   summary: 'Turns probabilities or logits into labels: argmax or threshold.',
   mirrors: 'AsDiscreted, its argmax and threshold',
-  lane: 'cpu',
   options: {
     argmax: z.boolean().default(false).describe('Take the channel with the largest value as the label'),
     threshold: z.number().optional().describe('1 where a voxel is at least this, else 0, in every channel'),
@@ -48,20 +44,3 @@ const definition = defineOperator<AsDiscreteOptions>({
         : context.runtime.run(thresholdTask, volume, threshold),
     ),
 });
-
-/**
- * Turns probabilities or logits into labels. `argmax` gives one channel with the number of the largest channel, the
- * first of equals; `threshold` gives 0 or 1 in every channel.
- *
- * Mirrors MONAI's `AsDiscreted`, its `argmax` and `threshold`.
- *
- * @throws OptionError when built, unless exactly one of `argmax` and `threshold` is given.
- */
-export function asDiscrete(
-  options: AsDiscreteOptions,
-  context: StepContext = standalone(definition.name),
-): OperatorFunction<Case, Case> {
-  return definition.create(parseOptions(definition, options), context);
-}
-
-export { definition as asDiscreteDefinition };

@@ -1,20 +1,23 @@
-import type { OperatorFunction } from 'rxjs';
 import { z } from 'zod';
-import type { Case } from '../case.js';
 import { distanceIfEmpty } from '../volume/surface.js';
-import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
-import { type EvaluationOptions, evaluate, evaluationTypes, foreseeEvaluation } from './evaluation.js';
+import { operator } from './define.js';
+import { evaluate, evaluationTypes, foreseeEvaluation } from './evaluation.js';
 
-export interface AverageSurfaceDistanceOptions extends EvaluationOptions {
-  /** Average both directions; otherwise from the prediction to the reference only. Default: true. */
-  readonly symmetric?: boolean;
-}
-
-const definition = defineOperator<AverageSurfaceDistanceOptions>({
+/**
+ * The average distance between the surfaces of each label, in mm: the mean over the surface voxels of both masks of the
+ * distance to the nearest surface voxel of the other; or, without `symmetric`, over those of the prediction.
+ *
+ * Columns: `assd_LABEL` (`asd_LABEL` without `symmetric`), and the mean over more than one label. Infinite where one of the
+ * masks is empty, not defined (NaN) where both are.
+ *
+ * Mirrors MONAI 1.3.2's `SurfaceDistanceMetric` with the voxel size as its spacing; `symmetric` is false by default there.
+ *
+ * @throws DataError, on the stream, if volumes are missing, no label maps, or on different grids.
+ */
+export const averageSurfaceDistance = operator({
   name: 'averageSurfaceDistance',
   summary: 'Average surface distance of each label in mm.',
   mirrors: 'SurfaceDistanceMetric, where symmetric is false by default',
-  lane: 'cpu',
   options: {
     symmetric: z.boolean().default(true).describe('Average both directions, not from the prediction only'),
     ...evaluationTypes,
@@ -23,7 +26,7 @@ const definition = defineOperator<AverageSurfaceDistanceOptions>({
   forecast: foreseeEvaluation,
   create: (options, context) =>
     evaluate(context, options, async ({ distances }) => {
-      const { symmetric = true } = options;
+      const { symmetric } = options;
       const values = (await distances()).map((found) => {
         const lists = symmetric ? [found.toReference, found.toPrediction] : [found.toReference];
         const count = lists.reduce((sum, list) => sum + list.length, 0);
@@ -38,23 +41,3 @@ function sumOf(values: Float64Array): number {
   for (const value of values) sum += value;
   return sum;
 }
-
-/**
- * The average distance between the surfaces of each label, in mm: the mean over the surface voxels of both masks of the
- * distance to the nearest surface voxel of the other; or, without `symmetric`, over those of the prediction.
- *
- * Columns: `assd_LABEL` (`asd_LABEL` without `symmetric`), and the mean over more than one label. Infinite where one of the
- * masks is empty, not defined (NaN) where both are.
- *
- * Mirrors MONAI 1.3.2's `SurfaceDistanceMetric` with the voxel size as its spacing; `symmetric` is false by default there.
- *
- * @throws DataError, on the stream, if volumes are missing, no label maps, or on different grids.
- */
-export function averageSurfaceDistance(
-  options: AverageSurfaceDistanceOptions = {},
-  context: StepContext = standalone(definition.name),
-): OperatorFunction<Case, Case> {
-  return definition.create(parseOptions(definition, options), context);
-}
-
-export { definition as averageSurfaceDistanceDefinition };

@@ -9,29 +9,23 @@ import { OptionError } from '../errors.js';
 import { readCaseFile, writeCaseFile } from '../formats/caseFile.js';
 import { findFile } from '../formats/tar.js';
 import { memoryLimit } from '../machine.js';
+import type { OptionsOf } from '../options.js';
 import { cacheFolder } from '../runtime/cacheFolder.js';
 import { task } from '../runtime/task.js';
 import { version } from '../version.js';
-import { defineOperator, type FormerSteps, parseOptions, type StepContext, standalone } from './define.js';
+import { type FormerSteps, operator, type StepContext, standalone } from './define.js';
 import { bytesType } from './types.js';
 
 const readCaseFileTask = task(new URL('../formats/caseFile.js', import.meta.url), readCaseFile);
 const writeCaseFileTask = task(new URL('../formats/caseFile.js', import.meta.url), writeCaseFile);
 
-export interface CacheOptions {
-  /** Bytes of voxels to keep in memory, or `auto`: a quarter of the machine's memory. Default: `auto`. */
-  readonly memory?: 'auto' | number;
-  /** Where the rest is kept, over runs too. Default: `voxstream/cases` in the user's cache folder. */
-  readonly dir?: string;
-}
-
-const definition = defineOperator<CacheOptions>({
+/** `cache` as an operator of pipeline files, where it gets the steps before it from the engine. */
+export const cacheOperator = operator({
   name: 'cache',
   summary:
     'Does the steps before it once for each case, and keeps the result: in memory, and what does not fit on disk.',
   mirrors:
     'CacheDataset and PersistentDataset in one; files are known by path, size, time of change and the options of the steps',
-  lane: 'cpu',
   wraps: true,
   options: {
     memory: z
@@ -44,8 +38,8 @@ const definition = defineOperator<CacheOptions>({
       .optional()
       .describe("Where the rest is kept, over runs too. Default: voxstream/cases in the user's cache folder"),
   },
-  example: { memory: '8GiB' as unknown as number },
-  create: ({ memory = 'auto', dir }, context) => {
+  example: { memory: '8GiB' },
+  create: ({ memory, dir }, context) => {
     const { former } = context;
     if (!former) {
       throw new OptionError(
@@ -152,10 +146,8 @@ function bytesOf({ volumes }: Case): number {
  */
 export function cache(
   former: FormerSteps,
-  options: CacheOptions = {},
-  context: StepContext = standalone(definition.name),
+  options: OptionsOf<typeof cacheOperator> = {},
+  context: StepContext = standalone(cacheOperator.name),
 ): OperatorFunction<Case, Case> {
-  return definition.create(parseOptions(definition, options), { ...context, former });
+  return cacheOperator(options, { ...context, former });
 }
-
-export { definition as cacheDefinition };

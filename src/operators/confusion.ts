@@ -1,17 +1,22 @@
-import type { OperatorFunction } from 'rxjs';
-import type { Case } from '../case.js';
 import type { Overlap } from '../volume/overlap.js';
 import { voxelCount } from '../volume/volume.js';
-import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
-import { type EvaluationOptions, evaluate, evaluationTypes, foreseeEvaluation } from './evaluation.js';
+import { operator } from './define.js';
+import { evaluate, evaluationTypes, foreseeEvaluation } from './evaluation.js';
 
-export type ConfusionOptions = EvaluationOptions;
-
-const definition = defineOperator<ConfusionOptions>({
+/**
+ * Sensitivity TP / (TP + FN), specificity TN / (TN + FP) and precision TP / (TP + FP) of each label, counted in voxels.
+ * Columns: `sensitivity_LABEL`, `specificity_LABEL`, `precision_LABEL`, and their means over more than one label. Not
+ * defined (NaN) where the denominator is 0: sensitivity without reference, precision without prediction. Specificity
+ * counts every voxel outside the label, so it depends on how much air the image holds.
+ *
+ * Mirrors MONAI 1.3.2's `ConfusionMatrixMetric`.
+ *
+ * @throws DataError, on the stream, if volumes are missing, no label maps, or on different grids.
+ */
+export const confusion = operator({
   name: 'confusion',
   summary: 'Sensitivity, specificity and precision of each label, counted in voxels.',
   mirrors: 'ConfusionMatrixMetric, its sensitivity, specificity and precision',
-  lane: 'cpu',
   options: { ...evaluationTypes },
   example: {},
   forecast: foreseeEvaluation,
@@ -36,22 +41,3 @@ const definition = defineOperator<ConfusionOptions>({
 });
 
 type Counts = Pick<Overlap, 'predicted' | 'reference' | 'both'>;
-
-/**
- * Sensitivity TP / (TP + FN), specificity TN / (TN + FP) and precision TP / (TP + FP) of each label, counted in voxels.
- * Columns: `sensitivity_LABEL`, `specificity_LABEL`, `precision_LABEL`, and their means over more than one label. Not
- * defined (NaN) where the denominator is 0: sensitivity without reference, precision without prediction. Specificity
- * counts every voxel outside the label, so it depends on how much air the image holds.
- *
- * Mirrors MONAI 1.3.2's `ConfusionMatrixMetric`.
- *
- * @throws DataError, on the stream, if volumes are missing, no label maps, or on different grids.
- */
-export function confusion(
-  options: ConfusionOptions = {},
-  context: StepContext = standalone(definition.name),
-): OperatorFunction<Case, Case> {
-  return definition.create(parseOptions(definition, options), context);
-}
-
-export { definition as confusionDefinition };

@@ -1,37 +1,28 @@
-import type { OperatorFunction } from 'rxjs';
 import { z } from 'zod';
-import { type Case, withVolumes } from '../case.js';
+import { withVolumes } from '../case.js';
 import { task } from '../runtime/task.js';
 import { foregroundBox } from '../volume/crop.js';
 import type { Vec3, Volume } from '../volume/volume.js';
-import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
+import { operator } from './define.js';
 import { foreseeVolumes, onGrid } from './forecast.js';
-import { chooseKeys, geometryKeys, type Keys, keysType, mapCase, volumeOf } from './map.js';
+import { chooseKeys, geometryKeys, keysType, mapCase, volumeOf } from './map.js';
 import { cropOrPadTask } from './spatialPad.js';
 import { perAxis } from './types.js';
 
 const foregroundBoxTask = task(new URL('../volume/crop.js', import.meta.url), foregroundBox);
 
-export interface CropForegroundOptions {
-  /** The volume whose voxels above 0 set the box. Default: `image`. */
-  readonly sourceKey?: string;
-  /** Voxels to keep around the box: one number, or one per axis. Default: 0. */
-  readonly margin?: number | Vec3;
-  /** Let the margin end at the volume's border; otherwise it is padded with zeros. Default: true. */
-  readonly allowSmaller?: boolean;
-  /** Grow the box until its size is a multiple of this: one number, or one per axis. Default: 1. */
-  readonly kDivisible?: number | Vec3;
-  /** Channels of the source to look at. Default: all. */
-  readonly channelIndices?: readonly number[];
-  /** Volumes to crop. Default: `image` and `label`, where present. */
-  readonly keys?: Keys;
-}
-
-const definition = defineOperator<CropForegroundOptions>({
+/**
+ * Crops volumes to the box around all voxels of `sourceKey` above zero, grown by `margin` voxels. Affines follow: every
+ * voxel keeps its position in mm.
+ *
+ * Mirrors MONAI's `CropForegroundd` with its default `select_fn`.
+ *
+ * @throws DataError, on the stream, if no voxel is above zero.
+ */
+export const cropForeground = operator({
   name: 'cropForeground',
   summary: 'Crops volumes to the box around all voxels above zero.',
   mirrors: 'CropForegroundd, with the default select_fn (above zero)',
-  lane: 'cpu',
   options: {
     sourceKey: z.string().default('image').describe('The volume whose voxels above 0 set the box'),
     margin: perAxis(z.int().min(0))
@@ -52,27 +43,23 @@ const definition = defineOperator<CropForegroundOptions>({
   },
   example: { margin: 2 },
   // Where the foreground ends is not known yet: at most it is everything.
-  forecast: ({ margin, allowSmaller = true, kDivisible, keys }) =>
+  forecast: ({ margin, allowSmaller, kDivisible, keys }) =>
     foreseeVolumes(keys, geometryKeys, (volume) => {
       const size = volume.size.map((n, axis) => {
-        const grown = allowSmaller ? n : n + 2 * (margin as Vec3)[axis];
-        const multiple = (kDivisible as Vec3)[axis];
+        const grown = allowSmaller ? n : n + 2 * margin[axis];
+        const multiple = kDivisible[axis];
         return Math.ceil(grown / multiple) * multiple;
       }) as unknown as Vec3;
-      return onGrid(volume, { ...volume, size }, 'cropOrPad');
+      return onGrid(volume, { ...volume, size }, { step: 'cropOrPad', start: [0, 0, 0] });
     }),
   create: (options, context) =>
     mapCase(context, 'cpu', async (subject) => {
-      const box = await context.runtime.run(
-        foregroundBoxTask,
-        volumeOf(subject, options.sourceKey ?? 'image'),
-        {
-          margin: options.margin as Vec3,
-          kDivisible: options.kDivisible as Vec3,
-          allowSmaller: options.allowSmaller ?? true,
-          channelIndices: options.channelIndices,
-        },
-      );
+      const box = await context.runtime.run(foregroundBoxTask, volumeOf(subject, options.sourceKey), {
+        margin: options.margin,
+        kDivisible: options.kDivisible,
+        allowSmaller: options.allowSmaller,
+        channelIndices: options.channelIndices,
+      });
       const made: Record<string, Volume> = {};
       for (const key of chooseKeys(subject, options.keys, geometryKeys)) {
         made[key] = await context.runtime.run(cropOrPadTask, volumeOf(subject, key), box.start, box.size);
@@ -80,20 +67,3 @@ const definition = defineOperator<CropForegroundOptions>({
       return withVolumes(subject, made);
     }),
 });
-
-/**
- * Crops volumes to the box around all voxels of `sourceKey` above zero, grown by `margin` voxels. Affines follow: every
- * voxel keeps its position in mm.
- *
- * Mirrors MONAI's `CropForegroundd` with its default `select_fn`.
- *
- * @throws DataError, on the stream, if no voxel is above zero.
- */
-export function cropForeground(
-  options: CropForegroundOptions = {},
-  context: StepContext = standalone(definition.name),
-): OperatorFunction<Case, Case> {
-  return definition.create(parseOptions(definition, options), context);
-}
-
-export { definition as cropForegroundDefinition };

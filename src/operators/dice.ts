@@ -1,15 +1,18 @@
-import type { OperatorFunction } from 'rxjs';
-import type { Case } from '../case.js';
-import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
-import { type EvaluationOptions, evaluate, evaluationTypes, foreseeEvaluation } from './evaluation.js';
+import { operator } from './define.js';
+import { evaluate, evaluationTypes, foreseeEvaluation } from './evaluation.js';
 
-export type DiceOptions = EvaluationOptions;
-
-const definition = defineOperator<DiceOptions>({
+/**
+ * The Dice similarity coefficient 2 |P ∩ R| / (|P| + |R|) of each label, 0 to 1 (Dice 1945). Columns: `dice_LABEL`, and
+ * `dice_mean` over more than one label. Not defined (NaN) where the reference does not have the label.
+ *
+ * Mirrors MONAI 1.3.2's `DiceMetric` with its default `ignore_empty`.
+ *
+ * @throws DataError, on the stream, if volumes are missing, no label maps, or on different grids.
+ */
+export const dice = operator({
   name: 'dice',
   summary: 'Dice similarity coefficient of each label: twice the overlap over the sum of both.',
   mirrors: 'DiceMetric (ignore_empty, as by default): not defined where the reference has nothing',
-  lane: 'cpu',
   options: { ...evaluationTypes },
   example: {},
   forecast: foreseeEvaluation,
@@ -24,20 +27,3 @@ const definition = defineOperator<DiceOptions>({
       },
     ]),
 });
-
-/**
- * The Dice similarity coefficient 2 |P ∩ R| / (|P| + |R|) of each label, 0 to 1 (Dice 1945). Columns: `dice_LABEL`, and
- * `dice_mean` over more than one label. Not defined (NaN) where the reference does not have the label.
- *
- * Mirrors MONAI 1.3.2's `DiceMetric` with its default `ignore_empty`.
- *
- * @throws DataError, on the stream, if volumes are missing, no label maps, or on different grids.
- */
-export function dice(
-  options: DiceOptions = {},
-  context: StepContext = standalone(definition.name),
-): OperatorFunction<Case, Case> {
-  return definition.create(parseOptions(definition, options), context);
-}
-
-export { definition as diceDefinition };

@@ -2,6 +2,7 @@ import type { OperatorFunction } from 'rxjs';
 import { z } from 'zod';
 import { type Case, withMetrics } from '../case.js';
 import { DataError, listNames, show, unknownName } from '../errors.js';
+import type { OptionValues } from '../options.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { task } from '../runtime/task.js';
 import { sameGrid } from '../volume/affine.js';
@@ -17,25 +18,6 @@ import { mapCase, volumeOf } from './map.js';
 
 const countOverlapsTask = task(new URL('../volume/overlap.js', import.meta.url), countOverlaps);
 const surfaceDistancesTask = task(new URL('../volume/surface.js', import.meta.url), surfaceDistances);
-
-/** The options that all metrics have. */
-export interface EvaluationOptions {
-  /** The volume to judge. Default: `pred`. */
-  readonly pred?: string;
-  /** The reference to judge it by. Default: `label`. */
-  readonly label?: string;
-  /**
-   * Labels to evaluate, by number or name. Default: those that have names, else all that occur in either, without 0, or 1
-   * where none does.
-   */
-  readonly labels?: readonly (number | string)[];
-  /** Evaluate label 0 as well. Default: false. */
-  readonly includeBackground?: boolean;
-  /**
-   * Take the reference as it was stored, read anew if steps have changed it; otherwise as they left it. Default: true.
-   */
-  readonly stored?: boolean;
-}
 
 /** The types of the options that all metrics have. */
 export const evaluationTypes = {
@@ -54,6 +36,9 @@ export const evaluationTypes = {
     .default(true)
     .describe('Take the reference as stored, read anew if steps changed it, not as they left it'),
 };
+
+/** The options that all metrics have. */
+export type EvaluationOptions = OptionValues<typeof evaluationTypes>;
 
 /** A label of a prediction and its reference. */
 export interface EvaluatedLabel {
@@ -92,7 +77,7 @@ export function evaluate(
   measure: (evaluation: Evaluation) => readonly MetricValues[] | Promise<readonly MetricValues[]>,
   { needsReference = true } = {},
 ): OperatorFunction<Case, Case> {
-  const { pred = 'pred', label = 'label', stored = true } = options;
+  const { pred, label, stored } = options;
   return mapCase(context, 'cpu', async (subject) => {
     const prediction = volumeOf(subject, pred);
     let reference: Volume | undefined;
@@ -155,7 +140,7 @@ export function storedVolume(
 }
 
 /** Forecasts a metric: where steps changed the reference, it is read anew, and kept for the metrics that follow. */
-export function foreseeEvaluation({ label = 'label', stored = true }: EvaluationOptions): Forecaster {
+export function foreseeEvaluation({ label, stored }: EvaluationOptions): Forecaster {
   return (subject) => {
     const file = subject.files[label];
     const changed = stored && file && (subject.volumes[label]?.history.length ?? 0) > 0;
@@ -166,7 +151,7 @@ export function foreseeEvaluation({ label = 'label', stored = true }: Evaluation
 /** Throws DataError unless both are label maps with as many channels, on the same grid. */
 function checkPair(
   subject: Case,
-  { pred = 'pred', label = 'label' }: EvaluationOptions,
+  { pred, label }: EvaluationOptions,
   prediction: Volume,
   reference: Volume,
   step: string,

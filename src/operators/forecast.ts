@@ -16,8 +16,8 @@ export interface VolumeForecast extends Grid {
   /** Bytes of one voxel of one channel. */
   readonly bytesPerVoxel: number;
   readonly kind: VolumeKind;
-  /** Its geometric steps and the grids that they came from, oldest first. */
-  readonly history: readonly (Grid & Pick<HistoryStep, 'step'>)[];
+  /** Its invertible geometric steps, oldest first, as those of a `Volume`. */
+  readonly history: readonly HistoryStep[];
 }
 
 /** A case as it will be after some steps, and the memory that it takes on the way. */
@@ -97,14 +97,13 @@ export function foreseeCleaning(keys: Keys | undefined, defaults: readonly strin
 }
 
 /** A volume that a geometric step brought to another grid. */
-export function onGrid(
-  volume: VolumeForecast,
-  { size, affine }: Grid,
-  step: HistoryStep['step'],
-): VolumeForecast {
-  const before = { step, size: volume.size, affine: volume.affine };
-  return { ...volume, size, affine, history: [...volume.history, before] };
+export function onGrid(volume: VolumeForecast, grid: Grid, step: StepFromGrid): VolumeForecast {
+  const from = { size: volume.size, affine: volume.affine };
+  return { ...volume, size: grid.size, affine: grid.affine, history: [...volume.history, { ...step, from }] };
 }
+
+/** A geometric step without the grid that it came from. */
+type StepFromGrid = HistoryStep extends infer S ? (S extends HistoryStep ? Omit<S, 'from'> : never) : never;
 
 /** A volume that was resampled to a grid; as it is where it lies on it already. */
 export function resampledForecast(
@@ -113,7 +112,7 @@ export function resampledForecast(
   { mode, padding }: { readonly mode: InterpolationMode; readonly padding: ResamplePadding },
 ): VolumeForecast {
   if (planResample(volume, grid, mode, padding) === 'same') return volume;
-  const resampled = onGrid(volume, grid, 'resample');
+  const resampled = onGrid(volume, grid, { step: 'resample', padding });
   return mode === 'nearest' ? resampled : { ...resampled, bytesPerVoxel: 4 };
 }
 

@@ -1,23 +1,26 @@
-import type { OperatorFunction } from 'rxjs';
 import { z } from 'zod';
-import type { Case } from '../case.js';
 import { quantileOf } from '../volume/quantile.js';
 import { distanceIfEmpty } from '../volume/surface.js';
-import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
-import { type EvaluationOptions, evaluate, evaluationTypes, foreseeEvaluation } from './evaluation.js';
+import { operator } from './define.js';
+import { evaluate, evaluationTypes, foreseeEvaluation } from './evaluation.js';
 
-export interface HausdorffOptions extends EvaluationOptions {
-  /** Take this percentile of the distances instead of the largest: above 0, up to 100. Usual: 95. */
-  readonly percentile?: number;
-  /** Look from the prediction to the reference only. Default: false, the larger of both directions. */
-  readonly directed?: boolean;
-}
-
-const definition = defineOperator<HausdorffOptions>({
+/**
+ * The Hausdorff distance between the surfaces of each label, in mm: the largest distance from a surface voxel of one mask
+ * to the nearest of the other, in either direction (or with `directed` from the prediction to the reference). With
+ * `percentile`, that percentile of the distances in each direction, linearly interpolated, and then the larger.
+ *
+ * Columns: `hd_LABEL`, `hd95_LABEL` for percentile 95, `directed_hd_LABEL`, and the mean over more than one label. Infinite
+ * where one of the masks is empty, not defined (NaN) where both are.
+ *
+ * Mirrors MONAI 1.3.2's `HausdorffDistanceMetric` with the voxel size as its spacing; there a percentile is NaN where one
+ * mask is empty. See `surfaceDistances` for what a surface is.
+ *
+ * @throws DataError, on the stream, if volumes are missing, no label maps, or on different grids.
+ */
+export const hausdorff = operator({
   name: 'hausdorff',
   summary: 'Hausdorff distance of each label in mm, or a percentile of it.',
   mirrors: 'HausdorffDistanceMetric, but a percentile is infinite, not NaN, where one mask is empty',
-  lane: 'cpu',
   options: {
     percentile: z
       .number()
@@ -43,25 +46,3 @@ const definition = defineOperator<HausdorffOptions>({
       return [{ metric, values, mean: true }];
     }),
 });
-
-/**
- * The Hausdorff distance between the surfaces of each label, in mm: the largest distance from a surface voxel of one mask
- * to the nearest of the other, in either direction (or with `directed` from the prediction to the reference). With
- * `percentile`, that percentile of the distances in each direction, linearly interpolated, and then the larger.
- *
- * Columns: `hd_LABEL`, `hd95_LABEL` for percentile 95, `directed_hd_LABEL`, and the mean over more than one label. Infinite
- * where one of the masks is empty, not defined (NaN) where both are.
- *
- * Mirrors MONAI 1.3.2's `HausdorffDistanceMetric` with the voxel size as its spacing; there a percentile is NaN where one
- * mask is empty. See `surfaceDistances` for what a surface is.
- *
- * @throws DataError, on the stream, if volumes are missing, no label maps, or on different grids.
- */
-export function hausdorff(
-  options: HausdorffOptions = {},
-  context: StepContext = standalone(definition.name),
-): OperatorFunction<Case, Case> {
-  return definition.create(parseOptions(definition, options), context);
-}
-
-export { definition as hausdorffDefinition };

@@ -1,73 +1,79 @@
-import { activationsDefinition } from './activations.js';
-import { asDiscreteDefinition } from './asDiscrete.js';
-import { averageSurfaceDistanceDefinition } from './averageSurfaceDistance.js';
-import { cacheDefinition } from './cache.js';
-import { centerCropDefinition } from './centerCrop.js';
-import { componentsDefinition } from './components.js';
-import { confusionDefinition } from './confusion.js';
-import { cropForegroundDefinition } from './cropForeground.js';
-import type { AnyOperatorDefinition } from './define.js';
-import { diceDefinition } from './dice.js';
-import { fillHolesDefinition } from './fillHoles.js';
-import { hausdorffDefinition } from './hausdorff.js';
-import { inferenceDefinition } from './inference.js';
-import { invertDefinition } from './invert.js';
-import { iouDefinition } from './iou.js';
-import { keepLargestComponentDefinition } from './keepLargestComponent.js';
-import { loadDefinition } from './load.js';
-import { mapLabelsDefinition } from './mapLabels.js';
-import { normalizeIntensityDefinition } from './normalizeIntensity.js';
-import { orientDefinition } from './orient.js';
-import { randAffineDefinition } from './randAffine.js';
-import { randCropByPosNegLabelDefinition } from './randCropByPosNegLabel.js';
-import { randFlipDefinition } from './randFlip.js';
-import { randGaussianNoiseDefinition } from './randGaussianNoise.js';
-import { randGaussianSmoothDefinition } from './randGaussianSmooth.js';
-import { randRotate90Definition } from './randRotate90.js';
-import { randScaleIntensityDefinition } from './randScaleIntensity.js';
-import { randShiftIntensityDefinition } from './randShiftIntensity.js';
-import { removeSmallObjectsDefinition } from './removeSmallObjects.js';
-import { resampleToMatchDefinition } from './resampleToMatch.js';
-import { scaleIntensityRangeDefinition } from './scaleIntensityRange.js';
-import { spacingDefinition } from './spacing.js';
-import { spatialPadDefinition } from './spatialPad.js';
-import { surfaceDiceDefinition } from './surfaceDice.js';
-import { volumeDefinition } from './volume.js';
+import { activations } from './activations.js';
+import { asDiscrete } from './asDiscrete.js';
+import { averageSurfaceDistance } from './averageSurfaceDistance.js';
+import { cacheOperator } from './cache.js';
+import { centerCrop } from './centerCrop.js';
+import { components } from './components.js';
+import { confusion } from './confusion.js';
+import { cropForeground } from './cropForeground.js';
+import type { AnyOperator } from './define.js';
+import { dice } from './dice.js';
+import { fillHoles } from './fillHoles.js';
+import type { Fusion } from './fusion.js';
+import { hausdorff } from './hausdorff.js';
+import { inference } from './inference.js';
+import { invert } from './invert.js';
+import { iou } from './iou.js';
+import { keepLargestComponent } from './keepLargestComponent.js';
+import { labelsFusion } from './labelsOf.js';
+import { load } from './load.js';
+import { mapLabels } from './mapLabels.js';
+import { normalizeIntensity } from './normalizeIntensity.js';
+import { orient } from './orient.js';
+import { prepareFusion } from './prepare.js';
+import { randAffine } from './randAffine.js';
+import { randCropByPosNegLabel } from './randCropByPosNegLabel.js';
+import { randFlip } from './randFlip.js';
+import { randGaussianNoise } from './randGaussianNoise.js';
+import { randGaussianSmooth } from './randGaussianSmooth.js';
+import { randRotate90 } from './randRotate90.js';
+import { randScaleIntensity } from './randScaleIntensity.js';
+import { randShiftIntensity } from './randShiftIntensity.js';
+import { removeSmallObjects } from './removeSmallObjects.js';
+import { resampleToMatch } from './resampleToMatch.js';
+import { scaleIntensityRange } from './scaleIntensityRange.js';
+import { spacing } from './spacing.js';
+import { spatialPad } from './spatialPad.js';
+import { surfaceDice } from './surfaceDice.js';
+import { volume } from './volume.js';
 
 /** The operators that come with voxstream, in the order in which a pipeline usually has them. */
-export const operatorDefinitions: readonly AnyOperatorDefinition[] = [
-  loadDefinition,
-  orientDefinition,
-  spacingDefinition,
-  resampleToMatchDefinition,
-  scaleIntensityRangeDefinition,
-  normalizeIntensityDefinition,
-  cropForegroundDefinition,
-  centerCropDefinition,
-  spatialPadDefinition,
-  cacheDefinition,
-  randCropByPosNegLabelDefinition,
-  randFlipDefinition,
-  randRotate90Definition,
-  randAffineDefinition,
-  randScaleIntensityDefinition,
-  randShiftIntensityDefinition,
-  randGaussianNoiseDefinition,
-  randGaussianSmoothDefinition,
-  inferenceDefinition,
-  activationsDefinition,
-  invertDefinition,
-  asDiscreteDefinition,
-  keepLargestComponentDefinition,
-  fillHolesDefinition,
-  removeSmallObjectsDefinition,
-  mapLabelsDefinition,
-  diceDefinition,
-  iouDefinition,
-  hausdorffDefinition,
-  averageSurfaceDistanceDefinition,
-  surfaceDiceDefinition,
-  confusionDefinition,
-  volumeDefinition,
-  componentsDefinition,
+export const operators: readonly AnyOperator[] = [
+  load,
+  orient,
+  spacing,
+  resampleToMatch,
+  scaleIntensityRange,
+  normalizeIntensity,
+  cropForeground,
+  centerCrop,
+  spatialPad,
+  cacheOperator,
+  randCropByPosNegLabel,
+  randFlip,
+  randRotate90,
+  randAffine,
+  randScaleIntensity,
+  randShiftIntensity,
+  randGaussianNoise,
+  randGaussianSmooth,
+  inference,
+  activations,
+  invert,
+  asDiscrete,
+  keepLargestComponent,
+  fillHoles,
+  removeSmallObjects,
+  mapLabels,
+  dice,
+  iou,
+  hausdorff,
+  averageSurfaceDistance,
+  surfaceDice,
+  confusion,
+  volume,
+  components,
 ];
+
+/** The passes that join neighbouring steps; the first that fits is taken. */
+export const fusions: readonly Fusion[] = [prepareFusion, labelsFusion];

@@ -1,31 +1,29 @@
-import type { OperatorFunction } from 'rxjs';
 import { z } from 'zod';
-import { type Case, withVolumes } from '../case.js';
+import { withVolumes } from '../case.js';
 import { DataError, show } from '../errors.js';
 import { task } from '../runtime/task.js';
 import { sameGrid } from '../volume/affine.js';
 import { invertHistory } from '../volume/invert.js';
 import type { Volume } from '../volume/volume.js';
-import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
+import { operator } from './define.js';
 import { bytesOf, foreseeVolumes } from './forecast.js';
-import { chooseKeys, type Keys, keysType, mapCase, volumeOf } from './map.js';
+import { chooseKeys, keysType, mapCase, volumeOf } from './map.js';
 
 const invertHistoryTask = task(new URL('../volume/invert.js', import.meta.url), invertHistory);
 
-export interface InvertOptions {
-  /** Volumes to bring back. Default: `pred`. */
-  readonly keys?: Keys;
-  /** The volume whose geometric steps are undone; the others must lie on its grid. Default: `image`. */
-  readonly like?: string;
-  /** Take the nearest voxel for every kind of volume. Default: false, that is for labels only. */
-  readonly nearestInterp?: boolean;
-}
-
-const definition = defineOperator<InvertOptions>({
+/**
+ * Undoes the geometric steps of `like` (orient, spacing, crops and pads), the last first, on volumes that lie on its
+ * grid: a prediction comes back to the very grid that the image was read on, size and affine exact. Probabilities are
+ * interpolated (trilinear), labels take the nearest voxel; what was cropped away comes back as zeros.
+ *
+ * Mirrors MONAI's `Invertd`, where `nearest_interp` is true by default.
+ *
+ * @throws DataError, on the stream, if a volume does not lie on the grid of `like`.
+ */
+export const invert = operator({
   name: 'invert',
   summary: 'Brings volumes back to the grid that another one was read on.',
   mirrors: 'Invertd; nearest_interp is true by default there, and here for labels only',
-  lane: 'cpu',
   options: {
     keys: keysType('pred'),
     like: z.string().default('image').describe('The volume whose geometric steps are undone'),
@@ -35,7 +33,7 @@ const definition = defineOperator<InvertOptions>({
       .describe('Take the nearest voxel for every kind, not for labels only'),
   },
   example: { keys: 'pred', like: 'image' },
-  forecast: ({ keys, like = 'image', nearestInterp = false }) =>
+  forecast: ({ keys, like, nearestInterp }) =>
     foreseeVolumes(
       keys,
       ['pred'],
@@ -43,16 +41,16 @@ const definition = defineOperator<InvertOptions>({
         const first = volumes[like]?.history[0];
         const nearest = nearestInterp || volume.kind === 'label';
         if (!first) return volume;
-        const { size, affine } = first;
+        const { size, affine } = first.from;
         return { ...volume, size, affine, bytesPerVoxel: nearest ? volume.bytesPerVoxel : 4, history: [] };
       },
       // Each step undone gives a volume of its own; the last but one is there while the last is made.
       (volume, { volumes }) => {
         const [, ...between] = volumes[like]?.history ?? [];
-        return Math.max(0, ...between.map(({ size }) => bytesOf({ ...volume, size })));
+        return Math.max(0, ...between.map(({ from }) => bytesOf({ ...volume, size: from.size })));
       },
     ),
-  create: ({ keys, like = 'image', nearestInterp }, context) =>
+  create: ({ keys, like, nearestInterp }, context) =>
     mapCase(context, 'cpu', async (subject) => {
       const reference = volumeOf(subject, like);
       const made: Record<string, Volume> = {};
@@ -70,21 +68,3 @@ const definition = defineOperator<InvertOptions>({
       return withVolumes(subject, made);
     }),
 });
-
-/**
- * Undoes the geometric steps of `like` (orient, spacing, crops and pads), the last first, on volumes that lie on its
- * grid: a prediction comes back to the very grid that the image was read on, size and affine exact. Probabilities are
- * interpolated (trilinear), labels take the nearest voxel; what was cropped away comes back as zeros.
- *
- * Mirrors MONAI's `Invertd`, where `nearest_interp` is true by default.
- *
- * @throws DataError, on the stream, if a volume does not lie on the grid of `like`.
- */
-export function invert(
-  options: InvertOptions = {},
-  context: StepContext = standalone(definition.name),
-): OperatorFunction<Case, Case> {
-  return definition.create(parseOptions(definition, options), context);
-}
-
-export { definition as invertDefinition };

@@ -1,15 +1,18 @@
-import type { OperatorFunction } from 'rxjs';
-import type { Case } from '../case.js';
-import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
-import { type EvaluationOptions, evaluate, evaluationTypes, foreseeEvaluation } from './evaluation.js';
+import { operator } from './define.js';
+import { evaluate, evaluationTypes, foreseeEvaluation } from './evaluation.js';
 
-export type IouOptions = EvaluationOptions;
-
-const definition = defineOperator<IouOptions>({
+/**
+ * The intersection over union |P ∩ R| / |P ∪ R| of each label, 0 to 1 (Jaccard 1912). Columns: `iou_LABEL`, and
+ * `iou_mean` over more than one label. Not defined (NaN) where the reference does not have the label.
+ *
+ * Mirrors MONAI 1.3.2's `MeanIoU` with its default `ignore_empty`.
+ *
+ * @throws DataError, on the stream, if volumes are missing, no label maps, or on different grids.
+ */
+export const iou = operator({
   name: 'iou',
   summary: 'Intersection over union (Jaccard index) of each label.',
   mirrors: 'MeanIoU (ignore_empty, as by default): not defined where the reference has nothing',
-  lane: 'cpu',
   options: { ...evaluationTypes },
   example: {},
   forecast: foreseeEvaluation,
@@ -26,20 +29,3 @@ const definition = defineOperator<IouOptions>({
       },
     ]),
 });
-
-/**
- * The intersection over union |P ∩ R| / |P ∪ R| of each label, 0 to 1 (Jaccard 1912). Columns: `iou_LABEL`, and
- * `iou_mean` over more than one label. Not defined (NaN) where the reference does not have the label.
- *
- * Mirrors MONAI 1.3.2's `MeanIoU` with its default `ignore_empty`.
- *
- * @throws DataError, on the stream, if volumes are missing, no label maps, or on different grids.
- */
-export function iou(
-  options: IouOptions = {},
-  context: StepContext = standalone(definition.name),
-): OperatorFunction<Case, Case> {
-  return definition.create(parseOptions(definition, options), context);
-}
-
-export { definition as iouDefinition };

@@ -1,27 +1,46 @@
-import { concatMap, lastValueFrom, type OperatorFunction, of } from 'rxjs';
+import { concatMap, type OperatorFunction, of } from 'rxjs';
 import { type Case, withVolumes } from '../case.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { task } from '../runtime/task.js';
 import { sameGrid } from '../volume/affine.js';
 import { canLabel, foregroundExtent, joinBoxes, labelSliceCount, labelSlices } from '../volume/labels.js';
 import { allocate, type Volume, voxelCount } from '../volume/volume.js';
+import { activations } from './activations.js';
+import { asDiscrete } from './asDiscrete.js';
 import type { StepContext } from './define.js';
 import { type Forecaster, foresee } from './forecast.js';
-import { mapCase } from './map.js';
+import { type Fusion, optionsFor } from './fusion.js';
+import { invert } from './invert.js';
+import { mapCase, onlyKey } from './map.js';
 import { inParts } from './parts.js';
 
 const foregroundExtentTask = task(new URL('../volume/labels.js', import.meta.url), foregroundExtent);
 const labelSlicesTask = task(new URL('../volume/labels.js', import.meta.url), labelSlices);
 
 /**
- * `activations` (softmax), `invert` and `asDiscrete` (argmax) of the volume `key` in one pass that never holds probabilities at full
- * resolution, in all worker threads. The same labels. Where one pass is not possible (crops to undo, sheared affines) the case goes
- * through `steps`, which are these operators.
+ * Does `activations` (softmax), `invert` and `asDiscrete` (argmax) of one volume in one pass, in all worker threads. It
+ * never holds probabilities at full resolution. A case for which one pass is not possible (crops to undo, sheared affines)
+ * goes through the steps.
  */
-export function labelsOf(
+export const labelsFusion: Fusion = ([first, second, third]) => {
+  const activate = optionsFor(first, activations);
+  const undo = optionsFor(second, invert);
+  const decide = optionsFor(third, asDiscrete);
+  if (!activate?.softmax || !undo || undo.nearestInterp || !decide?.argmax) return undefined;
+  const keys = new Set([activate, undo, decide].map((options) => onlyKey(options.keys ?? 'pred')));
+  const [key] = keys;
+  if (keys.size !== 1 || key === undefined) return undefined;
+  return {
+    count: 3,
+    create: (context, each) => labelsOf(key, undo.like, each, context),
+    forecast: (runtime, each) => foreseeLabels(key, undo.like, each, runtime),
+  };
+};
+
+function labelsOf(
   key: string,
   like: string,
-  steps: OperatorFunction<Case, Case>,
+  each: readonly OperatorFunction<Case, Case>[],
   context: StepContext,
 ): OperatorFunction<Case, Case> {
   const onePass = mapCase(context, 'cpu', async (subject) =>
@@ -36,23 +55,25 @@ export function labelsOf(
       reference &&
       sameGrid(logits, reference) &&
       canLabel(logits, reference.history);
-    return lastValueFrom(of(subject).pipe(possible ? onePass : steps));
+    return possible
+      ? of(subject).pipe(onePass)
+      : each.reduce((stream, step) => stream.pipe(step), of(subject));
   });
 }
 
 /**
- * Forecasts `labelsOf`: the label map alone, and two slices of probabilities for each part of the work; or where one pass is not
- * possible, what `each` forecasts of the steps one after the other.
+ * Forecasts one pass: the label map alone, and two slices of probabilities for each part of the work. Where one pass is not
+ * possible, it is what `each` forecasts of the steps one after the other.
  */
-export function foreseeLabels(key: string, like: string, each: Forecaster, { lanes }: Runtime): Forecaster {
+function foreseeLabels(key: string, like: string, each: Forecaster, { lanes }: Runtime): Forecaster {
   return (subject) => {
     const { volumes, peak } = each(subject);
     const logits = subject.volumes[key];
     const reference = subject.volumes[like];
-    const undone = reference?.history.map(({ step }) => step).join() ?? 'unknown';
-    const onePass = logits?.kind === 'logits' && /^(orient)?,?(resample)?$/.test(undone);
-    if (!onePass) return { ...subject, volumes, peak };
-    const [nx, ny] = reference.history.at(-1)?.size ?? logits.size;
+    if (logits?.kind !== 'logits' || !reference || !canLabel(logits, reference.history)) {
+      return { ...subject, volumes, peak };
+    }
+    const [nx, ny] = reference.history.at(-1)?.from.size ?? logits.size;
     const slices = lanes.cpu.width * logits.channels * nx * ny * 2 * Float64Array.BYTES_PER_ELEMENT;
     return foresee(subject, { [key]: volumes[key] }, slices);
   };

@@ -1,4 +1,3 @@
-import type { OperatorFunction } from 'rxjs';
 import { z } from 'zod';
 import { type Case, withVolumes } from '../case.js';
 import { DataError, listNames, show } from '../errors.js';
@@ -6,28 +5,30 @@ import { readVolume } from '../formats/index.js';
 import { task } from '../runtime/task.js';
 import { sameGrid } from '../volume/affine.js';
 import type { Volume } from '../volume/volume.js';
-import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
+import { operator } from './define.js';
 import { bytesOf, foresee, readAs } from './forecast.js';
 import { type Keys, keysType, mapCase } from './map.js';
 
 export const readVolumeTask = task(new URL('../formats/index.js', import.meta.url), readVolume);
 
-export interface LoadOptions {
-  /** Files to read. Default: every file that the case has. */
-  readonly keys?: Keys;
-  /** Keys whose files are label maps: whole numbers, never interpolated. Default: `label` and `pred`. */
-  readonly labelKeys?: Keys;
-  /** Let NaN and infinite voxels of images pass. Default: false, such a case fails. */
-  readonly nonFinite?: boolean;
-}
-
-const definition = defineOperator<LoadOptions>({
+/**
+ * Reads the files of a case into volumes of the same keys.
+ *
+ * Size [nx, ny, nz], x fastest; a fourth dimension becomes channels. The affine is voxel index to mm, RAS+. Integers keep
+ * their type, scaled voxels become float32; see `readVolume`. Label maps carry the case's label names.
+ *
+ * Mirrors MONAI's `LoadImaged` with `EnsureChannelFirstd`. Other than there, voxels become float only when a step
+ * computes with them, labels must be whole numbers, NaN and infinite voxels are refused (unless `nonFinite`), and so is
+ * a label on another grid than the image (sizes, or affines beyond 0.001).
+ *
+ * @throws DataError in the stream, when a file is missing, damaged or no 3D image, or grids differ.
+ */
+export const load = operator({
   name: 'load',
   summary: "Reads a case's files (NIfTI, NRRD, MetaImage) into volumes.",
   mirrors:
     'LoadImaged with EnsureChannelFirstd; integers keep their type until a step computes with them, labels must be ' +
     'whole numbers, NaN and infinite voxels are refused',
-  lane: 'io',
   options: {
     keys: keysType('every file that the case has'),
     labelKeys: z
@@ -38,7 +39,7 @@ const definition = defineOperator<LoadOptions>({
   },
   example: { keys: ['image', 'label'] },
   forecast:
-    ({ keys, labelKeys = [] }) =>
+    ({ keys, labelKeys }) =>
     (subject) => {
       const wanted = [keys ?? Object.keys(subject.files)].flat().filter((key) => key in subject.files);
       const made = wanted.map((key) => {
@@ -48,7 +49,7 @@ const definition = defineOperator<LoadOptions>({
       const reading = wanted.map((key) => subject.files[key].bytesToRead - bytesOf(subject.files[key]));
       return foresee(subject, Object.fromEntries(made), Math.max(0, ...reading));
     },
-  create: ({ keys, labelKeys = [], nonFinite }, context) =>
+  create: ({ keys, labelKeys, nonFinite }, context) =>
     mapCase(context, 'io', async (subject) => {
       const loaded: Record<string, Volume> = {};
       for (const key of fileKeys(subject, keys)) {
@@ -97,24 +98,3 @@ function checkGrids(subject: Case, loaded: Readonly<Record<string, Volume>>): vo
 function rows({ affine }: Volume): readonly (readonly number[])[] {
   return [0, 4, 8].map((row) => affine.slice(row, row + 4).map((value) => Number(value.toPrecision(6))));
 }
-
-/**
- * Reads the files of a case into volumes of the same keys.
- *
- * Size [nx, ny, nz], x fastest; a fourth dimension becomes channels. The affine is voxel index to mm, RAS+. Integers keep
- * their type, scaled voxels become float32; see `readVolume`. Label maps carry the case's label names.
- *
- * Mirrors MONAI's `LoadImaged` with `EnsureChannelFirstd`. Other than there, voxels become float only when a step
- * computes with them, labels must be whole numbers, NaN and infinite voxels are refused (unless `nonFinite`), and so is
- * a label on another grid than the image (sizes, or affines beyond 0.001).
- *
- * @throws DataError in the stream, when a file is missing, damaged or no 3D image, or grids differ.
- */
-export function load(
-  options: LoadOptions = {},
-  context: StepContext = standalone(definition.name),
-): OperatorFunction<Case, Case> {
-  return definition.create(parseOptions(definition, options), context);
-}
-
-export { definition as loadDefinition };

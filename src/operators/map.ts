@@ -110,6 +110,12 @@ export function mapByChance(
   });
 }
 
+/** The key, if there is only one; else undefined. */
+export function onlyKey(keys: Keys): string | undefined {
+  const [key, ...others] = [keys].flat();
+  return others.length === 0 ? key : undefined;
+}
+
 /** The keys to work on: those asked for, else those of `defaults` that the case has. Throws when there are none. */
 export function chooseKeys(
   subject: Case,

@@ -1,26 +1,25 @@
-import type { OperatorFunction } from 'rxjs';
 import { z } from 'zod';
-import type { Case } from '../case.js';
 import { task } from '../runtime/task.js';
 import { mapLabels as kernel } from '../volume/mapLabels.js';
-import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
+import { operator } from './define.js';
 import { foreseeVolumes } from './forecast.js';
-import { type Keys, keysType, mapVolumes } from './map.js';
+import { keysType, mapVolumes } from './map.js';
 
 const mapLabelsTask = task(new URL('../volume/mapLabels.js', import.meta.url), kernel);
 
-export interface MapLabelsOptions {
-  /** New label by old label: `{ 1: 7, 2: 3 }`. Labels that it does not name stay as they are. */
-  readonly map: Readonly<Record<number, number>>;
-  /** Volumes to work on. Default: `pred`. */
-  readonly keys?: Keys;
-}
-
-const definition = defineOperator<MapLabelsOptions>({
+/**
+ * Replaces labels by others, all at once: `{ 1: 2, 2: 1 }` swaps two. Labels that `map` does not name stay. The voxel
+ * type stays if it can hold the new labels, else it becomes the smallest that can. Label names follow their labels; a
+ * label into which several with different names are merged has no name.
+ *
+ * Mirrors MONAI's `MapLabelValued`, for whole numbers; there the result is float32 by default.
+ *
+ * @throws OptionError when built, if `map` holds anything but whole numbers.
+ */
+export const mapLabels = operator({
   name: 'mapLabels',
   summary: 'Replaces labels by other labels, all at once.',
   mirrors: 'MapLabelValued, for whole numbers and with the voxel type kept where it can hold them',
-  lane: 'cpu',
   options: {
     map: z
       .record(z.string().regex(/^-?\d+$/, 'whole numbers as labels'), z.int())
@@ -39,21 +38,3 @@ const definition = defineOperator<MapLabelsOptions>({
   create: ({ keys, map }, context) =>
     mapVolumes(context, 'cpu', keys, ['pred'], (volume) => context.runtime.run(mapLabelsTask, volume, map)),
 });
-
-/**
- * Replaces labels by others, all at once: `{ 1: 2, 2: 1 }` swaps two. Labels that `map` does not name stay. The voxel
- * type stays if it can hold the new labels, else it becomes the smallest that can. Label names follow their labels; a
- * label into which several with different names are merged has no name.
- *
- * Mirrors MONAI's `MapLabelValued`, for whole numbers; there the result is float32 by default.
- *
- * @throws OptionError when built, if `map` holds anything but whole numbers.
- */
-export function mapLabels(
-  options: MapLabelsOptions,
-  context: StepContext = standalone(definition.name),
-): OperatorFunction<Case, Case> {
-  return definition.create(parseOptions(definition, options), context);
-}
-
-export { definition as mapLabelsDefinition };

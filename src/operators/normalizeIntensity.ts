@@ -1,35 +1,25 @@
-import type { OperatorFunction } from 'rxjs';
 import { z } from 'zod';
-import type { Case } from '../case.js';
 import { DataError } from '../errors.js';
 import { task } from '../runtime/task.js';
 import { normalizeIntensity as kernel } from '../volume/intensity.js';
-import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
+import { operator } from './define.js';
 import { foreseeFloats } from './forecast.js';
-import { type Keys, keysType, mapVolumes } from './map.js';
+import { keysType, mapVolumes } from './map.js';
 
 const normalizeIntensityTask = task(new URL('../volume/intensity.js', import.meta.url), kernel);
 
-export interface NormalizeIntensityOptions {
-  /** What to subtract: a number, or one per channel with `channelWise`. Default: the mean. */
-  readonly subtrahend?: number | readonly number[];
-  /** What to divide by: a number, or one per channel with `channelWise`. Default: the standard deviation. */
-  readonly divisor?: number | readonly number[];
-  /** Count and change only voxels that are not 0. Default: false. */
-  readonly nonzero?: boolean;
-  /** Treat each channel by itself. Default: false. */
-  readonly channelWise?: boolean;
-  /** Volumes to work on. Default: `image`. */
-  readonly keys?: Keys;
-}
-
 const oneOrPerChannel = z.union([z.number(), z.array(z.number())]).optional();
 
-const definition = defineOperator<NormalizeIntensityOptions>({
+/**
+ * Subtracts the mean and divides by the (population) standard deviation, as float32. Voxels that are 0 are left out and
+ * left alone with `nonzero`. A standard deviation of 0 counts as 1.
+ *
+ * Mirrors MONAI's `NormalizeIntensityd`.
+ */
+export const normalizeIntensity = operator({
   name: 'normalizeIntensity',
   summary: 'Subtracts the mean and divides by the standard deviation, or by numbers given.',
   mirrors: 'NormalizeIntensityd',
-  lane: 'cpu',
   options: {
     subtrahend: oneOrPerChannel.describe(
       'What to subtract: a number, or a list with one per channel. Default: the mean',
@@ -59,23 +49,8 @@ const definition = defineOperator<NormalizeIntensityOptions>({
       }
       return context.runtime.run(normalizeIntensityTask, volume, {
         ...options,
-        nonzero: options.nonzero ?? false,
-        channelWise: options.channelWise ?? false,
+        nonzero: options.nonzero,
+        channelWise: options.channelWise,
       });
     }),
 });
-
-/**
- * Subtracts the mean and divides by the (population) standard deviation, as float32. Voxels that are 0 are left out and
- * left alone with `nonzero`. A standard deviation of 0 counts as 1.
- *
- * Mirrors MONAI's `NormalizeIntensityd`.
- */
-export function normalizeIntensity(
-  options: NormalizeIntensityOptions = {},
-  context: StepContext = standalone(definition.name),
-): OperatorFunction<Case, Case> {
-  return definition.create(parseOptions(definition, options), context);
-}
-
-export { definition as normalizeIntensityDefinition };

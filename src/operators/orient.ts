@@ -1,6 +1,4 @@
-import type { OperatorFunction } from 'rxjs';
 import { z } from 'zod';
-import type { Case } from '../case.js';
 import { task } from '../runtime/task.js';
 import {
   axcodesFault,
@@ -11,24 +9,27 @@ import {
   parseAxcodes,
 } from '../volume/orientation.js';
 import { reorient } from '../volume/reorient.js';
-import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
+import { operator } from './define.js';
 import { foreseeVolumes, onGrid } from './forecast.js';
-import { geometryKeys, type Keys, keysType, mapVolumes } from './map.js';
+import { geometryKeys, keysType, mapVolumes } from './map.js';
 
 export const reorientTask = task(new URL('../volume/reorient.js', import.meta.url), reorient);
 
-export interface OrientOptions {
-  /** The side each voxel axis points to, e.g. `RAS`. */
-  readonly axcodes: string;
-  /** Volumes to work on. Default: `image` and `label`, where present. */
-  readonly keys?: Keys;
-}
-
-const definition = defineOperator<OrientOptions>({
+/**
+ * Flips and reorders the voxel axes until they point along `axcodes`.
+ *
+ * Size [nx, ny, nz], x fastest, comes out permuted; channels stay. Voxels are copied, never interpolated, so HU stay
+ * HU. The affine (voxel index to mm, RAS+) follows the axes: every voxel keeps its position in mm. Oblique and sheared
+ * affines count as the orientation they are nearest to.
+ *
+ * Mirrors MONAI's `Orientationd`, without `as_closest_canonical`.
+ *
+ * @throws OptionError when built, if `axcodes` does not hold exactly one letter of each pair L/R, P/A and I/S.
+ */
+export const orient = operator({
   name: 'orient',
   summary: 'Flips and reorders the voxel axes until they point along axcodes.',
   mirrors: 'Orientationd, without as_closest_canonical',
-  lane: 'cpu',
   options: {
     axcodes: z
       .string()
@@ -44,7 +45,7 @@ const definition = defineOperator<OrientOptions>({
     const target = parseAxcodes(axcodes);
     return foreseeVolumes(keys, geometryKeys, (volume) => {
       const map = axisMap(orientationOf(volume.affine), target);
-      return isIdentity(map) ? volume : onGrid(volume, mapGridAxes(volume, map), 'orient');
+      return isIdentity(map) ? volume : onGrid(volume, mapGridAxes(volume, map), { step: 'orient', ...map });
     });
   },
   create: ({ axcodes, keys }, context) => {
@@ -54,23 +55,3 @@ const definition = defineOperator<OrientOptions>({
     );
   },
 });
-
-/**
- * Flips and reorders the voxel axes until they point along `axcodes`.
- *
- * Size [nx, ny, nz], x fastest, comes out permuted; channels stay. Voxels are copied, never interpolated, so HU stay
- * HU. The affine (voxel index to mm, RAS+) follows the axes: every voxel keeps its position in mm. Oblique and sheared
- * affines count as the orientation they are nearest to.
- *
- * Mirrors MONAI's `Orientationd`, without `as_closest_canonical`.
- *
- * @throws OptionError when built, if `axcodes` does not hold exactly one letter of each pair L/R, P/A and I/S.
- */
-export function orient(
-  options: OrientOptions,
-  context: StepContext = standalone(definition.name),
-): OperatorFunction<Case, Case> {
-  return definition.create(parseOptions(definition, options), context);
-}
-
-export { definition as orientDefinition };

@@ -1,5 +1,6 @@
 import type { OperatorFunction } from 'rxjs';
 import { type Case, withVolumes } from '../case.js';
+import type { OptionTypes, ValuesOf } from '../options.js';
 import { task } from '../runtime/task.js';
 import { parseAxcodes } from '../volume/orientation.js';
 import {
@@ -10,38 +11,56 @@ import {
   prepareSlices,
 } from '../volume/prepare.js';
 import type { Volume } from '../volume/volume.js';
-import type { StepContext } from './define.js';
+import type { Operator, StepContext } from './define.js';
 import { type Forecaster, foresee } from './forecast.js';
-import { chooseKeys, geometryKeys, mapCase, volumeOf } from './map.js';
-import type { OrientOptions } from './orient.js';
-import { reorientTask } from './orient.js';
+import { type Fusion, optionsFor } from './fusion.js';
+import { chooseKeys, geometryKeys, type Keys, mapCase, volumeOf } from './map.js';
+import { orient, reorientTask } from './orient.js';
 import { inParts } from './parts.js';
-import type { ScaleIntensityRangeOptions } from './scaleIntensityRange.js';
-import { scaleIntensityRangeTask } from './scaleIntensityRange.js';
-import { respaceSettings, respaceTask, type SpacingOptions } from './spacing.js';
+import { scaleIntensityRange, scaleIntensityRangeTask } from './scaleIntensityRange.js';
+import { respaceSettings, respaceTask, spacing } from './spacing.js';
 
 const prepareSlicesTask = task(new URL('../volume/prepare.js', import.meta.url), prepareSlices);
 
 /** The options of neighbouring steps that become one pass; each may be missing. */
-export interface PrepareOptions {
-  readonly orient?: OrientOptions;
-  readonly spacing?: SpacingOptions;
-  readonly scaleIntensityRange?: ScaleIntensityRangeOptions;
+interface PrepareOptions {
+  readonly orient?: ValuesOf<typeof orient>;
+  readonly spacing?: ValuesOf<typeof spacing>;
+  readonly scaleIntensityRange?: ValuesOf<typeof scaleIntensityRange>;
 }
 
 /**
- * `orient`, `spacing` and `scaleIntensityRange` in one pass over the voxels as they are stored, in all worker threads. The same
- * result to the last bit. Volumes for which one pass is not possible (labels, several channels, sheared affines) go step by
- * step.
+ * Does `orient`, `spacing` and `scaleIntensityRange` (any two of them or all three, in this order) in one pass over the
+ * voxels as they are stored, in all worker threads. Volumes for which one pass is not possible (labels, several channels,
+ * sheared affines) go step by step.
  */
-export function prepare(options: PrepareOptions, context: StepContext): OperatorFunction<Case, Case> {
+export const prepareFusion: Fusion = (steps) => {
+  let count = 0;
+  /** The options of the next step if it is of this operator; the step is then taken. */
+  const take = <T extends OptionTypes>(operator: Operator<T>) => {
+    const options = optionsFor(steps[count], operator);
+    if (options) count++;
+    return options;
+  };
+  const options: PrepareOptions = {
+    orient: take(orient),
+    spacing: take(spacing),
+    scaleIntensityRange: take(scaleIntensityRange),
+  };
+  if (count < 2) return undefined;
+  return {
+    count,
+    create: (context) => prepare(options, context),
+    forecast: (_, each) => foreseePrepared(options, each),
+  };
+};
+
+function prepare(options: PrepareOptions, context: StepContext): OperatorFunction<Case, Case> {
   const { orient, spacing, scaleIntensityRange } = options;
   const orientation = orient && parseAxcodes(orient.axcodes);
   return mapCase(context, 'cpu', async (subject) => {
-    const keysOf = (
-      step: { keys?: Parameters<typeof chooseKeys>[1] } | undefined,
-      defaults: readonly string[],
-    ) => (step ? chooseKeys(subject, step.keys, defaults) : []);
+    const keysOf = (step: { readonly keys?: Keys } | undefined, defaults: readonly string[]) =>
+      step ? chooseKeys(subject, step.keys, defaults) : [];
     const oriented = keysOf(orient, geometryKeys);
     const respaced = keysOf(spacing, geometryKeys);
     const scaled = keysOf(scaleIntensityRange, ['image']);
@@ -51,7 +70,7 @@ export function prepare(options: PrepareOptions, context: StepContext): Operator
       const preparation: Preparation = {
         ...(oriented.includes(key) && { orientation }),
         ...(spacing && respaced.includes(key) && { spacing: respaceSettings(spacing, volume, key) }),
-        ...(scaled.includes(key) && { intensity: scaleIntensityRange as Preparation['intensity'] }),
+        ...(scaled.includes(key) && { intensity: scaleIntensityRange }),
       };
       made[key] = await prepareVolume(volume, preparation, context);
     }
@@ -60,10 +79,10 @@ export function prepare(options: PrepareOptions, context: StepContext): Operator
 }
 
 /**
- * Forecasts `prepare`: the volumes that the steps lead to (`each` forecasts them one after the other), and none between, where
- * one pass is possible for all that they change.
+ * Forecasts one pass: the volumes that the steps lead to, and none in between, if one pass is possible for all that they
+ * change. `each` forecasts the steps one after the other.
  */
-export function foreseePrepared({ orient, spacing }: PrepareOptions, each: Forecaster): Forecaster {
+function foreseePrepared({ orient, spacing }: PrepareOptions, each: Forecaster): Forecaster {
   const orientation = orient && parseAxcodes(orient.axcodes);
   return (subject) => {
     const { volumes, peak } = each(subject);

@@ -1,14 +1,12 @@
-import type { OperatorFunction } from 'rxjs';
 import { z } from 'zod';
-import type { Case } from '../case.js';
 import { task } from '../runtime/task.js';
 import { identityAffine } from '../volume/affine.js';
 import type { Random } from '../volume/random.js';
-import type { Affine, InterpolationMode, Vec3, Volume } from '../volume/volume.js';
-import { type WarpPadding, warp, warpMatrix } from '../volume/warp.js';
-import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
+import type { Affine, Vec3, Volume } from '../volume/volume.js';
+import { warp, warpMatrix } from '../volume/warp.js';
+import { operator } from './define.js';
 import { type DrawRange, drawFrom, drawRangeType, probType, seedType } from './draws.js';
-import { geometryKeys, type Keys, keysType, mapByChance } from './map.js';
+import { geometryKeys, keysType, mapByChance } from './map.js';
 import { byKey, forKey, perAxis } from './types.js';
 
 const warpTask = task(new URL('../volume/warp.js', import.meta.url), warp);
@@ -21,35 +19,18 @@ const ranges = (most: number) =>
     .union([z.number().transform((first): readonly DrawRange[] => [first]), z.array(drawRangeType).max(most)])
     .optional();
 
-export interface RandAffineOptions {
-  /** Most turn about x, y and z in radians: for each a number f for -f..f, or a range. Fewer than three: the first axes. */
-  readonly rotateRange?: number | readonly DrawRange[];
-  /** Shear by the six numbers off the diagonal, xy, xz, yx, yz, zx, zy, likewise. */
-  readonly shearRange?: number | readonly DrawRange[];
-  /** Shift along x, y and z in voxels, likewise. */
-  readonly translateRange?: number | readonly DrawRange[];
-  /** Scale along x, y and z, likewise; 1 is added, and more than 1 shows more of the volume. */
-  readonly scaleRange?: number | readonly DrawRange[];
-  /** How likely a case is changed, 0 to 1. Default: 0.1. */
-  readonly prob?: number;
-  /** Voxels of the result: one number, or one per axis; 0 or less keeps the axis. Default: those of the volume. */
-  readonly spatialSize?: number | Vec3;
-  /** `bilinear` (trilinear, as float32) or `nearest`, or a map by key. Default: nearest for labels, else bilinear. */
-  readonly mode?: InterpolationMode | Readonly<Record<string, InterpolationMode>>;
-  /** What lies outside: the mirror image (the default), the `border` voxel, or `zeros`. */
-  readonly paddingMode?: WarpPadding;
-  /** Seed of the draws. Default: the pipeline's, 0 without one. */
-  readonly seed?: number;
-  /** Volumes to work on, all alike. Default: `image` and `label`, where present. */
-  readonly keys?: Keys;
-}
-
-const definition = defineOperator<RandAffineOptions>({
+/**
+ * Turns, shears, shifts and scales all chosen volumes alike about their middle, with the probability `prob`: what is seen
+ * through a window that is turned, sheared, shifted and scaled so. Affines follow: what is seen keeps its place in mm.
+ *
+ * Mirrors MONAI's `RandAffined`, a label being resampled by nearest neighbour unless `mode` says otherwise; see `drawsFor`
+ * for the draws.
+ */
+export const randAffine = operator({
   name: 'randAffine',
   summary: 'Turns, shears, shifts and scales volumes, by chance.',
   mirrors:
     "RandAffined, a label being resampled by nearest neighbour unless mode says otherwise; the draws are those of voxstream's own generator",
-  lane: 'cpu',
   options: {
     rotateRange: ranges(3).describe(
       'Turn about x, y and z in radians: for each a number f for -f..f, or a range',
@@ -75,8 +56,8 @@ const definition = defineOperator<RandAffineOptions>({
   },
   example: { rotateRange: [0, 0, 0.26], scaleRange: [0.1, 0.1, 0.1], prob: 0.2 },
   create: (options, context) => {
-    const { prob = 0.1, spatialSize, mode, paddingMode = 'reflection', seed, keys } = options;
-    const wanted = spatialSize as Vec3 | undefined;
+    const { prob, spatialSize, mode, paddingMode, seed, keys } = options;
+    const wanted = spatialSize;
     const sizeFor = (volume: Volume) =>
       volume.size.map((n, axis) => (wanted && wanted[axis] > 0 ? wanted[axis] : n)) as unknown as Vec3;
     const resample = (matrix: Affine) => (volume: Volume, key: string) =>
@@ -111,19 +92,3 @@ const definition = defineOperator<RandAffineOptions>({
     return mapByChance(context, { prob, seed, keys, defaults: geometryKeys }, changed, kept);
   },
 });
-
-/**
- * Turns, shears, shifts and scales all chosen volumes alike about their middle, with the probability `prob`: what is seen
- * through a window that is turned, sheared, shifted and scaled so. Affines follow: what is seen keeps its place in mm.
- *
- * Mirrors MONAI's `RandAffined`, a label being resampled by nearest neighbour unless `mode` says otherwise; see `drawsFor`
- * for the draws.
- */
-export function randAffine(
-  options: RandAffineOptions = {},
-  context: StepContext = standalone(definition.name),
-): OperatorFunction<Case, Case> {
-  return definition.create(parseOptions(definition, options), context);
-}
-
-export { definition as randAffineDefinition };

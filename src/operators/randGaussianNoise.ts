@@ -1,35 +1,23 @@
-import type { OperatorFunction } from 'rxjs';
 import { z } from 'zod';
-import type { Case } from '../case.js';
 import { task } from '../runtime/task.js';
 import { addNoise } from '../volume/noise.js';
-import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
+import { operator } from './define.js';
 import { probType, seedType } from './draws.js';
 import { foreseeFloats } from './forecast.js';
-import { type Keys, keysType, mapByChance } from './map.js';
+import { keysType, mapByChance } from './map.js';
 
 const addNoiseTask = task(new URL('../volume/noise.js', import.meta.url), addNoise);
 
-export interface RandGaussianNoiseOptions {
-  /** How likely a case is changed, 0 to 1. Default: 0.1. */
-  readonly prob?: number;
-  /** Mean of the noise, in the image's units. Default: 0. */
-  readonly mean?: number;
-  /** Standard deviation of the noise, or the most it may be. Default: 0.1. */
-  readonly std?: number;
-  /** Draw the standard deviation from 0 to `std`. Default: true. */
-  readonly sampleStd?: boolean;
-  /** Seed of the draws. Default: the pipeline's, 0 without one. */
-  readonly seed?: number;
-  /** Volumes to work on. Default: `image`. */
-  readonly keys?: Keys;
-}
-
-const definition = defineOperator<RandGaussianNoiseOptions>({
+/**
+ * Adds normally distributed numbers to the voxels of the chosen volumes, the same ones to each, with the probability
+ * `prob`; as float32.
+ *
+ * Mirrors MONAI's `RandGaussianNoised`; see `drawsFor` for the draws.
+ */
+export const randGaussianNoise = operator({
   name: 'randGaussianNoise',
   summary: 'Adds Gaussian noise to intensities, by chance.',
   mirrors: "RandGaussianNoised; the draws are those of voxstream's own generator",
-  lane: 'cpu',
   options: {
     prob: probType,
     mean: z.number().default(0).describe("Mean of the noise, in the image's units"),
@@ -40,25 +28,10 @@ const definition = defineOperator<RandGaussianNoiseOptions>({
   },
   example: { prob: 0.2, std: 0.05 },
   forecast: ({ keys }) => foreseeFloats(keys, ['image'], 'image'),
-  create: ({ prob = 0.1, mean = 0, std = 0.1, sampleStd = true, seed, keys }, context) =>
+  create: ({ prob, mean, std, sampleStd, seed, keys }, context) =>
     mapByChance(context, { prob, seed, keys, defaults: ['image'] }, (random) => {
       const deviation = sampleStd ? random.uniform(0, std) : std;
       const stream = [random.uint32(), random.uint32()] as const;
       return (volume) => context.runtime.run(addNoiseTask, volume, mean, deviation, stream);
     }),
 });
-
-/**
- * Adds normally distributed numbers to the voxels of the chosen volumes, the same ones to each, with the probability
- * `prob`; as float32.
- *
- * Mirrors MONAI's `RandGaussianNoised`; see `drawsFor` for the draws.
- */
-export function randGaussianNoise(
-  options: RandGaussianNoiseOptions = {},
-  context: StepContext = standalone(definition.name),
-): OperatorFunction<Case, Case> {
-  return definition.create(parseOptions(definition, options), context);
-}
-
-export { definition as randGaussianNoiseDefinition };

@@ -1,35 +1,25 @@
-import type { OperatorFunction } from 'rxjs';
 import { z } from 'zod';
-import type { Case } from '../case.js';
 import { task } from '../runtime/task.js';
 import { rotate90 } from '../volume/turn.js';
-import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
+import { operator } from './define.js';
 import { probType, seedType } from './draws.js';
 import { foreseeVolumes } from './forecast.js';
-import { geometryKeys, type Keys, keysType, mapByChance } from './map.js';
+import { geometryKeys, keysType, mapByChance } from './map.js';
 
 const rotate90Task = task(new URL('../volume/turn.js', import.meta.url), rotate90);
 
 const axis = z.int().min(0).max(2);
 
-export interface RandRotate90Options {
-  /** How likely a case is changed, 0 to 1. Default: 0.1. */
-  readonly prob?: number;
-  /** Most quarter turns; 1 up to this many are equally likely. Default: 3. */
-  readonly maxK?: number;
-  /** The turn goes from the first of these axes towards the second, 0 for x to 2 for z. Default: 0, 1. */
-  readonly spatialAxes?: readonly [number, number];
-  /** Seed of the draws. Default: the pipeline's, 0 without one. */
-  readonly seed?: number;
-  /** Volumes to work on, all alike. Default: `image` and `label`, where present. */
-  readonly keys?: Keys;
-}
-
-const definition = defineOperator<RandRotate90Options>({
+/**
+ * Turns all chosen volumes by the same number of quarter turns, with the probability `prob`. Affines follow: every voxel
+ * keeps its place in mm.
+ *
+ * Mirrors MONAI's `RandRotate90d`; see `drawsFor` for the draws.
+ */
+export const randRotate90 = operator({
   name: 'randRotate90',
   summary: 'Turns volumes by quarter turns, by chance.',
   mirrors: "RandRotate90d; the draws are those of voxstream's own generator",
-  lane: 'cpu',
   options: {
     prob: probType,
     maxK: z.int().min(1).default(3).describe('Most quarter turns; 1 up to this many are equally likely'),
@@ -44,24 +34,9 @@ const definition = defineOperator<RandRotate90Options>({
     first === second ? [`spatialAxes must be two different axes, but they are [${first}, ${second}]`] : [],
   example: { prob: 0.1, maxK: 3 },
   forecast: ({ keys }) => foreseeVolumes(keys, geometryKeys, (volume) => ({ ...volume })),
-  create: ({ prob = 0.1, maxK = 3, spatialAxes = [0, 1], seed, keys }, context) =>
+  create: ({ prob, maxK, spatialAxes, seed, keys }, context) =>
     mapByChance(context, { prob, seed, keys, defaults: geometryKeys }, (random) => {
       const k = random.integer(maxK) + 1;
       return (volume) => context.runtime.run(rotate90Task, volume, k, spatialAxes);
     }),
 });
-
-/**
- * Turns all chosen volumes by the same number of quarter turns, with the probability `prob`. Affines follow: every voxel
- * keeps its place in mm.
- *
- * Mirrors MONAI's `RandRotate90d`; see `drawsFor` for the draws.
- */
-export function randRotate90(
-  options: RandRotate90Options = {},
-  context: StepContext = standalone(definition.name),
-): OperatorFunction<Case, Case> {
-  return definition.create(parseOptions(definition, options), context);
-}
-
-export { definition as randRotate90Definition };

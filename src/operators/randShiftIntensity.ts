@@ -1,30 +1,21 @@
-import type { OperatorFunction } from 'rxjs';
 import { z } from 'zod';
-import type { Case } from '../case.js';
-import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
-import { type DrawRange, drawFrom, drawRangeType, probType, seedType } from './draws.js';
+import { operator } from './define.js';
+import { drawFrom, drawRangeType, probType, seedType } from './draws.js';
 import { foreseeFloats } from './forecast.js';
-import { type Keys, keysType, mapByChance } from './map.js';
+import { keysType, mapByChance } from './map.js';
 import { scaleAndShiftTask } from './randScaleIntensity.js';
 
-export interface RandShiftIntensityOptions {
-  /** The range that the offset is drawn from; f stands for -f..f. */
-  readonly offsets: DrawRange;
-  /** How likely a case is changed, 0 to 1. Default: 0.1. */
-  readonly prob?: number;
-  /** Draw for each channel on its own. Default: false. */
-  readonly channelWise?: boolean;
-  /** Seed of the draws. Default: the pipeline's, 0 without one. */
-  readonly seed?: number;
-  /** Volumes to work on. Default: `image`. */
-  readonly keys?: Keys;
-}
-
-const definition = defineOperator<RandShiftIntensityOptions>({
+/**
+ * Adds a number from `offsets` to the intensities of the chosen volumes, with the probability `prob`; as float32.
+ *
+ * Mirrors MONAI's `RandShiftIntensityd`, without `safe`; see `drawsFor` for the draws.
+ *
+ * @throws OptionError when built, without `offsets`.
+ */
+export const randShiftIntensity = operator({
   name: 'randShiftIntensity',
   summary: 'Adds an offset to intensities, by chance.',
   mirrors: "RandShiftIntensityd; the draws are those of voxstream's own generator",
-  lane: 'cpu',
   options: {
     offsets: drawRangeType.describe('The range that the offset is drawn from; f stands for -f..f'),
     prob: probType,
@@ -34,7 +25,7 @@ const definition = defineOperator<RandShiftIntensityOptions>({
   },
   example: { offsets: 0.1, prob: 0.5 },
   forecast: ({ keys }) => foreseeFloats(keys, ['image'], 'image'),
-  create: ({ offsets, prob = 0.1, channelWise, seed, keys }, context) =>
+  create: ({ offsets, prob, channelWise, seed, keys }, context) =>
     mapByChance(context, { prob, seed, keys, defaults: ['image'] }, (random) => {
       const known: number[] = [drawFrom(random, offsets)];
       return (volume) => {
@@ -49,19 +40,3 @@ const definition = defineOperator<RandShiftIntensityOptions>({
       };
     }),
 });
-
-/**
- * Adds a number from `offsets` to the intensities of the chosen volumes, with the probability `prob`; as float32.
- *
- * Mirrors MONAI's `RandShiftIntensityd`, without `safe`; see `drawsFor` for the draws.
- *
- * @throws OptionError when built, without `offsets`.
- */
-export function randShiftIntensity(
-  options: RandShiftIntensityOptions,
-  context: StepContext = standalone(definition.name),
-): OperatorFunction<Case, Case> {
-  return definition.create(parseOptions(definition, options), context);
-}
-
-export { definition as randShiftIntensityDefinition };

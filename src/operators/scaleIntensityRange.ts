@@ -1,34 +1,23 @@
-import type { OperatorFunction } from 'rxjs';
 import { z } from 'zod';
-import type { Case } from '../case.js';
 import { task } from '../runtime/task.js';
 import { scaleIntensityRange as kernel } from '../volume/intensity.js';
-import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
+import { operator } from './define.js';
 import { foreseeFloats } from './forecast.js';
-import { type Keys, keysType, mapVolumes } from './map.js';
+import { keysType, mapVolumes } from './map.js';
 
 export const scaleIntensityRangeTask = task(new URL('../volume/intensity.js', import.meta.url), kernel);
 
-export interface ScaleIntensityRangeOptions {
-  /** Intensity (HU for CT) that becomes `bMin`. */
-  readonly aMin: number;
-  /** Intensity that becomes `bMax`. */
-  readonly aMax: number;
-  /** Lower end of the new range. Left out together with `bMax`: 0. */
-  readonly bMin?: number;
-  /** Upper end of the new range. Left out together with `bMin`: 1. */
-  readonly bMax?: number;
-  /** Cut what lies outside `bMin`..`bMax` off. Default: false. */
-  readonly clip?: boolean;
-  /** Volumes to work on. Default: `image`. */
-  readonly keys?: Keys;
-}
-
-const definition = defineOperator<ScaleIntensityRangeOptions>({
+/**
+ * Maps intensities `aMin`..`aMax` linearly to `bMin`..`bMax`, as float32; with `clip`, what lies outside is cut off.
+ *
+ * Mirrors MONAI's `ScaleIntensityRanged`.
+ *
+ * @throws OptionError when built, if `aMin` is above `aMax` or only one of `bMin` and `bMax` is given.
+ */
+export const scaleIntensityRange = operator({
   name: 'scaleIntensityRange',
   summary: 'Maps intensities aMin..aMax linearly to bMin..bMax.',
   mirrors: 'ScaleIntensityRanged',
-  lane: 'cpu',
   options: {
     aMin: z.number().describe('Intensity (HU for CT) that becomes bMin'),
     aMax: z.number().describe('Intensity that becomes bMax'),
@@ -47,22 +36,6 @@ const definition = defineOperator<ScaleIntensityRangeOptions>({
   forecast: ({ keys }) => foreseeFloats(keys, ['image'], 'image'),
   create: ({ keys, clip, ...range }, context) =>
     mapVolumes(context, 'cpu', keys, ['image'], (volume) =>
-      context.runtime.run(scaleIntensityRangeTask, volume, { ...range, clip: clip ?? false }),
+      context.runtime.run(scaleIntensityRangeTask, volume, { ...range, clip: clip }),
     ),
 });
-
-/**
- * Maps intensities `aMin`..`aMax` linearly to `bMin`..`bMax`, as float32; with `clip`, what lies outside is cut off.
- *
- * Mirrors MONAI's `ScaleIntensityRanged`.
- *
- * @throws OptionError when built, if `aMin` is above `aMax` or only one of `bMin` and `bMax` is given.
- */
-export function scaleIntensityRange(
-  options: ScaleIntensityRangeOptions,
-  context: StepContext = standalone(definition.name),
-): OperatorFunction<Case, Case> {
-  return definition.create(parseOptions(definition, options), context);
-}
-
-export { definition as scaleIntensityRangeDefinition };

@@ -1,64 +1,57 @@
-import type { OperatorFunction } from 'rxjs';
 import { z } from 'zod';
-import type { Case } from '../case.js';
+import type { OptionValues } from '../options.js';
 import { task } from '../runtime/task.js';
 import { type RespaceSettings, respace, respacedGrid } from '../volume/resample.js';
-import type { InterpolationMode, ResamplePadding, Vec3, Volume } from '../volume/volume.js';
-import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
+import type { Volume } from '../volume/volume.js';
+import { operator } from './define.js';
 import { foreseeVolumes, resampledForecast } from './forecast.js';
-import { geometryKeys, type Keys, keysType, mapVolumes } from './map.js';
+import { geometryKeys, keysType, mapVolumes } from './map.js';
 import { byKey, forKey } from './types.js';
 
 export const respaceTask = task(new URL('../volume/resample.js', import.meta.url), respace);
 
-export interface SpacingOptions {
-  /** Wanted size of a voxel in mm, per axis as the volume lies now: three numbers. */
-  readonly pixdim: Vec3;
-  /** `bilinear` (trilinear, as float32) or `nearest`, or a map by key. Default: nearest for labels, else bilinear. */
-  readonly mode?: InterpolationMode | Readonly<Record<string, InterpolationMode>>;
-  /** What lies outside: the `border` voxel repeated (the default), or `zeros`. */
-  readonly paddingMode?: ResamplePadding;
-  /** Keep a voxel size that is at least this, in mm per axis, and at most `maxPixdim` or `pixdim`. Default: `pixdim`. */
-  readonly minPixdim?: Vec3;
-  /** Keep a voxel size that is at most this, in mm per axis, and at least `minPixdim` or `pixdim`. Default: `pixdim`. */
-  readonly maxPixdim?: Vec3;
-  /** Make the new axes those of the world, taking a rotation out. Default: false. */
-  readonly diagonal?: boolean;
-  /** Let the outer faces of old and new volume coincide rather than their outer voxels' centres. Default: false. */
-  readonly scaleExtent?: boolean;
-  /** Volumes to work on. Default: `image` and `label`, where present. */
-  readonly keys?: Keys;
-}
-
 const mm = z.number().positive();
 const interpolation = z.enum(['bilinear', 'nearest']);
 
-const definition = defineOperator<SpacingOptions>({
+const options = {
+  pixdim: z.tuple([mm, mm, mm]).describe('Wanted voxel size per axis: three positive numbers in mm'),
+  mode: byKey(interpolation)
+    .optional()
+    .describe('bilinear or nearest, or a map by key. Default: nearest for labels, bilinear for the rest'),
+  paddingMode: z.enum(['border', 'zeros']).default('border').describe('What lies outside the volume'),
+  minPixdim: z
+    .tuple([mm, mm, mm])
+    .optional()
+    .describe('Smallest voxel size to keep as it is, in mm. Default: pixdim'),
+  maxPixdim: z
+    .tuple([mm, mm, mm])
+    .optional()
+    .describe('Largest voxel size to keep as it is, in mm. Default: pixdim'),
+  diagonal: z.boolean().default(false).describe("Make the new axes the world's, taking a rotation out"),
+  scaleExtent: z
+    .boolean()
+    .default(false)
+    .describe('Let outer faces coincide rather than outer voxel centres'),
+  keys: keysType('image and label'),
+};
+
+type Options = OptionValues<typeof options>;
+
+/**
+ * Resamples volumes to voxels of `pixdim` mm, trilinear for images and nearest for labels.
+ *
+ * The first voxel stays where it is; the size becomes round((n - 1) * old / new + 1) per axis. Directions stay, shears
+ * are taken out. A voxel size within 0.001 mm of the wanted one is kept. Images come out as float32.
+ *
+ * Mirrors MONAI 1.3.2's `Spacingd`, without `align_corners` (which changes nothing there).
+ *
+ * @throws OptionError when built, if `pixdim` is not three positive numbers.
+ */
+export const spacing = operator({
   name: 'spacing',
   summary: 'Resamples volumes to voxels of pixdim mm.',
   mirrors: 'Spacingd, with align_corners left out, which changes nothing there',
-  lane: 'cpu',
-  options: {
-    pixdim: z.tuple([mm, mm, mm]).describe('Wanted voxel size per axis: three positive numbers in mm'),
-    mode: byKey(interpolation)
-      .optional()
-      .describe('bilinear or nearest, or a map by key. Default: nearest for labels, bilinear for the rest'),
-    paddingMode: z.enum(['border', 'zeros']).default('border').describe('What lies outside the volume'),
-    minPixdim: z
-      .tuple([mm, mm, mm])
-      .optional()
-      .describe('Smallest voxel size to keep as it is, in mm. Default: pixdim'),
-    maxPixdim: z
-      .tuple([mm, mm, mm])
-      .optional()
-      .describe('Largest voxel size to keep as it is, in mm. Default: pixdim'),
-    diagonal: z.boolean().default(false).describe("Make the new axes the world's, taking a rotation out"),
-    scaleExtent: z
-      .boolean()
-      .default(false)
-      .describe('Let outer faces coincide rather than outer voxel centres'),
-    keys: keysType('image and label'),
-  },
+  options,
   example: { pixdim: [1.5, 1.5, 2], mode: { image: 'bilinear', label: 'nearest' } },
   forecast: (options) =>
     foreseeVolumes(options.keys, geometryKeys, (volume, key) => {
@@ -73,7 +66,7 @@ const definition = defineOperator<SpacingOptions>({
 
 /** The options for one volume: how it is interpolated depends on its key and kind. */
 export function respaceSettings(
-  options: SpacingOptions,
+  options: Options,
   volume: Pick<Volume, 'kind'>,
   key: string,
 ): RespaceSettings {
@@ -82,27 +75,8 @@ export function respaceSettings(
     minPixdim: options.minPixdim,
     maxPixdim: options.maxPixdim,
     mode: forKey(options.mode, key) ?? (volume.kind === 'label' ? 'nearest' : 'bilinear'),
-    padding: options.paddingMode ?? 'border',
-    diagonal: options.diagonal ?? false,
-    scaleExtent: options.scaleExtent ?? false,
+    padding: options.paddingMode,
+    diagonal: options.diagonal,
+    scaleExtent: options.scaleExtent,
   };
 }
-
-/**
- * Resamples volumes to voxels of `pixdim` mm, trilinear for images and nearest for labels.
- *
- * The first voxel stays where it is; the size becomes round((n - 1) * old / new + 1) per axis. Directions stay, shears
- * are taken out. A voxel size within 0.001 mm of the wanted one is kept. Images come out as float32.
- *
- * Mirrors MONAI 1.3.2's `Spacingd`, without `align_corners` (which changes nothing there).
- *
- * @throws OptionError when built, if `pixdim` is not three positive numbers.
- */
-export function spacing(
-  options: SpacingOptions,
-  context: StepContext = standalone(definition.name),
-): OperatorFunction<Case, Case> {
-  return definition.create(parseOptions(definition, options), context);
-}
-
-export { definition as spacingDefinition };

@@ -1,22 +1,28 @@
-import type { OperatorFunction } from 'rxjs';
 import { z } from 'zod';
-import type { Case } from '../case.js';
 import { DataError, listNames } from '../errors.js';
-import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
-import { type EvaluationOptions, evaluate, evaluationTypes, foreseeEvaluation } from './evaluation.js';
+import { operator } from './define.js';
+import { evaluate, evaluationTypes, foreseeEvaluation } from './evaluation.js';
 import { byKey } from './types.js';
 
-export interface SurfaceDiceOptions extends EvaluationOptions {
-  /** How far surfaces may lie apart and still agree, in mm, or a map by label name or number. Default: 3. */
-  readonly tolerance?: number | Readonly<Record<string, number>>;
-}
-
-const definition = defineOperator<SurfaceDiceOptions>({
+/**
+ * The surface Dice, or normalized surface distance, of each label (Nikolov et al. 2018): of the surface voxels of both
+ * masks, the share that lies within `tolerance` mm of the other surface, 0 to 1. A distance counts as within the tolerance
+ * up to one part in a million beyond it, since headers hold voxel sizes as float32.
+ *
+ * Columns: `nsd_LABEL`, and `nsd_mean` over more than one label. 0 where one of the masks is empty, not defined (NaN) where
+ * both are.
+ *
+ * Mirrors MONAI 1.3.2's `SurfaceDiceMetric` with the voxel size as its spacing and `use_subvoxels` false: it counts surface
+ * voxels. DeepMind's surface-distance weighs them by their surface area and gives somewhat other numbers.
+ *
+ * @throws DataError, on the stream, if volumes are missing, no label maps, or on different grids, or a label has no
+ * tolerance.
+ */
+export const surfaceDice = operator({
   name: 'surfaceDice',
   summary:
     'Surface Dice of each label: the share of both surfaces that lies within a tolerance of the other.',
   mirrors: 'SurfaceDiceMetric with use_subvoxels false',
-  lane: 'cpu',
   options: {
     tolerance: byKey(z.number().min(0))
       .default(3)
@@ -27,7 +33,7 @@ const definition = defineOperator<SurfaceDiceOptions>({
   forecast: foreseeEvaluation,
   create: (options, context) =>
     evaluate(context, options, async ({ labels, distances }) => {
-      const limits = labels.map(({ name }) => limitFor(name, options.tolerance ?? 3));
+      const limits = labels.map(({ name }) => limitFor(name, options.tolerance));
       const values = (await distances()).map(({ toReference, toPrediction }, i) => {
         const within = countUpTo(toReference, limits[i]) + countUpTo(toPrediction, limits[i]);
         return within / (toReference.length + toPrediction.length);
@@ -49,26 +55,3 @@ function countUpTo(ascending: Float64Array, limit: number): number {
   const first = ascending.findIndex((distance) => distance > limit);
   return first < 0 ? ascending.length : first;
 }
-
-/**
- * The surface Dice, or normalized surface distance, of each label (Nikolov et al. 2018): of the surface voxels of both
- * masks, the share that lies within `tolerance` mm of the other surface, 0 to 1. A distance counts as within the tolerance
- * up to one part in a million beyond it, since headers hold voxel sizes as float32.
- *
- * Columns: `nsd_LABEL`, and `nsd_mean` over more than one label. 0 where one of the masks is empty, not defined (NaN) where
- * both are.
- *
- * Mirrors MONAI 1.3.2's `SurfaceDiceMetric` with the voxel size as its spacing and `use_subvoxels` false: it counts surface
- * voxels. DeepMind's surface-distance weighs them by their surface area and gives somewhat other numbers.
- *
- * @throws DataError, on the stream, if volumes are missing, no label maps, or on different grids, or a label has no
- * tolerance.
- */
-export function surfaceDice(
-  options: SurfaceDiceOptions = {},
-  context: StepContext = standalone(definition.name),
-): OperatorFunction<Case, Case> {
-  return definition.create(parseOptions(definition, options), context);
-}
-
-export { definition as surfaceDiceDefinition };

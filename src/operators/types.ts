@@ -15,11 +15,12 @@ export const whole = z.int();
 export const byKey = <T extends z.ZodType>(item: T) => z.union([item, z.record(z.string(), item)]);
 
 /** The value of a `byKey` option for one key. */
-export function forKey<T extends string | number>(
-  option: T | Readonly<Record<string, T>> | undefined,
+export function forKey<O extends string | number | Readonly<Record<string, string | number>> | undefined>(
+  option: O,
   key: string,
-): T | undefined {
-  return typeof option === 'object' ? option[key] : option;
+): Exclude<O, object> | undefined {
+  // In a map, the values have the type that the option has without one.
+  return (typeof option === 'object' ? option[key] : option) as Exclude<O, object> | undefined;
 }
 
 /** Numbers of labels (of channels, where a volume has several): a list, or one. */

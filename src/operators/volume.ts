@@ -1,15 +1,18 @@
-import type { OperatorFunction } from 'rxjs';
-import type { Case } from '../case.js';
 import { voxelVolume } from '../volume/affine.js';
-import { defineOperator, parseOptions, type StepContext, standalone } from './define.js';
-import { type EvaluationOptions, evaluate, evaluationTypes, foreseeEvaluation } from './evaluation.js';
+import { operator } from './define.js';
+import { evaluate, evaluationTypes, foreseeEvaluation } from './evaluation.js';
 
-export type VolumeOptions = EvaluationOptions;
-
-const definition = defineOperator<VolumeOptions>({
+/**
+ * The volume of each label in mL, voxels times their size. Columns: `volume_ml_LABEL` of the prediction,
+ * `volume_ml_ref_LABEL` of the reference, `volume_difference_ml_LABEL` (prediction less reference) and
+ * `volume_relative_LABEL`, the difference over the reference's volume: not defined (NaN) if both are empty, infinite if only
+ * the reference is. A case without a reference gets the first column only.
+ *
+ * @throws DataError, on the stream, if `pred` is missing, or they are no label maps or on different grids.
+ */
+export const volume = operator({
   name: 'volume',
   summary: 'Volume of each label in mL: predicted, of the reference, and how they differ.',
-  lane: 'cpu',
   options: { ...evaluationTypes },
   example: {},
   forecast: foreseeEvaluation,
@@ -33,20 +36,3 @@ const definition = defineOperator<VolumeOptions>({
       { needsReference: false },
     ),
 });
-
-/**
- * The volume of each label in mL, voxels times their size. Columns: `volume_ml_LABEL` of the prediction,
- * `volume_ml_ref_LABEL` of the reference, `volume_difference_ml_LABEL` (prediction less reference) and
- * `volume_relative_LABEL`, the difference over the reference's volume: not defined (NaN) if both are empty, infinite if only
- * the reference is. A case without a reference gets the first column only.
- *
- * @throws DataError, on the stream, if `pred` is missing, or they are no label maps or on different grids.
- */
-export function volume(
-  options: VolumeOptions = {},
-  context: StepContext = standalone(definition.name),
-): OperatorFunction<Case, Case> {
-  return definition.create(parseOptions(definition, options), context);
-}
-
-export { definition as volumeDefinition };

@@ -31,13 +31,16 @@ export function memoryBudget({ runtime }: { readonly runtime: Pick<Pipeline['run
  *
  * @throws ModelError when a model cannot be found.
  */
-export async function estimatorFor({ steps, sinks }: Pipeline, runtime: Runtime): Promise<Estimator> {
+export async function estimatorFor(
+  { steps, sinks, fusions }: Pipeline,
+  runtime: Runtime,
+): Promise<Estimator> {
   const forecasters: { id: string; forecast: Forecaster }[] = [];
-  for (const { id, forecast } of fuseSteps(steps)) {
+  for (const { id, forecast } of fuseSteps(steps, fusions)) {
     forecasters.push({ id, forecast: await forecast(runtime) });
   }
-  for (const { id, definition, options } of sinks) {
-    const forecast = definition.forecast?.(options as never);
+  for (const { id, built } of sinks) {
+    const forecast = built.forecast?.();
     if (forecast) forecasters.push({ id, forecast });
   }
   return async ({ files }) => {

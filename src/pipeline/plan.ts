@@ -14,10 +14,7 @@ import type { Pipeline } from './types.js';
  * the source and reads headers, no voxels.
  */
 export async function planText(pipeline: Pipeline, selection: Selection, runtime: Runtime): Promise<string> {
-  const items = await selectCases(
-    pipeline.source.definition.open(pipeline.source.options as never),
-    selection,
-  );
+  const items = await selectCases(pipeline.source.built.open(), selection);
   const lines = [`Pipeline ${pipeline.name}, into ${pipeline.output}`];
   lines.push(`Source ${pipeline.source.definition.name}: ${items.length} case(s)`);
   for (const item of items.slice(0, 10)) {
@@ -41,7 +38,7 @@ export async function planText(pipeline: Pipeline, selection: Selection, runtime
       lines.push(`  ${i + 1}. ${[name, given.join(', ')].filter(Boolean).join(': ')}`);
     });
   }
-  const fused = fuseSteps(pipeline.steps).filter(({ steps }) => steps.length > 1);
+  const fused = fuseSteps(pipeline.steps, pipeline.fusions).filter(({ steps }) => steps.length > 1);
   for (const { steps } of fused) lines.push(`One pass: ${listNames(steps)}`);
   const { device, inFlight, workers } = pipeline.runtime;
   lines.push(

@@ -1,33 +1,50 @@
 import { unknownName } from '../errors.js';
-import type { AnyOperatorDefinition } from '../operators/define.js';
-import { operatorDefinitions } from '../operators/index.js';
-import type { AnySinkDefinition } from '../sinks/define.js';
-import { sinkDefinitions } from '../sinks/index.js';
-import type { AnySourceDefinition } from '../sources/define.js';
-import { sourceDefinitions } from '../sources/index.js';
+import type { AnyOperator } from '../operators/define.js';
+import type { Fusion } from '../operators/fusion.js';
+import { fusions, operators } from '../operators/index.js';
+import type { AnySink } from '../sinks/define.js';
+import { sinks } from '../sinks/index.js';
+import type { AnySource } from '../sources/define.js';
+import { sources } from '../sources/index.js';
 
 /** What a pipeline file can name. */
 export interface Registry {
-  readonly operators: ReadonlyMap<string, AnyOperatorDefinition>;
-  readonly sources: ReadonlyMap<string, AnySourceDefinition>;
-  readonly sinks: ReadonlyMap<string, AnySinkDefinition>;
+  readonly operators: ReadonlyMap<string, AnyOperator>;
+  readonly sources: ReadonlyMap<string, AnySource>;
+  readonly sinks: ReadonlyMap<string, AnySink>;
+  /** Passes that join neighbouring steps with the same result; the first that fits is taken. */
+  readonly fusions: readonly Fusion[];
 }
 
-/** Definitions from elsewhere; one with the name of a built-in one replaces it. */
-export interface Extensions {
-  readonly operators?: readonly AnyOperatorDefinition[];
-  readonly sources?: readonly AnySourceDefinition[];
-  readonly sinks?: readonly AnySinkDefinition[];
+/** Definitions from elsewhere. One with the name of a built-in takes its place. */
+export interface Extension {
+  readonly operators?: readonly AnyOperator[];
+  readonly sources?: readonly AnySource[];
+  readonly sinks?: readonly AnySink[];
+  /** They are tried before the built-in ones. */
+  readonly fusions?: readonly Fusion[];
 }
 
-/** The operators, sources and sinks that come with voxstream, and any others. */
-export function createRegistry(extra: Extensions = {}): Registry {
-  const byName = <T extends { name: string }>(...lists: readonly (readonly T[])[]) =>
-    new Map(lists.flat().map((definition) => [definition.name, definition]));
+/** The operators, sources and sinks that come with voxstream, and those of extensions; later ones win. */
+export function createRegistry(...extensions: readonly Extension[]): Registry {
+  const byName = <T extends { readonly name: string }>(
+    ours: readonly T[],
+    theirs: readonly (readonly T[] | undefined)[],
+  ) => new Map([ours, ...theirs].flatMap((list) => list ?? []).map((one) => [one.name, one]));
   return {
-    operators: byName(operatorDefinitions, extra.operators ?? []),
-    sources: byName(sourceDefinitions, extra.sources ?? []),
-    sinks: byName(sinkDefinitions, extra.sinks ?? []),
+    operators: byName(
+      operators,
+      extensions.map((one) => one.operators),
+    ),
+    sources: byName(
+      sources,
+      extensions.map((one) => one.sources),
+    ),
+    sinks: byName(
+      sinks,
+      extensions.map((one) => one.sinks),
+    ),
+    fusions: [...extensions.flatMap((one) => one.fusions ?? []), ...fusions],
   };
 }
 

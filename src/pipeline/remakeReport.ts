@@ -5,6 +5,7 @@ import type { FinishedCase } from '../case.js';
 import { messageOf, OptionError } from '../errors.js';
 import { findFile } from '../formats/tar.js';
 import { readMetrics } from '../metrics/readMetrics.js';
+import type { OptionsOf } from '../options.js';
 import { type DrawRequest, pictureFiles } from '../report/draw.js';
 import {
   caseFolder,
@@ -17,8 +18,7 @@ import {
 } from '../report/read.js';
 import { writeReport } from '../report/write.js';
 import type { Runtime } from '../runtime/runtime.js';
-import type { ReportOptions } from '../sinks/report.js';
-import { drawCaseTask } from '../sinks/report.js';
+import { drawCaseTask, type reportSink } from '../sinks/report.js';
 import { Journal, type JournalEntry, metricsFromJson } from './journal.js';
 
 /** A report that was made of a run's folder. */
@@ -54,7 +54,8 @@ export async function remakeReport(
         'name a case. Give the folder that the pipeline calls output.',
     );
   }
-  const options: ReportOptions = (run && sinkOptions<ReportOptions>(run, 'report')) ?? {};
+  const options: OptionsOf<typeof reportSink> =
+    (run && sinkOptions<OptionsOf<typeof reportSink>>(run, 'report')) ?? {};
   const folder = resolve(output, options.dir ?? 'report');
   const unpictured = new Map<string, string>();
   let drawn = 0;
@@ -112,7 +113,7 @@ async function drawAgain(
   id: string,
   entry: JournalEntry | undefined,
   folder: string,
-  { image = 'image', pred = 'pred', label = 'label', window }: ReportOptions,
+  { image = 'image', pred = 'pred', label = 'label', window }: OptionsOf<typeof reportSink>,
   runtime: Runtime,
 ): Promise<{ drawn: boolean; missing?: string }> {
   const target = join(folder, casesFolder, caseFolder(id));

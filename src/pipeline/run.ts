@@ -21,15 +21,16 @@ import { messageOf, OptionError, VoxError } from '../errors.js';
 import { makeFolder, writeFault } from '../formats/aside.js';
 import { removePartials } from '../formats/files.js';
 import type { MetricsRow } from '../metrics/summary.js';
+import { onlyDifferences } from '../operators/onlyDifferences.js';
 import { Budget } from '../runtime/budget.js';
 import { createRuntime, type Runtime, type RuntimeSettings } from '../runtime/runtime.js';
 import type { Sink } from '../sinks/define.js';
 import type { SourceItem } from '../sources/define.js';
 import { version } from '../version.js';
+import { describePipeline } from './describePipeline.js';
 import type { Failure, RunEvent } from './events.js';
-import { fuseSteps, onlyDifferences } from './fuse.js';
+import { fuseSteps } from './fuse.js';
 import { changedFile, fingerprint, Journal, type JournalEntry, metricsToJson, stateOf } from './journal.js';
-import { describePipeline } from './load.js';
 import { lockFolder } from './lock.js';
 import { admission, estimatorFor, memoryBudget } from './memory.js';
 import { Records } from './records.js';
@@ -102,7 +103,7 @@ export async function runPipeline(pipeline: Pipeline, options: RunOptions = {}):
         `"voxstream train", or leave it out with --set ${splitting.id}.disabled=true.`,
     );
   }
-  const items = await selectCases(pipeline.source.definition.open(pipeline.source.options as never), options);
+  const items = await selectCases(pipeline.source.built.open(), options);
   if (items.length === 0) {
     throw new OptionError(
       'No case is left to run: the dataset, or what --shard and --limit leave of it, is empty.',
@@ -118,9 +119,13 @@ export async function runPipeline(pipeline: Pipeline, options: RunOptions = {}):
   if (!options.runtime) cleanUps.push(() => runtime.close());
   try {
     await removePartials(output);
-    for (const [at, { id, definition, options: chosen }] of pipeline.steps.entries()) {
-      const context = { id, runtime, onlyDifferences: onlyDifferences(pipeline.steps, at) };
-      const release = await definition.prepare?.(chosen as never, context);
+    for (const [at, step] of pipeline.steps.entries()) {
+      const context = {
+        id: step.id,
+        runtime,
+        onlyDifferences: onlyDifferences(step, pipeline.steps[at + 1]),
+      };
+      const release = await step.built.prepare?.(context);
       if (release) cleanUps.push(release);
     }
     return await streamAll(pipeline, items, output, runtime, lock.lost, options);
@@ -154,10 +159,10 @@ async function streamAll(
     describePipeline(pipeline).sinks,
     runtime.loaded(),
   );
-  const stages = fuseSteps(pipeline.steps);
+  const stages = fuseSteps(pipeline.steps, pipeline.fusions);
   const sinks: OpenSink[] = [];
-  for (const { id, definition, options } of pipeline.sinks) {
-    sinks.push({ id, sink: await definition.open(options as never, { output, runtime, seed }) });
+  for (const { id, built } of pipeline.sinks) {
+    sinks.push({ id, sink: await built.open({ output, runtime, seed }) });
   }
   const memory = memoryBudget(pipeline);
   const journal = new Journal(output);

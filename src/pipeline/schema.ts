@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Configurable } from '../options.js';
-import { runtimeDefinition } from './load.js';
 import { createRegistry, type Registry } from './registry.js';
+import { runtimeBlock } from './runtimeBlock.js';
 import {
   lossDefinitions,
   networkDefinitions,
@@ -65,7 +65,7 @@ export function pipelineSchema(registry: Registry = createRegistry()): JsonSchem
         items: { anyOf: alternatives(registry.sinks.values(), beside) },
       },
       train: trainSchema(registry, alternatives, beside),
-      runtime: { ...optionsSchema({ ...runtimeDefinition }), description: 'How the machine is used' },
+      runtime: { ...optionsSchema(runtimeBlock), description: 'How the machine is used' },
     },
     // Not required: a file may be one of several that are merged.
     additionalProperties: false,

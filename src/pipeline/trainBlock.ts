@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { networks } from '../onnx/builders/buildNetwork.js';
-import type { AnyOperatorDefinition } from '../operators/define.js';
+import type { PlacedStep } from '../operators/fusion.js';
 import type { Configurable } from '../options.js';
-import type { Options, Pipeline, ResolvedStep } from './types.js';
+import type { Options, Pipeline } from './types.js';
 
 /** One of several kinds, and its options, as `{ KIND: OPTIONS }` in a pipeline file. */
 export interface Choice {
@@ -17,7 +17,7 @@ export interface ValidationBlock {
   /** Validate before the first step as well. */
   readonly atStart: boolean;
   readonly source: Pipeline['source'];
-  readonly steps: readonly ResolvedStep<AnyOperatorDefinition>[];
+  readonly steps: readonly PlacedStep[];
   /** The metric that says which model is best: a column, or what columns begin with. */
   readonly metric: string;
   readonly goal: 'max' | 'min';

@@ -1,29 +1,20 @@
-import type { AnyOperatorDefinition } from '../operators/define.js';
-import type { AnySinkDefinition } from '../sinks/define.js';
-import type { AnySourceDefinition } from '../sources/define.js';
+import type { Fusion, PlacedStep } from '../operators/fusion.js';
+import type { Definition } from '../options.js';
+import type { OpenableSink } from '../sinks/define.js';
+import type { OpenableSource } from '../sources/define.js';
+import type { RuntimeOptions } from './runtimeBlock.js';
 import type { TrainBlock } from './trainBlock.js';
 
 /** Options that were validated, with defaults filled in. */
 export type Options = Readonly<Record<string, unknown>>;
 
-/** One step, or one sink, of a pipeline. */
-export interface ResolvedStep<Definition> {
+/** A step, sink or source of a pipeline: its definition, its options after the check, and what was built from them. */
+export interface Placed<Built> {
   /** Its name in timings, failures and overrides; unique among steps and among sinks. */
   readonly id: string;
-  readonly definition: Definition;
+  readonly definition: Definition<Built>;
   readonly options: Options;
-}
-
-/** How a run uses the machine. */
-export interface RuntimeOptions {
-  readonly device: string;
-  readonly inFlight: 'auto' | number;
-  /** Bytes. */
-  readonly memory: 'auto' | number;
-  readonly workers: 'auto' | number;
-  /** Seconds. */
-  readonly stepTimeout: number;
-  readonly seed: number;
+  readonly built: Built;
 }
 
 /** A pipeline that is ready to run: files merged, overrides applied, references replaced, options validated. */
@@ -31,12 +22,14 @@ export interface Pipeline {
   readonly name: string;
   /** The run's folder. */
   readonly output: string;
-  readonly source: { readonly definition: AnySourceDefinition; readonly options: Options };
-  readonly steps: readonly ResolvedStep<AnyOperatorDefinition>[];
-  readonly sinks: readonly ResolvedStep<AnySinkDefinition>[];
+  readonly source: Placed<OpenableSource>;
+  readonly steps: readonly PlacedStep[];
+  readonly sinks: readonly Placed<OpenableSink>[];
   readonly runtime: RuntimeOptions;
   /** In a pipeline that trains: how. */
   readonly train?: TrainBlock;
+  /** Passes that join neighbouring steps; see `Registry`. */
+  readonly fusions: readonly Fusion[];
   /** The variables as they are after overrides. */
   readonly vars: Readonly<Record<string, unknown>>;
   /** The files it was read from. */

@@ -1,8 +1,17 @@
 import { concatMap, type OperatorFunction } from 'rxjs';
-import type { z } from 'zod';
 import type { Case, FinishedCase } from '../case.js';
-import type { OptionTypes } from '../operators/define.js';
 import type { Forecaster } from '../operators/forecast.js';
+import {
+  callable,
+  configurator,
+  type Definition,
+  type Described,
+  type GivenOptions,
+  type OptionsThen,
+  type OptionTypes,
+  type OptionValues,
+  parseOptions,
+} from '../options.js';
 import { defaultRuntime, type Runtime } from '../runtime/runtime.js';
 
 /** Where finished cases go. */
@@ -33,40 +42,61 @@ export interface SinkContext {
   readonly seed: number;
 }
 
-/** What the registry knows of a sink; see `OperatorDefinition` for the fields. */
-export interface SinkDefinition<Options> {
-  readonly name: string;
-  readonly summary: string;
-  readonly options: OptionTypes<Options>;
-  readonly check?: (options: Options) => string[];
-  readonly example: Partial<Options>;
-  /** Starts the sink. Throws when its output cannot be written, before the first case is read. */
-  readonly open: (options: Options, context: SinkContext) => Promise<Sink>;
-  /** The memory that it needs for itself, for the estimate of a case's; see `OperatorDefinition`. Default: next to none. */
-  readonly forecast?: (options: Options) => Forecaster;
+/** A sink with options that were checked. */
+export interface OpenableSink {
+  /** Starts the sink. Throws if its output cannot be written, before the first case is read. */
+  readonly open: (context: SinkContext) => Promise<Sink>;
+  /** The memory that it needs for itself, for the estimate of a case's. Default: next to none. */
+  readonly forecast?: () => Forecaster;
 }
 
-/** A sink definition whatever its options are. */
-export interface AnySinkDefinition extends Pick<SinkDefinition<object>, 'name' | 'summary'> {
-  readonly options: Readonly<Record<string, z.ZodType>>;
-  readonly check?: (options: never) => string[];
-  readonly example: object;
-  readonly open: (options: never, context: SinkContext) => Promise<Sink>;
-  readonly forecast?: (options: never) => Forecaster;
+/** What is written once of a sink. Its types, help, JSON Schema and reference page all derive from it. */
+export interface SinkSpec<T extends OptionTypes> extends Described<T> {
+  /** Starts the sink. Throws if its output cannot be written, before the first case is read. */
+  readonly open: (options: OptionValues<T>, context: SinkContext) => Promise<Sink>;
+  /** The memory that it needs for itself, for the estimate of a case's. Default: next to none. */
+  readonly forecast?: (options: OptionValues<T>) => Forecaster;
 }
 
-/** Definition of a sink, its options typed against `Options`. */
-export function defineSink<Options>(definition: SinkDefinition<Options>): SinkDefinition<Options> {
-  return definition;
+/** A sink as a registry holds it, whatever its options are. */
+export type AnySink = Definition<OpenableSink>;
+
+/**
+ * A kind of sink: call it with a folder and options for use with `saveTo`, or put it into a registry for use in
+ * pipeline files.
+ *
+ * @throws OptionError when called, if options are faulty.
+ */
+export interface SinkOf<T extends OptionTypes> extends AnySink {
+  (output: string, ...args: OptionsThen<T>): Pick<Sink, 'write'>;
+  readonly options: T;
 }
 
-/** A sink's context for use without the engine. */
-export function sinkContext(output: string): SinkContext {
-  return { output, runtime: defaultRuntime(), seed: 0 };
+/** Defines a sink. */
+export function sink<const T extends OptionTypes>(spec: SinkSpec<T>): SinkOf<T> {
+  const { open, forecast, ...described } = spec;
+  const configure = configurator(
+    spec,
+    (options): OpenableSink => ({
+      open: (context) => open(options, context),
+      ...(forecast && { forecast: () => forecast(options) }),
+    }),
+  );
+  const call = (output: string, options?: GivenOptions<T>): Pick<Sink, 'write'> => {
+    const checked = parseOptions(spec, options);
+    let opening: Promise<Sink> | undefined;
+    return {
+      async write(subject) {
+        opening ??= open(checked, { output, runtime: defaultRuntime(), seed: 0 });
+        await (await opening).write(subject);
+      },
+    };
+  };
+  return callable(call, { ...described, configure });
 }
 
 /** An operator that writes every case to a sink and hands it on once it is safe. */
-export function saveTo(sink: Sink): OperatorFunction<Case, Case> {
+export function saveTo(sink: Pick<Sink, 'write'>): OperatorFunction<Case, Case> {
   return concatMap(async (subject) => {
     await sink.write(subject);
     return subject;

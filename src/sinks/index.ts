@@ -1,13 +1,8 @@
-import type { AnySinkDefinition } from './define.js';
-import { metricsCsvDefinition } from './metricsCsv.js';
-import { niftiDefinition } from './nifti.js';
-import { reportDefinition } from './report.js';
-import { summaryDefinition } from './summary.js';
+import type { AnySink } from './define.js';
+import { metricsCsvSink } from './metricsCsv.js';
+import { niftiSink } from './nifti.js';
+import { reportSink } from './report.js';
+import { summarySink } from './summary.js';
 
 /** The sinks that come with voxstream. */
-export const sinkDefinitions: readonly AnySinkDefinition[] = [
-  niftiDefinition,
-  metricsCsvDefinition,
-  summaryDefinition,
-  reportDefinition,
-];
+export const sinks: readonly AnySink[] = [niftiSink, metricsCsvSink, summarySink, reportSink];

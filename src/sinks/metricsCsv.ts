@@ -5,22 +5,17 @@ import { z } from 'zod';
 import type { Case } from '../case.js';
 import { writeFault } from '../formats/aside.js';
 import { writeFileAside } from '../formats/files.js';
-import { defineSink, type Sink } from './define.js';
+import { type Sink, sink } from './define.js';
 import { cell, columnsOf, inOrder } from './rows.js';
 
-export interface MetricsCsvOptions {
-  /** The file, relative to the run's folder. Default: `metrics.csv`. */
-  readonly path?: string;
-}
-
-const definition = defineSink<MetricsCsvOptions>({
+export const metricsCsvSink = sink({
   name: 'metricsCsv',
   summary: "Writes each case's metrics as a row of a CSV file.",
   options: {
     path: z.string().min(1).default('metrics.csv').describe("The file, relative to the run's folder"),
   },
   example: { path: 'metrics.csv' },
-  open: ({ path = 'metrics.csv' }, { output }) => openMetricsCsv(resolve(output, path)),
+  open: ({ path }, { output }) => openMetricsCsv(resolve(output, path)),
 });
 
 /**
@@ -72,5 +67,3 @@ async function openMetricsCsv(file: string): Promise<Sink> {
     close: (order) => next(() => rewrite(order)),
   };
 }
-
-export { definition as metricsCsvDefinition };

@@ -3,62 +3,60 @@ import { z } from 'zod';
 import { type Case, fileNameOf } from '../case.js';
 import { DataError } from '../errors.js';
 import { writeNifti } from '../formats/writeNifti.js';
-import { parseOptions } from '../operators/define.js';
-import { chooseKeys, type Keys, volumeOf } from '../operators/map.js';
+import { chooseKeys, volumeOf } from '../operators/map.js';
 import { byKey, forKey } from '../operators/types.js';
+import type { OptionValues } from '../options.js';
 import { task } from '../runtime/task.js';
 import { type VoxelType, voxelTypes } from '../volume/volume.js';
-import { defineSink, type Sink, type SinkContext, sinkContext } from './define.js';
+import { type Sink, type SinkContext, sink } from './define.js';
 
 const writeNiftiTask = task(new URL('../formats/writeNifti.js', import.meta.url), writeNifti);
 
-export interface NiftiOptions {
-  /** Volumes to write. Default: `pred`. */
-  readonly keys?: Keys;
-  /** Folder, relative to the run's. Default: the run's own. */
-  readonly dir?: string;
-  /** What follows the case's name, `CASE_POSTFIX.nii.gz`, or a map by key; empty for nothing. Default: the key. */
-  readonly postfix?: string | Readonly<Record<string, string>>;
-  /** Put each case into a folder of its own. Default: false. */
-  readonly separateFolder?: boolean;
-  /** Voxel type. Default: `auto`, the smallest unsigned integer for labels and float32 for the rest. */
-  readonly dtype?: 'auto' | VoxelType;
-}
-
 const dtypes = ['auto', ...Object.keys(voxelTypes)] as ['auto', ...VoxelType[]];
 
-const definition = defineSink<NiftiOptions>({
+const options = {
+  keys: z
+    .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
+    .default('pred')
+    .describe('Volumes to write'),
+  dir: z.string().default('').describe("Folder, relative to the run's. Default: the run's own"),
+  postfix: byKey(z.string())
+    .optional()
+    .describe("What follows the case's name, or a map by key; empty for nothing. Default: the key"),
+  separateFolder: z.boolean().default(false).describe('Put each case into a folder of its own'),
+  dtype: z
+    .enum(dtypes)
+    .default('auto')
+    .describe('Voxel type; auto is the smallest unsigned integer for labels, float32 for the rest'),
+};
+
+type Options = OptionValues<typeof options>;
+
+/**
+ * A sink that writes volumes as NIfTI-1 files on their own grid, with the header's orientation codes of the file they
+ * derive from. A file appears whole or not at all. For plain RxJS: `pipe(…, saveTo(niftiSink('out', { keys: 'image' })))`.
+ *
+ * @throws OptionError when built, for options out of range; DataError, on the stream, when a file cannot be written or
+ * voxels do not fit `dtype`.
+ */
+export const niftiSink = sink({
   name: 'nifti',
   summary: 'Writes volumes as NIfTI files, CASE_POSTFIX.nii.gz.',
-  options: {
-    keys: z
-      .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
-      .default('pred')
-      .describe('Volumes to write'),
-    dir: z.string().default('').describe("Folder, relative to the run's. Default: the run's own"),
-    postfix: byKey(z.string())
-      .optional()
-      .describe("What follows the case's name, or a map by key; empty for nothing. Default: the key"),
-    separateFolder: z.boolean().default(false).describe('Put each case into a folder of its own'),
-    dtype: z
-      .enum(dtypes)
-      .default('auto')
-      .describe('Voxel type; auto is the smallest unsigned integer for labels, float32 for the rest'),
-  },
+  options,
   example: { keys: 'pred', postfix: 'seg', dtype: 'uint8' },
   open: async (options, context) => openNifti(options, context),
 });
 
-function openNifti(options: NiftiOptions, context: SinkContext): Sink {
-  const { separateFolder, dtype = 'auto' } = options;
-  const folder = resolve(context.output, options.dir ?? '');
+function openNifti(options: Options, context: SinkContext): Sink {
+  const { separateFolder, dtype } = options;
+  const folder = resolve(context.output, options.dir);
   const fileOf = (subject: Case, key: string) => {
     const name = fileNameOf(subject.id);
     const postfix = forKey(options.postfix, key) ?? key;
     const file = postfix === '' ? name : `${name}_${postfix}`;
     return join(folder, separateFolder ? name : '', `${file}.nii.gz`);
   };
-  const keysOf = (subject: Case) => chooseKeys(subject, options.keys ?? 'pred', []);
+  const keysOf = (subject: Case) => chooseKeys(subject, options.keys, []);
   return {
     async write(subject) {
       const files = keysOf(subject).map((key) => fileOf(subject, key));
@@ -79,16 +77,3 @@ function openNifti(options: NiftiOptions, context: SinkContext): Sink {
     volumes: (subject) => Object.fromEntries(keysOf(subject).map((key) => [key, fileOf(subject, key)])),
   };
 }
-
-/**
- * A sink that writes volumes as NIfTI-1 files on their own grid, with the header's orientation codes of the file they
- * derive from. A file appears whole or not at all. For plain RxJS: `pipe(…, saveTo(niftiSink('out', { keys: 'image' })))`.
- *
- * @throws OptionError when built, for options out of range; DataError, on the stream, when a file cannot be written or
- * voxels do not fit `dtype`.
- */
-export function niftiSink(output: string, options: NiftiOptions = {}): Sink {
-  return openNifti(parseOptions(definition, options), sinkContext(output));
-}
-
-export { definition as niftiDefinition };

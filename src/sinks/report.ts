@@ -7,6 +7,7 @@ import { writeFileAside } from '../formats/files.js';
 import { storedVolume } from '../operators/evaluation.js';
 import { foresee } from '../operators/forecast.js';
 import { volumeOf } from '../operators/map.js';
+import type { OptionValues } from '../options.js';
 import { type DrawRequest, drawCase, pictureFiles } from '../report/draw.js';
 import { LaneRecorder } from '../report/lanes.js';
 import { caseFolder, casesFolder, lanesFile } from '../report/read.js';
@@ -14,38 +15,29 @@ import { writeReport } from '../report/write.js';
 import { task } from '../runtime/task.js';
 import { sameGrid } from '../volume/affine.js';
 import type { Volume } from '../volume/volume.js';
-import { defineSink, type Sink, type SinkContext } from './define.js';
+import { type Sink, type SinkContext, sink } from './define.js';
 
 export const drawCaseTask = task(new URL('../report/draw.js', import.meta.url), drawCase);
 
-export interface ReportOptions {
-  /** The report's folder, relative to the run's. Default: `report`. */
-  readonly dir?: string;
-  /** The image to show, read anew from its file in its own resolution. Default: `image`. */
-  readonly image?: string;
-  /** The label map to show. Default: `pred`. */
-  readonly pred?: string;
-  /** The label map to compare with, where a case has it. Default: `label`. */
-  readonly label?: string;
-  /** Values shown as black and as white. Default: -160 and 240 (HU) for CT, else the 1st and 99th percentile. */
-  readonly window?: readonly [number, number];
-}
+const options = {
+  dir: z.string().min(1).default('report').describe("The report's folder, relative to the run's"),
+  image: z.string().min(1).default('image').describe('The image to show, read anew from its file'),
+  pred: z.string().min(1).default('pred').describe('The label map to show'),
+  label: z.string().min(1).default('label').describe('The label map to compare with, where a case has it'),
+  window: z
+    .tuple([z.number(), z.number()])
+    .optional()
+    .describe(
+      'Values shown as black and as white. Default: -160 and 240 (HU) for CT, else 1st and 99th percentile',
+    ),
+};
 
-const definition = defineSink<ReportOptions>({
+type Options = OptionValues<typeof options>;
+
+export const reportSink = sink({
   name: 'report',
   summary: 'Writes a report to look at: index.html, with pictures of each case.',
-  options: {
-    dir: z.string().min(1).default('report').describe("The report's folder, relative to the run's"),
-    image: z.string().min(1).default('image').describe('The image to show, read anew from its file'),
-    pred: z.string().min(1).default('pred').describe('The label map to show'),
-    label: z.string().min(1).default('label').describe('The label map to compare with, where a case has it'),
-    window: z
-      .tuple([z.number(), z.number()])
-      .optional()
-      .describe(
-        'Values shown as black and as white. Default: -160 and 240 (HU) for CT, else 1st and 99th percentile',
-      ),
-  },
+  options,
   check: ({ window }) =>
     window && window[0] >= window[1]
       ? ['window must be two values, the lower one first, such as [-160, 240]']
@@ -53,15 +45,15 @@ const definition = defineSink<ReportOptions>({
   example: { dir: 'report' },
   // The image is read anew from its file.
   forecast:
-    ({ image = 'image' }) =>
+    ({ image }) =>
     (subject) =>
       foresee(subject, {}, subject.files[image]?.bytesToRead ?? 0),
   open: async (options, context) => openReport(options, context),
 });
 
 /** Pictures are made as cases come, in a worker thread; the page is written at the end, from what the run's folder holds. */
-function openReport(options: ReportOptions, { output, runtime }: SinkContext): Sink {
-  const { dir = 'report', image = 'image', pred = 'pred', label = 'label', window } = options;
+function openReport(options: Options, { output, runtime }: SinkContext): Sink {
+  const { dir, image, pred, label, window } = options;
   const folder = resolve(output, dir);
   const folderOf = ({ id }: Case) => join(folder, casesFolder, caseFolder(id));
   const recorder = new LaneRecorder(runtime.lanes);
@@ -117,5 +109,3 @@ async function removeOthers(folder: string, kept: ReadonlySet<string>): Promise<
     if (ours && !kept.has(name)) await rm(join(folder, name), { recursive: true, force: true });
   }
 }
-
-export { definition as reportDefinition };

@@ -3,17 +3,10 @@ import { z } from 'zod';
 import type { Case } from '../case.js';
 import { writeFileAside } from '../formats/files.js';
 import { summarize, type UndefinedAs } from '../metrics/summary.js';
-import { defineSink, type Sink } from './define.js';
+import { type Sink, sink } from './define.js';
 import { inOrder } from './rows.js';
 
-export interface SummaryOptions {
-  /** The file, relative to the run's folder. Default: `summary.json`. */
-  readonly path?: string;
-  /** How values that are not defined or infinite count: `leftOut` (the default), or as the `worst` value. */
-  readonly undefinedAs?: UndefinedAs;
-}
-
-const definition = defineSink<SummaryOptions>({
+export const summarySink = sink({
   name: 'summary',
   summary: 'Writes statistics of each metric over all cases, as JSON.',
   options: {
@@ -24,7 +17,7 @@ const definition = defineSink<SummaryOptions>({
       .describe('How values that are not defined or infinite count'),
   },
   example: { path: 'summary.json' },
-  open: async ({ path = 'summary.json', undefinedAs }, { output, seed }) =>
+  open: async ({ path, undefinedAs }, { output, seed }) =>
     openSummary(resolve(output, path), { undefinedAs, seed }),
 });
 
@@ -38,5 +31,3 @@ function openSummary(file: string, options: { undefinedAs?: UndefinedAs; seed: n
       writeFileAside(file, `${JSON.stringify(summarize(inOrder(rows, order), options), null, 2)}\n`),
   };
 }
-
-export { definition as summaryDefinition };

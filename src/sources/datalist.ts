@@ -2,29 +2,22 @@ import { readFile } from 'node:fs/promises';
 import { basename, dirname, extname } from 'node:path';
 import { parse as parseCsv } from 'csv-parse/sync';
 import { z } from 'zod';
-import type { Case } from '../case.js';
 import { DataError, listNames, messageOf, OptionError, show, unknownName } from '../errors.js';
 import { stripImageExtension } from '../formats/index.js';
-import { caseInside, defineSource, openCases, type SourceItem } from './define.js';
+import { caseInside, type SourceItem, source } from './define.js';
 
 /** One case: its image, an `id` where the file's name does not do, and any further volumes by key. */
 export type DatalistItem = Readonly<Record<string, string>>;
 
-export interface DatalistOptions {
-  /** The cases themselves; paths are relative to the working directory. */
-  readonly items?: readonly DatalistItem[];
-  /** A list in a file: JSON (MONAI's data lists) or CSV with a header. */
-  readonly path?: string;
-  /** The list in a JSON file that has several: `training`, `validation`, … */
-  readonly key?: string;
-  /** The folder that paths in the file are relative to, and may not leave. Default: the file's own. */
-  readonly root?: string;
-}
-
 const itemType = z.record(z.string(), z.string());
 const entryType = z.union([z.string().transform((image): DatalistItem => ({ image })), itemType]);
 
-const definition = defineSource<DatalistOptions>({
+/**
+ * The cases of a list. Every key of an item but `id` names a file; `load` reads all of them.
+ *
+ * @throws OptionError or DataError for a file that is no such list.
+ */
+export const datalist = source({
   name: 'datalist',
   summary: "A list of cases: in the pipeline itself, or in a JSON (MONAI's data lists) or CSV file.",
   options: {
@@ -105,14 +98,3 @@ function chooseList(path: string, content: Record<string, unknown> | null, key: 
   if (!lists.includes(key)) throw new OptionError(`${path} (source.key): ${unknownName('list', key, lists)}`);
   return content?.[key];
 }
-
-/**
- * The cases of a list. Every key of an item but `id` names a file; `load` reads all of them.
- *
- * @throws OptionError or DataError for a file that is no such list.
- */
-export function datalist(options: DatalistOptions): AsyncIterable<Case> {
-  return openCases(definition, options);
-}
-
-export { definition as datalistDefinition };

@@ -2,24 +2,11 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join, posix } from 'node:path';
 import { z } from 'zod';
-import type { Case } from '../case.js';
 import { DataError, listNames, messageOf, OptionError, show } from '../errors.js';
 import { isImageFile, stripImageExtension } from '../formats/index.js';
 import { indexTar } from '../formats/tar.js';
 import { readStart, withFile } from '../formats/voxelBytes.js';
-import { caseInside, defineSource, openCases, type SourceItem } from './define.js';
-
-export interface DecathlonOptions {
-  /**
-   * The dataset's folder, with `dataset.json`, or `imagesTr`, `labelsTr` and `imagesTs`; or a tar archive with such a folder, as the
-   * Decathlon's are published, which is read without unpacking it.
-   */
-  readonly root: string;
-  /** Which cases; `train` and `validation` share the training cases. Default: `all`, these and the test cases. */
-  readonly split?: 'train' | 'validation' | 'test' | 'all';
-  /** How many of the sorted training cases, from the end, are for validation; at most half of them. Default: 9. */
-  readonly validation?: number;
-}
+import { caseInside, type SourceItem, source } from './define.js';
 
 interface Entry {
   readonly image: string;
@@ -34,7 +21,14 @@ interface Dataset {
 
 const splits = ['train', 'validation', 'test', 'all'] as const;
 
-const definition = defineSource<DecathlonOptions>({
+/**
+ * The cases of a dataset in Decathlon layout. `dataset.json` names them; without it the folders do. `._*` files are no
+ * cases. `validation` cases are the last of the training cases sorted by name, as in MONAI's spleen bundle, but never more
+ * than half of them.
+ *
+ * @throws OptionError for a folder that is no such dataset, or a split without cases.
+ */
+export const decathlon = source({
   name: 'decathlon',
   summary: 'A dataset of the Medical Segmentation Decathlon, or one laid out like it.',
   options: {
@@ -52,7 +46,7 @@ const definition = defineSource<DecathlonOptions>({
       ),
   },
   example: { root: 'data/Task09_Spleen', split: 'test' },
-  async *open({ root, split = 'all', validation = 9 }) {
+  async *open({ root, split, validation }) {
     const found = await stat(root).catch(() => undefined);
     if (!found) {
       throw new OptionError(
@@ -208,16 +202,3 @@ async function readFolders({ root, list }: DatasetFiles): Promise<Dataset> {
   }
   return { training, test };
 }
-
-/**
- * The cases of a dataset in Decathlon layout. `dataset.json` names them; without it the folders do. `._*` files are no
- * cases. `validation` cases are the last of the training cases sorted by name, as in MONAI's spleen bundle, but never more
- * than half of them.
- *
- * @throws OptionError for a folder that is no such dataset, or a split without cases.
- */
-export function decathlon(options: DecathlonOptions): AsyncIterable<Case> {
-  return openCases(definition, options);
-}
-
-export { definition as decathlonDefinition };

@@ -2,7 +2,18 @@ import { isAbsolute, relative, resolve, sep } from 'node:path';
 import type { z } from 'zod';
 import type { Case } from '../case.js';
 import { DataError } from '../errors.js';
-import { type OptionTypes, parseOptions } from '../operators/define.js';
+import {
+  callable,
+  configurator,
+  type Definition,
+  type Described,
+  type GivenOptions,
+  type OptionsThen,
+  type OptionTypes,
+  type OptionValues,
+  parseOptions,
+  type RestValues,
+} from '../options.js';
 
 /** A case that cannot be opened: it goes straight to the failures. */
 export interface RefusedCase {
@@ -14,30 +25,47 @@ export interface RefusedCase {
 /** What a source yields: cases without voxels, or the reason why there is none. */
 export type SourceItem = Case | RefusedCase;
 
-/** What the registry knows of a source; see `OperatorDefinition` for the fields. */
-export interface SourceDefinition<Options> {
-  readonly name: string;
-  readonly summary: string;
-  readonly options: OptionTypes<Options>;
-  /** The type of options under names that are not listed. */
-  readonly rest?: z.ZodType;
-  readonly check?: (options: Options) => string[];
-  readonly example: Partial<Options>;
-  /** Lists the cases in dataset order; throws OptionError or DataError when there is no such dataset. */
-  readonly open: (options: Options) => AsyncIterable<SourceItem>;
+/** A source with options that were checked. */
+export interface OpenableSource {
+  /** Lists the cases in dataset order; throws OptionError or DataError if there is no such dataset. */
+  readonly open: () => AsyncIterable<SourceItem>;
 }
 
-/** A source definition whatever its options are. */
-export interface AnySourceDefinition extends Pick<SourceDefinition<object>, 'name' | 'summary' | 'rest'> {
-  readonly options: Readonly<Record<string, z.ZodType>>;
-  readonly check?: (options: never) => string[];
-  readonly example: object;
-  readonly open: (options: never) => AsyncIterable<SourceItem>;
+/** What is written once of a source. Its types, help, JSON Schema and reference page all derive from it. */
+export interface SourceSpec<T extends OptionTypes, Rest extends z.ZodType> extends Described<T, Rest> {
+  /** Lists the cases in dataset order; throws OptionError or DataError if there is no such dataset. */
+  readonly open: (options: OptionValues<T> & RestValues<Rest>) => AsyncIterable<SourceItem>;
 }
 
-/** Definition of a source, its options typed against `Options`. */
-export function defineSource<Options>(definition: SourceDefinition<Options>): SourceDefinition<Options> {
-  return definition;
+/** A source as a registry holds it, whatever its options are. */
+export type AnySource = Definition<OpenableSource>;
+
+/**
+ * A source: call it with options for its cases, `from(decathlon({ … }))` in RxJS, or put it into a registry for use in
+ * pipeline files. The cases throw DataError at one that cannot be opened.
+ *
+ * @throws OptionError when called, if options are faulty.
+ */
+export interface Source<T extends OptionTypes, Rest extends z.ZodType = never> extends AnySource {
+  (...args: OptionsThen<T, [], RestValues<Rest>>): AsyncGenerator<Case>;
+  readonly options: T;
+}
+
+/** Defines a source. */
+export function source<const T extends OptionTypes, Rest extends z.ZodType = never>(
+  spec: SourceSpec<T, Rest>,
+): Source<T, Rest> {
+  const { open, ...described } = spec;
+  const configure = configurator(spec, (options): OpenableSource => ({ open: () => open(options) }));
+  const call = (options?: GivenOptions<T> & RestValues<Rest>) => casesOf(open(parseOptions(spec, options)));
+  return callable(call, { ...described, configure });
+}
+
+async function* casesOf(items: AsyncIterable<SourceItem>): AsyncGenerator<Case> {
+  for await (const item of items) {
+    if ('refused' in item) throw new DataError(item.refused);
+    yield item;
+  }
 }
 
 /**
@@ -69,18 +97,4 @@ export function caseInside(
     files[key] = path;
   }
   return { id, files, volumes: {}, metrics: {}, timings: {}, ...(labelNames && { labelNames }) };
-}
-
-/**
- * The cases of a source for use without the engine, `from(decathlon({ … }))` in RxJS. Throws DataError at a case that
- * cannot be opened.
- */
-export async function* openCases<Options>(
-  definition: SourceDefinition<Options>,
-  options: Partial<Options>,
-): AsyncGenerator<Case> {
-  for await (const item of definition.open(parseOptions(definition, options))) {
-    if ('refused' in item) throw new DataError(item.refused);
-    yield item;
-  }
 }

@@ -1,22 +1,20 @@
 import { basename, sep } from 'node:path';
 import { escapePath, glob as findFiles, isDynamicPattern } from 'tinyglobby';
 import { z } from 'zod';
-import type { Case } from '../case.js';
 import { listNames, OptionError } from '../errors.js';
 import { isImageFile, stripImageExtension } from '../formats/index.js';
-import { defineSource, openCases, type SourceItem } from './define.js';
-
-export interface GlobOptions {
-  /** Pattern of the images: `in/*.nii.gz`, or `in/{case}/ct.nii.gz` where a folder names the case. */
-  readonly image: string;
-  /** Patterns of further volumes, by key, with `{case}` for the case's id: `gt/{case}.nii.gz`. */
-  readonly [key: string]: string;
-}
+import { type SourceItem, source } from './define.js';
 
 /** What stands for a case's id in patterns. */
 export const hole = '{case}';
 
-const definition = defineSource<GlobOptions>({
+/**
+ * Every image that a pattern matches, sorted by path. A case's id is the file's name without extensions, or what stands
+ * in the place of `{case}`.
+ *
+ * @throws OptionError when no image matches.
+ */
+export const glob = source({
   name: 'glob',
   summary: 'Every image that a pattern matches; further volumes by patterns with {case}.',
   options: {
@@ -100,15 +98,3 @@ function idOf(path: string, pattern: string): string {
   );
   return new RegExp(`^${before}(.+)${after}$`).exec(segment)?.[1] ?? stripImageExtension(segment);
 }
-
-/**
- * Every image that a pattern matches, sorted by path. A case's id is the file's name without extensions, or what stands
- * in the place of `{case}`.
- *
- * @throws OptionError when no image matches.
- */
-export function glob(options: GlobOptions): AsyncIterable<Case> {
-  return openCases(definition, options);
-}
-
-export { definition as globDefinition };

@@ -1,13 +1,8 @@
-import { datalistDefinition } from './datalist.js';
-import { decathlonDefinition } from './decathlon.js';
-import type { AnySourceDefinition } from './define.js';
-import { globDefinition } from './glob.js';
-import { pairsDefinition } from './pairs.js';
+import { datalist } from './datalist.js';
+import { decathlon } from './decathlon.js';
+import type { AnySource } from './define.js';
+import { glob } from './glob.js';
+import { pairs } from './pairs.js';
 
 /** The sources that come with voxstream. */
-export const sourceDefinitions: readonly AnySourceDefinition[] = [
-  decathlonDefinition,
-  globDefinition,
-  datalistDefinition,
-  pairsDefinition,
-];
+export const sources: readonly AnySource[] = [decathlon, glob, datalist, pairs];

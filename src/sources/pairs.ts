@@ -2,62 +2,48 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
 import { z } from 'zod';
-import type { Case } from '../case.js';
 import { DataError, listNames, messageOf, OptionError, show } from '../errors.js';
 import { isImageFile, stripImageExtension } from '../formats/index.js';
+import type { GivenOptions } from '../options.js';
 import { readLabels } from './decathlon.js';
-import { defineSource, openCases, type SourceItem } from './define.js';
+import { type SourceItem, source } from './define.js';
 import { filesOfPattern, hole } from './glob.js';
 
-export interface PairsOptions {
-  /** Predictions: a folder, searched with its subfolders, or a pattern with `{case}`: `out/{case}/spleen.nii.gz`. */
-  readonly pred: string;
-  /** References: a folder, or a pattern, as for `pred`. */
-  readonly label: string;
-  /**
-   * Images, to look at in a report: a folder, or a pattern, as for `pred`. A case whose name no image fits has none; of
-   * several that fit alike, as nnU-Net's `_0000` and `_0001`, it has the first. Default: none.
-   */
-  readonly image?: string;
-  /** Take only predictions whose name ends in this, and leave it off: `_seg`. Default: any end that a name may have. */
-  readonly predPostfix?: string;
-  /** Take only references whose name ends in this, and leave it off. Default: any end that a name may have. */
-  readonly labelPostfix?: string;
-  /**
-   * A JSON file whose `labels` names the labels: a dataset.json (Decathlon, nnU-Net) or a model's metadata.json. Default:
-   * the dataset.json in the references' folder, beside it, or in the predictions' folder, where there is one.
-   */
-  readonly names?: string;
-}
+const options = {
+  pred: z
+    .string()
+    .min(1)
+    .describe('Folder of the predictions, or a pattern such as out/{case}/spleen.nii.gz'),
+  label: z.string().min(1).describe('Folder of the references, or a pattern with {case}'),
+  image: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Folder of the images, or a pattern with {case}, to look at in a report'),
+  predPostfix: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Only predictions whose name ends in this, such as _seg'),
+  labelPostfix: z.string().min(1).optional().describe('Only references whose name ends in this'),
+  names: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('JSON file with the names of labels under "labels". Default: the dataset.json of the folders'),
+};
 
-const definition = defineSource<PairsOptions>({
+type Options = GivenOptions<typeof options>;
+
+/**
+ * Predictions (`pred`) and references (`label`), paired by the names of their files as `findPairs` does it.
+ *
+ * @throws OptionError when a folder has no images; DataError when a case has no prediction, or several.
+ */
+export const pairs = source({
   name: 'pairs',
   summary: 'Predictions and references, paired by the names of their files.',
-  options: {
-    pred: z
-      .string()
-      .min(1)
-      .describe('Folder of the predictions, or a pattern such as out/{case}/spleen.nii.gz'),
-    label: z.string().min(1).describe('Folder of the references, or a pattern with {case}'),
-    image: z
-      .string()
-      .min(1)
-      .optional()
-      .describe('Folder of the images, or a pattern with {case}, to look at in a report'),
-    predPostfix: z
-      .string()
-      .min(1)
-      .optional()
-      .describe('Only predictions whose name ends in this, such as _seg'),
-    labelPostfix: z.string().min(1).optional().describe('Only references whose name ends in this'),
-    names: z
-      .string()
-      .min(1)
-      .optional()
-      .describe(
-        'JSON file with the names of labels under "labels". Default: the dataset.json of the folders',
-      ),
-  },
+  options,
   check: ({ pred, label, predPostfix, labelPostfix }) => [
     ...(pred.includes(hole) && predPostfix ? ['predPostfix goes with a folder, but pred is a pattern'] : []),
     ...(label.includes(hole) && labelPostfix
@@ -92,7 +78,7 @@ export interface Pair {
  * part. `unpaired` has the predictions that fit no reference.
  */
 export async function findPairs(
-  options: PairsOptions,
+  options: Options,
 ): Promise<{ pairs: readonly Pair[]; unpaired: readonly string[] }> {
   const labels = await listNamed(options.label, 'label', options.labelPostfix);
   const preds = await listNamed(options.pred, 'pred', options.predPostfix);
@@ -168,7 +154,7 @@ async function filesOfFolder(folder: string, key: string): Promise<{ id: string;
 
 function toItem(
   { id, label, preds, image }: Pair,
-  options: PairsOptions,
+  options: Options,
   labelNames?: Record<number, string>,
 ): SourceItem {
   if (preds.length === 1) {
@@ -190,7 +176,7 @@ function toItem(
   };
 }
 
-async function readNames({ names, pred, label }: PairsOptions): Promise<Record<number, string> | undefined> {
+async function readNames({ names, pred, label }: Options): Promise<Record<number, string> | undefined> {
   const folders = [label, join(label, '..'), pred].filter((folder) => !folder.includes(hole));
   const file =
     names ?? folders.map((folder) => join(folder, 'dataset.json')).find((path) => existsSync(path));
@@ -210,14 +196,3 @@ async function readNames({ names, pred, label }: PairsOptions): Promise<Record<n
     `${file} (source.names) must hold "labels", a map such as { "1": "spleen" } or { "spleen": 1 }, but it holds ${show(content)}.`,
   );
 }
-
-/**
- * Predictions (`pred`) and references (`label`), paired by the names of their files as `findPairs` does it.
- *
- * @throws OptionError when a folder has no images; DataError when a case has no prediction, or several.
- */
-export function pairs(options: PairsOptions): AsyncIterable<Case> {
-  return openCases(definition, options);
-}
-
-export { definition as pairsDefinition };

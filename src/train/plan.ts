@@ -1,5 +1,5 @@
 import { show } from '../errors.js';
-import { describePipeline } from '../pipeline/load.js';
+import { describePipeline } from '../pipeline/describePipeline.js';
 import { selectCases } from '../pipeline/select.js';
 import type { Pipeline } from '../pipeline/types.js';
 
@@ -12,11 +12,10 @@ export async function trainPlanText(pipeline: Pipeline): Promise<string> {
   for (const [key, value] of Object.entries(block)) {
     if (value !== undefined) lines.push(`  ${key}: ${show(value, 400)}`);
   }
-  const cases = (await selectCases(source.definition.open(source.options as never), {})).length;
+  const cases = (await selectCases(source.built.open(), {})).length;
   lines.push(`  ${Math.floor(cases / train.batchSize)} step(s) per epoch, ${train.epochs} epoch(s)`);
   if (train.validation) {
-    const { definition, options } = train.validation.source;
-    const found = (await selectCases(definition.open(options as never), {})).length;
+    const found = (await selectCases(train.validation.source.built.open(), {})).length;
     const { metric, every, goal } = train.validation;
     lines.push(
       `Validation: ${found} case(s), every ${every} epoch(s); the best model has the ${goal === 'max' ? 'highest' : 'lowest'} ${metric}`,

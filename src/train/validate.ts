@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import { from, lastValueFrom, mergeMap, type OperatorFunction, of, toArray } from 'rxjs';
 import type { Case } from '../case.js';
 import { messageOf, OptionError } from '../errors.js';
-import { chain, fuseSteps, onlyDifferences } from '../pipeline/fuse.js';
+import { type Fusion, withOptions } from '../operators/fusion.js';
+import { onlyDifferences } from '../operators/onlyDifferences.js';
+import { chain, fuseSteps } from '../pipeline/fuse.js';
 import { modelInTraining, type ValidationBlock } from '../pipeline/trainBlock.js';
 import { type NewModel, writeModelFolder } from '../runtime/modelFolder.js';
 import type { Runtime } from '../runtime/runtime.js';
@@ -34,15 +36,18 @@ export class Validator {
     readonly runtime: Runtime,
     output: string,
     readonly seed: number,
+    fusions: readonly Fusion[],
     readonly onFailure: (id: string, message: string) => void,
   ) {
     this.#folder = join(output, '.voxstream', 'validation');
     this.#steps = block.steps.map((step) =>
       step.options['model'] === modelInTraining
-        ? { ...step, options: { ...step.options, model: join(this.#folder, 'model') } }
+        ? withOptions(step, { ...step.options, model: join(this.#folder, 'model') })
         : step,
     );
-    this.#operator = chain(fuseSteps(this.#steps).map(({ id, build }) => build({ id, runtime, seed })));
+    this.#operator = chain(
+      fuseSteps(this.#steps, fusions).map(({ id, build }) => build({ id, runtime, seed })),
+    );
   }
 
   /**
@@ -56,9 +61,10 @@ export class Validator {
     try {
       await writeModelFolder(join(this.#folder, 'model'), model, true);
       // The model is held for all cases.
-      for (const [at, { id, definition, options }] of this.#steps.entries()) {
-        const context = { id, runtime, seed, onlyDifferences: onlyDifferences(this.#steps, at) };
-        const release = await definition.prepare?.(options as never, context);
+      for (const [at, step] of this.#steps.entries()) {
+        const differences = onlyDifferences(step, this.#steps[at + 1]);
+        const context = { id: step.id, runtime, seed, onlyDifferences: differences };
+        const release = await step.built.prepare?.(context);
         if (release) releases.push(release);
       }
       let done = 0;

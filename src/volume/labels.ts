@@ -1,6 +1,13 @@
 import { blendRows } from './blendRows.js';
 import { type AxisTaps, planResample } from './resample.js';
-import { type HistoryStep, type Vec3, type Volume, type VoxelArray, voxelCount } from './volume.js';
+import {
+  type Grid,
+  type HistoryStep,
+  type Vec3,
+  type Volume,
+  type VoxelArray,
+  voxelCount,
+} from './volume.js';
 
 /** A box of voxels: from `low` up to, not including, `high`, per axis; undefined for an empty one. */
 export interface Box {
@@ -78,11 +85,11 @@ interface Plan {
 }
 
 /** True when `labelSlices` can undo these steps: at most a reorientation and then a respacing along the axes. */
-export function canLabel(logits: Volume, history: readonly HistoryStep[]): boolean {
+export function canLabel(logits: Grid, history: readonly HistoryStep[]): boolean {
   return plan(logits, history) !== undefined;
 }
 
-function plan(logits: Volume, history: readonly HistoryStep[]): Plan | undefined {
+function plan(logits: Grid, history: readonly HistoryStep[]): Plan | undefined {
   const rest = [...history];
   let taps: readonly AxisTaps[] | undefined = logits.size.map((n) => ({
     low: Int32Array.from({ length: n }, (_, i) => i),
@@ -117,7 +124,7 @@ function plan(logits: Volume, history: readonly HistoryStep[]): Plan | undefined
 }
 
 /** How many slices `labelSlices` goes over: the z axis of the grid before the respacing. */
-export function labelSliceCount(logits: Volume, history: readonly HistoryStep[]): number {
+export function labelSliceCount(logits: Grid, history: readonly HistoryStep[]): number {
   return plan(logits, history)?.size[2] ?? 0;
 }
 

@@ -7,8 +7,9 @@ import * as assert from 'uvu/assert';
 import { readGrid, readVolume } from '#src/formats/index.js';
 import { findFile, indexTar } from '#src/formats/tar.js';
 import { readVolumeTask } from '#src/operators/load.js';
+import type { OptionsOf } from '#src/options.js';
 import { createRuntime } from '#src/runtime/runtime.js';
-import { type DecathlonOptions, decathlon } from '#src/sources/decathlon.js';
+import { decathlon } from '#src/sources/decathlon.js';
 import { evaluateArgs, fingerprints, phantoms } from '../e2e/faults.js';
 import { readCsv, temporaryFolder, voxstream } from '../e2e/harness.js';
 import { buildNifti } from './buildNifti.js';
@@ -38,7 +39,7 @@ function archive(...parts: Buffer[]): string {
 
 const image = gzipSync(buildNifti());
 
-const casesOf = async (options: DecathlonOptions) => {
+const casesOf = async (options: OptionsOf<typeof decathlon>) => {
   const cases = [];
   for await (const one of decathlon(options)) cases.push(one);
   return cases;

@@ -8,7 +8,8 @@ import { DataError, ModelError } from '#src/errors.js';
 import { Graph } from '#src/onnx/graph.js';
 import { writeModel } from '#src/onnx/modelFile.js';
 import { floats } from '#src/onnx/tensor.js';
-import { type InferenceOptions, inference, inferenceDefinition } from '#src/operators/inference.js';
+import { inference } from '#src/operators/inference.js';
+import type { OptionsOf } from '#src/options.js';
 import { createRuntime, type Runtime } from '#src/runtime/runtime.js';
 import { makeVolume } from '#src/volume/volume.js';
 import { temporaryFolder } from '../e2e/harness.js';
@@ -41,7 +42,7 @@ const affine = [2, 0, 0, 5, 0, 3, 0, 6, 0, 0, 4, 7, 0, 0, 0, 1];
 /** [4, 3, 2] voxels that hold 1 … 24. */
 const image = makeVolume({ data: Int16Array.from({ length: 24 }, (_, i) => i + 1), size: [4, 3, 2], affine });
 const subject = makeCase({ id: 'a', volumes: { image } });
-const run = (options: Partial<InferenceOptions>, given: Case = subject, on: Runtime = runtime) =>
+const run = (options: Partial<OptionsOf<typeof inference>>, given: Case = subject, on: Runtime = runtime) =>
   through(inference({ model: shift, ...options }, { id: 'inference', runtime: on }), given);
 
 test('inference adds logits on the grid of the image, named as on the card', async () => {
@@ -82,7 +83,7 @@ test('windows smaller and larger than the volume give the same where the model d
 
 test('what lies outside a small volume is cval, or what paddingMode says', async () => {
   const line = makeVolume({ data: Int16Array.of(1, 2), size: [2, 1, 1] });
-  const shifted = async (options: Partial<InferenceOptions>) => {
+  const shifted = async (options: Partial<OptionsOf<typeof inference>>) => {
     const given = makeCase({ id: 'b', volumes: { scan: line } });
     const { volumes } = await run({ roiSize: [4, 1, 1], key: 'scan', output: 'seg', ...options }, given);
     return Array.from(volumes.seg.data.subarray(2));
@@ -111,9 +112,9 @@ test('a case with another number of channels fails in a sentence', async () => {
 
 test('prepare loads the model before the first case, and refuses one that cannot be found', async () => {
   const context = { id: 'inference', runtime };
-  const release = await inferenceDefinition.prepare!({ model: shift }, context);
+  const release = await inference.configure({ model: shift }).built!.prepare!(context);
   await release();
-  const missing = inferenceDefinition.prepare!({ model: join(models, 'shfit') }, context);
+  const missing = inference.configure({ model: join(models, 'shfit') }).built!.prepare!(context);
   const error = await missing.catch((fault) => fault);
   assert.instance(error, ModelError);
   assert.match(error.message, /^There is no model ".*shfit"/);

@@ -4,14 +4,15 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Case, makeCase } from '#src/case.js';
 import { OptionError } from '#src/errors.js';
-import { type LoadOptions, load } from '#src/operators/load.js';
+import { load } from '#src/operators/load.js';
+import type { OptionsOf } from '#src/options.js';
 import { createRuntime } from '#src/runtime/runtime.js';
 import { fixtures } from '../e2e/harness.js';
 import { buildNifti, fails, temporaryFolder } from '../formats/buildNifti.js';
 
 const put = temporaryFolder();
 const runtime = createRuntime({ workers: 1 });
-const run = (subject: Case, options?: LoadOptions) =>
+const run = (subject: Case, options?: OptionsOf<typeof load>) =>
   lastValueFrom(of(subject).pipe(load(options, { id: 'load', runtime })));
 
 const affine = [2, 0, 0, -10, 0, 2, 0, -20, 0, 0, 3, 5];
@@ -94,7 +95,7 @@ test('load reads the inputs of the golden cases', async () => {
 
 test('load refuses unknown options when it is built', () => {
   assert.throws(
-    () => load({ kesy: 'image' } as LoadOptions),
+    () => load({ kesy: 'image' } as OptionsOf<typeof load>),
     (error: unknown) => error instanceof OptionError && /did you mean "keys"/.test(error.message),
   );
 });

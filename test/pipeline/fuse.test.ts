@@ -2,8 +2,12 @@ import { firstValueFrom, of } from 'rxjs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Case, makeCase } from '#src/case.js';
+import { operator } from '#src/operators/define.js';
+import { fusions } from '#src/operators/index.js';
+import { mapVolumes } from '#src/operators/map.js';
 import { fuseSteps } from '#src/pipeline/fuse.js';
 import { parsePipeline } from '#src/pipeline/load.js';
+import { createRegistry } from '#src/pipeline/registry.js';
 import { createRuntime } from '#src/runtime/runtime.js';
 import { axcodesOf } from '#src/volume/orientation.js';
 import { Random } from '#src/volume/random.js';
@@ -15,7 +19,9 @@ test.after(() => runtime.close());
 /** Runs steps one by one, or in the stages that the plan makes of them. */
 async function through(subject: Case, steps: string, fused: boolean): Promise<Case> {
   const pipeline = parsePipeline(`source: { glob: { image: x } }\nsteps:\n${steps}`);
-  const stages = fused ? fuseSteps(pipeline.steps) : pipeline.steps.flatMap((step) => fuseSteps([step]));
+  const stages = fused
+    ? fuseSteps(pipeline.steps, fusions)
+    : pipeline.steps.flatMap((step) => fuseSteps([step], []));
   if (fused) assert.ok(stages.length < pipeline.steps.length, 'something is fused');
   let result = subject;
   for (const { id, build } of stages) result = await firstValueFrom(of(result).pipe(build({ id, runtime })));
@@ -141,7 +147,9 @@ test('a crop between the steps is undone all the same', async () => {
 
 test('steps that do not belong together stay apart', () => {
   const stages = (text: string) =>
-    fuseSteps(parsePipeline(`source: { glob: { image: x } }\nsteps: ${text}`).steps).map(({ id }) => id);
+    fuseSteps(parsePipeline(`source: { glob: { image: x } }\nsteps: ${text}`).steps, fusions).map(
+      ({ id }) => id,
+    );
   assert.equal(
     stages('[load, { scaleIntensityRange: { aMin: 0, aMax: 1 } }, { orient: { axcodes: RAS } }]'),
     ['load', 'scaleIntensityRange', 'orient'],
@@ -155,6 +163,32 @@ test('steps that do not belong together stay apart', () => {
     stages('[{ activations: { softmax: true } }, invert, { asDiscrete: { argmax: true, keys: other } }]'),
     ['activations', 'invert', 'asDiscrete'],
   );
+});
+
+test('an operator that takes the name of a built-in one is called, not the pass that knows the built-in one', async () => {
+  const doubled = operator({
+    name: 'scaleIntensityRange',
+    summary: 'Doubles every voxel.',
+    options: {},
+    example: {},
+    create: (_, context) =>
+      mapVolumes(context, 'cpu', 'image', [], async (volume) => ({
+        ...volume,
+        data: volume.data.map((value) => 2 * value),
+      })),
+  });
+  const registry = createRegistry({ operators: [doubled] });
+  const text = 'source: { glob: { image: x } }\nsteps: [{ orient: { axcodes: RAS } }, scaleIntensityRange]';
+  const pipeline = parsePipeline(text, 'p.yaml', { registry });
+  const stages = fuseSteps(pipeline.steps, pipeline.fusions);
+  assert.equal(
+    stages.map(({ id }) => id),
+    ['orient', 'scaleIntensityRange'],
+  );
+  const image = makeVolume({ data: Int16Array.of(1, 2, 3), size: [3, 1, 1] });
+  let result = makeCase({ id: 'a', volumes: { image } });
+  for (const { id, build } of stages) result = await firstValueFrom(of(result).pipe(build({ id, runtime })));
+  assert.equal([...result.volumes.image.data], [2, 4, 6]);
 });
 
 test.run();

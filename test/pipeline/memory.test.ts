@@ -7,6 +7,7 @@ import { readGrid } from '#src/formats/index.js';
 import { writeNifti } from '#src/formats/writeNifti.js';
 import { memoryLimit } from '#src/machine.js';
 import { bytesOf, type Forecast } from '#src/operators/forecast.js';
+import { fusions } from '#src/operators/index.js';
 import { fuseSteps } from '#src/pipeline/fuse.js';
 import { parsePipeline } from '#src/pipeline/load.js';
 import { estimatorFor, memoryBudget } from '#src/pipeline/memory.js';
@@ -43,7 +44,7 @@ async function check(steps: unknown[]): Promise<Forecast> {
   const grids = Object.entries(subject.files).map(async ([key, file]) => [key, await readGrid(file)]);
   let forecast: Forecast = { files: Object.fromEntries(await Promise.all(grids)), volumes: {}, peak: 0 };
   let real = subject;
-  for (const stage of fuseSteps(pipelineOf(steps).steps)) {
+  for (const stage of fuseSteps(pipelineOf(steps).steps, fusions)) {
     forecast = (await stage.forecast(runtime))(forecast);
     real = await lastValueFrom(of(real).pipe(stage.build({ id: stage.id, runtime })));
     for (const [key, volume] of Object.entries(real.volumes)) {

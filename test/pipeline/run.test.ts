@@ -10,14 +10,14 @@ import { z } from 'zod';
 import { type Case, makeCase, withMetrics, withVolumes } from '#src/case.js';
 import { DataError } from '#src/errors.js';
 import { writeNifti } from '#src/formats/writeNifti.js';
-import { defineOperator } from '#src/operators/define.js';
+import { operator } from '#src/operators/define.js';
 import type { RunEvent } from '#src/pipeline/events.js';
 import { parsePipeline } from '#src/pipeline/load.js';
 import { lockFolder } from '#src/pipeline/lock.js';
 import { createRegistry } from '#src/pipeline/registry.js';
 import { type RunOptions, runPipeline } from '#src/pipeline/run.js';
-import { defineSink } from '#src/sinks/define.js';
-import { defineSource, type SourceItem } from '#src/sources/define.js';
+import { sink } from '#src/sinks/define.js';
+import { type SourceItem, source } from '#src/sources/define.js';
 import { makeVolume, type Volume } from '#src/volume/volume.js';
 import { readCsv, temporaryFolder } from '../e2e/harness.js';
 
@@ -28,7 +28,7 @@ const collectGarbage = runInNewContext('gc') as () => void;
 function bench(items: SourceItem[]) {
   const made: WeakRef<Volume>[] = [];
   const seen = { open: 0, mostOpen: 0, mostHeld: 0, written: [] as string[], fail: new Set<string>() };
-  const source = defineSource<Record<string, never>>({
+  const list = source({
     name: 'list',
     summary: 'The cases of the test.',
     options: {},
@@ -37,10 +37,9 @@ function bench(items: SourceItem[]) {
       yield* items;
     },
   });
-  const make = defineOperator<Record<string, never>>({
+  const make = operator({
     name: 'make',
     summary: 'Makes a volume.',
-    lane: 'cpu',
     options: {},
     example: {},
     create: () =>
@@ -52,13 +51,12 @@ function bench(items: SourceItem[]) {
         return withVolumes(subject, { image });
       }),
   });
-  const device = defineOperator<{ factor?: number }>({
+  const device = operator({
     name: 'device',
     summary: 'A slow device.',
-    lane: 'device',
     options: { factor: z.number().default(1) },
     example: {},
-    create: ({ factor = 1 }, context) =>
+    create: ({ factor }, context) =>
       concatMap((subject: Case) =>
         context.runtime.on('device', async () => {
           await new Promise((resolve) => setTimeout(resolve, 5));
@@ -69,16 +67,15 @@ function bench(items: SourceItem[]) {
         }),
       ),
   });
-  const never = defineOperator<Record<string, never>>({
+  const never = operator({
     name: 'never',
     summary: 'Never ends.',
-    lane: 'cpu',
     options: {},
     example: {},
     // The timer keeps the process alive.
     create: () => concatMap(() => timer(1e9).pipe(concatMap(() => NEVER))),
   });
-  const sink = defineSink<Record<string, never>>({
+  const count = sink({
     name: 'count',
     summary: 'Notes who came.',
     options: {},
@@ -90,7 +87,7 @@ function bench(items: SourceItem[]) {
       },
     }),
   });
-  const registry = createRegistry({ sources: [source], operators: [make, device, never], sinks: [sink] });
+  const registry = createRegistry({ sources: [list], operators: [make, device, never], sinks: [count] });
   const output = join(temporaryFolder(), 'out');
   const events: RunEvent[] = [];
   const run = (options: RunOptions = {}, set: string[] = [], steps = 'make, device') => {

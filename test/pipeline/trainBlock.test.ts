@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { OptionError } from '#src/errors.js';
-import { describePipeline, loadPipeline, parsePipeline } from '#src/pipeline/load.js';
+import { describePipeline } from '#src/pipeline/describePipeline.js';
+import { loadPipeline, parsePipeline } from '#src/pipeline/load.js';
 import { runPipeline } from '#src/pipeline/run.js';
 
 const text = `name: tiny
@@ -79,7 +80,7 @@ test('faults are told with file, line and field, all at once', () => {
   assert.equal(faults(bad.replace('epochs: 0', 'epochs: 3')), [
     'tiny.yaml:9: there is no loss "diceCe"; did you mean "diceCE"?',
     'tiny.yaml:10: optimizer novograd, momentum is not an option of novograd; known are learningRate, betas, eps, weightDecay and gradAveraging.',
-    'tiny.yaml:17: step 2: there is no operator "inferense"; did you mean "inference"?',
+    'tiny.yaml:17: validation step 2: there is no operator "inferense"; did you mean "inference"?',
   ]);
   assert.match(faults(bad)[0], /^tiny.yaml:11: train, epochs must be at least 1, but it is 0/);
   assert.match(

@@ -4,9 +4,9 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Case } from '#src/case.js';
 import { OptionError } from '#src/errors.js';
-import { parseOptions } from '#src/operators/define.js';
+import { type OptionsOf, parseOptions } from '#src/options.js';
 import type { SourceItem } from '#src/sources/define.js';
-import { findPairs, type PairsOptions, pairsDefinition } from '#src/sources/pairs.js';
+import { findPairs, pairs } from '#src/sources/pairs.js';
 import { temporaryFolder } from '../e2e/harness.js';
 
 /** A folder with `pred` and `label` in it, and files of these names in each; the source's options for it. */
@@ -22,11 +22,12 @@ function folders(preds: readonly string[], labels: readonly string[], others: Re
   return { root, pred: join(root, 'pred'), label: join(root, 'label') };
 }
 
-type Where = PairsOptions & { readonly root: string };
+type Where = OptionsOf<typeof pairs> & { readonly root: string };
 
 async function open({ root: _, ...options }: Where): Promise<SourceItem[]> {
   const items: SourceItem[] = [];
-  for await (const item of pairsDefinition.open(parseOptions(pairsDefinition, options))) items.push(item);
+  parseOptions(pairs, options);
+  for await (const item of pairs.configure(options).built!.open()) items.push(item);
   return items;
 }
 

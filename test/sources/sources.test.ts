@@ -2,11 +2,12 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { parseOptions } from '#src/operators/define.js';
-import { datalistDefinition } from '#src/sources/datalist.js';
-import { decathlonDefinition } from '#src/sources/decathlon.js';
-import type { SourceDefinition, SourceItem } from '#src/sources/define.js';
-import { globDefinition } from '#src/sources/glob.js';
+import { OptionError } from '#src/errors.js';
+import { sayFault } from '#src/options.js';
+import { datalist } from '#src/sources/datalist.js';
+import { decathlon } from '#src/sources/decathlon.js';
+import type { AnySource, SourceItem } from '#src/sources/define.js';
+import { glob } from '#src/sources/glob.js';
 import { temporaryFolder } from '../e2e/harness.js';
 
 /** A folder with empty files of these names, or with these contents. */
@@ -23,9 +24,11 @@ function folderWith(files: readonly string[], contents: Record<string, unknown> 
   return folder;
 }
 
-async function open<O>(definition: SourceDefinition<O>, options: Partial<O>): Promise<SourceItem[]> {
+async function open(source: AnySource, options: object): Promise<SourceItem[]> {
   const items: SourceItem[] = [];
-  for await (const item of definition.open(parseOptions(definition, options))) items.push(item);
+  const { built, faults } = source.configure(options);
+  if (!built) throw new OptionError(faults.map((fault) => sayFault(source.name, fault)).join('\n'));
+  for await (const item of built.open()) items.push(item);
   return items;
 }
 
@@ -40,7 +43,7 @@ const training = Array.from({ length: 12 }, (_, i) => ({
   image: `./imagesTr/s_${i}.nii.gz`,
   label: `./labelsTr/s_${i}.nii.gz`,
 }));
-const decathlon = () =>
+const spleen = () =>
   folderWith([], {
     'dataset.json': {
       labels: { 0: 'background', 1: 'spleen' },
@@ -50,32 +53,26 @@ const decathlon = () =>
   });
 
 test('decathlon holds out the last cases, sorted by name as Python sorts', async () => {
-  const root = decathlon();
+  const root = spleen();
   const sorted = training.map(({ image }) => image.slice(11, -7)).sort();
-  assert.equal(
-    idsOf(await open(decathlonDefinition, { root, split: 'validation', validation: 3 })),
-    sorted.slice(-3),
-  );
-  assert.equal(
-    idsOf(await open(decathlonDefinition, { root, split: 'train', validation: 3 })),
-    sorted.slice(0, -3),
-  );
-  assert.equal(idsOf(await open(decathlonDefinition, { root, split: 'test' })), ['t_1']);
-  assert.is((await open(decathlonDefinition, { root, split: 'all' })).length, 13);
+  assert.equal(idsOf(await open(decathlon, { root, split: 'validation', validation: 3 })), sorted.slice(-3));
+  assert.equal(idsOf(await open(decathlon, { root, split: 'train', validation: 3 })), sorted.slice(0, -3));
+  assert.equal(idsOf(await open(decathlon, { root, split: 'test' })), ['t_1']);
+  assert.is((await open(decathlon, { root, split: 'all' })).length, 13);
 });
 
 test('decathlon holds out at most half of the training cases', async () => {
   const root = folderWith([], { 'dataset.json': { training: training.slice(0, 1), test: [] } });
-  assert.equal(idsOf(await open(decathlonDefinition, { root, split: 'train' })), ['s_0']);
+  assert.equal(idsOf(await open(decathlon, { root, split: 'train' })), ['s_0']);
   assert.match(
-    await refusal(open(decathlonDefinition, { root, split: 'validation' })),
+    await refusal(open(decathlon, { root, split: 'validation' })),
     /The split "validation" of .* has no cases: the dataset has 1 for training \(0 of them held out/,
   );
 });
 
 test('decathlon gives files inside the root and the names of the labels', async () => {
-  const root = decathlon();
-  const [first] = await open(decathlonDefinition, { root, split: 'train', validation: 0 });
+  const root = spleen();
+  const [first] = await open(decathlon, { root, split: 'train', validation: 0 });
   assert.ok('files' in first);
   assert.equal(first.files, {
     image: join(root, 'imagesTr/s_0.nii.gz'),
@@ -88,7 +85,7 @@ test('decathlon reads labels the way nnU-Net writes them, and a dataset without 
   const root = folderWith([], {
     'dataset.json': { labels: { background: 0, spleen: 1 }, training: training.slice(0, 1) },
   });
-  const [first] = await open(decathlonDefinition, { root, split: 'train' });
+  const [first] = await open(decathlon, { root, split: 'train' });
   assert.equal('labelNames' in first && first.labelNames, { 0: 'background', 1: 'spleen' });
   const bare = folderWith([
     'imagesTr/a.nii.gz',
@@ -97,7 +94,7 @@ test('decathlon reads labels the way nnU-Net writes them, and a dataset without 
     'labelsTr/a.nii',
     'imagesTs/b.nii',
   ]);
-  const items = await open(decathlonDefinition, { root: bare, split: 'all' });
+  const items = await open(decathlon, { root: bare, split: 'all' });
   assert.equal(idsOf(items), ['a', 'b']);
   assert.ok('files' in items[0]);
   assert.is(items[0].files.label, join(bare, 'labelsTr/a.nii'));
@@ -113,7 +110,7 @@ test('decathlon refuses a path that leaves the root, and only that case', async 
       ],
     },
   });
-  const items = await open(decathlonDefinition, { root, split: 'train', validation: 0 });
+  const items = await open(decathlon, { root, split: 'train', validation: 0 });
   assert.equal(idsOf(items), ['ok', 'x', 'y']);
   assert.ok('refused' in items[1] && 'refused' in items[2]);
   assert.match(
@@ -124,21 +121,21 @@ test('decathlon refuses a path that leaves the root, and only that case', async 
 
 test('decathlon refuses a folder that is none, and a dataset.json that is none', async () => {
   assert.match(
-    await refusal(open(decathlonDefinition, { root: '/nowhere', split: 'test' })),
+    await refusal(open(decathlon, { root: '/nowhere', split: 'test' })),
     /\/nowhere \(source\.root\) does not exist/,
   );
   assert.match(
-    await refusal(open(decathlonDefinition, { root: folderWith(['x.txt']), split: 'test' })),
+    await refusal(open(decathlon, { root: folderWith(['x.txt']), split: 'test' })),
     /has neither dataset\.json nor images/,
   );
   const text = folderWith([], { 'dataset.json': '{' });
   assert.match(
-    await refusal(open(decathlonDefinition, { root: text, split: 'test' })),
+    await refusal(open(decathlon, { root: text, split: 'test' })),
     /dataset\.json is not readable JSON/,
   );
   const odd = folderWith([], { 'dataset.json': { training: [3] } });
   assert.match(
-    await refusal(open(decathlonDefinition, { root: odd, split: 'test' })),
+    await refusal(open(decathlon, { root: odd, split: 'test' })),
     /dataset\.json: training\.0 is 3, but expected/,
   );
 });
@@ -153,21 +150,21 @@ test('glob takes the id from the file name, or from where {case} stands', async 
     'p/P2/ct.nii',
     'gt/b.nii.gz',
   ]);
-  const plain = await open(globDefinition, { image: `${root}/in/*`, label: `${root}/gt/{case}.nii.gz` });
+  const plain = await open(glob, { image: `${root}/in/*`, label: `${root}/gt/{case}.nii.gz` });
   assert.equal(idsOf(plain), ['a b', 'b']);
   assert.ok('files' in plain[1]);
   assert.is(plain[1].files.label, `${root}/gt/b.nii.gz`);
-  assert.equal(idsOf(await open(globDefinition, { image: `${root}/p/{case}/ct.nii` })), ['P1', 'P2']);
+  assert.equal(idsOf(await open(glob, { image: `${root}/p/{case}/ct.nii` })), ['P1', 'P2']);
 });
 
 test('glob wants one file for a pattern with wildcards, and says what it found', async () => {
   const root = folderWith(['in/a.nii', 'gt/a_1.nii', 'gt/a_2.nii']);
-  const [item] = await open(globDefinition, { image: `${root}/in/*.nii`, label: `${root}/gt/{case}_*.nii` });
+  const [item] = await open(glob, { image: `${root}/in/*.nii`, label: `${root}/gt/{case}_*.nii` });
   assert.ok('refused' in item);
   assert.match(item.refused, /The label of case a must be one file, but .* matches 2: /);
-  assert.match(await refusal(open(globDefinition, { image: `${root}/none/*` })), /No image matches .*none/);
+  assert.match(await refusal(open(glob, { image: `${root}/none/*` })), /No image matches .*none/);
   assert.match(
-    await refusal(open(globDefinition, { image: 'x', label: 'y' })),
+    await refusal(open(glob, { image: 'x', label: 'y' })),
     /label is "y", but must contain \{case\}/,
   );
 });
@@ -179,35 +176,30 @@ test('datalist reads items, MONAI lists and CSV files', async () => {
     'one.json': ['c.nii'],
   });
   const path = join(root, 'list.json');
-  const items = await open(datalistDefinition, { path, key: 'training' });
+  const items = await open(datalist, { path, key: 'training' });
   assert.equal('files' in items[0] && items[0].files, {
     image: join(root, 'a.nii.gz'),
     label: join(root, 'l/a.nii.gz'),
   });
-  assert.equal(idsOf(await open(datalistDefinition, { path, key: 'testing' })), ['b']);
-  const csv = await open(datalistDefinition, { path: join(root, 'list.csv') });
+  assert.equal(idsOf(await open(datalist, { path, key: 'testing' })), ['b']);
+  const csv = await open(datalist, { path: join(root, 'list.csv') });
   assert.equal('files' in csv[0] && [csv[0].id, csv[0].files.pred], ['one', join(root, 'p/a.nii.gz')]);
   assert.is('files' in csv[1] && Object.keys(csv[1].files).join(), 'image');
-  assert.equal(idsOf(await open(datalistDefinition, { path: join(root, 'one.json') })), ['c']);
-  assert.equal(idsOf(await open(datalistDefinition, { items: [{ id: 'x', image: '/any/where.nii' }] })), [
-    'x',
-  ]);
+  assert.equal(idsOf(await open(datalist, { path: join(root, 'one.json') })), ['c']);
+  assert.equal(idsOf(await open(datalist, { items: [{ id: 'x', image: '/any/where.nii' }] })), ['x']);
 });
 
 test('datalist asks which list, and keeps a file to its root', async () => {
   const root = folderWith([], { 'list.json': { training: ['../up.nii'], testing: [] } });
   const path = join(root, 'list.json');
   assert.match(
-    await refusal(open(datalistDefinition, { path })),
+    await refusal(open(datalist, { path })),
     /holds the lists training and testing; say which with source\.key/,
   );
-  assert.match(await refusal(open(datalistDefinition, { path, key: 'trainng' })), /did you mean "training"/);
-  const [item] = await open(datalistDefinition, { path, key: 'training' });
+  assert.match(await refusal(open(datalist, { path, key: 'trainng' })), /did you mean "training"/);
+  const [item] = await open(datalist, { path, key: 'training' });
   assert.ok('refused' in item);
-  assert.match(
-    await refusal(open(datalistDefinition, { path, items: [{ image: 'x' }] })),
-    /either items or path/,
-  );
+  assert.match(await refusal(open(datalist, { path, items: [{ image: 'x' }] })), /either items or path/);
 });
 
 test.run();

@@ -1,0 +1,17 @@
+import { activations } from './activations.js';
+import { asDiscrete } from './asDiscrete.js';
+import { optionsFor, type PlacedStep } from './fusion.js';
+import { inference } from './inference.js';
+import { onlyKey } from './map.js';
+
+/**
+ * True if a step is an inference and the next one is a softmax or argmax of its result. Both look only at the differences
+ * between channels, so the model may leave out the rest; see `twoClassHead`.
+ */
+export function onlyDifferences(step: PlacedStep, next: PlacedStep | undefined): boolean {
+  const output = optionsFor(step, inference)?.output;
+  const softmax = optionsFor(next, activations);
+  const argmax = optionsFor(next, asDiscrete);
+  const looks = softmax?.softmax ? softmax : argmax?.argmax ? argmax : undefined;
+  return output !== undefined && looks !== undefined && onlyKey(looks.keys ?? 'pred') === output;
+}

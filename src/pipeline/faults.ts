@@ -1,0 +1,61 @@
+import { OptionError } from '../errors.js';
+import type { Draft, PipelineFile } from './document.js';
+import type { Override } from './overrides.js';
+
+/** Collects the faults of a pipeline, each with the file and line, or the override, that it comes from. */
+export class Faults {
+  readonly #sentences = new Set<string>();
+
+  constructor(
+    readonly files: readonly PipelineFile[],
+    /** The overrides as text and, in the same order, parsed. */
+    readonly set: readonly string[],
+    readonly overrides: readonly Override[],
+  ) {}
+
+  get count(): number {
+    return this.#sentences.size;
+  }
+
+  /** Notes a fault at a path of the merged pipeline. */
+  add(path: readonly PropertyKey[], sentence: string): void {
+    const text = path.map(String);
+    const override = this.set.findLast((_, i) => setsWhat(this.overrides[i].path, text));
+    this.#sentences.add(`${override ? `--set ${override}` : this.placeOf(text)}: ${sentence}`);
+  }
+
+  /** Notes a fault whose sentence says already where it is. */
+  addPlaced(sentence: string): void {
+    this.#sentences.add(sentence);
+  }
+
+  /** `FILE:LINE` of a path: in the file that has most of it, and in the last of several that have as much. */
+  placeOf(path: readonly string[]): string {
+    let best = { file: this.files[0].file, line: 1, depth: -1 };
+    for (const { file, draft, lineOf } of this.files) {
+      const found = lineOf(numbered(draft, path));
+      if (found.depth >= best.depth) best = { file, ...found };
+    }
+    return `${best.file}:${best.line}`;
+  }
+
+  /** Throws OptionError with all faults, a line each, if there are any. */
+  throwAny(): void {
+    if (this.#sentences.size > 0) throw new OptionError([...this.#sentences].join('\n'));
+  }
+}
+
+/** True if an override sets what is at `path`. An override may name a step by its id alone, and leave out a source's name. */
+function setsWhat(override: readonly string[], path: readonly string[]): boolean {
+  const shortened = path[0] === 'steps' || path[0] === 'sinks' ? [path[1], ...path.slice(3)] : path;
+  const inSource = path[0] === 'source' ? ['source', ...path.slice(2)] : path;
+  return [path, shortened, inSource].some((form) => override.every((part, i) => form[i] === part));
+}
+
+/** The path of a step by its id as its path by number in this file. */
+function numbered(draft: Draft, [list, id, ...rest]: readonly string[]): (string | number)[] {
+  if (id === undefined || (list !== 'steps' && list !== 'sinks'))
+    return [list, ...(id === undefined ? [] : [id]), ...rest];
+  const entry = draft[list].find((candidate) => candidate.id === id);
+  return entry ? [list, entry.number - 1, ...rest] : [list];
+}

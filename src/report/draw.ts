@@ -8,28 +8,11 @@ import { voxelVolume } from '../volume/affine.js';
 import { countOverlaps } from '../volume/overlap.js';
 import { quantileOf } from '../volume/quantile.js';
 import { resampleTo } from '../volume/resample.js';
-import {
-  middleOf,
-  type PlaneName,
-  planeNames,
-  planeThrough,
-  sampleSlice,
-  sliceOf,
-} from '../volume/slices.js';
+import { middleOf, planeNames, planeThrough, sampleSlice, sliceOf } from '../volume/slices.js';
 import { allocate, channelsOf, type Grid, type Vec3, type Volume } from '../volume/volume.js';
+import { type CaseNote, contourColours, type GreyWindow, type MaskName, maskNames } from './caseNote.js';
 import { outlinePath } from './outline.js';
 import { encodeGreyPng } from './png.js';
-
-/** Colours of contours, from the palette of Okabe and Ito, which the colour-blind can tell apart. */
-export const contourColours = { prediction: '#E69F00', reference: '#56B4E9' } as const;
-
-/** The two masks of a case. */
-export type MaskName = keyof typeof contourColours;
-
-export const maskNames: readonly MaskName[] = ['prediction', 'reference'];
-
-/** Values shown as black and as white. */
-export type GreyWindow = readonly [number, number];
 
 /** What to make pictures of. */
 export interface DrawRequest {
@@ -48,29 +31,6 @@ export interface DrawRequest {
   readonly labelNames?: Readonly<Record<number, string>>;
   /** Default: -160 to 240 HU for what looks like a CT, else the 1st to the 99th percentile of the slices. */
   readonly window?: GreyWindow;
-}
-
-/** What a report knows of a case besides its metrics: `case.json` in the case's folder of the report. */
-export interface CaseNote {
-  readonly case: string;
-  /** The slices; none when the case has neither an image nor masks. */
-  readonly planes: readonly {
-    readonly name: PlaneName;
-    readonly mm: readonly [number, number];
-  }[];
-  /** The image file, for the view in 3D; null when there is none. */
-  readonly image: string | null;
-  /** Whether the slices have a picture of the image. */
-  readonly grey: boolean;
-  readonly masks: readonly MaskName[];
-  readonly window: GreyWindow | null;
-  /** The labels: their numbers in the masks, and their volumes in mL, null where there is no such mask. */
-  readonly labels: readonly {
-    readonly value: number;
-    readonly name: string;
-    readonly prediction: number | null;
-    readonly reference: number | null;
-  }[];
 }
 
 /** The most pixels along a side of a picture. */

@@ -7,10 +7,11 @@ import {
 } from '../metrics/summary.js';
 import { listSome } from '../metrics/table.js';
 import { version } from '../version.js';
-import type { CaseNote } from './draw.js';
+import type { PageColumn, PageData } from './browserData.js';
+import type { CaseNote } from './caseNote.js';
 import { pageHead, policyHash } from './head.js';
 import { metricTitle } from './metricTitles.js';
-import { type PageColumn, type PageData, pageData } from './pageData.js';
+import { pageData } from './pageData.js';
 import {
   blandAltmanPlot,
   distributionPlot,

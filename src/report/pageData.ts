@@ -1,52 +1,9 @@
 import { betterIn, parseColumn } from '../metrics/columns.js';
-import type { CaseNote } from './draw.js';
+import type { PageColumn, PageData, PageNumber, PagePictures } from './browserData.js';
+import type { CaseNote } from './caseNote.js';
 import { metricTitle } from './metricTitles.js';
 import { caseFolder, casesFolder, type ReportData } from './read.js';
 import { decimalsFor } from './text.js';
-
-/** A metrics column as the page shows it. */
-export interface PageColumn {
-  /** Its name in `metrics.csv`. */
-  readonly name: string;
-  /** The metric alone, `dice`; the whole name for columns of unknown metrics. */
-  readonly metric: string;
-  readonly title: string;
-  /** The label's name; empty for columns of unknown metrics, which belong to the case as a whole. */
-  readonly label: string;
-  readonly decimals: number;
-  readonly better: 'higher' | 'lower' | null;
-}
-
-/** A number as JSON can hold it: null where it is not defined. */
-export type PageNumber = number | 'inf' | '-inf' | null;
-
-/** A case as the page shows it. */
-export interface PageCase {
-  readonly id: string;
-  /** One value per column. */
-  readonly values: readonly PageNumber[];
-  /** Seconds of work on it, all steps together. */
-  readonly seconds: number;
-  readonly pictures: PagePictures | null;
-  /** Why pictures are missing; null where they are not, or where it is not known. */
-  readonly unpictured: string | null;
-}
-
-/** What pictures there are of a case. */
-export interface PagePictures extends Pick<CaseNote, 'planes' | 'grey' | 'masks' | 'window' | 'labels'> {
-  /** The address of its folder, relative to the page. */
-  readonly folder: string;
-  /** Whether there is anything to see in 3D. */
-  readonly volumes: boolean;
-}
-
-/** What the page's script works on; it lies in the page as JSON. */
-export interface PageData {
-  readonly columns: readonly PageColumn[];
-  /** The labels that have columns, in order; `mean` is the mean over labels. */
-  readonly labels: readonly string[];
-  readonly cases: readonly PageCase[];
-}
 
 /** The data of a report's page. */
 export function pageData({ cases }: ReportData): PageData {

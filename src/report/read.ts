@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { type FinishedCase, fileNameOf } from '../case.js';
 import { parseColumn } from '../metrics/columns.js';
-import type { CaseNote } from './draw.js';
+import type { CaseNote } from './caseNote.js';
 import type { LaneSamples } from './lanes.js';
 
 /** A case that ended well, as a report shows it. */

@@ -1,18 +1,8 @@
-import { type CaseNote, contourColours } from './draw.js';
+import type { ViewerData } from './browserData.js';
+import { contourColours } from './caseNote.js';
 import { caseFolder, casesFolder, type ReportCase, type ReportData } from './read.js';
 import { baseStyle } from './style.js';
 import { embedJson, html, raw } from './text.js';
-
-/** What the script of the view in 3D works on; it lies in the page as JSON. */
-export interface ViewerData extends Pick<CaseNote, 'window' | 'labels'> {
-  readonly id: string;
-  /** The address of the image; null when there is none. */
-  readonly image: string | null;
-  readonly masks: readonly { readonly name: string; readonly url: string; readonly colour: string }[];
-  /** The addresses of the cases before and after it; null at the ends. */
-  readonly previous: string | null;
-  readonly next: string | null;
-}
 
 /** The page with the view in 3D of a case, as the server hands it out. */
 export function viewerPage({ cases, run }: ReportData, subject: ReportCase): string {

@@ -22,8 +22,7 @@ export async function writeReport(
   return data;
 }
 
-/** A script for browsers, as it was compiled; such scripts import nothing. */
-export async function browserScript(name: 'page' | 'viewer'): Promise<string> {
-  const compiled = await readFile(new URL(`./${name}.js`, import.meta.url), 'utf8');
-  return compiled.replace(/^\/\/# sourceMappingURL=.*$/m, '');
+/** A script for browsers in one piece, as `scripts/bundle.mjs` made it when the package was built. */
+export function browserScript(name: 'page' | 'viewer'): Promise<string> {
+  return readFile(new URL(`./scripts/${name}.js`, import.meta.url), 'utf8');
 }

@@ -6,7 +6,7 @@ import type { ModelFiles } from '../runtime/models.js';
 import { version } from '../version.js';
 import type { Vec3 } from '../volume/volume.js';
 import type { ModelAxes } from '../volume/windows.js';
-import type { Progress } from './checkpoint.js';
+import type { Progress } from './progress.js';
 
 /** What is known of a model in training. */
 export interface TrainedModel {

@@ -1,4 +1,4 @@
-import type { EpochRow } from './checkpoint.js';
+import type { EpochRow } from './progress.js';
 
 /** What happens in a training, as `voxstream train --json` prints it, one a line. Seconds are wall time. */
 export type TrainEvent =

@@ -1,10 +1,12 @@
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'csv-stringify/sync';
 import { writeFileAside } from '../formats/files.js';
 import { type Provenance, writeRunFile } from '../pipeline/runFile.js';
 import { trainingPage } from '../report/training.js';
 import { cell, columnsOf } from '../sinks/rows.js';
-import type { EpochRow } from './checkpoint.js';
+import type { EpochRow } from './progress.js';
+import { EventWriter } from './tfevents.js';
 
 const head = [
   'epoch',
@@ -34,37 +36,81 @@ export function trainCsv(rows: readonly EpochRow[]): string {
   return stringify([[...head, ...metrics], ...body]);
 }
 
-/** What a training leaves in its folder for people to read: `train.csv`, `failures.csv`, `run.json` and `report`. */
-export class TrainRecords {
-  constructor(
-    readonly output: string,
-    readonly provenance: Provenance & {
-      readonly pipeline: { readonly name?: unknown };
-    },
-  ) {}
+/** Removes everything that an earlier training left in its folder. */
+export async function removeTraining(output: string): Promise<void> {
+  const names = ['checkpoint', 'model', 'tensorboard', 'report', 'train.csv', 'failures.csv', 'run.json'];
+  for (const name of names) await rm(join(output, name), { recursive: true, force: true });
+}
 
-  /** Writes the files anew, each whole or not at all. */
-  async write(
-    rows: readonly EpochRow[],
-    failures: ReadonlyMap<string, string>,
-    metric: string | undefined,
-  ): Promise<void> {
-    const failed = [...failures].map(([id, message]) => [id, message]);
-    await this.#write('train.csv', trainCsv(rows));
-    await this.#write('failures.csv', stringify([['case', 'message'], ...failed]));
-    await this.#write(
-      join('report', 'index.html'),
-      trainingPage(String(this.provenance.pipeline.name), rows, metric),
-    );
-    await this.end({});
+/** What is known of a training when it starts. */
+export interface RecordedTraining {
+  readonly output: string;
+  /** The pipeline's name, the title of the report. */
+  readonly name: string;
+  /** The metric that chooses the best model, if there is a validation. */
+  readonly metric?: string;
+  /** Steps done by earlier runs. */
+  readonly step: number;
+  /** The content of run.json. */
+  readonly provenance: Provenance;
+}
+
+/**
+ * The files that a training leaves for people to read: `train.csv`, `failures.csv`, `run.json`, `report` and `tensorboard`.
+ * All but the last are written completely or not at all.
+ */
+export class TrainRecords {
+  readonly #events: EventWriter;
+
+  constructor(readonly training: RecordedTraining) {
+    const name = `events.out.tfevents.${Math.floor(Date.now() / 1000)}.voxstream.${process.pid}`;
+    this.#events = new EventWriter(join(training.output, 'tensorboard', name), training.step);
   }
 
-  /** Writes run.json with how the training ended. */
-  end(outcome: Provenance): Promise<void> {
-    return writeRunFile(this.output, this.provenance, outcome);
+  /** Adds a step to TensorBoard's file. */
+  addStep(
+    step: number,
+    values: { readonly loss: number; readonly gradNorm: number; readonly learningRate: number },
+  ): void {
+    this.#events.add(step, {
+      'step/loss': values.loss,
+      'step/grad_norm': values.gradNorm,
+      'step/learning_rate': values.learningRate,
+    });
+  }
+
+  /** Adds an epoch to TensorBoard's file. */
+  addEpoch({ step, loss, patchesPerSecond, metrics = {} }: EpochRow): void {
+    this.#events.add(step, {
+      ...(loss !== undefined && { 'epoch/loss': loss }),
+      ...(patchesPerSecond !== undefined && { 'epoch/patches_per_second': patchesPerSecond }),
+      ...Object.fromEntries(
+        Object.entries(metrics).map(([column, value]) => [`validation/${column}`, value]),
+      ),
+    });
+  }
+
+  /** Writes all files. */
+  async write(rows: readonly EpochRow[], failures: ReadonlyMap<string, string>): Promise<void> {
+    const { name, metric } = this.training;
+    await this.#events.flush();
+    await this.#write('train.csv', trainCsv(rows));
+    await this.#write('failures.csv', stringify([['case', 'message'], ...failures]));
+    await this.#write(join('report', 'index.html'), trainingPage(name, rows, metric));
+    await this.#writeRun({});
+  }
+
+  /** Writes run.json with how the training ended, and the rest of TensorBoard's file. */
+  async end(outcome: Provenance): Promise<void> {
+    await this.#events.flush();
+    await this.#writeRun(outcome);
+  }
+
+  #writeRun(outcome: Provenance): Promise<void> {
+    return writeRunFile(this.training.output, this.training.provenance, outcome);
   }
 
   #write(name: string, content: string): Promise<void> {
-    return writeFileAside(join(this.output, name), content);
+    return writeFileAside(join(this.training.output, name), content);
   }
 }

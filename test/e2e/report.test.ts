@@ -218,7 +218,7 @@ browserTest('the report of a real run has the numbers of its files in its plots,
     );
     assert.is((await widths()).length, 9);
     assert.ok((await widths()).every((width) => width > 0));
-    assert.is(await page.getByText('To look at it in 3D').count(), 1);
+    assert.is(await page.getByText('To look at this case in 3D').count(), 1);
   });
 }, [shared('models/spleen_demo'), shared('data/mini')]);
 

@@ -176,13 +176,13 @@ test('Ctrl-C saves the state and ends with 130; the folder is not trained over b
   assert.is(again.code, 1);
   assert.match(
     again.stderr,
-    /holds a training already. Give --resume to go on with it, --overwrite to begin anew/,
+    /already holds a training. Use --resume to continue it, --overwrite to replace it/,
   );
   const other = await voxstream(train('stopped', '--resume', '--set', 'runtime.seed=6'));
   assert.is(other.code, 1);
   assert.match(
     other.stderr,
-    /is of a training with other cases, steps, network, loss, optimizer, schedule, batch size or seed/,
+    /belongs to a training with other cases, steps, network, loss, optimizer, schedule, batch size, precision or seed/,
   );
 });
 
@@ -194,22 +194,28 @@ test('two workers train by --device cpu:2; early stopping ends it, and keeps a m
       'cpu:2',
       ...[
         'train.validation.every=1',
+        'train.validation.atStart=false',
+        'train.amp=true',
         'train.epochs=9',
         'train.earlyStopping={ patience: 5, minDelta: 1 }',
       ].flatMap((override) => ['--set', override]),
     ),
   );
   assert.is(code, 0, stderr);
-  assert.match(stderr, /cpu:2/);
-  assert.match(stdout, /Stopped after 5 epochs: 5 validations brought no better model/);
+  assert.match(stderr, /train.amp has no effect on cpu:2: CPUs compute in float32/);
+  assert.match(stdout, /Stopped after 6 epochs: 5 validations brought no better model/);
   const run = JSON.parse(readFileSync(join(folder, 'early', 'run.json'), 'utf8'));
-  assert.equal([run.reason, run.steps], ['earlyStopping', 20]);
-  const dices = readCsv(join(folder, 'early', 'train.csv')).map((row) => Number(row.dice_spleen));
-  assert.is(dices.length, 6);
+  assert.equal([run.reason, run.steps], ['earlyStopping', 24]);
+  const rows = readCsv(join(folder, 'early', 'train.csv'));
+  assert.equal(
+    rows.map(({ epoch }) => epoch),
+    ['1', '2', '3', '4', '5', '6'],
+  );
+  const dices = rows.map((row) => Number(row.dice_spleen));
   const { training } = JSON.parse(readFileSync(join(folder, 'early', 'model', 'metadata.json'), 'utf8'));
   assert.ok(Math.abs(training.reached.value - Math.max(...dices)) < 1e-5);
-  assert.is(training.epoch, dices.indexOf(Math.max(...dices)));
-  assert.ok(training.epoch > 0, 'the test needs a model that got better');
+  assert.is(training.epoch, dices.indexOf(Math.max(...dices)) + 1);
+  assert.ok(training.epoch > 1, 'the test needs a model that got better');
 });
 
 test('--finetune goes on from a model, bad cases are left out, and --dry-run starts nothing', async () => {

@@ -5,7 +5,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { OptionError } from '#src/errors.js';
 import { readVolume } from '#src/formats/index.js';
-import type { CaseNote } from '#src/report/draw.js';
+import type { CaseNote } from '#src/report/caseNote.js';
 import type { ReportData } from '#src/report/read.js';
 import { type ServedReport, serveReport } from '#src/report/serve.js';
 import { temporaryFolder } from '../e2e/harness.js';

@@ -1,0 +1,123 @@
+import type { PageCase, PageColumn, PageData } from '../../browserData.js';
+import { byId, make } from '../dom.js';
+import { copy, csvOf } from './csv.js';
+import { parseFilter } from './filter.js';
+import { show } from './numbers.js';
+import { inOrder, type Order, orderAfterClick, type SortKey, worstFirst } from './order.js';
+import { stack } from './pictures.js';
+
+/** The table of cases with its tools: label, filter, order and CSV. A page without finished cases has no table. */
+export class CaseTable {
+  readonly #table = byId<HTMLTableElement>('table');
+  readonly #filter = byId<HTMLInputElement>('filter');
+  readonly #count = byId('count');
+  readonly #worst = document.getElementById('worst');
+  #label: string;
+  #order: Order | undefined;
+  #shown: readonly PageCase[];
+
+  constructor(
+    readonly data: PageData,
+    readonly onOpen: (item: PageCase) => void,
+  ) {
+    this.#label = data.labels[0] ?? '';
+    this.#shown = data.cases;
+    this.#filter.addEventListener('input', () => this.#refresh());
+    this.#worst?.addEventListener('click', () => {
+      this.#order = this.#order?.worst ? undefined : worstFirst(data.columns, this.#columns());
+      this.#refresh();
+    });
+    this.#addLabelChoice();
+    this.#addCopyButton();
+    this.#refresh();
+  }
+
+  /** The cases that the table shows, in its order. */
+  get shown(): readonly PageCase[] {
+    return this.#shown;
+  }
+
+  /** The columns of the chosen label, and those that belong to no label. */
+  #columns(): PageColumn[] {
+    return this.data.columns.filter(({ label }) => label === this.#label || label === '');
+  }
+
+  #refresh(): void {
+    let passes: (item: PageCase) => boolean;
+    try {
+      passes = parseFilter(this.#filter.value, this.data.columns, this.#label);
+    } catch (error) {
+      this.#count.textContent = (error as Error).message;
+      this.#count.classList.add('fault');
+      return;
+    }
+    this.#shown = inOrder(this.data.cases.filter(passes), this.#order);
+    this.#count.textContent = `${this.#shown.length} of ${this.data.cases.length} cases`;
+    this.#count.classList.remove('fault');
+    this.#worst?.setAttribute('aria-pressed', String(this.#order?.worst === true));
+    this.#table.tHead!.replaceChildren(this.#headRow());
+    this.#table.tBodies[0].replaceChildren(...this.#shown.map((item) => this.#bodyRow(item)));
+  }
+
+  #headRow(): HTMLElement {
+    const columns = this.#columns().map((column) =>
+      this.#head(column.title, this.data.columns.indexOf(column)),
+    );
+    return make('tr', {}, this.#head('Case', 'case'), ...columns, this.#head('Seconds', 'seconds'));
+  }
+
+  #head(title: string, by: SortKey): HTMLElement {
+    const order = this.#order;
+    const button = make('button', { type: 'button', 'data-by': String(by) }, title);
+    button.addEventListener('click', () => {
+      this.#order = orderAfterClick(order, by, this.data.columns);
+      this.#refresh();
+      // The button was replaced; its successor gets the focus.
+      this.#table.tHead!.querySelector<HTMLElement>(`[data-by="${by}"]`)?.focus();
+    });
+    const sorted = order?.by === by && (order.down ? 'descending' : 'ascending');
+    return make('th', { scope: 'col', 'aria-sort': sorted }, button);
+  }
+
+  #bodyRow(item: PageCase): HTMLElement {
+    const name = make('span', { class: 'case-name' });
+    const axial = item.pictures?.planes.find((plane) => plane.name === 'axial');
+    if (item.pictures && axial) name.append(stack(item.pictures, axial, 'lazy'));
+    name.append(make('button', { type: 'button', class: 'link' }, item.id));
+    const cells = this.#columns().map((column) =>
+      make('td', {}, show(item.values[this.data.columns.indexOf(column)], column.decimals)),
+    );
+    const seconds = make('td', {}, item.seconds.toFixed(1));
+    const row = make('tr', {}, make('th', { scope: 'row' }, name), ...cells, seconds);
+    row.addEventListener('click', () => this.onOpen(item));
+    return row;
+  }
+
+  /** A few labels are tabs, many are a list; see `labelChoice` in `sections/cases.ts`. */
+  #addLabelChoice(): void {
+    const choose = (label: string) => {
+      this.#label = label;
+      // The columns of the earlier label are gone.
+      if (typeof this.#order?.by === 'number') this.#order = undefined;
+      this.#refresh();
+    };
+    const list = document.getElementById('label') as HTMLSelectElement | null;
+    list?.addEventListener('change', () => choose(list.value));
+    const tabs = document.querySelectorAll<HTMLElement>('button[data-label]');
+    for (const tab of tabs) {
+      tab.addEventListener('click', () => {
+        for (const other of tabs) other.setAttribute('aria-pressed', String(other === tab));
+        choose(tab.dataset.label!);
+      });
+    }
+  }
+
+  #addCopyButton(): void {
+    const button = byId('copy');
+    button.addEventListener('click', async () => {
+      const copied = await copy(csvOf(this.#shown, this.data.columns));
+      button.textContent = copied ? 'Copied' : 'Not allowed here';
+      setTimeout(() => (button.textContent = 'Copy CSV'), 1500);
+    });
+  }
+}

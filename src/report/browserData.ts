@@ -1,0 +1,58 @@
+// The data that the pages' scripts work on. It is embedded in the pages as JSON.
+import type { CaseNote } from './caseNote.js';
+
+/** A metrics column as the page shows it. */
+export interface PageColumn {
+  /** Its name in `metrics.csv`. */
+  readonly name: string;
+  /** The metric alone, `dice`; the whole name for columns of unknown metrics. */
+  readonly metric: string;
+  readonly title: string;
+  /** The label's name; empty for columns of unknown metrics, which belong to the case as a whole. */
+  readonly label: string;
+  readonly decimals: number;
+  /** Which values are better; null where neither are, or where it is unknown. */
+  readonly better: 'higher' | 'lower' | null;
+}
+
+/** A number as JSON can hold it: null where it is undefined. */
+export type PageNumber = number | 'inf' | '-inf' | null;
+
+/** A case as the page shows it. */
+export interface PageCase {
+  readonly id: string;
+  /** One value per column. */
+  readonly values: readonly PageNumber[];
+  /** Seconds of work on the case, all steps together. */
+  readonly seconds: number;
+  readonly pictures: PagePictures | null;
+  /** Why pictures are missing; null where none are, or where the reason is unknown. */
+  readonly unpictured: string | null;
+}
+
+/** The pictures of a case. */
+export interface PagePictures extends Pick<CaseNote, 'planes' | 'grey' | 'masks' | 'window' | 'labels'> {
+  /** The address of the case's folder, relative to the page. */
+  readonly folder: string;
+  /** Whether the 3D view has anything to show. */
+  readonly volumes: boolean;
+}
+
+/** The data of a report's page. */
+export interface PageData {
+  readonly columns: readonly PageColumn[];
+  /** The labels that have columns, in order; `mean` is the mean over labels. */
+  readonly labels: readonly string[];
+  readonly cases: readonly PageCase[];
+}
+
+/** The data of a 3D view. */
+export interface ViewerData extends Pick<CaseNote, 'window' | 'labels'> {
+  readonly id: string;
+  /** The address of the image; null when there is none. */
+  readonly image: string | null;
+  readonly masks: readonly { readonly name: string; readonly url: string; readonly colour: string }[];
+  /** The addresses of the previous and the next case; null at the ends. */
+  readonly previous: string | null;
+  readonly next: string | null;
+}

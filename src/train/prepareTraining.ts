@@ -1,0 +1,197 @@
+import type { Case } from '../case.js';
+import { OptionError } from '../errors.js';
+import type { Graph } from '../onnx/graph.js';
+import { describePipeline } from '../pipeline/describePipeline.js';
+import { chain, fuseSteps } from '../pipeline/fuse.js';
+import { fingerprint } from '../pipeline/journal.js';
+import { isRefused, selectCases } from '../pipeline/select.js';
+import type { TrainBlock } from '../pipeline/trainBlock.js';
+import type { Pipeline } from '../pipeline/types.js';
+import { chooseDevice, parseDevice } from '../runtime/devices.js';
+import type { ModelFiles } from '../runtime/models.js';
+import type { Runtime } from '../runtime/runtime.js';
+import type { Vec3 } from '../volume/volume.js';
+import { hasCheckpoint, readCheckpoint } from './checkpoint.js';
+import type { FailedCases } from './failedCases.js';
+import { type FedBatch, feed } from './feed.js';
+import { lossOf, optimizerOf } from './parts.js';
+import { atStart, type Progress } from './progress.js';
+import { removeTraining } from './records.js';
+import { startModel } from './startModel.js';
+import { createTrainer, type Trainer } from './trainer.js';
+
+/** A training that is ready for its next step. */
+export interface PreparedTraining {
+  readonly cases: readonly Case[];
+  readonly validationCases: readonly Case[];
+  /** Names the training in its checkpoints. */
+  readonly identity: string;
+  /** The model at the start. */
+  readonly graph: Graph;
+  /** The model that the training started from. Undefined for a new network. */
+  readonly base?: ModelFiles;
+  /** Output channels of the network. */
+  readonly classes: number;
+  readonly trainer: Trainer;
+  readonly device: string;
+  /** Voxels of a patch, x first. */
+  readonly patch: Vec3;
+  /** The first batch, which gives the sizes of all; `batches` continues after it. */
+  readonly first: FedBatch;
+  readonly batches: AsyncIterator<FedBatch>;
+  readonly progress: Progress;
+  /** It continues a training that was interrupted. */
+  readonly resumed: boolean;
+}
+
+/** What a training is prepared with. */
+export interface PrepareSettings {
+  readonly output: string;
+  /** Continue from the last checkpoint in the output folder. */
+  readonly resume?: boolean;
+  /** Replace a training in the output folder. */
+  readonly overwrite?: boolean;
+  readonly runtime: Runtime;
+  readonly modelFolders?: readonly string[];
+  readonly failed: FailedCases;
+  /** Called with messages that the user should read. */
+  readonly onWarning: (message: string) => void;
+}
+
+/**
+ * Everything before the first step: opens the cases, builds the network or reads the checkpoint, prepares the first batch and
+ * starts the trainer. The caller closes the trainer.
+ *
+ * @throws VoxError if the dataset, the network or the output folder is not usable.
+ */
+export async function prepareTraining(
+  pipeline: Pipeline,
+  train: TrainBlock,
+  settings: PrepareSettings,
+): Promise<PreparedTraining> {
+  const { output, runtime, failed, onWarning } = settings;
+  const { seed } = pipeline.runtime;
+  const cases = await openCases(pipeline.source, failed.note);
+  if (cases.length < train.batchSize) {
+    throw new OptionError(
+      `The source has ${cases.length} training case(s), but train.batchSize is ${train.batchSize}. Add cases, or set a smaller ` +
+        'batch size.',
+    );
+  }
+  const validationCases = train.validation ? await openCases(train.validation.source, failed.note) : [];
+  const { model: graph, axes, base, note } = await startModel(train, seed, settings.modelFolders);
+  if (note) onWarning(note);
+  const identity = identityOf(pipeline, train, cases, base);
+  const saved = await savedState(settings, identity);
+  const progress = saved?.progress ?? atStart;
+
+  const stages = fuseSteps(pipeline.steps, pipeline.fusions).map(({ id, build }) =>
+    build({ id, runtime, seed }),
+  );
+  const batches = feed(cases, chain(stages), progress.position, {
+    seed,
+    batchSize: train.batchSize,
+    prefetch: train.prefetch,
+    onFailure: failed.note,
+  });
+  const first = (await batches.next()).value;
+  const { image, label } = first.cases[0].volumes;
+  if (!image) throw new OptionError('The steps give no volume "image" to train on. Have load read it.');
+  const { device } = await chooseDevice(pipeline.runtime.device);
+  const trainer = await createTrainer({
+    model: graph,
+    axes,
+    loss: lossOf(train.loss),
+    optimizer: optimizerOf(train.optimizer),
+    clip: train.clip,
+    patch: image.size,
+    batchSize: first.cases.length,
+    labelChannels: label?.channels ?? 1,
+    accumulate: train.accumulate,
+    precision: precisionOn(device, train.amp, onWarning),
+    device,
+  });
+  try {
+    if (saved) await trainer.restore(saved.tensors);
+    else await removeTraining(output);
+  } catch (error) {
+    await trainer.close();
+    throw error;
+  }
+  return {
+    cases,
+    validationCases,
+    identity,
+    graph,
+    base,
+    classes: Number(graph.outputs[0].dims[1]),
+    trainer,
+    device,
+    patch: image.size,
+    first,
+    batches,
+    progress,
+    resumed: saved !== undefined,
+  };
+}
+
+/** The cases of a source that can be opened. The others go to `onFailure`. */
+async function openCases(
+  { built }: Pipeline['source'],
+  onFailure: (id: string, message: string) => void,
+): Promise<Case[]> {
+  const items = await selectCases(built.open(), {});
+  return items.flatMap((item) => {
+    if (!isRefused(item)) return [item];
+    onFailure(item.id, item.refused);
+    return [];
+  });
+}
+
+/** Identifies everything that weights depend on. How long the training goes on is not part of it. */
+function identityOf(
+  pipeline: Pipeline,
+  train: TrainBlock,
+  cases: readonly Case[],
+  base: ModelFiles | undefined,
+): string {
+  const { network, loss, optimizer, schedule, batchSize, accumulate, clip, amp } = train;
+  const { steps } = describePipeline(pipeline);
+  const ids = cases.map(({ id }) => id);
+  return fingerprint(
+    ids,
+    steps,
+    network,
+    base?.sha256,
+    loss,
+    optimizer,
+    schedule,
+    batchSize,
+    accumulate,
+    clip,
+    amp,
+    pipeline.runtime.seed,
+  );
+}
+
+/** The state to resume from, if any. Throws OptionError if the folder holds a training and nothing was said about it. */
+async function savedState(
+  { output, resume, overwrite }: PrepareSettings,
+  identity: string,
+): Promise<Awaited<ReturnType<typeof readCheckpoint>> | undefined> {
+  if (!hasCheckpoint(output)) return undefined;
+  if (resume) return readCheckpoint(output, identity);
+  if (overwrite) return undefined;
+  throw new OptionError(
+    `${output} already holds a training. Use --resume to continue it, --overwrite to replace it, or another folder with ` +
+      '--set output=….',
+  );
+}
+
+/** The precision that `train.amp` means on a device. */
+function precisionOn(device: string, amp: boolean, onWarning: (message: string) => void) {
+  if (!amp) return 'float32';
+  if (parseDevice(device).provider !== 'cpu') return 'float16';
+  onWarning(`train.amp has no effect on ${device}: CPUs compute in float32.`);
+  return 'float32';
+}

@@ -15,6 +15,8 @@ export {
   summarize,
   summaryTable,
 } from './metrics/summary.js';
+// Where work runs
+export { type ModelLease, openModel } from './models/openModel.js';
 // Operators
 export { activations } from './operators/activations.js';
 export { asDiscrete } from './operators/asDiscrete.js';
@@ -63,7 +65,6 @@ export { createRegistry, type Extension, type Registry } from './pipeline/regist
 export { type RunOptions, type RunResult, runPipeline } from './pipeline/run.js';
 export { pipelineSchema } from './pipeline/schema.js';
 export type { Pipeline } from './pipeline/types.js';
-// Where work runs
 export { createRuntime, defaultRuntime, type Runtime, type RuntimeSettings } from './runtime/runtime.js';
 export { type Task, type TaskFunction, task } from './runtime/task.js';
 // Sources and sinks

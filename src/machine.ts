@@ -1,27 +1,27 @@
 import { readFileSync } from 'node:fs';
-import { availableParallelism, totalmem } from 'node:os';
+import { availableParallelism, homedir, totalmem } from 'node:os';
 import { join } from 'node:path';
 
-/** What the control groups of this process allow it; Infinity where they set no limit. */
+/** What the control groups of this process allow; Infinity where they set no limit. */
 export interface GroupLimits {
   /** Bytes of memory. */
   readonly memory: number;
-  /** Processors' worth of time: 1.5 is one and a half processor. */
+  /** Processor time as a number of processors, e.g. 1.5. */
   readonly processors: number;
 }
 
 /**
- * The limits of this process's control groups (Linux: containers, Slurm, systemd), versions 1 and 2. A limit of an outer
- * group holds for the inner ones, so the least of all counts.
+ * Reads the limits of this process's control groups (Linux: containers, Slurm, systemd), versions 1 and 2. The limit of
+ * an outer group also applies to the groups inside it, so the smallest limit counts.
  *
- * @param root Where `/proc` and `/sys` are.
+ * @param root The folder that holds `proc` and `sys`.
  */
 export function groupLimits(root = '/'): GroupLimits {
   const groups = read(join(root, 'proc/self/cgroup'))
     .split('\n')
     .map((line) => /^\d+:([^:]*):(.*)$/.exec(line))
     .filter((match) => match !== null);
-  /** The folders of a controller's groups from the inmost to the root; '' is version 2. */
+  /** The folders of a controller's groups, from the innermost to the root; '' is version 2. */
   const folders = (controller: string) => {
     const path = groups.find(([, controllers]) => controllers.split(',').includes(controller))?.[2] ?? '/';
     const names = path.split('/').filter(Boolean);
@@ -39,17 +39,17 @@ export function groupLimits(root = '/'): GroupLimits {
     ),
   ];
   return {
-    memory: least(memory.map(Number)),
-    processors: least(processors.map(([quota, period]) => Number(quota) / Number(period))),
+    memory: smallest(memory.map(Number)),
+    processors: smallest(processors.map(([quota, period]) => Number(quota) / Number(period))),
   };
 }
 
-/** The least of the numbers above zero: `max`, -1 and what is not there set no limit. */
-function least(numbers: readonly number[]): number {
+/** The smallest of the numbers above zero: `max`, -1 and missing values set no limit. */
+function smallest(numbers: readonly number[]): number {
   return Math.min(Number.POSITIVE_INFINITY, ...numbers.filter((number) => number > 0));
 }
 
-/** The text of a small file without space around it; empty when it cannot be read. */
+/** The trimmed text of a small file; empty when it cannot be read. */
 export function read(file: string): string {
   try {
     return readFileSync(file, 'utf8').trim();
@@ -58,10 +58,15 @@ export function read(file: string): string {
   }
 }
 
-/** The processors this process may use: those it is bound to, and no more than its control groups give it time on. */
+/** The processors this process may use: those it is bound to, limited by the time that its control groups allow. */
 export const processors = Math.min(availableParallelism(), Math.ceil(groupLimits().processors));
 
-/** Bytes of memory this process may use: the machine's, or its control group's limit where that is less. */
+/** Bytes of memory this process may use: the machine's memory, or the control group's limit if that is smaller. */
 export function memoryLimit(): number {
   return Math.min(totalmem(), groupLimits().memory);
+}
+
+/** The folder `voxstream` in the user's cache folder: downloaded and rewritten models, cached cases. */
+export function cacheFolder(): string {
+  return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'voxstream');
 }

@@ -11,6 +11,7 @@ const layers: readonly (readonly string[])[] = [
   ['pipeline', 'synth'],
   ['sources', 'sinks'],
   ['operators'],
+  ['models'],
   ['runtime'],
   ['report'],
   ['onnx'],

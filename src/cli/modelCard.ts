@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import { showBytes } from '../errors.js';
-import type { ModelCard, ModelFiles } from '../runtime/models.js';
+import type { ModelCard } from '../models/card.js';
+import type { ModelFiles } from '../models/findModel.js';
 import { fieldLines, shortPath, showDifference } from './terminal.js';
 
 /** What a model's card says, as lines for people: the name, the description, and a field a line. */

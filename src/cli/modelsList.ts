@@ -1,9 +1,9 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { showBytes } from '../errors.js';
-import { type ListedModel, listModels } from '../runtime/listModels.js';
-import { type RegistryEntry, readRegistry } from '../runtime/modelRegistry.js';
-import { cachedModels, packageModels } from '../runtime/models.js';
+import { cachedModels, packageModels } from '../models/findModel.js';
+import { type ListedModel, listModels } from '../models/listModels.js';
+import { type RegistryEntry, readRegistry } from '../models/registry.js';
 import { columnLines, painter, shortPath } from './terminal.js';
 
 interface ListFlags {

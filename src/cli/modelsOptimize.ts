@@ -1,9 +1,9 @@
 import { join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { showBytes } from '../errors.js';
-import { checkModelFolder, writeModelFolder } from '../runtime/modelFolder.js';
-import { cachedModels, findModel } from '../runtime/models.js';
-import { type OptimizedFor, optimizedModel, optimizedName } from '../runtime/optimizedModel.js';
+import { cachedModels, findModel } from '../models/findModel.js';
+import { checkModelFolder, writeModelFolder } from '../models/folder.js';
+import { type OptimizedFor, optimizedModel, optimizedName } from '../models/optimizedModel.js';
 import type { Vec3 } from '../volume/volume.js';
 import { voxelSize } from './args.js';
 import { fieldLines, note, shortPath, showDifference } from './terminal.js';

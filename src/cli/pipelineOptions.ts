@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
+import { modelsBeside } from '../models/findModel.js';
 import { loadPipeline } from '../pipeline/load.js';
 import type { Pipeline } from '../pipeline/types.js';
-import { modelsBeside } from '../runtime/models.js';
 import { applyArgsFile, bytesOrAuto, collect, positive } from './args.js';
 
 /** What commands that take a pipeline share. */

@@ -2,9 +2,9 @@ import { defer, finalize } from 'rxjs';
 import { z } from 'zod';
 import { type Case, withVolumes } from '../case.js';
 import { DataError, ModelError } from '../errors.js';
+import { findModel, outputChannelsOf } from '../models/findModel.js';
+import { type ModelLease, openModel } from '../models/openModel.js';
 import type { OptionValues } from '../options.js';
-import { outputChannelsOf } from '../runtime/models.js';
-import type { ModelLease } from '../runtime/runtime.js';
 import { paddingModes } from '../volume/crop.js';
 import type { Vec3 } from '../volume/volume.js';
 import { operator, type StepContext } from './define.js';
@@ -71,7 +71,7 @@ export const inference = operator({
     }
   },
   async forecast({ model, key, output, mode }, runtime) {
-    const files = await runtime.findModel(model);
+    const files = await findModel(model, runtime.settings.modelFolders);
     const channels = await outputChannelsOf(files);
     return (subject) => {
       const volume = subject.volumes[key];
@@ -99,7 +99,7 @@ function leaseOf(
   { model, roiSize }: Options,
   { runtime, onlyDifferences }: StepContext,
 ): Promise<ModelLease> {
-  return runtime.model(model, { ...(roiSize && { roiSize: roiSize }), onlyDifferences });
+  return openModel(runtime, model, { ...(roiSize && { roiSize }), onlyDifferences });
 }
 
 async function segment(subject: Case, options: Options, lease: ModelLease, leave: () => void): Promise<Case> {

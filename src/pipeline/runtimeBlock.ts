@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { bytesType } from '../operators/types.js';
 import type { ValuesOf } from '../options.js';
-import { defaultStepTimeout } from '../runtime/sessions.js';
+import { defaultStepTimeout } from '../runtime/stuck.js';
 
 const auto = z.literal('auto');
 

@@ -1,26 +1,30 @@
 import '../onnx/noTelemetry.js';
 import { Worker } from 'node:worker_threads';
 import { ModelError } from '../errors.js';
+import { type ErrorData, fromErrorData } from './threadError.js';
 
-/** A message by which a thread says that a request failed. */
-interface Failure {
+/** A thread's message that a request failed. */
+export interface Failure {
   readonly kind: 'failed';
-  readonly message: string;
+  readonly error: ErrorData;
 }
 
-/** What a request fails with whose thread ended before its turn came: it was not begun, and can be asked of another. */
-export class NotBegun extends ModelError {}
+/** The error of a request whose thread ended before it started the request. Another thread may take it. */
+export class NotStarted extends ModelError {}
 
-/** Milliseconds that a thread gets to come to an end when it is to be closed. */
+/** Milliseconds that a thread gets to finish its requests when it is closed. */
 const patience = 5000;
 
-/** Threads that were to end and are still at work, inside native code that nothing can interrupt. */
+/** Abandoned threads that are still inside native code, which nothing can interrupt. */
 const busy = new Set<Worker>();
 
-/** How many threads were to end and are still at work. A process that ends itself now would crash. */
+/** The number of abandoned threads that are still at work. If the process exits normally now, it crashes. */
 export function busyThreads(): number {
   return busy.size;
 }
+
+/** Names of errors that are bugs, not answers of ONNX Runtime. */
+const bugs = ['TypeError', 'ReferenceError'];
 
 interface Pending<Reply> {
   readonly resolve: (reply: Reply) => void;
@@ -28,28 +32,28 @@ interface Pending<Reply> {
 }
 
 /**
- * A worker thread that answers requests one after the other, in the order they come. Its first message is that it is ready. It
- * does not keep the process alive while it has nothing to do.
+ * A worker thread that answers requests one after the other, in the order they arrive. Its first message says that it is
+ * ready. An idle thread does not keep the process alive.
  *
- * It is never terminated while it is at work: ONNX Runtime's binding ends the whole process when its thread is.
+ * A thread is never terminated while it is at work: ONNX Runtime's binding would abort the whole process.
  */
 export class AskThread<Request, Reply extends { readonly kind: string }> {
-  /** Its first message. Rejected when the thread cannot start. */
+  /** The thread's first message. Rejected when the thread cannot start. */
   readonly ready: Promise<Exclude<Reply, Failure>>;
   readonly #worker: Worker;
-  /** Those who wait for an answer, in the order they asked. */
+  /** The callers that wait for an answer, in the order they asked. */
   readonly #pending: Pending<Exclude<Reply, Failure>>[] = [];
-  /** Answers that are still to come, to those who wait and to those who no longer do. */
+  /** Answers that are still to come, including those that nobody waits for any more. */
   #outstanding = 0;
   #ended: Error | undefined;
 
   /**
    * @param module The thread's code.
-   * @param data What it is started with.
-   * @param about What it works on, for messages.
-   * @param fault The error for a request that failed.
+   * @param data The thread's `workerData`.
+   * @param about What the thread works on, for messages.
+   * @param fault Words the error of a failed request. Bugs (e.g. a TypeError) are passed on as they are.
    */
-  constructor(module: URL, data: unknown, about: string, fault: (message: string) => Error) {
+  constructor(module: URL, data: unknown, about: string, fault: (error: Error) => Error) {
     this.#worker = new Worker(module, { workerData: data });
     this.#worker.on('message', (reply: Reply | Failure) => {
       this.#outstanding--;
@@ -58,19 +62,22 @@ export class AskThread<Request, Reply extends { readonly kind: string }> {
         if (this.#ended) void this.#worker.terminate();
       }
       const pending = this.#pending.shift();
-      if (reply.kind === 'failed') pending?.reject(fault((reply as Failure).message));
-      else pending?.resolve(reply as Exclude<Reply, Failure>);
+      if (isFailure(reply)) {
+        const error = fromErrorData(reply.error);
+        pending?.reject(bugs.includes(error.name) ? error : fault(error));
+      } else pending?.resolve(reply as Exclude<Reply, Failure>);
     });
-    const end = (why: string) => {
+    const end = (why: string, cause?: Error) => {
       busy.delete(this.#worker);
       this.#outstanding = 0;
-      this.#fail(new ModelError(`The thread of ${about} ended: ${why}.`));
+      this.#fail(new ModelError(`The thread of ${about} ended: ${why}.`, { cause }));
     };
-    this.#worker.on('error', (error) => end(error.message));
+    this.#worker.on('error', (error) => end(error.message, error));
     this.#worker.on('exit', (code) => end(`exit code ${code}`));
     this.ready = this.#reply();
   }
 
+  /** Sends a request and waits for its answer. */
   async ask(request: Request, transfer: readonly ArrayBuffer[] = []): Promise<Exclude<Reply, Failure>> {
     if (this.#ended) throw this.#ended;
     this.#worker.ref();
@@ -78,12 +85,12 @@ export class AskThread<Request, Reply extends { readonly kind: string }> {
     return this.#reply();
   }
 
-  /** True when the thread has ended, or was given up: it takes no requests any more. */
+  /** True when the thread has ended or was abandoned: it takes no more requests. */
   get ended(): boolean {
     return this.#ended !== undefined;
   }
 
-  /** Gives the thread up: the request it is at fails with `error` now, and it ends as soon as it comes back from it. */
+  /** Rejects the current request with `error` at once. The thread ends when it returns from that request. */
   abandon(error: Error): void {
     this.#fail(error);
     this.#worker.unref();
@@ -91,7 +98,7 @@ export class AskThread<Request, Reply extends { readonly kind: string }> {
     else void this.#worker.terminate();
   }
 
-  /** Ends the thread, once it has answered what it was asked or some seconds have passed. */
+  /** Ends the thread after it has answered all requests, or abandons it after five seconds. */
   async close(): Promise<void> {
     const until = performance.now() + patience;
     while (this.#outstanding > 0 && performance.now() < until) {
@@ -105,7 +112,7 @@ export class AskThread<Request, Reply extends { readonly kind: string }> {
     this.#ended ??= error;
     const [current, ...waiting] = this.#pending.splice(0);
     current?.reject(this.#ended);
-    for (const { reject } of waiting) reject(new NotBegun(this.#ended.message));
+    for (const { reject } of waiting) reject(new NotStarted(this.#ended.message, { cause: this.#ended }));
   }
 
   #reply(): Promise<Exclude<Reply, Failure>> {
@@ -114,4 +121,8 @@ export class AskThread<Request, Reply extends { readonly kind: string }> {
       this.#pending.push({ resolve, reject });
     });
   }
+}
+
+function isFailure(reply: { readonly kind: string }): reply is Failure {
+  return reply.kind === 'failed';
 }

@@ -4,9 +4,9 @@ import { createRequire } from 'node:module';
 import { arch, availableParallelism, cpus, freemem, release, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { messageOf } from '../errors.js';
-import { groupLimits, memoryLimit, processors, read } from '../machine.js';
+import { cacheFolder, groupLimits, memoryLimit, processors, read } from '../machine.js';
 import { channelBlock } from '../onnx/blockSize.js';
-import { cacheFolder } from './cacheFolder.js';
+import { deviceSessions } from './deviceSessions.js';
 import {
   chooseDevice,
   type DeviceChoice,
@@ -15,7 +15,6 @@ import {
   type ProviderTest,
   testProvider,
 } from './devices.js';
-import { sessionSetups } from './sessions.js';
 
 /** What a machine offers. */
 export interface Examination {
@@ -73,7 +72,7 @@ export async function examine(): Promise<Examination> {
     async (name, number) => tested.get(name) ?? testProvider(name, number, gpus),
   );
   const limits = groupLimits();
-  const setups = sessionSetups('', auto.device);
+  const sessions = deviceSessions(auto.device);
   return {
     node: {
       version: process.versions.node,
@@ -99,7 +98,7 @@ export async function examine(): Promise<Examination> {
     gpus,
     onnxRuntime: { version: onnxRuntimeVersion(), providers },
     auto,
-    threads: { sessions: setups.length, perSession: setups[0].threads, workers: processors },
+    threads: { sessions: sessions.length, perSession: sessions[0].threads, workers: processors },
   };
 }
 

@@ -1,24 +1,11 @@
-import '../onnx/noTelemetry.js';
-import { Piscina } from 'piscina';
-import { DataError, messageOf, VoxError } from '../errors.js';
 import { processors } from '../machine.js';
-import { countShared, voxelBytes } from '../volume/sharedMemory.js';
-import { chooseDevice, type DeviceChoice, parseDevice } from './devices.js';
+import { collectGarbage } from './garbage.js';
 import { Lane } from './lane.js';
-import type { ModelForm } from './modelForm.js';
-import { findModel, type ModelFiles } from './models.js';
-import { defaultStepTimeout, type LoadedModel, loadModel } from './sessions.js';
-import { preloadable, type Task, type TaskFunction, task } from './task.js';
-
-const preloadTask = task<typeof import('./runTask.js').preload>(
-  new URL('./runTask.js', import.meta.url),
-  'preload',
-);
-
-const runnableModelTask = task<typeof import('./modelForm.js').runnableModel>(
-  new URL('./modelForm.js', import.meta.url),
-  'runnableModel',
-);
+import type { LoadSettings } from './loadModel.js';
+import { type ModelShare, type NamedModel, SharedModels } from './sharedModels.js';
+import { defaultStepTimeout } from './stuck.js';
+import type { Task, TaskFunction } from './task.js';
+import { TaskPool } from './taskPool.js';
 
 /** Where work runs: reading, writing and compressing; voxel kernels; models. */
 export type LaneName = 'io' | 'cpu' | 'device';
@@ -26,39 +13,40 @@ export type LaneName = 'io' | 'cpu' | 'device';
 /** The machine as operators see it. */
 export interface Runtime {
   /**
-   * Which device runs models: `cpu`, `webgpu`, `cuda:0,1`, …; as it was asked for (`auto`) until the first model is
-   * loaded, then the one that was picked.
+   * The device that runs models: `cpu`, `webgpu`, `cuda:0,1`, …. Until the first model is loaded, the device as it was
+   * asked for (`auto`).
    */
   readonly device: string;
-  /** Why that device was picked, and what of the models it leaves to the CPU: a clause. Nothing before there is a model. */
+  /** Why that device was chosen, and which models it leaves partly to the CPU. Undefined before a model is loaded. */
   readonly deviceNote: string | undefined;
-  /** Waits for a place on a lane, holds it while `work` runs or until it calls `leave`, and gives it back. */
+  /** The settings that the runtime was created with. */
+  readonly settings: RuntimeSettings;
+  /** Waits for a place on a lane and holds it while `work` runs, or until it calls `leave`. */
   on<T>(lane: LaneName, work: (leave: () => void) => Promise<T>): Promise<T>;
-  /** Calls the function of a task in a worker thread. Voxels on SharedArrayBuffers are not copied. */
+  /**
+   * Calls the function of a task in a worker thread. Voxels on SharedArrayBuffers are not copied.
+   *
+   * @throws The function's error: a VoxError of its class, any other error as an Error of the same name, with the error
+   * of the thread as its `cause`. DataError when the thread ends or exceeds `stepTimeout`.
+   */
   run<F extends TaskFunction>(task: Task<F>, ...args: Parameters<F>): Promise<Awaited<ReturnType<F>>>;
   /**
-   * A model by name or path (see `findModel`), in the form that suits its use and device (see `runnableModel`), loaded once
-   * for all who ask and unloaded when all have called `release`.
-   * Throws ModelError when it cannot be found or loaded.
+   * Loads a model into session threads: once for all callers with the same `key`. It is unloaded when all have called
+   * `release`. See `openModel`, which also finds models.
+   *
+   * @param find Finds the model, in the form for an execution provider.
+   * @throws ModelError when the model cannot be loaded.
    */
-  model(name: string, form?: ModelForm): Promise<ModelLease>;
-  /** A model's file and card, by name or path, without loading it; see `findModel`. */
-  findModel(name: string): Promise<ModelFiles>;
-  /** The models that were loaded so far: what a run's record names. */
+  load<M extends NamedModel>(key: string, find: (provider: string) => Promise<M>): Promise<ModelShare<M>>;
+  /** The models that were loaded so far, for records of the run. */
   loaded(): readonly { readonly name: string; readonly sha256: string }[];
-  /** The lanes, for those who show what they do. */
+  /** The lanes, for progress displays. */
   readonly lanes: Readonly<Record<LaneName, Lane>>;
   /** Ends the worker threads and unloads the models. */
   close(): Promise<void>;
 }
 
-/** A share in a loaded model. */
-export interface ModelLease extends ModelFiles {
-  readonly model: LoadedModel;
-  release(): Promise<void>;
-}
-
-/** How a runtime is sized. */
+/** Settings of a runtime. */
 export interface RuntimeSettings {
   /** Device for models. Default: `auto`. */
   readonly device?: string;
@@ -66,137 +54,60 @@ export interface RuntimeSettings {
   readonly workers?: number;
   /** Folders to look for models in, before the package's own. Default: none. */
   readonly modelFolders?: readonly string[];
-  /** Seconds without a sign of life after which a thread is ended and what it did fails. Default: 1800. */
+  /** Seconds without progress after which a thread is stopped and its case fails. Default: 1800. */
   readonly stepTimeout?: number;
-  /** Where models are kept in the forms they are rewritten to. Default: in the user's cache folder. */
+  /** Where rewritten models are kept. Default: in the user's cache folder. */
   readonly formsFolder?: string;
-  /** Is told what a user should know and nothing stops for. */
+  /**
+   * Collect garbage as volumes pass through a thread: 5 to 15 ms for each 32 MiB of voxels. V8 does not count shared
+   * memory, so without this the volumes of finished cases pile up. It applies to the calling thread too and sets V8's
+   * flag `--expose-gc` for the process; set it to false where a host program must not be paused. Default: true.
+   */
+  readonly collectGarbage?: boolean;
+  /** Called with non-fatal warnings. */
   readonly onWarning?: (message: string) => void;
 }
 
-/** What a worker thread is sent. */
-export interface TaskMessage {
-  readonly module: string;
-  readonly name: string;
-  readonly args: readonly unknown[];
-}
-
-/** What a worker thread answers: a result, or an error whose class survives the crossing. */
-export type TaskAnswer =
-  | { readonly ok: true; readonly value: unknown }
-  | { readonly ok: false; readonly expected: boolean; readonly message: string };
-
-/** A runtime of its own, with worker threads that start with the first task. End it with `close`. */
+/** Creates a runtime. Its threads start with the first task; end them with `close`. */
 export function createRuntime(settings: RuntimeSettings = {}): Runtime {
   const workers = settings.workers ?? processors;
-  const limit = settings.stepTimeout ?? defaultStepTimeout;
-  const lanes = { io: new Lane(2), cpu: new Lane(workers), device: new Lane(1) };
-  const models = new Map<string, { loading: Promise<ModelFiles & { model: LoadedModel }>; users: number }>();
-  const loaded = new Map<string, string>();
-  let choice: Promise<DeviceChoice> | undefined;
-  let chosen: DeviceChoice = { device: settings.device ?? 'auto' };
-  const partlyOnCpu = new Set<string>();
-  const load = async (name: string, form: ModelForm) => {
-    const files = await findModel(name, settings.modelFolders);
-    choice ??= chooseDevice(chosen.device);
-    chosen = await choice;
-    const { provider } = parseDevice(chosen.device);
-    const runnable = await runtime.run(runnableModelTask, files, form, provider, settings.formsFolder);
-    if (runnable.warning) settings.onWarning?.(runnable.warning);
-    // The threads that the first case will need start while the sessions do.
-    for (let i = 0; i < Math.min(workers, 4) + 1; i++)
-      runtime.run(preloadTask, preloadable()).catch(() => {});
-    const model = await loadModel(runnable, chosen.device, limit);
-    loaded.set(files.card.name, files.sha256);
-    if (model.partlyOnCpu) partlyOnCpu.add(files.card.name);
-    return { ...files, model };
+  const load: LoadSettings = {
+    stepTimeout: settings.stepTimeout ?? defaultStepTimeout,
+    collectGarbage: settings.collectGarbage ?? true,
   };
-  let pool: Piscina | undefined;
-  const runtime: Runtime = {
+  const lanes = { io: new Lane(2), cpu: new Lane(workers), device: new Lane(1) };
+  const pool = new TaskPool(workers + lanes.io.width, load);
+  const models = new SharedModels(settings.device ?? 'auto', load);
+  if (load.collectGarbage) collectGarbage();
+  return {
     get device() {
-      return chosen.device;
+      return models.device;
     },
     get deviceNote() {
-      const notes = chosen.reason ? [chosen.reason] : [];
-      for (const name of partlyOnCpu) notes.push(`some operations of ${name} run on the CPU`);
-      return notes.join('; ') || undefined;
+      return models.deviceNote;
     },
+    settings,
     lanes,
     on: (lane, work) => lanes[lane].run(work),
-    async run({ module, name }, ...args) {
-      pool ??= new Piscina({
-        filename: new URL('./worker.cjs', import.meta.url).href,
-        // One is always started anew when one ends, or tasks that wait would wait for ever.
-        minThreads: 1,
-        maxThreads: workers + lanes.io.width,
-        idleTimeout: 60_000,
-        atomics: 'disabled',
-      });
-      const late = new AbortController();
-      const timer = setTimeout(() => late.abort(), limit * 1000);
-      let answer: TaskAnswer;
-      try {
-        answer = await pool.run({ module, name, args } satisfies TaskMessage, { signal: late.signal });
-      } catch (error) {
-        throw late.signal.aborted ? tooLate(name, limit) : workerEnded(name, error);
-      } finally {
-        clearTimeout(timer);
-      }
-      if (answer.ok) {
-        countShared(voxelBytes([answer.value]));
-        return answer.value as never;
-      }
-      throw answer.expected ? new DataError(answer.message) : new VoxError(answer.message);
-    },
-    async model(name, form = {}) {
-      const key = JSON.stringify([name, form.roiSize, form.onlyDifferences ?? false]);
-      const entry = models.get(key) ?? { loading: load(name, form), users: 0 };
-      models.set(key, entry);
-      entry.users++;
-      const release = async () => {
-        if (--entry.users > 0) return;
-        models.delete(key);
-        await (await entry.loading).model.close();
-      };
-      try {
-        return { ...(await entry.loading), release };
-      } catch (error) {
-        models.delete(key);
-        throw error;
-      }
-    },
-    findModel: (name) => findModel(name, settings.modelFolders),
-    loaded: () => [...loaded].map(([name, sha256]) => ({ name, sha256 })),
+    run: (task, ...args) => pool.run(task, args),
+    load: (key, find) =>
+      models.load(key, async (provider) => {
+        const found = await find(provider);
+        // The worker threads for the first case start while the sessions do.
+        pool.start(Math.min(workers, 4) + 1);
+        return found;
+      }),
+    loaded: () => models.loaded(),
     async close() {
-      await Promise.all([...models.values()].map(async ({ loading }) => (await loading).model.close()));
-      models.clear();
-      await pool?.destroy();
-      pool = undefined;
+      await models.close();
+      await pool.close();
     },
   };
-  return runtime;
-}
-
-function tooLate(task: string, limit: number): DataError {
-  return new DataError(
-    `The worker thread that did "${task}" was not done after ${limit} s (runtime.stepTimeout), and was ended. Run the case again with ` +
-      '--resume; if it does take that long, raise runtime.stepTimeout.',
-  );
-}
-
-function workerEnded(task: string, error: unknown): DataError {
-  if ((error as NodeJS.ErrnoException).code === 'ERR_WORKER_OUT_OF_MEMORY') {
-    return new DataError(
-      `The worker thread that did "${task}" ran out of memory. Run fewer cases at once (--in-flight 1), or let Node have more: ` +
-        'NODE_OPTIONS=--max-old-space-size=8192 (MiB).',
-    );
-  }
-  return new DataError(`The worker thread that did "${task}" ended: ${messageOf(error).replace(/\.$/, '')}.`);
 }
 
 let shared: Runtime | undefined;
 
-/** The runtime that operators use when they are given none; its idle threads do not keep the process alive. */
+/** The runtime of operators that are given none. Its idle threads do not keep the process alive. */
 export function defaultRuntime(): Runtime {
   shared ??= createRuntime();
   return shared;

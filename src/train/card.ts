@@ -1,8 +1,8 @@
+import type { ModelFiles } from '../models/findModel.js';
+import type { NewModel } from '../models/folder.js';
 import type { Graph } from '../onnx/graph.js';
 import type { TrainBlock } from '../pipeline/trainBlock.js';
 import type { Pipeline } from '../pipeline/types.js';
-import type { NewModel } from '../runtime/modelFolder.js';
-import type { ModelFiles } from '../runtime/models.js';
 import { version } from '../version.js';
 import type { Vec3 } from '../volume/volume.js';
 import type { ModelAxes } from '../volume/windows.js';

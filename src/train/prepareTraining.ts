@@ -1,5 +1,6 @@
 import type { Case } from '../case.js';
 import { OptionError } from '../errors.js';
+import type { ModelFiles } from '../models/findModel.js';
 import type { Graph } from '../onnx/graph.js';
 import { describePipeline } from '../pipeline/describePipeline.js';
 import { chain, fuseSteps } from '../pipeline/fuse.js';
@@ -8,7 +9,6 @@ import { isRefused, selectCases } from '../pipeline/select.js';
 import type { TrainBlock } from '../pipeline/trainBlock.js';
 import type { Pipeline } from '../pipeline/types.js';
 import { chooseDevice, parseDevice } from '../runtime/devices.js';
-import type { ModelFiles } from '../runtime/models.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { Vec3 } from '../volume/volume.js';
 import { hasCheckpoint, readCheckpoint } from './checkpoint.js';

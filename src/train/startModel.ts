@@ -1,8 +1,9 @@
 import { basename, resolve } from 'node:path';
 import { OptionError } from '../errors.js';
 import { readFault } from '../formats/aside.js';
+import { checksumOf } from '../models/checksum.js';
+import { findModel, type ModelFiles } from '../models/findModel.js';
 import type { Choice, TrainBlock } from '../pipeline/trainBlock.js';
-import { findModel, type ModelFiles, sha256Of } from '../runtime/models.js';
 import { checkpointToTrain, modelToTrain, networkToTrain, type TrainableModel } from './trainableModel.js';
 
 /** The model that a training starts with. */
@@ -39,7 +40,7 @@ async function fromCheckpoint(network: Choice | undefined, model: string): Promi
     );
   }
   const file = resolve(model);
-  const sha256 = await sha256Of(file).catch((error) => {
+  const sha256 = await checksumOf(file, 'sha256').catch((error) => {
     throw readFault(file, error);
   });
   const loaded = await checkpointToTrain(network.name, network.options, file);

@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { listNames } from '../errors.js';
+import type { ModelFiles } from '../models/findModel.js';
 import { buildNetwork, newNetwork } from '../onnx/builders/buildNetwork.js';
 import { readCheckpoint } from '../onnx/checkpoint/readCheckpoint.js';
 import { isOp } from '../onnx/edit.js';
 import type { Graph, GraphNode } from '../onnx/graph.js';
 import { readModel } from '../onnx/modelFile.js';
-import type { ModelFiles } from '../runtime/models.js';
 import type { ModelAxes } from '../volume/windows.js';
 
 /** A model in the form that is trained, with the weights that training begins with. */

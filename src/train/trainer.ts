@@ -173,8 +173,11 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
         .map(([name, { dims, initial }]) => [name, { dims, data: initial.data as Float32Array }]),
     ),
   });
-  const fault = (message: string) =>
-    new ModelError(`Training ${model.name} on ${device} failed: ${message.trim().replace(/\.$/, '')}.`);
+  const fault = (error: Error) =>
+    new ModelError(
+      `Training ${model.name} on ${device} failed: ${error.message.trim().replace(/\.$/, '')}.`,
+      { cause: error },
+    );
   try {
     for (let replica = 0; replica < replicas; replica++) {
       const url = new URL('./trainerWorker.js', import.meta.url);
@@ -219,7 +222,7 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
   };
   const stateNow = async (): Promise<TrainingState> => {
     const reply = await threads[0].ask({ kind: 'state' });
-    if (reply.kind !== 'state') throw fault(`it answered "${reply.kind}" when asked for its state`);
+    if (reply.kind !== 'state') throw new Error(`The trainer answered "${reply.kind}" instead of "state".`);
     return new Map([
       ...[...reply.tensors].map(
         ([name, data]) => [name, floats((state.get(name) as StateEntry).dims, data)] as const,

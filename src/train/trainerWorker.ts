@@ -1,7 +1,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { messageOf } from '../errors.js';
 import * as ort from '../onnx/ort.js';
 import { stepNames } from '../onnx/training/stepGraph.js';
+import type { Failure } from '../runtime/askThread.js';
+import { toErrorData } from '../runtime/threadError.js';
 
 /** A tensor of the state, and the output that holds it after a step. */
 export interface StateSlot {
@@ -85,7 +86,7 @@ export type TrainerReply =
   | { readonly kind: 'ready' }
   | { readonly kind: 'done'; readonly loss: number; readonly gradNorm: number }
   | { readonly kind: 'state'; readonly tensors: ReadonlyMap<string, Float32Array> }
-  | { readonly kind: 'failed'; readonly message: string };
+  | Failure;
 
 /** A tensor of the state: as it is, and where its next value goes; they change places with each step. */
 interface Buffers {
@@ -294,7 +295,7 @@ async function serve(port: NonNullable<typeof parentPort>, setup: TrainerSetup):
     await thread.open();
     reply({ kind: 'ready' });
   } catch (error) {
-    reply({ kind: 'failed', message: messageOf(error) });
+    reply({ kind: 'failed', error: toErrorData(error) });
     port.close();
     return;
   }
@@ -302,7 +303,7 @@ async function serve(port: NonNullable<typeof parentPort>, setup: TrainerSetup):
     try {
       reply(await thread.answer(request));
     } catch (error) {
-      reply({ kind: 'failed', message: messageOf(error) });
+      reply({ kind: 'failed', error: toErrorData(error) });
     }
   });
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { OptionError, show } from '../errors.js';
+import { type NewModel, writeModelFolder } from '../models/folder.js';
 import type { TrainBlock } from '../pipeline/trainBlock.js';
-import { type NewModel, writeModelFolder } from '../runtime/modelFolder.js';
 import { writeCheckpoint } from './checkpoint.js';
 import type { TrainEvent } from './events.js';
 import type { FailedCases } from './failedCases.js';

@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { from, lastValueFrom, mergeMap, type OperatorFunction, of, toArray } from 'rxjs';
 import type { Case } from '../case.js';
 import { messageOf, OptionError } from '../errors.js';
+import { type NewModel, writeModelFolder } from '../models/folder.js';
 import { type Fusion, withOptions } from '../operators/fusion.js';
 import { onlyDifferences } from '../operators/onlyDifferences.js';
 import { chain, fuseSteps } from '../pipeline/fuse.js';
 import { modelInTraining, type ValidationBlock } from '../pipeline/trainBlock.js';
-import { type NewModel, writeModelFolder } from '../runtime/modelFolder.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { columnsOf } from '../sinks/rows.js';
 

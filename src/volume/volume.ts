@@ -1,5 +1,3 @@
-import { countShared } from './sharedMemory.js';
-
 /** The typed arrays that hold voxels. */
 export type VoxelArray =
   | Int8Array
@@ -101,6 +99,13 @@ export function voxelCount(size: Vec3): number {
 /** The typed array that holds voxels of the type named `T`. */
 export type VoxelArrayOf<T extends VoxelType> = InstanceType<(typeof voxelTypes)[T]>;
 
+let allocated: (bytes: number) => void = () => {};
+
+/** Has `listener` called with the bytes of each voxel array that this thread allocates from now on. */
+export function onAllocate(listener: (bytes: number) => void): void {
+  allocated = listener;
+}
+
 /** A new zeroed voxel array of `length` on a SharedArrayBuffer. */
 export function allocate<T extends VoxelType>(type: T, length: number): VoxelArrayOf<T> {
   const Type = voxelTypes[type] as unknown as {
@@ -108,7 +113,7 @@ export function allocate<T extends VoxelType>(type: T, length: number): VoxelArr
     BYTES_PER_ELEMENT: number;
   };
   const bytes = length * Type.BYTES_PER_ELEMENT;
-  countShared(bytes);
+  allocated(bytes);
   return new Type(new SharedArrayBuffer(bytes));
 }
 

@@ -3,8 +3,8 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFi
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { FileServer } from '../models/fileServer.js';
 import { buildCheckpoint, pickleOf, text } from '../onnx/checkpoint/buildCheckpoint.js';
-import { FileServer } from '../runtime/fileServer.js';
 import { bandModel, root, temporaryFolder, voxstream } from './harness.js';
 
 const networks = join(root, 'test/fixtures/networks');

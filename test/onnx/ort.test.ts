@@ -46,9 +46,9 @@ testNeeding(
     const ours = `import * as ort from ${fileIn('dist/onnx/ort.js')}; await ort.InferenceSession.create(${JSON.stringify(file)});`;
     assert.equal(tracesOf(ours), []);
     const thread = `
-    import { createRuntime } from ${fileIn('dist/index.js')};
+    import { createRuntime, openModel } from ${fileIn('dist/index.js')};
     const runtime = createRuntime({ device: 'cpu' });
-    await runtime.model(${JSON.stringify(file)});
+    await openModel(runtime, ${JSON.stringify(file)});
     await runtime.close();`;
     assert.equal(tracesOf(thread), []);
   },

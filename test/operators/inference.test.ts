@@ -125,14 +125,14 @@ function counting() {
   const counts = { taken: 0, released: 0 };
   const counted: Runtime = {
     ...runtime,
-    async model(name) {
+    async load(key, find) {
       counts.taken++;
-      const lease = await runtime.model(name);
+      const share = await runtime.load(key, find);
       return {
-        ...lease,
+        ...share,
         release: async () => {
           counts.released++;
-          await lease.release();
+          await share.release();
         },
       };
     },

@@ -4,19 +4,18 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { DataError, ModelError, VoxError } from '#src/errors.js';
+import { ModelError } from '#src/errors.js';
+import { openModel } from '#src/models/openModel.js';
 import { createRuntime, defaultRuntime } from '#src/runtime/runtime.js';
 import { task } from '#src/runtime/task.js';
 import { argmax, threshold } from '#src/volume/classes.js';
-import { foregroundBox } from '#src/volume/crop.js';
 import { scaleIntensityRange } from '#src/volume/intensity.js';
-import { allocate, makeVolume, type Vec3 } from '#src/volume/volume.js';
+import { allocate, makeVolume } from '#src/volume/volume.js';
 import { bandModel, root, temporaryFolder } from '../e2e/harness.js';
 import { testNeeding } from '../needs.js';
 
 const of = (module: string) => new URL(import.meta.resolve(`#src/volume/${module}.js`));
 const scaleIntensityRangeTask = task(of('intensity'), scaleIntensityRange);
-const foregroundBoxTask = task(of('crop'), foregroundBox);
 const argmaxTask = task(of('classes'), argmax);
 const thresholdTask = task(of('classes'), threshold);
 
@@ -34,26 +33,18 @@ test('a task runs in a worker thread on the very voxels, and its result is share
   assert.equal(Array.from(volume.data), [1, 3]);
 });
 
-test('errors keep their class on the way back: bad data is told from what nobody expected', async () => {
-  const dark = makeVolume({ data: new Uint8Array(1), size: [1, 1, 1] });
-  const settings = { margin: [0, 0, 0] as Vec3, kDivisible: [1, 1, 1] as Vec3, allowSmaller: true };
-  const expected = await runtime.run(foregroundBoxTask, dark, settings).catch((error) => error);
-  assert.instance(expected, DataError);
-  assert.match(expected.message, /found no voxel above zero/);
-  const unexpected = await runtime.run(argmaxTask, undefined as never).catch((error) => error);
-  assert.instance(unexpected, VoxError);
-  assert.not.instance(unexpected, DataError);
-});
-
 test('a model is loaded once for all who ask, and again after the last one gave it back', async () => {
   const form = { roiSize: [8, 8, 8] } as const;
-  const [first, second] = await Promise.all([runtime.model(bandModel, form), runtime.model(bandModel, form)]);
+  const [first, second] = await Promise.all([
+    openModel(runtime, bandModel, form),
+    openModel(runtime, bandModel, form),
+  ]);
   assert.is(first.model, second.model);
   assert.is(first.card.name, 'spleen_band');
   await first.release();
   assert.is(await second.model.outputChannels([8, 8, 8], 1), 2);
   await second.release();
-  const third = await runtime.model(bandModel, form);
+  const third = await openModel(runtime, bandModel, form);
   assert.is.not(third.model, first.model);
   await third.release();
   assert.equal(
@@ -65,7 +56,7 @@ test('a model is loaded once for all who ask, and again after the last one gave 
 test('a model that cannot be loaded fails, and may be asked for again', async () => {
   const missing = `${temporaryFolder()}/none.onnx`;
   for (let i = 0; i < 2; i++) {
-    const error = await runtime.model(missing).catch((fault) => fault);
+    const error = await openModel(runtime, missing).catch((fault) => fault);
     assert.instance(error, ModelError);
     assert.match(error.message, /^There is no model ".*none\.onnx"/);
   }

@@ -4,11 +4,12 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ModelError } from '#src/errors.js';
 import { processors } from '#src/machine.js';
+import { openModel } from '#src/models/openModel.js';
 import { Graph } from '#src/onnx/graph.js';
 import { writeModel } from '#src/onnx/modelFile.js';
 import { floats } from '#src/onnx/tensor.js';
+import { deviceSessions } from '#src/runtime/deviceSessions.js';
 import { createRuntime } from '#src/runtime/runtime.js';
-import { sessionSetups } from '#src/runtime/sessions.js';
 import { allocate, makeVolume, type Vec3 } from '#src/volume/volume.js';
 import { temporaryFolder } from '../e2e/harness.js';
 import { swiftShader, swiftShaderEnv, testNeeding } from '../needs.js';
@@ -28,18 +29,18 @@ function modelFile(convolution: 'Conv' | 'ConvTranspose', last: string): string 
 }
 
 test('a CPU gets one session per processor, up to eight, and all processors; a GPU one session per device', () => {
-  const onCpu = sessionSetups('m.onnx', 'cpu');
+  const onCpu = deviceSessions('cpu');
   assert.is(onCpu.length, Math.min(processors, 8));
   assert.ok(onCpu.every(({ threads }) => threads === Math.max(1, Math.floor(processors / onCpu.length))));
   assert.equal(
-    sessionSetups('m.onnx', 'cuda:0,2').map(({ providers }) => providers),
+    deviceSessions('cuda:0,2').map(({ providers }) => providers),
     [[{ name: 'cuda', deviceId: 0 }], [{ name: 'cuda', deviceId: 2 }]],
   );
-  assert.equal(sessionSetups('m.onnx', 'webgpu')[0].providers, ['webgpu']);
+  assert.equal(deviceSessions('webgpu')[0].providers, ['webgpu']);
 });
 
 test('TensorRT leaves what it does not take to CUDA', () => {
-  assert.equal(sessionSetups('m.onnx', 'tensorrt:1')[0].providers, [
+  assert.equal(deviceSessions('tensorrt:1')[0].providers, [
     { name: 'tensorrt', deviceId: 1 },
     { name: 'cuda', deviceId: 1 },
   ]);
@@ -47,7 +48,7 @@ test('TensorRT leaves what it does not take to CUDA', () => {
 
 testNeeding(swiftShader, 'a model runs on WebGPU, and the runtime says on what', async () => {
   const runtime = createRuntime({ device: 'webgpu', workers: 1 });
-  const { model } = await runtime.model(modelFile('Conv', 'Relu'));
+  const { model } = await openModel(runtime, modelFile('Conv', 'Relu'));
   assert.is(await model.outputChannels([4, 5, 6], 1), 1);
   assert.is(model.partlyOnCpu, false);
   assert.is(runtime.device, 'webgpu');
@@ -57,7 +58,7 @@ testNeeding(swiftShader, 'a model runs on WebGPU, and the runtime says on what',
 
 testNeeding(swiftShader, 'operations that a GPU leaves to the CPU are told', async () => {
   const runtime = createRuntime({ device: 'webgpu', workers: 1 });
-  const { model } = await runtime.model(modelFile('Conv', 'Shrink'));
+  const { model } = await openModel(runtime, modelFile('Conv', 'Shrink'));
   assert.is(await model.outputChannels([4, 5, 6], 1), 1);
   assert.is(model.partlyOnCpu, true);
   assert.match(runtime.deviceNote ?? '', /; some operations of small run on the CPU$/);
@@ -70,21 +71,18 @@ testNeeding(
   async () => {
     const runtime = createRuntime({ device: 'webgpu', workers: 1 });
     const file = modelFile('ConvTranspose', 'Relu');
-    const { model } = await runtime.model(file);
+    const { model } = await openModel(runtime, file);
     const error = await model.outputChannels([4, 4, 4], 1).catch((fault) => fault);
     assert.instance(error, ModelError);
     assert.ok(error.message.startsWith(`The model ${file} failed on webgpu: `), error.message);
-    assert.match(
-      error.message,
-      /ConvTranspose.*Nothing was run on another device in its place: give --device cpu/,
-    );
+    assert.match(error.message, /ConvTranspose.*It was not run on another device instead: give --device cpu/);
     await runtime.close();
   },
 );
 
 test('on the CPU a model runs in full, and there is nothing to add', async () => {
   const runtime = createRuntime({ device: 'cpu', workers: 1 });
-  const { model } = await runtime.model(modelFile('ConvTranspose', 'Relu'));
+  const { model } = await openModel(runtime, modelFile('ConvTranspose', 'Relu'));
   assert.is(await model.outputChannels([4, 4, 4], 1), 1);
   assert.is(runtime.device, 'cpu');
   assert.is(runtime.deviceNote, undefined);
@@ -93,7 +91,7 @@ test('on the CPU a model runs in full, and there is nothing to add', async () =>
 
 test('several volumes given to a model at once come out as one by one, and each tells when its windows are taken', async () => {
   const runtime = createRuntime({ device: 'cpu', workers: 1 });
-  const { model } = await runtime.model(modelFile('Conv', 'Relu'));
+  const { model } = await openModel(runtime, modelFile('Conv', 'Relu'));
   const settings = {
     roiSize: [4, 4, 4] as Vec3,
     overlap: [0.5, 0.5, 0.5] as Vec3,
@@ -134,9 +132,12 @@ test('a file that is no ONNX model is refused in a sentence', async () => {
   const runtime = createRuntime({ device: 'cpu', workers: 1 });
   const file = join(temporaryFolder(), 'junk.onnx');
   writeFileSync(file, 'junk');
-  const error = await runtime.model(file).catch((fault) => fault);
+  const error = await openModel(runtime, file).catch((fault) => fault);
   assert.instance(error, ModelError);
-  assert.is(error.message, `The model ${file} is no ONNX file, or a damaged one. Copy or download it again.`);
+  assert.is(
+    error.message,
+    `The model ${file} is not an ONNX file, or it is damaged. Copy or download it again.`,
+  );
   await runtime.close();
 });
 

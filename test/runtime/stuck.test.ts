@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { DataError, ModelError } from '#src/errors.js';
+import { openModel } from '#src/models/openModel.js';
 import { Graph } from '#src/onnx/graph.js';
 import { writeModel } from '#src/onnx/modelFile.js';
 import { floats } from '#src/onnx/tensor.js';
@@ -45,13 +46,13 @@ const whole = (edge: number) => ({
 
 test('a session that gives no sign of life is ended, its case fails, and the next case gets a new one', async () => {
   const runtime = createRuntime({ device: 'cpu', workers: 1, stepTimeout: 1 });
-  const { model } = await runtime.model(heavyModel());
+  const { model } = await openModel(runtime, heavyModel());
   // Were it noticed only once the window is done, there would be a result.
   const error = await model.infer(cube(96), whole(96), 1).catch((fault) => fault);
   assert.instance(error, ModelError);
   assert.match(
     error.message,
-    /^The model .*heavy\.onnx gave no (sign of life for|answer within) 1 s \(runtime\.stepTimeout\).*its thread was ended/,
+    /^The model .*heavy\.onnx (made no progress for|gave no answer within) 1 s \(runtime\.stepTimeout\).*its thread was stopped/,
   );
   const result = await model.infer(cube(6), whole(6), 1);
   assert.equal([result.size, result.channels], [[6, 6, 6], 2]);
@@ -60,7 +61,7 @@ test('a session that gives no sign of life is ended, its case fails, and the nex
 
 test('many windows in a row may take longer than the limit: each that ends is a sign of life', async () => {
   const runtime = createRuntime({ device: 'cpu', workers: 1, stepTimeout: 0.5 });
-  const { model } = await runtime.model(heavyModel());
+  const { model } = await openModel(runtime, heavyModel());
   const start = performance.now();
   const result = await model.infer(cube(96), whole(16), 1);
   const seconds = (performance.now() - start) / 1000;
@@ -78,7 +79,7 @@ test('a task that takes too long is ended with its thread, and those that wait a
   assert.instance(error, DataError);
   assert.match(
     error.message,
-    /^The worker thread that did "sigmoid" was not done after 1 s \(runtime\.stepTimeout\)/,
+    /^The worker thread that ran "sigmoid" was not done after 1 s \(runtime\.stepTimeout\)/,
   );
   const next = await runtime.run(thresholdTask, small, 0.5);
   assert.equal(Array.from(next.data), [0, 1]);
@@ -128,7 +129,7 @@ test('a worker thread that dies of too little memory fails its case, and the run
   );
   assert.match(
     failures[0].message,
-    /^The worker thread that did "countOverlaps" ran out of memory\. Run fewer cases at once/,
+    /^The worker thread that ran "countOverlaps" ran out of memory\. Run fewer cases at once/,
   );
   assert.equal(
     readCsv(join(output, 'metrics.csv')).map((row) => row.case),

@@ -63,7 +63,7 @@ test('a name that the module does not export as a function is answered with its 
   for (const name of ['twice', 'smooth']) {
     const fault = await faultOf(task(module, name));
     assert.instance(fault, VoxError);
-    assert.match(fault.message, new RegExp(`exports no function "${name}"`));
+    assert.match(fault.message, new RegExp(`task "${name}" must export a function of that name`));
     assert.match(fault.message, /its exports are blur and smooth\./);
   }
 });

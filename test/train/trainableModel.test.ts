@@ -1,6 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { findModel } from '#src/runtime/models.js';
+import { findModel } from '#src/models/findModel.js';
 import { checkpointToTrain, modelToTrain, networkToTrain } from '#src/train/trainableModel.js';
 import { shared, sharedPath, testNeeding } from '../needs.js';
 

@@ -2,7 +2,8 @@ import { existsSync, statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { messageOf } from '../errors.js';
-import { cachedModels, type ModelCard, packageModels, readCard } from './models.js';
+import { type ModelCard, readCard } from './card.js';
+import { cachedModels, packageModels } from './findModel.js';
 
 /** A model that can be given by name. */
 export interface ListedModel {

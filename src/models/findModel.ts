@@ -1,59 +1,13 @@
-import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { open, readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { z } from 'zod';
-import { listNames, ModelError, messageOf, nearestName, show } from '../errors.js';
+import { listNames, ModelError, nearestName } from '../errors.js';
+import { cacheFolder } from '../machine.js';
 import { readModel } from '../onnx/modelFile.js';
-import { cacheFolder } from './cacheFolder.js';
-import { readRegistry } from './modelRegistry.js';
-
-const count = z.int().positive();
-
-const cardSchema = z.looseObject({
-  name: z.string().min(1),
-  version: z.string().optional(),
-  description: z.string().optional(),
-  license: z.string().optional(),
-  file: z.string().min(1).default('model.onnx'),
-  sha256: z
-    .string()
-    .regex(/^[0-9a-f]{64}$/i)
-    .optional(),
-  axes: z.enum(['xyz', 'zyx']).default('xyz'),
-  labels: z.record(z.string().regex(/^\d+$/), z.string()).default({}),
-  input: z
-    .looseObject({
-      channels: count.optional(),
-      patch: z.tuple([count, count, count]).optional(),
-      valueRange: z.tuple([z.number(), z.number()]).optional(),
-      modality: z.string().optional(),
-    })
-    .default({}),
-  output: z.looseObject({ channels: count.optional(), activation: z.string().optional() }).default({}),
-  /** The network that the weights were trained in, by MONAI's names: `type` and its parameters. */
-  network: z.looseObject({ type: z.string() }).optional(),
-  training: z.looseObject({}).optional(),
-  intendedUse: z.string().optional(),
-  /** What `voxstream models optimize` made of another model, and for which device. It takes windows of `input.patch` only. */
-  optimized: z
-    .object({
-      target: z.enum(['cpu', 'webgpu', 'cuda']),
-      precision: z.string(),
-      /** The SHA-256 of the model it was made of. */
-      original: z.string(),
-      passes: z.array(z.string()),
-      /** The largest difference of its output from the original's, on random windows. */
-      maxDifference: z.number(),
-      /** For `cpu`: how many channels the processors it is for hold together. */
-      channelBlock: z.number().optional(),
-    })
-    .optional(),
-});
-
-/** What is known of a model: `metadata.json` beside `model.onnx`. Patch in voxels, in the order x, y, z. */
-export type ModelCard = z.infer<typeof cardSchema>;
+import { type ModelCard, parseCard, readCard } from './card.js';
+import { checksumOf } from './checksum.js';
+import { readRegistry } from './registry.js';
 
 /** A model on disk. */
 export interface ModelFiles {
@@ -92,8 +46,8 @@ export async function findModel(name: string, folders: readonly string[] = []): 
         }`,
       );
     }
-    const card = cardSchema.parse({ name: basename(found, '.onnx'), file: basename(found) });
-    return { file: found, sha256: await sha256Of(found), card };
+    const card = parseCard({ name: basename(found, '.onnx'), file: basename(found) }, found);
+    return { file: found, sha256: await checksumOf(found, 'sha256'), card };
   }
   const card = await readCard(found);
   const file = join(found, card.file);
@@ -107,7 +61,7 @@ export async function findModel(name: string, folders: readonly string[] = []): 
       `The model folder ${found} has no ${card.file}, which its metadata.json names as the model.`,
     );
   }
-  const sha256 = await sha256Of(file);
+  const sha256 = await checksumOf(file, 'sha256');
   if (card.sha256 && card.sha256.toLowerCase() !== sha256) {
     throw new ModelError(
       `${file} is not the file its card describes: its SHA-256 is ${sha256}, but metadata.json says ${card.sha256}. ` +
@@ -142,55 +96,6 @@ async function missingModel(name: string, places: readonly string[]): Promise<Mo
       `${listNames(places, 'or')}. ${near ? `Did you mean "${near}"? ` : ''}"voxstream models list" shows what there ` +
       'is, "voxstream models import" converts a PyTorch checkpoint.',
   );
-}
-
-/** The card of a model folder; one with the folder's name where it has a model and no card. Throws ModelError. */
-export async function readCard(folder: string): Promise<ModelCard> {
-  const path = join(folder, 'metadata.json');
-  if (!existsSync(path)) {
-    if (existsSync(join(folder, 'model.onnx'))) return cardSchema.parse({ name: basename(folder) });
-    throw new ModelError(
-      `The model folder ${folder} has neither metadata.json nor model.onnx, so it is no model. ` +
-        'Expected a folder such as "voxstream models import" makes.',
-    );
-  }
-  let content: unknown;
-  try {
-    content = JSON.parse(await readFile(path, 'utf8'));
-  } catch (error) {
-    throw new ModelError(`${path} is not readable JSON: ${messageOf(error)}.`);
-  }
-  return parseCard(content, path);
-}
-
-/** A model card out of the content of its file. Throws ModelError naming every field that is wrong. */
-export function parseCard(content: unknown, path: string): ModelCard {
-  const parsed = cardSchema.safeParse(content, { reportInput: true });
-  if (parsed.success) return parsed.data;
-  throw new ModelError(
-    parsed.error.issues
-      .map(
-        (issue) =>
-          `${path}: ${issue.path.join('.') || 'the card'} is ${show(issue.input)}: ${issue.message}.`,
-      )
-      .join('\n'),
-  );
-}
-
-/** The SHA-256 of a file, in hexadecimal digits. */
-export async function sha256Of(file: string): Promise<string> {
-  const hash = createHash('sha256');
-  const handle = await open(file);
-  try {
-    const piece = Buffer.alloc(1 << 20);
-    for (;;) {
-      const { bytesRead } = await handle.read(piece);
-      if (bytesRead === 0) return hash.digest('hex');
-      hash.update(piece.subarray(0, bytesRead));
-    }
-  } finally {
-    await handle.close();
-  }
 }
 
 /** The folder `models` beside a pipeline file. */

@@ -4,7 +4,8 @@ import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ModelError } from '../errors.js';
 import { partialSuffix, writeFault } from '../formats/aside.js';
-import { type ModelCard, type ModelFiles, parseCard } from './models.js';
+import { type ModelCard, parseCard } from './card.js';
+import type { ModelFiles } from './findModel.js';
 
 /** What goes into a model's folder. */
 export interface NewModel {

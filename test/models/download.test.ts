@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ModelError } from '#src/errors.js';
-import { type DownloadOptions, download, OfflineError } from '#src/runtime/download.js';
+import { type DownloadOptions, download, OfflineError } from '#src/models/download.js';
 import { temporaryFolder } from '../e2e/harness.js';
 import { FileServer } from './fileServer.js';
 

@@ -6,12 +6,13 @@ import { join } from 'node:path';
 import { ModelError, messageOf, show } from '../errors.js';
 import { writeAside } from '../formats/aside.js';
 import { writeFileAside } from '../formats/files.js';
+import { cacheFolder } from '../machine.js';
 import { channelBlock } from '../onnx/blockSize.js';
 import type { OptimizeOptions } from '../onnx/optimize.js';
+import type { RunnableModel } from '../runtime/loadModel.js';
 import type { Vec3 } from '../volume/volume.js';
 import type { ModelAxes } from '../volume/windows.js';
-import { cacheFolder } from './cacheFolder.js';
-import type { ModelFiles } from './models.js';
+import type { ModelFiles } from './findModel.js';
 
 /** How a model will be used: what lets it be rewritten for that use. */
 export interface ModelForm {
@@ -21,14 +22,9 @@ export interface ModelForm {
   readonly onlyDifferences?: boolean;
 }
 
-/** A model's file as it is run. */
-export interface RunnableModel {
-  readonly file: string;
-  /** The order of axes that this file reads, which need not be the card's. */
-  readonly axes: ModelAxes;
-  /** True when the output is one channel d that stands for the two logits (0, d). */
-  readonly difference: boolean;
-  /** Why the model runs as it is although it could have been rewritten. */
+/** A model as it is run. Its axes may differ from the card's. */
+export interface ModelInForm extends RunnableModel {
+  /** Why the model was not rewritten although it could have been. */
   readonly warning?: string;
 }
 
@@ -59,9 +55,9 @@ export async function runnableModel(
   { roiSize = files.card.input.patch, onlyDifferences = false }: ModelForm,
   provider: string,
   folder?: string,
-): Promise<RunnableModel> {
+): Promise<ModelInForm> {
   const { file, card } = files;
-  const original: RunnableModel = { file, axes: card.axes, difference: false };
+  const original: ModelInForm = { file, axes: card.axes, difference: false };
   if (card.optimized) {
     await checkOptimized(files, roiSize, provider);
     return original;

@@ -3,9 +3,10 @@ import { ModelError } from '../errors.js';
 import { channelBlock } from '../onnx/blockSize.js';
 import { type OptimizeOptions, optimizeModel } from '../onnx/optimize.js';
 import type { Vec3 } from '../volume/volume.js';
-import type { NewModel } from './modelFolder.js';
-import { formOptions } from './modelForm.js';
-import type { ModelCard, ModelFiles } from './models.js';
+import type { ModelCard } from './card.js';
+import type { ModelFiles } from './findModel.js';
+import type { NewModel } from './folder.js';
+import { formOptions } from './form.js';
 
 /** What an optimized model is made for. */
 export interface OptimizedFor {

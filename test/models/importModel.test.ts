@@ -4,11 +4,11 @@ import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { DataError, ModelError } from '#src/errors.js';
+import { type Bundle, checkCheckpoint, readBundle } from '#src/models/bundle.js';
+import { importCheckpoint, importOnnx } from '#src/models/importModel.js';
 import { buildNetwork } from '#src/onnx/builders/buildNetwork.js';
 import { readCheckpoint } from '#src/onnx/checkpoint/readCheckpoint.js';
 import { writeModel } from '#src/onnx/modelFile.js';
-import { type Bundle, checkCheckpoint, readBundle } from '#src/runtime/bundle.js';
-import { importCheckpoint, importOnnx } from '#src/runtime/importModel.js';
 import { temporaryFolder } from '../e2e/harness.js';
 
 const fixture = (name: string) =>

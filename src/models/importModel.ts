@@ -9,8 +9,9 @@ import * as ort from '../onnx/ort.js';
 import { sizeOf, type Tensor } from '../onnx/tensor.js';
 import { Random } from '../volume/random.js';
 import type { Vec3 } from '../volume/volume.js';
-import type { NewModel } from './modelFolder.js';
-import { type ModelCard, parseCard, sha256Of } from './models.js';
+import { type ModelCard, parseCard } from './card.js';
+import { checksumOf } from './checksum.js';
+import type { NewModel } from './folder.js';
 
 /** What is said of a model besides its file: fields of its card. */
 export type CardFields = Tree & { readonly name: string };
@@ -36,7 +37,7 @@ export async function importCheckpoint(
   const bytes = writeModel(graph);
   const filled = fillCard(card, graph.inputs[0].dims[1], graph.outputs[0].dims[1]);
   await tryModel(bytes, filled, checkpoint);
-  const source = { file: basename(checkpoint), sha256: await sha256Of(checkpoint) };
+  const source = { file: basename(checkpoint), sha256: await checksumOf(checkpoint, 'sha256') };
   return { bytes, card: { ...filled, network: { type: graph.name, ...config }, source } };
 }
 
@@ -61,7 +62,10 @@ export async function importOnnx(file: string, card: CardFields): Promise<NewMod
   const patch = sizes.every((n) => typeof n === 'number') ? { patch: sizes } : {};
   const filled = fillCard({ ...card, input: { ...patch, ...stated } }, inputs[0].dims[1], outputs[0].dims[1]);
   await tryModel(bytes, filled, file);
-  return { bytes, card: { ...filled, source: { file: basename(file), sha256: await sha256Of(file) } } };
+  return {
+    bytes,
+    card: { ...filled, source: { file: basename(file), sha256: await checksumOf(file, 'sha256') } },
+  };
 }
 
 function withoutPrefix(

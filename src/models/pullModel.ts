@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { ModelError } from '../errors.js';
-import { cacheFolder } from './cacheFolder.js';
-import { type Checksum, checksumNames, checksumOf, download, OfflineError } from './download.js';
+import { cacheFolder } from '../machine.js';
+import { type Checksum, checksumNames, checksumOf } from './checksum.js';
+import { download, OfflineError } from './download.js';
+import type { NewModel } from './folder.js';
 import { importCheckpoint } from './importModel.js';
-import type { NewModel } from './modelFolder.js';
-import type { RegistryEntry } from './modelRegistry.js';
+import type { RegistryEntry } from './registry.js';
 
 /** Where the file of a registry's entry is kept once it is fetched, or put by hand. */
 export function downloadedFile({ url }: RegistryEntry): string {

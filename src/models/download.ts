@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createWriteStream } from 'node:fs';
 import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Readable } from 'node:stream';
@@ -7,6 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { setTimeout as wait } from 'node:timers/promises';
 import { ModelError, messageOf, showBytes } from '../errors.js';
 import { partialSuffix, writeFault } from '../formats/aside.js';
+import { type Checksum, checksumNames, checksumOf } from './checksum.js';
 
 export interface DownloadOptions {
   readonly url: string;
@@ -20,16 +20,6 @@ export interface DownloadOptions {
   /** Seconds before the first new attempt; twice as many before each further one. Default: 1. */
   readonly pauseSeconds?: number;
 }
-
-/** The checksum that a file must have. */
-export interface Checksum {
-  readonly algorithm: 'md5' | 'sha256';
-  /** In hexadecimal digits. */
-  readonly value: string;
-}
-
-/** Checksums as people write them. */
-export const checksumNames = { md5: 'MD5', sha256: 'SHA-256' } as const;
 
 /** How often in a row an attempt may bring nothing. */
 const mostAttempts = 4;
@@ -90,13 +80,6 @@ export async function download(options: DownloadOptions): Promise<void> {
     throw writeFault(file, error);
   });
   await forget(partial);
-}
-
-/** The checksum of a file, in hexadecimal digits. */
-export async function checksumOf(file: string, algorithm: Checksum['algorithm']): Promise<string> {
-  const hash = createHash(algorithm);
-  for await (const chunk of createReadStream(file, { highWaterMark: 1 << 20 })) hash.update(chunk);
-  return hash.digest('hex');
 }
 
 /** One attempt: asks for what is missing and writes it behind what is there. */

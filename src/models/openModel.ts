@@ -1,0 +1,35 @@
+import type { LoadedModel } from '../runtime/loadModel.js';
+import type { Runtime } from '../runtime/runtime.js';
+import { task } from '../runtime/task.js';
+import { findModel, type ModelFiles } from './findModel.js';
+import type { ModelForm } from './form.js';
+
+// Given by name: the code that rewrites models is large, and only a worker thread needs it.
+const runnableModelTask = task<typeof import('./form.js').runnableModel>(
+  new URL('./form.js', import.meta.url),
+  'runnableModel',
+);
+
+/** A share in a loaded model. */
+export interface ModelLease extends ModelFiles {
+  readonly model: LoadedModel;
+  release(): Promise<void>;
+}
+
+/**
+ * Loads a model by name or path (see `findModel`), in the form for its use and the runtime's device (see
+ * `runnableModel`). It is loaded once for all who ask for the same form, and unloaded when all have called `release`.
+ *
+ * @throws ModelError when the model cannot be found or loaded.
+ */
+export async function openModel(runtime: Runtime, name: string, form: ModelForm = {}): Promise<ModelLease> {
+  const key = JSON.stringify([name, form.roiSize, form.onlyDifferences ?? false]);
+  const { modelFolders, formsFolder, onWarning } = runtime.settings;
+  const { found, model, release } = await runtime.load(key, async (provider) => {
+    const files = await findModel(name, modelFolders);
+    const runnable = await runtime.run(runnableModelTask, files, form, provider, formsFolder);
+    if (runnable.warning) onWarning?.(runnable.warning);
+    return { ...runnable, name: files.card.name, sha256: files.sha256, files };
+  });
+  return { ...found.files, model, release };
+}

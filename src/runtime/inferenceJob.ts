@@ -1,0 +1,70 @@
+import type { Vec3, Volume } from '../volume/volume.js';
+import type { ModelAxes, WindowPlan, WindowSettings } from '../volume/windows.js';
+
+/** The windows of one volume, which all session threads of a model process together. */
+export interface InferenceJob {
+  readonly data: Volume['data'];
+  readonly size: Vec3;
+  readonly channels: number;
+  readonly axes: ModelAxes;
+  readonly plan: WindowPlan;
+  readonly padding: Pick<WindowSettings, 'paddingMode' | 'cval'>;
+  /** Windows per run of the model. */
+  readonly batch: number;
+  /** Channels of the model's output. */
+  readonly outChannels: number;
+  /**
+   * Zeros on a SharedArrayBuffer, x fastest. Holds sums of outputs while the job runs, and their weighted means at its
+   * end.
+   */
+  readonly out: Float32Array;
+  /** The weights of a window's voxels, and their sums for the volume: both or neither. */
+  readonly weights?: Float32Array;
+  readonly weightSums?: Float32Array;
+  /** Shared by the threads; see `Control`. */
+  readonly control: Int32Array;
+}
+
+/** The elements of `InferenceJob.control`. */
+export const Control = {
+  /** The next window that no thread has taken. */
+  next: 0,
+  /** The window whose output is added next. The order of the sums does not depend on which thread is faster. */
+  turn: 1,
+  /** Not zero once the job is abandoned. */
+  stopped: 2,
+  length: 3,
+} as const;
+
+/** Takes the next `count` windows of a job; returns the first, or undefined when no window is left. */
+export function takeWindows({ control, plan }: InferenceJob, count: number): number | undefined {
+  const first = Atomics.add(control, Control.next, count);
+  return first >= plan.count || isStopped(control) ? undefined : first;
+}
+
+/** Blocks the thread until the outputs of all windows before `window` are added. Returns false for an abandoned job. */
+export function awaitTurn(control: Int32Array, window: number): boolean {
+  for (;;) {
+    if (isStopped(control)) return false;
+    const turn = Atomics.load(control, Control.turn);
+    if (turn === window) return true;
+    Atomics.wait(control, Control.turn, turn, 1000);
+  }
+}
+
+/** Lets the thread continue that has the outputs of `window`. */
+export function passTurn(control: Int32Array, window: number): void {
+  Atomics.store(control, Control.turn, window);
+  Atomics.notify(control, Control.turn);
+}
+
+/** Abandons a job: its threads stop after the windows they are running. */
+export function stopJob(control: Int32Array): void {
+  Atomics.store(control, Control.stopped, 1);
+  Atomics.notify(control, Control.turn);
+}
+
+/** True for a job that was abandoned. */
+export function isStopped(control: Int32Array): boolean {
+  return Atomics.load(control, Control.stopped) !== 0;
+}

@@ -1,0 +1,225 @@
+import { allocate, type Vec3, type Volume, voxelCount } from '../volume/volume.js';
+import { type ModelAxes, planWindows, type WindowSettings, windowWeights } from '../volume/windows.js';
+import { AskThread, NotStarted } from './askThread.js';
+import { deviceSessions } from './deviceSessions.js';
+import { Control, type InferenceJob, stopJob } from './inferenceJob.js';
+import { checkOutput, checkShape, modelFault } from './modelChecks.js';
+import type { ModelShape, SessionReply, SessionRequest, SessionSetup } from './sessionMessages.js';
+import { answerWithin, noProgress, watchJob } from './stuck.js';
+
+/** A model as it is run. */
+export interface RunnableModel {
+  /** The ONNX file. */
+  readonly file: string;
+  /** The order of axes that this file reads. */
+  readonly axes: ModelAxes;
+  /** True when the output is one channel d that stands for the two logits (0, d). */
+  readonly difference: boolean;
+}
+
+/** A model that is loaded into its session threads. */
+export interface LoadedModel {
+  readonly shape: ModelShape;
+  /** How many session threads work on a volume together. */
+  readonly sessions: number;
+  /** On a GPU: some operations run on the CPU, because the provider does not support them. */
+  readonly partlyOnCpu: boolean;
+  /**
+   * The number of output channels for windows of `roiSize` voxels and `channels` channels, found by running the model
+   * once on zeros. Throws ModelError when the model does not take such windows, or its output has another size.
+   */
+  outputChannels(roiSize: Vec3, channels: number): Promise<number>;
+  /**
+   * Slides the model over a volume; see the operator `inference`. The result holds the model's output, its `logits`.
+   *
+   * @param batch Windows per run of the model; a CPU takes one at a time.
+   * @param onDrained Called each time a session finds no window left. Others may still be at their last, but the next
+   * volume may start.
+   */
+  infer(volume: Volume, settings: WindowSettings, batch: number, onDrained?: () => void): Promise<Volume>;
+  /** Ends the session threads. */
+  close(): Promise<void>;
+}
+
+/** How models are loaded; see `RuntimeSettings`. */
+export interface LoadSettings {
+  readonly stepTimeout: number;
+  readonly collectGarbage: boolean;
+}
+
+/** A worker thread that holds one session. */
+type SessionThread = AskThread<SessionRequest, SessionReply>;
+
+/** Loads a model into one thread per session of a device. Throws ModelError when it cannot be loaded. */
+export async function loadModel(
+  model: RunnableModel,
+  device: string,
+  { stepTimeout, collectGarbage }: LoadSettings,
+): Promise<LoadedModel> {
+  const { file } = model;
+  const setups = deviceSessions(device).map((session) => ({ ...session, file, collectGarbage }));
+  const threads: SessionThread[] = [];
+  try {
+    for (const setup of setups) threads.push(startThread(setup));
+    const replies = await Promise.all(
+      threads.map((thread) => answerWithin(stepTimeout, thread, thread.ready, file)),
+    );
+    const ready = expectReply(replies[0], 'ready');
+    checkShape(file, ready.shape);
+    return new ModelSessions(model, setups, threads, ready, stepTimeout);
+  } catch (error) {
+    await Promise.all(threads.map((thread) => thread.close()));
+    throw error;
+  }
+}
+
+function startThread(setup: SessionSetup): SessionThread {
+  const module = new URL('./sessionWorker.js', import.meta.url);
+  return new AskThread(module, setup, setup.file, (error) => modelFault(setup, error));
+}
+
+type ReplyOf<K extends SessionReply['kind']> = Extract<SessionReply, { kind: K }>;
+
+function expectReply<K extends SessionReply['kind']>(reply: SessionReply, kind: K): ReplyOf<K> {
+  if (reply.kind === kind) return reply as ReplyOf<K>;
+  throw new Error(`A session thread answered "${reply.kind}" instead of "${kind}".`);
+}
+
+class ModelSessions implements LoadedModel {
+  readonly shape: ModelShape;
+  readonly partlyOnCpu: boolean;
+  readonly #jobs = new Set<InferenceJob>();
+  readonly #outputChannels = new Map<string, Promise<number>>();
+
+  constructor(
+    readonly model: RunnableModel,
+    readonly setups: readonly SessionSetup[],
+    readonly threads: SessionThread[],
+    ready: ReplyOf<'ready'>,
+    readonly limit: number,
+  ) {
+    this.shape = ready.shape;
+    this.partlyOnCpu = ready.partlyOnCpu;
+  }
+
+  get sessions(): number {
+    return this.threads.length;
+  }
+
+  async outputChannels(roiSize: Vec3, channels: number): Promise<number> {
+    const found = await this.#fileChannels(roiSize, channels);
+    return this.model.difference ? 2 : found;
+  }
+
+  /** The output channels of the file: one that stands for two logits counts as one. */
+  #fileChannels(roiSize: Vec3, channels: number): Promise<number> {
+    const key = `${roiSize} ${channels}`;
+    const known = this.#outputChannels.get(key);
+    if (known) return known;
+    const [first, ...others] = this.threads;
+    const probing = answerWithin(this.limit, first, this.#probe(first, roiSize, channels), this.model.file);
+    this.#outputChannels.set(key, probing);
+    probing.then(
+      () => {
+        // A session's first run is slow: the other sessions have theirs while the first case is read. If one of them
+        // fails here, it fails again on the case.
+        for (const thread of others) this.#probe(thread, roiSize, channels).catch(() => {});
+      },
+      () => this.#outputChannels.delete(key),
+    );
+    return probing;
+  }
+
+  async #probe(thread: SessionThread, roiSize: Vec3, channels: number): Promise<number> {
+    const { file, axes } = this.model;
+    const { dims } = expectReply(await thread.ask({ kind: 'probe', roiSize, channels, axes }), 'probed');
+    checkOutput(file, dims, roiSize, axes);
+    return dims[1];
+  }
+
+  async infer(
+    volume: Volume,
+    settings: WindowSettings,
+    batch: number,
+    onDrained?: () => void,
+  ): Promise<Volume> {
+    await this.#restartEnded();
+    const job = await this.#newJob(volume, settings, batch);
+    this.#jobs.add(job);
+    try {
+      await this.#runJob(job, onDrained);
+    } finally {
+      this.#jobs.delete(job);
+    }
+    const { buffer } = job.out;
+    const data = new Float32Array(buffer);
+    return { ...volume, data, channels: data.length / voxelCount(volume.size), kind: 'logits' };
+  }
+
+  async #newJob(volume: Volume, settings: WindowSettings, batch: number): Promise<InferenceJob> {
+    const { size, channels } = volume;
+    const { axes, difference } = this.model;
+    const plan = planWindows(size, settings);
+    const weights = windowWeights(plan.roiSize, settings);
+    const outChannels = await this.#fileChannels(plan.roiSize, channels);
+    const count = voxelCount(size);
+    // One channel that stands for the logits (0, d) is written behind a channel of zeros.
+    const data = allocate('float32', count * (difference ? 2 : outChannels));
+    return {
+      data: volume.data,
+      size,
+      channels,
+      axes,
+      plan,
+      padding: settings,
+      batch: this.setups[0].provider === 'cpu' ? 1 : batch,
+      outChannels,
+      out: data.subarray(data.length - count * outChannels),
+      weights,
+      weightSums: weights && allocate('float32', count),
+      control: allocate('int32', Control.length),
+    };
+  }
+
+  async #runJob(job: InferenceJob, onDrained?: () => void): Promise<void> {
+    const open = new Set(this.threads);
+    const endWatch = watchJob(job, this.limit, () => {
+      for (const thread of open) thread.abandon(noProgress(this.model.file, this.limit, job));
+    });
+    const run = async (thread: SessionThread) => {
+      try {
+        await thread.ask({ kind: 'infer', job });
+        onDrained?.();
+      } catch (error) {
+        // When a thread ends before it started this volume, the others take its windows.
+        if (!(error instanceof NotStarted)) stopJob(job.control);
+        throw error;
+      } finally {
+        open.delete(thread);
+      }
+    };
+    const outcomes = await Promise.allSettled(this.threads.map(run));
+    endWatch();
+    const faults = outcomes.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []));
+    const done = faults.length < outcomes.length;
+    const fault = faults.find((error) => !(done && error instanceof NotStarted));
+    if (fault) throw fault;
+  }
+
+  /** Replaces threads that died or were abandoned, so that they do not fail later cases. */
+  async #restartEnded(): Promise<void> {
+    await Promise.all(
+      this.threads.map(async ({ ended }, i) => {
+        if (!ended) return;
+        const thread = startThread(this.setups[i]);
+        this.threads[i] = thread;
+        await answerWithin(this.limit, thread, thread.ready, this.model.file);
+      }),
+    );
+  }
+
+  async close(): Promise<void> {
+    for (const { control } of this.#jobs) stopJob(control);
+    await Promise.all(this.threads.map((thread) => thread.close()));
+  }
+}

@@ -1,0 +1,89 @@
+import { chooseDevice, type DeviceChoice, parseDevice } from './devices.js';
+import { type LoadedModel, type LoadSettings, loadModel, type RunnableModel } from './loadModel.js';
+
+/** A model to load, and its name and SHA-256 for records. */
+export interface NamedModel extends RunnableModel {
+  readonly name: string;
+  readonly sha256: string;
+}
+
+/** A share in a loaded model. */
+export interface ModelShare<M extends NamedModel> {
+  readonly found: M;
+  readonly model: LoadedModel;
+  release(): Promise<void>;
+}
+
+interface Entry {
+  readonly loading: Promise<{ readonly found: NamedModel; readonly model: LoadedModel }>;
+  users: number;
+}
+
+/** The device of a runtime and the models that are loaded on it. */
+export class SharedModels {
+  readonly #entries = new Map<string, Entry>();
+  /** By name, the SHA-256. */
+  readonly #loaded = new Map<string, string>();
+  readonly #partlyOnCpu = new Set<string>();
+  #choosing: Promise<DeviceChoice> | undefined;
+  #choice: DeviceChoice;
+
+  constructor(
+    device: string,
+    readonly settings: LoadSettings,
+  ) {
+    this.#choice = { device };
+  }
+
+  get device(): string {
+    return this.#choice.device;
+  }
+
+  get deviceNote(): string | undefined {
+    const notes = this.#choice.reason ? [this.#choice.reason] : [];
+    for (const name of this.#partlyOnCpu) notes.push(`some operations of ${name} run on the CPU`);
+    return notes.join('; ') || undefined;
+  }
+
+  async load<M extends NamedModel>(
+    key: string,
+    find: (provider: string) => Promise<M>,
+  ): Promise<ModelShare<M>> {
+    const entry = this.#entries.get(key) ?? { loading: this.#load(find), users: 0 };
+    this.#entries.set(key, entry);
+    entry.users++;
+    const release = async () => {
+      if (--entry.users > 0) return;
+      this.#entries.delete(key);
+      await (await entry.loading).model.close();
+    };
+    try {
+      const { found, model } = await entry.loading;
+      return { found: found as M, model, release };
+    } catch (error) {
+      this.#entries.delete(key);
+      throw error;
+    }
+  }
+
+  async #load<M extends NamedModel>(find: (provider: string) => Promise<M>) {
+    this.#choosing ??= chooseDevice(this.#choice.device);
+    this.#choice = await this.#choosing;
+    const { device } = this.#choice;
+    const found = await find(parseDevice(device).provider);
+    const model = await loadModel(found, device, this.settings);
+    this.#loaded.set(found.name, found.sha256);
+    if (model.partlyOnCpu) this.#partlyOnCpu.add(found.name);
+    return { found, model };
+  }
+
+  loaded(): { readonly name: string; readonly sha256: string }[] {
+    return [...this.#loaded].map(([name, sha256]) => ({ name, sha256 }));
+  }
+
+  async close(): Promise<void> {
+    const entries = [...this.#entries.values()];
+    this.#entries.clear();
+    await Promise.all(entries.map(async ({ loading }) => (await loading).model.close()));
+  }
+}

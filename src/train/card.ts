@@ -25,8 +25,8 @@ export interface TrainedModel {
 }
 
 /**
- * The card of a trained model as a function of how far the training is. What the pipeline's `train.card` says comes over what is
- * known, `input` and `training` field by field.
+ * The card of a trained model as a function of how far the training is. What the pipeline's `train.card` says
+ * comes over what is known, `input` and `training` field by field.
  */
 export function trainedCard(
   pipeline: Pipeline,

@@ -38,9 +38,10 @@ export function epochOrder(cases: readonly Case[], seed: number, epoch: number):
 }
 
 /**
- * The batches of a training from a position on, without end. Each epoch takes the cases in another order; what is left at its
- * end and fills no batch is left out, another time other cases. Cases are prepared ahead, several at once, and come in order
- * all the same, so the batches are a function of cases, steps, seed and position alone.
+ * The batches of a training from a position on, without end. Each epoch takes the cases in another order;
+ * what is left at its end and fills no batch is left out, another time other cases. Cases are prepared ahead,
+ * several at once, and come in order all the same, so the batches are a function of cases, steps, seed and
+ * position alone.
  *
  * @throws DataError when fewer cases can be used than a batch needs.
  */

@@ -35,8 +35,8 @@ interface ScheduleOptions {
 }
 
 /**
- * The learning rate at an epoch and a step, both from 0 on. Where a schedule has no `total`, it takes the whole training, its
- * warm-up left out.
+ * The learning rate at an epoch and a step, both from 0 on. Where a schedule has no `total`, it takes the
+ * whole training, its warm-up left out.
  *
  * @param steps The steps of the whole training.
  */

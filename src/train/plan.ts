@@ -3,7 +3,10 @@ import { describePipeline } from '../pipeline/describePipeline.js';
 import { selectCases } from '../pipeline/select.js';
 import type { Pipeline } from '../pipeline/types.js';
 
-/** What a training would do, as text, beside what its pipeline's plan says. Opens the sources, reads no voxels. */
+/**
+ * What a training would do, as text, beside what its pipeline's plan says. Opens the sources, reads no
+ * voxels.
+ */
 export async function trainPlanText(pipeline: Pipeline): Promise<string> {
   const { train, source } = pipeline;
   if (!train) return '';

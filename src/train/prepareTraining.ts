@@ -59,8 +59,8 @@ export interface PrepareSettings {
 }
 
 /**
- * Everything before the first step: opens the cases, builds the network or reads the checkpoint, prepares the first batch and
- * starts the trainer. The caller closes the trainer.
+ * Everything before the first step: opens the cases, builds the network or reads the checkpoint, prepares the
+ * first batch and starts the trainer. The caller closes the trainer.
  *
  * @throws VoxError if the dataset, the network or the output folder is not usable.
  */
@@ -174,7 +174,10 @@ function identityOf(
   );
 }
 
-/** The state to resume from, if any. Throws OptionError if the folder holds a training and nothing was said about it. */
+/**
+ * The state to resume from, if any. Throws OptionError if the folder holds a training and nothing was said
+ * about it.
+ */
 async function savedState(
   { output, resume, overwrite }: PrepareSettings,
   identity: string,

@@ -56,8 +56,8 @@ export interface RecordedTraining {
 }
 
 /**
- * The files that a training leaves for people to read: `train.csv`, `failures.csv`, `run.json`, `report` and `tensorboard`.
- * All but the last are written completely or not at all.
+ * The files that a training leaves for people to read: `train.csv`, `failures.csv`, `run.json`, `report` and
+ * `tensorboard`. All but the last are written completely or not at all.
  */
 export class TrainRecords {
   readonly #events: EventWriter;

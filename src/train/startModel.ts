@@ -16,7 +16,8 @@ export interface StartModel extends TrainableModel {
  * The model that a train block starts with: a new network, or the weights of `train.model`.
  *
  * @param modelFolders Folders to search for the model before the package's own.
- * @throws OptionError for a checkpoint without a network; ModelError if a model cannot be read or does not fit.
+ * @throws OptionError for a checkpoint without a network; ModelError if a model cannot be read or does not
+ * fit.
  */
 export async function startModel(
   { network, model }: Pick<TrainBlock, 'network' | 'model'>,

@@ -59,15 +59,16 @@ const doubleField = (field: number, value: number) => {
 };
 
 /**
- * Writes scalars as TensorBoard reads them (`events.out.tfevents.…`): TensorFlow's record format around `Event` messages. What
- * is added is kept until `flush`.
+ * Writes scalars as TensorBoard reads them (`events.out.tfevents.…`): TensorFlow's record format around
+ * `Event` messages. What is added is kept until `flush`.
  */
 export class EventWriter {
   #pending: Buffer[];
 
   /**
    * @param file A new file; TensorBoard merges all files of a folder.
-   * @param from The step the training begins at: what other files of the folder have from there on no longer counts.
+   * @param from The step the training begins at: what other files of the folder have from there on no longer
+   * counts.
    */
   constructor(
     readonly file: string,

@@ -51,12 +51,14 @@ export interface TrainResult {
 export const formsFolder = (output: string): string => join(output, '.voxstream', 'forms');
 
 /**
- * Trains a network as a pipeline's `train` block says. The pipeline's steps turn cases into patches, and each batch of patches
- * is a step. Writes to the output folder: `model` (the best one, or the last one without a validation), `checkpoint` (the last
- * and the best state), `train.csv`, `failures.csv`, `run.json`, `report` and `tensorboard`.
+ * Trains a network as a pipeline's `train` block says. The pipeline's steps turn cases into patches, and each
+ * batch of patches is a step. Writes to the output folder: `model` (the best one, or the last one without a
+ * validation), `checkpoint` (the last and the best state), `train.csv`, `failures.csv`, `run.json`, `report`
+ * and `tensorboard`.
  *
- * Random numbers are functions of the seed and of counters, and checkpoints hold the whole state. A training that was
- * interrupted and resumed gives bit-identical weights to one that was not, on the same machine and device.
+ * Random numbers are functions of the seed and of counters, and checkpoints hold the whole state. A training
+ * that was interrupted and resumed gives bit-identical weights to one that was not, on the same machine and
+ * device.
  *
  * @throws VoxError before the first step if the dataset, the network or the output folder is not usable.
  */

@@ -35,7 +35,10 @@ export interface LoopParts {
   readonly rateAt: (epoch: number, step: number) => number;
   /** The trained model's card. */
   readonly card: (progress: Progress) => NewModel['card'];
-  /** Called before each step and validation. True ends the training and saves its state; an error ends it at once. */
+  /**
+   * Called before each step and validation. True ends the training and saves its state; an error ends it at
+   * once.
+   */
   readonly stopped: () => boolean;
   readonly onEvent: (event: TrainEvent) => void;
 }

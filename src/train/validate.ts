@@ -97,7 +97,10 @@ export class Validator {
   }
 }
 
-/** The means over cases, and that of the chosen metric: its own column, else the mean of those that begin with it. */
+/**
+ * The means over cases, and that of the chosen metric: its own column, else the mean of those that begin with
+ * it.
+ */
 function summary(rows: readonly Case['metrics'][], metric: string): Validation {
   if (rows.length === 0) {
     throw new OptionError(

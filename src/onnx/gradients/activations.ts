@@ -2,7 +2,7 @@ import { floatOf } from '../edit.js';
 import type { Ops } from '../ops.js';
 import { type Dims, type GradientRule, sumTo } from './rule.js';
 
-/** A rule for y = f(x), elementwise, from the derivative at x, where y is known as well. */
+/** The rule of an elementwise function y = f(x), given its derivative at x. The derivative may use y. */
 function elementwise(slope: (ops: Ops, x: string, y: string) => string): GradientRule {
   return ({ ops, node, dy }) => [ops.mul(dy, slope(ops, node.inputs[0], node.outputs[0]))];
 }
@@ -25,7 +25,7 @@ export const activationRules: Readonly<Record<string, GradientRule>> = {
     return [dx, sumTo(ops, below, outputDims[0], inputDims[1] as Dims)];
   },
   Elu: ({ ops, node, dy }) => {
-    // For x <= 0, y = alpha (exp(x) - 1), so that the derivative alpha exp(x) is y + alpha.
+    // For x <= 0, y = alpha (exp(x) - 1), so the derivative alpha exp(x) is y + alpha.
     const slope = ops.shift(node.outputs[0], floatOf(node, 'alpha', 1));
     return [ops.where(ops.greater(node.inputs[0], ops.scalar(0)), dy, ops.mul(dy, slope))];
   },

@@ -1,7 +1,7 @@
 import type { Ops } from '../ops.js';
 import { type Dims, type GradientRule, type GradientTask, sumTo } from './rule.js';
 
-/** A rule for an operator of two broadcast operands, from the gradients of both in the sizes of the output. */
+/** The rule of an operator of two broadcast operands, given the gradients of both in the output's size. */
 function binary(
   derive: (ops: Ops, dy: string, a: string, b: string, y: string) => readonly [() => string, () => string],
 ): GradientRule {
@@ -17,7 +17,7 @@ function binary(
 const sumRule: GradientRule = ({ ops, dy, inputDims, outputDims, wanted }) =>
   inputDims.map((dims, i) => (wanted(i) ? sumTo(ops, dy, outputDims[0], dims as Dims) : undefined));
 
-/** Add, Sub, Mul, Div, Pow with a constant exponent, Sum, Where, and functions of one value. */
+/** Add, Sub, Mul, Div, Pow with a constant exponent, Sum, Where and functions of one value. */
 export const arithmeticRules: Readonly<Record<string, GradientRule>> = {
   Add: sumRule,
   Sum: sumRule,

@@ -5,10 +5,10 @@ import { sizeOf } from '../tensor.js';
 import type { Sliding } from './conv.js';
 import type { Dims } from './rule.js';
 
-/** Bytes of a filter that stay in a processor's caches while a convolution passes over them again and again. */
+/** The largest filter, in bytes, that stays in a processor's caches during a convolution. */
 const filterBytes = 1.8e6;
 
-/** What `blockedWeightGradient` is given: a convolution's input x and the gradient dy at its output, [N, C, depth, height, width]. */
+/** A convolution's input `x` and the gradient `dy` at its output, both [N, C, depth, height, width]. */
 export interface WeightGradientTask {
   readonly x: string;
   readonly xDims: Dims;
@@ -19,8 +19,8 @@ export interface WeightGradientTask {
 }
 
 /**
- * Whether `blockedWeightGradient` can do it, and pays: a kernel of one voxel is a single matrix product, and with few outputs
- * blocks that are mostly empty take memory.
+ * Whether `blockedWeightGradient` can compute a gradient and is worth using. A kernel of one voxel is a
+ * single matrix product, which is faster; with few outputs the blocks are mostly empty and waste memory.
  */
 export function blockedGradientFits(block: number, { weightDims, sliding }: WeightGradientTask): boolean {
   const [outputs, , depths] = weightDims;
@@ -34,16 +34,18 @@ export function blockedGradientFits(block: number, { weightDims, sliding }: Weig
 }
 
 /**
- * The gradient of a 3D convolution's weight [O, I, depth, height, width], of one group, as 2D convolutions in blocks of
- * channels (see `sliceConvs`), which reach the processor's speed where matrix products of few channels reach a tenth.
+ * The gradient of a 3D convolution's weight [O, I, depth, height, width] with one group, written as 2D
+ * convolutions in blocks of channels (see `sliceConvs`). These run at the processor's full speed, matrix
+ * products of few channels at a tenth of it.
  *
- * Each input channel is an image of the batch; its channels are the slices along the depth, all cases' one after another;
- * the filter is dy, as large as the image, so that what comes out are the places of the kernel: out[i, o, h, w] is the sum
- * over slices and voxels of x shifted by (h, w) times dy. A place of the kernel along the depth is a shift of dy by slices,
- * and all that read the same slices of x (every one, or every second with stride 2) are output channels side by side. The
- * filter is applied in parts that fit the caches, each adding to the one before.
+ * Each input channel becomes an image of the batch. The channels of that image are the slices along the
+ * depth, those of all cases one after another. The filter is dy and as large as the image, so the output
+ * voxels are the taps of the kernel: out[i, o, h, w] is the sum over slices and voxels of dy times x shifted
+ * by (h, w). A tap along the depth shifts dy by slices. All taps that read the same slices of x (every slice,
+ * or every second one with stride 2) are output channels of one convolution. The filter is applied in parts
+ * that fit into the caches, and each part adds to the sum of those before it.
  *
- * @param block What `channelBlock` says of the machine, above 1.
+ * @param block The machine's `channelBlock`, above 1.
  */
 export function blockedWeightGradient(ops: Ops, block: number, task: WeightGradientTask): string {
   const { xDims, weightDims, sliding } = task;
@@ -68,14 +70,14 @@ export function blockedWeightGradient(ops: Ops, block: number, task: WeightGradi
   return ops.transpose(sorted, [2, 0, 1, 3, 4]);
 }
 
-/** Every stride-th slice of x from `rest` on, and by how many slices dy is shifted against them for each place. */
+/** Every stride-th slice of x from `rest` on, and by how many slices dy is shifted for each tap. */
 interface SliceClass {
   readonly rest: number;
   readonly slices: number;
   readonly shifts: readonly number[];
 }
 
-/** [I, places * O, heights, widths] of the places of the depth that read the same slices of x. */
+/** The gradient [I, taps * O, heights, widths] of the taps along the depth that read the same slices of x. */
 function slicesGradient(
   ops: Ops,
   block: number,
@@ -92,7 +94,7 @@ function slicesGradient(
   const filters = roundUp(shifts.length * outputs, block);
   const fill = channels - batch * slices;
 
-  // x as [I, slices, height, width] in blocks of slices, with just the zeros around that the kernel reaches.
+  // x as [I, slices, height, width] in blocks of slices, padded with as many zeros as the kernel reaches.
   const rows = (height - 1) * strideH + (heights - 1) * dilationH + 1;
   const columns = (width - 1) * strideW + (widths - 1) * dilationW + 1;
   const picked = stride === 1 ? x : ops.slice(x, [2], [rest], [depth], [stride]);
@@ -114,18 +116,19 @@ function slicesGradient(
   const bySlices = ops.transpose(dy, [0, 2, 1, 3, 4]);
   const most = Math.max(1, Math.floor(filterBytes / (4 * filters * block * width)));
   const bands = Math.ceil(height / most);
-  // Bands are summed up at the end: in a chain ONNX Runtime would hold the filters of all of them.
+  // Bands are added up at the end. In a chain, ONNX Runtime would hold the filters of all bands at once.
   const sums = range(bands).map((band) => {
     let sum = '';
     const [first, end] = [band, band + 1].map((n) => Math.floor((n * height) / bands));
     const count = end - first;
-    // A band of dy as [slices, places * O, count, width], shifted by slices for each place.
+    // A band of dy as [slices, taps * O, count, width], shifted by slices for each tap.
     const cut = bands === 1 ? bySlices : ops.slice(bySlices, [3], [first], [end]);
     const flat = ops.reshape(cut, [batch, dyDepth, outputs * count * width]);
     const shifted = shifts.map((shift) => ops.pad(flat, [0, shift, 0, 0, slices - shift - dyDepth, 0]));
     const seen = ops.reshape(ops.concat(shifted, 2), [batch * slices, shifts.length * outputs, count, width]);
     const full = ops.pad(seen, [0, 0, 0, 0, fill, filters - shifts.length * outputs, 0, 0]);
-    // From [slices / b, b, filters / b, voxels, b] to the order of a filter, a block of slices after another.
+    // From [slices / b, b, filters / b, voxels, b] to the order of a filter, one block of slices after
+    // another.
     const apart = ops.reshape(reorder(ops, full), [
       channels / block,
       block,

@@ -1,4 +1,3 @@
-import { ModelError } from '../../errors.js';
 import { intOf, intsOf, textOf } from '../edit.js';
 import type { GraphNode } from '../graph.js';
 import { type Ops, range } from '../ops.js';
@@ -8,10 +7,13 @@ import {
   blockedWeightGradient,
   type WeightGradientTask,
 } from './blockedWeightGradient.js';
-import type { Dims, GradientRule } from './rule.js';
+import { type Dims, type GradientRule, untrainable } from './rule.js';
 import { weightGradient } from './weightGradient.js';
 
-/** How a kernel slides: one number per axis in `strides` and `dilations`, all begins and then all ends in `pads`. */
+/**
+ * How a kernel slides. `strides` and `dilations` have a number per axis; `pads` has all begins, then all
+ * ends.
+ */
 export interface Sliding {
   readonly strides: Dims;
   readonly dilations: Dims;
@@ -19,12 +21,10 @@ export interface Sliding {
   readonly group: number;
 }
 
-/** How the kernel of a convolution of `rank` axes slides. Throws ModelError when its padding is automatic. */
+/** How the kernel of a convolution over `rank` axes slides. Throws ModelError if its padding is automatic. */
 export function slidingOf(node: GraphNode, rank: number): Sliding {
   if (textOf(node, 'auto_pad', 'NOTSET') !== 'NOTSET' || node.attributes['output_shape']) {
-    throw new ModelError(
-      `The node ${node.name} (${node.op}) cannot be trained through: its padding must be written out as "pads".`,
-    );
+    throw untrainable(node, 'its padding must be written out as "pads"');
   }
   return {
     strides: intsOf(node, 'strides', Array<number>(rank).fill(1)),
@@ -34,7 +34,7 @@ export function slidingOf(node: GraphNode, rank: number): Sliding {
   };
 }
 
-/** Conv and ConvTranspose of any rank, each the other's gradient. */
+/** Conv and ConvTranspose of any rank. Each is the gradient of the other. */
 export const convRules: Readonly<Record<string, GradientRule>> = {
   Conv: ({ ops, node, dy, inputDims, outputDims, block }) => {
     const [x, w] = node.inputs;
@@ -80,12 +80,13 @@ function biasGradient(ops: Ops, dy: string, dims: Dims): string {
 }
 
 /**
- * The transpose of a convolution: from `y` [N, O, ...] to [N, I, ...], of sizes `dims`, through the convolution's weight
- * [O, I / group, ...kernel]. It is the gradient of a convolution's input, and what ConvTranspose computes (plus `bias`).
+ * The transpose of a convolution: from `y` [N, O, ...] to [N, I, ...] of size `dims`, through the
+ * convolution's weight [O, I / group, ...kernel]. It is the gradient of the convolution's input, and what
+ * ConvTranspose computes (plus `bias`).
  *
- * ONNX Runtime computes convolutions faster than their transposes, so it is written as one convolution where that is
- * possible: with stride 1 by the flipped kernel; with a stride that divides `dims` by one small kernel per phase of the
- * output (see `convTransposePhases`) and an interleaving of the phases.
+ * ONNX Runtime is faster at convolutions than at their transposes, so this becomes one convolution where
+ * possible: with stride 1 by the flipped kernel; with a stride that divides `dims` by a small kernel for each
+ * phase of the output (see `convTransposePhases`), whose results are interleaved.
  */
 export function convTransposed(
   ops: Ops,
@@ -120,7 +121,7 @@ export function convTransposed(
     const inputs = [y, weight, ...(bias ? [bias] : [])];
     return ops.node('ConvTranspose', inputs, { ...sliding, output_padding: padding });
   }
-  // Phase r of an axis sees the inputs q + t for which r + pad - stride t is inside the kernel.
+  // Phase r of an axis reads the inputs q + t for which r + pad - stride t is inside the kernel.
   const first = kernel.map((k, i) => Math.min(0, Math.ceil((pads[i] - k + 1) / strides[i])));
   const last = kernel.map((_, i) => Math.max(0, Math.floor((strides[i] - 1 + pads[i]) / strides[i])));
   const taps = first.map((t, i) => last[i] - t + 1);
@@ -140,7 +141,7 @@ export function convTransposed(
   const kernels = ops.reshape(ordered, [group * phases * inner, outputs / group, ...taps]);
   const inputs = [y, kernels];
   if (bias) {
-    // The bias of a group for each of its phases.
+    // Each phase of a group has the group's bias.
     const one = ops.reshape(bias, [group, 1, inner]);
     inputs.push(ops.reshape(ops.expand(one, [group, phases, inner]), [group * phases * inner]));
   }
@@ -149,8 +150,9 @@ export function convTransposed(
 }
 
 /**
- * Phases to where they belong: from [images, ...phases, channels, ...sizes] to [images, channels, size, phase, size, phase, …] as
- * `dims`. The last axis' phase first, for a transposition of two axes is fast, and then whole rows are moved.
+ * Interleaves phases: from [images, ...phases, channels, ...sizes] to [images, channels, size, phase, size,
+ * phase, …], shaped as `dims`. The phase of the last axis goes first, because transposing two axes is fast;
+ * after that, whole rows are moved.
  */
 function interleaved(
   ops: Ops,
@@ -172,8 +174,9 @@ function interleaved(
 }
 
 /**
- * Places of a kernel in another order, [O, I / group, ...kernel] to [O, I / group, places]; zero where a place is undefined. A
- * product with a matrix of zeros and ones: ONNX Runtime's slices with steps of -1 and gathers of single numbers are far slower.
+ * Reorders the taps of a kernel, from [O, I / group, ...kernel] to [O, I / group, places]. An undefined place
+ * becomes zero. It is a product with a matrix of zeros and ones: slices with a step of -1 and gathers are far
+ * slower in ONNX Runtime.
  */
 function picked(ops: Ops, weight: string, weightDims: Dims, places: readonly (number | undefined)[]): string {
   const [outputs, inner, ...kernel] = weightDims;

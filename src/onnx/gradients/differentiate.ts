@@ -1,40 +1,45 @@
 import { ModelError } from '../../errors.js';
 import { producers } from '../edit.js';
-import type { Graph, GraphNode } from '../graph.js';
+import type { Graph } from '../graph.js';
 import { Ops } from '../ops.js';
 import { inferShapes } from '../shapes.js';
 import { nchwc } from '../slices/values.js';
+import { untrainable } from './rule.js';
 import { gradientRules } from './rules.js';
 
-/** What `addGradients` needs to know. */
+/** Which gradients to add. */
 export interface GradientRequest {
   /** The size of each of the graph's inputs. */
   readonly inputDims: Readonly<Record<string, readonly number[]>>;
-  /** Values to start from, each with the name of its gradient (for a loss, a constant 1 of the loss's own shape). */
+  /**
+   * Values to start from, each with the name of its gradient. For a loss, that is a constant 1 of the loss's
+   * shape.
+   */
   readonly from: Readonly<Record<string, string>>;
   /** Inputs or constants whose gradients are wanted. */
   readonly to: readonly string[];
   /**
-   * Channels per block of the processor that will run the gradients (see `channelBlock`), for forms that are faster there.
-   * Default: 1, ONNX's own operators alone, which run anywhere.
+   * The `channelBlock` of the processor that will run the gradients, for forms that are faster there.
+   * Default: 1, standard operators only, which run anywhere.
    */
   readonly block?: number;
 }
 
 /**
- * Adds reverse-mode derivatives to a graph, written as ONNX's standard operators, behind its nodes; the graph is changed.
- * (Griewank and Walther, "Evaluating Derivatives", 2008, section 3.2: each node once, from the last to the first, the
- * gradients that arrive at a value summed up.) What is computed in vain is left for `prune`.
+ * Adds reverse-mode derivatives to a graph, as standard ONNX operators after its own nodes. The graph is
+ * changed. Nodes are visited once, from the last to the first, and all gradients that arrive at a value are
+ * added up (Griewank and Walther, "Evaluating Derivatives", 2008, section 3.2). Gradients that nothing uses
+ * stay in the graph; `prune` removes them.
  *
- * @returns The name of the gradient of each value in `to`, of that value's sizes. A value that does not reach `from` has
- * none in it.
- * @throws ModelError when an operator on the way has no rule, or sizes do not follow from those of the inputs, or the
- * opset is older than 13.
+ * @returns The name of the gradient of each value in `to`, which has that value's size. Values that have no
+ * influence on `from` are missing.
+ * @throws ModelError if an operator on the way has no rule, a size cannot be inferred from the inputs' sizes,
+ * or the opset is older than 13.
  */
 export function addGradients(graph: Graph, request: GradientRequest): Map<string, string> {
   if (graph.opset < 13) {
     throw new ModelError(
-      `The graph ${graph.name} is of opset ${graph.opset}, but gradients need 13 or newer; export the model anew.`,
+      `The graph ${graph.name} is of opset ${graph.opset}, but gradients need 13 or newer. Export the model again.`,
     );
   }
   const { block = 1 } = request;
@@ -53,11 +58,10 @@ export function addGradients(graph: Graph, request: GradientRequest): Map<string
     const inputDims = node.inputs.map((input) => shapes.get(input));
     const outputDims = node.outputs.map((output) => shapes.get(output) ?? []);
     for (const value of [...node.inputs, node.outputs[0]]) {
-      if (value && !shapes.has(value))
-        throw new ModelError(`${told(node)}: the size of "${value}" is not known.`);
+      if (value && !shapes.has(value)) throw untrainable(node, `the size of "${value}" is unknown`);
     }
     const rule = node.domain === '' ? gradientRules[node.op] : undefined;
-    if (!rule) throw new ModelError(`${told(node)}: there is no rule for the gradient of this operator.`);
+    if (!rule) throw untrainable(node, 'there is no gradient rule for this operator');
     const wanted = (input: number) => reaching.has(node.inputs[input]);
     const results = rule({
       ops,
@@ -87,11 +91,7 @@ export function addGradients(graph: Graph, request: GradientRequest): Map<string
   return found;
 }
 
-function told(node: GraphNode): string {
-  return `The node ${node.name} (${node.op}) cannot be trained through`;
-}
-
-/** Names of the values that any of `sources` has an influence on, they themselves included. */
+/** Names of the values that depend on any of `sources`, including the sources. */
 function reachedFrom(graph: Graph, sources: readonly string[]): Set<string> {
   const reached = new Set(sources);
   for (const node of graph.nodes) {

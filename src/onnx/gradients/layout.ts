@@ -1,23 +1,23 @@
-import { ModelError } from '../../errors.js';
 import { intOf, intsOf, textOf } from '../edit.js';
 import { range } from '../ops.js';
 import { numbersOf } from '../tensor.js';
 import { repeatingPad } from './resampling.js';
-import { type Dims, fromFront, type GradientRule, type GradientTask, sumTo } from './rule.js';
+import { type Dims, fromFront, type GradientRule, type GradientTask, sumTo, untrainable } from './rule.js';
 
-/** The gradient in the sizes of the first input, for what only arranges voxels anew. */
+/** The gradient in the shape of the first input, for operators that only change the shape. */
 const reshapeBack: GradientRule = ({ ops, dy, inputDims }) => [ops.reshape(dy, inputDims[0] as Dims)];
 
-/** Numbers of an input that must be a constant. */
+/** The numbers of an input that must be a constant. */
 function numbers(task: GradientTask, input: number): number[] {
   const value = task.constant(input);
   if (value) return numbersOf(value);
-  throw new ModelError(
-    `The node ${task.node.name} (${task.node.op}) cannot be trained through: its input ${task.node.inputs[input]} must be a constant.`,
-  );
+  throw untrainable(task.node, `its input ${task.node.inputs[input]} must be a constant`);
 }
 
-/** What moves voxels without computing: Concat, Split, Slice, Pad, Reshape, Transpose, DepthToSpace and their like. */
+/**
+ * Operators that move voxels without computing: Concat, Split, Slice, Pad, Reshape, Transpose, DepthToSpace
+ * and others.
+ */
 export const layoutRules: Readonly<Record<string, GradientRule>> = {
   Reshape: reshapeBack,
   Flatten: reshapeBack,
@@ -61,14 +61,12 @@ export const layoutRules: Readonly<Record<string, GradientRule>> = {
     const { ops, node, dy, inputDims } = task;
     const x = inputDims[0] as Dims;
     if (node.inputs[3]) {
-      throw new ModelError(
-        `The node ${node.name} (Pad) cannot be trained through: it must give pads for all axes.`,
-      );
+      throw untrainable(node, 'it must give pads for all axes');
     }
     const pads = numbers(task, 1);
     const mode = textOf(node, 'mode', 'constant');
     if (mode !== 'constant') return [repeatingPad(task, pads, mode)];
-    // Where a pad is negative, voxels were cut off, and their gradient is zero.
+    // A negative pad cuts voxels off, so their gradient is zero.
     const kept = ops.slice(
       dy,
       range(x.length),
@@ -89,9 +87,7 @@ export const layoutRules: Readonly<Record<string, GradientRule>> = {
     const axes = node.inputs[3] ? numbers(task, 3) : range(starts.length);
     const steps = node.inputs[4] ? numbers(task, 4) : starts.map(() => 1);
     if (steps.some((step) => step < 1)) {
-      throw new ModelError(
-        `The node ${node.name} (Slice) cannot be trained through: its steps must be positive.`,
-      );
+      throw untrainable(node, 'its steps must be positive');
     }
     let dy = task.dy;
     const shape = [...outputDims[0]];
@@ -100,7 +96,7 @@ export const layoutRules: Readonly<Record<string, GradientRule>> = {
       const axis = fromFront(given, x.length);
       before[axis] = Math.min(Math.max(starts[i] < 0 ? starts[i] + x[axis] : starts[i], 0), x[axis]);
       if (steps[i] === 1) continue;
-      // Zeros between the voxels that were taken: an axis of its own behind this one, padded and merged.
+      // Zeros between the voxels that were taken: a new axis after this one is padded and merged into it.
       const split = [...shape.slice(0, axis + 1), 1, ...shape.slice(axis + 1)];
       const zeros = split.map((_, place) => (place === axis + 1 ? steps[i] - 1 : 0));
       shape[axis] *= steps[i];

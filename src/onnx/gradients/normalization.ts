@@ -1,36 +1,35 @@
-import { ModelError } from '../../errors.js';
 import { floatOf, isOp } from '../edit.js';
 import { type Ops, range } from '../ops.js';
 import { floats, sizeOf } from '../tensor.js';
-import type { Dims, GradientRule } from './rule.js';
+import { type Dims, type GradientRule, untrainable } from './rule.js';
 
 /** A vector of `length` equal numbers. */
 function vector(ops: Ops, length: number, value: number): string {
   return ops.graph.addConstant('vector', floats([length], new Float32Array(length).fill(value)));
 }
 
-/** All axes of a value [N, C, ...] but the channels'. */
+/** All axes of a value [N, C, ...] except the channel axis. */
 export function axesButChannels(dims: Dims): number[] {
   return range(dims.length).filter((axis) => axis !== 1);
 }
 
-/** A vector of channels in the shape that broadcasts over [N, C, ...]. */
+/** A vector of channels in a shape that broadcasts over [N, C, ...]. */
 export function alongChannels(ops: Ops, x: string, dims: Dims): string {
   return ops.reshape(x, [dims[1], ...dims.slice(2).map(() => 1)]);
 }
 
 /**
- * The variance over axes (which stay with size 1) of values whose mean is known: the mean of the squared deviations, as
- * accurate as float32 allows, where the difference of two means of squares is not.
+ * The variance over axes (which stay, with size 1) of values whose mean is known. It is the mean of the
+ * squared deviations; the mean of the squares minus the square of the mean would lose digits in float32.
  */
 export function variance(ops: Ops, x: string, mean: string, axes: readonly number[]): string {
   return ops.mean(ops.square(ops.sub(x, mean)), axes);
 }
 
 /**
- * BatchNormalization with given statistics, or with those of the batch as `useBatchStatistics` writes them, and
- * InstanceNormalization (Ioffe and Szegedy, "Batch normalization", 2015, section 3, for the gradient through the
- * statistics).
+ * InstanceNormalization, and BatchNormalization with given statistics or with batch statistics as
+ * `useBatchStatistics` writes them. Source of the gradient through the statistics: Ioffe and Szegedy, "Batch
+ * normalization", 2015, section 3.
  */
 export const normalizationRules: Readonly<Record<string, GradientRule>> = {
   BatchNormalization: ({ ops, node, dy, inputDims, wanted, producer }) => {
@@ -51,15 +50,12 @@ export const normalizationRules: Readonly<Record<string, GradientRule>> = {
     const flattened = producer(mean);
     const average = isOp(flattened, 'Reshape') ? producer(flattened.inputs[0]) : undefined;
     if (!isOp(average, 'ReduceMean') || average.inputs[0] !== x) {
-      throw new ModelError(
-        `The node ${node.name} (BatchNormalization) cannot be trained through: its mean is computed by something else ` +
-          'than voxstream.',
-      );
+      throw untrainable(node, 'its mean is computed, but not as voxstream computes it');
     }
     const share = 1 / (sizeOf(dims) / channels);
     const along = ops.mul(normalized, alongChannels(ops, ops.scale(dScale, share), dims));
     const shifted = ops.sub(dy, along);
-    // One pass: factor * (shifted - mean of dy).
+    // factor * (shifted - mean of dy), in one pass.
     const dx = ops.node('BatchNormalization', [shifted, factor, zeros, ops.scale(dBias, share), ones], {
       epsilon: { float: 0 },
     });

@@ -1,12 +1,11 @@
-import { ModelError } from '../../errors.js';
 import { intOf } from '../edit.js';
 import { floats, sizeOf } from '../tensor.js';
 import { convTransposed, slidingOf } from './conv.js';
-import type { Dims, GradientRule } from './rule.js';
+import { type Dims, type GradientRule, untrainable } from './rule.js';
 
-/** Poolings of any number of axes. */
+/** Poolings over any number of axes. */
 export const poolingRules: Readonly<Record<string, GradientRule>> = {
-  /** The first of equal voxels takes it all, as in PyTorch. */
+  /** The first of equal voxels gets the whole gradient, as in PyTorch. */
   MaxPool: ({ ops, node, dy, inputDims, outputDims }) => {
     const x = inputDims[0] as Dims;
     if (!node.outputs[1]) node.outputs[1] = ops.graph.freeName(`${node.outputs[0]}.places`);
@@ -15,7 +14,7 @@ export const poolingRules: Readonly<Record<string, GradientRule>> = {
     const [places, gradients] = [node.outputs[1], dy].map((value) => ops.reshape(value, count));
     const kernel = node.attributes['kernel_shape'] as Dims;
     const { strides } = slidingOf(node, kernel.length);
-    // Windows that overlap may have the same greatest voxel.
+    // Overlapping windows can have the same maximum.
     const overlap = kernel.some((size, axis) => size > strides[axis]);
     const summed = ops.node('ScatterElements', [zeros, places, gradients], {
       axis: 0,
@@ -30,12 +29,12 @@ export const poolingRules: Readonly<Record<string, GradientRule>> = {
     const sliding = slidingOf(node, rank);
     const plain = sliding.pads.every((n) => n === 0) || intOf(node, 'count_include_pad', 0) === 1;
     if (!plain || intOf(node, 'ceil_mode', 0)) {
-      throw new ModelError(
-        `The node ${node.name} (AveragePool) cannot be trained through: it must count its padding (count_include_pad 1) and ` +
-          'round down.',
+      throw untrainable(
+        node,
+        'it must include its padding (count_include_pad 1) and round down (ceil_mode 0)',
       );
     }
-    // Every channel alone, as an image of its own.
+    // Each channel becomes an image with one channel.
     const [images, channels, ...sizes] = outputDims[0];
     const share = floats([1, 1, ...kernel], new Float32Array(sizeOf(kernel)).fill(1 / sizeOf(kernel)));
     const weight = ops.graph.addConstant('mean', share);

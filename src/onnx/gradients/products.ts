@@ -1,13 +1,14 @@
 import { range } from '../ops.js';
 import { type Dims, type GradientRule, sumTo } from './rule.js';
 
-/** MatMul of matrices, or of stacks of them with broadcast batch axes. */
+/** MatMul of vectors, matrices, and stacks of matrices with broadcast batch axes. */
 export const productRules: Readonly<Record<string, GradientRule>> = {
   MatMul: ({ ops, node, dy, inputDims, outputDims }) => {
     const dims = inputDims as readonly Dims[];
     const turned = ([name, { length }]: readonly [string, Dims]) =>
       ops.transpose(name, [...range(length - 2), length - 1, length - 2]);
-    // A vector is a matrix of one row (before) or column (behind), which the output lacks.
+    // A vector counts as a matrix of one row (first operand) or one column (second); the output has no such
+    // axis.
     const matrixDims = [
       dims[0].length === 1 ? [1, ...dims[0]] : dims[0],
       dims[1].length === 1 ? [...dims[1], 1] : dims[1],

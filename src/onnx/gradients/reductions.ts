@@ -3,7 +3,7 @@ import { range } from '../ops.js';
 import { numbersOf, sizeOf } from '../tensor.js';
 import { type Dims, fromFront, type GradientRule, type GradientTask } from './rule.js';
 
-/** The sizes of the output of a reduction as if its axes had been kept with size 1. */
+/** The size of a reduction's output as if it kept its axes with size 1. */
 function keptDims({ node, inputDims, constant }: GradientTask): Dims {
   const x = inputDims[0] as Dims;
   const given = constant(1);
@@ -15,8 +15,8 @@ function keptDims({ node, inputDims, constant }: GradientTask): Dims {
 }
 
 /**
- * ReduceSum, ReduceMean, ReduceSumSquare, ReduceLogSumExp, and ReduceMax and ReduceMin, which share the gradient among equal
- * extremes.
+ * ReduceSum, ReduceMean, ReduceSumSquare, ReduceLogSumExp, ReduceMax and ReduceMin. The last two divide the
+ * gradient equally among equal extremes.
  */
 export const reductionRules: Readonly<Record<string, GradientRule>> = {
   ReduceSum: (task) => [

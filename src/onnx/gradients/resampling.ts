@@ -1,14 +1,16 @@
-import { ModelError } from '../../errors.js';
 import { intOf, textOf } from '../edit.js';
 import type { GraphNode } from '../graph.js';
 import { type Ops, range } from '../ops.js';
 import { floats, numbersOf, sizeOf } from '../tensor.js';
-import type { Dims, GradientRule, GradientTask } from './rule.js';
+import { type Dims, type GradientRule, type GradientTask, untrainable } from './rule.js';
 
-/** How an output voxel is mixed from the input voxels along one axis: pairs of place and weight. */
+/** The input voxels that make an output voxel along one axis: pairs of place and weight. */
 type Mix = readonly (readonly [place: number, weight: number])[];
 
-/** What mixes voxels along each axis alone: Resize, and Pad that repeats voxels. */
+/**
+ * Resize, which mixes voxels along each axis separately. Pad in its repeating modes does the same; see
+ * `repeatingPad`.
+ */
 export const resamplingRules: Readonly<Record<string, GradientRule>> = {
   Resize: (task) => {
     const { ops, node, dy, inputDims, outputDims } = task;
@@ -28,7 +30,10 @@ export const resamplingRules: Readonly<Record<string, GradientRule>> = {
   },
 };
 
-/** The gradient of a Pad that repeats voxels: `edge` the last one, `reflect` those before it, `wrap` from the other side. */
+/**
+ * The gradient of a Pad that repeats voxels: the last one (`edge`), those before it (`reflect`), the other
+ * side's (`wrap`).
+ */
 export function repeatingPad(task: GradientTask, pads: readonly number[], mode: string): string {
   const { ops, dy, inputDims, outputDims } = task;
   const x = inputDims[0] as Dims;
@@ -49,12 +54,15 @@ export function repeatingPad(task: GradientTask, pads: readonly number[], mode: 
   return gradient;
 }
 
-/** Sums along an axis what each input voxel gave to output voxels: a product with the transposed matrix of the weights. */
+/**
+ * Returns the gradient of output voxels to the input voxels that made them: a product with the transposed
+ * weights.
+ */
 function unmix(ops: Ops, dy: string, dims: Dims, axis: number, mixes: readonly Mix[], size: number): string {
   const outputs = mixes.length;
   const rest = dims.slice(axis + 1);
   const last = axis === dims.length - 1;
-  // The last axis is multiplied from the right, another one from the left.
+  // The last axis is multiplied from the right, any other from the left.
   const matrix = new Float32Array(size * outputs);
   for (const [output, mix] of mixes.entries()) {
     for (const [place, weight] of mix)
@@ -66,7 +74,7 @@ function unmix(ops: Ops, dy: string, dims: Dims, axis: number, mixes: readonly M
   return ops.reshape(ops.node('MatMul', [constant, flat]), [...dims.slice(0, axis), size, ...rest]);
 }
 
-/** ONNX's Resize along an axis, by its description of the operator. */
+/** Resize along one axis, as the ONNX specification defines it. */
 function resizeMix(node: GraphNode, place: number, size: number, outputs: number, scale: number): Mix {
   const at = resizedPlace(
     textOf(node, 'coordinate_transformation_mode', 'half_pixel'),
@@ -78,9 +86,9 @@ function resizeMix(node: GraphNode, place: number, size: number, outputs: number
   const mode = textOf(node, 'mode', 'nearest');
   const inside = (i: number) => Math.min(Math.max(i, 0), size - 1);
   if (at === undefined || (mode !== 'nearest' && mode !== 'linear') || intOf(node, 'antialias', 0)) {
-    throw new ModelError(
-      `The node ${node.name} (Resize) cannot be trained through: it must be nearest or linear, without antialiasing, and ` +
-        'without a region of interest.',
+    throw untrainable(
+      node,
+      'its mode must be nearest or linear, without antialiasing and without a region of interest',
     );
   }
   if (mode === 'nearest')

@@ -1,39 +1,43 @@
+import { ModelError } from '../../errors.js';
 import type { GraphNode } from '../graph.js';
 import { type Ops, range } from '../ops.js';
 import type { Tensor } from '../tensor.js';
 
 export type Dims = readonly number[];
 
-/** What a rule is given: a node, and what is known around it. */
+/** The input of a rule: a node, and what is known about its inputs and outputs. */
 export interface GradientTask {
   readonly ops: Ops;
   readonly node: GraphNode;
-  /** Sizes of the node's inputs; undefined for one that is left out. */
+  /** Sizes of the node's inputs. Undefined for an omitted input. */
   readonly inputDims: readonly (Dims | undefined)[];
   /** Sizes of the node's outputs. */
   readonly outputDims: readonly Dims[];
-  /** The gradient that arrives at each output; undefined where none does. The first is `dy`. */
+  /** The gradient at each output. Undefined for an output without one. */
   readonly gradients: readonly (string | undefined)[];
-  /** The gradient at the first output. */
+  /** The gradient at the first output; zeros if there is none. */
   readonly dy: string;
-  /** Whether an input leads to a value that a gradient is asked of. */
+  /** Whether the gradient of an input is needed. */
   readonly wanted: (input: number) => boolean;
-  /** The constant that an input is, if it is one. */
+  /** The value of an input, if it is a constant. */
   readonly constant: (input: number) => Tensor | undefined;
-  /** Channels per block of the processor that will run the gradients; 1 for ONNX's own operators alone. */
+  /** The `channelBlock` of the processor that will run the gradients; 1 for standard operators only. */
   readonly block: number;
-  /** The node that makes a value, if one does. */
+  /** The node that makes a value. Undefined for inputs and constants. */
   readonly producer: (value: string) => GraphNode | undefined;
 }
 
 /**
- * How gradients go back through an operator: adds nodes that compute the gradient of each input from that of the
- * outputs, and returns their names in the inputs' order. Undefined stands for an input without one (indices, shapes).
- * What nobody asked for may be returned, too: it is pruned.
+ * Takes gradients back through an operator: adds nodes that compute the gradient of each input from those of
+ * the outputs, and returns their names in the order of the inputs. Undefined stands for an input without a
+ * gradient (indices, shapes). A rule may return gradients that are not needed; they are pruned.
  */
 export type GradientRule = (task: GradientTask) => readonly (string | undefined)[];
 
-/** The gradient of a value that was broadcast: summed over the axes along which it was repeated, in its own sizes. */
+/**
+ * The gradient of a value that was broadcast from size `to` to `from`: summed over the axes that were
+ * repeated.
+ */
 export function sumTo(ops: Ops, gradient: string, from: Dims, to: Dims): string {
   const lead = from.length - to.length;
   const axes = range(from.length).filter(
@@ -41,6 +45,11 @@ export function sumTo(ops: Ops, gradient: string, from: Dims, to: Dims): string 
   );
   const summed = axes.length > 0 ? ops.sum(gradient, axes) : gradient;
   return lead > 0 ? ops.reshape(summed, to) : summed;
+}
+
+/** The error of a node that gradients cannot pass. `reason` is a clause: "its steps must be positive". */
+export function untrainable(node: GraphNode, reason: string): ModelError {
+  return new ModelError(`The node ${node.name} (${node.op}) cannot be trained through: ${reason}.`);
 }
 
 /** An axis counted from the front. */

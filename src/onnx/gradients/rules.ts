@@ -10,7 +10,7 @@ import { resamplingRules } from './resampling.js';
 import type { GradientRule } from './rule.js';
 import { softmaxRules } from './softmax.js';
 
-/** The rule of every operator that can be trained through, by ONNX's name. */
+/** The gradient rules by ONNX operator. An operator without a rule cannot be trained through. */
 export const gradientRules: Readonly<Record<string, GradientRule | undefined>> = {
   ...activationRules,
   ...arithmeticRules,

@@ -3,25 +3,30 @@ import { grid, sizeOf } from '../tensor.js';
 import type { Sliding } from './conv.js';
 import type { Dims } from './rule.js';
 
-/** Numbers that the shifted copies for one matrix product may have: 24 MiB. */
+/** The most numbers in the shifted copies for one matrix product: 24 MiB. */
 const mostCopied = 6 << 20;
 
-/** Volumes up to this many voxels are convolved with each other. */
+/** Volumes of up to this many voxels use the form `convolution`. */
 const smallVolume = 512;
 
 /**
- * How a weight's gradient is computed; `weightGradientForm` tells which one measured best (see docs/training-internals.md):
- * - `stacked`: for each place of the kernel the part of the input that it saw, several of them as channels of one matrix
- *   product with the gradient at the output (products of few rows and columns reach a fraction of the processor's speed);
- * - `slices`: the same in slices along the first axis, where places along that axis are shifts by whole slices and those along
- *   the second one shifts by whole rows, which copy less and faster. For three axes, stride 1 and one group;
- * - `convolution`: the input convolved with the gradient as its kernel, batch and channels exchanged. For one group.
+ * How a weight's gradient is computed. `weightGradientForm` picks the form that measured fastest (see
+ * docs/training-internals.md).
+ * - `stacked`: a matrix product of the gradient at the output and, for each tap of the kernel, the part of
+ *   the input that it reads. Several taps are channels of one product, because products with few rows and
+ *   columns are slow.
+ * - `slices`: the same, slice by slice along the first axis. Taps along that axis are shifts by whole slices
+ *   and taps along the second one shifts by whole rows, which copy less and faster. For three axes, stride 1
+ *   and one group.
+ * - `convolution`: the input convolved with the gradient as the kernel, with batch and channels exchanged.
+ *   For one group.
  */
 export type WeightGradientForm = 'stacked' | 'slices' | 'convolution';
 
 /**
- * The gradient of a convolution's weight [O, I / group, ...kernel], from its input `x` [N, I, ...] and the gradient `dy` [N, O,
- * ...] at its output. With stride 1 `x` may stay and `dy` be shifted the other way, which copies less where it has fewer channels.
+ * The gradient of a convolution's weight [O, I / group, ...kernel], from its input `x` [N, I, ...] and the
+ * gradient `dy` [N, O, ...] at its output. With stride 1, `dy` is shifted instead of `x` if it has fewer
+ * channels, which copies less.
  */
 export function weightGradient(
   ops: Ops,
@@ -59,7 +64,7 @@ export function weightGradient(
     form === 'slices'
       ? bySlices(ops, moving, still, kernel)
       : stacked(ops, moving, still, kernel, strides, group);
-  // [group, still's channels, places, moving's channels] to the weight's order.
+  // From [group, still's channels, taps, moving's channels] to the weight's order.
   const ordered = ops.transpose(products, moveOutput ? [0, 3, 1, 2] : [0, 1, 3, 2]);
   return ops.reshape(ordered, [group * (moveOutput ? channels : others), weightDims[1], ...kernel]);
 }
@@ -70,19 +75,21 @@ function weightGradientForm(dyDims: Dims, weightDims: Dims, { strides, group }: 
   return sizeOf(dyDims.slice(2)) > smallVolume ? 'slices' : 'convolution';
 }
 
-/** The one of two values that is shifted against the other one. */
+/** A value that is shifted against another one. */
 interface Moved {
   readonly name: string;
   /** [N, C, ...]. */
   readonly dims: Dims;
-  /** Zeros around each axis, negative where it is cut. */
+  /** Zeros to add at both ends of each axis. A negative number cuts voxels off. */
   readonly before: Dims;
   readonly after: Dims;
-  /** By axis, where the part that each place of the kernel sees begins in the padded value. */
+  /** By axis: where the part that each tap reads starts in the padded value. */
   readonly offsets: readonly Dims[];
 }
 
-/** Many places as channels of one value: [group, still's channels, places, moving's channels]. */
+/**
+ * The products with many taps as channels of one value: [group, still's channels, taps, moving's channels].
+ */
 function stacked(ops: Ops, moving: Moved, still: Moved, kernel: Dims, strides: Dims, group: number): string {
   const [batch, channels] = moving.dims;
   const sizes = still.dims.slice(2);
@@ -109,12 +116,12 @@ function stacked(ops: Ops, moving: Moved, still: Moved, kernel: Dims, strides: D
   return ops.concat(products, 2);
 }
 
-/** With this many channels a matrix product has enough columns, so that places need not be stacked. */
+/** With this many channels a matrix product has enough columns without stacking taps. */
 const enoughColumns = 16;
 
 /**
- * In slices along the first axis: its places are channels of the value that stays, shifted by whole slices. The result is that of
- * `stacked`, of one group.
+ * The products slice by slice along the first axis. Its taps are channels of the value that is not moved,
+ * shifted by whole slices. The result is that of `stacked` with one group.
  */
 function bySlices(ops: Ops, moving: Moved, still: Moved, [depths, heights, widths]: Dims): string {
   const [batch, channels, slices] = moving.dims;
@@ -140,13 +147,14 @@ function bySlices(ops: Ops, moving: Moved, still: Moved, [depths, heights, width
   const across = widths / stacks.length;
   const products = stacks.flatMap((stack) =>
     moving.offsets[1].map((row) => {
-      // Rows lie one after the other, so that a shift by rows is one along the flat axis.
+      // Rows follow one another in memory, so a shift by rows is a shift along the flat axis.
       const seen = ops.slice(stack, [3], [row * width], [row * width + area]);
       const product = ops.node('MatMul', [rows, ops.transpose(seen, [0, 1, 3, 2])]);
       return ops.reshape(ops.sum(product, [0, 1], false), [depths, others, 1, across, channels]);
     }),
   );
-  // From [depths, others, stacks x heights, across, channels] to [others, depths, heights, stacks x across, channels].
+  // From [depths, others, stacks x heights, across, channels] to [others, depths, heights, stacks x across,
+  // channels].
   const apart = ops.reshape(ops.concat(products, 2), [
     depths,
     others,
@@ -159,7 +167,7 @@ function bySlices(ops: Ops, moving: Moved, still: Moved, [depths, heights, width
   return ops.reshape(ordered, [1, others, depths * heights * widths, channels]);
 }
 
-/** The input convolved with the gradient at the output: places and strides of the kernel change their roles. */
+/** The input convolved with the gradient at the output. The kernel's strides and dilations change roles. */
 function byConvolution(
   ops: Ops,
   x: string,
@@ -175,7 +183,7 @@ function byConvolution(
     ops.node('Conv', inputs, { pads, strides: dilations, dilations: strides }),
     swap,
   );
-  // What the strides left over at an axis' end makes places that the kernel has not.
+  // Voxels that the strides left over at the end of an axis give taps that the kernel does not have.
   const axes = range(kernel.length).map((i) => i + 2);
   const exact = kernel.every((k, i) => {
     const size = xDims[i + 2] + pads[i] + pads[i + kernel.length];

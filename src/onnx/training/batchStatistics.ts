@@ -15,12 +15,13 @@ export interface RunningStatistic {
 }
 
 /**
- * Makes every BatchNormalization of a graph normalize by the statistics of its own batch, as in training: mean and
- * (biased) variance over all axes but the channels', written as reductions. The graph is changed.
+ * Makes every BatchNormalization of a graph normalize by the statistics of its own batch, as in training:
+ * mean and (biased) variance over all axes but the channels', written as reductions. The graph is changed.
  *
- * @returns What becomes of the running statistics: `momentum * running + (1 - momentum) * batch`, with ONNX's `momentum`
- * (0.9 by default: PyTorch's 0.1 counts the other way) and the unbiased variance, as in PyTorch.
- * @throws ModelError when statistics are not constants of the graph or the sizes of a node's input are not known.
+ * @returns What becomes of the running statistics: `momentum * running + (1 - momentum) * batch`, with ONNX's
+ * `momentum` (0.9 by default: PyTorch's 0.1 counts the other way) and the unbiased variance, as in PyTorch.
+ * @throws ModelError when statistics are not constants of the graph or the sizes of a node's input are not
+ * known.
  */
 export function useBatchStatistics(graph: Graph, shapes: Shapes): RunningStatistic[] {
   const ops = new Ops(graph);

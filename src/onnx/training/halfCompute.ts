@@ -10,8 +10,9 @@ const computing = ['Conv', 'ConvTranspose', 'MatMul'];
 const moving = ['Reshape', 'Transpose', 'Slice', 'Pad', 'Concat', 'Expand', 'Identity'];
 
 /**
- * Makes convolutions and matrix products of a training graph compute in float16, and what moves their results; all else, and
- * the weights themselves, stay float32, as in PyTorch's automatic mixed precision. The graph is changed.
+ * Makes convolutions and matrix products of a training graph compute in float16, and what moves their
+ * results; all else, and the weights themselves, stay float32, as in PyTorch's automatic mixed precision. The
+ * graph is changed.
  */
 export function halfCompute(graph: Graph): void {
   const half = typeNumber('float16');

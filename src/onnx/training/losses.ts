@@ -24,8 +24,8 @@ export interface DiceLossOptions {
   /** Count class 0, too. Default: true. */
   readonly includeBackground?: boolean;
   /**
-   * The label holds class numbers. Default: whether it has one channel and the model's output several (MONAI wants it
-   * said).
+   * The label holds class numbers. Default: whether it has one channel and the model's output several (MONAI
+   * wants it said).
    */
   readonly toOnehotY?: boolean;
   /** Apply a sigmoid to the model's output. Default: false. */
@@ -42,7 +42,10 @@ export interface DiceLossOptions {
   readonly smoothNr?: number;
   /** Added to the denominator. Default: 1e-5. */
   readonly smoothDr?: number;
-  /** Sum intersections and denominators over the batch before they are divided. Default: false, image by image. */
+  /**
+   * Sum intersections and denominators over the batch before they are divided. Default: false, image by
+   * image.
+   */
   readonly batch?: boolean;
   /** A weight for each class that counts, or one for all. Default: 1. */
   readonly weight?: number | readonly number[];
@@ -50,7 +53,10 @@ export interface DiceLossOptions {
 
 /** MONAI's options of `DiceCELoss`, in camelCase. */
 export interface DiceCELossOptions extends DiceLossOptions {
-  /** A weight for each class, of Dice and of cross entropy; Dice leaves the first out where it leaves the background out. */
+  /**
+   * A weight for each class, of Dice and of cross entropy; Dice leaves the first out where it leaves the
+   * background out.
+   */
   readonly weight?: readonly number[];
   /** Default: 1. */
   readonly lambdaDice?: number;
@@ -59,13 +65,14 @@ export interface DiceCELossOptions extends DiceLossOptions {
 }
 
 /**
- * MONAI's `DiceLoss`: 1 - (2 sum(p y) + smoothNr) / (sum(p) + sum(y) + smoothDr) per class, averaged. Where the model gives
- * one channel, `softmax`, `toOnehotY` and `includeBackground: false` do nothing, as in MONAI.
+ * MONAI's `DiceLoss`: 1 - (2 sum(p y) + smoothNr) / (sum(p) + sum(y) + smoothDr) per class, averaged. Where
+ * the model gives one channel, `softmax`, `toOnehotY` and `includeBackground: false` do nothing, as in MONAI.
  *
- * Source: Milletari et al., "V-Net", 2016; MONAI 1.3.2 `monai.losses.DiceLoss`, without `other_act` and `reduction: none`.
+ * Source: Milletari et al., "V-Net", 2016; MONAI 1.3.2 `monai.losses.DiceLoss`, without `other_act` and
+ * `reduction: none`.
  *
- * @throws OptionError when built with both `sigmoid` and `softmax`. ModelError when the label's channels or the weights do not
- * fit the model's output.
+ * @throws OptionError when built with both `sigmoid` and `softmax`. ModelError when the label's channels or
+ * the weights do not fit the model's output.
  */
 export function diceLoss(options: DiceLossOptions = {}): Loss {
   checkDice(options);
@@ -73,12 +80,12 @@ export function diceLoss(options: DiceLossOptions = {}): Loss {
 }
 
 /**
- * MONAI's `DiceCELoss`: `lambdaDice` times `diceLoss` plus `lambdaCe` times the cross entropy of the softmax (of the sigmoid
- * where the model gives one channel).
+ * MONAI's `DiceCELoss`: `lambdaDice` times `diceLoss` plus `lambdaCe` times the cross entropy of the softmax
+ * (of the sigmoid where the model gives one channel).
  *
- * The cross entropy is PyTorch's: with class numbers a weighted mean, divided by the sum of the weights of all voxels; with
- * one mask per class, divided by the number of voxels; for one channel `weight` multiplies the foreground alone (its
- * `pos_weight`). With `reduction: sum` nothing is divided.
+ * The cross entropy is PyTorch's: with class numbers a weighted mean, divided by the sum of the weights of
+ * all voxels; with one mask per class, divided by the number of voxels; for one channel `weight` multiplies
+ * the foreground alone (its `pos_weight`). With `reduction: sum` nothing is divided.
  *
  * Source: MONAI 1.3.2 `monai.losses.DiceCELoss`, without `other_act` and `reduction: none`.
  *
@@ -154,8 +161,8 @@ class Prediction {
   }
 
   /**
-   * 1 where a voxel is of a class and 0 elsewhere, [N, classes, ...], for the classes from `first` on. Products with it are
-   * faster than `Where` with a condition.
+   * 1 where a voxel is of a class and 0 elsewhere, [N, classes, ...], for the classes from `first` on.
+   * Products with it are faster than `Where` with a condition.
    */
   masks(first: number): string {
     const known = this.#masks.get(first);
@@ -237,7 +244,10 @@ function crossEntropy(ops: Ops, prediction: Prediction, { weight, reduction }: D
   return count ? ops.div(sum, count) : ops.scale(sum, 1 / voxels);
 }
 
-/** PyTorch's `BCEWithLogitsLoss`: -w y log(s(x)) - (1 - y) log(1 - s(x)), whose logarithms are -softplus(-x) and -softplus(x). */
+/**
+ * PyTorch's `BCEWithLogitsLoss`: -w y log(s(x)) - (1 - y) log(1 - s(x)), whose logarithms are -softplus(-x)
+ * and -softplus(x).
+ */
 function binaryEntropy(ops: Ops, prediction: Prediction, { weight, reduction }: DiceCELossOptions): string {
   const { task } = prediction;
   const foreground = ops.node('Softplus', [ops.neg(task.logits)]);

@@ -44,7 +44,10 @@ export interface AdamOptions {
   readonly betas?: readonly [number, number];
   /** Added to the denominator. Default: 1e-8. */
   readonly eps?: number;
-  /** Default: 0 for `adam`, where it is added to the gradient; 0.01 for `adamw`, which shrinks the weights themselves. */
+  /**
+   * Default: 0 for `adam`, where it is added to the gradient; 0.01 for `adamw`, which shrinks the weights
+   * themselves.
+   */
   readonly weightDecay?: number;
 }
 
@@ -97,8 +100,8 @@ function adamLike(
 }
 
 /**
- * 1 - beta^step without the cancellation that float32 suffers near 1: with u = tanh(y / 2) and y = -step log(beta), it is
- * 1 - exp(-y) = 2 u / (1 + u).
+ * 1 - beta^step without the cancellation that float32 suffers near 1: with u = tanh(y / 2) and y = -step
+ * log(beta), it is 1 - exp(-y) = 2 u / (1 + u).
  */
 function biasCorrection(ops: Ops, beta: number, step: string): string {
   if (beta === 0) return ops.scalar(1);
@@ -119,8 +122,8 @@ export interface NovogradOptions {
 }
 
 /**
- * NovoGrad: gradients divided by a running norm of each whole tensor. Source: Ginsburg et al., "Stochastic gradient methods
- * with layer-wise adaptive moments", 2019; as MONAI 1.3.2's `Novograd`, without `amsgrad`.
+ * NovoGrad: gradients divided by a running norm of each whole tensor. Source: Ginsburg et al., "Stochastic
+ * gradient methods with layer-wise adaptive moments", 2019; as MONAI 1.3.2's `Novograd`, without `amsgrad`.
  */
 export function novograd(options: NovogradOptions = {}): Optimizer {
   const { betas = [0.9, 0.98], eps = 1e-8, weightDecay = 0, gradAveraging = false } = options;

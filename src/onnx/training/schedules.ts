@@ -1,4 +1,7 @@
-/** A learning rate as a function of the epoch or step, from 0 on. It has no state: the same place gives the same rate. */
+/**
+ * A learning rate as a function of the epoch or step, from 0 on. It has no state: the same place gives the
+ * same rate.
+ */
 export type Schedule = (at: number) => number;
 
 /** `rate` times `gamma` for every `size` epochs that are past; PyTorch's `StepLR`. */
@@ -19,7 +22,10 @@ export function polySchedule(
   return (at) => rate * (1 - Math.min(at, total) / total) ** power;
 }
 
-/** From `rate` down to `low` (default 0) at `total` as half a cosine, and `low` from there on; PyTorch's `CosineAnnealingLR`. */
+/**
+ * From `rate` down to `low` (default 0) at `total` as half a cosine, and `low` from there on; PyTorch's
+ * `CosineAnnealingLR`.
+ */
 export function cosineSchedule(
   rate: number,
   options: { readonly total: number; readonly low?: number },
@@ -29,8 +35,9 @@ export function cosineSchedule(
 }
 
 /**
- * A schedule after a warm-up: for the first `length` epochs the rate grows linearly from `from` (default 0) times the
- * schedule's start to all of it; then the schedule begins. With a cosine it is MONAI's `WarmupCosineSchedule`.
+ * A schedule after a warm-up: for the first `length` epochs the rate grows linearly from `from` (default 0)
+ * times the schedule's start to all of it; then the schedule begins. With a cosine it is MONAI's
+ * `WarmupCosineSchedule`.
  */
 export function warmUp(
   schedule: Schedule,

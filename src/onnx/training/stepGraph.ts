@@ -25,19 +25,24 @@ export interface StepRequest {
   readonly loss: Loss;
   readonly optimizer: Optimizer;
   readonly clip?: Clip;
-  /** Channels per block of the processor that will run the step (see `channelBlock`). Default: 1, any device. */
+  /**
+   * Channels per block of the processor that will run the step (see `channelBlock`). Default: 1, any device.
+   */
   readonly block?: number;
   /**
-   * `float16` computes convolutions and matrix products with half the bits (see `halfCompute`). The loss is multiplied by
-   * `lossScale` before it is differentiated, so that small gradients do not vanish, and those of weights are divided by it; a
-   * step whose gradients are not finite changes nothing. Default: `float32`.
+   * `float16` computes convolutions and matrix products with half the bits (see `halfCompute`). The loss is
+   * multiplied by `lossScale` before it is differentiated, so that small gradients do not vanish, and those
+   * of weights are divided by it; a step whose gradients are not finite changes nothing. Default: `float32`.
    */
   readonly precision?: Precision;
 }
 
 export type Precision = 'float32' | 'float16';
 
-/** How gradients are kept small: by the norm of all of them together, and each number between -value and value. */
+/**
+ * How gradients are kept small: by the norm of all of them together, and each number between -value and
+ * value.
+ */
 export interface Clip {
   readonly norm?: number;
   readonly value?: number;
@@ -78,9 +83,9 @@ export const stepNames = {
 export const stepCounter = 'optimizer.step';
 
 /**
- * A whole training step as one graph: forward, loss, backward, update. Inputs: the model's own [N, C, ...] float32, `label`
- * [N, labelChannels, ...] uint8, `learningRate` (a scalar), and the state; outputs: `loss` and `gradNorm` (scalars; the
- * norm of all gradients before they are clipped), and the state after the step.
+ * A whole training step as one graph: forward, loss, backward, update. Inputs: the model's own [N, C, ...]
+ * float32, `label` [N, labelChannels, ...] uint8, `learningRate` (a scalar), and the state; outputs: `loss`
+ * and `gradNorm` (scalars; the norm of all gradients before they are clipped), and the state after the step.
  *
  * @throws ModelError when something of the model cannot be trained through.
  */
@@ -91,10 +96,10 @@ export function stepGraph(request: StepRequest): StepPart {
 }
 
 /**
- * A training step in two graphs, for gradients that are summed up in between: `gradients` takes image, label, weights and
- * running statistics, and gives `loss`, the gradients and the statistics; `update` takes gradients (`NAME.gradient`),
- * `learningRate`, weights and the optimizer's state, and gives them after the step and `gradNorm`. With float16 both take
- * `lossScale`.
+ * A training step in two graphs, for gradients that are summed up in between: `gradients` takes image, label,
+ * weights and running statistics, and gives `loss`, the gradients and the statistics; `update` takes
+ * gradients (`NAME.gradient`), `learningRate`, weights and the optimizer's state, and gives them after the
+ * step and `gradNorm`. With float16 both take `lossScale`.
  */
 export function splitStepGraphs(request: StepRequest): {
   readonly gradients: StepPart & { readonly outputs: readonly { weight: string; output: string }[] };
@@ -124,7 +129,10 @@ export function splitStepGraphs(request: StepRequest): {
   };
 }
 
-/** The input of the update graph that takes a weight's gradient, and the output of the other graph that gives it. */
+/**
+ * The input of the update graph that takes a weight's gradient, and the output of the other graph that gives
+ * it.
+ */
 export function gradientName(weight: string): string {
   return `${weight}.gradient`;
 }

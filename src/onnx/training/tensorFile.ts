@@ -34,8 +34,9 @@ export interface TensorFile {
 }
 
 /**
- * Writes tensors as a safetensors file (eight bytes with the header's length, a JSON header, the numbers, little endian),
- * which other programs read, too. The file appears whole or not at all, and its header has a checksum of the numbers.
+ * Writes tensors as a safetensors file (eight bytes with the header's length, a JSON header, the numbers,
+ * little endian), which other programs read, too. The file appears whole or not at all, and its header has a
+ * checksum of the numbers.
  *
  * @throws DataError when it cannot be written.
  */
@@ -68,8 +69,8 @@ export async function writeTensors(file: string, { tensors, metadata }: TensorFi
 }
 
 /**
- * Reads a safetensors file. Every size and offset is checked before memory is taken, and the numbers against the checksum
- * where the header has one.
+ * Reads a safetensors file. Every size and offset is checked before memory is taken, and the numbers against
+ * the checksum where the header has one.
  *
  * @throws DataError when it cannot be read, or is damaged.
  */

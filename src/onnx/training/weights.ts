@@ -11,10 +11,11 @@ const always: Readonly<Record<string, readonly number[]>> = {
 };
 
 /**
- * The constants of a graph that training changes: kernels and biases, slopes of PReLU, and scales and offsets of
- * normalizations. A normalization without parameters has scales of 1 and offsets of 0 as constants, too; those are left
- * alone unless their name is a parameter's (`….weight`, `….bias`). Of `Mul` and `Add`, constants of that name count, and
- * those that are one number per channel, as the affine part of a group normalization is.
+ * The constants of a graph that training changes: kernels and biases, slopes of PReLU, and scales and offsets
+ * of normalizations. A normalization without parameters has scales of 1 and offsets of 0 as constants, too;
+ * those are left alone unless their name is a parameter's (`….weight`, `….bias`). Of `Mul` and `Add`,
+ * constants of that name count, and those that are one number per channel, as the affine part of a group
+ * normalization is.
  */
 export function trainableWeights(graph: Graph): string[] {
   const found = new Set<string>();
@@ -41,9 +42,10 @@ function isWeight(node: GraphNode, index: number, name: string, value: Tensor): 
 }
 
 /**
- * Biases that have no influence, because what follows subtracts the mean of each channel: the output of their convolution
- * goes into a BatchNormalization (which in training takes the batch's statistics) or an InstanceNormalization alone. Their
- * gradient is zero; computed, it would be rounding errors, which Adam and its like blow up to steps of full size.
+ * Biases that have no influence, because what follows subtracts the mean of each channel: the output of their
+ * convolution goes into a BatchNormalization (which in training takes the batch's statistics) or an
+ * InstanceNormalization alone. Their gradient is zero; computed, it would be rounding errors, which Adam and
+ * its like blow up to steps of full size.
  */
 export function cancelledBiases(graph: Graph): Set<string> {
   const uses = consumers(graph);

@@ -118,7 +118,7 @@ test('Conv with automatic padding is refused', () => {
   const request = { inputDims: { x: [1, 1, 4], w: [1, 1, 3] }, from: { [y]: x }, to: ['w'] };
   assert.throws(
     () => addGradients(graph, request),
-    /Conv\) cannot be trained through: the size of "Conv" is not known/,
+    /Conv\) cannot be trained through: the size of "Conv" is unknown/,
   );
 });
 
@@ -366,7 +366,7 @@ test('Resize, linear and nearest, by scales and to sizes', async () => {
   const y = cubic.build(graph, ['x']);
   assert.throws(
     () => addGradients(graph, { inputDims: { x: dims }, from: { [y]: 'x' }, to: ['x'] }),
-    /Resize\) cannot be trained through: it must be nearest or linear/,
+    /Resize\) cannot be trained through: its mode must be nearest or linear/,
   );
 });
 

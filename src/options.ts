@@ -20,17 +20,19 @@ type Required<T extends OptionTypes, K extends keyof T> = { readonly [P in K]: F
 type Optional<T extends OptionTypes, K extends keyof T> = { readonly [P in K]?: Frozen<z.input<T[P]>> };
 
 /** Options as they are given: those that have a default may be left out. */
-export type GivenOptions<T extends OptionTypes> = Required<T, RequiredNames<T>> &
-  Optional<T, OptionalNames<T>>;
+export type GivenOptions<T extends OptionTypes> = Shown<
+  Required<T, RequiredNames<T>> & Optional<T, OptionalNames<T>>
+>;
+
+/** The same type, which editors show as one object. */
+type Shown<O> = { [K in keyof O]: O[K] } & {};
 
 /** A parameter list that begins with options; the options may be left out if none of them is required. */
-export type OptionsThen<T extends OptionTypes, More extends readonly unknown[] = [], Others = unknown> =
-  RequiredNames<T> extends never
-    ? [options?: GivenOptions<T> & Others, ...more: More]
-    : [options: GivenOptions<T> & Others, ...more: More];
+export type OptionsThen<T extends OptionTypes, Given, More extends readonly unknown[] = []> =
+  RequiredNames<T> extends never ? [options?: Given, ...more: More] : [options: Given, ...more: More];
 
 /** The options of a definition, as they are given: `OptionsOf<typeof spacing>`. */
-export type OptionsOf<D extends { readonly options: OptionTypes }> = GivenOptions<D['options']>;
+export type OptionsOf<D extends { readonly given?: unknown }> = NonNullable<D['given']>;
 
 /** The options of a definition after the check. */
 export type ValuesOf<D extends { readonly options: OptionTypes }> = OptionValues<D['options']>;

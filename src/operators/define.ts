@@ -78,9 +78,11 @@ export interface AnyOperator extends Definition<Step> {
  *
  * @throws OptionError when called, if options are faulty.
  */
-export interface Operator<T extends OptionTypes> extends AnyOperator {
-  (...args: OptionsThen<T, [context?: StepContext]>): OperatorFunction<Case, Case>;
+export interface Operator<T extends OptionTypes, Given = GivenOptions<T>> extends AnyOperator {
+  (...args: OptionsThen<T, Given, [context?: StepContext]>): OperatorFunction<Case, Case>;
   readonly options: T;
+  /** Never set: it carries the type of the options; see `OptionsOf`. */
+  readonly given?: Given;
 }
 
 /** Defines an operator. */

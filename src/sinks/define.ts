@@ -67,9 +67,11 @@ export type AnySink = Definition<OpenableSink>;
  *
  * @throws OptionError when called, if options are faulty.
  */
-export interface SinkOf<T extends OptionTypes> extends AnySink {
-  (output: string, ...args: OptionsThen<T>): Pick<Sink, 'write'>;
+export interface SinkOf<T extends OptionTypes, Given = GivenOptions<T>> extends AnySink {
+  (output: string, ...args: OptionsThen<T, Given>): Pick<Sink, 'write'>;
   readonly options: T;
+  /** Never set: it carries the type of the options; see `OptionsOf`. */
+  readonly given?: Given;
 }
 
 /** Defines a sink. */

@@ -46,9 +46,15 @@ export type AnySource = Definition<OpenableSource>;
  *
  * @throws OptionError when called, if options are faulty.
  */
-export interface Source<T extends OptionTypes, Rest extends z.ZodType = never> extends AnySource {
-  (...args: OptionsThen<T, [], RestValues<Rest>>): AsyncGenerator<Case>;
+export interface Source<
+  T extends OptionTypes,
+  Rest extends z.ZodType = never,
+  Given = GivenOptions<T> & RestValues<Rest>,
+> extends AnySource {
+  (...args: OptionsThen<T, Given>): AsyncGenerator<Case>;
   readonly options: T;
+  /** Never set: it carries the type of the options; see `OptionsOf`. */
+  readonly given?: Given;
 }
 
 /** Defines a source. */

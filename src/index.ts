@@ -3,7 +3,15 @@
 // Cases and volumes
 export { type Case, makeCase, withMetrics, withVolumes } from './case.js';
 export { DataError, ModelError, OptionError, VoxError } from './errors.js';
-export { readVolume, stripImageExtension } from './formats/index.js';
+export {
+  type FileGrid,
+  type ImageFormat,
+  imageFormat,
+  type ReadOptions,
+  readVolume,
+  registerFormat,
+  stripImageExtension,
+} from './formats/index.js';
 export { writeNifti } from './formats/writeNifti.js';
 // Metrics over the cases of a run, and of two
 export { type Comparison, compareRuns, comparisonTable } from './metrics/compare.js';

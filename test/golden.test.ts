@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { makeCase } from '#src/case.js';
-import { readNifti } from '#src/formats/readNifti.js';
+import { readVolume } from '#src/formats/index.js';
 import { createRuntime } from '#src/runtime/runtime.js';
 import type { Volume } from '#src/volume/volume.js';
 import { fixtures } from './e2e/harness.js';
@@ -61,7 +61,7 @@ async function check(folder: string, file: string, kind: string): Promise<void> 
   // Ties of the argmax may fall either way after an inversion: 1 voxel in 100,000, see the README of the cases.
   const allowed = kind === 'invert' && tolerance === 0 ? 1e-5 : 0;
   for (const [key, path] of Object.entries(expect)) {
-    const expected = await readNifti(join(folder, path), { kind: 'image' });
+    const expected = await readVolume(join(folder, path), { kind: 'image' });
     compare(key, result.volumes[key], expected, tolerance, allowed);
   }
 }

@@ -4,15 +4,15 @@ import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { DataError, messageOf, VoxError } from '../errors.js';
 
-/** How files end that are being written; one that is left over belongs to a process that was killed. */
+/** The suffix of files that are being written. One that stays behind is from a process that was killed. */
 export const partialSuffix = '.partial';
 
 /**
  * Writes a file so that it appears whole or not at all: `write` fills a temporary file beside it, which is flushed to
- * the disk and then renamed. Folders that are missing are made; an existing file is replaced; when anything fails the
- * temporary file is removed.
+ * the disk and then renamed. Creates missing folders, and replaces an existing file. The temporary file is removed if
+ * anything fails.
  *
- * @throws DataError when the disk is full, read-only, or the path cannot be written for another reason.
+ * @throws DataError if the disk is full or read-only, or the path cannot be written for another reason.
  */
 export async function writeAside(
   file: string,
@@ -35,7 +35,7 @@ export async function writeAside(
   }
 }
 
-/** Makes a folder and those above it. Node says ENOENT for any reason why it cannot, so the reason is asked for again. */
+/** Creates a folder and its parents. Node reports any failure of that as ENOENT, so it is repeated without parents. */
 export async function makeFolder(folder: string): Promise<void> {
   try {
     await mkdir(folder, { recursive: true });
@@ -48,7 +48,7 @@ export async function makeFolder(folder: string): Promise<void> {
   }
 }
 
-/** What error codes mean when writing, each with what to do. */
+/** What error codes mean when writing, and what to do. */
 const writeReasons: Readonly<Record<string, string>> = {
   ENOSPC: 'the disk is full; free some space, or choose another output folder',
   EDQUOT: 'the disk quota is used up; free some space, or choose another output folder',
@@ -65,12 +65,12 @@ const writeReasons: Readonly<Record<string, string>> = {
   EIO: 'the disk reports an error; check it, or choose another output folder',
 };
 
-/** The error to throw when a file could not be written: a sentence with the file, the cause and what to do. */
+/** The error to throw if a file could not be written: a sentence with the file, the cause and what to do. */
 export function writeFault(file: string, error: unknown): VoxError {
   return fault('written', file, error, writeReasons);
 }
 
-/** What error codes mean when reading, each with what to do. */
+/** What error codes mean when reading, and what to do. */
 const readReasons: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file; check its path',
   ENOTDIR: 'a part of its path is a file, not a folder; check its path',
@@ -78,12 +78,12 @@ const readReasons: Readonly<Record<string, string>> = {
   EACCES: 'permission is denied; check its rights',
   EPERM: 'permission is denied; check its rights',
   ENAMETOOLONG: 'its name is too long for the file system; check its path',
-  ELOOP: 'its path goes round in a circle of links; check its path',
+  ELOOP: 'its path is a loop of symbolic links; check its path',
   EMFILE: 'too many files are open; raise the limit (ulimit -n)',
   EIO: 'the disk reports an error; check it',
 };
 
-/** The error to throw when a file could not be read: a sentence with the file, the cause and what to do. */
+/** The error to throw if a file could not be read: a sentence with the file, the cause and what to do. */
 export function readFault(file: string, error: unknown): VoxError {
   return fault('read', file, error, readReasons);
 }

@@ -7,7 +7,7 @@ import { writeAside } from './aside.js';
 
 const magic = 'voxcase1';
 
-/** What of a case is kept in a file: its volumes, and what steps found out. */
+/** The part of a case that is stored: its volumes, and the results of steps. */
 export type KeptCase = Pick<Case, 'volumes' | 'metrics'>;
 
 interface StoredVolume extends Omit<Volume, 'data'> {
@@ -25,8 +25,9 @@ function bytesOf(data: VoxelArray): Uint8Array {
 }
 
 /**
- * Writes what a case holds into one file, whole or not at all: the text `voxcase1`, the header's length (uint32, little
- * endian), the header as JSON, and the voxels of its volumes in the header's order, as this machine has them in memory.
+ * Writes a case's volumes and metrics into one file, whole or not at all: the text `voxcase1`, the header's length
+ * (uint32, little endian), the header as JSON, and the voxels of the volumes in the header's order and this machine's
+ * byte order.
  */
 export function writeCaseFile(file: string, { volumes, metrics }: KeptCase): Promise<void> {
   const stored = Object.entries(volumes).map(([key, { data, ...rest }]) => {
@@ -48,15 +49,18 @@ export function writeCaseFile(file: string, { volumes, metrics }: KeptCase): Pro
   });
 }
 
-/** Reads what `writeCaseFile` wrote. Throws DataError for a file that is something else, or not whole. */
+/** Reads what `writeCaseFile` wrote. Throws DataError for another kind of file, and for one that is not complete. */
 export async function readCaseFile(file: string): Promise<KeptCase> {
   const damaged = (what: string) =>
-    new DataError(`${file} is no case that voxstream kept: ${what}. Delete it; it is made again.`);
+    new DataError(
+      `${file} is not a complete case file of voxstream: ${what}. Delete it; it is written again.`,
+    );
   const handle = await open(file, 'r');
   try {
     const start = Buffer.alloc(magic.length + 4);
     await handle.read(start, 0, start.length, 0);
-    if (start.subarray(0, magic.length).toString() !== magic) throw damaged('it begins otherwise');
+    if (start.subarray(0, magic.length).toString() !== magic)
+      throw damaged(`it does not begin with "${magic}"`);
     const headerBytes = Buffer.alloc(start.readUInt32LE(magic.length));
     await handle.read(headerBytes, 0, headerBytes.length, start.length);
     const { metrics, volumes } = JSON.parse(headerBytes.toString()) as Header;
@@ -83,7 +87,7 @@ export async function readCaseFile(file: string): Promise<KeptCase> {
     }
     return { metrics, volumes: made };
   } catch (error) {
-    throw error instanceof SyntaxError ? damaged('its header is no JSON') : error;
+    throw error instanceof SyntaxError ? damaged('its header is not JSON') : error;
   } finally {
     await handle.close();
   }

@@ -7,7 +7,7 @@ export function writeFileAside(file: string, content: string): Promise<void> {
   return writeAside(file, (temporary) => writeFile(temporary, content));
 }
 
-/** Removes what writers that were killed left in a folder and those below it; for a folder that nobody else writes to. */
+/** Removes unfinished files of killed processes from a folder and its subfolders. Nobody else may be writing there. */
 export async function removePartials(folder: string): Promise<void> {
   const entries = await readdir(folder, { withFileTypes: true, recursive: true }).catch(() => []);
   for (const entry of entries) {

@@ -1,52 +1,81 @@
 import { basename } from 'node:path';
-import type { Grid, Volume } from '../volume/volume.js';
-import { readNifti, readNiftiHeader } from './readNifti.js';
-import { readTextHeader, readTextImage } from './textImage.js';
-import { bytesPerVoxel, bytesToRead, type ReadOptions } from './voxelBytes.js';
+import type { Volume } from '../volume/volume.js';
+import type { FileGrid, ImageFormat, ReadOptions } from './define.js';
+import { foreignFormats, loadForeignFormats } from './foreign.js';
+import { metaImage } from './metaImage.js';
+import { nifti } from './nifti.js';
+import { nrrd } from './nrrd.js';
+import { readStart, withFile } from './openFile.js';
 
-/** The file name extensions of images that can be read, the longest first. */
-export const imageExtensions: readonly string[] = ['.nii.gz', '.nii', '.nrrd', '.nhdr', '.mha', '.mhd'];
+export { type FileGrid, type ImageFormat, imageFormat, type ReadOptions } from './define.js';
+export { registerFormat } from './foreign.js';
 
-/** A case's id from a file's name: `imagesTr/spleen_2.nii.gz` gives `spleen_2`. Letter case of extensions is ignored. */
+/** The formats that come with the package. The last one is tried for files that no format recognizes. */
+const ownFormats: readonly ImageFormat[] = [nrrd, metaImage, nifti];
+
+/** All formats; those of other packages come first. */
+function formats(): readonly ImageFormat[] {
+  const foreign = foreignFormats();
+  return [...foreign, ...ownFormats.filter(({ name }) => !foreign.some((one) => one.name === name))];
+}
+
+/** The extensions of the image files that can be read, the longest first. */
+export function imageExtensions(): readonly string[] {
+  const all = formats().flatMap(({ extensions }) => extensions);
+  return all.sort((a, b) => b.length - a.length);
+}
+
+/** A case's id from a file's name: `imagesTr/spleen_2.nii.gz` gives `spleen_2`. Upper and lower case are the same. */
 export function stripImageExtension(file: string): string {
   const name = basename(file);
   const extension = extensionOf(name);
   return extension ? name.slice(0, -extension.length) : name;
 }
 
-/** True for files that are images by their name; hidden ones, such as AppleDouble's `._*`, are not. */
+/** True for files that are images by their name. Hidden files are not, e.g. macOS `._*` files. */
 export function isImageFile(file: string): boolean {
   return !basename(file).startsWith('.') && extensionOf(file) !== undefined;
 }
 
 function extensionOf(file: string): string | undefined {
-  return imageExtensions.find((extension) => file.toLowerCase().endsWith(extension));
-}
-
-/** What a file's header says of its volume, for an estimate of memory. */
-export interface FileGrid extends Grid {
-  readonly channels: number;
-  /** Bytes of one voxel of one channel once it is read. */
-  readonly bytesPerVoxel: number;
-  /** Bytes that reading it takes at most: the voxels as they are stored, and as they are made from that. */
-  readonly bytesToRead: number;
-}
-
-/** Reads what a file's header says, and no voxels. Throws DataError when it cannot be read or is not usable. */
-export async function readGrid(file: string): Promise<FileGrid> {
-  const header = await (isTextImage(file) ? readTextHeader(file) : readNiftiHeader(file));
-  const { size, affine, channels } = header;
-  return { size, affine, channels, bytesPerVoxel: bytesPerVoxel(header), bytesToRead: bytesToRead(header) };
+  return imageExtensions().find((extension) => file.toLowerCase().endsWith(extension));
 }
 
 /**
- * Reads an image file: NRRD (`.nrrd`, `.nhdr`), MetaImage (`.mha`, `.mhd`), or, whatever its name, NIfTI. See `readNifti`
- * for types, checks and errors.
+ * The format of a file: by its extension, or by its first bytes if the extension is unknown or does not fit them. NIfTI
+ * if neither decides, so that its reader says what is wrong with the file.
  */
-export async function readVolume(file: string, options: ReadOptions): Promise<Volume> {
-  return isTextImage(file) ? readTextImage(file, options) : readNifti(file, options);
+async function formatOf(file: string): Promise<ImageFormat> {
+  await loadForeignFormats();
+  const all = formats();
+  const extension = extensionOf(file);
+  const named = extension && all.find(({ extensions }) => extensions.includes(extension));
+  const start = await withFile(file, (open) => readStart(open, 512));
+  if (named && named.matches?.(start) !== false) return named;
+  return all.find(({ matches }) => matches?.(start)) ?? (named || nifti);
 }
 
-function isTextImage(file: string): boolean {
-  return /\.(nrrd|nhdr|mha|mhd)$/i.test(file);
+/** Reads a file's header, and no voxels. Throws DataError if it cannot be read or is not usable. */
+export async function readGrid(file: string): Promise<FileGrid> {
+  return (await formatOf(file)).readGrid(file);
+}
+
+/**
+ * Reads an image file.
+ *
+ * Size [nx, ny, nz], x fastest; a fourth axis becomes channels. The affine is voxel index to mm, RAS+. Voxels keep the
+ * stored type; with a slope or intercept they are computed in double precision and become float32 (float64 if they are
+ * stored as float64). 64-bit integers become int32 if they fit, else float64. Labels that are stored as real numbers,
+ * with a slope, or in 64 bits become the smallest integer type that holds them. The voxels lie on a SharedArrayBuffer.
+ *
+ * Every byte is accounted for: a file that is cut off, has a wrong checksum, or holds more or less than its header says
+ * is refused. Zero bytes at the end pass as padding if they are fewer than the smallest face of the volume takes, since
+ * more could hide a wrong dimension. Memory is only allocated once the header was checked against `maxBytes` and
+ * against what a file of that length can hold.
+ *
+ * @throws DataError if the file cannot be read, is damaged, is not a 3D image, needs more than `maxBytes`, holds NaN or
+ * infinite voxels (unless `nonFinite`), or labels that are not whole numbers.
+ */
+export async function readVolume(file: string, options: ReadOptions): Promise<Volume> {
+  return (await formatOf(file)).read(file, options);
 }

@@ -1,10 +1,19 @@
 import { DataError, show } from '../errors.js';
 import { toRas } from '../volume/affine.js';
 import { checkAffine, checkSize } from './checks.js';
-import type { TextHeader } from './textImage.js';
-import type { StoredType } from './voxelBytes.js';
+import type { StoredType } from './layout.js';
+import { type RasterHeader, rasterFormat } from './raster.js';
+import { readTextHeader } from './textHeader.js';
 
-/** MetaImage's names for the types that are read; its LONG has 4 bytes on every machine. */
+/** MetaImage, in one file (`.mha`) or with its voxels in a file beside it (`.mhd`). */
+export const metaImage = rasterFormat({
+  name: 'MetaImage',
+  extensions: ['.mha', '.mhd'],
+  matches: (start) => /^\s*(ObjectType|NDims|Comment)[ \t]*=/i.test(Buffer.from(start).toString('latin1')),
+  readHeader: (file) => readTextHeader(file, parseMetaImage),
+});
+
+/** MetaImage's names for the types that can be read; LONG has 4 bytes on every machine. */
 const elementTypes: Readonly<Record<string, StoredType>> = {
   MET_CHAR: 'int8',
   MET_UCHAR: 'uint8',
@@ -21,15 +30,15 @@ const elementTypes: Readonly<Record<string, StoredType>> = {
 };
 
 /**
- * Reads the header of a MetaImage file (`.mha`, or `.mhd` with its voxels in a file of their own): three axes, and a
- * fourth, or elements of several numbers, for channels. `bytes` holds the file's beginning.
+ * Reads a MetaImage header: three axes, and for channels a fourth axis, or elements of several numbers. `bytes` holds
+ * the beginning of the file.
  *
- * `TransformMatrix` has one axis direction after the other, `Offset` the first voxel's place, both in LPS, as ITK reads
- * them. An intensity slope in the header is left alone, as ITK does.
+ * `TransformMatrix` lists the direction of one axis after the other, `Offset` is the position of the first voxel, both
+ * in LPS. An intensity slope in the header is ignored. All of this is as in ITK.
  *
- * @throws DataError when the header is damaged, or describes no such volume.
+ * @throws DataError if the header is damaged, or does not describe such a volume.
  */
-export function parseMetaImage(bytes: Buffer, file: string): TextHeader {
+function parseMetaImage(bytes: Buffer, file: string): RasterHeader {
   const refuse = (sentence: string) => new DataError(`${file} ${sentence}`);
   const text = bytes.toString('latin1');
   const last = /^ElementDataFile[ \t]*=[^\n]*\n?/im.exec(text);
@@ -60,7 +69,7 @@ export function parseMetaImage(bytes: Buffer, file: string): TextHeader {
   if (sizes.length !== rank || rank > 4) {
     throw refuse(
       `has NDims ${show(field('NDims'))} and DimSize ${show(field('DimSize'))}, but 3 sizes (or 4, channels last) were ` +
-        'expected. Mend its header.',
+        'expected. Correct its header.',
     );
   }
   const size = sizes.slice(0, 3);
@@ -81,7 +90,7 @@ export function parseMetaImage(bytes: Buffer, file: string): TextHeader {
   if (spacing.length !== rank || offset.length !== rank || matrix.length !== rank * rank) {
     throw refuse(
       `has ${spacing.length} numbers in ElementSpacing, ${offset.length} in Offset and ${matrix.length} in ` +
-        `TransformMatrix, but ${rank}, ${rank} and ${rank * rank} were expected. Mend its header.`,
+        `TransformMatrix, but ${rank}, ${rank} and ${rank * rank} were expected. Correct its header.`,
     );
   }
   const rows = [0, 1, 2].flatMap((row) => [
@@ -105,7 +114,7 @@ export function parseMetaImage(bytes: Buffer, file: string): TextHeader {
   const skip = Number(field('HeaderSize') ?? 0);
   if (!Number.isSafeInteger(skip) || skip < (compressed ? 0 : -1)) {
     throw refuse(
-      `has HeaderSize ${show(field('HeaderSize'))}, but a whole number, or -1 for raw data, was expected. Mend its header.`,
+      `has HeaderSize ${show(field('HeaderSize'))}, but a whole number, or -1 for raw data, was expected. Correct its header.`,
     );
   }
   const dataFile = field('ElementDataFile') as string;

@@ -2,10 +2,19 @@ import { DataError, show } from '../errors.js';
 import { toRas } from '../volume/affine.js';
 import type { Affine } from '../volume/volume.js';
 import { checkAffine, checkSize } from './checks.js';
-import type { TextHeader } from './textImage.js';
-import type { StoredType } from './voxelBytes.js';
+import type { StoredType } from './layout.js';
+import { type RasterHeader, rasterFormat } from './raster.js';
+import { readTextHeader } from './textHeader.js';
 
-/** NRRD's names for the types that are read. Source: the format's definition, "type". */
+/** NRRD, in one file or with its voxels in a file beside it. */
+export const nrrd = rasterFormat({
+  name: 'NRRD',
+  extensions: ['.nrrd', '.nhdr'],
+  matches: (start) => Buffer.from(start.subarray(0, 4)).toString('latin1') === 'NRRD',
+  readHeader: (file) => readTextHeader(file, parseNrrd),
+});
+
+/** NRRD's names for the types that can be read. Source: the format's definition, "type". */
 const typeNames: Readonly<Record<StoredType, readonly string[]>> = {
   int8: ['signed char', 'int8', 'int8_t'],
   uint8: ['uchar', 'unsigned char', 'uint8', 'uint8_t'],
@@ -28,8 +37,8 @@ const typeNames: Readonly<Record<StoredType, readonly string[]>> = {
 };
 
 /**
- * The spaces that say where the patient's sides are. Without one the axes count as LPS, as ITK and MONAI take them. In
- * left-anterior-superior ITK reverses x, although it is y that runs the other way in LPS; here y is reversed.
+ * The spaces that say which way the patient lies. Without one the axes count as LPS, as in ITK and MONAI. For
+ * left-anterior-superior ITK reverses x, although y is the axis that differs from LPS; here y is reversed.
  */
 const spaces: Readonly<Record<string, 'RAS' | 'LAS' | 'LPS'>> = {
   'right-anterior-superior': 'RAS',
@@ -41,15 +50,15 @@ const spaces: Readonly<Record<string, 'RAS' | 'LAS' | 'LPS'>> = {
 };
 
 /**
- * Reads the header of an NRRD file (`.nrrd`, or `.nhdr` with its voxels in a file of their own): three spatial axes, and
- * at most one more for channels, which is the first (side by side) or the last. `bytes` holds the file's beginning.
+ * Reads an NRRD header: three spatial axes, and at most one more for channels, which is the first (side by side) or the
+ * last. `bytes` holds the beginning of the file.
  *
- * Axes are spatial unless `space directions` has "none" for them or, where there are no directions, `kinds` says
- * otherwise. Without directions, x runs to the left and y to the back, `spacings` apart, as ITK has it.
+ * Axes are spatial unless `space directions` has "none" for them or, if there are no directions, `kinds` says otherwise.
+ * Without directions, x runs to the left and y to the back with the distances in `spacings`, as in ITK.
  *
- * @throws DataError when the header is damaged, or describes no such volume in raw or gzip encoding.
+ * @throws DataError if the header is damaged, or does not describe such a volume in raw or gzip encoding.
  */
-export function parseNrrd(bytes: Buffer, file: string): TextHeader {
+function parseNrrd(bytes: Buffer, file: string): RasterHeader {
   const refuse = (sentence: string) => new DataError(`${file} ${sentence}`);
   const text = bytes.toString('latin1');
   const end = /\r?\n\r?\n/.exec(text);
@@ -64,7 +73,10 @@ export function parseNrrd(bytes: Buffer, file: string): TextHeader {
   };
 
   const dataFile = field('data file', 'datafile');
-  if (!end && !dataFile) throw refuse('is cut off: its NRRD header has no end. Copy or download it again.');
+  if (!end && !dataFile)
+    throw refuse(
+      'is cut off: the blank line that ends an NRRD header is missing. Copy or download it again.',
+    );
   const sizes = numbers(needed('sizes'));
   checkSize(sizes.slice(0, 3), sizes[3] ?? 1, file);
   const { affine, spatial } = readAxes(sizes.length, field, file);
@@ -97,7 +109,7 @@ export function parseNrrd(bytes: Buffer, file: string): TextHeader {
   const skip = Number(field('byte skip', 'byteskip') ?? 0);
   if (!Number.isSafeInteger(skip) || skip < (compressed ? 0 : -1)) {
     throw refuse(
-      `has ${show(field('byte skip', 'byteskip'))} as "byte skip"; a whole number, or -1 for raw data, was expected. Mend its header.`,
+      `has ${show(field('byte skip', 'byteskip'))} as "byte skip"; a whole number, or -1 for raw data, was expected. Correct its header.`,
     );
   }
   return {
@@ -115,7 +127,7 @@ export function parseNrrd(bytes: Buffer, file: string): TextHeader {
   };
 }
 
-/** The fields of a header by name in lower case; comments and `key:=value` pairs are left out. */
+/** The fields of a header by name in lower case; comments and `key:=value` pairs are ignored. */
 function readFields(text: string): Map<string, string> {
   const fields = new Map<string, string>();
   for (const line of text.split(/\r?\n/).slice(1)) {
@@ -132,7 +144,7 @@ function numbers(text: string): number[] {
     .map(Number);
 }
 
-/** Which axes are spatial, and the affine that they and the origin make. */
+/** Which axes are spatial, and the affine of these and the origin. */
 function readAxes(
   dimension: number,
   field: (...names: string[]) => string | undefined,
@@ -153,7 +165,7 @@ function readAxes(
   if ([...columns, origin].some((vector) => vector.length !== 3)) {
     throw new DataError(
       `${file} has space directions ${show(field('space directions'))} and space origin ` +
-        `${show(field('space origin'))}, but vectors of three numbers were expected. Mend its header.`,
+        `${show(field('space origin'))}, but vectors of three numbers were expected. Correct its header.`,
     );
   }
   const rows = [0, 1, 2].flatMap((row) => [

@@ -3,41 +3,41 @@ import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads';
 import { DataError, showBytes } from '../errors.js';
 import { readFault } from './aside.js';
 
-/** Where the bytes of a file lie: in a file of their own, or inside a tar archive. */
+/** Where the bytes of a file are: in a file on disk, or inside a tar archive. */
 export interface FilePlace {
   /** The file to open. */
   readonly file: string;
   /** Its first byte in that file. */
   readonly offset: number;
   readonly size: number;
-  /** When it was changed last, in milliseconds since 1970: for a member of an archive, what the archive says of it. */
+  /** Modification time in milliseconds since 1970; for a member of an archive, the one noted in the archive. */
   readonly modified: number;
 }
 
 /** A regular file in a tar archive. */
 export type TarMember = Omit<FilePlace, 'file'>;
 
-/** The regular files of a tar archive by name, without `./` before. */
+/** The regular files of a tar archive by name, without a leading `./`. */
 export type TarIndex = ReadonlyMap<string, TarMember>;
 
 interface Indexed {
-  /** Size and time of the archive when it was indexed. */
+  /** Size and modification time of the archive when it was indexed. */
   readonly state: string;
   readonly index: TarIndex;
 }
 
 const block = 512;
 
-/** Where worker threads find what their parent has indexed. */
+/** Where worker threads find the indexes that their parent has read. */
 const shareKey = 'voxstream tar indexes';
 
 let indexes: Map<string, Indexed> | undefined;
 
 /**
- * Where a file's bytes lie. A path that goes on behind a tar archive, `Task09_Spleen.tar/Task09_Spleen/dataset.json`, is that
- * member of it. Undefined when there is no such file or member.
+ * Where a file's bytes are. A path that continues after a tar archive, `Task09_Spleen.tar/Task09_Spleen/dataset.json`,
+ * means that member of the archive. Undefined if there is no such file or member.
  *
- * @throws DataError for an archive that is damaged or compressed; the system's error where it cannot be told.
+ * @throws DataError for an archive that is damaged or compressed, and the system's error if the path cannot be examined.
  */
 export async function findFile(path: string): Promise<FilePlace | undefined> {
   for (const match of path.matchAll(/\.tar(?=[\\/])/gi)) {
@@ -57,14 +57,14 @@ export async function findFile(path: string): Promise<FilePlace | undefined> {
 }
 
 /**
- * The regular files of a tar archive (ustar, GNU, pax), from its headers alone: voxels stay where they are, and are read from there.
- * It is kept for as long as the archive stays the same, and handed on to worker threads that start later. AppleDouble files (`._*`)
- * and names that would leave a folder are left out; hard links are the file they name.
+ * The regular files of a tar archive (ustar, GNU, pax). Only its headers are read. The index is kept as long as the
+ * archive does not change, and passed on to worker threads that start later. macOS `._*` files and names that would
+ * leave the folder are ignored; a hard link is the file that it names.
  *
- * @throws DataError when it is no such archive, or cut off.
+ * @throws DataError if it is not such an archive, or is cut off.
  */
 export async function indexTar(archive: string): Promise<TarIndex> {
-  indexes ??= (getEnvironmentData(shareKey) as unknown as Map<string, Indexed> | undefined) ?? new Map();
+  indexes ??= (getEnvironmentData(shareKey) as Map<string, Indexed> | undefined) ?? new Map();
   try {
     const { size, mtimeMs } = await stat(archive);
     const state = `${size} ${mtimeMs}`;
@@ -74,7 +74,7 @@ export async function indexTar(archive: string): Promise<TarIndex> {
     try {
       const index = await readIndex(archive, handle, size);
       indexes.set(archive, { state, index });
-      setEnvironmentData(shareKey, indexes as never);
+      setEnvironmentData(shareKey, indexes);
       return index;
     } finally {
       await handle.close();
@@ -87,7 +87,7 @@ export async function indexTar(archive: string): Promise<TarIndex> {
 async function readIndex(archive: string, handle: FileHandle, fileBytes: number): Promise<TarIndex> {
   const members = new Map<string, TarMember>();
   const links: [name: string, target: string][] = [];
-  /** What headers before a member say of it, and of all that follow. */
+  /** Fields from extended headers: for the next member, and for all that follow. */
   let own = new Map<string, string>();
   const all = new Map<string, string>();
   const header = Buffer.alloc(block);
@@ -138,7 +138,7 @@ async function readIndex(archive: string, handle: FileHandle, fileBytes: number)
   return members;
 }
 
-/** True for a header with the right checksum: the sum of its bytes, those of the checksum taken as blanks. */
+/** True for a header with the right checksum: the sum of its bytes, with blanks in place of the checksum. */
 function isHeader(header: Buffer): boolean {
   let sum = 0;
   for (let i = 0; i < block; i++) sum += i >= 148 && i < 156 ? 32 : header[i];
@@ -148,8 +148,8 @@ function isHeader(header: Buffer): boolean {
 function noArchive(archive: string, header: Buffer): DataError {
   if (header[0] === 0x1f && header[1] === 0x8b) {
     return new DataError(
-      `${archive} is a compressed archive, of which no single file can be read. Decompress it once (gunzip), or unpack it, and give ` +
-        'that as the root.',
+      `${archive} is a compressed archive, from which single files cannot be read. Decompress it once (gunzip) or unpack it, and ` +
+        'give the result as the root.',
     );
   }
   return new DataError(
@@ -157,7 +157,7 @@ function noArchive(archive: string, header: Buffer): DataError {
   );
 }
 
-/** A number of a header: octal digits, or binary where the first bit is set (GNU, for 8 GiB and more). */
+/** A number of a header: octal digits, or binary if the first bit is set (GNU, for 8 GiB and more). */
 function numberIn(header: Buffer, at: number, length: number): number {
   if ((header[at] & 0x80) === 0) return Number.parseInt(textIn(header, at, length).trim() || '0', 8);
   let value = header[at] & 0x7f;
@@ -169,7 +169,7 @@ function textIn(bytes: Buffer, at: number, length: number): string {
   return bytes.toString('utf8', at, at + length).split('\0', 1)[0];
 }
 
-/** The records of a pax header, `LENGTH KEY=VALUE` and a line end each, where LENGTH counts bytes of all of it. */
+/** The records of a pax header: lines of `LENGTH KEY=VALUE`, where LENGTH counts all bytes of the line. */
 function* paxRecords(bytes: Buffer): Generator<[string, string]> {
   for (let at = 0; at < bytes.length; ) {
     const length = Number.parseInt(bytes.toString('latin1', at, at + 20), 10);
@@ -181,7 +181,7 @@ function* paxRecords(bytes: Buffer): Generator<[string, string]> {
   }
 }
 
-/** A member's name without `./`; undefined for AppleDouble files, and for names that leave the archive's folder. */
+/** A member's name without `./`; undefined for macOS `._*` files, and for names that leave the archive's folder. */
 function safeName(name: string): string | undefined {
   const parts = name.split('/').filter((part) => part !== '' && part !== '.');
   const leaves = name.startsWith('/') || parts.includes('..');

@@ -1,17 +1,18 @@
 import { DataError } from '../errors.js';
 import type { Vec3, VoxelArray, VoxelType } from '../volume/volume.js';
 import { allocate, allocateLike, voxelCount } from '../volume/volume.js';
-import type { ReadOptions, StoredLayout } from './voxelBytes.js';
+import type { ReadOptions } from './define.js';
+import type { StoredLayout } from './layout.js';
 
 /**
  * The voxels of a volume from the stored numbers of a file: channels one after the other, scaled, checked, in their type.
  *
- * Images keep the stored type, and become float32 where they are scaled (float64 where they are stored so); 64-bit
- * integers, which come as float64, become int32 where all fit. Labels that are real, scaled or 64-bit numbers become the
- * smallest integer type that holds them all, unsigned where none is negative.
+ * Images keep the stored type, or become float32 if they are scaled (float64 if they are stored as float64). 64-bit
+ * integers, which arrive as float64, become int32 if all fit. Labels that are real, scaled or 64-bit numbers become the
+ * smallest integer type that holds them all, unsigned if none is negative.
  *
- * @throws DataError, naming the first such voxel, when one of an image is NaN or infinite (unless `nonFinite`), or one of
- * a label map is no whole number or fits no 32-bit integer.
+ * @throws DataError, naming the first such voxel, if one of an image is NaN or infinite (unless `nonFinite`), or one of
+ * a label map is not a whole number or does not fit a 32-bit integer.
  */
 export function finishVoxels(
   stored: VoxelArray,
@@ -26,7 +27,7 @@ export function finishVoxels(
   return voxels;
 }
 
-/** Voxels whose channels lie side by side, with the channel slowest. */
+/** Reorders voxels whose channels lie side by side so that the channel varies slowest. */
 function separate(voxels: VoxelArray, channels: number): VoxelArray {
   const out = allocateLike(voxels, voxels.length);
   const count = voxels.length / channels;
@@ -67,14 +68,14 @@ function asLabels(stored: VoxelArray, { scaling, size }: StoredLayout, file: str
   return copyTo(type, voxels);
 }
 
-/** The smallest integer type that holds a range of whole numbers, unsigned where none is negative. */
+/** The smallest integer type that holds a range of whole numbers, unsigned if none is negative. */
 export function smallestInteger(range: readonly [number, number]): IntegerType | undefined {
   const candidates =
     range[0] < 0 ? (['int8', 'int16', 'int32'] as const) : (['uint8', 'uint16', 'uint32'] as const);
   return candidates.find((type) => fits(type, range));
 }
 
-/** The smallest and the largest number that an integer type holds. */
+/** The smallest and the largest number of each integer type. */
 export const integerRanges = {
   int8: [-128, 127],
   uint8: [0, 255],
@@ -86,12 +87,12 @@ export const integerRanges = {
 
 export type IntegerType = keyof typeof integerRanges;
 
-/** True when an integer type holds all numbers of a range. */
+/** True if an integer type holds all numbers of a range. */
 export function fits(type: IntegerType, [low, high]: readonly [number, number]): boolean {
   return low >= integerRanges[type][0] && high <= integerRanges[type][1];
 }
 
-/** The smallest and the largest voxel; NaN is left out, and no voxels at all give [Infinity, -Infinity]. */
+/** The smallest and the largest voxel, ignoring NaN; [Infinity, -Infinity] if there are no voxels. */
 export function rangeOf(voxels: VoxelArray): [number, number] {
   let low = Number.POSITIVE_INFINITY;
   let high = Number.NEGATIVE_INFINITY;
@@ -103,12 +104,12 @@ export function rangeOf(voxels: VoxelArray): [number, number] {
   return [low, high];
 }
 
-/** True when voxels are float32 or float64. */
+/** True if voxels are float32 or float64. */
 export function isReal(voxels: VoxelArray): voxels is Float32Array | Float64Array {
   return voxels instanceof Float32Array || voxels instanceof Float64Array;
 }
 
-/** A voxel's index, `[x, y, z]` or `[x, y, z] of channel c`, from its place in the array. */
+/** A voxel's position in the array as text: `[x, y, z]`, or `[x, y, z] of channel c`. */
 export function position(index: number, size: Vec3): string {
   const [nx, ny] = size;
   const channel = Math.floor(index / voxelCount(size));
@@ -117,7 +118,7 @@ export function position(index: number, size: Vec3): string {
   return `[${at.join(', ')}]${channel > 0 ? ` of channel ${channel}` : ''}`;
 }
 
-/** How many voxels are NaN or infinite, and where in the array the first is. */
+/** The number of voxels that are NaN or infinite, and the array index of the first. */
 export function countNonFinite(voxels: Float32Array | Float64Array): { count: number; first: number } {
   let count = 0;
   let first = 0;
@@ -134,7 +135,7 @@ function refuseNonFinite(voxels: VoxelArray, size: Vec3, file: string): void {
   if (count === 0) return;
   throw new DataError(
     `${file} holds ${count} voxel(s) that are NaN or infinite, the first (${voxels[first]}) at ` +
-      `${position(first, size)}; finite numbers were expected. Mend the image, or read it with nonFinite: true.`,
+      `${position(first, size)}; finite numbers were expected. Correct the image, or read it with nonFinite: true.`,
   );
 }
 

@@ -12,7 +12,7 @@ import {
   voxelTypes,
 } from '../volume/volume.js';
 import { writeAside } from './aside.js';
-import { makeNiftiHeader } from './niftiHeader.js';
+import { makeNiftiHeader } from './makeNiftiHeader.js';
 import {
   countNonFinite,
   fits,
@@ -31,13 +31,13 @@ export interface WriteNiftiOptions {
    * negative) and float32 for the rest.
    */
   readonly dtype?: 'auto' | VoxelType;
-  /** The volume whose header fields (form codes, units, description) are kept. Default: the written one itself. */
+  /** The volume whose header fields (form codes, units, description) are kept. Default: the one that is written. */
   readonly like?: Volume;
 }
 
 /**
- * How gzip works. Level 1 takes half the time of level 4 and a quarter of that of level 6, for a few percent more bytes
- * of a CT; label maps of one byte are runs of equal bytes, which `Z_RLE` packs as small as level 4, five times as fast.
+ * The settings of gzip. Level 1 takes half the time of level 4 and a quarter of that of level 6, and makes CT files a few
+ * percent larger. One-byte label maps are runs of equal bytes, which `Z_RLE` makes as small as level 4, five times as fast.
  */
 function gzipOptions(kind: VolumeKind, type: VoxelType): ZlibOptions {
   const runs = kind === 'label' && (type === 'uint8' || type === 'int8');
@@ -45,18 +45,19 @@ function gzipOptions(kind: VolumeKind, type: VoxelType): ZlibOptions {
   return { level: 1, strategy, chunkSize: pieceLength };
 }
 
-/** Voxels that are converted and handed on at a time. */
+/** Voxels that are converted and written at a time. */
 const pieceLength = 1 << 20;
 
 /**
- * Writes a volume as NIfTI: gzip-compressed when the name ends in `.gz`, else plain. NIfTI-1, or NIfTI-2 where a size
+ * Writes a volume as NIfTI: gzip-compressed if the name ends in `.gz`, else plain. NIfTI-1, or NIfTI-2 if a size
  * exceeds 32767; several channels become the fourth dimension.
  *
- * Form codes, units and description are kept from the file that the volume came from; the affine comes back within
- * float32. Voxels that become integers are rounded to the nearest one, halves up. The file appears whole or not at all.
+ * Form codes, units and description are kept from the file that the volume came from; the affine is stored in the
+ * precision of float32. Voxels that become integers are rounded to the nearest one, halves up. The file appears whole or
+ * not at all.
  *
- * @throws OptionError when the name ends in neither `.nii` nor `.nii.gz`.
- * @throws DataError when a voxel does not fit `dtype`, or the file cannot be written.
+ * @throws OptionError if the name ends in neither `.nii` nor `.nii.gz`.
+ * @throws DataError if a voxel does not fit `dtype`, or the file cannot be written.
  */
 export async function writeNifti(
   file: string,
@@ -89,7 +90,7 @@ export async function writeNifti(
   });
 }
 
-/** The type to store, once it is known that all voxels fit it. */
+/** The type to store. Throws DataError if voxels do not fit it. */
 function chooseType(file: string, { data, kind, size }: Volume, dtype: 'auto' | VoxelType): VoxelType {
   const given = voxelTypeOf(data);
   if (dtype === given) return dtype;
@@ -131,7 +132,7 @@ function chooseType(file: string, { data, kind, size }: Volume, dtype: 'auto' | 
   return type;
 }
 
-/** The file's bytes, some megabytes at a time, so that a converted volume never lies in memory as a whole. */
+/** The file's bytes, some megabytes at a time, so that converting does not need a copy of the whole volume. */
 function* pieces(header: Uint8Array, data: VoxelArray, type: VoxelType): Generator<Buffer> {
   yield Buffer.from(header);
   const convert = voxelTypeOf(data) !== type;

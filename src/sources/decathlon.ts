@@ -4,8 +4,8 @@ import { basename, join, posix } from 'node:path';
 import { z } from 'zod';
 import { DataError, listNames, messageOf, OptionError, show } from '../errors.js';
 import { isImageFile, stripImageExtension } from '../formats/index.js';
+import { readStart, withFile } from '../formats/openFile.js';
 import { indexTar } from '../formats/tar.js';
-import { readStart, withFile } from '../formats/voxelBytes.js';
 import { caseInside, type SourceItem, source } from './define.js';
 
 interface Entry {

@@ -1,7 +1,8 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { DataError } from '#src/errors.js';
-import { makeNiftiHeader, parseNiftiHeader } from '#src/formats/niftiHeader.js';
+import { makeNiftiHeader } from '#src/formats/makeNiftiHeader.js';
+import { parseNiftiHeader } from '#src/formats/niftiHeader.js';
 import { buildNifti, type NiftiParts } from './buildNifti.js';
 
 const parse = (parts: NiftiParts) => parseNiftiHeader(buildNifti(parts), 'ct.nii');
@@ -79,9 +80,9 @@ test('voxel sizes count without their sign, 0 as 1, and qfac as 1 unless it is -
 test('a quaternion may be longer than 1 by rounding, and no more', () => {
   const at = (d: number) => ({ qform: { code: 1, quatern: [0, 0, d], offset: [0, 0, 0] } });
   close(parse(at(1.0000001)).affine, [-1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 1, 0, ...bottom], 1e-6);
-  refuses(at(1.001), 'has a qform that is no rotation', '(0, 0, 1.00', 'at most 1 was expected');
-  refuses({ version: 2, ...at(1.0000001) }, 'has a qform that is no rotation');
-  refuses(at(Number.NaN), 'has a qform that is no rotation', 'NaN');
+  refuses(at(1.001), 'has a qform that is not a rotation', '(0, 0, 1.00', 'at most 1 was expected');
+  refuses({ version: 2, ...at(1.0000001) }, 'has a qform that is not a rotation');
+  refuses(at(Number.NaN), 'has a qform that is not a rotation', 'NaN');
 });
 
 test('an affine without an inverse or with numbers that are not finite is refused', () => {
@@ -89,7 +90,7 @@ test('an affine without an inverse or with numbers that are not finite is refuse
   refuses(
     { sform: flat },
     'is singular: its sform gives [[1, 0, 0, 0], [0, 1, 0, 0], [1, 1, 0, 0]]',
-    'Mend its header',
+    'Correct its header',
   );
   const infinite = { code: 1, rows: [1, 0, 0, Number.POSITIVE_INFINITY, 0, 1, 0, 0, 0, 0, 1, 0] };
   refuses({ sform: infinite }, 'is not finite: its sform gives [[1, 0, 0, Infinity]');
@@ -102,7 +103,7 @@ test('sizes that no 3D volume has are refused', () => {
   refuses({ dims: [3] }, 'is 1D (3)');
   refuses(
     { dims: [3, -2, 2], values: [] },
-    'it says 3 x -2 x 2 voxels and 1 channel(s), which no file holds',
+    'it says 3 x -2 x 2 voxels and 1 channel(s), which is impossible',
   );
   refuses({ dims: [3, 2, 0], values: [] }, 'it says 3 x 2 x 0 voxels');
   refuses({ dims: [3, 2, 2, 1, 3] }, 'is 5D (3 x 2 x 2 x 1 x 3)', '4D one with channels last');

@@ -149,7 +149,7 @@ test('an archive that is compressed, cut off, damaged or none is told', async ()
   };
   assert.match(
     await put(gzipSync(whole)),
-    /a\.tar is a compressed archive, of which no single file can be read\. Decompress it once/,
+    /a\.tar is a compressed archive, from which single files cannot be read\. Decompress it once/,
   );
   assert.match(
     await put(whole.subarray(0, 1000)),

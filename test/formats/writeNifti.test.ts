@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { readNifti } from '#src/formats/readNifti.js';
+import { nifti } from '#src/formats/nifti.js';
 import { writeNifti } from '#src/formats/writeNifti.js';
 import { makeVolume, type VoxelArray, type VoxelType, voxelTypeOf, voxelTypes } from '#src/volume/volume.js';
 import { fixtures } from '../e2e/harness.js';
@@ -12,7 +12,7 @@ import { buildNifti, fails, temporaryFolder } from './buildNifti.js';
 const put = temporaryFolder();
 const volumeOf = (data: VoxelArray, kind: 'image' | 'label' | 'probability' = 'image') =>
   makeVolume({ data, size: [data.length, 1, 1], kind });
-const again = (file: string) => readNifti(file, { kind: 'image', nonFinite: true });
+const again = (file: string) => nifti.read(file, { kind: 'image', nonFinite: true });
 
 test('writeNifti writes every type so that it is read back, gzipped and plain', async () => {
   for (const type of Object.keys(voxelTypes) as VoxelType[]) {

@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { OptionError } from '#src/errors.js';
-import { readNifti } from '#src/formats/readNifti.js';
+import { readVolume } from '#src/formats/index.js';
 import { synthDataset } from '#src/synth/dataset.js';
 import { makePhantom } from '#src/synth/phantom.js';
 import type { Vec3 } from '#src/volume/volume.js';
@@ -55,8 +55,8 @@ test('writes the Decathlon layout, and files that hold the phantoms', async ({ f
     label: './labelsTr/synth_002.nii.gz',
   });
   assert.equal(list.test, ['./imagesTs/synth_003.nii.gz']);
-  const image = await readNifti(join(folder, list.training[1].image), { kind: 'image' });
-  const label = await readNifti(join(folder, list.training[1].label), { kind: 'label' });
+  const image = await readVolume(join(folder, list.training[1].image), { kind: 'image' });
+  const label = await readVolume(join(folder, list.training[1].label), { kind: 'label' });
   const phantom = makePhantom({ seed: 3, index: 1, size });
   assert.equal(image.data, phantom.image.data);
   assert.equal(image.affine, phantom.image.affine);

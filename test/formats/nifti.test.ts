@@ -2,8 +2,7 @@ import { gzipSync } from 'node:zlib';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { VoxError } from '#src/errors.js';
-import { readNifti, readNiftiHeader } from '#src/formats/readNifti.js';
-import { dataBytes } from '#src/formats/voxelBytes.js';
+import { nifti } from '#src/formats/nifti.js';
 import { voxelTypeOf } from '#src/volume/volume.js';
 import { buildNifti, datatypes, fails, lcg, temporaryFolder } from './buildNifti.js';
 
@@ -12,13 +11,13 @@ const image = { kind: 'image' } as const;
 const label = { kind: 'label' } as const;
 const zeroToEleven = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11];
 
-test('readNifti reads every type, both versions and byte orders, gzipped and plain', async () => {
+test('the NIfTI reader reads every type, both versions and byte orders, gzipped and plain', async () => {
   for (const version of [1, 2] as const) {
     for (const littleEndian of [true, false]) {
       for (const [code, [name]] of Object.entries(datatypes)) {
         const bytes = buildNifti({ version, littleEndian, datatype: Number(code) });
         for (const file of [put('a.nii', bytes), put('a.nii.gz', gzipSync(bytes))]) {
-          const volume = await readNifti(file, image);
+          const volume = await nifti.read(file, image);
           const about = `${name}, version ${version}, ${littleEndian ? 'little' : 'big'} endian`;
           assert.equal([...volume.data], zeroToEleven, about);
           assert.is(voxelTypeOf(volume.data), /64$/.test(name) && name !== 'float64' ? 'int32' : name, about);
@@ -32,7 +31,7 @@ test('readNifti reads every type, both versions and byte orders, gzipped and pla
   }
 });
 
-test('readNifti keeps negative and large numbers of every type', async () => {
+test('the NIfTI reader keeps negative and large numbers of every type', async () => {
   const cases: [number, number[]][] = [
     [256, [-128, 127]],
     [4, [-32768, 32767]],
@@ -45,66 +44,66 @@ test('readNifti keeps negative and large numbers of every type', async () => {
     [64, [-1e300, 1e-300]],
   ];
   for (const [datatype, values] of cases) {
-    const volume = await readNifti(put('a.nii', buildNifti({ datatype, values, dims: [2, 1, 1] })), image);
+    const volume = await nifti.read(put('a.nii', buildNifti({ datatype, values, dims: [2, 1, 1] })), image);
     assert.equal([...volume.data], values);
   }
 });
 
-test('readNifti scales by slope and intercept in double precision', async () => {
+test('the NIfTI reader scales by slope and intercept in double precision', async () => {
   const scaled = { slope: 2.5, inter: -1024, values: [0, 1, 2, 3000], dims: [4, 1, 1] };
   const expected = [-1024, -1021.5, -1019, 6476];
   for (const [code, [name]] of Object.entries(datatypes)) {
     if (name === 'int8' || name === 'uint8') continue;
-    const volume = await readNifti(put('a.nii', buildNifti({ ...scaled, datatype: Number(code) })), image);
+    const volume = await nifti.read(put('a.nii', buildNifti({ ...scaled, datatype: Number(code) })), image);
     assert.is(voxelTypeOf(volume.data), name === 'float64' ? 'float64' : 'float32');
     assert.equal([...volume.data], expected);
   }
 });
 
-test('readNifti takes a slope of 0 or one that is not finite for none, as nibabel does', async () => {
+test('the NIfTI reader takes a slope of 0 or one that is not finite for none, as nibabel does', async () => {
   for (const slope of [0, Number.NaN, Number.POSITIVE_INFINITY]) {
-    const volume = await readNifti(put('a.nii', buildNifti({ slope, inter: 5 })), image);
+    const volume = await nifti.read(put('a.nii', buildNifti({ slope, inter: 5 })), image);
     assert.equal([...volume.data], zeroToEleven);
     assert.ok(volume.data instanceof Int16Array);
   }
   const file = put('a.nii', buildNifti({ slope: 2, inter: Number.NaN }));
-  await fails(readNifti(file, image), file, 'scl_slope 2 but scl_inter NaN');
+  await fails(nifti.read(file, image), file, 'scl_slope 2 but scl_inter NaN');
 });
 
-test('readNifti makes the fourth dimension channels', async () => {
-  const volume = await readNifti(put('a.nii', buildNifti({ dims: [2, 2, 1, 3, 1] })), image);
+test('the NIfTI reader makes the fourth dimension channels', async () => {
+  const volume = await nifti.read(put('a.nii', buildNifti({ dims: [2, 2, 1, 3, 1] })), image);
   assert.equal([volume.size, volume.channels], [[2, 2, 1], 3]);
   assert.equal([...volume.data], zeroToEleven);
 });
 
-test('readNifti reads gzip members one after the other, wherever they are divided', async () => {
+test('the NIfTI reader reads gzip members one after the other, wherever they are divided', async () => {
   const bytes = buildNifti();
   for (const at of [1, 100, 352, 360, bytes.length - 1]) {
     const members = [gzipSync(bytes.subarray(0, at)), gzipSync(bytes.subarray(at))];
-    const volume = await readNifti(put('a.nii.gz', Buffer.concat(members)), image);
+    const volume = await nifti.read(put('a.nii.gz', Buffer.concat(members)), image);
     assert.equal([...volume.data], zeroToEleven);
   }
 });
 
-test('readNifti reads volumes of many chunks', async () => {
+test('the NIfTI reader reads volumes of many chunks', async () => {
   const values = Array.from({ length: 150 * 150 * 130 }, (_, i) => (i * 7919) % 30011);
   const bytes = buildNifti({ dims: [150, 150, 130], values, littleEndian: false });
   for (const file of [put('a.nii', bytes), put('a.nii.gz', gzipSync(bytes, { level: 1 }))]) {
-    const { data } = await readNifti(file, image);
+    const { data } = await nifti.read(file, image);
     assert.ok(values.every((value, i) => data[i] === value));
   }
 });
 
-test('readNifti skips what lies between header and voxels', async () => {
+test('the NIfTI reader skips what lies between header and voxels', async () => {
   const plain = buildNifti({ voxOffset: 1000 });
   const bytes = Buffer.concat([plain.subarray(0, 352), Buffer.alloc(648, 7), plain.subarray(352)]);
   for (const file of [put('a.nii', bytes), put('a.nii.gz', gzipSync(bytes))]) {
-    assert.equal([...(await readNifti(file, image)).data], zeroToEleven);
+    assert.equal([...(await nifti.read(file, image)).data], zeroToEleven);
   }
 });
 
-test('readNifti turns labels of real, scaled and 64-bit numbers into the smallest integers', async () => {
-  const read = (parts: object) => readNifti(put('a.nii', buildNifti({ dims: [2, 1, 1], ...parts })), label);
+test('the NIfTI reader turns labels of real, scaled and 64-bit numbers into the smallest integers', async () => {
+  const read = (parts: object) => nifti.read(put('a.nii', buildNifti({ dims: [2, 1, 1], ...parts })), label);
   const cases: [object, string, number[]][] = [
     [{ datatype: 16, values: [0, 255] }, 'uint8', [0, 255]],
     [{ datatype: 64, values: [0, 256] }, 'uint16', [0, 256]],
@@ -125,18 +124,18 @@ test('readNifti turns labels of real, scaled and 64-bit numbers into the smalles
   await fails(read({ datatype: 64, values: [0, 2 ** 40] }), 'its labels go from 0 to 1099511627776');
 });
 
-test('readNifti refuses NaN and infinite voxels of images unless they are allowed', async () => {
+test('the NIfTI reader refuses NaN and infinite voxels of images unless they are allowed', async () => {
   for (const datatype of [16, 64]) {
     const values = [0, 1, Number.NaN, Number.POSITIVE_INFINITY];
     const file = put('a.nii', buildNifti({ datatype, values, dims: [1, 2, 1, 2] }));
     const sentence = 'holds 2 voxel(s) that are NaN or infinite, the first (NaN) at [0, 0, 0] of channel 1';
-    await fails(readNifti(file, image), file, sentence, 'nonFinite: true');
-    const volume = await readNifti(file, { ...image, nonFinite: true });
+    await fails(nifti.read(file, image), file, sentence, 'nonFinite: true');
+    const volume = await nifti.read(file, { ...image, nonFinite: true });
     assert.equal([...volume.data], values);
   }
 });
 
-test('readNifti refuses a gzip file that is cut off, wherever that is', async () => {
+test('the NIfTI reader refuses a gzip file that is cut off, wherever that is', async () => {
   const bytes = gzipSync(buildNifti({ dims: [20, 20, 20] }));
   for (const length of [
     2,
@@ -151,107 +150,107 @@ test('readNifti refuses a gzip file that is cut off, wherever that is', async ()
     bytes.length - 1,
   ]) {
     const file = put('cut.nii.gz', bytes.subarray(0, length));
-    await fails(readNifti(file, image), file, /is cut off/, 'Copy or download it again');
+    await fails(nifti.read(file, image), file, /is cut off/, 'Copy or download it again');
   }
 });
 
-test('readNifti refuses a plain file that is cut off, wherever that is', async () => {
+test('the NIfTI reader refuses a plain file that is cut off, wherever that is', async () => {
   const bytes = buildNifti();
   for (const length of [4, 100, 347, 348, 351, 352, 353, bytes.length - 1]) {
     const file = put('cut.nii', bytes.subarray(0, length));
     await fails(
-      readNifti(file, image),
+      nifti.read(file, image),
       file,
       /is cut off/,
       `holds ${length < 352 ? '' : 'at most '}${length} bytes`,
     );
   }
   const file = put('cut.nii', bytes.subarray(0, 3));
-  await fails(readNifti(file, image), file, 'is not a NIfTI file');
+  await fails(nifti.read(file, image), file, 'is not a NIfTI file');
 });
 
-test('readNifti refuses gzip data that end with the wrong checksum or length, or are not gzip data', async () => {
+test('the NIfTI reader refuses gzip data that end with the wrong checksum or length, or are not gzip data', async () => {
   const bytes = gzipSync(buildNifti({ dims: [20, 20, 20] }));
   for (const at of [2, bytes.length >> 1, bytes.length - 8, bytes.length - 1]) {
     const flipped = Buffer.from(bytes);
     flipped[at] ^= 0x55;
     const file = put('flipped.nii.gz', flipped);
-    await fails(readNifti(file, image), file, /is damaged|is cut off/, 'Copy or download it again');
+    await fails(nifti.read(file, image), file, /is damaged|is cut off/, 'Copy or download it again');
   }
   const crc = Buffer.from(bytes);
   crc[bytes.length - 5] ^= 1;
   await fails(
-    readNifti(put('crc.nii.gz', crc), image),
+    nifti.read(put('crc.nii.gz', crc), image),
     'is damaged: its compressed data cannot be inflated',
     'incorrect data check',
   );
 });
 
-test('readNifti refuses what is no NIfTI file, and says what it begins with', async () => {
-  await fails(readNifti(put('a.nii.gz', ''), image), 'a.nii.gz is empty');
-  await fails(readNifti(put('a.nii.gz', gzipSync('')), image), 'a.nii.gz is empty');
+test('the NIfTI reader refuses a file that is not NIfTI, and says what it begins with', async () => {
+  await fails(nifti.read(put('a.nii.gz', ''), image), 'a.nii.gz is empty');
+  await fails(nifti.read(put('a.nii.gz', gzipSync('')), image), 'a.nii.gz is empty');
   const text = put('text.nii.gz', 'This is not an image, is it?');
-  await fails(readNifti(text, image), text, 'is not a NIfTI file: it begins with "This is not "', '348');
-  await fails(readNifti(put('a.nii.gz', gzipSync('<html>')), image), 'begins with "<html>"');
+  await fails(nifti.read(text, image), text, 'is not a NIfTI file: it begins with "This is not "', '348');
+  await fails(nifti.read(put('a.nii.gz', gzipSync('<html>')), image), 'begins with "<html>"');
   await fails(
-    readNifti(put('._a.nii.gz', Buffer.from([0, 5, 0x16, 7, 0])), image),
+    nifti.read(put('._a.nii.gz', Buffer.from([0, 5, 0x16, 7, 0])), image),
     'begins with the bytes 00 05 16 07',
   );
   await fails(
-    readNifti(put('a.nii', buildNifti({ magic: '\0\0\0\0' })), image),
+    nifti.read(put('a.nii', buildNifti({ magic: '\0\0\0\0' })), image),
     'its magic is "", but "n+1" was expected',
   );
   await fails(
-    readNifti(put('a.nii', buildNifti({ magic: 'ni1\0' })), image),
+    nifti.read(put('a.nii', buildNifti({ magic: 'ni1\0' })), image),
     'pair of files (.hdr and .img)',
   );
   const asText = buildNifti({ version: 2, magic: 'n+2\0\n\x1a\n\0' });
-  await fails(readNifti(put('a.nii', asText), image), 'line-end check is [10, 26, 10, 0]');
+  await fails(nifti.read(put('a.nii', asText), image), 'line-end check is [10, 26, 10, 0]');
 });
 
-test('readNifti says when a file is missing or a folder', async () => {
-  await fails(readNifti(put('missing.nii'), image), 'missing.nii cannot be read: there is no such file');
-  await fails(readNifti(put('.'), image), 'it is a folder, but a file was expected');
+test('the NIfTI reader says when a file is missing or a folder', async () => {
+  await fails(nifti.read(put('missing.nii'), image), 'missing.nii cannot be read: there is no such file');
+  await fails(nifti.read(put('.'), image), 'it is a folder, but a file was expected');
   put('file', 'x');
-  await fails(readNifti(put('file/a.nii'), image), 'a part of its path is a file');
-  await fails(readNiftiHeader(put('missing.nii')), 'there is no such file');
-  await fails(readNifti('/dev/null', image), '/dev/null is no regular file');
+  await fails(nifti.read(put('file/a.nii'), image), 'a part of its path is a file');
+  await fails(nifti.readGrid(put('missing.nii')), 'there is no such file');
+  await fails(nifti.read('/dev/null', image), '/dev/null is not a regular file, but a pipe or a device');
 });
 
-test('readNifti refuses more voxels than the header says, at once for a gzip bomb', async () => {
+test('the NIfTI reader refuses more voxels than the header says, at once for a gzip bomb', async () => {
   const more = Buffer.concat([buildNifti(), Buffer.alloc(8)]);
   for (const file of [put('more.nii', more), put('more.nii.gz', gzipSync(more))]) {
     await fails(
-      readNifti(file, image),
+      nifti.read(file, image),
       file,
       'holds more than the 376 bytes that its header says (3 x 2 x 2 voxels',
     );
   }
   const bomb = Buffer.concat([gzipSync(buildNifti()), ...Array(40).fill(gzipSync(Buffer.alloc(50 << 20)))]);
   const before = process.memoryUsage().rss;
-  await fails(readNifti(put('bomb.nii.gz', bomb), image), 'holds more than the 376 bytes');
+  await fails(nifti.read(put('bomb.nii.gz', bomb), image), 'holds more than the 376 bytes');
   assert.ok(process.memoryUsage().rss - before < 200 << 20);
 });
 
-test('readNifti passes zero padding that is smaller than any face of the volume', async () => {
+test('the NIfTI reader passes zero padding that is smaller than any face of the volume', async () => {
   const bytes = buildNifti();
   const face = 2 * 2 * 2;
   const padded = Buffer.concat([bytes, Buffer.alloc(face - 1)]);
-  assert.equal([...(await readNifti(put('a.nii', padded), image)).data], zeroToEleven);
-  assert.equal([...(await readNifti(put('a.nii.gz', gzipSync(padded)), image)).data], zeroToEleven);
+  assert.equal([...(await nifti.read(put('a.nii', padded), image)).data], zeroToEleven);
+  assert.equal([...(await nifti.read(put('a.nii.gz', gzipSync(padded)), image)).data], zeroToEleven);
   const afterGzip = Buffer.concat([gzipSync(bytes), Buffer.alloc(1000)]);
-  assert.equal([...(await readNifti(put('a.nii.gz', afterGzip), image)).data], zeroToEleven);
+  assert.equal([...(await nifti.read(put('a.nii.gz', afterGzip), image)).data], zeroToEleven);
   const garbage = Buffer.concat([gzipSync(bytes), Buffer.from('garbage')]);
-  await fails(readNifti(put('a.nii.gz', garbage), image), 'its compressed data cannot be inflated');
+  await fails(nifti.read(put('a.nii.gz', garbage), image), 'its compressed data cannot be inflated');
   const nonzero = Buffer.concat([bytes, Buffer.from([1])]);
-  await fails(readNifti(put('a.nii', nonzero), image), 'holds more than the 376 bytes');
+  await fails(nifti.read(put('a.nii', nonzero), image), 'holds more than the 376 bytes');
 });
 
-test('readNifti refuses sizes beyond the file or the memory before it takes any', async () => {
+test('the NIfTI reader refuses sizes beyond the file or the memory before it takes any', async () => {
   const huge = buildNifti({ dims: [30000, 30000, 30000], values: [] });
   for (const file of [put('huge.nii', huge), put('huge.nii.gz', gzipSync(huge))]) {
     await fails(
-      readNifti(file, image),
+      nifti.read(file, image),
       file,
       'is cut off, or its header is damaged',
       '30000 x 30000 x 30000',
@@ -259,18 +258,18 @@ test('readNifti refuses sizes beyond the file or the memory before it takes any'
   }
   const file = put('big.nii', buildNifti({ dims: [100, 100, 100], slope: 2 }));
   await fails(
-    readNifti(file, { ...image, maxBytes: 5_000_000 }),
-    `${file} needs 5.7 MiB of memory (100 x 100 x 100 voxels of int16), more than the 4.8 MiB there is`,
+    nifti.read(file, { ...image, maxBytes: 5_000_000 }),
+    `${file} needs 5.7 MiB of memory (100 x 100 x 100 voxels of int16), but only 4.8 MiB are available`,
   );
 });
 
-test('readNiftiHeader reads the beginning of a file and no more', async () => {
+test('the NIfTI reader reads the beginning of a file and no more', async () => {
   const values = Array.from({ length: 64 ** 3 }, (_, i) => (i * 7919) % 30011);
   const bytes = gzipSync(buildNifti({ dims: [64, 64, 64], values, datatype: 8 }));
-  const header = await readNiftiHeader(put('a.nii.gz', bytes.subarray(0, 10000)));
-  assert.equal([header.size, header.channels, header.stored], [[64, 64, 64], 1, 'int32']);
-  assert.is(dataBytes(header), 64 ** 3 * 4);
-  assert.equal((await readNiftiHeader(put('a.nii', buildNifti()))).size, [3, 2, 2]);
+  const header = await nifti.readGrid(put('a.nii.gz', bytes.subarray(0, 10000)));
+  assert.equal([header.size, header.channels, header.bytesPerVoxel], [[64, 64, 64], 1, 4]);
+  assert.is(header.bytesToRead, 64 ** 3 * 4);
+  assert.equal((await nifti.readGrid(put('a.nii', buildNifti()))).size, [3, 2, 2]);
   // A file name in the gzip header that is longer than what is read at first.
   const plain = gzipSync(buildNifti());
   const named = Buffer.concat([
@@ -280,12 +279,12 @@ test('readNiftiHeader reads the beginning of a file and no more', async () => {
     plain.subarray(10),
   ]);
   named[3] = 8;
-  assert.equal((await readNiftiHeader(put('named.nii.gz', named))).size, [3, 2, 2]);
-  await fails(readNiftiHeader(put('a.nii.gz', 'text')), 'is not a NIfTI file');
-  await fails(readNiftiHeader(put('a.nii.gz', bytes.subarray(0, 40))), 'is cut off');
+  assert.equal((await nifti.readGrid(put('named.nii.gz', named))).size, [3, 2, 2]);
+  await fails(nifti.readGrid(put('a.nii.gz', 'text')), 'is not a NIfTI file');
+  await fails(nifti.readGrid(put('a.nii.gz', bytes.subarray(0, 40))), 'is cut off');
 });
 
-test('readNifti gives a volume or a sentence for 600 damaged files', async () => {
+test('the NIfTI reader gives a volume or a sentence for 600 damaged files', async () => {
   const random = lcg(1);
   const sound = {
     'a.nii': buildNifti({ dims: [4, 4, 4] }),
@@ -301,7 +300,7 @@ test('readNifti gives a volume or a sentence for 600 damaged files', async () =>
     }
     const file = put('fuzz.nii', random(8) ? bytes : bytes.subarray(0, random(bytes.length)));
     try {
-      const volume = await readNifti(file, { kind: random(2) ? 'image' : 'label', maxBytes: 1 << 20 });
+      const volume = await nifti.read(file, { kind: random(2) ? 'image' : 'label', maxBytes: 1 << 20 });
       assert.is(
         volume.data.length,
         volume.size.reduce((product, n) => product * n, volume.channels),

@@ -271,7 +271,11 @@ test('readVolume refuses a file of either format that is cut off or damaged', as
     ],
     ['a.nrrd', nrrd({ sizes: '4000 4000 4000' }), /its header says 128000000000 \(4000 x 4000 x 4000/],
     ['a.nrrd', Buffer.alloc(0), /is empty/],
-    ['a.nrrd', Buffer.from('NRRD0004\ntype: short\n'), /is cut off: its NRRD header has no end/],
+    [
+      'a.nrrd',
+      Buffer.from('NRRD0004\ntype: short\n'),
+      /is cut off: the blank line that ends an NRRD header is missing/,
+    ],
     ['a.mha', Buffer.from('some text'), /is not a MetaImage file/],
     ['a.mha', Buffer.from('ObjectType = Image\nNDims = 3\n'), /has no "ElementDataFile"/],
   ];

@@ -200,6 +200,16 @@ async function streamAll(
   await journal.start(finished.map(({ entry }) => entry));
 
   let done = 0;
+  /** Cases whose results or failures are being recorded. Unsubscribing does not stop that: an interrupted run waits. */
+  const recording = new Set<Promise<void>>();
+  const recorded = <Value>(work: Promise<Value>): Promise<Value> => {
+    const ended: Promise<void> = work.then(
+      () => void recording.delete(ended),
+      () => void recording.delete(ended),
+    );
+    recording.add(ended);
+    return work;
+  };
   const steps: { id: string; operator: OperatorFunction<Case, Case> }[] = [
     ...stages.map(({ id, build }) => ({
       id,
@@ -221,7 +231,7 @@ async function streamAll(
       concatMap((inputs) =>
         steps
           .reduce((stream, { id, operator }) => stream.pipe(named(id, operator, onEvent)), of(item))
-          .pipe(concatMap((subject) => finish(subject, inputs, opened))),
+          .pipe(concatMap((subject) => recorded(finish(subject, inputs, opened)))),
       ),
     );
   };
@@ -233,13 +243,13 @@ async function streamAll(
         concatMap(({ bytes, leave }) => open(item, resume ? reason : undefined, bytes).pipe(finalize(leave))),
       );
     }).pipe(
-      catchError(async (error: unknown) => {
-        const failure = failureOf(item.id, error);
-        await records.failed(failure);
-        onEvent({ event: 'caseFailed', ...failure });
-      }),
+      catchError((error: unknown) => recorded(fail(failureOf(item.id, error)))),
       concatMap(() => EMPTY),
     );
+  const fail = async (failure: Failure): Promise<void> => {
+    await records.failed(failure);
+    onEvent({ event: 'caseFailed', ...failure });
+  };
   const finish = async (subject: Case, inputs: JournalEntry['inputs'], opened: number): Promise<Case> => {
     const now = await stateOf(Object.values(subject.files));
     const changed = changedFile(inputs, now);
@@ -280,6 +290,7 @@ async function streamAll(
     );
   }
   lockLost.throwIfAborted();
+  await Promise.all(recording);
   const interrupted = signal?.aborted ?? false;
   if (interrupted) await runtime.close();
   const wall = seconds();

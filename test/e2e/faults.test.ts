@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { test } from 'uvu';
@@ -7,7 +7,7 @@ import * as assert from 'uvu/assert';
 import { writeNifti } from '#src/formats/writeNifti.js';
 import { makeVolume } from '#src/volume/volume.js';
 import { buildNifti } from '../formats/buildNifti.js';
-import { diskTest, evaluateArgs, phantoms, startWithEvents } from './faults.js';
+import { diskTest, evaluateArgs, phantoms, voxstreamActing } from './faults.js';
 import { readCsv, start, temporaryFolder, voxstream } from './harness.js';
 
 /** A folder of images of noise, which gzip cannot pack, of 1 MiB each. */
@@ -93,14 +93,11 @@ test('a source file that disappears or changes while the run is on fails its cas
   const dataset = await phantoms(6);
   const image = (id: string) => join(dataset, `imagesTr/${id}.nii.gz`);
   const output = join(temporaryFolder(), 'out');
-  const run = startWithEvents(evaluateArgs(dataset, output, '--in-flight', '1'), (event) => {
-    if (event.event === 'start') rmSync(image('ct_04'));
-    if (event.event === 'caseDone' && event.case === 'ct_00') rmSync(image('ct_05'));
-    if (event.event === 'step' && event.step === 'load' && event.case === 'ct_02') {
-      appendFileSync(image('ct_02'), 'more');
-    }
-  });
-  const { code, stderr } = await run.ended;
+  const { code, stderr } = await voxstreamActing(evaluateArgs(dataset, output, '--in-flight', '1'), [
+    { at: { event: 'start' }, remove: image('ct_04') },
+    { at: { event: 'caseDone', case: 'ct_00' }, remove: image('ct_05') },
+    { at: { event: 'step', step: 'load', case: 'ct_02' }, extend: image('ct_02') },
+  ]);
   assert.is(code, 2, stderr);
   const failures = readCsv(join(output, 'failures.csv'));
   assert.equal(

@@ -2,11 +2,12 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'uvu';
 import { synthDataset } from '#src/synth/dataset.js';
-import { bandModel, start, temporaryFolder } from './harness.js';
+import { testNeeding } from '../needs.js';
+import { type Action, actAtEvents } from './actAtEvents.js';
+import { bandModel, type Ended, temporaryFolder, voxstream } from './harness.js';
 
-/** A Decathlon dataset of so many small phantoms, of which `different` are not the same. */
+/** Makes a Decathlon dataset of `count` small phantoms. They are copies of `different` phantoms. */
 export async function phantoms(count: number, different = 3): Promise<string> {
   const root = temporaryFolder();
   const made = join(root, 'made');
@@ -31,7 +32,10 @@ export async function phantoms(count: number, different = 3): Promise<string> {
   return join(root, 'data');
 }
 
-/** What the tests add to the pipeline: at such coarse voxels the model finds nothing, so that results need more to differ by. */
+/**
+ * What the tests add to the pipeline. With such coarse voxels the model finds nothing, so that without the images the
+ * results of all cases would be the same.
+ */
 const extra = join(temporaryFolder(), 'extra.json');
 writeFileSync(
   extra,
@@ -50,7 +54,7 @@ export function evaluateArgs(dataset: string, output: string, ...more: string[])
     `model=${bandModel}`,
     'inference.roiSize=[24, 24, 16]',
     'inference.overlap=0',
-    // About the phantoms' own: small volumes make the tests quick.
+    // About the spacing of the phantoms: small volumes make the tests fast.
     'spacing.pixdim=[10, 10, 12]',
     'runtime.device=cpu',
     `output=${output}`,
@@ -58,20 +62,20 @@ export function evaluateArgs(dataset: string, output: string, ...more: string[])
   return ['run', 'pipelines/spleen-evaluate.yaml', extra, ...set.flatMap((one) => ['--set', one]), ...more];
 }
 
-/** Starts the real command line with `--json`, and tells of each event. */
-export function startWithEvents(args: readonly string[], onEvent: (event: Record<string, unknown>) => void) {
-  const run = start([...args, '--json']);
-  let text = '';
-  run.child.stdout.on('data', (chunk) => {
-    text += chunk;
-    const lines = text.split('\n');
-    text = lines.pop() ?? '';
-    for (const line of lines) onEvent(JSON.parse(line));
-  });
-  return run;
+/** The events that a run with `--json` printed. */
+export function eventsOf(stdout: string): Record<string, unknown>[] {
+  return stdout
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line));
 }
 
-/** SHA-256 of each file of a folder that holds results, by name, and the names of all files. */
+/** Runs the real command line with `--json`; the process acts at some of its events. */
+export function voxstreamActing(args: readonly string[], actions: readonly Action[]): Promise<Ended> {
+  return voxstream([...args, '--json'], actAtEvents(actions));
+}
+
+/** The SHA-256 of each file with results in a folder, by name, and the names of all files. */
 export function fingerprints(folder: string): { results: Record<string, string>; all: string[] } {
   const all = readdirSync(folder, { recursive: true }).map(String).sort();
   const wanted = all.filter((name) => /\.nii\.gz$|metrics\.csv$|summary\.json$|failures\.csv$/.test(name));
@@ -84,7 +88,7 @@ export function fingerprints(folder: string): { results: Record<string, string>;
   return { results: Object.fromEntries(results), all };
 }
 
-/** Mounts a tmpfs of so many MiB that is gone after the tests; undefined where mounting is not allowed. */
+/** Mounts a tmpfs until the tests end. Undefined where mounting is not allowed. */
 export function mountTmpfs(mebibytes: number): string | undefined {
   const folder = join(temporaryFolder(), 'disk');
   mkdirSync(folder);
@@ -101,9 +105,10 @@ export function mountTmpfs(mebibytes: number): string | undefined {
   return folder;
 }
 
-/** A test on a small disk of its own; left out, and counted as skipped, where mounting is not allowed. */
+/** A test on a small disk, a tmpfs that only this test uses. */
 export function diskTest(name: string, mebibytes: number, run: (disk: string) => Promise<void>): void {
   const disk = process.platform === 'linux' ? mountTmpfs(mebibytes) : undefined;
-  if (disk) test(name, () => run(disk));
-  else test.skip(`${name} (mounting a tmpfs is not allowed here)`, () => {});
+  testNeeding(disk ? undefined : 'the right to mount a tmpfs: root on Linux', name, () =>
+    run(disk as string),
+  );
 }

@@ -276,6 +276,26 @@ test('aborting begins no further case, and the next run goes on', async () => {
   assert.is(readCsv(join(output, 'metrics.csv')).length, 10);
 });
 
+test('a case that is being recorded when the run is aborted counts, and "end" is the last event', async () => {
+  const { run, output, events } = bench(ten);
+  const abort = new AbortController();
+  const result = await run({
+    signal: abort.signal,
+    onEvent: (event) => {
+      events.push(event);
+      // The case is recorded after its last step. A microtask later, that is in progress.
+      if (event.event === 'step' && event.step === 'metricsCsv' && event.case === 'case-2')
+        queueMicrotask(() => abort.abort());
+    },
+  });
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  assert.ok(result.interrupted);
+  const journal = readFileSync(join(output, '.voxstream/journal.jsonl'), 'utf8').split('\n').filter(Boolean);
+  assert.is(result.done, journal.length);
+  assert.is(readCsv(join(output, 'metrics.csv')).length, journal.length);
+  assert.is(events.at(-1)?.event, 'end');
+});
+
 test('a second run into a folder is refused, and an abandoned lock is taken over', async () => {
   const { run, output } = bench(ten);
   const first = run();

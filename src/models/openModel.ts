@@ -4,11 +4,11 @@ import { task } from '../runtime/task.js';
 import { findModel, type ModelFiles } from './findModel.js';
 import type { ModelForm } from './form.js';
 
-// Given by name: the code that rewrites models is large, and only a worker thread needs it.
-const runnableModelTask = task<typeof import('./form.js').runnableModel>(
-  new URL('./form.js', import.meta.url),
-  'runnableModel',
-);
+/** Given by name: the code that rewrites models is large, and only a worker thread needs it. */
+const runnableModelTask = {
+  ...task<typeof import('./form.js').runnableModel>(new URL('./form.js', import.meta.url), 'runnableModel'),
+  uninterruptible: true,
+};
 
 /** A share in a loaded model. */
 export interface ModelLease extends ModelFiles {

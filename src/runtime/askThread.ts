@@ -18,7 +18,7 @@ const patience = 5000;
 /** Abandoned threads that are still inside native code, which nothing can interrupt. */
 const busy = new Set<Worker>();
 
-/** The number of abandoned threads that are still at work. If the process exits normally now, it crashes. */
+/** The number of abandoned threads that are still at work. They keep the process alive. */
 export function busyThreads(): number {
   return busy.size;
 }
@@ -90,10 +90,12 @@ export class AskThread<Request, Reply extends { readonly kind: string }> {
     return this.#ended !== undefined;
   }
 
-  /** Rejects the current request with `error` at once. The thread ends when it returns from that request. */
+  /**
+   * Rejects the current request with `error` at once. The thread ends when it returns from that request. Until then it
+   * keeps the process alive: an exit would end it inside native code, and abort.
+   */
   abandon(error: Error): void {
     this.#fail(error);
-    this.#worker.unref();
     if (this.#outstanding > 0) busy.add(this.#worker);
     else void this.#worker.terminate();
   }

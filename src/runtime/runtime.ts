@@ -27,7 +27,8 @@ export interface Runtime {
    * Calls the function of a task in a worker thread. Voxels on SharedArrayBuffers are not copied.
    *
    * @throws The function's error: a VoxError of its class, any other error as an Error of the same name, with the error
-   * of the thread as its `cause`. DataError when the thread ends or exceeds `stepTimeout`.
+   * of the thread as its `cause`. DataError when the thread ends or exceeds `stepTimeout`,
+   * which does not apply to uninterruptible tasks.
    */
   run<F extends TaskFunction>(task: Task<F>, ...args: Parameters<F>): Promise<Awaited<ReturnType<F>>>;
   /**

@@ -84,6 +84,9 @@ export class SharedModels {
   async close(): Promise<void> {
     const entries = [...this.#entries.values()];
     this.#entries.clear();
-    await Promise.all(entries.map(async ({ loading }) => (await loading).model.close()));
+    // A model that could not be loaded was reported to whoever asked for it.
+    await Promise.all(
+      entries.map(({ loading }) => loading.then(({ model }) => model.close()).catch(() => {})),
+    );
   }
 }

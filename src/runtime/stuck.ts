@@ -5,21 +5,33 @@ import { Control, type InferenceJob, isStopped, stopJob } from './inferenceJob.j
 /** Default of `RuntimeSettings.stepTimeout`, in seconds. */
 export const defaultStepTimeout = 1800;
 
+/** Returns a function that takes a job's counters at a time in ms, and says if they have not changed for `limit` seconds. */
+export function stallDetector(limit: number): (counters: string, now: number) => boolean {
+  let seen: string | undefined;
+  let since = 0;
+  return (counters, now) => {
+    if (counters !== seen) since = now;
+    seen = counters;
+    return now - since >= limit * 1000;
+  };
+}
+
 /**
- * Watches a job. When no window was started or finished for `limit` seconds, the job is stopped; when its threads do not
- * return within `limit` seconds after that either, `onStuck` is called.
+ * Watches a job. When no window was started or finished for `limit` seconds, the job is stopped, which returns the
+ * threads that only wait for another one. If threads are still at work at the next check, `onStuck` is called.
  *
  * @returns A function that ends the watch.
  */
-export function watchJob({ control }: InferenceJob, limit: number, onStuck: () => void): () => void {
+export function watchJob(
+  { control }: Pick<InferenceJob, 'control'>,
+  limit: number,
+  onStuck: () => void,
+): () => void {
   const pause = Math.min(1000, (limit * 1000) / 4);
-  let seen = '';
-  let since = performance.now();
+  const isStalled = stallDetector(limit);
   const timer = setInterval(() => {
-    const now = `${Atomics.load(control, Control.next)} ${Atomics.load(control, Control.turn)}`;
-    if (now !== seen) since = performance.now();
-    seen = now;
-    if (performance.now() - since < limit * 1000) return;
+    const counters = `${Atomics.load(control, Control.next)} ${Atomics.load(control, Control.turn)}`;
+    if (!isStalled(counters, performance.now())) return;
     // Stopping the job first frees the threads that only wait for the stuck one. They are kept.
     if (isStopped(control)) onStuck();
     else stopJob(control);

@@ -9,6 +9,8 @@ export interface Task<F extends TaskFunction = TaskFunction> {
   readonly module: string;
   /** The name under which the module exports the function; messages call the task by it. */
   readonly name: string;
+  /** True for a function that calls ONNX Runtime: ending its thread meanwhile would abort the whole process. */
+  readonly uninterruptible?: boolean;
   /** Never set: it carries the function's type. */
   readonly signature?: F;
 }

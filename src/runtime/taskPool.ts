@@ -28,7 +28,7 @@ export class TaskPool {
 
   /** See `Runtime.run`. */
   async run<F extends TaskFunction>(
-    { module, name }: Task<F>,
+    { module, name, uninterruptible }: Task<F>,
     args: Parameters<F>,
   ): Promise<Awaited<ReturnType<F>>> {
     const { stepTimeout, collectGarbage } = this.settings;
@@ -42,7 +42,7 @@ export class TaskPool {
     });
     const message: TaskMessage = { module, name, args, collectGarbage };
     const late = new AbortController();
-    const timer = setTimeout(() => late.abort(), stepTimeout * 1000);
+    const timer = uninterruptible ? undefined : setTimeout(() => late.abort(), stepTimeout * 1000);
     let answer: TaskAnswer;
     try {
       answer = await this.#piscina.run(message, { signal: late.signal });

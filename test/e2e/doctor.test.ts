@@ -109,10 +109,7 @@ testNeeding(
       ...swiftShaderEnv,
     });
     assert.is(code, 1, stderr);
-    assert.match(
-      stderr,
-      /grouped\.onnx|\.onnx failed on webgpu: .*It was not run on another device instead/,
-    );
+    assert.match(stderr, /grouped\.onnx|\.onnx failed on webgpu: .*It was not run on another device instead/);
     assert.match(stderr, /It was not run on another device instead: give --device cpu/);
   },
 );

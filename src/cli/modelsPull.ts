@@ -6,8 +6,8 @@ import { cachedModels, findModel } from '../models/findModel.js';
 import { checkModelFolder, writeModelFolder } from '../models/folder.js';
 import { downloadedFile, pullModel } from '../models/pullModel.js';
 import { readRegistry } from '../models/registry.js';
+import { showWholeSeconds } from '../report/text.js';
 import { cardLines } from './modelCard.js';
-import { duration } from './progress.js';
 import { note, shortPath } from './terminal.js';
 
 interface PullFlags {
@@ -69,7 +69,7 @@ function downloadProgress(file: string, stated: number | undefined) {
         ? `${showBytes(done)} of ${showBytes(total)} (${Math.floor((100 * done) / total)} %)`
         : showBytes(done),
       ...(speed > 0 ? [`${showBytes(Math.round(speed))}/s`] : []),
-      ...(total && speed > 0 ? [`${duration((total - done) / speed)} left`] : []),
+      ...(total && speed > 0 ? [`${showWholeSeconds((total - done) / speed)} left`] : []),
     ];
     const line = `${file}: ${parts.join(', ')}`;
     if (live) note(line);

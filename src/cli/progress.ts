@@ -1,4 +1,5 @@
 import type { RunEvent } from '../pipeline/events.js';
+import { showWholeSeconds } from '../report/text.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { liveFooter, type Output } from './liveFooter.js';
 import type { Paint } from './terminal.js';
@@ -121,7 +122,7 @@ function lineOf(event: RunEvent, tally: Tally): string | undefined {
       return event.reason && `${event.case}: again, ${event.reason}`;
     case 'caseDone': {
       const metrics = Object.entries(event.metrics).map(([key, value]) => `${key} ${shortNumber(value)}`);
-      const left = tally.secondsLeft ? `, about ${duration(tally.secondsLeft)} left` : '';
+      const left = tally.secondsLeft ? `, about ${showWholeSeconds(tally.secondsLeft)} left` : '';
       return `${position} ${event.case}: ${[`${event.seconds.toFixed(1)} s`, ...metrics.slice(0, 4)].join(', ')}${left}`;
     }
     case 'caseFailed':
@@ -138,11 +139,11 @@ function display(tally: Tally, runtime: Runtime, width: number, paint: Paint): s
   const barWidth = Math.max(10, Math.min(30, width - 50));
   const filled = tally.total > 0 ? Math.round((ended / tally.total) * barWidth) : 0;
   const bar = '█'.repeat(filled) + '░'.repeat(barWidth - filled);
-  const left = tally.secondsLeft === undefined ? '' : `, ${duration(tally.secondsLeft)} left`;
+  const left = tally.secondsLeft === undefined ? '' : `, ${showWholeSeconds(tally.secondsLeft)} left`;
   const speed = tally.ended > 0 ? `, ${shortNumber((tally.ended / tally.seconds) * 60)} cases/min` : '';
   const failed = tally.failed > 0 ? paint('red', ` ${tally.failed} failed`) : '';
   const lines = [
-    `${paint('green', bar)} ${ended}/${tally.total}${failed} ${duration(tally.seconds)}${speed}${left}`,
+    `${paint('green', bar)} ${ended}/${tally.total}${failed} ${showWholeSeconds(tally.seconds)}${speed}${left}`,
   ];
   const lanes = Object.entries(runtime.lanes).map(
     ([name, lane]) => `${name} ${'●'.repeat(lane.active)}${'○'.repeat(lane.width - lane.active)}`,
@@ -163,13 +164,4 @@ function clip(text: string, width: number): string {
 
 function shortNumber(value: number | string): string {
   return typeof value === 'number' ? String(Number(value.toPrecision(4))) : value;
-}
-
-/** Seconds as a person reads them: `8 s`, `3 min 20 s`, `2 h 05 min`. */
-export function duration(seconds: number): string {
-  const whole = Math.round(seconds);
-  if (whole < 60) return `${whole} s`;
-  const two = (n: number) => String(n).padStart(2, '0');
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${two(whole % 60)} s`;
-  return `${Math.floor(whole / 3600)} h ${two(Math.floor((whole % 3600) / 60))} min`;
 }

@@ -5,10 +5,11 @@ import { planText } from '../pipeline/plan.js';
 import { type RunResult, runPipeline, runtimeFor } from '../pipeline/run.js';
 import type { Selection } from '../pipeline/select.js';
 import type { Pipeline } from '../pipeline/types.js';
+import { showWholeSeconds } from '../report/text.js';
 import { summarySink } from '../sinks/summary.js';
 import { commaList, positive, shard } from './args.js';
 import { addPipelineOptions, loadFromFlags, modelFoldersOf, type PipelineFlags } from './pipelineOptions.js';
-import { duration, jsonProgress, lineProgress, liveProgress } from './progress.js';
+import { jsonProgress, lineProgress, liveProgress } from './progress.js';
 
 interface RunFlags extends PipelineFlags, Selection {
   readonly resume?: boolean;
@@ -91,7 +92,7 @@ function closingText(
   const parts = [`${done} case(s) done`];
   if (skipped > 0) parts.push(`${skipped} finished before`);
   if (failed > 0) parts.push(`${failed} failed (${join(output, 'failures.csv')} says why)`);
-  const lines = [`${parts.join(', ')} in ${duration(seconds)}; results are in ${output}`];
+  const lines = [`${parts.join(', ')} in ${showWholeSeconds(seconds)}; results are in ${output}`];
   if (problems.length > 0) {
     lines.push(
       `${problems.length} file(s) of the run could not be written (see above); --resume writes them.`,

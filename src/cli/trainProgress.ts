@@ -1,6 +1,6 @@
+import { showWholeSeconds } from '../report/text.js';
 import type { TrainEvent } from '../train/events.js';
 import { liveFooter, type Output } from './liveFooter.js';
-import { duration } from './progress.js';
 import type { Paint } from './terminal.js';
 
 /** Shows how a training goes. */
@@ -122,7 +122,7 @@ function lineOf(event: TrainEvent, tally: TrainTally): string | undefined {
       if (event.loss !== undefined) parts.push(`loss ${short(event.loss)}`);
       if (event.metrics) parts.push(`validation ${metricsText(event.metrics)}${event.best ? ' (best)' : ''}`);
       if (event.patchesPerSecond !== undefined) parts.push(`${short(event.patchesPerSecond)} patches/s`);
-      if (tally.secondsLeft) parts.push(`about ${duration(tally.secondsLeft)} left`);
+      if (tally.secondsLeft) parts.push(`about ${showWholeSeconds(tally.secondsLeft)} left`);
       return `[${event.epoch}/${tally.start?.epochs ?? '?'}] ${parts.join(', ')}`;
     }
     case 'caseFailed':
@@ -139,7 +139,7 @@ function display(tally: TrainTally, width: number, paint: Paint): string[] {
   if (!start) return ['Preparing the first batch…'];
   const barWidth = Math.max(10, Math.min(30, width - 60));
   const filled = total > 0 ? Math.min(barWidth, Math.round((step / total) * barWidth)) : 0;
-  const left = tally.secondsLeft === undefined ? '' : `, ${duration(tally.secondsLeft)} left`;
+  const left = tally.secondsLeft === undefined ? '' : `, ${showWholeSeconds(tally.secondsLeft)} left`;
   const speed = tally.seconds > 0 ? `, ${short(tally.patches / tally.seconds)} patches/s` : '';
   const bar = '█'.repeat(filled) + '░'.repeat(barWidth - filled);
   const loss = tally.loss === undefined ? '' : `loss ${short(tally.loss)}`;

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
+import { type Html, html, raw } from './html.js';
 import { style } from './style.js';
-import { type Html, html, raw } from './text.js';
 
 /** How a content security policy names a script or style that stands in the page itself. */
 export const policyHash = (content: string) =>

@@ -1,33 +1,13 @@
-import { betterIn, parseColumn } from '../metrics/columns.js';
+import { max } from 'd3-array';
 import type { PageColumn, PageData, PageNumber, PagePictures } from './browserData.js';
 import type { CaseNote } from './caseNote.js';
-import { metricTitle } from './metricTitles.js';
-import { caseFolder, casesFolder, type ReportData } from './read.js';
+import { metricColumn } from './metricColumn.js';
+import { caseFolder, casesFolder, type ReportCase, type ReportData } from './read.js';
 import { decimalsFor } from './text.js';
 
 /** The data of a report's page. */
 export function pageData({ cases }: ReportData): PageData {
-  const names = [...new Set(cases.flatMap(({ metrics }) => Object.keys(metrics)))];
-  const parsed = names.map((name) => ({ name, ...(parseColumn(name) ?? { metric: name, label: '' }) }));
-  // A metric is shown alike for all labels, as exactly as the largest of its values allows.
-  const largest = new Map<string, number>();
-  for (const { name, metric } of parsed) {
-    const sizes = cases.map(({ metrics }) => Math.abs(metrics[name])).filter(Number.isFinite);
-    largest.set(
-      metric,
-      sizes.reduce((a, b) => Math.max(a, b), largest.get(metric) ?? 0),
-    );
-  }
-  const columns = parsed.map(
-    ({ name, metric, label }): PageColumn => ({
-      name,
-      metric,
-      title: metricTitle(metric),
-      label,
-      decimals: decimalsFor(largest.get(metric)!),
-      better: betterIn(name) ?? null,
-    }),
-  );
+  const columns = columnsOf(cases);
   const labels = [...new Set(columns.map(({ label }) => label))].filter((label) => label !== '');
   return {
     columns,
@@ -40,6 +20,26 @@ export function pageData({ cases }: ReportData): PageData {
       unpictured: unpictured ?? null,
     })),
   };
+}
+
+/** The columns of all cases, in the order in which they first appear. */
+function columnsOf(cases: readonly ReportCase[]): PageColumn[] {
+  const names = [...new Set(cases.flatMap(({ metrics }) => Object.keys(metrics)))];
+  const columns = names.map(metricColumn);
+  // All labels of a metric have the same decimals: those that suit its largest value.
+  const largest = new Map<string, number>();
+  for (const { name, metric } of columns) {
+    const sizes = cases.map(({ metrics }) => Math.abs(metrics[name])).filter(Number.isFinite);
+    largest.set(metric, max([largest.get(metric) ?? 0, ...sizes])!);
+  }
+  return columns.map(({ name, metric, title, label, better }) => ({
+    name,
+    metric,
+    title,
+    label,
+    decimals: decimalsFor(largest.get(metric)!),
+    better: better ?? null,
+  }));
 }
 
 function pageNumber(value: number | undefined): PageNumber {

@@ -1,6 +1,6 @@
 /**
- * What all pages share. Light or dark as the system has it, or as `data-theme` on the root says. Colours of data are from
- * the palette of Okabe and Ito.
+ * The style that all pages share. It is light or dark as the system is, unless `data-theme` on the root says otherwise. The
+ * colours of data are from the palette of Okabe and Ito (2008).
  */
 export const baseStyle = `
 :root {
@@ -28,7 +28,7 @@ button[aria-pressed="true"] { background: var(--accent); border-color: var(--acc
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 `;
 
-/** The look of the report. */
+/** The style of a report's and a training's page. */
 export const style = `${baseStyle}
 header, main, footer { max-width: 1120px; margin: 0 auto; padding: 0 24px; }
 .bar { display: flex; align-items: center; gap: 24px; padding: 14px 0; border-bottom: 1px solid var(--line); }
@@ -45,6 +45,7 @@ section { padding: 30px 0 8px; scroll-margin-top: 8px; }
 .note { font-size: 13.5px; margin: 10px 0 0; max-width: 80ch; }
 .lead { margin: 0 0 12px; }
 ul.note { padding-left: 18px; }
+ul.note[data-tall] { max-height: 13em; overflow-y: auto; border: 1px solid var(--line); border-radius: 8px; padding: 8px 12px 8px 28px; }
 footer { padding-top: 24px; padding-bottom: 40px; font-size: 13.5px; }
 button.link { border: 0; padding: 0; background: none; color: var(--accent); text-align: left; }
 button.link:hover { text-decoration: underline; }
@@ -55,7 +56,7 @@ button.link:hover { text-decoration: underline; }
 .figure dt { color: var(--quiet); font-size: 13.5px; }
 .figure.alert a { color: var(--alert); text-decoration-thickness: 1px; text-underline-offset: 4px; }
 .scroll { overflow-x: auto; border: 1px solid var(--line); border-radius: 8px; }
-.scroll.tall { overflow-y: auto; max-height: 78vh; }
+.scroll[data-tall] { overflow-y: auto; max-height: 78vh; }
 table { border-collapse: separate; border-spacing: 0; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { padding: 7px 12px; text-align: left; border-bottom: 1px solid var(--line); }
 tbody tr:last-child > * { border-bottom: 0; }
@@ -96,6 +97,8 @@ tbody th { font-weight: 500; }
 .card .note { margin: 4px 0 8px; }
 .pair { display: flex; flex-wrap: wrap; gap: 8px 32px; justify-content: space-evenly; }
 .plot { display: block; margin: 0 auto; max-width: 100%; height: auto; font-size: 12.5px; fill: var(--text); }
+.plot.wide { min-width: 560px; }
+.plot .title { fill: var(--quiet); font-weight: 600; }
 .plot .tick, .plot .axis { fill: var(--quiet); font-variant-numeric: tabular-nums; }
 .plot .grid { stroke: var(--line); }
 .plot .zero { stroke: var(--quiet); }
@@ -106,6 +109,16 @@ tbody th { font-weight: 500; }
 .plot .median { stroke: var(--text); stroke-width: 2.25; }
 .plot .dot { fill: var(--accent); fill-opacity: .7; cursor: pointer; }
 .plot .dot:hover { fill-opacity: 1; stroke: var(--text); stroke-width: 1.5; }
+.plot .curve { color: var(--curve); }
+.plot .curve .line { fill: none; stroke: currentColor; stroke-width: 1.6; stroke-linejoin: round; stroke-linecap: round; }
+.plot .curve circle { fill: currentColor; }
+.plot .dashed .line { stroke-dasharray: 6 4; }
+.plot .curve-0 { --curve: light-dark(#0072b2, #56b4e9); }
+.plot .curve-1 { --curve: light-dark(#d55e00, #e69f00); }
+.plot .curve-2 { --curve: #009e73; }
+.plot .curve-3 { --curve: #cc79a7; }
+.plot .curve-4 { --curve: light-dark(#e69f00, #f0e442); }
+.plot .curve-5 { --curve: light-dark(#56b4e9, #d55e00); }
 .plot .area { fill: var(--accent); fill-opacity: .45; stroke: var(--accent); stroke-width: 1; }
 #tip { position: fixed; z-index: 3; pointer-events: none; background: var(--text); color: var(--ground); border-radius: 5px; padding: 3px 9px; font-size: 13px; max-width: 320px; overflow-wrap: anywhere; }
 dialog { width: min(1240px, 96vw); max-width: none; max-height: 96vh; border: 1px solid var(--line); border-radius: 12px; padding: 0; background: var(--ground); color: var(--text); }
@@ -134,7 +147,19 @@ dialog::backdrop { background: rgb(0 0 0 / .55); }
 details { margin-top: 12px; }
 summary { cursor: pointer; color: var(--accent); }
 pre { background: var(--raised); border: 1px solid var(--line); border-radius: 8px; padding: 14px 16px; overflow: auto; max-height: 70vh; font: 13px/1.5 ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; }
-@media (max-width: 640px) { .bar { flex-wrap: wrap; } nav { order: 3; width: 100%; margin-left: 0; } }
-@media print { .tall { max-height: none !important; } button, nav, .tabs { display: flex; flex-wrap: wrap; gap: 6px; margin-bottom: 12px; }
-.tools { display: none !important; } }
+@media (max-width: 640px) {
+  header, main, footer { padding-left: 16px; padding-right: 16px; }
+  .bar, .case-bar { flex-wrap: wrap; }
+  nav { order: 3; width: 100%; margin-left: 0; }
+  #theme { margin-left: auto; }
+  .case-bar h2 { width: 100%; }
+  .case-bar { padding: 10px 14px; }
+  .case-body { padding: 14px; }
+  .legend span { margin-left: 0; }
+  .pictures button { flex-basis: 100%; }
+}
+@media print {
+  [data-tall] { max-height: none !important; }
+  nav, .tabs, .tools, #theme { display: none; }
+}
 `;

@@ -1,6 +1,8 @@
-import { curvePlot } from './curves.js';
+import { type Curve, curveChart } from './charts/curves.js';
 import { pageHead } from './head.js';
-import { decimalsFor, escapeHtml, showNumber, showSeconds } from './text.js';
+import { type Html, html, raw, tableHead, tableRow } from './html.js';
+import { metricColumn } from './metricColumn.js';
+import { decimalsFor, showNumber, showSeconds } from './text.js';
 
 /** An epoch as the page of a training shows it. Epoch 0 is the validation before the first one. */
 export interface TrainingEpoch {
@@ -10,90 +12,101 @@ export interface TrainingEpoch {
   readonly learningRate?: number;
   readonly seconds?: number;
   readonly patchesPerSecond?: number;
+  /** The metrics of the validation, by their columns; absent where there was none. */
   readonly metrics?: Readonly<Record<string, number>>;
 }
 
-/** The learning curves of a training: the loss, the metrics of validation by kind, and the learning rate. */
-export function trainingCurves(epochs: readonly TrainingEpoch[], metric = 'dice'): string[] {
-  const trained = epochs.filter(({ loss }) => loss !== undefined);
-  const columns = [...new Set(epochs.flatMap(({ metrics }) => Object.keys(metrics ?? {})))];
-  const kinds = new Map<string, string[]>();
-  for (const column of columns) {
-    const kind = column.startsWith(metric) ? metric : column.replace(/_.*$/, '');
-    kinds.set(kind, [...(kinds.get(kind) ?? []), column]);
-  }
-  const curve = (name: string, value: (epoch: TrainingEpoch) => number | undefined) => ({
+/** The learning curves of a training: the loss, each metric of the validation, and the learning rate. */
+export function trainingCurves(epochs: readonly TrainingEpoch[]): string[] {
+  const columns = metricColumnsOf(epochs).map(metricColumn);
+  if (columns.length === 0 && epochs.every(({ loss }) => loss === undefined)) return [];
+  const x = 'epoch';
+  const curve = (name: string, value: (epoch: TrainingEpoch) => number | undefined): Curve => ({
     name,
-    points: epochs.flatMap((epoch): [number, number][] => {
+    points: epochs.flatMap((epoch) => {
       const found = value(epoch);
-      return found === undefined ? [] : [[epoch.epoch, found]];
+      return found === undefined ? [] : [[epoch.epoch, found] as const];
     }),
   });
-  const plots = [{ title: 'training loss', x: 'epoch', curves: [curve('loss', ({ loss }) => loss)] }];
-  for (const [kind, names] of kinds) {
-    const curves = names.map((name) => curve(name, ({ metrics }) => metrics?.[name]));
-    plots.push({ title: `validation: ${names.length > 1 ? kind : names[0]}`, x: 'epoch', curves });
-  }
-  plots.push({
-    title: 'learning rate',
-    x: 'epoch',
-    curves: [curve('learning rate', ({ learningRate }) => learningRate)],
+  const ofMetrics = [...new Set(columns.map(({ metric }) => metric))].map((metric) => {
+    const ofMetric = columns.filter((column) => column.metric === metric);
+    const curves = ofMetric.map(({ name, label }) => curve(label || name, ({ metrics }) => metrics?.[name]));
+    const [{ title, label, range }] = ofMetric;
+    const only = ofMetric.length === 1 && label ? `, ${label}` : '';
+    return curveChart({ title: `validation: ${title}${only}`, x, curves, limits: range });
   });
-  return trained.length + columns.length === 0 ? [] : plots.map(curvePlot);
+  const learningRate = curve('learning rate', (epoch) => epoch.learningRate);
+  return [
+    curveChart({ title: 'training loss', x, curves: [curve('loss', ({ loss }) => loss)] }),
+    ...ofMetrics,
+    curveChart({ title: 'learning rate', x, curves: [learningRate] }),
+  ];
 }
 
-/** The page of a training: one HTML file with its learning curves and a row per epoch. It runs no script and fetches nothing. */
+/**
+ * The page of a training: one HTML file with its learning curves and a row per epoch. It has no script and loads nothing.
+ *
+ * @param metric The metric of the validation that decides which model is best, or the beginning of its columns.
+ */
 export function trainingPage(name: string, epochs: readonly TrainingEpoch[], metric?: string): string {
-  const columns = [...new Set(epochs.flatMap(({ metrics }) => Object.keys(metrics ?? {})))];
-  const last = epochs.at(-1);
-  const seconds = epochs.reduce((sum, epoch) => sum + (epoch.seconds ?? 0), 0);
-  const figure = (title: string, value: string) =>
-    `<div class="figure"><dt>${title}</dt><dd>${escapeHtml(value)}</dd></div>`;
-  const number = (value: number | undefined) => showNumber(value, decimalsFor(Math.abs(value ?? 0)));
-  const cells = (row: readonly string[], tag = 'td') =>
-    row.map((cell) => `<${tag}>${escapeHtml(cell)}</${tag}>`).join('');
-  const head = ['epoch', 'step', 'loss', 'learning rate', 'seconds', 'patches/s', ...columns];
-  const body = [...epochs].reverse().map((epoch) => {
-    const row = [
-      String(epoch.step),
-      number(epoch.loss),
-      epoch.learningRate?.toPrecision(3) ?? '–',
-      number(epoch.seconds),
-      number(epoch.patchesPerSecond),
-      ...columns.map((column) => number(epoch.metrics?.[column])),
-    ];
-    return `<tr><th scope="row">${epoch.epoch}</th>${cells(row)}</tr>`;
-  });
-  const figures = [
-    figure('epochs', String(last?.epoch ?? 0)),
-    figure('steps', String(last?.step ?? 0)),
-    figure('loss of the last epoch', number(last?.loss)),
-    figure('time in training', showSeconds(seconds)),
-    ...(metric ? columns.filter((column) => column.startsWith(metric)) : [])
-      .slice(0, 3)
-      .map((column) =>
-        figure(
-          `${escapeHtml(column)}, last`,
-          number(epochs.findLast(({ metrics }) => metrics && column in metrics)?.metrics?.[column]),
-        ),
-      ),
-  ];
-  return `<!doctype html>
-<html lang="en">
-${pageHead(`${name} – voxstream training`, ['img-src data:']).html}
+  const cards = trainingCurves(epochs).map((chart) => html`<figure class="card">${raw(chart)}</figure>`);
+  return `<!doctype html>\n${
+    html`<html lang="en">
+${pageHead(`${name} – voxstream training`, ['img-src data:'])}
 <body>
-<header><div class="bar"><p class="brand">voxstream</p></div></header>
+<header><div class="bar"><p class="brand">voxstream training</p></div>
+<h1>${name}</h1></header>
 <main>
-<h1>${escapeHtml(name)}</h1>
-<section><h2>Training</h2><dl class="figures">${figures.join('')}</dl></section>
-<section><h2>Learning curves</h2><div class="plots">${trainingCurves(epochs, metric)
-    .map((plot) => `<figure class="card">${plot}</figure>`)
-    .join('')}</div></section>
-<section><h2>Epochs</h2><div class="scroll tall"><table class="numbers"><thead><tr>${cells(head, 'th')}</tr></thead>
-<tbody>${body.join('\n')}</tbody></table></div>
-<p class="note">Epoch 0 is the validation before the first step. train.csv has all digits, the folder tensorboard every step.</p></section>
+<section><h2>Summary</h2><dl class="figures">${figuresOf(epochs, metric)}</dl></section>
+<section><h2>Learning curves</h2><div class="plots">${cards}</div></section>
+<section><h2>Epochs</h2>${epochTable(epochs)}
+<p class="note">Epoch 0 is the validation before the first step. train.csv has all digits, and the folder tensorboard has every step.</p></section>
 </main>
 </body>
-</html>
-`;
+</html>`.html
+  }\n`;
+}
+
+const metricColumnsOf = (epochs: readonly TrainingEpoch[]) => [
+  ...new Set(epochs.flatMap(({ metrics }) => Object.keys(metrics ?? {}))),
+];
+
+const show = (value: number | undefined) => showNumber(value, decimalsFor(Math.abs(value ?? 0)));
+
+function figuresOf(epochs: readonly TrainingEpoch[], metric: string | undefined): Html[] {
+  const last = epochs.at(-1);
+  const seconds = epochs.reduce((sum, epoch) => sum + (epoch.seconds ?? 0), 0);
+  const deciding = metric ? metricColumnsOf(epochs).filter((column) => column.startsWith(metric)) : [];
+  const figures: readonly (readonly [value: string, title: string])[] = [
+    [String(last?.epoch ?? 0), 'epochs'],
+    [String(last?.step ?? 0), 'steps'],
+    [show(last?.loss), 'loss, last epoch'],
+    [showSeconds(seconds), 'time in training'],
+    ...deciding.slice(0, 3).map((column) => {
+      const validated = epochs.findLast(({ metrics }) => metrics && column in metrics);
+      return [show(validated?.metrics?.[column]), `${column}, last`] as const;
+    }),
+  ];
+  return figures.map(([value, title]) => html`<div class="figure"><dd>${value}</dd><dt>${title}</dt></div>`);
+}
+
+/** A row per epoch, the last one first. */
+function epochTable(epochs: readonly TrainingEpoch[]): Html {
+  const columns = metricColumnsOf(epochs);
+  const head = tableHead(['epoch', 'step', 'loss', 'learning rate', 'seconds', 'patches/s', ...columns]);
+  const rows = epochs
+    .toReversed()
+    .map((epoch) =>
+      tableRow([
+        epoch.epoch,
+        epoch.step,
+        show(epoch.loss),
+        epoch.learningRate?.toPrecision(3) ?? '–',
+        show(epoch.seconds),
+        show(epoch.patchesPerSecond),
+        ...columns.map((column) => show(epoch.metrics?.[column])),
+      ]),
+    );
+  return html`<div class="scroll" data-tall tabindex="0" role="region" aria-label="Epochs"><table class="numbers">${head}
+<tbody>${rows}</tbody></table></div>`;
 }

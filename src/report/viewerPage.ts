@@ -1,10 +1,10 @@
 import type { ViewerData } from './browserData.js';
 import { contourColours } from './caseNote.js';
+import { embedJson, html, raw } from './html.js';
 import { caseFolder, casesFolder, type ReportCase, type ReportData } from './read.js';
 import { baseStyle } from './style.js';
-import { embedJson, html, raw } from './text.js';
 
-/** The page with the view in 3D of a case, as the server hands it out. */
+/** The page with the 3D view of a case, as the server hands it out. */
 export function viewerPage({ cases, run }: ReportData, subject: ReportCase): string {
   const { id, note } = subject;
   const place = cases.findIndex((one) => one.id === id);
@@ -55,7 +55,7 @@ const link = (id: string, title: string, address: string | null) =>
     ? html`<a id="${id}" aria-disabled="true">${title}</a>`
     : html`<a id="${id}" href="${address}">${title}</a>`;
 
-/** The look of the view in 3D. */
+/** The style of the 3D view. */
 export const viewerStyle = `${baseStyle}
 html, body { height: 100%; }
 body { display: flex; overflow: hidden; }
@@ -82,9 +82,9 @@ select { width: 100%; }
 dl { display: grid; grid-template-columns: auto 1fr; gap: 3px 10px; margin: 0; font-size: 13px; color: var(--quiet); }
 dt { justify-self: start; border: 1px solid var(--line); border-radius: 4px; padding: 0 6px; font: 12px/1.6 ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; color: var(--text); }
 dd { margin: 0; }
-main { flex: 1; min-width: 0; display: flex; flex-direction: column; background: #000; }
+main { flex: 1; min-width: 0; min-height: 0; display: flex; flex-direction: column; background: #000; }
 canvas { flex: 1; min-height: 0; width: 100%; display: block; outline-offset: -2px; }
 #status { margin: 0; padding: 6px 14px; min-height: 34px; background: var(--raised); border-top: 1px solid var(--line); font-size: 13.5px; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
 #status.fault { color: var(--alert); }
-@media (max-width: 760px) { body { flex-direction: column; } aside { flex: 0 1 auto; max-height: 45%; border-right: 0; border-bottom: 1px solid var(--line); } }
+@media (max-width: 760px) { body { flex-direction: column; } aside { flex: 0 0 42%; border-right: 0; border-bottom: 1px solid var(--line); } }
 `;

@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FinishedCase } from '../case.js';
 import { writeFileAside } from '../formats/files.js';
-import { reportPage } from './html.js';
 import { type ReportData, readReportData } from './read.js';
+import { reportPage } from './reportPage.js';
 
 /**
  * Writes `index.html` into a report's folder, from what a run left in its own folder and its sink in the report's. `cases` are

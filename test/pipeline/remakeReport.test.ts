@@ -68,7 +68,7 @@ test('of a run that was killed the report has the cases so far, and says that it
   writeFileSync(join(output, 'failures.csv'), 'case,step,message\nb,load,It is bad.\nc,lo');
   const { html, data } = await remake(output);
   assert.equal(idsOf(data), [JSON.parse(first).case]);
-  assert.match(html, /not ended: it was to do 2 cases, killed or still going on/);
+  assert.match(html, /unfinished \(2 cases planned\): still running, or killed/);
   assert.match(html, /<td>It is bad\.<\/td>/);
 });
 

@@ -1,0 +1,90 @@
+import { deviation, mean } from 'd3-array';
+import { decimalsFor, showNumber } from '../text.js';
+import { axisBelow, axisHeight, axisLeft, gridColumns, linearScale } from './scale.js';
+import { chart, dot, halfWidth, line, text, uprightText } from './svg.js';
+
+/** The predicted and the reference volume of a label in a case, in mL. */
+export interface VolumePair {
+  readonly case: number;
+  readonly prediction: number;
+  readonly reference: number;
+}
+
+const [left, top, bottom] = [66, 10, 296];
+const size = { width: halfWidth, height: bottom + axisHeight };
+const positive = [0, Number.POSITIVE_INFINITY] as const;
+
+/** Predicted against reference volume, with the line on which they are equal. */
+export function volumeChart(name: string, pairs: readonly VolumePair[]): string {
+  const right = halfWidth - 10;
+  const values = pairs.flatMap(({ prediction, reference }) => [prediction, reference]);
+  const x = linearScale(values, { range: [left, right], limits: positive, ticks: 4 });
+  const y = linearScale(values, { range: [bottom, top], limits: positive });
+  const [low, high] = x.domain;
+  return chart(
+    { name, label: 'Predicted volume against reference volume in mL, one point per case', ...size },
+    gridColumns(x, top, bottom),
+    axisBelow(x, bottom, 'reference, mL'),
+    axisLeft(y, left, right),
+    uprightText(12, (top + bottom) / 2, 'prediction, mL', { class: 'axis' }),
+    line(x.at(low), y.at(low), x.at(high), y.at(high), { class: 'equal' }),
+    ...pairs.map((pair) =>
+      dot(x.at(pair.reference), y.at(pair.prediction), { case: pair.case, value: pair.prediction }),
+    ),
+  );
+}
+
+/** The mean of the differences between two measurements, and the limits within which 95 % of the differences lie. */
+export interface Agreement {
+  readonly bias: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/**
+ * Bias and limits of agreement: the mean difference, and 1.96 sample standard deviations below and above it. Undefined for
+ * fewer than two pairs.
+ *
+ * Source: Bland and Altman, Lancet 1986.
+ */
+export function agreementOf(pairs: readonly VolumePair[]): Agreement | undefined {
+  const differences = pairs.map(differenceOf);
+  const [bias, std] = [mean(differences), deviation(differences)];
+  if (bias === undefined || std === undefined) return undefined;
+  return { bias, low: bias - 1.96 * std, high: bias + 1.96 * std };
+}
+
+const differenceOf = ({ prediction, reference }: VolumePair) => prediction - reference;
+const meanOf = ({ prediction, reference }: VolumePair) => (prediction + reference) / 2;
+
+/** Bland and Altman's plot: the difference of the two volumes against their mean, with bias and limits of agreement. */
+export function blandAltmanChart(name: string, pairs: readonly VolumePair[]): string {
+  // The values of the limits stand to the right of the plot.
+  const right = halfWidth - 62;
+  const agreement = agreementOf(pairs);
+  const marks = agreement ? [agreement.low, agreement.bias, agreement.high] : [];
+  const x = linearScale(pairs.map(meanOf), { range: [left, right], limits: positive, ticks: 4 });
+  const y = linearScale([...pairs.map(differenceOf), ...marks, 0], { range: [bottom, top] });
+  const decimals = decimalsFor(Math.max(...marks.map(Math.abs), 0));
+  const label =
+    'Difference of predicted and reference volume against their mean in mL, with bias and 95 % limits of agreement';
+  return chart(
+    { name, label, ...size },
+    gridColumns(x, top, bottom),
+    axisBelow(x, bottom, 'mean of both, mL'),
+    axisLeft(y, left, right),
+    uprightText(12, (top + bottom) / 2, 'prediction − reference, mL', { class: 'axis' }),
+    line(left, y.at(0), right, y.at(0), { class: 'zero' }),
+    ...marks.map((value) => {
+      const kind = value === agreement!.bias ? 'bias' : 'limit';
+      const number = text(right + 5, y.at(value) + 4, 'start', showNumber(value, decimals), {
+        class: 'tick',
+      });
+      return line(left, y.at(value), right, y.at(value), { class: kind }) + number;
+    }),
+    ...pairs.map((pair) => {
+      const difference = differenceOf(pair);
+      return dot(x.at(meanOf(pair)), y.at(difference), { case: pair.case, value: difference });
+    }),
+  );
+}

@@ -1,0 +1,108 @@
+import type { PageData } from '../browserData.js';
+import { type DistributionRow, distributionChart } from '../charts/distribution.js';
+import { lanesChart } from '../charts/lanes.js';
+import { blandAltmanChart, type VolumePair, volumeChart } from '../charts/volumes.js';
+import { type Html, html, nothing, raw } from '../html.js';
+import { metricColumn } from '../metricColumn.js';
+import type { ReportData } from '../read.js';
+import { showSeconds } from '../text.js';
+
+/** The charts of a report, each in a card; nothing if there is nothing to draw. */
+export function plotsSection(data: ReportData, page: PageData): Html {
+  const cards = [metricCard(data, page), volumeCard(data), stepCard(data), laneCard(data)];
+  const drawn = cards.filter((card) => card !== nothing);
+  return drawn.length > 0 ? html`<div class="plots">${drawn}</div>` : nothing;
+}
+
+/** A chart, and its name in the list of charts to choose from. */
+type NamedChart = readonly [name: string, chart: Html];
+
+/** A card with one chart, or with several of which one is chosen from a list. `what` is the label of that list. */
+function card(id: string, title: string, what: string, charts: readonly NamedChart[], note?: string): Html {
+  const names = charts.map(([name], i) => html`<option value="${i}">${name}</option>`);
+  const list = html`<label>${what} <select data-choose="${id}">${names}</select></label>`;
+  const panes = charts.map(
+    ([, chart], i) => html`<div data-choice="${id}"${raw(i > 0 ? ' hidden' : '')}>${chart}</div>`,
+  );
+  return html`<figure class="card"><figcaption><h3>${title}</h3>${charts.length > 1 ? list : nothing}</figcaption>${panes}${note ? html`<p class="note">${note}</p>` : nothing}</figure>`;
+}
+
+/** The distribution of each metric, a row per label. */
+function metricCard({ cases }: ReportData, { columns }: PageData): Html {
+  const metrics = new Map(columns.map(({ metric, title }) => [metric, title]));
+  if (metrics.size === 0) return nothing;
+  const charts = [...metrics].map(([metric, title]): NamedChart => {
+    const ofMetric = columns.filter((column) => column.metric === metric);
+    const rows = ofMetric.map(({ name, label }): DistributionRow => {
+      const points = cases.flatMap(({ metrics: row }, i) =>
+        name in row ? [{ value: row[name], case: i }] : [],
+      );
+      return { name: label || name, points, notes: countNotes(points.map(({ value }) => value)) };
+    });
+    const { range } = metricColumn(ofMetric[0].name);
+    return [title, raw(distributionChart(`metric-${metric}`, title, rows, range))];
+  });
+  return card('metric', 'Distribution per label', 'Metric', charts);
+}
+
+/** How many values a row shows, and how many it cannot show. */
+function countNotes(values: readonly number[]): string[] {
+  const finite = values.filter(Number.isFinite).length;
+  const undefinedValues = values.filter(Number.isNaN).length;
+  const infinite = values.length - finite - undefinedValues;
+  const others = [
+    ...(undefinedValues > 0 ? [`${undefinedValues} undefined`] : []),
+    ...(infinite > 0 ? [`${infinite} infinite`] : []),
+  ];
+  return [`n = ${finite}`, ...(others.length > 0 ? [others.join(', ')] : [])];
+}
+
+/** Predicted and reference volume, by label. They were measured for the pictures, so no metric is needed for them. */
+function volumeCard(data: ReportData): Html {
+  const byLabel = [...volumePairs(data)];
+  if (byLabel.length === 0) return nothing;
+  const charts = byLabel.map(([label, pairs]): NamedChart => {
+    const both = volumeChart(`volume-${label}`, pairs) + blandAltmanChart(`agreement-${label}`, pairs);
+    return [label, html`<div class="pair">${raw(both)}</div>`];
+  });
+  const label = byLabel.length === 1 ? `, ${byLabel[0][0]}` : '';
+  const note =
+    'First plot: prediction against reference; they are equal on the dashed line. Second plot: their difference against their mean ' +
+    '(Bland and Altman); the solid line is the mean difference, and 95 % of the differences lie between the dashed lines.';
+  return card('volume', `Volumes, prediction against reference${label}`, 'Label', charts, note);
+}
+
+function volumePairs({ cases }: ReportData): Map<string, VolumePair[]> {
+  const byLabel = new Map<string, VolumePair[]>();
+  cases.forEach(({ note }, i) => {
+    for (const { name, prediction, reference } of note?.labels ?? []) {
+      if (prediction === null || reference === null) continue;
+      const pairs = byLabel.get(name) ?? [];
+      byLabel.set(name, [...pairs, { case: i, prediction, reference }]);
+    }
+  });
+  return byLabel;
+}
+
+function stepCard({ cases }: ReportData): Html {
+  const steps = [...new Set(cases.flatMap(({ timings }) => Object.keys(timings)))];
+  if (steps.length === 0) return nothing;
+  const totals = steps.map((step) => cases.reduce((sum, { timings }) => sum + (timings[step] ?? 0), 0));
+  const all = totals.reduce((sum, total) => sum + total, 0);
+  const rows = steps.map((step, k): DistributionRow => {
+    const points = cases.flatMap(({ timings }, i) =>
+      step in timings ? [{ value: timings[step], case: i }] : [],
+    );
+    const share = all > 0 ? ` (${Math.round((100 * totals[k]) / all)} %)` : '';
+    return { name: step, points, notes: [`${showSeconds(totals[k])}${share}`] };
+  });
+  const title = 'seconds per case, without waiting';
+  const chart = distributionChart('steps', title, rows, [0, Number.POSITIVE_INFINITY]);
+  const note = 'On the right: the total over all cases, and its share of all steps.';
+  return card('steps', 'Seconds per step', '', [['', raw(chart)]], note);
+}
+
+function laneCard({ lanes }: ReportData): Html {
+  if (!lanes || Object.keys(lanes.busy).length === 0) return nothing;
+  return card('lanes', 'Lanes over time', '', [['', raw(lanesChart('lanes', lanes))]]);
+}

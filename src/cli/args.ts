@@ -5,28 +5,28 @@ import { messageOf, OptionError, show, unknownName } from '../errors.js';
 import { parseBytes } from '../operators/types.js';
 import type { Vec3 } from '../volume/volume.js';
 
-/** For options that are given several times: adds to the list. */
-export function collect(value: string, former: readonly string[] = []): string[] {
-  return [...former, value];
+/** For options that may be repeated: adds to the list. */
+export function collect(value: string, earlier: readonly string[] = []): string[] {
+  return [...earlier, value];
 }
 
-/** For options that take a list separated by commas. */
+/** For options that take a comma-separated list. */
 export function commaList(value: string): string[] {
   return value.split(',').map((part) => part.trim());
 }
 
-/** For options that take a whole number from 1 on. */
+/** For options that take a positive whole number. */
 export function positive(value: string): number {
   const number = Number(value);
   if (!Number.isInteger(number) || number < 1)
-    throw new InvalidArgumentError('It must be a whole number from 1 on.');
+    throw new InvalidArgumentError('It must be a whole number, 1 or more.');
   return number;
 }
 
 /** For `--memory`: a size, or `auto`. */
 export function bytesOrAuto(value: string): string {
   if (value !== 'auto' && !parseBytes(value))
-    throw new InvalidArgumentError('It must be a size such as 4GiB, or auto.');
+    throw new InvalidArgumentError('It must be a size, e.g. 4GiB, or auto.');
   return value;
 }
 
@@ -35,7 +35,7 @@ export function voxelSize(value: string): Vec3 {
   const sizes = value.split(',').map(Number);
   if (sizes.length !== 3 || !sizes.every((n) => Number.isInteger(n) && n > 0))
     throw new InvalidArgumentError(
-      'It must be three whole numbers with commas between them, such as 96,96,96.',
+      'It must be three positive whole numbers separated by commas, e.g. 96,96,96.',
     );
   return sizes as unknown as Vec3;
 }
@@ -44,13 +44,15 @@ export function voxelSize(value: string): Vec3 {
 export function shard(value: string): { index: number; count: number } {
   const [, index, count] = (/^(\d+)\/(\d+)$/.exec(value) ?? []).map(Number);
   if (!(index >= 1 && index <= count))
-    throw new InvalidArgumentError('It must be I/N with I from 1 to N, such as 1/4.');
+    throw new InvalidArgumentError('It must be I/N with I from 1 to N, e.g. 1/4.');
   return { index, count };
 }
 
 /**
- * Options from the file given with `--args`: a YAML or JSON map from option names (`in-flight` or `inFlight`) to values;
- * `set` is a map from path to value, or a list of PATH=VALUE. Flags given beside the file win. Throws OptionError.
+ * Sets a command's options from the file given with `--args`: a YAML or JSON map from option names (`in-flight` or
+ * `inFlight`) to values; `set` is a map from path to value, or a list of PATH=VALUE. Flags on the command line win.
+ *
+ * @throws OptionError if the file cannot be read, or holds an unknown option or a bad value.
  */
 export async function applyArgsFile(command: Command, file: string): Promise<void> {
   const text = await readFile(file, 'utf8').catch((error) => {
@@ -76,7 +78,7 @@ export async function applyArgsFile(command: Command, file: string): Promise<voi
     }
     const name = option.attributeName();
     if (name === 'set') {
-      // Those on the command line come later, and so win one by one.
+      // Those on the command line come later, so each of them wins.
       command.setOptionValue('set', [...overridesOf(file, value), ...(command.getOptionValue('set') ?? [])]);
     } else if (command.getOptionValueSource(name) !== 'cli') {
       command.setOptionValueWithSource(name, readValue(file, option, value), 'config');
@@ -87,7 +89,7 @@ export async function applyArgsFile(command: Command, file: string): Promise<voi
 function overridesOf(file: string, value: unknown): string[] {
   if (Array.isArray(value) && value.every((item) => typeof item === 'string')) return value;
   if (value !== null && typeof value === 'object' && !Array.isArray(value)) {
-    // JSON is YAML too, so any value survives.
+    // Overrides are parsed as YAML, which includes JSON.
     return Object.entries(value).map(([path, item]) => `${path}=${JSON.stringify(item)}`);
   }
   throw new OptionError(
@@ -96,19 +98,19 @@ function overridesOf(file: string, value: unknown): string[] {
 }
 
 function readValue(file: string, option: Option, value: unknown): unknown {
-  const fault = (wanted: string) =>
-    new OptionError(
-      `${file} (--args): ${option.attributeName()} must be ${wanted}, but it is ${show(value)}.`,
-    );
+  const fault = (expected: string) =>
+    new OptionError(`${file} (--args): ${option.attributeName()} is ${show(value)}. ${expected}`);
   if (option.isBoolean()) {
-    if (typeof value !== 'boolean') throw fault('true or false');
+    if (typeof value !== 'boolean') throw fault('It must be true or false.');
     return value;
   }
   const text = Array.isArray(value) ? value.join(',') : value;
-  if (typeof text !== 'string' && typeof text !== 'number') throw fault('a text, a number or a list');
+  if (typeof text !== 'string' && typeof text !== 'number') {
+    throw fault('It must be a text, a number or a list.');
+  }
   try {
     return option.parseArg ? option.parseArg(String(text), undefined) : String(text);
   } catch (error) {
-    throw fault(`right: ${messageOf(error)}`);
+    throw fault(messageOf(error));
   }
 }

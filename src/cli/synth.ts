@@ -20,14 +20,14 @@ export function addSynthCommand(program: Command): void {
     .summary('write a synthetic CT dataset to try things on')
     .description(
       'Writes a synthetic CT dataset in Decathlon layout (imagesTr, labelsTr, imagesTs, dataset.json): made-up\n' +
-        'abdomens whose organs vary in place, size, shape and HU, with the spleen as label 1.',
+        'abdomens whose organs vary in position, size, shape and HU, with the spleen as label 1.',
     )
-    .argument('<dir>', 'folder to write to: new, empty, or an earlier synthetic dataset, which is replaced')
+    .argument('<dir>', 'folder to write to: new or empty, or an earlier synthetic dataset, which is replaced')
     .option('--cases <n>', 'training cases, with labels', parseNumber, 8)
     .option('--test <n>', 'test cases, without labels', parseNumber, 2)
     .option('--seed <n>', 'whole number; the same seed gives the same dataset', parseNumber, 0)
     .option('--size <x,y,z>', 'voxels of each image', parseTriple, [128, 128, 64])
-    .option('--spacing <x,y,z>', 'voxel size in mm (default: another one for each case)', parseTriple)
+    .option('--spacing <x,y,z>', 'voxel size in mm (default: varies from case to case)', parseTriple)
     .addOption(
       new Option('--labels <which>', 'label the spleen alone, or organs, the spleen first')
         .choices(['spleen', 'organs'])
@@ -60,5 +60,5 @@ function parseNumber(text: string): number {
 function parseTriple(text: string): Vec3 {
   const values = text.split(',').map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
   if (values.length === 3 && !values.some(Number.isNaN)) return values as unknown as Vec3;
-  throw new InvalidArgumentError('It must be three numbers with commas between them, such as 128,128,64.');
+  throw new InvalidArgumentError('It must be three numbers separated by commas, e.g. 128,128,64.');
 }

@@ -6,7 +6,7 @@ import { makeFolder, writeFault } from '../formats/aside.js';
 import { writeFileAside } from '../formats/files.js';
 import { findFile } from '../formats/tar.js';
 
-/** A file as it was: enough to see that it changed. */
+/** A file's state, to tell whether it has changed. */
 export interface FileState {
   readonly path: string;
   readonly size: number;
@@ -14,23 +14,23 @@ export interface FileState {
   readonly modified: number;
 }
 
-/** What is remembered of a case that ended well. */
+/** What is noted about a finished case. */
 export interface JournalEntry {
   readonly case: string;
   /** The version of voxstream. */
   readonly version: string;
-  /** What the case went through: steps, sinks, models. */
+  /** The fingerprint of its steps, sinks and models. */
   readonly pipeline: string;
   readonly inputs: readonly FileState[];
   readonly outputs: readonly FileState[];
   readonly metrics: Readonly<Record<string, number | string>>;
   readonly timings: Readonly<Record<string, number>>;
-  /** Where each of its volumes lies, by key: the file it was read from, else the one it was saved to. Absolute paths. */
+  /** The file of each of its volumes, by key: the one it was read from, else the one it was saved to. Absolute paths. */
   readonly volumes: Readonly<Record<string, string>>;
   readonly labelNames?: Readonly<Record<number, string>>;
 }
 
-/** The state of files now; a missing one has size -1. */
+/** The current state of files; a missing one has size -1. */
 export async function stateOf(paths: readonly string[]): Promise<FileState[]> {
   return Promise.all(
     paths.map(async (path) => {
@@ -40,7 +40,7 @@ export async function stateOf(paths: readonly string[]): Promise<FileState[]> {
   );
 }
 
-/** The first of `then` that is not as `now` has it; undefined when all are the same. */
+/** The first of `then` that `now` does not contain in the same state; undefined if there is none. */
 export function changedFile(then: readonly FileState[], now: readonly FileState[]): FileState | undefined {
   return then.find(
     ({ path, size, modified }) =>
@@ -48,14 +48,14 @@ export function changedFile(then: readonly FileState[], now: readonly FileState[
   );
 }
 
-/** A name for what a pipeline does to a case; another pipeline, other options or another model give another. */
+/** A hash of JSON values: of everything about a pipeline that decides a case's results. */
 export function fingerprint(...parts: readonly unknown[]): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }
 
 /**
  * The list of finished cases in a run's folder (`.voxstream/journal.jsonl`, one JSON line each). A line is appended once
- * all results of a case are safe, so what it lists survives a crash; a last line that was cut short is ignored.
+ * all results of a case are on disk, so the cases it lists survive a crash. An incomplete line is ignored.
  */
 export class Journal {
   readonly #file: string;
@@ -73,13 +73,13 @@ export class Journal {
         const entry = JSON.parse(line) as JournalEntry;
         entries.set(entry.case, entry);
       } catch {
-        // Cut short by a crash: that case is done again.
+        // Incomplete after a crash: that case is run again.
       }
     }
     return entries;
   }
 
-  /** Begins anew with the entries that still hold. */
+  /** Replaces the journal with the entries that still hold. */
   async start(entries: Iterable<JournalEntry>): Promise<void> {
     await makeFolder(dirname(this.#file)).catch((error) => {
       throw writeFault(this.#file, error);
@@ -88,21 +88,21 @@ export class Journal {
   }
 
   async append(entry: JournalEntry): Promise<void> {
-    // A line break before as well: a former append that was cut short must not swallow this one.
+    // Begins with a line break too, so that it does not continue an incomplete line.
     await appendFile(this.#file, `\n${JSON.stringify(entry)}\n`, { flush: true }).catch((error) => {
       throw writeFault(this.#file, error);
     });
   }
 }
 
-/** Metrics as JSON can hold them: what is not finite becomes its name. */
+/** Metrics for JSON: values that are not finite become their names. */
 export function metricsToJson(metrics: Case['metrics']): Record<string, number | string> {
   return Object.fromEntries(
     Object.entries(metrics).map(([key, value]) => [key, Number.isFinite(value) ? value : String(value)]),
   );
 }
 
-/** The metrics that `metricsToJson` wrote. */
+/** Reverses `metricsToJson`. */
 export function metricsFromJson(metrics: Readonly<Record<string, number | string>>): Record<string, number> {
   return Object.fromEntries(Object.entries(metrics).map(([key, value]) => [key, Number(value)]));
 }

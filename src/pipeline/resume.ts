@@ -4,7 +4,7 @@ import { version } from '../version.js';
 import { changedFile, type JournalEntry, metricsFromJson, stateOf } from './journal.js';
 import { isRefused } from './select.js';
 
-/** A case to run, and on resuming, why it is run again. */
+/** A case to run, and when resuming, why it is run again. */
 export interface ToDo {
   readonly item: SourceItem;
   readonly reason?: string;
@@ -17,18 +17,19 @@ export interface Finished {
 }
 
 /**
- * Parts cases into those to run and those that `former` shows to be finished: with the same pipeline and model (`identity`), the
- * same input files, and outputs that are still there. Both in the order of `items`.
+ * Divides cases into those to run and those that the journal (`earlier`) shows to be finished: by this version of
+ * voxstream with the same pipeline and model (`identity`), from the same input files, and with outputs that are still
+ * there. Both in the order of `items`.
  */
 export async function sortOut(
   items: readonly SourceItem[],
-  former: ReadonlyMap<string, JournalEntry>,
+  earlier: ReadonlyMap<string, JournalEntry>,
   identity: string,
 ): Promise<{ todo: ToDo[]; finished: Finished[] }> {
   const todo: ToDo[] = [];
   const finished: Finished[] = [];
   for (const item of items) {
-    const entry = former.get(item.id);
+    const entry = earlier.get(item.id);
     if (isRefused(item)) todo.push({ item, reason: 'failed before' });
     else if (!entry) todo.push({ item, reason: 'not finished before' });
     else {
@@ -43,7 +44,7 @@ export async function sortOut(
   return { todo, finished };
 }
 
-/** Why what is noted of a case no longer holds; undefined when it does. */
+/** Why a case's journal entry no longer holds; undefined if it does. */
 async function staleness(item: Case, entry: JournalEntry, identity: string): Promise<string | undefined> {
   if (entry.version !== version) return 'it was finished by another version of voxstream';
   if (entry.pipeline !== identity) return 'the pipeline or its model changed';

@@ -42,10 +42,10 @@ test('writes the cases asked for, tells of each, and names the next command', as
   assert.is(list.labels[2], 'liver');
 });
 
-test('refuses flags that are no numbers, or not three', async ({ folder }) => {
+test('refuses flags that are not numbers, or not three', async ({ folder }) => {
   for (const [flag, value, message] of [
     ['--cases', 'many', /'--cases <n>' argument 'many' is invalid. It must be a number/],
-    ['--size', '128,128', /'128,128' is invalid. It must be three numbers with commas between them/],
+    ['--size', '128,128', /'128,128' is invalid. It must be three numbers separated by commas/],
     ['--labels', 'liver', /Allowed choices are spleen, organs/],
   ] as const) {
     try {

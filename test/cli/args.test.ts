@@ -1,0 +1,54 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { applyArgsFile } from '#src/cli/args.js';
+import { addPipelineOptions } from '#src/cli/pipelineOptions.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'voxstream-args-'));
+test.after(() => rmSync(folder, { recursive: true }));
+
+/** The options after a command line and a file with this content. */
+async function optionsOf(content: unknown, ...flags: string[]): Promise<Record<string, unknown>> {
+  const file = join(folder, 'args.json');
+  writeFileSync(file, typeof content === 'string' ? content : JSON.stringify(content));
+  const command = addPipelineOptions(new Command())
+    .option('--resume')
+    .action(() => {});
+  command.parse(['p.yaml', ...flags], { from: 'user' });
+  await applyArgsFile(command, file);
+  return command.opts();
+}
+
+async function refused(content: unknown, sentence: string): Promise<void> {
+  const error = await optionsOf(content).then(
+    () => assert.unreachable('the file was accepted'),
+    (error) => error,
+  );
+  assert.is(error.name, 'OptionError');
+  assert.is(error.message, `${join(folder, 'args.json')} (--args)${sentence}`);
+}
+
+test('options come from the file, and flags on the command line win', async () => {
+  const content = 'in-flight: 2\nworkers: 4\nresume: true\nset: { output: /out, vars: { a: 1 } }\n';
+  assert.equal(await optionsOf(content, '--workers', '1', '--set', 'output=/other'), {
+    inFlight: 2,
+    workers: 1,
+    resume: true,
+    set: ['output="/out"', 'vars={"a":1}', 'output=/other'],
+  });
+});
+
+test('a bad value is refused with the value and what is expected', async () => {
+  await refused({ inFlight: 0 }, ': inFlight is 0. It must be a whole number, 1 or more.');
+  await refused({ memory: 'much' }, ': memory is "much". It must be a size, e.g. 4GiB, or auto.');
+  await refused({ resume: 'yes' }, ': resume is "yes". It must be true or false.');
+  await refused({ device: { a: 1 } }, ': device is { a: 1 }. It must be a text, a number or a list.');
+  await refused({ set: 3 }, ': set must be a map of paths to values or a list of PATH=VALUE, but it is 3.');
+  await refused({ inflight: 1 }, ': there is no option "inflight"; did you mean "inFlight"?');
+  await refused([1], ' must hold a map of command-line options, but it is [1].');
+});
+
+test.run();

@@ -8,7 +8,7 @@ import { checkCheckpoint, readBundle, readTree } from '../models/bundle.js';
 import { cachedModels } from '../models/findModel.js';
 import { checkModelFolder, type NewModel, writeModelFolder } from '../models/folder.js';
 import { type CardFields, importCheckpoint, importOnnx } from '../models/importModel.js';
-import { networkNames } from '../onnx/builders/buildNetwork.js';
+import { networkNames } from '../onnx/builders/networks/index.js';
 import { type ConfiguredNetwork, isTree, MonaiConfig, type Tree } from '../onnx/monaiConfig.js';
 import type { Vec3 } from '../volume/volume.js';
 import { collect, commaList, voxelSize } from './args.js';
@@ -53,7 +53,7 @@ export function addModelsImportCommand(models: Command): void {
     .option('--checkpoint <file>', "a bundle's weights, where they are not models/model.pt")
     .option(
       '--prefix <text>',
-      'what stands before the names of the weights, such as _model. of Lightning checkpoints',
+      'what stands before the names of the weights, where a checkpoint holds several networks (default: it is found)',
     )
     .option('--name <name>', "the model's name (default: that of the bundle or the file)")
     .option('--labels <list>', 'names of the labels from 0 on, such as background,spleen', commaList)
@@ -77,11 +77,11 @@ export function addModelsImportCommand(models: Command): void {
       note(`Building ${card.name} and running it once …`);
       const made = await make(card).finally(() => note(''));
       const written = await writeModelFolder(folder, made, flags.force);
-      const use: [string, string] = [
-        'use it',
-        `voxstream run PIPELINE --set model=${flags.output ?? card.name}`,
+      const more: [string, string][] = [
+        ...(made.notes ?? []).map((text): [string, string] => ['note', text]),
+        ['use it', `voxstream run PIPELINE --set model=${flags.output ?? card.name}`],
       ];
-      process.stdout.write(`${cardLines(written, [use]).join('\n')}\n`);
+      process.stdout.write(`${cardLines(written, more).join('\n')}\n`);
     });
 }
 

@@ -13,6 +13,8 @@ export interface NewModel {
   readonly bytes: Uint8Array;
   /** The card; `file` and `sha256` are filled in. */
   readonly card: Readonly<Record<string, unknown>> & { readonly name: string };
+  /** Sentences about how it was made, for the user. */
+  readonly notes?: readonly string[];
 }
 
 /**

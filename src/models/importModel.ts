@@ -1,12 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { ModelError, messageOf, show } from '../errors.js';
-import { buildNetwork } from '../onnx/builders/buildNetwork.js';
-import { readCheckpoint } from '../onnx/checkpoint/readCheckpoint.js';
+import { networkFromCheckpoint } from '../onnx/builders/networkFromCheckpoint.js';
 import { readModel, writeModel } from '../onnx/modelFile.js';
 import type { ConfiguredNetwork, Tree } from '../onnx/monaiConfig.js';
 import * as ort from '../onnx/ort.js';
-import { sizeOf, type Tensor } from '../onnx/tensor.js';
+import { sizeOf } from '../onnx/tensor.js';
 import { Random } from '../volume/random.js';
 import type { Vec3 } from '../volume/volume.js';
 import { type ModelCard, parseCard } from './card.js';
@@ -22,7 +21,7 @@ const trialSize = 64;
 /**
  * A PyTorch checkpoint as a model: the network is built as ONNX with the checkpoint's weights, and run once.
  *
- * @param prefix What stands before the network's own names in the checkpoint (Lightning: `_model.`); what has it not is left out.
+ * @param prefix What stands before the network's names in the checkpoint. Default: it is found; see `networkFromCheckpoint`.
  * @throws ModelError when the checkpoint cannot be read, its weights do not fit, or the network does not run; OptionError for a
  * faulty configuration.
  */
@@ -30,15 +29,27 @@ export async function importCheckpoint(
   checkpoint: string,
   { type, config }: ConfiguredNetwork,
   card: CardFields,
-  prefix = '',
+  prefix?: string,
 ): Promise<NewModel> {
-  const state = withoutPrefix(await readCheckpoint(checkpoint), prefix, checkpoint);
-  const graph = buildNetwork(type, config, state);
+  const stated = (card['input'] ?? {}) as Tree;
+  const size = windowSize(stated['patch'], card['axes']);
+  const { graph, notes } = await networkFromCheckpoint(type, config, checkpoint, { prefix, size });
   const bytes = writeModel(graph);
-  const filled = fillCard(card, graph.inputs[0].dims[1], graph.outputs[0].dims[1]);
+  // A network that is built for one size of windows takes no others.
+  const fixed = windowSize(graph.inputs[0].dims.slice(2), card['axes']);
+  const sized = fixed ? { ...card, input: { ...stated, patch: fixed } } : card;
+  const filled = fillCard(sized, graph.inputs[0].dims[1], graph.outputs[0].dims[1]);
   await tryModel(bytes, filled, checkpoint);
   const source = { file: basename(checkpoint), sha256: await checksumOf(checkpoint, 'sha256') };
-  return { bytes, card: { ...filled, network: { type: graph.name, ...config }, source } };
+  return { bytes, card: { ...filled, network: { type: graph.name, ...config }, source }, notes };
+}
+
+/** Sizes in the order x, y, z as those of a network's axes, or the other way round; undefined where they are not three numbers. */
+function windowSize(sizes: unknown, axes: unknown): Vec3 | undefined {
+  if (!Array.isArray(sizes) || sizes.length !== 3 || !sizes.every((n) => Number.isInteger(n) && n > 0))
+    return undefined;
+  const [a, b, c] = sizes;
+  return axes === 'zyx' ? [c, b, a] : [a, b, c];
 }
 
 /**
@@ -66,20 +77,6 @@ export async function importOnnx(file: string, card: CardFields): Promise<NewMod
     bytes,
     card: { ...filled, source: { file: basename(file), sha256: await checksumOf(file, 'sha256') } },
   };
-}
-
-function withoutPrefix(
-  state: ReadonlyMap<string, Tensor>,
-  prefix: string,
-  file: string,
-): ReadonlyMap<string, Tensor> {
-  if (!prefix) return state;
-  const own = [...state].filter(([name]) => name.startsWith(prefix));
-  if (own.length > 0) return new Map(own.map(([name, value]) => [name.slice(prefix.length), value]));
-  const names = [...state.keys()].slice(0, 3);
-  throw new ModelError(
-    `No tensor of ${file} has the prefix ${show(prefix)}; the first are ${names.join(', ')}.`,
-  );
 }
 
 /** The card with the channels that the file itself states, where they are fixed. */

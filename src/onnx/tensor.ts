@@ -103,6 +103,28 @@ export function numbersOf({ type, data }: Tensor): number[] {
   return Array.from(data as ArrayLike<number | bigint>, Number);
 }
 
+/** The values of a tensor as float32: the data of one that is float32 already. Float16 and bfloat16 are decoded. */
+export function toFloats({ type, data }: Tensor): Float32Array {
+  switch (type) {
+    case 'float32':
+      return data as Float32Array;
+    case 'float16': {
+      const halves = data as Uint16Array;
+      const out = new Float32Array(halves.length);
+      for (let i = 0; i < halves.length; i++) out[i] = fromFloat16(halves[i]);
+      return out;
+    }
+    case 'bfloat16': {
+      const bits = new Uint32Array(data.length);
+      const halves = data as Uint16Array;
+      for (let i = 0; i < bits.length; i++) bits[i] = halves[i] << 16;
+      return new Float32Array(bits.buffer);
+    }
+    default:
+      return Float32Array.from(data as ArrayLike<number | bigint>, Number);
+  }
+}
+
 /** ONNX's number of an element type. */
 export function typeNumber(type: ElementType): number {
   return typeNumbers[type];

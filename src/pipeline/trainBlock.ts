@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { networks } from '../onnx/builders/buildNetwork.js';
+import { networks } from '../onnx/builders/networks/index.js';
 import type { PlacedStep } from '../operators/fusion.js';
 import type { Configurable } from '../options.js';
 import type { Options, Pipeline } from './types.js';

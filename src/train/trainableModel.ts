@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { listNames } from '../errors.js';
 import type { ModelFiles } from '../models/findModel.js';
-import { buildNetwork, newNetwork } from '../onnx/builders/buildNetwork.js';
-import { readCheckpoint } from '../onnx/checkpoint/readCheckpoint.js';
+import { newNetwork } from '../onnx/builders/buildNetwork.js';
+import { networkFromCheckpoint } from '../onnx/builders/networkFromCheckpoint.js';
 import { isOp } from '../onnx/edit.js';
 import type { Graph, GraphNode } from '../onnx/graph.js';
 import { readModel } from '../onnx/modelFile.js';
@@ -47,8 +47,9 @@ export async function checkpointToTrain(
   config: object,
   checkpoint: string,
 ): Promise<TrainableModel> {
-  const model = buildNetwork(network, config, await readCheckpoint(checkpoint));
-  const note = leftOut(network, config);
+  const { graph: model, notes } = await networkFromCheckpoint(network, config, checkpoint);
+  const left = leftOut(network, config);
+  const note = [...notes, ...(left ? [left] : [])].join(' ');
   return { model, axes: 'xyz', ...(note && { note }) };
 }
 

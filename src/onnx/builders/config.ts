@@ -9,21 +9,26 @@ const count = z.int().positive();
 /** A number of channels, units or blocks. */
 export const channelCount = count;
 
+/** Channels of the image, and channels (classes) of the output. */
+export const inChannels = count.describe('Channels of the image');
+export const outChannels = count.describe('Channels of the output: one for each class');
+
 /** One whole number for all axes, or three. */
 export const perAxis = z.union([count, z.tuple([count, count, count])]).transform((value): Axes => {
   return typeof value === 'number' ? [value, value, value] : value;
 });
 
 /** Only 3D networks are built. */
-export const spatialDims = z.literal(3).default(3);
+export const spatialDims = z.literal(3).default(3).describe('Only networks of 3D images can be built');
 
-/** Training alone uses these options of normalizations. */
+/** Options of normalizations that only training uses. */
 const training = { momentum: z.number().nullable().optional() };
 const eps = z.number().positive().default(1e-5);
 
-const norms = {
+/** @param affine Whether an instance normalization has a scale and an offset when nothing is said. */
+const normsWith = (affine: boolean) => ({
   instance: z.strictObject({
-    affine: z.boolean().default(false),
+    affine: z.boolean().default(affine),
     track_running_stats: z.boolean().default(false),
     eps,
     ...training,
@@ -36,7 +41,7 @@ const norms = {
     ...training,
   }),
   group: z.strictObject({ num_groups: count, affine: z.boolean().default(true), eps }),
-};
+});
 
 /** `inplace` saves memory in PyTorch; the numbers are the same. */
 const inplace = { inplace: z.boolean().optional() };
@@ -54,17 +59,25 @@ const acts = {
   gelu: z.strictObject({}),
   sigmoid: z.strictObject({}),
   tanh: z.strictObject({}),
-  swish: z.strictObject({ alpha }),
+  swish: z.strictObject({ alpha, ...inplace }),
   mish: z.strictObject(inplace),
+};
+
+/** Other names of the same functions. */
+const aliases: Readonly<Record<string, string>> = {
+  // What Auto3DSeg writes, and training on several GPUs: the same at inference.
+  instance_nvfuser: 'instance',
+  syncbatch: 'batch',
+  memswish: 'swish',
 };
 
 type Choice<Table extends Record<string, z.ZodType>> = {
   [Name in keyof Table]: { readonly kind: Name } & z.output<Table[Name]>;
 }[keyof Table];
 
-/** A normalization, its options filled in with PyTorch's defaults. */
-export type Norm = Choice<typeof norms>;
-/** An activation, its options filled in with PyTorch's defaults. */
+/** A normalization. Its options are filled in with PyTorch's defaults. */
+export type Norm = Choice<ReturnType<typeof normsWith>>;
+/** An activation. Its options are filled in with PyTorch's defaults. */
 export type Act = Choice<typeof acts>;
 
 /** What MONAI writes as `"batch"` or `["group", { "num_groups": 4 }]`; letter case does not matter. */
@@ -76,7 +89,8 @@ function choiceOf<Table extends Record<string, z.ZodType>>(table: Table) {
   ]);
   return written.transform((value, context): Choice<Table> => {
     const [name, options = {}] = typeof value === 'string' ? [value] : value;
-    const kind = name.toLowerCase();
+    const lower = name.toLowerCase();
+    const kind = Object.hasOwn(aliases, lower) ? aliases[lower] : lower;
     if (!Object.hasOwn(table, kind)) {
       const names = listNames(Object.keys(table), 'or');
       context.addIssue({ code: 'custom', message: names, input: value });
@@ -95,11 +109,33 @@ function choiceOf<Table extends Record<string, z.ZodType>>(table: Table) {
   });
 }
 
-export const norm = choiceOf(norms);
-export const act = choiceOf(acts);
+/** A normalization, as MONAI writes it. */
+export const normOption = choiceOf(normsWith(false));
+/** The same, for networks whose instance normalizations have parameters unless they are told otherwise. */
+export const affineNormOption = choiceOf(normsWith(true));
+/** An activation, as MONAI writes it. */
+export const actOption = choiceOf(acts);
 
 /** Dropout does nothing at inference, whatever its form: a probability, or a kind with options. */
 export const dropout = z
   .union([z.number().min(0).max(1), z.tuple([z.string(), z.record(z.string(), z.unknown())])])
   .nullable()
-  .optional();
+  .optional()
+  .describe('Probability of dropout, which does nothing at inference');
+
+/** The order of normalization, dropout and activation. */
+export const adnOrdering = z
+  .string()
+  .regex(/^(?!.*(.).*\1)[nda]*$/i, { error: 'some of the letters N, D and A, each at most once' });
+
+/** MONAI's ways to double sizes. */
+export const upSampleMode = z.enum(['deconv', 'deconvgroup', 'nontrainable', 'pixelshuffle']);
+
+/** A probability of dropout that MONAI's class takes as a number. */
+export const dropoutRate = z
+  .number()
+  .min(0)
+  .max(1)
+  .nullable()
+  .optional()
+  .describe('Probability of dropout, which does nothing at inference');

@@ -1,46 +1,30 @@
 import { ModelError, show } from '../../errors.js';
-
-/**
- * What a pickle makes, in JavaScript: dicts are Maps, lists arrays, sets Sets, bytes Uint8Arrays, tuples
- * `Tuple`s.
- */
-export type Pickled = unknown;
-
-/** A Python tuple. */
-export class Tuple {
-  constructor(readonly items: readonly Pickled[]) {}
-}
-
-/** A class or function that a pickle may name. */
-export class Global {
-  /**
-   * @param name Its module and name: `torch.Size`.
-   * @param call What calling it makes, in our own code; left out for what is only named, never called.
-   */
-  constructor(
-    readonly name: string,
-    readonly call?: (...args: Pickled[]) => Pickled,
-  ) {}
-}
+import { type Buildable, Global, Instance, type Pickled, Tuple } from './pickled.js';
 
 /** What a pickle is read with. */
 export interface PickleReading {
-  /** The classes and functions that may be named; any other is refused by its name. */
-  readonly globals: ReadonlyMap<string, Global>;
-  /** What stands outside of the pickle under an identity; for PyTorch, storages. */
+  /** The class or function of a name. Throws what `refused` makes for a name that must not be there. */
+  readonly find: (module: string, name: string) => Global;
+  /** What lies outside of the pickle under an identity; for PyTorch, storages. */
   readonly load: (identity: Pickled) => Pickled;
 }
 
 /**
- * More than any state dict needs (about 20 per tensor), and few enough that the values made of them fit in
- * memory.
+ * More operations than any checkpoint needs (about 20 per tensor), and few enough that the values made by them fit in
+ * memory. A call costs as much as its arguments are long.
  */
 const mostOperations = 4_000_000;
 
+/** More arguments than any call of a checkpoint has. */
+export const mostArguments = 1000;
+
+/** Characters or bytes of an argument that cost as much as one operation. */
+const bytesPerOperation = 64;
+
 /**
- * Reads a Python pickle (protocols 2 to 5) without running anything: a stack machine that knows data
- * (numbers, texts, bytes, lists, tuples, dicts, sets) and the globals it is given, and refuses every other
- * global, call, object and opcode. It does not recurse, and makes at most one value per opcode.
+ * Reads a Python pickle (protocols 2 to 5) without running anything: a stack machine that knows data (numbers, texts,
+ * bytes, lists, tuples, dicts, sets) and what `find` gives it for the names of classes and functions. Calls run code of
+ * this project alone; objects of unknown classes become `Instance`s. Every other opcode is refused. It does not recurse.
  *
  * Source of the opcodes: the documentation in CPython's `Lib/pickletools.py`.
  *
@@ -50,6 +34,17 @@ export function unpickle(bytes: Uint8Array, reading: PickleReading): Pickled {
   return new Unpickler(bytes, reading).run();
 }
 
+/** Reads one of several pickles that follow each other, from `start` on. Returns its value and where it ends. */
+export function unpickleAt(
+  bytes: Uint8Array,
+  start: number,
+  reading: PickleReading,
+): { readonly value: Pickled; readonly end: number } {
+  const unpickler = new Unpickler(bytes.subarray(start), reading);
+  const value = unpickler.run();
+  return { value, end: start + unpickler.position };
+}
+
 class Unpickler {
   readonly #view: DataView;
   readonly #memo = new Map<number, Pickled>();
@@ -57,6 +52,7 @@ class Unpickler {
   /** Places of the marks on the stack. */
   readonly #marks: number[] = [];
   #at = 0;
+  #operations = 0;
 
   constructor(
     readonly bytes: Uint8Array,
@@ -65,19 +61,23 @@ class Unpickler {
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
+  /** How many bytes were read. */
+  get position(): number {
+    return this.#at;
+  }
+
   run(): Pickled {
-    for (let operation = 0; operation < mostOperations; operation++) {
+    for (; this.#operations < mostOperations; this.#operations++) {
       const at = this.#at;
       const opcode = this.#uint8();
       if (opcode === 0x2e /* STOP */) return this.#pop();
       if (!this.#data(opcode) && !this.#object(opcode)) {
         throw new ModelError(
-          `its pickle holds the opcode 0x${opcode.toString(16).padStart(2, '0')} at ${at}, which no state ` +
-            'dict needs',
+          `its pickle holds the opcode 0x${opcode.toString(16).padStart(2, '0')} at ${at}, which no checkpoint needs`,
         );
       }
     }
-    throw new ModelError(`its pickle has more than ${mostOperations} operations, which no state dict needs`);
+    throw new ModelError(`its pickle has more than ${mostOperations} operations, which no checkpoint needs`);
   }
 
   /** Opcodes of plain data; false for another one. */
@@ -187,33 +187,34 @@ class Unpickler {
   #object(opcode: number): boolean {
     switch (opcode) {
       case 0x63: // GLOBAL
-        return this.#push(this.#global(this.#line(), this.#line()));
+        return this.#push(this.reading.find(this.#line(), this.#line()));
       case 0x93: {
         // STACK_GLOBAL
         const [module, name] = this.#popMany(2);
         if (typeof module !== 'string' || typeof name !== 'string') throw this.#damaged();
-        return this.#push(this.#global(module, name));
+        return this.#push(this.reading.find(module, name));
       }
       case 0x69: // INST: names a class and calls it; never in protocol 2 and later
         throw refused(`${this.#line()}.${this.#line()}`);
-      case 0x52: {
-        // REDUCE
+      case 0x52: // REDUCE
+      case 0x81: {
+        // NEWOBJ
         const [callable, args] = this.#popMany(2);
-        if (!(callable instanceof Global) || !(args instanceof Tuple)) throw this.#damaged();
-        if (!callable.call) throw refused(`a call of ${callable.name}`);
-        return this.#push(callable.call(...args.items));
+        if (!(args instanceof Tuple)) throw this.#damaged();
+        return this.#push(this.#call(callable, args.items));
       }
-      case 0x81: // NEWOBJ
       case 0x92: {
-        // NEWOBJ_EX
-        const [made] = this.#popMany(opcode === 0x81 ? 2 : 3);
-        throw refused(made instanceof Global ? `an object of ${made.name}` : 'an object of no known class');
+        // NEWOBJ_EX: with arguments by name
+        const [callable, args, named] = this.#popMany(3);
+        if (!(args instanceof Tuple) || !(named instanceof Map)) throw this.#damaged();
+        return this.#push(this.#call(callable, [...args.items, named]));
       }
       case 0x62: {
-        // BUILD: PyTorch gives state dicts an attribute `_metadata`, which nothing here needs.
-        this.#pop();
+        // BUILD. PyTorch gives state dicts an attribute `_metadata`, which nothing here needs.
+        const state = this.#pop();
         const target = this.#top();
-        if (!(target instanceof Map)) throw refused('the state of an object that is not a dict');
+        if (isBuildable(target)) target.build(state);
+        else if (!(target instanceof Map)) throw refused('the state of a value that has none');
         return true;
       }
       case 0x51: // BINPERSID
@@ -223,10 +224,12 @@ class Unpickler {
     }
   }
 
-  #global(module: string, name: string): Global {
-    const known = this.reading.globals.get(`${module}.${name}`);
-    if (!known) throw refused(`${module}.${name}`);
-    return known;
+  #call(callable: Pickled, args: readonly Pickled[]): Pickled {
+    if (!(callable instanceof Global) || args.length > mostArguments) throw this.#damaged();
+    for (const arg of args) this.#operations += lengthOf(arg);
+    if (callable.call) return callable.call(...args);
+    if (!isClassName(callable.name)) throw refused(`a call of ${callable.name}`);
+    return new Instance(callable.name, args);
   }
 
   #protocol(version: number): void {
@@ -267,14 +270,16 @@ class Unpickler {
   }
 
   #append(items: readonly Pickled[]): true {
-    const list = this.#top();
+    const top = this.#top();
+    const list = top instanceof Instance ? top.items : top;
     if (!Array.isArray(list)) throw this.#damaged();
     for (const item of items) list.push(item);
     return true;
   }
 
   #setItems(items: readonly Pickled[]): true {
-    const dict = this.#top();
+    const top = this.#top();
+    const dict = top instanceof Instance ? top.entries : top;
     if (!(dict instanceof Map) || items.length % 2 !== 0) throw this.#damaged();
     for (let i = 0; i < items.length; i += 2) dict.set(items[i], items[i + 1]);
     return true;
@@ -348,12 +353,29 @@ class Unpickler {
   }
 }
 
-/** The error for what a pickle wants and does not get. */
+/** The error for what a pickle asks for and does not get. */
 export function refused(what: string): ModelError {
-  // Escaped, because the name is whatever somebody wrote into a file, and ends up on a terminal.
+  // Escaped, because the name comes from the file and ends up on a terminal.
   const name = JSON.stringify(what).slice(1, -1);
   return new ModelError(
-    `its pickle asks for ${show(name).slice(1, -1)}, which no state dict needs, and nothing of it was run. ` +
+    `its pickle asks for ${show(name).slice(1, -1)}, which no checkpoint needs, and nothing of it was run. ` +
       'If you trust the file, save the weights alone in Python: torch.save(model.state_dict(), "weights.pt")',
   );
+}
+
+function isBuildable(value: Pickled): value is Buildable {
+  return typeof value === 'object' && value !== null && 'build' in value;
+}
+
+/** Whether a name is written as classes are: `torch.Size`, but not `torch.load`. */
+function isClassName(name: string): boolean {
+  return /\._*\p{Lu}[^.]*$/u.test(name);
+}
+
+/** What an argument of a call costs, in operations. */
+function lengthOf(value: Pickled): number {
+  if (typeof value === 'string' || value instanceof Uint8Array) return value.length / bytesPerOperation;
+  if (Array.isArray(value)) return value.length;
+  if (value instanceof Tuple) return value.items.length;
+  return value instanceof Map || value instanceof Set ? value.size : 0;
 }

@@ -1,48 +1,64 @@
 import { constants } from 'node:buffer';
 import { open } from 'node:fs/promises';
-import { listNames, ModelError, messageOf, show, showBytes } from '../../errors.js';
+import { ModelError, messageOf, show, showBytes } from '../../errors.js';
 import type { Tensor } from '../tensor.js';
-import { unpickle } from './pickle.js';
-import { Storages, StoredTensor, stateDictGlobals } from './storages.js';
-import { ZipArchive } from './zip.js';
-
-/**
- * Where training programs put the state dict beside what else they save, in the order they are looked for.
- */
-const wrappers = ['model', 'state_dict', 'network_weights'] as const;
-
-/** What files made before PyTorch 1.6 begin with: a pickle of the number 0x1950a86a20f9469cfc6c. */
-const oldMagic = [0x80, 2, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
+import { isLegacy, readLegacy } from './legacy.js';
+import type { Pickled } from './pickled.js';
+import { isSafetensors, readSafetensors } from './safetensors.js';
+import { findStateDicts, type StateDict } from './stateDicts.js';
+import { readTorchZip } from './torchZip.js';
 
 /** One read of a file takes at most 2 GiB. */
 const readSize = 1 << 30;
 
 /**
- * Reads a PyTorch checkpoint (`.pt`, `.pth`: a zip archive, as PyTorch 1.6 and later write it): the tensors
- * of its state dict by name, in its order. The state dict is the file's top value, or lies in it under
- * `model`, `state_dict` or `network_weights`; the prefix `module.`, which DataParallel puts before every
- * name, is taken off. Entries that are not tensors are left out.
+ * Reads the state dicts of a checkpoint, the likeliest first; see `findStateDicts`. Formats: PyTorch's (`.pt`, `.pth`,
+ * `.ckpt`) of any version, TorchScript archives (`.ts`: their weights) and safetensors.
  *
- * Nothing in the file is executed: see `unpickle`. Float16 and bfloat16 come as bits, values in order with
- * the last axis fastest, whatever strides they were saved with. Tensors that shared memory in Python share it
- * here; change none.
+ * Nothing in the file is executed: see `unpickle`. Float16 and bfloat16 come as bits, values in order with the last axis
+ * fastest, whatever strides they were saved with. Tensors that shared memory in Python share it here: do not change them.
  *
- * @throws ModelError when the file cannot be read, is damaged, asks for anything but tensors, is of another
- * format (before PyTorch 1.6, TorchScript), or holds no state dict.
+ * @throws ModelError when the file cannot be read, is damaged, asks for what no checkpoint needs, or holds no tensors.
  */
+export async function readStateDicts(file: string): Promise<StateDict[]> {
+  return parseStateDicts(await readWhole(file), file);
+}
+
+/** As `readStateDicts`, from the bytes of a file. `file` is its name, for messages. */
+export function parseStateDicts(bytes: Uint8Array, file: string): StateDict[] {
+  return explained(file, () => findStateDicts(readContent(bytes)));
+}
+
+/** The tensors of the likeliest state dict of a checkpoint; see `readStateDicts`. */
 export async function readCheckpoint(file: string): Promise<ReadonlyMap<string, Tensor>> {
   return parseCheckpoint(await readWhole(file), file);
 }
 
-/**
- * The tensors of a checkpoint that was read already; see `readCheckpoint`. `file` is its name, for messages.
- */
+/** As `readCheckpoint`, from the bytes of a file. */
 export function parseCheckpoint(bytes: Uint8Array, file: string): ReadonlyMap<string, Tensor> {
+  return readTensors(parseStateDicts(bytes, file)[0].tensors, file);
+}
+
+/** The values of stored tensors. Throws ModelError naming the file and the tensor that cannot be read. */
+export function readTensors(tensors: StateDict['tensors'], file: string): ReadonlyMap<string, Tensor> {
+  return explained(
+    file,
+    () => new Map(Array.from(tensors, ([name, stored]): [string, Tensor] => [name, stored.read(name)])),
+  );
+}
+
+/** What a checkpoint holds, as data: for files that are no state dicts. Throws ModelError as `readStateDicts` does. */
+export async function readPickledFile(file: string): Promise<Pickled> {
+  const bytes = await readWhole(file);
+  return explained(file, () => readContent(bytes));
+}
+
+function explained<T>(file: string, read: () => T): T {
   try {
-    return readTensors(bytes);
+    return read();
   } catch (error) {
     if (error instanceof ModelError) {
-      throw new ModelError(`${file} cannot be read as a PyTorch checkpoint: ${error.message}.`);
+      throw new ModelError(`${file} cannot be read as a checkpoint: ${error.message}.`);
     }
     throw error;
   }
@@ -73,81 +89,12 @@ async function readWhole(file: string): Promise<Uint8Array> {
   }
 }
 
-function readTensors(bytes: Uint8Array): ReadonlyMap<string, Tensor> {
-  if (oldMagic.every((byte, i) => bytes[i] === byte)) {
-    throw new ModelError(
-      'it was written in the format from before PyTorch 1.6. Save it anew in Python: ' +
-        'torch.save(torch.load("old.pt", map_location="cpu"), "new.pt")',
-    );
-  }
-  if (bytes.length < 4 || bytes[0] !== 0x50 || bytes[1] !== 0x4b) {
-    throw new ModelError(
-      `it is no zip archive, which checkpoints are, but begins with the bytes ${show(bytes.subarray(0, 4))}`,
-    );
-  }
-  const archive = new ZipArchive(bytes);
-  const folder = folderOf(archive);
-  // Weights hardly compress; runs of zeros do.
-  const storages = new Storages(archive, folder, 4 * bytes.length + (256 << 20));
-  const pickle = archive.read(`${folder}data.pkl`, 64 << 20);
-  const top = unpickle(pickle, {
-    globals: stateDictGlobals,
-    load: (identity) => storages.load(identity),
-  });
-  const tensors = new Map<string, Tensor>();
-  for (const [name, stored] of withoutModule(stateDictOf(top)))
-    tensors.set(name, storages.read(name, stored));
-  return tensors;
-}
-
-/** The folder in the archive that holds `data.pkl`, with its slash. */
-function folderOf(archive: ZipArchive): string {
-  const { names } = archive;
-  const pickles = names.filter((name) => /^[^/]+\/data\.pkl$/.test(name));
-  if (pickles.length !== 1) {
-    throw new ModelError(
-      `it is a zip archive, but no checkpoint: it holds ${listNames(names.slice(0, 5))} and no ` +
-        'FOLDER/data.pkl',
-    );
-  }
-  const folder = pickles[0].slice(0, -'data.pkl'.length);
-  if (names.includes(`${folder}constants.pkl`) || names.some((name) => name.startsWith(`${folder}code/`))) {
-    throw new ModelError(
-      'it is a TorchScript archive, a program and its weights. Save the weights alone in Python: ' +
-        'torch.save(torch.jit.load("model.ts", map_location="cpu").state_dict(), "weights.pt")',
-    );
-  }
-  const order = names.includes(`${folder}byteorder`)
-    ? new TextDecoder().decode(archive.read(`${folder}byteorder`, 16))
-    : 'little';
-  if (order !== 'little')
-    throw new ModelError(`its numbers are ${show(order)}-endian; only little-endian is read`);
-  return folder;
-}
-
-function stateDictOf(top: unknown): Map<string, StoredTensor> {
-  if (!(top instanceof Map)) throw new ModelError('it does not hold a dict, so no state dict');
-  for (const candidate of [top, ...wrappers.map((name) => top.get(name))]) {
-    const tensors = tensorsOf(candidate);
-    if (tensors.size > 0) return tensors;
-  }
+function readContent(bytes: Uint8Array): Pickled {
+  if (isLegacy(bytes)) return readLegacy(bytes);
+  if (bytes[0] === 0x50 && bytes[1] === 0x4b) return readTorchZip(bytes);
+  if (isSafetensors(bytes)) return readSafetensors(bytes);
   throw new ModelError(
-    `it holds no state dict: no tensors are among its entries ${show([...top.keys()].map(String))}, ` +
-      `nor under ${listNames(wrappers, 'or')}`,
+    `it is neither a zip archive, as PyTorch writes, nor a file of PyTorch before 1.6, nor safetensors: it begins with ` +
+      `the bytes ${show(bytes.subarray(0, 8))}`,
   );
-}
-
-function tensorsOf(value: unknown): Map<string, StoredTensor> {
-  const tensors = new Map<string, StoredTensor>();
-  if (!(value instanceof Map)) return tensors;
-  for (const [name, item] of value) {
-    if (typeof name === 'string' && item instanceof StoredTensor) tensors.set(name, item);
-  }
-  return tensors;
-}
-
-function withoutModule(tensors: Map<string, StoredTensor>): Map<string, StoredTensor> {
-  const prefix = 'module.';
-  if (![...tensors.keys()].every((name) => name.startsWith(prefix))) return tensors;
-  return new Map(Array.from(tensors, ([name, stored]) => [name.slice(prefix.length), stored]));
 }

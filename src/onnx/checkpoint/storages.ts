@@ -1,12 +1,11 @@
 import { ModelError, show, showBytes } from '../../errors.js';
 import { type ElementType, elementArrays, sizeOf, type Tensor, type TensorArray, tensor } from '../tensor.js';
-import { Global, type Pickled, refused, Tuple } from './pickle.js';
-import type { ZipArchive } from './zip.js';
+import { refused } from './pickle.js';
+import { Global, type Pickled, Tuple } from './pickled.js';
+import { StoredTensor } from './storedTensor.js';
 
-/**
- * PyTorch's storage classes. The unsigned types beyond bytes have none: they came when classes were given up.
- */
-const storageTypes: ReadonlyMap<string, ElementType> = new Map([
+/** PyTorch's storage classes. There is none for unsigned types other than bytes: newer types have no class. */
+export const storageTypes: ReadonlyMap<string, ElementType> = new Map([
   ['torch.FloatStorage', 'float32'],
   ['torch.DoubleStorage', 'float64'],
   ['torch.HalfStorage', 'float16'],
@@ -19,100 +18,114 @@ const storageTypes: ReadonlyMap<string, ElementType> = new Map([
   ['torch.BoolStorage', 'bool'],
 ]);
 
-/** A run of bytes that tensors share. */
-interface Storage {
-  /** The name under which the archive keeps it. */
+/** Bytes that tensors share, as a pickle describes them. */
+export interface Storage {
+  /** Its name in the file. */
   readonly key: string;
-  /** Undefined for one without a type, whose tensors say theirs. */
+  /** Undefined for a storage without a type, whose tensors have theirs. */
   readonly type: ElementType | undefined;
-  /** Begins at a multiple of its element's size. */
-  readonly bytes: Uint8Array;
+  /** Elements; bytes where there is no type. */
+  readonly count: number;
+  /** The first element that tensors of this storage count from. */
+  readonly start: number;
+  /** Where its bytes are read. */
+  readonly storages: Storages;
 }
 
-/** A tensor as a pickle has it: the place of its values in a storage. */
-export class StoredTensor {
-  constructor(
-    readonly storage: Storage,
-    readonly type: ElementType,
-    /** In elements, as the strides are. */
-    readonly offset: number,
-    readonly dims: readonly number[],
-    readonly strides: readonly number[],
-  ) {}
+/** How a file gives the bytes of a storage. */
+export interface StorageBytes {
+  /** The bytes, and what messages call the place where they lie. Throws ModelError when there are none. */
+  bytes(key: string): { readonly bytes: Uint8Array; readonly place: string };
+  /** The memory of the file, to tell views of it from copies. */
+  readonly buffer: ArrayBufferLike;
 }
 
-/** What the pickle of a state dict may name, and the bytes that it refers to. */
+/** The storages of a file. They are read when the values of a tensor are asked for. */
 export class Storages {
-  readonly #archive: ZipArchive;
-  readonly #folder: string;
-  readonly #loaded = new Map<string, Storage>();
+  readonly #source: StorageBytes;
+  readonly #known = new Map<string, Storage>();
+  readonly #read = new Map<string, Uint8Array>();
   #budget: number;
 
-  /**
-   * @param folder Where the archive keeps its members: `archive/`.
-   * @param budget Bytes that may be taken beyond the archive's own, for unpacking and for copying.
-   */
-  constructor(archive: ZipArchive, folder: string, budget: number) {
-    this.#archive = archive;
-    this.#folder = folder;
+  /** @param budget Bytes that may be taken besides those of the file, for unpacking and for copies. */
+  constructor(source: StorageBytes, budget: number) {
+    this.#source = source;
     this.#budget = budget;
   }
 
   /**
-   * The storage that a persistent identity stands for: the tuple `('storage', class, key, device, elements)`.
+   * The storage of a persistent identity: the tuple `('storage', class, key, device, elements)`. Files from before PyTorch
+   * 1.6 add `None` or the part of the storage that is meant: `(key, offset, elements)`.
    */
   load(identity: Pickled): Storage {
-    const [what, kind, key, , count] = identity instanceof Tuple ? identity.items : [];
+    const [what, kind, key, , count, view] = identity instanceof Tuple ? identity.items : [];
     if (what !== 'storage' || !(kind instanceof Global) || typeof key !== 'string' || !isCount(count)) {
       throw new ModelError('its pickle refers to something outside of it that is not a storage');
     }
     const type = storageTypes.get(kind.name);
     if (type === undefined && !kind.name.endsWith('.UntypedStorage'))
       throw refused(`a storage of ${kind.name}`);
-    const known = this.#loaded.get(key);
-    if (known) {
-      if (known.type !== type) throw new ModelError(`its storage ${show(key)} is used with two types`);
-      return known;
-    }
-    const member = `${this.#folder}data/${key}`;
-    const stored = this.#archive.read(member, this.#budget);
-    const itemBytes = type ? elementArrays[type].BYTES_PER_ELEMENT : 1;
-    if (stored.length !== count * itemBytes) {
-      throw new ModelError(
-        `its storage ${show(key)} should hold ${count * itemBytes} bytes, but ${show(member)} has ` +
-          `${stored.length}`,
-      );
-    }
-    // PyTorch aligns storages in its files, and a tool that packs them anew does not. Eight bytes suit every
-    // type.
-    const aligned = stored.byteOffset % 8 === 0;
-    if (!aligned || stored.buffer !== this.#archive.buffer)
-      this.#take(stored.length, `its storage ${show(key)}`);
-    const storage = { key, type, bytes: aligned ? stored : new Uint8Array(stored) };
-    this.#loaded.set(key, storage);
-    return storage;
+    const known = this.#known.get(key);
+    if (known && known.type !== type) throw new ModelError(`its storage ${show(key)} is used with two types`);
+    if (known && known.count !== count)
+      throw new ModelError(`its storage ${show(key)} is used with two sizes`);
+    const storage = known ?? { key, type, count, start: 0, storages: this };
+    this.#known.set(key, storage);
+    if (!(view instanceof Tuple)) return storage;
+    const [, start] = view.items;
+    if (!isCount(start)) throw new ModelError(`a part of its storage ${show(key)} begins at no element`);
+    return { ...storage, start };
   }
 
   /**
-   * The values of a tensor, last axis fastest: a view of its storage where they lie in that order, else a
-   * copy.
+   * The values of a tensor, last axis fastest: a view of its storage where they lie in that order, else a copy.
+   *
+   * @param offset Of the first value, in elements, as the strides are.
    */
-  read(name: string, { storage, type, offset, dims, strides }: StoredTensor): Tensor {
+  read(
+    name: string,
+    storage: Storage,
+    type: ElementType,
+    offset: number,
+    dims: readonly number[],
+    strides: readonly number[],
+  ): Tensor {
+    const bytes = this.#bytesOf(storage);
     const source = new elementArrays[type](
-      storage.bytes.buffer as ArrayBuffer,
-      storage.bytes.byteOffset,
-      Math.floor(storage.bytes.length / elementArrays[type].BYTES_PER_ELEMENT),
+      bytes.buffer as ArrayBuffer,
+      bytes.byteOffset,
+      Math.floor(bytes.length / elementArrays[type].BYTES_PER_ELEMENT),
     );
+    const first = storage.start + offset;
     const size = sizeOf(dims);
-    const reach = size === 0 ? 0 : dims.reduce((sum, n, axis) => sum + (n - 1) * strides[axis], offset + 1);
+    const reach = size === 0 ? 0 : dims.reduce((sum, n, axis) => sum + (n - 1) * strides[axis], first + 1);
     if (!(reach <= source.length)) {
       throw new ModelError(
         `its tensor ${show(name)} of ${show(dims)} reaches element ${reach} of a storage of ${source.length}`,
       );
     }
-    if (isContiguous(dims, strides)) return tensor(type, dims, source.subarray(offset, offset + size));
+    if (isContiguous(dims, strides)) return tensor(type, dims, source.subarray(first, first + size));
     this.#take(size * source.BYTES_PER_ELEMENT, `its tensor ${show(name)} of ${show(dims)}`);
-    return tensor(type, dims, gather(source, offset, dims, strides));
+    return tensor(type, dims, gather(source, first, dims, strides));
+  }
+
+  #bytesOf({ key, type, count }: Storage): Uint8Array {
+    const known = this.#read.get(key);
+    if (known) return known;
+    const { bytes, place } = this.#source.bytes(key);
+    const wanted = count * (type ? elementArrays[type].BYTES_PER_ELEMENT : 1);
+    if (bytes.length !== wanted) {
+      throw new ModelError(
+        `its storage ${show(key)} should hold ${wanted} bytes, but ${place} has ${bytes.length}`,
+      );
+    }
+    // PyTorch aligns storages in its files; a tool that packs them again does not. Eight bytes suit every type.
+    const aligned = bytes.byteOffset % 8 === 0;
+    if (!aligned || bytes.buffer !== this.#source.buffer)
+      this.#take(bytes.length, `its storage ${show(key)}`);
+    const usable = aligned ? bytes : new Uint8Array(bytes);
+    this.#read.set(key, usable);
+    return usable;
   }
 
   #take(bytes: number, what: string): void {
@@ -125,30 +138,8 @@ export class Storages {
   }
 }
 
-/** The classes and functions that the pickle of a state dict may name. */
-export const stateDictGlobals: ReadonlyMap<string, Global> = new Map(
-  [
-    new Global('collections.OrderedDict', (...args) => {
-      if (args.length > 0) throw refused('a collections.OrderedDict with arguments');
-      return new Map();
-    }),
-    new Global('torch.Size', (items) => items),
-    new Global('torch.device', (...names) => new Tuple(names)),
-    new Global('torch._utils._rebuild_tensor', rebuild),
-    new Global('torch._utils._rebuild_tensor_v2', rebuild),
-    new Global('torch._utils._rebuild_tensor_v3', (storage, offset, dims, strides, _grad, _hooks, type) =>
-      rebuild(storage, offset, dims, strides, type),
-    ),
-    new Global('torch._utils._rebuild_parameter', (data) => data),
-    new Global('torch._utils._rebuild_parameter_with_state', (data) => data),
-    ...['torch.storage.UntypedStorage', 'torch.UntypedStorage'].map((name) => new Global(name)),
-    ...Array.from(storageTypes.keys(), (name) => new Global(name)),
-    ...Object.keys(elementArrays).map((type) => new Global(`torch.${type}`)),
-  ].map((known) => [known.name, known]),
-);
-
-/** A tensor of a pickle. `type` comes with storages that have none. */
-function rebuild(
+/** A tensor as `torch._utils._rebuild_tensor` makes it. `type` comes with storages that have none. */
+export function rebuildTensor(
   storage: Pickled,
   offset: Pickled,
   dims: Pickled,
@@ -156,19 +147,24 @@ function rebuild(
   type?: Pickled,
 ): StoredTensor {
   const named = type instanceof Global ? (type.name.replace(/^torch\./, '') as ElementType) : undefined;
-  const { type: own } = storage as Partial<Storage>;
-  const element = own ?? (named && Object.hasOwn(elementArrays, named) ? named : undefined);
   const sizes = dims instanceof Tuple ? dims.items : [];
   const steps = strides instanceof Tuple ? strides.items : [];
-  const whole = [offset, ...sizes, ...steps].every(isCount);
-  if (!isStorage(storage) || !element || !whole || sizes.length !== steps.length || sizes.length > 64) {
-    throw new ModelError('its pickle describes a tensor without a proper storage, type, shape or strides');
-  }
-  return new StoredTensor(storage, element, offset as number, sizes as number[], steps as number[]);
+  const fits = sizes.length === steps.length && sizes.length <= 64;
+  if (!isStorage(storage) || !fits || ![offset, ...sizes, ...steps].every(isCount)) throw misshapen();
+  const element = storage.type ?? (named && Object.hasOwn(elementArrays, named) ? named : undefined);
+  if (!element) throw misshapen();
+  const place = [offset as number, sizes as number[], steps as number[]] as const;
+  return new StoredTensor(element, place[1], (name) =>
+    storage.storages.read(name, storage, element, ...place),
+  );
+}
+
+function misshapen(): ModelError {
+  return new ModelError('its pickle describes a tensor without a proper storage, type, shape or strides');
 }
 
 function isStorage(value: Pickled): value is Storage {
-  return value !== null && typeof value === 'object' && 'bytes' in value;
+  return typeof value === 'object' && value !== null && 'storages' in value;
 }
 
 function isCount(value: Pickled): value is number {

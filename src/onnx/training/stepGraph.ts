@@ -1,5 +1,5 @@
 import { ModelError } from '../../errors.js';
-import { runningInstanceKey } from '../builders/layers.js';
+import { runningInstanceKey } from '../builders/layers/norm.js';
 import { prune } from '../edit.js';
 import { addGradients } from '../gradients/differentiate.js';
 import { Graph } from '../graph.js';

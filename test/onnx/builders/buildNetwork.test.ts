@@ -4,15 +4,14 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ModelError, OptionError } from '#src/errors.js';
 import { buildNetwork } from '#src/onnx/builders/buildNetwork.js';
-import { act } from '#src/onnx/builders/config.js';
-import { Layers } from '#src/onnx/builders/layers.js';
+import { actOption } from '#src/onnx/builders/config.js';
+import { act } from '#src/onnx/builders/layers/act.js';
+import { NetworkBuilder } from '#src/onnx/builders/networkBuilder.js';
 import { readCheckpoint } from '#src/onnx/checkpoint/readCheckpoint.js';
-import type { Graph } from '#src/onnx/graph.js';
-import { writeModel } from '#src/onnx/modelFile.js';
-import * as ort from '#src/onnx/ort.js';
 import { floats, type Tensor } from '#src/onnx/tensor.js';
 import { Random } from '#src/volume/random.js';
 import { shared, sharedPath, testNeeding } from '../../needs.js';
+import { largestDifference, runGraph } from '../runGraph.js';
 
 /** Networks with random weights, an input and PyTorch's output, made by make.py of that folder with PyTorch 1.13. */
 function fixture(name: string): string {
@@ -24,32 +23,11 @@ const cases: Record<string, { network: string; config: object }> = JSON.parse(
   readFileSync(fixture('cases.json'), 'utf8'),
 );
 
-async function run(model: Graph | string, input: Tensor): Promise<ort.Tensor> {
-  const options = { intraOpNumThreads: 1, logSeverityLevel: 3 } as const;
-  const session =
-    typeof model === 'string'
-      ? await ort.InferenceSession.create(model, options)
-      : await ort.InferenceSession.create(writeModel(model), options);
-  const feeds = {
-    [session.inputNames[0]]: new ort.Tensor('float32', input.data as Float32Array, input.dims),
-  };
-  const result = (await session.run(feeds))[session.outputNames[0]];
-  await session.release();
-  return result;
-}
-
 /** The largest difference, as a part of the largest value where that is above 1. */
 function difference(found: ArrayLike<number>, expected: ArrayLike<number>): number {
-  assert.is(found.length, expected.length);
   let largest = 1;
-  let worst = 0;
-  for (let i = 0; i < found.length; i++) {
-    largest = Math.max(largest, Math.abs(expected[i]));
-    const off = Math.abs(found[i] - expected[i]);
-    // Also where one of them is not a number.
-    if (!(off <= worst)) worst = off;
-  }
-  return worst / largest;
+  for (let i = 0; i < expected.length; i++) largest = Math.max(largest, Math.abs(expected[i]));
+  return largestDifference(found, expected) / largest;
 }
 
 function message(build: () => unknown, type: typeof ModelError | typeof OptionError): string {
@@ -66,7 +44,7 @@ for (const [name, { network, config }] of Object.entries(cases)) {
   test(`${name} computes what PyTorch computes, within 1e-5`, async () => {
     const graph = buildNetwork(network, config, await readCheckpoint(fixture(`${name}.pt`)));
     const io = await readCheckpoint(fixture(`${name}.io.pt`));
-    const result = await run(graph, io.get('input')!);
+    const result = await runGraph(graph, io.get('input')!);
     assert.equal(result.dims, io.get('output')!.dims);
     const worst = difference(result.data as Float32Array, io.get('output')!.data as Float32Array);
     assert.ok(worst <= 1e-5, `largest difference ${worst}`);
@@ -78,12 +56,15 @@ test('every activation computes what PyTorch computes', async () => {
   const input = values.get('input')!;
   for (const [written, expected] of values) {
     if (written === 'input') continue;
-    const spec = act.parse(JSON.parse(written));
+    const spec = actOption.parse(JSON.parse(written));
     const count = spec.kind === 'prelu' ? spec.num_parameters : 0;
-    const layers = new Layers('act', new Map([['a.weight', floats([count], [0.3, -0.2].slice(0, count))]]));
-    const x = layers.graph.addInput('x', 'float32', input.dims);
-    layers.graph.addOutput(layers.act('a', x, spec), 'float32', input.dims);
-    const result = await run(layers.graph, input);
+    const net = new NetworkBuilder(
+      'act',
+      new Map([['a.weight', floats([count], [0.3, -0.2].slice(0, count))]]),
+    );
+    const x = net.graph.addInput('x', 'float32', input.dims);
+    net.graph.addOutput(act(net, 'a', x, spec), 'float32', input.dims);
+    const result = await runGraph(net.graph, input);
     const worst = difference(result.data as Float32Array, expected.data as Float32Array);
     assert.ok(worst <= 2e-6, `${written}: largest difference ${worst}`);
   }
@@ -119,8 +100,8 @@ testNeeding(
       dims,
       Float32Array.from({ length: 32 * 48 * 32 }, () => random.uint32() / 2 ** 32),
     );
-    const built = await run(buildNetwork(type, config, await readCheckpoint(checkpoint)), input);
-    const expected = await run(exported, input);
+    const built = await runGraph(buildNetwork(type, config, await readCheckpoint(checkpoint)), input);
+    const expected = await runGraph(exported, input);
     const worst = difference(built.data as Float32Array, expected.data as Float32Array);
     assert.ok(worst <= 1e-5, `largest difference ${worst}`);
   },
@@ -134,7 +115,7 @@ test('every tensor that is missing, misshapen or unexpected is named at once', a
   state.set('model.0.conv.unit0.adn.N.weight', { type: 'int32', dims: [4], data: new Int32Array(4) });
   state.set('head.weight', floats([1], [0]));
   const said = message(() => buildNetwork(network, config, state as State), ModelError);
-  assert.match(said, /The weights do not fit the network UNet as it is configured/);
+  assert.match(said, /The weights do not fit the network UNet as it is configured \(4 faults\)/);
   assert.match(said, /model\.0\.residual\.weight is missing; it must be \[4, 1, 3, 3, 3\]/);
   assert.match(said, /model\.0\.conv\.unit0\.conv\.bias is \[5\], but must be \[4\]/);
   assert.match(said, /model\.0\.conv\.unit0\.adn\.N\.weight is of type int32/);
@@ -153,7 +134,7 @@ test('a faulty configuration is refused, all of its faults at once', () => {
   assert.match(said, /chanels is not an option of UNet; did you mean "channels"\?$/m);
   assert.match(
     faulty('UNet', { channels: [4, 8], strides: [2] }),
-    /in_channels is required\.\n {2}out_channels is required/,
+    /in_channels is required \(Channels of the image\)\.\n {2}out_channels is required/,
   );
   const good = { ...sizes, channels: [4, 8, 8], strides: [2, 2] };
   assert.match(faulty('UNet', { ...good, strides: [2] }), /strides has 1 entries, but 3 channels need 2/);

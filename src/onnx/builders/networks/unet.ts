@@ -1,34 +1,59 @@
 import { z } from 'zod';
-import { show } from '../../errors.js';
-import { type Axes, act, channelCount, dropout, norm, perAxis, spatialDims } from './config.js';
-import { type Adn, type Layers, ones } from './layers.js';
-import { defineNetwork } from './network.js';
+import { show } from '../../../errors.js';
+import {
+  type Axes,
+  actOption,
+  adnOrdering,
+  channelCount,
+  dropout,
+  inChannels,
+  normOption,
+  outChannels,
+  perAxis,
+  spatialDims,
+} from '../config.js';
+import { type Adn, conv, convolution, ones } from '../layers/conv.js';
+import { add, concat } from '../layers/join.js';
+import { network } from '../network.js';
+import type { NetworkBuilder } from '../networkBuilder.js';
 
 /**
- * MONAI's `UNet`: per level one residual unit (or convolution) down and a transposed convolution up, joined
- * by a concatenation. Source: Kerfoot et al., "Left-ventricle quantification using residual U-Net", 2018, and
- * MONAI 1.3's parameter names and defaults.
+ * MONAI's `UNet`. Source: Kerfoot et al., "Left-ventricle quantification using residual U-Net", 2018, and MONAI 1.3's names
+ * and defaults.
  */
-export const unet = defineNetwork({
+export const unet = network({
   name: 'UNet',
+  summary:
+    'Per level one residual unit (or convolution) down and a transposed convolution up, joined by concatenation.',
+  example: {
+    in_channels: 1,
+    out_channels: 2,
+    channels: [16, 32, 64, 128, 256],
+    strides: [2, 2, 2, 2],
+    num_res_units: 2,
+    norm: 'batch',
+  },
   options: {
     spatial_dims: spatialDims,
-    in_channels: channelCount,
-    out_channels: channelCount,
-    channels: z.array(channelCount).min(2),
-    /** One for each level but the last; MONAI ignores any that follow. */
-    strides: z.array(perAxis).min(1),
+    in_channels: inChannels,
+    out_channels: outChannels,
+    channels: z.array(channelCount).min(2).describe('Channels of each level'),
+    strides: z
+      .array(perAxis)
+      .min(1)
+      .describe('Stride of each level but the last; MONAI ignores any that follow'),
     kernel_size: perAxis.prefault(3),
     up_kernel_size: perAxis.prefault(3),
-    num_res_units: z.int().min(0).default(0),
-    act: act.nullable().prefault('prelu'),
-    norm: norm.nullable().prefault('instance'),
+    num_res_units: z
+      .int()
+      .min(0)
+      .default(0)
+      .describe('Convolutions of a residual unit; 0: no residual units'),
+    act: actOption.nullable().prefault('prelu'),
+    norm: normOption.nullable().prefault('instance'),
     dropout,
     bias: z.boolean().default(true),
-    adn_ordering: z
-      .string()
-      .regex(/^(?!.*(.).*\1)[nda]*$/i, { error: 'some of the letters N, D and A, each at most once' })
-      .default('NDA'),
+    adn_ordering: adnOrdering.default('NDA').describe('Order of normalization, dropout and activation'),
   },
   check: (config) => {
     const { channels, strides } = config;
@@ -44,19 +69,19 @@ export const unet = defineNetwork({
     }
     return faults;
   },
-  build: (layers, input, config) => {
+  build: (net, input, config) => {
     const adn: Adn = { norm: config.norm, act: config.act, ordering: config.adn_ordering };
-    const parts: Parts = { layers, adn, bias: config.bias, kernel: config.kernel_size };
+    const parts: Parts = { net, adn, bias: config.bias, kernel: config.kernel_size };
     const { channels, strides, num_res_units: units } = config;
 
     const down = (name: string, x: string, inputs: number, outputs: number, stride: Axes) =>
       units > 0
         ? residualUnit(parts, name, x, { inputs, outputs, stride, units, lastConvOnly: false })
-        : layers.convolution(name, x, { ...parts, inputs, outputs, stride });
+        : convolution(net, name, x, { ...parts, inputs, outputs, stride });
 
     const up = (name: string, x: string, inputs: number, outputs: number, stride: Axes, isTop: boolean) => {
       const convOnly = isTop && units === 0;
-      const doubled = layers.convolution(units > 0 ? `${name}.0` : name, x, {
+      const doubled = convolution(net, units > 0 ? `${name}.0` : name, x, {
         ...parts,
         ...(convOnly ? { adn: undefined } : {}),
         kernel: config.up_kernel_size,
@@ -77,7 +102,7 @@ export const unet = defineNetwork({
       const inner = isLast
         ? down(`${name}.1.submodule`, skip, own, below, ones)
         : block(`${name}.1.submodule`, skip, own, own, level + 1);
-      const joined = layers.concat([skip, inner]);
+      const joined = concat(net, [skip, inner]);
       return up(`${name}.2`, joined, own + (isLast ? below : own), outputs, strides[level], level === 0);
     };
     return block('model', input, config.in_channels, config.out_channels, 0);
@@ -86,7 +111,7 @@ export const unet = defineNetwork({
 
 /** What all layers of a network share. */
 interface Parts {
-  readonly layers: Layers;
+  readonly net: NetworkBuilder;
   readonly adn: Adn;
   readonly bias: boolean;
   readonly kernel: Axes;
@@ -97,7 +122,7 @@ interface Parts {
  * their result, through a convolution of its own where channels or sizes change.
  */
 function residualUnit(
-  { layers, adn, bias, kernel }: Parts,
+  { net, adn, bias, kernel }: Parts,
   name: string,
   input: string,
   options: {
@@ -112,7 +137,7 @@ function residualUnit(
   const { inputs, outputs, stride, units, lastConvOnly } = options;
   let x = input;
   for (let unit = 0; unit < units; unit++) {
-    x = layers.convolution(`${name}.conv.unit${unit}`, x, {
+    x = convolution(net, `${name}.conv.unit${unit}`, x, {
       inputs: unit === 0 ? inputs : outputs,
       outputs,
       kernel,
@@ -122,7 +147,7 @@ function residualUnit(
     });
   }
   const strided = stride.some((step) => step !== 1);
-  if (!strided && inputs === outputs) return layers.add(x, input);
+  if (!strided && inputs === outputs) return add(net, x, input);
   const own = { inputs, outputs, kernel: strided ? kernel : ones, stride, bias };
-  return layers.add(x, layers.conv(`${name}.residual`, input, own));
+  return add(net, x, conv(net, `${name}.residual`, input, own));
 }

@@ -4,7 +4,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { root } from './e2e/harness.js';
 
-/** The folders and single files of src/, from what stands on everything to what stands on nothing. */
+/** The folders and single files of src/. Each may import from those below it, types included. */
 const layers: readonly (readonly string[])[] = [
   ['cli', 'index'],
   ['train'],
@@ -21,35 +21,80 @@ const layers: readonly (readonly string[])[] = [
   ['errors'],
 ];
 
+/** Circles that are still to be resolved, each as its files in alphabetical order. */
+const knownCircles: readonly string[] = [
+  'onnx/gradients/blockedWeightGradient.ts, onnx/gradients/conv.ts, onnx/gradients/weightGradient.ts',
+  'onnx/slices/conv.ts, onnx/slices/lanes.ts',
+  'operators/define.ts, operators/draws.ts, operators/forecast.ts, operators/map.ts',
+  'pipeline/trainBlock.ts, pipeline/types.ts',
+];
+
+const src = join(root, 'src');
 const layerOf = (part: string) => layers.findIndex((layer) => layer.includes(part));
 const partOf = (path: string) => path.split('/')[0].replace(/\.[jt]s$/, '');
 
-/** What one part of src/ takes from others; types, which vanish when it is compiled, are left out. */
-function* imports(): Generator<{ file: string; from: string; to: string }> {
-  const src = join(root, 'src');
-  for (const file of readdirSync(src, { recursive: true, encoding: 'utf8' })) {
-    if (!/\.c?ts$/.test(file)) continue;
-    const text = readFileSync(join(src, file), 'utf8');
-    for (const [, path] of text.matchAll(/^(?:import|export) (?!type )[^;]*?from '(\.[^']+)';/gm)) {
-      const to = partOf(relative(src, join(src, dirname(file), path)));
-      if (to !== partOf(file)) yield { file, from: partOf(file), to };
+/** The files of src/, each with the files it imports, also for types alone. */
+const imports = new Map(
+  readdirSync(src, { recursive: true, encoding: 'utf8' })
+    .filter((file) => /\.c?ts$/.test(file))
+    .map((file) => {
+      const text = readFileSync(join(src, file), 'utf8').replace(/^ *\*.*$/gm, '');
+      const paths = [
+        ...text.matchAll(/^(?:import|export) [^;]*?from '(\.[^']+)'/gm),
+        ...text.matchAll(/\bimport\('(\.[^']+)'\)/g),
+      ].map(([, path]) => relative(src, join(src, dirname(file), path)));
+      return [file, paths.map((path) => path.replace(/js$/, 'ts'))] as const;
+    }),
+);
+
+/** Groups of files that import each other in a circle, by Tarjan's algorithm. */
+function findCircles(): string[] {
+  const circles: string[] = [];
+  const order = new Map<string, number>();
+  const open: string[] = [];
+  /** Returns the order of the earliest open file that can be reached. */
+  const visit = (file: string): number => {
+    const place = order.size;
+    order.set(file, place);
+    open.push(file);
+    let earliest = place;
+    for (const other of imports.get(file) ?? []) {
+      if (!order.has(other)) earliest = Math.min(earliest, visit(other));
+      else if (open.includes(other)) earliest = Math.min(earliest, order.get(other)!);
     }
-  }
+    if (earliest === place) {
+      const group = open.splice(open.indexOf(file));
+      if (group.length > 1) circles.push(group.sort().join(', '));
+    }
+    return earliest;
+  };
+  for (const file of imports.keys()) if (!order.has(file)) visit(file);
+  return circles.sort();
 }
 
 test('every folder of src has its place in the layers', () => {
-  for (const name of readdirSync(join(root, 'src')))
-    assert.ok(layerOf(partOf(name)) >= 0, `${name} is in no layer`);
+  for (const name of readdirSync(src)) assert.ok(layerOf(partOf(name)) >= 0, `${name} is in no layer`);
 });
 
-test('imports point one way, from the command line down to the voxels', () => {
-  const all = [...imports()];
-  assert.ok(all.length > 100, 'the imports were found');
-  const against = all.filter(({ from, to }) => layerOf(to) <= layerOf(from));
-  assert.equal(
-    against.map(({ file, to }) => `${file} imports from ${to}`),
-    [],
+test('every import in src leads to a file', () => {
+  const lost = [...imports].flatMap(([file, paths]) =>
+    paths.filter((path) => !imports.has(path)).map((path) => `${file} imports ${path}`),
   );
+  assert.equal(lost, []);
+  assert.ok([...imports.values()].flat().length > 500, 'the imports were found');
+});
+
+test('imports point one way, from the command line down to the voxels, types included', () => {
+  const against = [...imports].flatMap(([file, paths]) =>
+    paths
+      .filter((path) => partOf(path) !== partOf(file) && layerOf(partOf(path)) <= layerOf(partOf(file)))
+      .map((path) => `${file} imports from ${path}`),
+  );
+  assert.equal(against, []);
+});
+
+test('no files import each other in a circle, types included', () => {
+  assert.equal(findCircles(), knownCircles);
 });
 
 test.run();

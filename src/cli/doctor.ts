@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import { listNames, showBytes } from '../errors.js';
 import { memoryBudget } from '../pipeline/memory.js';
-import type { ProviderTest } from '../runtime/devices.js';
 import { type Examination, examine } from '../runtime/doctor.js';
+import type { ProviderTest } from '../runtime/testProvider.js';
 import { version } from '../version.js';
 import { fieldLines, note, painter, shortPath } from './terminal.js';
 

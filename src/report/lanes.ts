@@ -1,4 +1,10 @@
-import type { LaneName, Runtime } from '../runtime/runtime.js';
+/** What is recorded of a lane. */
+interface LaneState {
+  /** Places that are busy now. */
+  readonly active: number;
+  /** Places in all. */
+  readonly width: number;
+}
 
 /** How busy the lanes of a run were over time. */
 export interface LaneSamples {
@@ -17,12 +23,12 @@ const mostStretches = 480;
 /** Looks at a runtime's lanes four times a second until it is stopped. What is kept does not grow with the run's length. */
 export class LaneRecorder {
   readonly #timer: NodeJS.Timeout;
-  readonly #busy = new Map<LaneName, number[]>();
-  readonly #sums = new Map<LaneName, number>();
+  readonly #busy = new Map<string, number[]>();
+  readonly #sums = new Map<string, number>();
   #looks = 0;
   #perStretch = 4;
 
-  constructor(readonly lanes: Runtime['lanes']) {
+  constructor(readonly lanes: Readonly<Record<string, LaneState>>) {
     this.#timer = setInterval(() => this.look(), interval * 1000).unref();
   }
 
@@ -30,8 +36,7 @@ export class LaneRecorder {
   look(): void {
     this.#looks++;
     const full = this.#looks % this.#perStretch === 0;
-    for (const name of Object.keys(this.lanes) as LaneName[]) {
-      const { active, width } = this.lanes[name];
+    for (const [name, { active, width }] of Object.entries(this.lanes)) {
       const sum = (this.#sums.get(name) ?? 0) + active / width;
       this.#sums.set(name, full ? 0 : sum);
       if (full) this.#busy.set(name, [...(this.#busy.get(name) ?? []), sum / this.#perStretch]);

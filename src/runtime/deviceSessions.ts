@@ -1,6 +1,6 @@
 import type { InferenceSession } from 'onnxruntime-node';
 import { processors } from '../machine.js';
-import { parseDevice, providerConfig } from './devices.js';
+import { parseDevice, providerConfig } from './device.js';
 
 /** Most session threads on a CPU: more need more memory (a U-Net's activations each) and hardly add speed. */
 const mostCpuSessions = 8;

@@ -6,15 +6,10 @@ import { dirname, join } from 'node:path';
 import { messageOf } from '../errors.js';
 import { cacheFolder, groupLimits, memoryLimit, processors, read } from '../machine.js';
 import { channelBlock } from '../onnx/blockSize.js';
+import { chooseDevice, type DeviceChoice } from './chooseDevice.js';
 import { deviceSessions } from './deviceSessions.js';
-import {
-  chooseDevice,
-  type DeviceChoice,
-  findGpus,
-  type Gpu,
-  type ProviderTest,
-  testProvider,
-} from './devices.js';
+import { findGpus, type Gpu } from './gpus.js';
+import { type ProviderTest, testProvider } from './testProvider.js';
 
 /** What a machine offers. */
 export interface Examination {

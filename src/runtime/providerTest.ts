@@ -5,7 +5,7 @@ import { Graph } from '../onnx/graph.js';
 import { writeModel } from '../onnx/modelFile.js';
 import * as ort from '../onnx/ort.js';
 import { floats } from '../onnx/tensor.js';
-import { providerConfig } from './devices.js';
+import { providerConfig } from './device.js';
 
 /** What the test of a provider found. */
 export type ProviderReply =

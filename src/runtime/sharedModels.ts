@@ -1,4 +1,5 @@
-import { chooseDevice, type DeviceChoice, parseDevice } from './devices.js';
+import { chooseDevice, type DeviceChoice } from './chooseDevice.js';
+import { parseDevice } from './device.js';
 import { type LoadedModel, type LoadSettings, loadModel, type RunnableModel } from './loadModel.js';
 
 /** A model to load, and its name and SHA-256 for records. */

@@ -18,7 +18,7 @@ import {
   stepGraph,
 } from '../onnx/training/stepGraph.js';
 import { AskThread } from '../runtime/askThread.js';
-import { parseDevice, providerConfig } from '../runtime/devices.js';
+import { parseDevice, providerConfig } from '../runtime/device.js';
 import { allocate, type Vec3 } from '../volume/volume.js';
 import type { ModelAxes } from '../volume/windows.js';
 import type {

@@ -49,8 +49,9 @@ export function shard(value: string): { index: number; count: number } {
 }
 
 /**
- * Sets a command's options from the file given with `--args`: a YAML or JSON map from option names (`in-flight` or
- * `inFlight`) to values; `set` is a map from path to value, or a list of PATH=VALUE. Flags on the command line win.
+ * Sets a command's options from the file given with `--args`: a YAML or JSON map from option names
+ * (`in-flight` or `inFlight`) to values; `set` is a map from path to value, or a list of PATH=VALUE. Flags on
+ * the command line win.
  *
  * @throws OptionError if the file cannot be read, or holds an unknown option or a bad value.
  */
@@ -93,7 +94,8 @@ function overridesOf(file: string, value: unknown): string[] {
     return Object.entries(value).map(([path, item]) => `${path}=${JSON.stringify(item)}`);
   }
   throw new OptionError(
-    `${file} (--args): set must be a map of paths to values or a list of PATH=VALUE, but it is ${show(value)}.`,
+    `${file} (--args): set must be a map of paths to values or a list of PATH=VALUE, but it is ` +
+      `${show(value)}.`,
   );
 }
 

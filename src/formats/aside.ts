@@ -8,9 +8,9 @@ import { DataError, messageOf, VoxError } from '../errors.js';
 export const partialSuffix = '.partial';
 
 /**
- * Writes a file so that it appears whole or not at all: `write` fills a temporary file beside it, which is flushed to
- * the disk and then renamed. Creates missing folders, and replaces an existing file. The temporary file is removed if
- * anything fails.
+ * Writes a file so that it appears whole or not at all: `write` fills a temporary file beside it, which is
+ * flushed to the disk and then renamed. Creates missing folders, and replaces an existing file. The temporary
+ * file is removed if anything fails.
  *
  * @throws DataError if the disk is full or read-only, or the path cannot be written for another reason.
  */
@@ -35,7 +35,10 @@ export async function writeAside(
   }
 }
 
-/** Creates a folder and its parents. Node reports any failure of that as ENOENT, so it is repeated without parents. */
+/**
+ * Creates a folder and its parents. Node reports any failure of that as ENOENT, so it is repeated without
+ * parents.
+ */
 export async function makeFolder(folder: string): Promise<void> {
   try {
     await mkdir(folder, { recursive: true });

@@ -25,9 +25,9 @@ function bytesOf(data: VoxelArray): Uint8Array {
 }
 
 /**
- * Writes a case's volumes and metrics into one file, whole or not at all: the text `voxcase1`, the header's length
- * (uint32, little endian), the header as JSON, and the voxels of the volumes in the header's order and this machine's
- * byte order.
+ * Writes a case's volumes and metrics into one file, whole or not at all: the text `voxcase1`, the header's
+ * length (uint32, little endian), the header as JSON, and the voxels of the volumes in the header's order and
+ * this machine's byte order.
  */
 export function writeCaseFile(file: string, { volumes, metrics }: KeptCase): Promise<void> {
   const stored = Object.entries(volumes).map(([key, { data, ...rest }]) => {
@@ -49,7 +49,10 @@ export function writeCaseFile(file: string, { volumes, metrics }: KeptCase): Pro
   });
 }
 
-/** Reads what `writeCaseFile` wrote. Throws DataError for another kind of file, and for one that is not complete. */
+/**
+ * Reads what `writeCaseFile` wrote. Throws DataError for another kind of file, and for one that is not
+ * complete.
+ */
 export async function readCaseFile(file: string): Promise<KeptCase> {
   const damaged = (what: string) =>
     new DataError(

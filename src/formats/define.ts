@@ -27,20 +27,20 @@ export interface ImageFormat {
   /** The extensions of its files, in lower case, with the dot: `['.nrrd', '.nhdr']`. */
   readonly extensions: readonly string[];
   /**
-   * True if a file that begins with these bytes (512, or the whole file if it is shorter) is of this format. Decides for
-   * files whose extension is unknown or does not fit their content.
+   * True if a file that begins with these bytes (512, or the whole file if it is shorter) is of this format.
+   * Decides for files whose extension is unknown or does not fit their content.
    */
   readonly matches?: (start: Uint8Array) => boolean;
   /** Reads the header, and no voxels. Throws DataError if the file cannot be read or is not usable. */
   readonly readGrid: (file: string) => Promise<FileGrid>;
   /**
-   * Reads a file into a volume. Throws DataError if the file cannot be read, is damaged, is not a 3D image (channels
-   * allowed), needs more than `maxBytes`, or holds voxels that `ReadOptions` rules out.
+   * Reads a file into a volume. Throws DataError if the file cannot be read, is damaged, is not a 3D image
+   * (channels allowed), needs more than `maxBytes`, or holds voxels that `ReadOptions` rules out.
    */
   readonly read: (file: string, options: ReadOptions) => Promise<Volume>;
   /**
-   * The module that exports the format, `import.meta.url`. Needed by formats of other packages: worker threads import
-   * it, since files are read there.
+   * The module that exports the format, `import.meta.url`. Needed by formats of other packages: worker
+   * threads import it, since files are read there.
    */
   readonly module?: string;
 }

@@ -7,7 +7,10 @@ export function writeFileAside(file: string, content: string): Promise<void> {
   return writeAside(file, (temporary) => writeFile(temporary, content));
 }
 
-/** Removes unfinished files of killed processes from a folder and its subfolders. Nobody else may be writing there. */
+/**
+ * Removes unfinished files of killed processes from a folder and its subfolders. Nobody else may be writing
+ * there.
+ */
 export async function removePartials(folder: string): Promise<void> {
   const entries = await readdir(folder, { withFileTypes: true, recursive: true }).catch(() => []);
   for (const entry of entries) {

@@ -19,23 +19,26 @@ export function foreignFormats(): readonly ImageFormat[] {
 }
 
 /**
- * Adds a format of another package; it takes precedence over earlier ones, and replaces one of the same name. Worker
- * threads that start later know it too, so register formats before a runtime is used.
+ * Adds a format of another package; it takes precedence over earlier ones, and replaces one of the same name.
+ * Worker threads that start later know it too, so register formats before a runtime is used.
  *
- * @throws OptionError if an extension does not begin with a dot and have lower case, or if `module` is missing.
+ * @throws OptionError if an extension does not begin with a dot and have lower case, or if `module` is
+ * missing.
  */
 export function registerFormat(format: ImageFormat): void {
   const { name, extensions, module } = format;
   const bad = extensions.find((extension) => !/^\.[^A-Z/\\]+$/.test(extension));
   if (bad !== undefined) {
     throw new OptionError(
-      `The image format ${show(name)} has the extension ${show(bad)}, but one in lower case that begins with a dot was ` +
+      `The image format ${show(name)} has the extension ${show(bad)}, but one in lower case that begins ` +
+        `with a dot was ` +
         'expected, e.g. ".mgz".',
     );
   }
   if (!module) {
     throw new OptionError(
-      `The image format ${show(name)} names no module. Set module: import.meta.url; worker threads import it from there.`,
+      `The image format ${show(name)} names no module. Set module: import.meta.url; worker threads import ` +
+        `it from there.`,
     );
   }
   add(format);

@@ -25,7 +25,10 @@ export function imageExtensions(): readonly string[] {
   return all.sort((a, b) => b.length - a.length);
 }
 
-/** A case's id from a file's name: `imagesTr/spleen_2.nii.gz` gives `spleen_2`. Upper and lower case are the same. */
+/**
+ * A case's id from a file's name: `imagesTr/spleen_2.nii.gz` gives `spleen_2`. Upper and lower case are the
+ * same.
+ */
 export function stripImageExtension(file: string): string {
   const name = basename(file);
   const extension = extensionOf(name);
@@ -42,8 +45,8 @@ function extensionOf(file: string): string | undefined {
 }
 
 /**
- * The format of a file: by its extension, or by its first bytes if the extension is unknown or does not fit them. NIfTI
- * if neither decides, so that its reader says what is wrong with the file.
+ * The format of a file: by its extension, or by its first bytes if the extension is unknown or does not fit
+ * them. NIfTI if neither decides, so that its reader says what is wrong with the file.
  */
 async function formatOf(file: string): Promise<ImageFormat> {
   await loadForeignFormats();
@@ -63,18 +66,19 @@ export async function readGrid(file: string): Promise<FileGrid> {
 /**
  * Reads an image file.
  *
- * Size [nx, ny, nz], x fastest; a fourth axis becomes channels. The affine is voxel index to mm, RAS+. Voxels keep the
- * stored type; with a slope or intercept they are computed in double precision and become float32 (float64 if they are
- * stored as float64). 64-bit integers become int32 if they fit, else float64. Labels that are stored as real numbers,
- * with a slope, or in 64 bits become the smallest integer type that holds them. The voxels lie on a SharedArrayBuffer.
+ * Size [nx, ny, nz], x fastest; a fourth axis becomes channels. The affine is voxel index to mm, RAS+. Voxels
+ * keep the stored type; with a slope or intercept they are computed in double precision and become float32
+ * (float64 if they are stored as float64). 64-bit integers become int32 if they fit, else float64. Labels
+ * that are stored as real numbers, with a slope, or in 64 bits become the smallest integer type that holds
+ * them. The voxels lie on a SharedArrayBuffer.
  *
- * Every byte is accounted for: a file that is cut off, has a wrong checksum, or holds more or less than its header says
- * is refused. Zero bytes at the end pass as padding if they are fewer than the smallest face of the volume takes, since
- * more could hide a wrong dimension. Memory is only allocated once the header was checked against `maxBytes` and
- * against what a file of that length can hold.
+ * Every byte is accounted for: a file that is cut off, has a wrong checksum, or holds more or less than its
+ * header says is refused. Zero bytes at the end pass as padding if they are fewer than the smallest face of
+ * the volume takes, since more could hide a wrong dimension. Memory is only allocated once the header was
+ * checked against `maxBytes` and against what a file of that length can hold.
  *
- * @throws DataError if the file cannot be read, is damaged, is not a 3D image, needs more than `maxBytes`, holds NaN or
- * infinite voxels (unless `nonFinite`), or labels that are not whole numbers.
+ * @throws DataError if the file cannot be read, is damaged, is not a 3D image, needs more than `maxBytes`,
+ * holds NaN or infinite voxels (unless `nonFinite`), or labels that are not whole numbers.
  */
 export async function readVolume(file: string, options: ReadOptions): Promise<Volume> {
   return (await formatOf(file)).read(file, options);

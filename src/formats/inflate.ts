@@ -18,8 +18,8 @@ export function mostBytes(fileBytes: number, compressed: boolean): number {
 }
 
 /**
- * Passes an open file's bytes from `start` on to `take`, some megabytes at a time; inflated if `compressed` (gzip, in
- * one or several members, or zlib).
+ * Passes an open file's bytes from `start` on to `take`, some megabytes at a time; inflated if `compressed`
+ * (gzip, in one or several members, or zlib).
  *
  * @throws DataError if compressed data are cut off, damaged, or have the wrong checksum or length.
  */

@@ -53,7 +53,10 @@ function bytesPerVoxel({ stored, scaling }: StoredLayout): number {
   return scaling && stored !== 'float64' ? 4 : storedBytes[stored];
 }
 
-/** Bytes that reading takes at most: the stored voxels, and a copy if they are scaled, sorted by channel or narrowed. */
+/**
+ * Bytes that reading takes at most: the stored voxels, and a copy if they are scaled, sorted by channel or
+ * narrowed.
+ */
 export function bytesToRead(layout: StoredLayout): number {
   const { size, channels, stored, scaling, interleaved } = layout;
   const wide = stored === 'int64' || stored === 'uint64';

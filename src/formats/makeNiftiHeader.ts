@@ -23,12 +23,12 @@ export interface NiftiHeaderSource {
 }
 
 /**
- * A header for `.nii`, in this machine's byte order, up to the first voxel (including the four zero bytes that mean "no
- * extensions"): NIfTI-1, or NIfTI-2 if a dimension exceeds 32767.
+ * A header for `.nii`, in this machine's byte order, up to the first voxel (including the four zero bytes
+ * that mean "no extensions"): NIfTI-1, or NIfTI-2 if a dimension exceeds 32767.
  *
- * The affine is written under the form codes of `fields` (default: 1, scanner, for both): as sform, as qform, or as
- * both. A sheared affine is written without a qform. One that a qform alone would not restore within 1e-6 is written as
- * an sform, too.
+ * The affine is written under the form codes of `fields` (default: 1, scanner, for both): as sform, as qform,
+ * or as both. A sheared affine is written without a qform. One that a qform alone would not restore within
+ * 1e-6 is written as an sform, too.
  */
 export function makeNiftiHeader(source: NiftiHeaderSource): Uint8Array {
   const { size, channels, type, affine, fields } = source;

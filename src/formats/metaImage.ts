@@ -30,11 +30,11 @@ const elementTypes: Readonly<Record<string, StoredType>> = {
 };
 
 /**
- * Reads a MetaImage header: three axes, and for channels a fourth axis, or elements of several numbers. `bytes` holds
- * the beginning of the file.
+ * Reads a MetaImage header: three axes, and for channels a fourth axis, or elements of several numbers.
+ * `bytes` holds the beginning of the file.
  *
- * `TransformMatrix` lists the direction of one axis after the other, `Offset` is the position of the first voxel, both
- * in LPS. An intensity slope in the header is ignored. All of this is as in ITK.
+ * `TransformMatrix` lists the direction of one axis after the other, `Offset` is the position of the first
+ * voxel, both in LPS. An intensity slope in the header is ignored. All of this is as in ITK.
  *
  * @throws DataError if the header is damaged, or does not describe such a volume.
  */
@@ -44,7 +44,8 @@ function parseMetaImage(bytes: Buffer, file: string): RasterHeader {
   const last = /^ElementDataFile[ \t]*=[^\n]*\n?/im.exec(text);
   if (!/^\s*\w+[ \t]*=/.test(text)) {
     throw refuse(
-      'is not a MetaImage file: it does not begin with "ObjectType = Image". Check that it is the right file.',
+      'is not a MetaImage file: it does not begin with "ObjectType = Image". Check that it is the right ' +
+        'file.',
     );
   }
   if (!last) {
@@ -68,7 +69,8 @@ function parseMetaImage(bytes: Buffer, file: string): RasterHeader {
   const rank = Number(field('NDims') ?? sizes.length);
   if (sizes.length !== rank || rank > 4) {
     throw refuse(
-      `has NDims ${show(field('NDims'))} and DimSize ${show(field('DimSize'))}, but 3 sizes (or 4, channels last) were ` +
+      `has NDims ${show(field('NDims'))} and DimSize ${show(field('DimSize'))}, but 3 sizes (or 4, ` +
+        `channels last) were ` +
         'expected. Correct its header.',
     );
   }
@@ -114,7 +116,8 @@ function parseMetaImage(bytes: Buffer, file: string): RasterHeader {
   const skip = Number(field('HeaderSize') ?? 0);
   if (!Number.isSafeInteger(skip) || skip < (compressed ? 0 : -1)) {
     throw refuse(
-      `has HeaderSize ${show(field('HeaderSize'))}, but a whole number, or -1 for raw data, was expected. Correct its header.`,
+      `has HeaderSize ${show(field('HeaderSize'))}, but a whole number, or -1 for raw data, was expected. ` +
+        `Correct its header.`,
     );
   }
   const dataFile = field('ElementDataFile') as string;

@@ -16,8 +16,8 @@ export const nifti = rasterFormat({
 /**
  * Reads the header, and no more of the file than that takes.
  *
- * @throws DataError if the file cannot be read, or its header is not usable (see `parseNiftiHeader`) or says more voxels
- * than a file of that length can hold.
+ * @throws DataError if the file cannot be read, or its header is not usable (see `parseNiftiHeader`) or says
+ * more voxels than a file of that length can hold.
  */
 async function readHeader(file: string): Promise<RasterHeader> {
   return withFile(file, async (open, fileBytes) => {

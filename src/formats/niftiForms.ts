@@ -10,7 +10,9 @@ interface Forms {
   readonly sformCode: number;
 }
 
-/** The form codes and the qform to write, so that the affine is read back by the rules of `parseNiftiHeader`. */
+/**
+ * The form codes and the qform to write, so that the affine is read back by the rules of `parseNiftiHeader`.
+ */
 export function chooseForms(
   size: Vec3,
   affine: Affine,
@@ -29,7 +31,8 @@ export function chooseForms(
   const qformError = error(qformAffine(quatern, pixdim, qfac, qoffset));
 
   let { qformCode, sformCode } = fields ?? { qformCode: 1, sformCode: 1 };
-  // Near half a turn, a quaternion in float32 is off by up to 5e-4. Beyond that it is a shear, which no qform expresses.
+  // Near half a turn, a quaternion in float32 is off by up to 5e-4. Beyond that it is a shear, which no qform
+  // expresses.
   if (!(qformError < 1e-3)) {
     return { qfac, pixdim, quatern: [0, 0, 0], qformCode: 0, sformCode: sformCode || qformCode || 1 };
   }
@@ -65,7 +68,10 @@ function qformOf(affine: Affine, round: (value: number) => number): { quatern: V
   return { quatern: [b, c, d], qfac };
 }
 
-/** The affine of a qform: rotation by the unit quaternion (a, b, c, d), voxel sizes, and z reversed if qfac is -1. */
+/**
+ * The affine of a qform: rotation by the unit quaternion (a, b, c, d), voxel sizes, and z reversed if qfac is
+ * -1.
+ */
 export function qformAffine([b, c, d]: Vec3, pixdim: Vec3, qfac: 1 | -1, qoffset: Vec3): number[] {
   const a = Math.sqrt(Math.max(0, 1 - (b * b + c * c + d * d)));
   const s = 2 / (a * a + b * b + c * c + d * d);

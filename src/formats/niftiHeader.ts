@@ -43,12 +43,13 @@ export function isNiftiHeader(bytes: Uint8Array): boolean {
 }
 
 /**
- * Reads the header of a NIfTI-1 or NIfTI-2 file (`.nii`), in either byte order, and checks it: sizes, voxel type,
- * scaling, offset, affine. `bytes` must hold at least its first 540 bytes, or the whole file if that is shorter.
+ * Reads the header of a NIfTI-1 or NIfTI-2 file (`.nii`), in either byte order, and checks it: sizes, voxel
+ * type, scaling, offset, affine. `bytes` must hold at least its first 540 bytes, or the whole file if that is
+ * shorter.
  *
- * The rules are those of nibabel 5: the sform counts if its code is set (1 to 5), else the qform, else the voxel size
- * with x to the left and the origin in the middle; a slope that is 0 or not finite means no scaling. Unlike in nibabel,
- * an affine without an inverse is refused.
+ * The rules are those of nibabel 5: the sform counts if its code is set (1 to 5), else the qform, else the
+ * voxel size with x to the left and the origin in the middle; a slope that is 0 or not finite means no
+ * scaling. Unlike in nibabel, an affine without an inverse is refused.
  *
  * @throws DataError if it is not such a header, or does not describe a 3D volume (or 4D, with channels last).
  */
@@ -93,26 +94,30 @@ function checkLayout(bytes: Uint8Array, file: string): { layout: Layout; littleE
   const found = findLayout(bytes);
   if (!found) {
     throw new DataError(
-      `${file} is not a NIfTI file: it begins with ${beginning(bytes)}, but the header size 348 (NIfTI-1) or 540 ` +
+      `${file} is not a NIfTI file: it begins with ${beginning(bytes)}, but the header size 348 (NIfTI-1) ` +
+        `or 540 ` +
         '(NIfTI-2) was expected. Check that it is the right file.',
     );
   }
   const { layout } = found;
   if (bytes.length < layout.firstVoxel) {
     throw new DataError(
-      `${file} is cut off: it holds ${bytes.length} bytes, but its NIfTI-${layout.version} header alone takes ` +
+      `${file} is cut off: it holds ${bytes.length} bytes, but its NIfTI-${layout.version} header alone ` +
+        `takes ` +
         `${layout.firstVoxel}. Copy or download it again.`,
     );
   }
   const magic = getText(bytes, layout.magic, 4);
   if (magic === `ni${layout.version}`) {
     throw new DataError(
-      `${file} is the header of a pair of files (.hdr and .img), but one file was expected. Convert it to .nii.gz.`,
+      `${file} is the header of a pair of files (.hdr and .img), but one file was expected. Convert it to ` +
+        `.nii.gz.`,
     );
   }
   if (magic !== `n+${layout.version}`) {
     throw new DataError(
-      `${file} is not a NIfTI file: its magic is ${JSON.stringify(magic)}, but "n+${layout.version}" was expected. ` +
+      `${file} is not a NIfTI file: its magic is ${JSON.stringify(magic)}, but "n+${layout.version}" was ` +
+        `expected. ` +
         'If it is an Analyze 7.5 file, convert it to .nii.gz; else copy or download it again.',
     );
   }
@@ -120,7 +125,8 @@ function checkLayout(bytes: Uint8Array, file: string): { layout: Layout; littleE
   const lineEnds = layout.version === 2 ? [...bytes.subarray(8, 12)] : [];
   if (lineEnds.some((byte) => byte !== 0) && lineEnds.join() !== '13,10,26,10') {
     throw new DataError(
-      `${file} has a damaged header: its line-end check is ${show(lineEnds)}, but [13, 10, 26, 10] was expected. ` +
+      `${file} has a damaged header: its line-end check is ${show(lineEnds)}, but [13, 10, 26, 10] was ` +
+        `expected. ` +
         'It was probably transferred as text; copy or download it again.',
     );
   }
@@ -152,7 +158,8 @@ function readSize(layout: Layout, get: Get, file: string): { size: Vec3; channel
   checkSize(size, channels, file);
   if (dims.slice(4).some((n) => n !== 1)) {
     throw new DataError(
-      `${file} is ${rank}D (${dims.join(' x ')}), but a 3D image, or a 4D one with channels last, was expected. ` +
+      `${file} is ${rank}D (${dims.join(' x ')}), but a 3D image, or a 4D one with channels last, was ` +
+        `expected. ` +
         'Split it into 3D images.',
     );
   }
@@ -165,7 +172,8 @@ function readType(layout: Layout, get: Get, file: string): StoredType {
   if (found) return found;
   const name = refusedDatatypes[datatype];
   throw new DataError(
-    `${file} holds voxels of datatype ${datatype}${name ? ` (${name})` : ''}, but whole or real numbers were ` +
+    `${file} holds voxels of datatype ${datatype}${name ? ` (${name})` : ''}, but whole or real numbers ` +
+      `were ` +
       'expected: int8 to int64, uint8 to uint64, float32 or float64. Convert it to one of these.',
   );
 }
@@ -174,7 +182,8 @@ function readOffset(layout: Layout, get: Get, file: string): number {
   const offset = get(layout.voxOffset);
   if (Number.isSafeInteger(offset) && offset >= layout.firstVoxel) return offset;
   throw new DataError(
-    `${file} has a damaged header: its voxels begin at byte ${offset} (vox_offset), but ${layout.firstVoxel} or more ` +
+    `${file} has a damaged header: its voxels begin at byte ${offset} (vox_offset), but ` +
+      `${layout.firstVoxel} or more ` +
       'was expected. Copy or download it again.',
   );
 }
@@ -185,7 +194,8 @@ function readScaling(layout: Layout, get: Get, file: string): StoredLayout['scal
   if (!Number.isFinite(slope) || slope === 0 || (slope === 1 && inter === 0)) return undefined;
   if (Number.isFinite(inter)) return { slope, inter };
   throw new DataError(
-    `${file} has scl_slope ${slope} but scl_inter ${inter}; a finite number was expected. Correct its header.`,
+    `${file} has scl_slope ${slope} but scl_inter ${inter}; a finite number was expected. Correct its ` +
+      `header.`,
   );
 }
 
@@ -232,7 +242,8 @@ function readAffine(
     const squares = quatern.reduce((sum, value) => sum + value * value, 0);
     if (!(1 - squares >= -slack)) {
       throw new DataError(
-        `${file} has a qform that is not a rotation: the squares of quatern_b, c and d (${quatern.join(', ')}) sum to ` +
+        `${file} has a qform that is not a rotation: the squares of quatern_b, c and d ` +
+          `(${quatern.join(', ')}) sum to ` +
           `${squares}, but at most 1 was expected. Correct its header.`,
       );
     }

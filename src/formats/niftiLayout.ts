@@ -118,7 +118,10 @@ export function setTexts(
   setText(bytes, layout.auxFile, auxFileLength, auxFile);
 }
 
-/** Text up to its first zero byte; latin1, so that every byte comes out as it went in when it is written again. */
+/**
+ * Text up to its first zero byte; latin1, so that every byte comes out as it went in when it is written
+ * again.
+ */
 export function getText(bytes: Uint8Array, offset: number, length: number): string {
   const text = Buffer.from(bytes.subarray(offset, offset + length)).toString('latin1');
   return text.split('\0', 1)[0];

@@ -50,11 +50,12 @@ const spaces: Readonly<Record<string, 'RAS' | 'LAS' | 'LPS'>> = {
 };
 
 /**
- * Reads an NRRD header: three spatial axes, and at most one more for channels, which is the first (side by side) or the
- * last. `bytes` holds the beginning of the file.
+ * Reads an NRRD header: three spatial axes, and at most one more for channels, which is the first (side by
+ * side) or the last. `bytes` holds the beginning of the file.
  *
- * Axes are spatial unless `space directions` has "none" for them or, if there are no directions, `kinds` says otherwise.
- * Without directions, x runs to the left and y to the back with the distances in `spacings`, as in ITK.
+ * Axes are spatial unless `space directions` has "none" for them or, if there are no directions, `kinds` says
+ * otherwise. Without directions, x runs to the left and y to the back with the distances in `spacings`, as in
+ * ITK.
  *
  * @throws DataError if the header is damaged, or does not describe such a volume in raw or gzip encoding.
  */
@@ -84,7 +85,8 @@ function parseNrrd(bytes: Buffer, file: string): RasterHeader {
   const size = spatial.map((axis) => sizes[axis]);
   if (size.length > 3 || rest.length > 1 || (rest.length === 1 && rest[0] !== 0 && rest[0] !== 3)) {
     throw refuse(
-      `is ${sizes.length}D (${sizes.join(' x ')}), but a 3D image, or a 4D one whose first or last axis is for channels ` +
+      `is ${sizes.length}D (${sizes.join(' x ')}), but a 3D image, or a 4D one whose first or last axis is ` +
+        `for channels ` +
         '(space direction "none"), was expected. Split it into 3D images.',
     );
   }
@@ -109,7 +111,8 @@ function parseNrrd(bytes: Buffer, file: string): RasterHeader {
   const skip = Number(field('byte skip', 'byteskip') ?? 0);
   if (!Number.isSafeInteger(skip) || skip < (compressed ? 0 : -1)) {
     throw refuse(
-      `has ${show(field('byte skip', 'byteskip'))} as "byte skip"; a whole number, or -1 for raw data, was expected. Correct its header.`,
+      `has ${show(field('byte skip', 'byteskip'))} as "byte skip"; a whole number, or -1 for raw data, was ` +
+        `expected. Correct its header.`,
     );
   }
   return {

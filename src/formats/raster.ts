@@ -25,11 +25,11 @@ export interface RasterHeader extends StoredLayout {
 }
 
 /**
- * Defines a format whose files are a header and then the voxels, raw or compressed, in the same file or in one beside
- * it.
+ * Defines a format whose files are a header and then the voxels, raw or compressed, in the same file or in
+ * one beside it.
  *
- * itk-wasm reads such formats too, but returns a full-size image for a compressed file that is cut off or damaged, the
- * rest filled with zeros. Here every byte is counted and every checksum verified.
+ * itk-wasm reads such formats too, but returns a full-size image for a compressed file that is cut off or
+ * damaged, the rest filled with zeros. Here every byte is counted and every checksum verified.
  */
 export function rasterFormat({
   readHeader,
@@ -74,13 +74,15 @@ async function readRaster(file: string, header: RasterHeader, options: ReadOptio
 function besideHeader(dataFile: string, file: string): string {
   if (/^list\b|%/i.test(dataFile)) {
     throw new DataError(
-      `${file} spreads its voxels over several files (${show(dataFile)}), but one was expected. Convert it to one file.`,
+      `${file} spreads its voxels over several files (${show(dataFile)}), but one was expected. Convert it ` +
+        `to one file.`,
     );
   }
   const leaves = isAbsolute(dataFile) || win32.isAbsolute(dataFile) || dataFile.split(/[\\/]/).includes('..');
   if (leaves || dataFile === '') {
     throw new DataError(
-      `${file} names ${show(dataFile)} as the file of its voxels, but a file in its own folder was expected. ` +
+      `${file} names ${show(dataFile)} as the file of its voxels, but a file in its own folder was ` +
+        `expected. ` +
         'Put the two files side by side, and correct the header.',
     );
   }

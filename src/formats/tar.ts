@@ -10,7 +10,9 @@ export interface FilePlace {
   /** Its first byte in that file. */
   readonly offset: number;
   readonly size: number;
-  /** Modification time in milliseconds since 1970; for a member of an archive, the one noted in the archive. */
+  /**
+   * Modification time in milliseconds since 1970; for a member of an archive, the one noted in the archive.
+   */
   readonly modified: number;
 }
 
@@ -34,10 +36,12 @@ const shareKey = 'voxstream tar indexes';
 let indexes: Map<string, Indexed> | undefined;
 
 /**
- * Where a file's bytes are. A path that continues after a tar archive, `Task09_Spleen.tar/Task09_Spleen/dataset.json`,
- * means that member of the archive. Undefined if there is no such file or member.
+ * Where a file's bytes are. A path that continues after a tar archive,
+ * `Task09_Spleen.tar/Task09_Spleen/dataset.json`, means that member of the archive. Undefined if there is no
+ * such file or member.
  *
- * @throws DataError for an archive that is damaged or compressed, and the system's error if the path cannot be examined.
+ * @throws DataError for an archive that is damaged or compressed, and the system's error if the path cannot
+ * be examined.
  */
 export async function findFile(path: string): Promise<FilePlace | undefined> {
   for (const match of path.matchAll(/\.tar(?=[\\/])/gi)) {
@@ -57,9 +61,9 @@ export async function findFile(path: string): Promise<FilePlace | undefined> {
 }
 
 /**
- * The regular files of a tar archive (ustar, GNU, pax). Only its headers are read. The index is kept as long as the
- * archive does not change, and passed on to worker threads that start later. macOS `._*` files and names that would
- * leave the folder are ignored; a hard link is the file that it names.
+ * The regular files of a tar archive (ustar, GNU, pax). Only its headers are read. The index is kept as long
+ * as the archive does not change, and passed on to worker threads that start later. macOS `._*` files and
+ * names that would leave the folder are ignored; a hard link is the file that it names.
  *
  * @throws DataError if it is not such an archive, or is cut off.
  */
@@ -108,7 +112,8 @@ async function readIndex(archive: string, handle: FileHandle, fileBytes: number)
     const offset = at + block;
     if (!(size >= 0) || offset + size > fileBytes) {
       throw new DataError(
-        `${archive} is cut off: its member ${textIn(header, 0, 100)} ends at byte ${offset + size}, but the file has ` +
+        `${archive} is cut off: its member ${textIn(header, 0, 100)} ends at byte ${offset + size}, but ` +
+          `the file has ` +
           `${fileBytes} (${showBytes(fileBytes)}). Copy or download it again.`,
       );
     }
@@ -148,7 +153,8 @@ function isHeader(header: Buffer): boolean {
 function noArchive(archive: string, header: Buffer): DataError {
   if (header[0] === 0x1f && header[1] === 0x8b) {
     return new DataError(
-      `${archive} is a compressed archive, from which single files cannot be read. Decompress it once (gunzip) or unpack it, and ` +
+      `${archive} is a compressed archive, from which single files cannot be read. Decompress it once ` +
+        `(gunzip) or unpack it, and ` +
         'give the result as the root.',
     );
   }
@@ -181,7 +187,10 @@ function* paxRecords(bytes: Buffer): Generator<[string, string]> {
   }
 }
 
-/** A member's name without `./`; undefined for macOS `._*` files, and for names that leave the archive's folder. */
+/**
+ * A member's name without `./`; undefined for macOS `._*` files, and for names that leave the archive's
+ * folder.
+ */
 function safeName(name: string): string | undefined {
   const parts = name.split('/').filter((part) => part !== '' && part !== '.');
   const leaves = name.startsWith('/') || parts.includes('..');

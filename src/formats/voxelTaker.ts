@@ -11,11 +11,12 @@ import {
 } from './layout.js';
 
 /**
- * Takes bytes in order and puts those of the voxels in their place, on a SharedArrayBuffer. Memory is only allocated
- * once the layout was checked against what the file can hold (`most`) and the memory there is (`maxBytes`).
+ * Takes bytes in order and puts those of the voxels in their place, on a SharedArrayBuffer. Memory is only
+ * allocated once the layout was checked against what the file can hold (`most`) and the memory there is
+ * (`maxBytes`).
  *
- * Zero bytes after the voxels pass as padding if they are fewer than the smallest face of the volume takes, since more
- * could hide a wrong dimension. Anything else is refused as soon as it arrives.
+ * Zero bytes after the voxels pass as padding if they are fewer than the smallest face of the volume takes,
+ * since more could hide a wrong dimension. Anything else is refused as soon as it arrives.
  */
 export class VoxelTaker {
   private readonly bytes: Uint8Array<ArrayBufferLike>;
@@ -43,7 +44,8 @@ export class VoxelTaker {
       this.bytes = allocate('uint8', length);
     } catch {
       throw new DataError(
-        `${file} needs ${showBytes(length)} of memory in one piece (${describeLayout(layout)}), more than is available. ` +
+        `${file} needs ${showBytes(length)} of memory in one piece (${describeLayout(layout)}), more than ` +
+          `is available. ` +
           'Crop or split it, or run fewer cases at once.',
       );
     }
@@ -61,14 +63,18 @@ export class VoxelTaker {
     this.padding -= rest.length;
     if (this.padding < 0 || rest.some((byte) => byte !== 0)) {
       throw new DataError(
-        `${this.file} holds more than the ${this.end} bytes that its header says (${describeLayout(this.layout)}). Its ` +
+        `${this.file} holds more than the ${this.end} bytes that its header says ` +
+          `(${describeLayout(this.layout)}). Its ` +
           'header or its voxels are damaged; copy or download it again.',
       );
     }
     this.position += chunk.length;
   }
 
-  /** The stored numbers, in this machine's byte order; 64-bit integers as float64. Throws if bytes are missing. */
+  /**
+   * The stored numbers, in this machine's byte order; 64-bit integers as float64. Throws if bytes are
+   * missing.
+   */
   finish(): VoxelArray {
     if (this.position < this.end) throw tooShort(this.file, this.layout, String(this.position));
     const { stored, littleEndian } = this.layout;

@@ -5,14 +5,15 @@ import type { ReadOptions } from './define.js';
 import type { StoredLayout } from './layout.js';
 
 /**
- * The voxels of a volume from the stored numbers of a file: channels one after the other, scaled, checked, in their type.
+ * The voxels of a volume from the stored numbers of a file: channels one after the other, scaled, checked, in
+ * their type.
  *
- * Images keep the stored type, or become float32 if they are scaled (float64 if they are stored as float64). 64-bit
- * integers, which arrive as float64, become int32 if all fit. Labels that are real, scaled or 64-bit numbers become the
- * smallest integer type that holds them all, unsigned if none is negative.
+ * Images keep the stored type, or become float32 if they are scaled (float64 if they are stored as float64).
+ * 64-bit integers, which arrive as float64, become int32 if all fit. Labels that are real, scaled or 64-bit
+ * numbers become the smallest integer type that holds them all, unsigned if none is negative.
  *
- * @throws DataError, naming the first such voxel, if one of an image is NaN or infinite (unless `nonFinite`), or one of
- * a label map is not a whole number or does not fit a 32-bit integer.
+ * @throws DataError, naming the first such voxel, if one of an image is NaN or infinite (unless `nonFinite`),
+ * or one of a label map is not a whole number or does not fit a 32-bit integer.
  */
 export function finishVoxels(
   stored: VoxelArray,
@@ -52,7 +53,8 @@ function asLabels(stored: VoxelArray, { scaling, size }: StoredLayout, file: str
   for (let i = 0; i < voxels.length; i++) {
     if (!Number.isInteger(voxels[i])) {
       throw new DataError(
-        `${file} is a label map, but its voxel ${position(i, size)} is ${voxels[i]}; labels must be whole numbers. ` +
+        `${file} is a label map, but its voxel ${position(i, size)} is ${voxels[i]}; labels must be whole ` +
+          `numbers. ` +
           'Check that it is the right file.',
       );
     }
@@ -61,7 +63,8 @@ function asLabels(stored: VoxelArray, { scaling, size }: StoredLayout, file: str
   const type = smallestInteger(range);
   if (!type) {
     throw new DataError(
-      `${file} is a label map, but its labels go from ${range[0]} to ${range[1]}; 32-bit integers were expected. ` +
+      `${file} is a label map, but its labels go from ${range[0]} to ${range[1]}; 32-bit integers were ` +
+        `expected. ` +
         'Check that it is the right file.',
     );
   }
@@ -135,7 +138,8 @@ function refuseNonFinite(voxels: VoxelArray, size: Vec3, file: string): void {
   if (count === 0) return;
   throw new DataError(
     `${file} holds ${count} voxel(s) that are NaN or infinite, the first (${voxels[first]}) at ` +
-      `${position(first, size)}; finite numbers were expected. Correct the image, or read it with nonFinite: true.`,
+      `${position(first, size)}; finite numbers were expected. Correct the image, or read it with ` +
+      `nonFinite: true.`,
   );
 }
 

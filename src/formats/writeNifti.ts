@@ -27,17 +27,21 @@ import {
 /** How a NIfTI file is written. */
 export interface WriteNiftiOptions {
   /**
-   * Type of the stored voxels. Default: `auto`, the smallest unsigned integer type for labels (signed where one is
-   * negative) and float32 for the rest.
+   * Type of the stored voxels. Default: `auto`, the smallest unsigned integer type for labels (signed where
+   * one is negative) and float32 for the rest.
    */
   readonly dtype?: 'auto' | VoxelType;
-  /** The volume whose header fields (form codes, units, description) are kept. Default: the one that is written. */
+  /**
+   * The volume whose header fields (form codes, units, description) are kept. Default: the one that is
+   * written.
+   */
   readonly like?: Volume;
 }
 
 /**
- * The settings of gzip. Level 1 takes half the time of level 4 and a quarter of that of level 6, and makes CT files a few
- * percent larger. One-byte label maps are runs of equal bytes, which `Z_RLE` makes as small as level 4, five times as fast.
+ * The settings of gzip. Level 1 takes half the time of level 4 and a quarter of that of level 6, and makes CT
+ * files a few percent larger. One-byte label maps are runs of equal bytes, which `Z_RLE` makes as small as
+ * level 4, five times as fast.
  */
 function gzipOptions(kind: VolumeKind, type: VoxelType): ZlibOptions {
   const runs = kind === 'label' && (type === 'uint8' || type === 'int8');
@@ -49,12 +53,12 @@ function gzipOptions(kind: VolumeKind, type: VoxelType): ZlibOptions {
 const pieceLength = 1 << 20;
 
 /**
- * Writes a volume as NIfTI: gzip-compressed if the name ends in `.gz`, else plain. NIfTI-1, or NIfTI-2 if a size
- * exceeds 32767; several channels become the fourth dimension.
+ * Writes a volume as NIfTI: gzip-compressed if the name ends in `.gz`, else plain. NIfTI-1, or NIfTI-2 if a
+ * size exceeds 32767; several channels become the fourth dimension.
  *
- * Form codes, units and description are kept from the file that the volume came from; the affine is stored in the
- * precision of float32. Voxels that become integers are rounded to the nearest one, halves up. The file appears whole or
- * not at all.
+ * Form codes, units and description are kept from the file that the volume came from; the affine is stored in
+ * the precision of float32. Voxels that become integers are rounded to the nearest one, halves up. The file
+ * appears whole or not at all.
  *
  * @throws OptionError if the name ends in neither `.nii` nor `.nii.gz`.
  * @throws DataError if a voxel does not fit `dtype`, or the file cannot be written.
@@ -132,7 +136,9 @@ function chooseType(file: string, { data, kind, size }: Volume, dtype: 'auto' | 
   return type;
 }
 
-/** The file's bytes, some megabytes at a time, so that converting does not need a copy of the whole volume. */
+/**
+ * The file's bytes, some megabytes at a time, so that converting does not need a copy of the whole volume.
+ */
 function* pieces(header: Uint8Array, data: VoxelArray, type: VoxelType): Generator<Buffer> {
   yield Buffer.from(header);
   const convert = voxelTypeOf(data) !== type;

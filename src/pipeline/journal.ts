@@ -25,7 +25,10 @@ export interface JournalEntry {
   readonly outputs: readonly FileState[];
   readonly metrics: Readonly<Record<string, number | string>>;
   readonly timings: Readonly<Record<string, number>>;
-  /** The file of each of its volumes, by key: the one it was read from, else the one it was saved to. Absolute paths. */
+  /**
+   * The file of each of its volumes, by key: the one it was read from, else the one it was saved to. Absolute
+   * paths.
+   */
   readonly volumes: Readonly<Record<string, string>>;
   readonly labelNames?: Readonly<Record<number, string>>;
 }
@@ -54,8 +57,9 @@ export function fingerprint(...parts: readonly unknown[]): string {
 }
 
 /**
- * The list of finished cases in a run's folder (`.voxstream/journal.jsonl`, one JSON line each). A line is appended once
- * all results of a case are on disk, so the cases it lists survive a crash. An incomplete line is ignored.
+ * The list of finished cases in a run's folder (`.voxstream/journal.jsonl`, one JSON line each). A line is
+ * appended once all results of a case are on disk, so the cases it lists survive a crash. An incomplete line
+ * is ignored.
  */
 export class Journal {
   readonly #file: string;

@@ -10,8 +10,8 @@ import { writeFileAside } from '../formats/files.js';
 /** A run's hold on its output folder. */
 export interface FolderLock {
   /**
-   * Aborted when the lock was lost: another run has taken the folder over. Its reason is the error to report. The run
-   * must stop writing then.
+   * Aborted when the lock was lost: another run has taken the folder over. Its reason is the error to report.
+   * The run must stop writing then.
    */
   readonly lost: AbortSignal;
   /** Gives the folder back. */
@@ -20,15 +20,19 @@ export interface FolderLock {
 
 /** How a folder is locked. */
 export interface LockOptions {
-  /** Called with a sentence when it takes up to two minutes to find out whether an earlier run still uses the folder. */
+  /**
+   * Called with a sentence when it takes up to two minutes to find out whether an earlier run still uses the
+   * folder.
+   */
   readonly onWait?: (message: string) => void;
   /** Aborting it ends that wait; the folder then counts as locked. */
   readonly signal?: AbortSignal;
   /** Milliseconds between two signs of life of a lock, 1000 or more. Default: 10 s. */
   readonly update?: number;
   /**
-   * Milliseconds without a sign of life after which a lock counts as abandoned, 2000 or more. Default: 120 s. NFS clients see
-   * modification times up to 60 s late, and the clocks of two machines may differ by some seconds.
+   * Milliseconds without a sign of life after which a lock counts as abandoned, 2000 or more. Default: 120 s.
+   * NFS clients see modification times up to 60 s late, and the clocks of two machines may differ by some
+   * seconds.
    */
   readonly stale?: number;
 }
@@ -48,10 +52,11 @@ interface Holder {
 /**
  * Takes an output folder for a run: two runs in one folder would overwrite each other's files.
  *
- * The lock is a folder, `.voxstream/run.lock`, whose modification time is renewed every `update` milliseconds. A lock
- * that was not renewed for `stale` milliseconds is taken over. That also works for containers, where neither process
- * numbers nor host names tell whether the holder is still alive. On Linux, a holder on the same machine is looked up
- * among the processes instead, so that a folder is free at once after its run was killed.
+ * The lock is a folder, `.voxstream/run.lock`, whose modification time is renewed every `update`
+ * milliseconds. A lock that was not renewed for `stale` milliseconds is taken over. That also works for
+ * containers, where neither process numbers nor host names tell whether the holder is still alive. On Linux,
+ * a holder on the same machine is looked up among the processes instead, so that a folder is free at once
+ * after its run was killed.
  *
  * @throws OptionError when another run holds the folder.
  * @throws DataError when the folder cannot be written to.
@@ -69,8 +74,8 @@ export async function lockFolder(output: string, options: LockOptions = {}): Pro
         throw error.code === 'ELOCKED' ? refusal(output, await readHolder(holderFile)) : error;
       });
 
-    // Held while the main lock is judged and taken: of two runs that find it abandoned, one would otherwise remove the
-    // lock that the other has just taken.
+    // Held while the main lock is judged and taken: of two runs that find it abandoned, one would otherwise
+    // remove the lock that the other has just taken.
     const doneStarting = await take('start', { stale: 10_000, update: 2_000 }, () => {});
     try {
       await clearWay(output, join(folder, 'run.lock'), holderFile, stale, options);
@@ -94,7 +99,8 @@ export async function lockFolder(output: string, options: LockOptions = {}): Pro
 }
 
 /**
- * Returns once nobody holds the lock, or its holder is gone; removes the lock of a process that is known to have ended.
+ * Returns once nobody holds the lock, or its holder is gone; removes the lock of a process that is known to
+ * have ended.
  *
  * @throws OptionError when the holder is alive.
  */
@@ -120,7 +126,8 @@ async function clearWay(
     if (modified !== first || signal?.aborted) throw refusal(output, holder);
     if (!waited) {
       onWait?.(
-        `${output} is locked by ${nameOf(holder)}. Waiting up to ${Math.ceil(stale / 1000)} s to see whether that run is ` +
+        `${output} is locked by ${nameOf(holder)}. Waiting up to ${Math.ceil(stale / 1000)} s to see ` +
+          `whether that run is ` +
           'still alive.',
       );
     }
@@ -145,14 +152,17 @@ function nameOf(holder: Holder | undefined): string {
 
 function refusal(output: string, holder: Holder | undefined): OptionError {
   return new OptionError(
-    `${output} is in use by ${nameOf(holder)}. Wait until it ends, or give this run another folder with --set output=….`,
+    `${output} is in use by ${nameOf(holder)}. Wait until it ends, or give this run another folder with ` +
+      `--set output=….`,
   );
 }
 
 function lossOf(output: string, stale: number): VoxError {
   return new VoxError(
-    `This run stopped because its lock on ${output} is gone: it was removed, or another run took the folder over after ` +
-      `this one had not renewed the lock for ${Math.round(stale / 1000)} s. Was the machine suspended, or the drive ` +
+    `This run stopped because its lock on ${output} is gone: it was removed, or another run took the ` +
+      `folder over after ` +
+      `this one had not renewed the lock for ${Math.round(stale / 1000)} s. Was the machine suspended, or ` +
+      `the drive ` +
       'unreachable? When no other run uses the folder, run again with --resume.',
   );
 }
@@ -181,7 +191,10 @@ function isRunning({ pid, space, started }: Holder): boolean | undefined {
   return startOf(pid) === started;
 }
 
-/** Linux: names this boot and process namespace. Within it a process is found by its number; a container has its own. */
+/**
+ * Linux: names this boot and process namespace. Within it a process is found by its number; a container has
+ * its own.
+ */
 function processSpace(): string | undefined {
   try {
     const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
@@ -191,7 +204,9 @@ function processSpace(): string | undefined {
   }
 }
 
-/** Linux: when a process started, in clock ticks since boot; process numbers are used again, this pair is not. */
+/**
+ * Linux: when a process started, in clock ticks since boot; process numbers are used again, this pair is not.
+ */
 function startOf(pid: number): string | undefined {
   try {
     const status = readFileSync(`/proc/${pid}/stat`, 'utf8');

@@ -17,9 +17,9 @@ export interface Finished {
 }
 
 /**
- * Divides cases into those to run and those that the journal (`earlier`) shows to be finished: by this version of
- * voxstream with the same pipeline and model (`identity`), from the same input files, and with outputs that are still
- * there. Both in the order of `items`.
+ * Divides cases into those to run and those that the journal (`earlier`) shows to be finished: by this
+ * version of voxstream with the same pipeline and model (`identity`), from the same input files, and with
+ * outputs that are still there. Both in the order of `items`.
  */
 export async function sortOut(
   items: readonly SourceItem[],

@@ -2,8 +2,8 @@ import type { Random } from '../volume/random.js';
 import type { Vec3 } from '../volume/volume.js';
 
 /**
- * The tissues of a phantom. Their order matters: what is painted into the trunk replaces only what lies inside it,
- * that is `fat` and everything behind it in the list.
+ * The tissues of a phantom. Their order matters: a shape only replaces tissues inside the trunk, which are
+ * `fat` and all that follow it in the list.
  */
 export const tissues = [
   'air',
@@ -36,8 +36,9 @@ export const tissues = [
 export type Tissue = (typeof tissues)[number];
 
 /**
- * A superellipsoid |x|^e + |y|^e + |z|^e < 1 in coordinates of its own, bent and wobbled smoothly. Body coordinates
- * are mm in RAS+ (x to the patient's right, y to the front, z to the head) around the middle of the trunk.
+ * A superellipsoid |x|^e + |y|^e + |z|^e < 1 in local coordinates, smoothly bent and wobbled. Body
+ * coordinates are mm in RAS+ (x to the patient's right, y to the front, z to the head) from the middle of the
+ * trunk.
  */
 export interface Shape {
   readonly tissue: Tissue;
@@ -45,20 +46,20 @@ export interface Shape {
   readonly centre: Vec3;
   /** Half its length along each of its axes, in mm. */
   readonly semiAxes: Vec3;
-  /** Its axes as the rows of a rotation matrix, from body coordinates. */
+  /** The rotation from body to local coordinates; its rows are the axes of the shape. */
   readonly rotation: readonly Vec3[];
   /** e above: 2 for an ellipsoid, more for a box with rounded edges. */
   readonly exponent: number;
-  /** How far its ends bend towards its own +x, as a share of the x half axis. */
+  /** How far its ends bend towards its local +x, as a share of the x half axis. */
   readonly bend: number;
   /** Size of the wobble as a share of the half axes, and its phases. */
   readonly wobble: number;
   readonly phases: readonly number[];
-  /** What it replaces; all that lies inside the trunk when left out. */
+  /** The tissues that it replaces. Default: all that lie inside the trunk. */
   readonly over?: readonly Tissue[];
 }
 
-/** One body: the trunk, the shapes in the order in which they are painted, and the mean HU of each tissue. */
+/** One body: the trunk, the shapes in painting order, and the mean HU of each tissue. */
 export interface Anatomy {
   /** Half the width and depth of the cavity, in mm, and the exponent of its superellipse. */
   readonly cavity: { readonly x: number; readonly y: number; readonly exponent: number };
@@ -66,7 +67,10 @@ export interface Anatomy {
   readonly wall: number;
   readonly subcutis: number;
   readonly skin: number;
-  /** Ribs: distance between two in mm, slope towards the front, the first one's phase, the lowest one's z in mm. */
+  /**
+   * Ribs: distance between two in mm, slope towards the front, the first one's phase, the lowest one's z in
+   * mm.
+   */
   readonly ribs: {
     readonly pitch: number;
     readonly slope: number;
@@ -93,10 +97,11 @@ export function rotationOf(degrees: Vec3): Vec3[] {
 }
 
 /**
- * Draws a body. Sizes and places are those of textbooks for adults, with spreads wide enough that neither the place nor
- * the intensity alone tells an organ. Contrast lies between a late arterial and a portal venous phase: the liver is darker than the
- * spleen, as bright or brighter; the kidneys' medulla, the vena cava and the liver's vessels overlap with it in HU; pancreas,
- * stomach and bowel, which touch it, are a little darker; kidneys and aorta are brighter.
+ * Draws a random body. Sizes and positions are those of adults in textbooks, with variations so wide that
+ * neither the position nor the intensity alone identifies an organ. Contrast is between a late arterial and a
+ * portal venous phase: the liver is darker than the spleen, as bright, or brighter; the medulla of the
+ * kidneys, the vena cava and the liver's vessels overlap with it in HU; pancreas, stomach and bowel, which
+ * touch it, are a little darker; kidneys and aorta are brighter.
  */
 export function drawAnatomy(random: Random): Anatomy {
   const between = (low: number, high: number) => random.uniform(low, high);
@@ -121,7 +126,7 @@ export function drawAnatomy(random: Random): Anatomy {
       tissue,
       centre,
       semiAxes,
-      // Angles given turn the shape; its axes in body coordinates are the inverse.
+      // The angles rotate the shape; from body to local coordinates it is the inverse.
       rotation: transpose(rotationOf(extra.tilt ?? [0, 0, 0])),
       exponent: extra.exponent ?? 2,
       bend: extra.bend ?? 0,

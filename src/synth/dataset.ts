@@ -11,15 +11,15 @@ export interface SynthOptions {
   readonly cases?: number;
   /** Test cases: image only. Default: 2. */
   readonly testCases?: number;
-  /** Whole number from 0 on. A case's voxels depend on the seed and its number alone. Default: 0. */
+  /** Whole number, 0 or more. A case's voxels depend on the seed and the case's number only. Default: 0. */
   readonly seed?: number;
   /** Voxels in x, y and z of every case. Default: 128, 128, 64. */
   readonly size?: Vec3;
-  /** Voxel size in mm of every case. Default: another one for each case; see `makePhantom`. */
+  /** Voxel size in mm of every case. Default: varies from case to case; see `makePhantom`. */
   readonly spacing?: Vec3;
   /** What labels hold. Default: `spleen`. */
   readonly labels?: PhantomLabels;
-  /** Called when a case is written. */
+  /** Called after a case was written. */
   readonly onCase?: (id: string, done: number, total: number) => void;
 }
 
@@ -33,15 +33,16 @@ export interface SynthDataset {
 
 const folders = ['imagesTr', 'labelsTr', 'imagesTs'] as const;
 const listFile = 'dataset.json';
-/** The images that are written here, and what a killed process leaves of one. */
+/** The names of images that are written here, including unfinished ones of a killed process. */
 const caseFile = /^synth_\d{3,}\.nii\.gz(\..*\.partial)?$/;
 
 /**
- * Writes a dataset of phantoms in the layout of the Medical Segmentation Decathlon: `imagesTr`, `labelsTr`, `imagesTs` and
- * `dataset.json`. Test cases are numbered after the training cases. A dataset that was written here before is replaced.
+ * Writes a dataset of phantoms in the layout of the Medical Segmentation Decathlon: `imagesTr`, `labelsTr`,
+ * `imagesTs` and `dataset.json`. Test cases are numbered after the training cases. An earlier dataset of
+ * phantoms is replaced.
  *
- * @throws OptionError when an option is out of range, or the folder holds anything else; nothing is written then.
- * @throws DataError when a file cannot be written.
+ * @throws OptionError if an option is out of range, or the folder holds other files; nothing is written then.
+ * @throws DataError if a file cannot be written.
  */
 export async function synthDataset(folder: string, options: SynthOptions = {}): Promise<SynthDataset> {
   const { cases = 8, testCases = 2, seed = 0, size = [128, 128, 64], spacing, labels = 'spleen' } = options;
@@ -103,7 +104,7 @@ function checkOptions(
   if (faults.length > 0) throw new OptionError(faults.join('\n'));
 }
 
-/** Removes a dataset that was written here before. Throws OptionError when the folder holds anything else. */
+/** Removes an earlier dataset of phantoms. Throws OptionError if the folder holds other files. */
 async function clear(folder: string): Promise<void> {
   const ours: string[] = [];
   const others: string[] = [];
@@ -119,11 +120,12 @@ async function clear(folder: string): Promise<void> {
   if (others.length > 0) {
     const some = listNames(others.slice(0, 3).map((name) => show(name)));
     throw new OptionError(
-      `${folder} holds other things than phantoms (${some}${others.length > 3 ? ', …' : ''}), so nothing was ` +
+      `${folder} holds other files than phantoms (${some}${others.length > 3 ? ', …' : ''}), so nothing ` +
+        `was ` +
         'written there. Choose a folder that is new or empty.',
     );
   }
-  // The list goes first: an interrupted run must not leave one that names files that are gone.
+  // The list goes first, so that an interrupted run does not leave a list of missing files.
   for (const name of ours) {
     await rm(join(folder, name)).catch((error) => {
       throw writeFault(join(folder, name), error);
@@ -143,7 +145,7 @@ async function entries(folder: string): Promise<string[]> {
   }
 }
 
-/** True when a file is the list of a dataset of phantoms. */
+/** True if a file is the list of a dataset of phantoms. */
 async function listsPhantoms(file: string): Promise<boolean> {
   try {
     return 'synth' in JSON.parse(await readFile(file, 'utf8'));

@@ -3,17 +3,17 @@ import { Random } from '../volume/random.js';
 import { type Affine, allocate, makeVolume, type Vec3, type Volume, voxelCount } from '../volume/volume.js';
 import { type Anatomy, drawAnatomy, rotationOf, type Shape, type Tissue, tissues } from './anatomy.js';
 
-/** What a phantom's label map holds: the spleen alone (1), or organs from 1 on, the spleen first. */
+/** The content of a phantom's label map: only the spleen (1), or all organs, of which the spleen is 1. */
 export type PhantomLabels = 'spleen' | 'organs';
 
 export interface PhantomOptions {
-  /** Whole number from 0 on; the same seed gives the same bytes. */
+  /** Whole number, 0 or more; the same seed gives the same bytes. */
   readonly seed: number;
   /** One of many independent phantoms of the same seed. Default: 0. */
   readonly index?: number;
   /** Voxels in x, y and z. Default: 128, 128, 64. */
   readonly size?: Vec3;
-  /** Voxel size in mm. Default: drawn so that the whole trunk fits in x and y, and 270 to 330 mm in z. */
+  /** Voxel size in mm. Default: random, so that the whole trunk fits in x and y, and 270 to 330 mm in z. */
   readonly spacing?: Vec3;
   /** Default: `spleen`. */
   readonly labels?: PhantomLabels;
@@ -24,7 +24,7 @@ export interface Phantom {
   readonly image: Volume;
   /** uint8, on the image's grid. */
   readonly label: Volume;
-  /** Names of the label values, background left out. */
+  /** Names of the label values, without the background. */
   readonly labelNames: Readonly<Record<number, string>>;
 }
 
@@ -45,12 +45,13 @@ export function phantomLabelNames(labels: PhantomLabels): Readonly<Record<number
 }
 
 /**
- * A made-up contrast-enhanced CT of the upper abdomen, with the label map that goes with it: bodies, organs, their
- * places, shapes and HU differ from seed to seed (see `drawAnatomy`). Voxels lie RAS or LPS, one phantom in five at an
- * angle of up to 12 degrees to the scanner's axes. The image is blurred as a scanner and the voxel's own size do it,
- * and noisy; a voxel's label is the organ at its centre.
+ * A synthetic contrast-enhanced CT of the upper abdomen and its label map. The body and the positions, shapes
+ * and HU of its organs vary with the seed (see `drawAnatomy`). The orientation is RAS or LPS; one phantom in
+ * five is rotated by up to 12 degrees against the scanner's axes. The image is noisy, and blurred by the
+ * scanner and the voxel size. A voxel's label is the organ at its centre.
  *
- * A field of view smaller than the trunk is moved so that the spleen lies inside. A pure function of its options.
+ * A field of view smaller than the trunk is moved so that it contains the spleen. A pure function of its
+ * options.
  */
 export function makePhantom(options: PhantomOptions): Phantom {
   const random = new Random(options.seed, options.index);
@@ -81,7 +82,7 @@ function drawSpacing(random: Random, anatomy: Anatomy, size: Vec3): Vec3 {
 
 interface Placement {
   readonly spacing: Vec3;
-  /** Voxel index to world mm, RAS+; every number fits a float32, so that a file keeps it exactly. */
+  /** Voxel index to world mm, RAS+. All numbers are exact in float32, so that a file keeps them. */
   readonly affine: Affine;
   /** Voxel index to body mm. */
   readonly toBody: Affine;
@@ -95,7 +96,8 @@ function placeGrid(random: Random, anatomy: Anatomy, size: Vec3, spacing: Vec3):
   const reach = Math.hypot(...spleen.semiAxes);
   const usual = [random.uniform(-8, 8), random.uniform(-8, 8), 20 + random.uniform(-10, 10)];
   const centre = usual.map((at, axis) => {
-    // As near to the usual centre as leaves the spleen in view; centred on it where it does not fit.
+    // As near to the usual centre as possible with the spleen in view; centred on the spleen if it does not
+    // fit.
     const slack = Math.max(0, (size[axis] * spacing[axis]) / 2 - reach);
     return Math.min(Math.max(at, spleen.centre[axis] - slack), spleen.centre[axis] + slack);
   });
@@ -118,7 +120,7 @@ function placeGrid(random: Random, anatomy: Anatomy, size: Vec3, spacing: Vec3):
 
 const idOf = (tissue: Tissue) => tissues.indexOf(tissue);
 
-/** The tissue at each voxel's centre, as its place in `tissues`; x fastest. */
+/** The tissue at each voxel's centre, as its index in `tissues`; x fastest. */
 function paintTissues(anatomy: Anatomy, size: Vec3, toBody: Affine): Uint8Array {
   const map = new Uint8Array(voxelCount(size));
   paintTrunk(anatomy, size, toBody, map);
@@ -131,7 +133,7 @@ function paintTrunk(anatomy: Anatomy, size: Vec3, toBody: Affine, out: Uint8Arra
   const [fat, rib, muscle, subcutis, skin] = (['fat', 'rib', 'muscle', 'subcutis', 'skin'] as const).map(
     idOf,
   );
-  // True where a point lies within `margin` mm of the cavity.
+  // True if a point is within `margin` mm of the cavity.
   const isInside = superellipsoid(cavity.exponent);
   const within = (x: number, y: number, margin: number) =>
     isInside(x / (cavity.x + margin), y / (cavity.y + margin), 0);
@@ -158,9 +160,10 @@ function paintTrunk(anatomy: Anatomy, size: Vec3, toBody: Affine, out: Uint8Arra
   }
 }
 
-/** The test for |x|^e + |y|^e + |z|^e < 1, for e from 2 on. */
+/** The test for |x|^e + |y|^e + |z|^e < 1, for e of 2 or more. */
 function superellipsoid(exponent: number): (x: number, y: number, z: number) => boolean {
-  // Powers are slow, and only a thin shell needs them: the unit sphere lies inside, and a larger one touches the corners.
+  // Powers are slow, and only a thin shell needs them: between the unit sphere and the one through the
+  // corners.
   const reach = 3 ** (1 - 2 / exponent);
   return (x, y, z) => {
     const square = x * x + y * y + z * z;
@@ -173,7 +176,7 @@ function superellipsoid(exponent: number): (x: number, y: number, z: number) => 
 function paintShape(shape: Shape, size: Vec3, toBody: Affine, out: Uint8Array): void {
   const id = idOf(shape.tissue);
   const replaced = tissues.map((tissue, i) => (shape.over ? shape.over.includes(tissue) : i >= idOf('fat')));
-  // Voxel index to the shape's own coordinates, in which its half axes are 1.
+  // Voxel index to the shape's local coordinates, in which its half axes are 1.
   const own = new Array<number>(16).fill(0);
   own[15] = 1;
   shape.rotation.forEach((direction, axis) => {
@@ -220,10 +223,14 @@ function paintShape(shape: Shape, size: Vec3, toBody: Affine, out: Uint8Array): 
   }
 }
 
-/** The scanner: each tissue's HU and white noise, blurred together (so that the noise is correlated, as CT noise is). */
+/**
+ * Simulates the scanner: each tissue's HU and white noise, blurred together, so that the noise is correlated
+ * as in CT.
+ */
 function scan(random: Random, anatomy: Anatomy, map: Uint8Array, size: Vec3, spacing: Vec3): Int16Array {
   const hounsfield = tissues.map((tissue) => anatomy.hounsfield[tissue]);
-  // A voxel averages over itself (standard deviation 1/sqrt(12) of its size) and over the scanner's point spread.
+  // A voxel averages over its volume (standard deviation 1/sqrt(12) of its size) and the scanner's point
+  // spread.
   const kernels = spacing.map((mm) => gaussian(Math.hypot(1 / Math.sqrt(12), anatomy.blur / mm)));
   const kept = kernels.reduce((product, kernel) => product * Math.hypot(...kernel), 1);
   const white = anatomy.noise / kept;
@@ -245,7 +252,7 @@ function gaussian(deviation: number): number[] {
   return weights.map((weight) => weight / sum);
 }
 
-/** Convolves with one kernel per axis, in place; the border voxel is repeated outside. */
+/** Convolves with one kernel per axis, in place; outside, the border voxel is repeated. */
 function blur_(values: Float32Array, size: Vec3, kernels: readonly (readonly number[])[]): void {
   const strides = [1, size[0], size[0] * size[1]];
   kernels.forEach((kernel, axis) => {

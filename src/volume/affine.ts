@@ -1,6 +1,6 @@
 import type { Affine, Grid, Vec3 } from './volume.js';
 
-/** The affine that leaves everything where it is. */
+/** The identity. */
 export const identityAffine: Affine = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1];
 
 /** The matrix product `a b`. */
@@ -16,14 +16,16 @@ export function multiply(a: Affine, b: Affine): number[] {
   return out;
 }
 
-/** Where a voxel index (or any point) ends up. */
+/** Applies an affine to a voxel index or any other point. */
 export function transformPoint(affine: Affine, [x, y, z]: Vec3): [number, number, number] {
   const row = (r: number) =>
     affine[4 * r] * x + affine[4 * r + 1] * y + affine[4 * r + 2] * z + affine[4 * r + 3];
   return [row(0), row(1), row(2)];
 }
 
-/** The solution X of `a X = b`, by Gaussian elimination with partial pivoting; undefined when `a` is singular. */
+/**
+ * The solution X of `a X = b`, by Gaussian elimination with partial pivoting; undefined if `a` is singular.
+ */
 export function solve(a: Affine, b: Affine): number[] | undefined {
   const left = [...a];
   const right = [...b];
@@ -55,14 +57,14 @@ export function solve(a: Affine, b: Affine): number[] | undefined {
   return right;
 }
 
-/** The inverse of an affine; undefined when it is singular. */
+/** The inverse of an affine; undefined if it is singular. */
 export function invertAffine(affine: Affine): number[] | undefined {
   return solve(affine, identityAffine);
 }
 
 /**
- * An affine in RAS+ from one whose world axes point along `space`: `LPS` in ITK and DICOM. The one place where such
- * axes are turned.
+ * Converts an affine whose world axes point along `space` to RAS+; ITK and DICOM use `LPS`. All such
+ * conversions happen here.
  */
 export function toRas(affine: Affine, space: 'RAS' | 'LAS' | 'LPS'): number[] {
   return affine.map((value, i) => (i < 12 && space[i >> 2] !== 'RAS'[i >> 2] ? 0 - value : value));
@@ -79,17 +81,17 @@ export function voxelVolume([a, b, c, , d, e, f, , g, h, i]: Affine): number {
   return Math.abs(a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g));
 }
 
-/** True when the affine is made of finite numbers and has an inverse. */
+/** True if the affine is finite and has an inverse. */
 export function isUsableAffine(affine: Affine): boolean {
   return affine.every(Number.isFinite) && invertAffine(affine) !== undefined;
 }
 
-/** True when no entry differs by more than `tolerance` plus 1e-5 of its size (numpy's `allclose`). */
+/** True if no entry differs by more than `tolerance` plus 1e-5 of its size (numpy's `allclose`). */
 export function closeAffines(a: Affine, b: Affine, tolerance = 1e-3): boolean {
   return a.every((value, i) => Math.abs(value - b[i]) <= tolerance + 1e-5 * Math.abs(b[i]));
 }
 
-/** True when two grids hold the same voxels at the same places, within `tolerance` mm per step. */
+/** True if two grids have the same voxels at the same positions, within `tolerance` mm per step. */
 export function sameGrid(a: Grid, b: Grid, tolerance = 1e-3): boolean {
   return a.size.every((n, i) => n === b.size[i]) && closeAffines(a.affine, b.affine, tolerance);
 }
@@ -97,9 +99,9 @@ export function sameGrid(a: Grid, b: Grid, tolerance = 1e-3): boolean {
 /**
  * The affine with the same directions but `pixdim` mm per step, and no translation.
  *
- * The directions are those of the orthogonal matrix Q of a QR decomposition of the affine's 3x3 part, so shears are
- * taken out; this is MONAI's `zoom_affine` (with its Cholesky factor of AᵀA, which equals R). With `diagonal`, the
- * axes become the world's.
+ * The directions are those of the orthogonal matrix Q of a QR decomposition of the affine's 3x3 part, so
+ * shears are removed; this is MONAI's `zoom_affine` (with its Cholesky factor of AᵀA, which equals R). With
+ * `diagonal`, the axes become those of the world.
  */
 export function zoomAffine(affine: Affine, pixdim: Vec3, diagonal = false): number[] {
   const out = [...identityAffine];
@@ -116,7 +118,8 @@ export function zoomAffine(affine: Affine, pixdim: Vec3, diagonal = false): numb
       for (let i = 0; i < 3; i++) rest[i] -= along * direction[i];
     }
     const length = Math.hypot(...rest);
-    // Times the inverse, as MONAI does it: rounding decides which voxel is the nearest where two are equally near.
+    // Multiplied by the inverse, like MONAI: rounding decides which of two equally near voxels is the
+    // nearest.
     directions.push(rest.map((value) => value * (1 / length)));
   }
   directions.forEach((direction, axis) => {
@@ -125,7 +128,7 @@ export function zoomAffine(affine: Affine, pixdim: Vec3, diagonal = false): numb
   return out;
 }
 
-/** Rounds to the nearest whole number, halves to the even one, as numpy and PyTorch do. */
+/** Rounds to the nearest whole number, halves to the even one, like numpy and PyTorch. */
 export function roundHalfEven(value: number): number {
   const floor = Math.floor(value);
   const rest = value - floor;
@@ -135,9 +138,9 @@ export function roundHalfEven(value: number): number {
 }
 
 /**
- * The grid that covers `from` with the directions and spacing of `target`: how many voxels, and the translation that
- * puts its first voxel on the corner voxel of `from` that lies lowest along the new axes. With `scaleExtent` the
- * volumes' outer faces coincide instead of their outer voxels' centres. MONAI's `compute_shape_offset`.
+ * The grid that covers `from` with the directions and spacing of `target`. Its first voxel is at the corner
+ * voxel of `from` that is lowest along the new axes. With `scaleExtent` the outer faces of the volumes
+ * coincide, instead of the centres of their outer voxels. MONAI's `compute_shape_offset`.
  */
 export function coveringGrid(from: Grid, target: Affine, scaleExtent = false): Grid {
   const size = from.size;
@@ -162,7 +165,7 @@ export function coveringGrid(from: Grid, target: Affine, scaleExtent = false): G
   if (corner >= 0) {
     offset = transformPoint(from.affine, corners[corner]);
   } else {
-    // Sheared: no single corner is lowest along all axes, so the centres are made to coincide.
+    // Sheared: no corner is lowest along all axes, so the centres are made to coincide.
     const centre = transformPoint(from.affine, [size[0] / 2, size[1] / 2, size[2] / 2]);
     const reach = transformPoint(
       [...target.slice(0, 3), 0, ...target.slice(4, 7), 0, ...target.slice(8, 11), 0, 0, 0, 0, 1],

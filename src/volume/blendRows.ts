@@ -1,7 +1,8 @@
 /**
- * Blends two rows of `count` numbers, from `low` and from `high` on in `rows`, by their weights into `out` from `to` on.
+ * Blends two rows of `count` numbers, which begin at `low` and `high` in `rows`, into `out`, beginning at
+ * `to`.
  *
- * Eight numbers a turn: V8 does not unroll, and the loop itself would take half of the time.
+ * Eight numbers per iteration: V8 does not unroll loops, and the loop itself would take half of the time.
  */
 export function blendRows(
   rows: Float64Array,

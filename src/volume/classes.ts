@@ -26,7 +26,10 @@ export function sigmoid(volume: Volume): Volume {
   return { ...volume, data, kind: 'probability' };
 }
 
-/** The channel with the largest value, the first of equals, as a label map: uint8, or uint16 above 256 channels. */
+/**
+ * The channel with the largest value (the first of equals) as a label map: uint8, or uint16 for over 256
+ * channels.
+ */
 export function argmax(volume: Volume): Volume {
   const count = voxelCount(volume.size);
   const { channels, data: from } = volume;

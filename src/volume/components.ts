@@ -2,16 +2,19 @@ import type { Box } from './regions.js';
 import { grow, type Vec3, type VoxelArray } from './volume.js';
 
 /**
- * Which voxels count as neighbours, by the number of axes along which they may differ by one: 1 = the 6 that share a
- * face, 2 = the 18 that share a face or an edge, 3 = all 26. As scikit-image and scipy have it.
+ * Which voxels count as neighbours, by the number of axes along which they may differ by one: 1 = the 6 that
+ * share a face, 2 = the 18 that share a face or an edge, 3 = all 26. As in scikit-image and scipy.
  */
 export type Connectivity = 1 | 2 | 3;
 
-/** The connected components of a mask, as runs of voxels along x: far smaller than a volume of numbers. */
+/**
+ * The connected components of a mask as runs of voxels along x, which takes far less memory than a volume of
+ * numbers.
+ */
 export interface Components {
-  /** Each run's first voxel, as an index into the mask; in the mask's order. */
+  /** The first voxel of each run, as an index into the mask; in the order of the mask. */
   readonly starts: Int32Array;
-  /** Each run's number of voxels. */
+  /** The number of voxels of each run. */
   readonly lengths: Int32Array;
   /** The component that each run belongs to; components are numbered from 0 by their first voxels. */
   readonly ids: Int32Array;
@@ -20,9 +23,9 @@ export interface Components {
 }
 
 /**
- * Finds the connected components of a mask of `size` voxels (x fastest; 0 is outside). Runs of voxels are joined with
- * those of the rows before by union-find (the run-based labelling of He, Chao and Suzuki, IEEE Transactions on Image
- * Processing 17, 2008, in three dimensions).
+ * Finds the connected components of a mask of `size` voxels (x fastest; 0 is outside). Runs of voxels are
+ * joined with those of earlier rows by union-find (the run-based labelling of He, Chao and Suzuki, IEEE
+ * Transactions on Image Processing 17, 2008, in three dimensions).
  */
 export function connectedComponents(mask: Uint8Array, size: Vec3, connectivity: Connectivity): Components {
   const { starts, lengths, firstOfRow } = findRuns(mask, size);
@@ -64,7 +67,9 @@ const rowOffsets = [
   { dy: 1, dz: -1, axes: 2 },
 ];
 
-/** The rows before a row, in mask order, that hold neighbours, and by how many voxels runs may miss each other in x. */
+/**
+ * The earlier rows that hold neighbours of a row, and how far runs may be apart in x to count as neighbours.
+ */
 const rowsByConnectivity = [1, 2, 3].map((connectivity) =>
   rowOffsets
     .filter(({ axes }) => axes <= connectivity)
@@ -99,7 +104,9 @@ function findRuns(mask: Uint8Array, [nx, ny, nz]: Vec3) {
   return { starts: starts.subarray(0, count), lengths: lengths.subarray(0, count), firstOfRow };
 }
 
-/** Joins two runs' sets. The earlier root stays one, so that a root comes before all the rest of its set. */
+/**
+ * Joins the sets of two runs. The earlier root stays the root, so that a root precedes the rest of its set.
+ */
 function join(parents: Int32Array, a: number, b: number): void {
   const rootA = find(parents, a);
   const rootB = find(parents, b);
@@ -117,8 +124,8 @@ function find(parents: Int32Array, run: number): number {
 }
 
 /**
- * Writes `value` into the voxels of the components for which `chosen` holds 1. The components are those of a mask of
- * `box`; `out` is the volume of `size` voxels that the box lies in.
+ * Writes `value` into the voxels of the components for which `chosen` holds 1. The components are those of a
+ * mask of `box`; `out` is the volume of `size` voxels that contains the box.
  */
 export function paintComponents(
   { starts, lengths, ids }: Components,

@@ -3,15 +3,18 @@ import { transformPoint } from './affine.js';
 import { allocateLike, type Vec3, type Volume, voxelCount } from './volume.js';
 
 /**
- * What lies outside a volume: one value, its mirror image (the border voxel not repeated), its border voxels, or the
- * volume again. PyTorch's names for padding.
+ * What to read outside a volume: one value, its mirror image (without repeating the border voxel), its border
+ * voxels, or the volume again. These are PyTorch's names for padding.
  */
 export type PaddingMode = 'constant' | 'reflect' | 'replicate' | 'circular';
 
 /** The names of all padding modes. */
 export const paddingModes = ['constant', 'reflect', 'replicate', 'circular'] as const;
 
-/** For positions `start … start + length - 1` of an axis of `size` voxels: the voxel to read, or -1 for the constant. */
+/**
+ * For positions `start … start + length - 1` of an axis of `size` voxels: the voxel to read, or -1 for the
+ * constant.
+ */
 export function paddedIndices(start: number, length: number, size: number, mode: PaddingMode): Int32Array {
   const out = new Int32Array(length);
   for (let i = 0; i < length; i++) {
@@ -30,8 +33,8 @@ export function paddedIndices(start: number, length: number, size: number, mode:
 }
 
 /**
- * The part of a volume from voxel `start` on, of `size` voxels; what lies outside is padded. Every voxel keeps its
- * position in mm.
+ * The part of a volume that begins at voxel `start` and has `size` voxels, padded outside the volume. Every
+ * voxel keeps its position in mm.
  */
 export function cropOrPad(
   volume: Volume,
@@ -65,7 +68,7 @@ export function cropOrPad(
   return { ...volume, size, affine, data, history: [...volume.history, { step: 'cropOrPad', from, start }] };
 }
 
-/** Where MONAI's `CenterSpatialCrop` cuts: the middle `roiSize` voxels; zero and less take the whole axis. */
+/** Where MONAI's `CenterSpatialCrop` cuts: the middle `roiSize` voxels; 0 or less means the whole axis. */
 export function centerCropBox(size: Vec3, roiSize: Vec3): { start: Vec3; size: Vec3 } {
   const wanted = roiSize.map((n, axis) => (n > 0 ? n : size[axis]));
   const start = size.map((n, axis) => Math.max(Math.floor(n / 2) - Math.floor(wanted[axis] / 2), 0));
@@ -73,7 +76,10 @@ export function centerCropBox(size: Vec3, roiSize: Vec3): { start: Vec3; size: V
   return { start: start as unknown as Vec3, size: cut as unknown as Vec3 };
 }
 
-/** Where MONAI's `SpatialPad` pads: to at least `spatialSize`, on both sides (the odd voxel behind) or at the end. */
+/**
+ * Where MONAI's `SpatialPad` pads: to at least `spatialSize`, on both sides (an odd voxel at the end) or at
+ * the end.
+ */
 export function spatialPadBox(
   size: Vec3,
   spatialSize: Vec3,
@@ -92,7 +98,10 @@ export interface ForegroundSettings {
   readonly channelIndices?: readonly number[];
 }
 
-/** The box around all voxels above zero (in any of the channels), grown by a margin; MONAI's `CropForeground`. */
+/**
+ * The box around all voxels above zero (in any of the channels), extended by a margin; MONAI's
+ * `CropForeground`.
+ */
 export function foregroundBox(volume: Volume, settings: ForegroundSettings): { start: Vec3; size: Vec3 } {
   const [nx, ny, nz] = volume.size;
   const low = [nx, ny, nz];
@@ -118,7 +127,8 @@ export function foregroundBox(volume: Volume, settings: ForegroundSettings): { s
   }
   if (high[0] < 0) {
     throw new DataError(
-      'cropForeground found no voxel above zero to crop to. Crop before intensities are scaled, or check the image.',
+      'cropForeground found no voxel above zero to crop to. Crop before intensities are scaled, or check ' +
+        'the image.',
     );
   }
   const start = [0, 0, 0];

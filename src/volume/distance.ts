@@ -1,13 +1,14 @@
 import type { Vec3 } from './volume.js';
 
 /**
- * The Euclidean distance in mm from each of some voxels (`from`) to the nearest of others (`to`), infinite when there
- * are none; both are indices into a grid of `size` voxels (x fastest), ascending. `spacing` is the size of a voxel in
- * mm. The distances come in no particular order.
+ * The Euclidean distance in mm from each voxel of `from` to the nearest voxel of `to`, infinite if `to` is
+ * empty. Both are ascending indices into a grid of `size` voxels (x fastest). `spacing` is the size of a
+ * voxel in mm. The distances are in no particular order.
  *
- * This is the exact Euclidean distance transform of Felzenszwalb and Huttenlocher (Theory of Computing 8, 2012), worked
- * out only where it is asked for: along x from sorted positions, then by lower envelopes of parabolas along y and along z,
- * plane by plane of x. Memory grows with the surfaces and one plane, not with the volume.
+ * This is the exact Euclidean distance transform of Felzenszwalb and Huttenlocher (Theory of Computing 8,
+ * 2012), computed only where it is needed: along x from sorted positions, then by lower envelopes of
+ * parabolas along y and along z, one plane of x at a time. Memory grows with the surfaces and one plane, not
+ * with the volume.
  */
 export function distancesTo(from: Int32Array, to: Int32Array, size: Vec3, spacing: Vec3): Float64Array {
   const distances = new Float64Array(from.length);
@@ -52,11 +53,11 @@ export function distancesTo(from: Int32Array, to: Int32Array, size: Vec3, spacin
   return distances;
 }
 
-/** Voxels grouped by row: those of row r have their x at `first[r]` up to `first[r + 1]`, ascending. */
+/** Voxels grouped by row: the x of row r are at `first[r]` to `first[r + 1] - 1`, ascending. */
 interface Rows {
   readonly first: Int32Array;
   readonly xs: Int32Array;
-  /** For each row, the position among `xs` of the one nearest to the x that was asked for last. */
+  /** For each row, the index in `xs` of the voxel nearest to the last query. */
   readonly nearest: Int32Array;
 }
 
@@ -72,7 +73,7 @@ function byRow(voxels: Int32Array, nx: number, rows: number): Rows {
   return { first, xs, nearest: first.slice(0, rows) };
 }
 
-/** How many voxels lie between x and the nearest voxel of a row. Asked for with ascending x. */
+/** The distance in voxels from x to the nearest voxel of a row. Queries must have ascending x. */
 function nearestInRow({ first, xs, nearest }: Rows, row: number, x: number): number {
   let at = nearest[row];
   const last = first[row + 1] - 1;
@@ -94,7 +95,7 @@ function filledRows(firstOfRow: Int32Array, ny: number, nz: number) {
   return { first, rows: Int32Array.from(rows) };
 }
 
-/** Voxels grouped by column along z: those of column x * ny + y have their z at `first[column]` and on, ascending. */
+/** Voxels grouped by column along z: the z of column x * ny + y begin at `first[column]`, ascending. */
 function byColumn(voxels: Int32Array, [nx, ny]: Vec3) {
   const columnOf = (voxel: number) => (voxel % nx) * ny + (Math.floor(voxel / nx) % ny);
   const first = new Int32Array(nx * ny + 1);
@@ -106,17 +107,20 @@ function byColumn(voxels: Int32Array, [nx, ny]: Vec3) {
   return { first, zs };
 }
 
-/** The lower envelope of parabolas with their lowest points at whole positions, added and asked for in ascending order. */
+/**
+ * The lower envelope of parabolas with their lowest points at whole positions, added and queried in ascending
+ * order.
+ */
 class Envelope {
   readonly #weight: number;
-  /** Each parabola's position and lowest value, and where it begins to be the lowest of all. */
+  /** The position and lowest value of each parabola, and the position from which it is the lowest of all. */
   readonly #positions: Float64Array;
   readonly #values: Float64Array;
   readonly #begins: Float64Array;
   #count = 0;
   #current = 0;
 
-  /** For `length` positions that lie `spacing` mm apart. */
+  /** For `length` positions, `spacing` mm apart. */
   constructor(length: number, spacing: number) {
     this.#weight = spacing * spacing;
     this.#positions = new Float64Array(length);
@@ -135,7 +139,7 @@ class Envelope {
     while (this.#count > 0) {
       const last = this.#count - 1;
       const apart = position - this.#positions[last];
-      // Where the two are equal, half way between them plus what the values add.
+      // The two parabolas are equal half way between them, moved by the difference of their lowest values.
       begin = (position + this.#positions[last] + (value - this.#values[last]) / (this.#weight * apart)) / 2;
       if (begin > this.#begins[last]) break;
       this.#count--;
@@ -146,7 +150,7 @@ class Envelope {
     this.#begins[this.#count++] = begin;
   }
 
-  /** The lowest parabola's value at a position, infinite when there is none. */
+  /** The value of the lowest parabola at a position, infinite if there is none. */
   at(position: number): number {
     if (this.#count === 0) return Number.POSITIVE_INFINITY;
     while (this.#current + 1 < this.#count && this.#begins[this.#current + 1] < position) this.#current++;

@@ -3,8 +3,9 @@ import { labelsOf, maskOf } from './regions.js';
 import { copyVoxels, type Vec3, type Volume } from './volume.js';
 
 /**
- * Gives a label what it encloses, other labels included; MONAI's `FillHoles`. Enclosed is what does not reach the
- * volume's border over neighbours; `connectivity` says what neighbours are. Labels take their turn, smallest first.
+ * Assigns to each label the voxels that it encloses, other labels included; MONAI's `FillHoles`. Enclosed are
+ * those that are not connected to the volume's border; `connectivity` says which voxels are neighbours.
+ * Labels are filled one after the other, the smallest number first.
  */
 export function fillHoles(
   volume: Volume,

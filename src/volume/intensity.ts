@@ -9,7 +9,7 @@ export interface IntensityRange {
   readonly clip: boolean;
 }
 
-/** A linear map of intensities and its limits: `value * factor + offset`, kept from `least` to `most`. */
+/** A linear map of intensities and its limits: `value * factor + offset`, clipped to `least` and `most`. */
 export interface IntensityMap {
   readonly factor: number;
   readonly offset: number;
@@ -17,7 +17,7 @@ export interface IntensityMap {
   readonly most: number;
 }
 
-/** The map of an intensity range; without one, the map that changes nothing. */
+/** The map of an intensity range; the identity if there is no range. */
 export function intensityMap(range?: IntensityRange): IntensityMap {
   const map = { factor: 1, offset: 0, least: Number.NEGATIVE_INFINITY, most: Number.POSITIVE_INFINITY };
   if (!range) return map;
@@ -31,8 +31,8 @@ export function intensityMap(range?: IntensityRange): IntensityMap {
 }
 
 /**
- * Maps aMin..aMax linearly to bMin..bMax (to 0..1 where both are left out), as float32. Where aMin equals aMax, values
- * are shifted by -aMin (and +bMin) and never clipped; MONAI's `ScaleIntensityRange`.
+ * Maps aMin..aMax linearly to bMin..bMax (0..1 if both are missing), as float32. If aMin equals aMax, values
+ * are shifted by -aMin (and +bMin) and not clipped; MONAI's `ScaleIntensityRange`.
  */
 export function scaleIntensityRange(volume: Volume, range: IntensityRange): Volume {
   const data = allocate('float32', volume.data.length);
@@ -54,8 +54,9 @@ export interface Normalization {
 }
 
 /**
- * Subtracts the mean and divides by the (population) standard deviation, or by the numbers given, over all voxels or the
- * nonzero ones only, which are then the only ones changed. A zero divisor counts as 1. MONAI's `NormalizeIntensity`.
+ * Subtracts the mean and divides by the (population) standard deviation, or uses the given numbers.
+ * Statistics are over all voxels, or over the nonzero ones, which are then the only ones changed. A divisor
+ * of 0 counts as 1. MONAI's `NormalizeIntensity`.
  */
 export function normalizeIntensity(volume: Volume, options: Normalization): Volume {
   const data = allocate('float32', volume.data.length);

@@ -5,8 +5,8 @@ import { resampleTo } from './resample.js';
 import type { HistoryStep, InterpolationMode, Vec3, Volume } from './volume.js';
 
 /**
- * Undoes geometric steps, the last one first, and so brings a volume back to the grid that they began with, exactly:
- * size and affine are those noted in the history. What was cropped away comes back as zeros.
+ * Undoes geometric steps, the last one first. The volume returns to the grid it had before them, exactly:
+ * size and affine are those noted in the history. Parts that were cropped become zeros.
  */
 export function invertHistory(
   volume: Volume,

@@ -41,7 +41,7 @@ export function removeSmallObjects(volume: Volume, settings: RemoveSmallSettings
   const regions = findRegions(result.data, [size[0], size[1], size[2] * volume.channels]);
   const isMask = [...regions.keys()].every((label) => label <= 1);
   if (settings.independentChannels && !isMask) {
-    // scikit-image takes a map of several labels as objects that are numbered already: each label is one object.
+    // Like scikit-image, take each label of a map with several labels as one object.
     const rare = new Set([...regions].filter(([, { count }]) => count < minSize).map(([label]) => label));
     for (let i = 0; i < result.data.length; i++) if (rare.has(result.data[i])) result.data[i] = 0;
     return result;
@@ -56,7 +56,7 @@ export function removeSmallObjects(volume: Volume, settings: RemoveSmallSettings
   return result;
 }
 
-/** Sets those connected components of the labels' union to 0, in place, for which `choose` gives 1. */
+/** Sets the connected components of the union of labels for which `choose` returns 1 to 0, in place. */
 function clearComponents(
   labels: readonly LabelVoxels[],
   size: Vec3,
@@ -72,7 +72,7 @@ function clearComponents(
   }
 }
 
-/** The number of connected components of each label, looked for in its box; 0 for a label without one. */
+/** The number of connected components of each label, searched in its box; 0 for a label without a box. */
 export function countComponents(
   volume: Volume,
   labels: readonly { readonly label: number; readonly box?: Box }[],
@@ -87,8 +87,8 @@ export function countComponents(
 }
 
 /**
- * 1 for each component that is not among the `count` largest. MONAI sorts sizes upwards and takes from the end, so of
- * equal components it keeps those that begin last, in an array [x, y, z] where z is fastest.
+ * 1 for each component that is not among the `count` largest. MONAI sorts by ascending size and takes the
+ * last ones, so of equal components it keeps those that begin last, in an array [x, y, z] where z is fastest.
  */
 function allButLargest({ starts, ids, sizes }: Components, [nx, ny, nz]: Vec3, count: number): Uint8Array {
   const begins = new Float64Array(sizes.length).fill(Number.POSITIVE_INFINITY);

@@ -9,15 +9,15 @@ import {
   voxelCount,
 } from './volume.js';
 
-/** A box of voxels: from `low` up to, not including, `high`, per axis; undefined for an empty one. */
+/** A box of voxels per axis, from `low` to `high` (exclusive); undefined if empty. */
 export interface Box {
   readonly low: Vec3;
   readonly high: Vec3;
 }
 
 /**
- * The box around all voxels of slices `from` up to `to` whose largest channel is not the first; undefined when there is
- * none.
+ * The box around all voxels of slices `from` to `to` (exclusive) whose largest channel is not the first;
+ * undefined if there are none.
  */
 export function foregroundExtent(logits: Volume, from: number, to: number): Box | undefined {
   const [nx, ny] = logits.size;
@@ -41,7 +41,10 @@ export function foregroundExtent(logits: Volume, from: number, to: number): Box 
   return high[0] > 0 ? ({ low, high } as unknown as Box) : undefined;
 }
 
-/** The first and last voxel of a row where another channel is larger than the first one; the last is -1 for none. */
+/**
+ * The first and last voxel of a row in which a later channel exceeds the first; the last is -1 if there is
+ * none.
+ */
 function rowExtent(
   data: VoxelArray,
   row: number,
@@ -75,16 +78,18 @@ export function joinBoxes(a: Box | undefined, b: Box | undefined): Box | undefin
 
 interface Plan {
   readonly size: Vec3;
-  /** For each voxel of the grid before the respacing, what it reads of the logits, per axis. */
+  /** Per axis, the logits that each voxel of the grid before the respacing reads. */
   readonly taps: readonly AxisTaps[];
-  /** Where the first voxel of that grid lies in the first grid's order, and the steps along its axes. */
+  /** The index of that grid's first voxel in the order of the first grid, and the steps along its axes. */
   readonly corner: number;
   readonly strides: Vec3;
-  /** The size of the grid that the image was read on. */
+  /** The size of the grid of the image file. */
   readonly first: Vec3;
 }
 
-/** True when `labelSlices` can undo these steps: at most a reorientation and then a respacing along the axes. */
+/**
+ * True if `labelSlices` can undo these steps: at most a reorientation and then a respacing along the axes.
+ */
 export function canLabel(logits: Grid, history: readonly HistoryStep[]): boolean {
   return plan(logits, history) !== undefined;
 }
@@ -123,20 +128,20 @@ function plan(logits: Grid, history: readonly HistoryStep[]): Plan | undefined {
   return { size, taps, corner, strides: strides as unknown as Vec3, first };
 }
 
-/** How many slices `labelSlices` goes over: the z axis of the grid before the respacing. */
+/** The number of slices that `labelSlices` processes: the z axis of the grid before the respacing. */
 export function labelSliceCount(logits: Grid, history: readonly HistoryStep[]): number {
   return plan(logits, history)?.size[2] ?? 0;
 }
 
 /**
- * Labels from logits, on the grid that the image was read on, in one pass: softmax, the inverse of the respacing, argmax, the
- * inverse of the reorientation. Equal to `softmax`, `invertHistory` and `argmax` one after the other, but never holds
- * probabilities of more than two slices.
+ * Labels from logits, on the grid of the image file, in one pass: softmax, inverse respacing, argmax, inverse
+ * reorientation. The result equals that of `softmax`, `invertHistory` and `argmax`, but only two slices of
+ * probabilities are in memory at a time.
  *
- * Only where one of the neighbours is not background (the box `extent`) can the interpolated result be anything else: a
- * mean of voxels whose first channel is the largest has its largest there too. The rest of `out` (zeros) is left alone.
+ * The interpolated result can only be foreground near foreground (the box `extent`): a mean of voxels whose
+ * first channel is the largest has its largest value there, too. The rest of `out` (zeros) is not touched.
  *
- * Works on slices `from` up to `to` of the grid before the respacing. `canLabel` must be true.
+ * Works on slices `from` to `to` (exclusive) of the grid before the respacing. `canLabel` must be true.
  */
 export function labelSlices(
   logits: Volume,
@@ -151,7 +156,7 @@ export function labelSlices(
   const { taps, corner, strides } = planned;
   const { channels } = logits;
   const [x, y, z] = taps.map((one, axis) => reach(one, extent.low[axis], extent.high[axis]));
-  // The part of a slice of logits that the new voxels in reach read.
+  // The part of a slice of logits that the new voxels near foreground read.
   const [x0, x1] = readRange(taps[0], x);
   const [y0, y1] = readRange(taps[1], y);
   const width = x1 - x0;
@@ -191,7 +196,10 @@ export function labelSlices(
   }
 }
 
-/** The new voxels that read an old one from `low` up to `high`: one run, since both go the same way. */
+/**
+ * The new voxels that read an old one from `low` to `high` (exclusive): one run, since both axes run the same
+ * way.
+ */
 function reach(taps: AxisTaps, low: number, high: number): { start: number; end: number } {
   let start = taps.low.length;
   let end = 0;
@@ -276,7 +284,7 @@ function respaceBox(
   }
 }
 
-/** Blends two slices of a channel, and takes it as the label where it is the largest so far. */
+/** Blends two slices of a channel, and sets the label to it where it is the largest so far. */
 function blendLargest(
   low: Float64Array,
   high: Float64Array,

@@ -1,8 +1,8 @@
 import { allocate, type Volume, type VoxelType, voxelTypeOf, voxelTypes } from './volume.js';
 
 /**
- * Replaces labels by others, all at once: those that the map does not name stay. The voxel type stays if it can hold
- * the new labels, else it becomes the smallest that can. Names follow; labels that were merged lose theirs.
+ * Replaces labels by others, all at once; labels that are not in the map stay. The voxel type stays if it can
+ * hold the new labels, else it becomes the smallest that can. Names are kept, except those of merged labels.
  */
 export function mapLabels(volume: Volume, map: Readonly<Record<number, number>>): Volume {
   const target = new Map(Object.entries(map).map(([from, to]) => [Number(from), to]));

@@ -1,7 +1,7 @@
 import { Random } from './random.js';
 import { allocate, channelsOf, type Vec3, type Volume, voxelCount } from './volume.js';
 
-/** Each voxel times `factor` plus `offset`, one of each per channel, as float32. */
+/** Multiplies voxels by `factor` and adds `offset`, with one of each per channel; as float32. */
 export function scaleAndShift(
   volume: Volume,
   factors: readonly number[],
@@ -18,7 +18,7 @@ export function scaleAndShift(
   return { ...volume, data };
 }
 
-/** Each voxel plus a normally distributed number of its own, from the stream of a seed; as float32. */
+/** Adds a normally distributed random number to each voxel; as float32. */
 export function addNoise(
   volume: Volume,
   mean: number,
@@ -32,8 +32,8 @@ export function addNoise(
 }
 
 /**
- * The weights of a Gaussian integrated over each voxel, out to four standard deviations (in voxels); an odd list. Cut off
- * there, and not scaled to a sum of 1. MONAI's `gaussian_1d` with `approx: erf`.
+ * The weights of a Gaussian integrated over each voxel, up to four standard deviations (in voxels); an odd
+ * number of them. They are not scaled to a sum of 1. MONAI's `gaussian_1d` with `approx: erf`.
  */
 export function gaussianWeights(deviation: number): number[] {
   const tail = Math.trunc(Math.max(4 * deviation, 0.5) + 0.5);
@@ -43,7 +43,10 @@ export function gaussianWeights(deviation: number): number[] {
   );
 }
 
-/** Smooths along each axis with a Gaussian of its own width (standard deviations in voxels), zeros outside; as float32. */
+/**
+ * Smooths with a Gaussian whose width may vary by axis (standard deviations in voxels), zeros outside; as
+ * float32.
+ */
 export function gaussianSmooth(volume: Volume, deviations: Vec3): Volume {
   const data = allocate('float32', volume.data.length);
   data.set(volume.data);
@@ -58,7 +61,7 @@ export function gaussianSmooth(volume: Volume, deviations: Vec3): Volume {
     const stride = strides[axis];
     const line = new Float32Array(n + 2 * tail);
     for (let start = 0; start < data.length; start++) {
-      // The first voxel of each line: its place along the axis is 0.
+      // The first voxel of each line: its index along the axis is 0.
       if (Math.floor((start % count) / stride) % n !== 0) continue;
       for (let i = 0; i < n; i++) line[tail + i] = data[start + i * stride];
       for (let i = 0; i < n; i++) {
@@ -72,8 +75,8 @@ export function gaussianSmooth(volume: Volume, deviations: Vec3): Volume {
 }
 
 /**
- * The error function, within 3e-15: its power series up to 3, beyond that the continued fraction of its complement
- * (Abramowitz and Stegun, Handbook of Mathematical Functions, 7.1.6 and 7.1.14).
+ * The error function, within 3e-15: its power series up to 3, beyond that the continued fraction of its
+ * complement (Abramowitz and Stegun, Handbook of Mathematical Functions, 7.1.6 and 7.1.14).
  */
 export function erf(x: number): number {
   const z = Math.abs(x);

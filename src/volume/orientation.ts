@@ -2,10 +2,13 @@ import { OptionError } from '../errors.js';
 import { spacingOf } from './affine.js';
 import type { Affine, Grid, Vec3 } from './volume.js';
 
-/** For each voxel axis: the world axis it runs along (0 = left-right, 1 = back-front, 2 = feet-head), and its sense. */
+/**
+ * For each voxel axis: the world axis it runs along (0 = left-right, 1 = back-front, 2 = feet-head), and
+ * which way.
+ */
 export interface Orientation {
   readonly axes: Vec3;
-  /** 1 where the voxel axis runs to the right, front or head; -1 where it runs the other way. */
+  /** 1 if the voxel axis runs to the right, front or head; -1 if it runs the other way. */
   readonly signs: Vec3;
 }
 
@@ -16,11 +19,12 @@ const letters = [
 ] as const;
 
 /**
- * The orientation that an affine is nearest to, oblique and sheared ones too.
+ * The orientation that an affine is nearest to; affines may be oblique and sheared.
  *
- * The affine's directions are replaced by the nearest orthogonal matrix (polar decomposition); then, the clearest
- * first, each voxel axis takes the world axis it is closest to among those left. nibabel's `io_orientation` since 5.4;
- * earlier ones take the voxel axes in order, which differs only beyond turns of about 35 degrees.
+ * The affine's directions are replaced by the nearest orthogonal matrix (polar decomposition). Then each
+ * voxel axis gets the closest world axis that is not taken yet, beginning with the clearest. This is
+ * nibabel's `io_orientation` since 5.4; earlier versions go through the voxel axes in order, which differs
+ * only for rotations of about 35 degrees and more.
  */
 export function orientationOf(affine: Affine): Orientation {
   const spacing = spacingOf(affine);
@@ -64,7 +68,9 @@ export function axcodesOf(affine: Affine): string {
   return axes.map((world, axis) => letters[world][signs[axis] > 0 ? 1 : 0]).join('');
 }
 
-/** What is wrong with axis codes, as a clause; undefined when they hold one letter of each pair L/R, P/A, I/S. */
+/**
+ * What is wrong with axis codes, as a clause; undefined if they hold one letter of each pair L/R, P/A, I/S.
+ */
 export function axcodesFault(axcodes: string): string | undefined {
   const worlds = [...axcodes].map((letter) =>
     letters.findIndex((pair) => (pair as readonly string[]).includes(letter)),
@@ -73,7 +79,7 @@ export function axcodesFault(axcodes: string): string | undefined {
   return 'must hold exactly one letter of each pair L/R, P/A and I/S, such as RAS or LPS';
 }
 
-/** Reads axis codes such as `RAS`. Throws OptionError when they do not name each world axis once. */
+/** Reads axis codes, e.g. `RAS`. Throws OptionError unless they name each world axis once. */
 export function parseAxcodes(axcodes: string): Orientation {
   const fault = axcodesFault(axcodes);
   if (fault) throw new OptionError(`axcodes ${fault}, but it is "${axcodes}".`);
@@ -87,13 +93,13 @@ export function parseAxcodes(axcodes: string): Orientation {
   };
 }
 
-/** How voxel axes are to be permuted and flipped: new axis k is old axis `axes[k]`, reversed where `flips[k]` is -1. */
+/** How to permute and flip voxel axes: new axis k is old axis `axes[k]`, reversed if `flips[k]` is -1. */
 export interface AxisMap {
   readonly axes: Vec3;
   readonly flips: Vec3;
 }
 
-/** True when a map leaves every axis where it is. */
+/** True if a map changes nothing. */
 export function isIdentity({ axes, flips }: AxisMap): boolean {
   return axes.every((axis, k) => axis === k) && flips.every((flip) => flip > 0);
 }
@@ -114,7 +120,7 @@ export function inverseAxisMap({ axes, flips }: AxisMap): AxisMap {
   };
 }
 
-/** The grid after its axes were permuted and flipped: every voxel keeps its place in mm. */
+/** A grid with its axes permuted and flipped; every voxel keeps its position in mm. */
 export function mapGridAxes(grid: Grid, { axes, flips }: AxisMap): Grid {
   const affine = [...grid.affine];
   for (let row = 0; row < 3; row++) {

@@ -12,8 +12,9 @@ export interface Overlap {
 }
 
 /**
- * Compares two label maps of the same size voxel by voxel, in one pass for all labels. The result has each label that
- * occurs in either, by number: values where both have one channel, else channels, each a mask whose voxels are not 0.
+ * Compares two label maps of the same size voxel by voxel, in one pass for all labels. The result has every
+ * label that occurs in either of them, by number. Labels are values if both have one channel; else they are
+ * channels, each a mask of its nonzero voxels.
  */
 export function countOverlaps(prediction: Volume, reference: Volume): Map<number, Overlap> {
   const { size, channels } = reference;
@@ -40,7 +41,7 @@ interface Tally {
 
 function compare(prediction: VoxelArray, reference: VoxelArray, [nx, ny, nz]: Vec3): Map<number, Overlap> {
   const tallies = new Map<number, Tally>();
-  /** Notes that a label is in a run of a row, from `begin` up to but not including `end`. */
+  /** Notes that a label is in a run of a row, from `begin` to `end` (exclusive). */
   const note = (label: number, begin: number, end: number, y: number, z: number): Tally => {
     let tally = tallies.get(label);
     if (!tally) {

@@ -4,18 +4,18 @@ import { channelsOf, type Vec3, type Volume } from './volume.js';
 
 /** How `patchStarts` chooses; see the operator `randCropByPosNegLabel`. */
 export interface PatchSettings {
-  /** Voxels of a patch; zero and less take the volume's own. */
+  /** Voxels of a patch; 0 or less means the size of the volume. */
   readonly spatialSize: Vec3;
   /** The share of patches around a voxel of the label, 0 to 1. */
   readonly positive: number;
   readonly count: number;
-  /** A patch may be smaller where the volume is. */
+  /** Accept volumes smaller than a patch; the patch is then smaller, too. */
   readonly allowSmaller: boolean;
-  /** Only where the image is above this are the other patches centred. */
+  /** The other patches are centred on voxels where the image is above this. */
   readonly imageThreshold: number;
 }
 
-/** Where patches lie. */
+/** The positions of patches. */
 export interface PatchPlan {
   readonly size: Vec3;
   /** The first voxel of each. */
@@ -25,12 +25,14 @@ export interface PatchPlan {
 const kinds = { other: 1, labelled: 2 } as const;
 
 /**
- * Draws patches around random voxels: with the probability `positive` around one that has a label, else around one that has
- * none (and whose image is above the threshold, where there is an image); all voxels of a kind are equally likely. Where
- * there is no voxel of one kind, all patches are of the other. A patch that would reach outside is moved inside.
- * A label of several channels counts as one-hot: its first is the background. MONAI's `RandCropByPosNegLabel`.
+ * Draws patches around random voxels: with the probability `positive` around a voxel with a label, else
+ * around one without (and whose image is above the threshold, if there is an image). All voxels of a kind are
+ * equally likely. If there are no voxels of one kind, all patches are of the other. A patch that would reach
+ * outside is moved inside. A label of several channels counts as one-hot, with the background first. MONAI's
+ * `RandCropByPosNegLabel`.
  *
- * @throws DataError when a patch is larger than the volume (unless `allowSmaller`), or there is no voxel of either kind.
+ * @throws DataError if a patch is larger than the volume (unless `allowSmaller`), or there are no voxels of
+ * either kind.
  */
 export function patchStarts(
   label: Volume,
@@ -42,7 +44,8 @@ export function patchStarts(
   const wanted = size.map((n, axis) => (settings.spatialSize[axis] > 0 ? settings.spatialSize[axis] : n));
   if (!settings.allowSmaller && wanted.some((n, axis) => n > size[axis])) {
     throw new DataError(
-      `randCropByPosNegLabel cuts patches of ${wanted.join(' x ')} voxels, but the volume has ${size.join(' x ')}. Take a ` +
+      `randCropByPosNegLabel cuts patches of ${wanted.join(' x ')} voxels, but the volume has ` +
+        `${size.join(' x ')}. Take a ` +
         'smaller spatialSize, put spatialPad before it, or set allowSmaller: true.',
     );
   }
@@ -51,7 +54,8 @@ export function patchStarts(
   const other = indexKind(map, kinds.other);
   if (labelled.total === 0 && other.total === 0) {
     throw new DataError(
-      `randCropByPosNegLabel found no voxel to centre a patch on: the label is empty, and no voxel of the image is above ` +
+      `randCropByPosNegLabel found no voxel to centre a patch on: the label is empty, and no voxel of the ` +
+        `image is above ` +
         `${settings.imageThreshold}. Check imageThreshold and the steps before it.`,
     );
   }
@@ -69,7 +73,7 @@ export function patchStarts(
   return { size: patch, starts };
 }
 
-/** For each voxel: 2 where it has a label, 1 where it may be the centre of another patch, else 0. */
+/** For each voxel: 2 if it has a label, 1 if it may be the centre of another patch, else 0. */
 function kindsOf(label: Volume, image: Volume | undefined, threshold: number): Uint8Array {
   const labels = channelsOf(label).slice(label.channels > 1 ? 1 : 0);
   const map = new Uint8Array(labels[0].length);
@@ -84,7 +88,10 @@ function kindsOf(label: Volume, image: Volume | undefined, threshold: number): U
   return map;
 }
 
-/** Finds the n-th voxel of a kind: counts are kept for blocks of voxels, so no list of them all is needed. */
+/**
+ * Finds the n-th voxel of a kind by counts per block of voxels, which takes less memory than a list of all
+ * voxels.
+ */
 function indexKind(map: Uint8Array, kind: number) {
   const block = 4096;
   const counts = new Int32Array(Math.ceil(map.length / block));

@@ -4,7 +4,7 @@ import { axisMap, isIdentity, mapGridAxes, type Orientation, orientationOf } fro
 import { type AxisTaps, planResample, type RespaceSettings, respacedGrid } from './resample.js';
 import { allocate, type Grid, type HistoryStep, type Vec3, type Volume, type VoxelArray } from './volume.js';
 
-/** What is done to an image before a model sees it, in this order; each part may be missing. */
+/** What to do to an image before it goes into a model, in this order; each part is optional. */
 export interface Preparation {
   /** See `reorient`. */
   readonly orientation?: Orientation;
@@ -14,21 +14,23 @@ export interface Preparation {
   readonly intensity?: IntensityRange;
 }
 
-/** The result of a preparation without its voxels: where they lie, and the steps that led there. */
+/** The result of a preparation without its voxels: its grid, and the steps that led to it. */
 export interface PreparedGrid extends Grid {
   readonly steps: readonly HistoryStep[];
 }
 
 interface Plan extends PreparedGrid {
   readonly taps: readonly AxisTaps[];
-  /** Where the first voxel of the reoriented image lies in the file's order, and the steps along its axes. */
+  /**
+   * The index of the reoriented image's first voxel in the order of the file, and the steps along its axes.
+   */
   readonly corner: number;
   readonly strides: Vec3;
 }
 
 /**
- * The grid that a preparation leads to, or undefined where it cannot be done in one pass: a respacing that is not along the
- * axes (a sheared affine), or not trilinear.
+ * The grid that a preparation leads to. Undefined if it cannot be done in one pass, since the respacing is
+ * not along the axes (a sheared affine) or not trilinear.
  */
 export function preparedGrid(grid: Grid, preparation: Preparation): PreparedGrid | undefined {
   return plan(grid, preparation);
@@ -73,9 +75,10 @@ function identityTaps(size: number): AxisTaps {
 }
 
 /**
- * Prepares slices `from` up to `to` (along the new z axis) of an image of one channel, in one pass from the voxels as they are stored to
- * float32 in `out`, the whole result of which only these slices are written. Equal to `reorient`, `respace` and
- * `scaleIntensityRange` one after the other, to the last bit. `preparedGrid` must not be undefined.
+ * Prepares slices `from` to `to` (exclusive, along the new z axis) of an image of one channel, in one pass
+ * from the stored voxels to float32. `out` holds the whole result; only these slices of it are written. The
+ * numbers are bit-identical to those of `reorient`, `respace` and `scaleIntensityRange`. `preparedGrid` must
+ * not be undefined.
  */
 export function prepareSlices(
   volume: Volume,
@@ -127,7 +130,7 @@ function neededRows({ low, high }: AxisTaps, count: number): Int32Array {
   return Int32Array.from({ length: count }, (_, j) => j).filter((j) => used[j] === 1);
 }
 
-// Four voxels a turn: V8 does not unroll, and the loop itself would take a third of the time.
+// Four voxels per iteration: V8 does not unroll loops, and the loop itself would take a third of the time.
 
 function blendRow(
   data: VoxelArray,
@@ -166,7 +169,7 @@ function blendSlices(
 ): void {
   const count = low.length;
   let i = 0;
-  // Rounded to float32 before it is scaled, as the separate steps round it.
+  // Rounded to float32 before scaling, like the separate steps.
   for (; i <= count - 4; i += 4) {
     const j = i + 1;
     const k = i + 2;
@@ -186,13 +189,13 @@ function blendSlices(
   }
 }
 
-/** The volume that a prepared image is, around its voxels. */
+/** A prepared image as a volume. */
 export function preparedVolume(volume: Volume, grid: PreparedGrid, data: Float32Array): Volume {
   const { size, affine, steps } = grid;
   return { ...volume, size, affine, data, kind: 'image', history: [...volume.history, ...steps] };
 }
 
-/** Voxels for a prepared image. */
+/** Allocates the voxels of a prepared image. */
 export function allocatePrepared({ size }: Grid): Float32Array {
   return allocate('float32', size[0] * size[1] * size[2]);
 }

@@ -1,6 +1,6 @@
 /**
- * The value below which a share `q` (0 to 1) of sorted numbers lies, linearly interpolated between neighbours as numpy's
- * and PyTorch's default does; NaN of no numbers. Between a finite neighbour and an infinite one it is infinite.
+ * The quantile `q` (0 to 1) of sorted numbers, linearly interpolated between neighbours, the default of numpy
+ * and PyTorch. NaN if there are no numbers; infinite between a finite and an infinite neighbour.
  */
 export function quantileOf(sorted: ArrayLike<number>, q: number): number {
   const place = q * (sorted.length - 1);

@@ -1,15 +1,15 @@
 /**
  * A seeded stream of random numbers: the same seed and stream give the same numbers on every machine.
  *
- * The generator is xoshiro128** (Blackman and Vigna, "Scrambled linear pseudorandom number generators", 2021), its
- * state filled from the seed and the stream's number by a counter with the mixing function of C. Wellons's "hash
- * prospector" (multipliers 0x21f0aaad and 0x735a2d97).
+ * The generator is xoshiro128** (Blackman and Vigna, "Scrambled linear pseudorandom number generators",
+ * 2021), its state filled from the seed and the stream's number by a counter with the mixing function of C.
+ * Wellons's "hash prospector" (multipliers 0x21f0aaad and 0x735a2d97).
  */
 export class Random {
   readonly #state = new Uint32Array(4);
   #spare: number | undefined;
 
-  /** `seed` and `stream` are whole numbers; each pair gives a stream of its own. */
+  /** `seed` and `stream` are whole numbers; each pair gives a different stream. */
   constructor(seed: number, stream = 0) {
     let state = 0;
     const mix = () => {
@@ -30,12 +30,12 @@ export class Random {
     return xoshiro128_(this.#state);
   }
 
-  /** A number from `low` up to but not including `high`, all equally likely; 0 to 1 by default. */
+  /** A uniformly distributed number from `low` to `high` (exclusive); 0 to 1 by default. */
   uniform(low = 0, high = 1): number {
     return low + (high - low) * (this.uint32() / 2 ** 32);
   }
 
-  /** A whole number from 0 up to but not including `count`. */
+  /** A uniformly distributed whole number from 0 to `count` (exclusive). */
   integer(count: number): number {
     return Math.floor(this.uniform() * count);
   }
@@ -54,7 +54,7 @@ export class Random {
   }
 }
 
-/** One step of xoshiro128** on a state of four words, which it changes; 32 random bits. */
+/** One step of xoshiro128** on a state of four words, which it updates; returns 32 random bits. */
 export function xoshiro128_(state: Uint32Array): number {
   const scrambled = Math.imul(state[1], 5);
   const result = Math.imul((scrambled << 7) | (scrambled >>> 25), 9) >>> 0;

@@ -6,14 +6,14 @@ export interface Box {
   readonly size: Vec3;
 }
 
-/** Where a label lies: the box around its voxels, and how many they are. */
+/** The box around a label's voxels, and their number. */
 export interface Region extends Box {
   readonly count: number;
 }
 
 /**
- * The region of each value of a label map of one channel (x fastest), found in one pass; NaN has none. The values come
- * smallest first.
+ * The region of each value of a label map of one channel (x fastest), found in one pass; NaN is ignored.
+ * Values are in ascending order.
  */
 export function findRegions(data: VoxelArray, [nx, ny, nz]: Vec3): Map<number, Region> {
   const found = new Map<number, { count: number; low: number[]; high: number[] }>();
@@ -51,7 +51,7 @@ export function findRegions(data: VoxelArray, [nx, ny, nz]: Vec3): Map<number, R
   );
 }
 
-/** The smallest box around boxes, or undefined for none. */
+/** The smallest box around boxes; undefined if there are none. */
 export function boxAround(boxes: readonly Box[]): Box | undefined {
   if (boxes.length === 0) return undefined;
   const start = [0, 1, 2].map((axis) => Math.min(...boxes.map((box) => box.start[axis])));
@@ -61,17 +61,20 @@ export function boxAround(boxes: readonly Box[]): Box | undefined {
   return { start: start as unknown as Vec3, size: size as unknown as Vec3 };
 }
 
-/** A label's voxels: those of `data` (one channel) that hold `label`, or anything but 0 where it is left out. */
+/**
+ * A label's voxels: those of `data` (one channel) that equal `label`, or that are not 0 if `label` is
+ * missing.
+ */
 export interface LabelVoxels {
   readonly data: VoxelArray;
   readonly label?: number;
-  /** A box that all of them lie in. */
+  /** A box that contains all of them. */
   readonly box: Box;
 }
 
 /**
- * The labels that a volume has, all but 0 unless their numbers are given: the values of a label map of one channel; the
- * channels of a volume with more of them, each a mask of its own.
+ * The labels of a volume, all but 0 unless their numbers are given: the values of a label map with one
+ * channel, or the channels of a volume with several, each of which is a mask.
  */
 export function labelsOf(volume: Volume, numbers?: readonly number[]): LabelVoxels[] {
   const { data, size, channels } = volume;
@@ -89,12 +92,12 @@ export function labelsOf(volume: Volume, numbers?: readonly number[]): LabelVoxe
   });
 }
 
-/** A label's voxels in a box: a value where the volume has one channel, else a channel. */
+/** A label's voxels in a box: of a value if the volume has one channel, else of a channel. */
 export function labelIn(volume: Volume, label: number, box: Box): LabelVoxels {
   return volume.channels === 1 ? { data: volume.data, label, box } : { data: channelsOf(volume)[label], box };
 }
 
-/** The voxels of a box that belong to any of the labels: 1 there, 0 elsewhere. */
+/** A mask of a box: 1 for voxels of any of the labels, else 0. */
 export function maskOf(labels: readonly LabelVoxels[], size: Vec3, { start, size: box }: Box): Uint8Array {
   const [nx, ny, nz] = box;
   const mask = new Uint8Array(nx * ny * nz);
@@ -103,7 +106,7 @@ export function maskOf(labels: readonly LabelVoxels[], size: Vec3, { start, size
       const z = Math.floor(row / ny);
       const from = ((z + start[2]) * size[1] + (row - z * ny) + start[1]) * size[0] + start[0];
       const to = row * nx;
-      // Writing hits alone is several times as fast as writing every voxel.
+      // Writing only the ones is several times as fast as writing every voxel.
       if (label === undefined) {
         for (let x = 0; x < nx; x++) if (data[from + x] !== 0) mask[to + x] = 1;
       } else {

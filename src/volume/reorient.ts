@@ -9,8 +9,8 @@ import {
 import { allocateLike, type Vec3, type Volume, type VoxelArray, voxelCount } from './volume.js';
 
 /**
- * Flips and reorders the voxel axes until they run along `target`. Voxels are copied, never interpolated; the
- * affine follows, so every voxel keeps its position in mm. A volume that already lies so is returned as it is.
+ * Flips and reorders the voxel axes so that they run along `target`. Voxels are copied, not interpolated, and
+ * keep their positions in mm. A volume that has this orientation is returned unchanged.
  */
 export function reorient(volume: Volume, target: Orientation): Volume {
   const map = axisMap(orientationOf(volume.affine), target);
@@ -22,7 +22,7 @@ export function reorient(volume: Volume, target: Orientation): Volume {
   };
 }
 
-/** The volume with its voxel axes permuted and flipped, affine included; the history is left as it is. */
+/** Permutes and flips the voxel axes of a volume and its affine; the history does not change. */
 export function mapAxes(volume: Volume, map: AxisMap): Volume {
   const data = allocateLike(volume.data, volume.data.length);
   const count = voxelCount(volume.size);

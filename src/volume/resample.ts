@@ -12,7 +12,7 @@ import {
   voxelCount,
 } from './volume.js';
 
-/** How `respace` works; see the operator `spacing`. */
+/** The options of `respace`; see the operator `spacing`. */
 export interface RespaceSettings {
   readonly pixdim: Vec3;
   readonly minPixdim?: readonly number[];
@@ -23,7 +23,7 @@ export interface RespaceSettings {
   readonly scaleExtent: boolean;
 }
 
-/** Voxel sizes nearer to the wanted ones than this, in mm, are kept as they are (MONAI's `AFFINE_TOL`). */
+/** Voxel sizes that differ from the wanted ones by less than this, in mm, are kept (MONAI's `AFFINE_TOL`). */
 const affineTolerance = 1e-3;
 
 /** The grid that `respace` gives a volume. */
@@ -43,9 +43,9 @@ export function respace(volume: Volume, settings: RespaceSettings): Volume {
 }
 
 /**
- * Resamples a volume onto another grid: each new voxel takes the value at its place in mm, trilinear (as float32) or
- * of the nearest voxel (same type). A volume that lies on that grid within 1e-3 is returned as it is, with its own
- * affine. MONAI 1.3.2's `SpatialResample`.
+ * Resamples a volume onto another grid: each new voxel gets the value at its position in mm, trilinear (as
+ * float32) or of the nearest voxel (same type). A volume that is on that grid within 1e-3 is returned
+ * unchanged, with its affine. MONAI 1.3.2's `SpatialResample`.
  */
 export function resampleTo(
   volume: Volume,
@@ -82,15 +82,19 @@ export function resampleTo(
   };
 }
 
-/** How voxels of one grid find theirs on another: along each axis on its own where the axes agree, else by a map. */
+/** How voxels of one grid map to another grid: axis by axis if the axes agree, else by a general map. */
 export interface ResamplePath {
-  /** What each new voxel reads, per axis; undefined when the grids are rotated or sheared against each other. */
+  /**
+   * What each new voxel reads, per axis; undefined if the grids are rotated or sheared against each other.
+   */
   readonly axes?: readonly AxisTaps[];
   /** The map between normalised coordinates; see `normalisedMap`. */
   readonly theta: readonly number[];
 }
 
-/** How to resample from one grid to another; `same` when they are the same within 1e-3 and nothing is to be done. */
+/**
+ * How to resample from one grid to another; `same` if they are equal within 1e-3 and there is nothing to do.
+ */
 export function planResample(
   { size, affine }: Grid,
   grid: Grid,
@@ -117,8 +121,8 @@ export function planResample(
 }
 
 /**
- * True when every axis of the one grid runs along the same axis of the other, to `tolerance` voxels overall. A millionth
- * does not show in interpolated values, but decides which voxel is the nearest where two are equally near.
+ * True if every axis of one grid runs along the same axis of the other, within `tolerance` voxels overall. A
+ * millionth is invisible in interpolated values, but decides which of two equally near voxels is the nearest.
  */
 function isDiagonal(map: Affine, size: Vec3, tolerance: number): boolean {
   for (let row = 0; row < 3; row++) {
@@ -130,8 +134,9 @@ function isDiagonal(map: Affine, size: Vec3, tolerance: number): boolean {
 }
 
 /**
- * The map from PyTorch's normalised coordinates (align_corners false) of the new grid to those of the old one, in the
- * order of operations of MONAI's `to_norm_affine`: old normalisation, times `map`, times the inverse of the new one.
+ * The map from PyTorch's normalised coordinates (align_corners false) of the new grid to those of the old
+ * one, in the order of operations of MONAI's `to_norm_affine`: old normalisation, times `map`, times the
+ * inverse of the new one.
  */
 function normalisedMap(map: Affine, inSize: Vec3, outSize: Vec3): number[] {
   const out = [...map];
@@ -150,9 +155,10 @@ function normalisedMap(map: Affine, inSize: Vec3, outSize: Vec3): number[] {
 }
 
 /**
- * The normalised coordinates of `count` voxels of an axis, to the last bit those of PyTorch's `affine_grid` in float64
- * (1.13 on x86 with AVX2): a `linspace` from -1 to 1 that is made in vectors of four, two at a time, from both ends
- * towards the middle, with a fused multiplication and addition for the first of a vector; then shrunk to voxel centres.
+ * The normalised coordinates of `count` voxels of an axis, bit-identical to PyTorch's `affine_grid` in
+ * float64 (1.13 on x86 with AVX2): a `linspace` from -1 to 1 that is computed in vectors of four, two at a
+ * time, from both ends towards the middle, with a fused multiply-add for the first of a vector; then scaled
+ * to voxel centres.
  */
 function normalisedAxis(count: number): Float64Array {
   const out = new Float64Array(count);
@@ -186,13 +192,15 @@ function fusedMultiplyAdd(a: number, b: number, c: number): number {
   return sum + (sumError + productError);
 }
 
-/** Rounds to the nearest whole number, halves away from zero, as PyTorch's 3D `grid_sample` does. */
+/** Rounds to the nearest whole number, halves away from zero, like PyTorch's 3D `grid_sample`. */
 function roundHalfAway(value: number): number {
   const floor = Math.floor(Math.abs(value));
   return Math.sign(value) * (Math.abs(value) - floor >= 0.5 ? floor + 1 : floor);
 }
 
-/** For each new voxel of an axis, the two old ones it lies between and their weights; the nearest, or -1 for none. */
+/**
+ * For each new voxel of an axis, the two old ones around it and their weights; the nearest, or -1 for none.
+ */
 export interface AxisTaps {
   readonly low: Int32Array;
   readonly high: Int32Array;
@@ -249,8 +257,8 @@ function nearestSeparable(
 }
 
 /**
- * Trilinear interpolation axis by axis: each slice of the input that is needed is respaced in x and y once, and new
- * slices are blended from the two that they lie between. In float64 until the end, as MONAI does it.
+ * Trilinear interpolation axis by axis: each input slice that is needed is respaced in x and y once, and new
+ * slices are blended from the two around them. In float64 until the end, like MONAI.
  */
 function linearSeparable(
   data: VoxelArray,
@@ -302,7 +310,10 @@ function linearSeparable(
   }
 }
 
-/** Resampling along any normalised map, for sheared and rotated grids: every new voxel looks up its eight neighbours. */
+/**
+ * Resampling along any normalised map, for sheared and rotated grids: every new voxel looks up its eight
+ * neighbours.
+ */
 function resampleAffine(
   data: VoxelArray,
   size: Vec3,
@@ -325,7 +336,7 @@ function resampleAffine(
   let to = 0;
   for (const bz of zs) {
     for (const by of ys) {
-      // Summed from z to x, as MONAI's reversed axes have it.
+      // Summed from z to x, since MONAI's axes are reversed.
       const rowX = bz * t02 + by * t01;
       const rowY = bz * t12 + by * t11;
       const rowZ = bz * t22 + by * t21;
@@ -350,7 +361,7 @@ function resampleAffine(
         const highX = i >= -1 && i < nx - 1 ? x - i : 0;
         const highY = j >= -1 && j < ny - 1 ? y - j : 0;
         const highZ = k >= -1 && k < nz - 1 ? z - k : 0;
-        // Neighbours that are not there have no weight; the border voxel stands for them.
+        // Neighbours outside have no weight; the border voxel is read in their place.
         const i0 = Math.min(Math.max(i, 0), nx - 1);
         const j0 = Math.min(Math.max(j, 0), ny - 1) * nx;
         const k0 = Math.min(Math.max(k, 0), nz - 1) * plane;

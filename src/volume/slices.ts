@@ -2,15 +2,15 @@ import { solve, spacingOf, transformPoint } from './affine.js';
 import { orientationOf } from './orientation.js';
 import type { Grid, Vec3, Volume, VoxelArray } from './volume.js';
 
-/** The planes that a volume is looked at in. */
+/** The planes for displaying a volume. */
 export const planeNames = ['axial', 'coronal', 'sagittal'] as const;
 
 export type PlaneName = (typeof planeNames)[number];
 
 /**
- * A slice of a grid as it is shown: the patient's right is on the left of axial and coronal slices, as radiology has it,
- * the front on the left of sagittal ones, and the head (the front, of axial ones) is up. Slices follow the voxel axes; those
- * of an oblique grid are as oblique.
+ * A slice of a grid for display, in the convention of radiology: the patient's right is on the left of axial
+ * and coronal slices, and the front is on the left of sagittal ones. The head is up; in axial slices, the
+ * front is. Slices follow the voxel axes, so those of an oblique grid are oblique.
  */
 export interface Plane {
   readonly name: PlaneName;
@@ -19,11 +19,13 @@ export interface Plane {
   readonly height: number;
   /** The same in mm. */
   readonly mm: readonly [number, number];
-  /** The voxel index of a column and a row; halves lie between voxels. */
+  /** The voxel index of a column and a row; fractions lie between voxels. */
   readonly voxel: (column: number, row: number) => Vec3;
 }
 
-/** World axes (0 left-right, 1 back-front, 2 feet-head) that columns and rows of a plane run along; all against their sense. */
+/**
+ * World axes (0 left-right, 1 back-front, 2 feet-head) of the columns and rows of a plane, all in reverse.
+ */
 const directions: Readonly<Record<PlaneName, readonly [number, number]>> = {
   axial: [0, 1],
   coronal: [0, 2],
@@ -65,8 +67,8 @@ export function sliceOf(data: VoxelArray, size: Vec3, { width, height, voxel }: 
 }
 
 /**
- * A plane of `grid` through another volume, `columns` by `rows` pixels, row by row from the top: its first channel,
- * trilinear, NaN where the plane is outside. So a slice of an image can be had without resampling the whole of it.
+ * A plane of `grid` through another volume, `columns` by `rows` pixels, row by row from the top: its first
+ * channel, trilinear, NaN outside the volume. This is a slice of an image without resampling the whole image.
  */
 export function sampleSlice(
   image: Volume,
@@ -90,7 +92,7 @@ export function sampleSlice(
   return out;
 }
 
-/** Rounding in affines must not take the outermost voxels away. */
+/** Keeps rounding in affines from removing the outermost voxels. */
 const slack = 1e-3;
 
 function trilinear(data: VoxelArray, [nx, ny, nz]: Vec3, [x, y, z]: Vec3): number {
@@ -110,8 +112,8 @@ function trilinear(data: VoxelArray, [nx, ny, nz]: Vec3, [x, y, z]: Vec3): numbe
 }
 
 /**
- * A voxel in the middle of a mask: along each axis the median index of the voxels that are not 0, so that the slices
- * through it show the mask, however it is bent. Undefined for an empty mask.
+ * A voxel in the middle of a mask: along each axis the median index of the nonzero voxels, so that the slices
+ * through it show the mask even if it is bent. Undefined for an empty mask.
  */
 export function middleOf(mask: VoxelArray, [nx, ny, nz]: Vec3): Vec3 | undefined {
   const counts = [new Float64Array(nx), new Float64Array(ny), new Float64Array(nz)];

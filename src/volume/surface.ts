@@ -3,24 +3,26 @@ import { distancesTo } from './distance.js';
 import { type Box, labelIn, maskOf } from './regions.js';
 import { grow, type Vec3, type Volume } from './volume.js';
 
-/** Distances in mm between the surfaces of a label in a prediction and in a reference, each list ascending. */
+/**
+ * Distances in mm between the surfaces of a label in a prediction and in a reference, each list ascending.
+ */
 export interface SurfaceDistances {
-  /** From each surface voxel of the prediction to the nearest of the reference; infinite when that has none. */
+  /** From each surface voxel of the prediction to the nearest of the reference; infinite if that is empty. */
   readonly toReference: Float64Array;
   /** From each surface voxel of the reference to the nearest of the prediction. */
   readonly toPrediction: Float64Array;
 }
 
 /**
- * What a distance is when masks are empty: not defined (NaN) if both are, infinite if one is. Undefined otherwise, when
- * there are distances.
+ * The value of a distance metric for empty masks: NaN (not defined) if both are empty, infinite if one is.
+ * Undefined if neither is, since then there are distances.
  */
 export function distanceIfEmpty({ toReference, toPrediction }: SurfaceDistances): number | undefined {
   if (toReference.length > 0 && toPrediction.length > 0) return undefined;
   return toReference.length + toPrediction.length === 0 ? Number.NaN : Number.POSITIVE_INFINITY;
 }
 
-/** A label to measure, and a box that it lies in. */
+/** A label to measure, and a box that contains it. */
 export interface LabelBox {
   readonly label: number;
   readonly box: Box;
@@ -29,9 +31,9 @@ export interface LabelBox {
 /**
  * The surface distances of labels between two label maps on the same grid, in mm by the reference's affine.
  *
- * A surface voxel has the label and a face neighbour that has not; the volume's border counts as not having it. That is
- * MONAI's `get_mask_edges` (a mask without its erosion by a cross) and `get_surface_distance`. Distances lie between
- * the centres of voxels. A label is a value, or a channel where the volumes have several.
+ * A surface voxel has the label, and a face neighbour without it; outside the volume there is no label. This
+ * is MONAI's `get_mask_edges` (a mask without its erosion by a cross) and `get_surface_distance`. Distances
+ * are between the centres of voxels. A label is a value, or a channel if the volumes have several.
  */
 export function surfaceDistances(
   prediction: Volume,

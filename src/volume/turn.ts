@@ -10,7 +10,7 @@ function turned(volume: Volume, axes: readonly number[], flips: readonly number[
   };
 }
 
-/** The voxels in reverse order along some of the axes (0 to 2); every voxel keeps its place in mm. */
+/** Reverses the voxels along some axes (0 to 2); every voxel keeps its position in mm. */
 export function flip(volume: Volume, axes: readonly number[]): Volume {
   return turned(
     volume,
@@ -20,8 +20,8 @@ export function flip(volume: Volume, axes: readonly number[]): Volume {
 }
 
 /**
- * The voxels turned `k` times by 90 degrees from the first of two axes towards the second, as NumPy's `rot90` does; every
- * voxel keeps its place in mm.
+ * Rotates the voxels `k` times by 90 degrees from the first of two axes towards the second, like NumPy's
+ * `rot90`; every voxel keeps its position in mm.
  */
 export function rotate90(volume: Volume, k: number, [first, second]: readonly [number, number]): Volume {
   const turns = ((k % 4) + 4) % 4;

@@ -9,7 +9,7 @@ export type VoxelArray =
   | Float32Array
   | Float64Array;
 
-/** The names of the voxel types, as options and messages use them. */
+/** The voxel types by the names that options and messages use. */
 export const voxelTypes = {
   int8: Int8Array,
   uint8: Uint8Array,
@@ -27,8 +27,8 @@ export type VoxelType = keyof typeof voxelTypes;
 export type Vec3 = readonly [number, number, number];
 
 /**
- * A 4x4 matrix, row by row (16 numbers), that takes a voxel's index (of its centre) to millimetres in RAS+:
- * x to the patient's right, y to the front, z to the head. As NIfTI and nibabel have it.
+ * A 4x4 matrix, row by row (16 numbers), that maps a voxel's index (of its centre) to millimetres in RAS+: x
+ * to the patient's right, y to the front, z to the head. As in NIfTI and nibabel.
  */
 export type Affine = readonly number[];
 
@@ -38,7 +38,7 @@ export type Affine = readonly number[];
  */
 export type VolumeKind = 'image' | 'label' | 'logits' | 'probability';
 
-/** The lattice that voxels lie on: how many in x, y and z, and where. */
+/** The lattice of voxels: how many there are in x, y and z, and their positions. */
 export interface Grid {
   readonly size: Vec3;
   readonly affine: Affine;
@@ -50,13 +50,15 @@ export type InterpolationMode = 'bilinear' | 'nearest';
 /** What to do outside a volume when resampling: repeat the border voxel, or zeros. */
 export type ResamplePadding = 'border' | 'zeros';
 
-/** A geometric step that was applied to a volume, with what is needed to undo it. `from` is the grid before it. */
+/**
+ * A geometric step that was applied to a volume, and the parameters to undo it. `from` is the grid before it.
+ */
 export type HistoryStep =
   | { readonly step: 'orient'; readonly from: Grid; readonly axes: Vec3; readonly flips: Vec3 }
   | { readonly step: 'resample'; readonly from: Grid; readonly padding: ResamplePadding }
   | { readonly step: 'cropOrPad'; readonly from: Grid; readonly start: Vec3 };
 
-/** Header fields of a NIfTI file that a derived file keeps. */
+/** Header fields of a NIfTI file that derived files keep. */
 export interface NiftiFields {
   readonly qformCode: number;
   readonly sformCode: number;
@@ -70,12 +72,12 @@ export interface NiftiFields {
 export interface Origin {
   /** The file it was read from. */
   readonly file: string;
-  /** NIfTI header fields to keep when a volume on the same grid is written. */
+  /** NIfTI header fields to keep in files on the same grid. */
   readonly nifti?: NiftiFields;
 }
 
 /**
- * A 3D volume with its place in space. Never changed after it is made; a step returns a new one.
+ * A 3D volume with its position in space. It is read-only; a step returns a new one.
  *
  * `data` holds `channels * size[0] * size[1] * size[2]` voxels: x varies fastest, then y, then z, the channel
  * slowest. It usually lies on a SharedArrayBuffer, so that worker threads read it without a copy.
@@ -86,7 +88,7 @@ export interface Volume extends Grid {
   readonly kind: VolumeKind;
   /** The invertible geometric steps so far, oldest first; see `invert`. */
   readonly history: readonly HistoryStep[];
-  /** Names of the label values, where they are known: `{ 1: 'spleen' }`. */
+  /** Names of the label values, if known: `{ 1: 'spleen' }`. */
   readonly labelNames?: Readonly<Record<number, string>>;
   readonly origin?: Origin;
 }
@@ -101,7 +103,7 @@ export type VoxelArrayOf<T extends VoxelType> = InstanceType<(typeof voxelTypes)
 
 let allocated: (bytes: number) => void = () => {};
 
-/** Has `listener` called with the bytes of each voxel array that this thread allocates from now on. */
+/** Calls `listener` with the bytes of each voxel array that this thread allocates from now on. */
 export function onAllocate(listener: (bytes: number) => void): void {
   allocated = listener;
 }
@@ -150,7 +152,7 @@ export function channelsOf({ data, size, channels }: Volume): VoxelArray[] {
   return Array.from({ length: channels }, (_, c) => data.subarray(c * count, (c + 1) * count));
 }
 
-/** Makes a volume; what is left out is a single-channel image at the origin with 1 mm voxels and no history. */
+/** Makes a volume. Default: a single-channel image at the origin with 1 mm voxels and no history. */
 export function makeVolume(fields: Partial<Volume> & Pick<Volume, 'data' | 'size'>): Volume {
   const { size, data } = fields;
   const channels = fields.channels ?? 1;

@@ -9,12 +9,15 @@ import {
   voxelCount,
 } from './volume.js';
 
-/** What lies outside a volume that is warped: zeros, the border voxel, or the mirror image (the border voxel repeated). */
+/**
+ * What to read outside a volume when warping: zeros, the border voxel, or the mirror image (the border
+ * repeated).
+ */
 export type WarpPadding = 'zeros' | 'border' | 'reflection';
 
 /** The parameters of an affine warp; angles in radians, translations in voxels. */
 export interface WarpSettings {
-  /** About x, y and z. */
+  /** Around x, y and z. */
   readonly rotate: Vec3;
   /** Off the diagonal, row by row: xy, xz, yx, yz, zx, zy. */
   readonly shear: readonly number[];
@@ -23,8 +26,9 @@ export interface WarpSettings {
 }
 
 /**
- * The matrix of a warp, from a new voxel to an old one, both counted from the middle of their volumes: rotations about x, y
- * and z, then shear, translation and scale, multiplied in that order. MONAI's `AffineGrid`.
+ * The matrix of a warp, from a new voxel to an old one, both relative to the middle of their volumes:
+ * rotations around x, y and z, then shear, translation and scale, multiplied in that order. MONAI's
+ * `AffineGrid`.
  */
 export function warpMatrix({ rotate, shear, translate, scale }: WarpSettings): number[] {
   const [cx, cy, cz] = rotate.map(Math.cos);
@@ -42,9 +46,9 @@ export function warpMatrix({ rotate, shear, translate, scale }: WarpSettings): n
 }
 
 /**
- * A volume of `size` voxels whose voxels are looked up in `volume` where `matrix` takes them, both counted from the middle
- * of their volumes; trilinear (as float32) or the nearest voxel. The affine follows: what is seen keeps its place in mm.
- * MONAI's `Affine` with `align_corners` false.
+ * A volume of `size` voxels, each read from `volume` at the position that `matrix` maps it to; positions are
+ * relative to the middle of their volumes. Trilinear (as float32) or the nearest voxel. The affine is
+ * updated, so that the content keeps its position in mm. MONAI's `Affine` with `align_corners` false.
  */
 export function warp(
   volume: Volume,
@@ -109,11 +113,11 @@ function lookUp(
   const place = (at: number, n: number) => {
     if (padding === 'zeros') return at;
     if (padding === 'border') return Math.min(Math.max(at, 0), n - 1);
-    // Mirrors stand at -0.5 and n - 0.5; what is left outside lies in the outer half of a border voxel.
+    // The mirrors are at -0.5 and n - 0.5. Positions still outside are in the outer half of a border voxel.
     const phase = (((at + 0.5) % (2 * n)) + 2 * n) % (2 * n);
     return Math.min(Math.max((phase < n ? phase : 2 * n - phase) - 0.5, 0), n - 1);
   };
-  /** A voxel, zero where there is none: only `zeros` asks for such. */
+  /** A voxel, 0 outside the volume, which only the mode `zeros` reads. */
   const voxel = (i: number, j: number, k: number) =>
     i >= 0 && i < nx && j >= 0 && j < ny && k >= 0 && k < nz ? data[k * plane + j * nx + i] : 0;
   let to = 0;

@@ -1,11 +1,11 @@
 import { type PaddingMode, paddedIndices } from './crop.js';
 import type { Vec3, VoxelArray } from './volume.js';
 
-/** How a volume is cut into windows; see the operator `inference`. */
+/** How to cut a volume into windows; see the operator `inference`. */
 export interface WindowSettings {
-  /** Size of a window in voxels; zero and less take the volume's own. */
+  /** Size of a window in voxels; 0 or less means the size of the volume. */
   readonly roiSize: Vec3;
-  /** Share of a window that the next one repeats, 0 up to but not including 1, per axis. */
+  /** Share of a window that the next one overlaps, from 0 to 1 (exclusive), per axis. */
   readonly overlap: Vec3;
   readonly mode: 'constant' | 'gaussian';
   /** Standard deviation of the Gaussian weights as a share of the window, per axis. */
@@ -14,18 +14,18 @@ export interface WindowSettings {
   readonly cval: number;
 }
 
-/** Where the windows of a volume lie. */
+/** The positions of a volume's windows. */
 export interface WindowPlan {
   readonly roiSize: Vec3;
-  /** Per axis, the first voxel of each window, in the volume's own index: negative where the volume is padded. */
+  /** Per axis, the first voxel of each window as an index of the volume; negative if the volume is padded. */
   readonly starts: readonly [readonly number[], readonly number[], readonly number[]];
   readonly count: number;
 }
 
 /**
- * The windows of MONAI 1.3.2's `sliding_window_inference`: a volume smaller than a window is padded on both sides (the
- * odd voxel behind); windows step by `roiSize * (1 - overlap)`, at least one voxel, and the last one is moved back to
- * end with the volume.
+ * The windows of MONAI 1.3.2's `sliding_window_inference`: a volume smaller than a window is padded on both
+ * sides (an odd voxel at the end). Windows are `roiSize * (1 - overlap)` apart, at least one voxel, and the
+ * last one is moved back to end with the volume.
  */
 export function planWindows(size: Vec3, settings: Pick<WindowSettings, 'roiSize' | 'overlap'>): WindowPlan {
   const roiSize = size.map((n, axis) => (settings.roiSize[axis] > 0 ? settings.roiSize[axis] : n));
@@ -43,7 +43,10 @@ export function planWindows(size: Vec3, settings: Pick<WindowSettings, 'roiSize'
   };
 }
 
-/** The first voxel of window `index`; z varies fastest, as in MONAI, so that sums are taken in the same order. */
+/**
+ * The first voxel of window `index`; z varies fastest, as in MONAI, so that sums are computed in the same
+ * order.
+ */
 export function windowStart({ starts: [xs, ys, zs] }: WindowPlan, index: number): Vec3 {
   const plane = ys.length * zs.length;
   return [
@@ -53,10 +56,16 @@ export function windowStart({ starts: [xs, ys, zs] }: WindowPlan, index: number)
   ];
 }
 
-/** In which order a model reads the voxels of a window: z fastest (`xyz`, MONAI) or x fastest (`zyx`, ITK, nnU-Net). */
+/**
+ * The order in which a model reads the voxels of a window: z fastest (`xyz`, MONAI) or x fastest (`zyx`, ITK,
+ * nnU-Net).
+ */
 export type ModelAxes = 'xyz' | 'zyx';
 
-/** Copies a window of a volume (x fastest) into `out`, in the model's order of axes, padded where it reaches outside. */
+/**
+ * Copies a window of a volume (x fastest) into `out`, in the model's order of axes, padded where it reaches
+ * outside.
+ */
 export function cutWindow(
   data: VoxelArray,
   size: Vec3,
@@ -93,8 +102,8 @@ export function cutWindow(
 }
 
 /**
- * Adds a window of model output to `out` (x fastest, the volume's own size), each voxel times its weight where weights
- * are given (in the volume's order, x fastest). What lies outside the volume is dropped.
+ * Adds a window of model output to `out` (x fastest, the size of the volume), multiplied by weights if given
+ * (x fastest). Voxels outside the volume are dropped.
  */
 export function addWindow(
   window: Float32Array,
@@ -132,7 +141,7 @@ export function addWindow(
   }
 }
 
-// Eight voxels a turn: V8 does not unroll, and the loop itself would take half of the time.
+// Eight voxels per iteration: V8 does not unroll loops, and the loop itself would take half of the time.
 
 function copyRow(row: VoxelArray, from: number, count: number, out: Float32Array, to: number): void {
   let i = 0;
@@ -169,9 +178,9 @@ function addRow(row: Float32Array, from: number, count: number, out: Float32Arra
 }
 
 /**
- * The weights of a window's voxels, x fastest: a product of Gaussians around the window's middle, with `sigmaScale`
- * window sizes as standard deviation, nowhere below its own minimum or 1e-3. Undefined for equal weights. MONAI 1.3.2's
- * `compute_importance_map`.
+ * The weights of a window's voxels, x fastest: a product of Gaussians around the middle of the window with a
+ * standard deviation of `sigmaScale` window sizes, at least 1e-3 and its smallest nonzero value. Undefined
+ * for equal weights. MONAI 1.3.2's `compute_importance_map`.
  */
 export function windowWeights(
   roiSize: Vec3,
@@ -201,7 +210,10 @@ export function windowWeights(
   return weights;
 }
 
-/** Divides summed window outputs by the number of windows over each voxel, in place: equal weights need no volume. */
+/**
+ * Divides summed window outputs by the number of windows over each voxel, in place, without a volume of
+ * weights.
+ */
 export function divideByCounts_(out: Float32Array, channels: number, size: Vec3, plan: WindowPlan): void {
   const [xs, ys, zs] = size.map((n, axis) => {
     const counts = new Float64Array(n);

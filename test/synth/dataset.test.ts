@@ -90,7 +90,7 @@ test('refuses a folder that holds other things, and touches nothing', async ({ f
   writeFileSync(join(folder, 'notes.txt'), 'mine');
   assert.match(
     await refusal(folder, { cases: 1, size }),
-    /holds other things than phantoms \("notes\.txt"\), so nothing was written there\. Choose a folder/,
+    /holds other files than phantoms \("notes\.txt"\), so nothing was written there\. Choose a folder/,
   );
   assert.equal(readdirSync(folder), ['notes.txt']);
   assert.match(

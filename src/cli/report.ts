@@ -5,6 +5,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { remakeReport } from '../pipeline/remakeReport.js';
 import { serveReport } from '../report/serve.js';
 import { createRuntime } from '../runtime/runtime.js';
+import { note } from './terminal.js';
 
 interface ReportFlags {
   readonly open?: boolean;
@@ -48,10 +49,8 @@ function port(value: string): number {
   return number;
 }
 
-function showProgress(done: number, of: number): void {
-  if (!process.stderr.isTTY) return;
-  process.stderr.write(done < of ? `\rpictures ${done}/${of}` : '\r\x1b[K');
-}
+const showProgress = (done: number, of: number) =>
+  note(done < of ? `Drawing pictures: ${done}/${of} cases` : '');
 
 /** The cases whose pictures are missing, by reason; the first ones when they are many. */
 function unpicturedText(unpictured: ReadonlyMap<string, string>): string {

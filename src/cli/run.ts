@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { summarize, summaryTable } from '../metrics/summary.js';
+import type { RunEvent } from '../pipeline/events.js';
 import { planText } from '../pipeline/plan.js';
 import { type RunResult, runPipeline, runtimeFor } from '../pipeline/run.js';
 import type { Selection } from '../pipeline/select.js';
@@ -47,7 +48,7 @@ export async function run(pipeline: Pipeline, flags: RunFlags): Promise<number> 
     onWarning: (message) => progress.onEvent({ event: 'warning', message }),
   });
   const progress = flags.json
-    ? jsonProgress(process.stdout)
+    ? jsonProgress<RunEvent>(process.stdout, process.stderr)
     : process.stderr.isTTY
       ? liveProgress(process.stderr, runtime)
       : lineProgress(process.stderr);
@@ -60,8 +61,8 @@ export async function run(pipeline: Pipeline, flags: RunFlags): Promise<number> 
       return;
     }
     abort.abort();
-    process.stderr.write(
-      '\nStopping: no new cases are begun, those that are open are given up. Once more stops at once.\n',
+    progress.say(
+      'Stopping: no new cases are started, and open ones are abandoned. Press Ctrl-C again to stop at once.',
     );
   };
   process.on('SIGINT', stop).on('SIGTERM', stop);

@@ -1,21 +1,22 @@
-import { styleText } from 'node:util';
+import { stripVTControlCharacters, styleText } from 'node:util';
+import sliceAnsi from 'slice-ansi';
 
 export type Style = Parameters<typeof styleText>[0];
 
-/** Gives a text a style. */
+/** Styles a text. */
 export type Paint = (style: Style, text: string) => string;
 
-/** Colors text for a stream: only on a terminal, and not where NO_COLOR is set. */
+/** Styles text for a stream that is a terminal, unless NO_COLOR is set. */
 export function painter(stream: Pick<NodeJS.WriteStream, 'isTTY'>): Paint {
   return (style, text) => (stream.isTTY && !process.env.NO_COLOR ? styleText(style, text) : text);
 }
 
-/** Characters that a line of standard output may have. */
+/** The most characters of a line on standard output. */
 export function lineWidth(): number {
   return Math.min(process.stdout.columns || 100, 120);
 }
 
-/** Lines `  name  value`, values in one column and wrapped there at spaces; a value may hold line breaks of its own. */
+/** Lines of the form `  name  value`. The values are in one column, wrapped at spaces; they may contain line breaks. */
 export function fieldLines(
   fields: readonly (readonly [name: string, value: string])[],
   width = lineWidth(),
@@ -30,7 +31,7 @@ export function fieldLines(
   );
 }
 
-/** A text in lines of at most `width` characters, broken at spaces; a longer word has a line of its own. */
+/** Breaks a text at spaces into lines of at most `width` characters. A longer word gets a line for itself. */
 export function wrap(text: string, width = lineWidth()): string[] {
   const lines = [''];
   for (const word of text.split(' ')) {
@@ -41,7 +42,7 @@ export function wrap(text: string, width = lineWidth()): string[] {
   return lines;
 }
 
-/** Rows of cells in columns that are aligned to the left. */
+/** Lines of a table whose columns are aligned to the left. */
 export function columnLines(rows: readonly (readonly string[])[]): string[] {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column].length)));
   return rows.map((row) =>
@@ -52,19 +53,39 @@ export function columnLines(rows: readonly (readonly string[])[]): string[] {
   );
 }
 
-/** A path as a person writes it: relative when it is below the working directory, `~` for the home folder. */
+/** A path as a person writes it: relative to the working directory if it is below, with `~` for the home folder. */
 export function shortPath(path: string): string {
   const [here, home] = [process.cwd(), process.env.HOME];
   if (path.startsWith(`${here}/`)) return path.slice(here.length + 1);
   return home && home.length > 1 && path.startsWith(`${home}/`) ? `~${path.slice(home.length)}` : path;
 }
 
-/** A note on the work that goes on, on the last line of a terminal until it is cleared; elsewhere it is not shown. */
-export function note(text: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`);
+/** Shortens a text to a number of columns. Wide characters, e.g. of Chinese, take two columns. */
+export function clip(text: string, columns: number): string {
+  const plain = stripVTControlCharacters;
+  const fits = plain(sliceAnsi(text, 0, columns)) === plain(text);
+  return fits ? text : `${sliceAnsi(text, 0, columns - 1)}…`;
 }
 
-/** A difference between numbers, in two digits: `0.0046`, `4.3e-6`. */
+/** A progress bar of 10 to 30 columns, as many as there is room for. */
+export function bar(done: number, total: number, room: number): string {
+  const width = Math.max(10, Math.min(30, room));
+  const filled = total > 0 ? Math.min(width, Math.round((done / total) * width)) : 0;
+  return '█'.repeat(filled) + '░'.repeat(width - filled);
+}
+
+/** A number with four significant digits; a text stays as it is. */
+export function shortNumber(value: number | string): string {
+  return typeof value === 'number' ? String(Number(value.toPrecision(4))) : value;
+}
+
+/** Shows what is being done, on the last line of a terminal; an empty text removes it. Files and pipes get nothing. */
+export function note(text: string): void {
+  const { isTTY, columns } = process.stderr;
+  if (isTTY) process.stderr.write(`\r\u001b[K${clip(text, (columns || 80) - 1)}`);
+}
+
+/** A difference between numbers with two digits: `0.0046`, `4.3e-6`. */
 export function showDifference(value: number): string {
   if (value === 0) return '0';
   return value < 1e-3 ? value.toExponential(1) : value.toPrecision(2);

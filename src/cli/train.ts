@@ -2,10 +2,12 @@ import type { Command } from 'commander';
 import { planText } from '../pipeline/plan.js';
 import { runtimeFor } from '../pipeline/run.js';
 import type { Pipeline } from '../pipeline/types.js';
+import type { TrainEvent } from '../train/events.js';
 import { trainPlanText } from '../train/plan.js';
 import { formsFolder, runTraining, type TrainResult } from '../train/train.js';
 import { addPipelineOptions, loadFromFlags, modelFoldersOf, type PipelineFlags } from './pipelineOptions.js';
-import { jsonTraining, lineTraining, liveTraining } from './trainProgress.js';
+import { jsonProgress } from './progress.js';
+import { lineTraining, liveTraining } from './trainProgress.js';
 
 interface TrainFlags extends PipelineFlags {
   readonly resume?: boolean;
@@ -44,7 +46,7 @@ export function addTrainCommand(program: Command): void {
 
 async function train(pipeline: Pipeline, flags: TrainFlags): Promise<number> {
   const progress = flags.json
-    ? jsonTraining(process.stdout)
+    ? jsonProgress<TrainEvent>(process.stdout, process.stderr)
     : process.stderr.isTTY
       ? liveTraining(process.stderr)
       : lineTraining(process.stderr);
@@ -58,8 +60,8 @@ async function train(pipeline: Pipeline, flags: TrainFlags): Promise<number> {
   const stop = () => {
     if (abort.signal.aborted) process.exit(exitCodes.interrupted);
     abort.abort();
-    process.stderr.write(
-      '\nStopping after this step (or this validation); the state is saved. Once more stops at once.\n',
+    progress.say(
+      'Stopping after this step (or this validation); the state is saved. Press Ctrl-C again to stop at once.',
     );
   };
   process.on('SIGINT', stop).on('SIGTERM', stop);

@@ -1,59 +1,47 @@
 import { showWholeSeconds } from '../report/text.js';
 import type { TrainEvent } from '../train/events.js';
 import { liveFooter, type Output } from './liveFooter.js';
-import type { Paint } from './terminal.js';
+import type { Progress } from './progress.js';
+import { bar, clip, type Paint, type Style, shortNumber } from './terminal.js';
 
-/** Shows how a training goes. */
-export interface TrainProgress {
-  readonly onEvent: (event: TrainEvent) => void;
-  /** Takes the display away, so that other text can follow. */
-  readonly end: () => void;
-}
-
-/** One JSON object a line, for programs. */
-export function jsonTraining(output: Output): TrainProgress {
-  return {
-    onEvent: (event) => {
-      output.write(`${JSON.stringify({ time: new Date().toISOString(), ...event })}\n`);
-    },
-    end: () => {},
-  };
-}
-
-/** Plain lines, one for each epoch; for files and pipes. */
-export function lineTraining(output: Output): TrainProgress {
+/** Writes plain lines, one for each epoch; for files and pipes. */
+export function lineTraining(output: Output): Progress<TrainEvent> {
   const tally = new TrainTally();
   return {
-    onEvent: (event) => {
+    onEvent(event) {
       tally.count(event);
       const line = lineOf(event, tally);
       if (line) output.write(`${line}\n`);
     },
-    end: () => {},
+    say: (message) => void output.write(`${message}\n`),
+    end() {},
   };
 }
 
-/** Two lines at the foot of the terminal, drawn anew five times a second, below a line for each epoch. */
-export function liveTraining(output: Output): TrainProgress {
+/** The styles of lines that are not plain. */
+const styles: Partial<Record<TrainEvent['event'], Style>> = { caseFailed: 'red', warning: 'yellow' };
+
+/** Draws two lines at the bottom of the terminal, below a line for each epoch. */
+export function liveTraining(output: Output): Progress<TrainEvent> {
   const tally = new TrainTally();
   const footer = liveFooter(output, (width, paint) => display(tally, width, paint));
   return {
-    onEvent: (event) => {
+    onEvent(event) {
       tally.count(event);
       const line = lineOf(event, tally);
-      const color = event.event === 'caseFailed' ? 'red' : event.event === 'warning' ? 'yellow' : 'reset';
-      if (line) footer.say(color, line);
+      if (line) footer.say(styles[event.event] ?? 'reset', line);
     },
+    say: (message) => footer.say('reset', message),
     end: footer.end,
   };
 }
 
-/** What is known of a training from its events. */
+/** What the events have told so far. */
 class TrainTally {
   start: Extract<TrainEvent, { event: 'start' }> | undefined;
   epoch = 0;
   step = 0;
-  /** Steps of earlier runs. */
+  /** The steps that earlier runs did. */
   before = 0;
   loss: number | undefined;
   seconds = 0;
@@ -73,7 +61,7 @@ class TrainTally {
       this.validating = undefined;
       this.epoch = event.epoch;
       this.step = event.step;
-      // Smoothed, so that it can be read.
+      // Smoothed, so that it is readable.
       this.loss = this.loss === undefined ? event.loss : 0.9 * this.loss + 0.1 * event.loss;
       this.seconds += event.seconds;
       this.waited += event.waited;
@@ -90,7 +78,7 @@ class TrainTally {
     return this.start ? this.start.epochs * this.start.stepsPerEpoch : 0;
   }
 
-  /** Seconds that are left at the speed so far, validations included. */
+  /** Seconds left at the speed so far, validations included; undefined before the first step. */
   get secondsLeft(): number | undefined {
     const done = this.step - this.before;
     if (done === 0) return undefined;
@@ -98,19 +86,17 @@ class TrainTally {
   }
 }
 
-const short = (value: number) => String(Number(value.toPrecision(4)));
-
 function metricsText(metrics: Readonly<Record<string, number>>): string {
   return Object.entries(metrics)
     .slice(0, 4)
-    .map(([column, value]) => `${column} ${short(value)}`)
+    .map(([column, value]) => `${column} ${shortNumber(value)}`)
     .join(', ');
 }
 
 function lineOf(event: TrainEvent, tally: TrainTally): string | undefined {
   switch (event.event) {
     case 'start': {
-      const resumed = event.resumedAt === undefined ? '' : `, going on after step ${event.resumedAt}`;
+      const resumed = event.resumedAt === undefined ? '' : `, continuing after step ${event.resumedAt}`;
       return (
         `${event.pipeline}: ${event.cases} case(s), ${event.validationCases} for validation, ${event.epochs} epochs of ` +
         `${event.stepsPerEpoch} step(s), ${event.patches} patches of ${event.patch.join(' x ')} a step, ` +
@@ -119,14 +105,15 @@ function lineOf(event: TrainEvent, tally: TrainTally): string | undefined {
     }
     case 'epoch': {
       const parts: string[] = [];
-      if (event.loss !== undefined) parts.push(`loss ${short(event.loss)}`);
+      if (event.loss !== undefined) parts.push(`loss ${shortNumber(event.loss)}`);
       if (event.metrics) parts.push(`validation ${metricsText(event.metrics)}${event.best ? ' (best)' : ''}`);
-      if (event.patchesPerSecond !== undefined) parts.push(`${short(event.patchesPerSecond)} patches/s`);
+      if (event.patchesPerSecond !== undefined)
+        parts.push(`${shortNumber(event.patchesPerSecond)} patches/s`);
       if (tally.secondsLeft) parts.push(`about ${showWholeSeconds(tally.secondsLeft)} left`);
       return `[${event.epoch}/${tally.start?.epochs ?? '?'}] ${parts.join(', ')}`;
     }
     case 'caseFailed':
-      return `${event.case}: left out: ${event.message}`;
+      return `${event.case}: skipped: ${event.message}`;
     case 'warning':
       return `Warning: ${event.message}`;
     default:
@@ -137,16 +124,12 @@ function lineOf(event: TrainEvent, tally: TrainTally): string | undefined {
 function display(tally: TrainTally, width: number, paint: Paint): string[] {
   const { start, total, step } = tally;
   if (!start) return ['Preparing the first batch…'];
-  const barWidth = Math.max(10, Math.min(30, width - 60));
-  const filled = total > 0 ? Math.min(barWidth, Math.round((step / total) * barWidth)) : 0;
   const left = tally.secondsLeft === undefined ? '' : `, ${showWholeSeconds(tally.secondsLeft)} left`;
-  const speed = tally.seconds > 0 ? `, ${short(tally.patches / tally.seconds)} patches/s` : '';
-  const bar = '█'.repeat(filled) + '░'.repeat(barWidth - filled);
-  const loss = tally.loss === undefined ? '' : `loss ${short(tally.loss)}`;
+  const speed = tally.seconds > 0 ? `, ${shortNumber(tally.patches / tally.seconds)} patches/s` : '';
+  const position = `epoch ${tally.epoch}/${start.epochs}, step ${step}/${total}`;
+  const first = `${paint('green', bar(step, total, width - 60))} ${position}${speed}${left}`;
+  const loss = tally.loss === undefined ? '' : `loss ${shortNumber(tally.loss)}`;
   const idle = tally.seconds > 0 ? `device waited ${Math.round((100 * tally.waited) / tally.seconds)} %` : '';
   const second = [tally.validating, loss, tally.last, idle].filter(Boolean).join('   ');
-  return [
-    `${paint('green', bar)} epoch ${tally.epoch}/${start.epochs}, step ${step}/${total}${speed}${left}`,
-    paint('dim', second.length > width ? `${second.slice(0, width - 1)}…` : second),
-  ];
+  return [first, paint('dim', second)].map((line) => clip(line, width));
 }

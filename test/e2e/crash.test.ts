@@ -56,7 +56,7 @@ test('SIGTERM ends a run with exit code 130 and without partial files, and --res
     { at: { event: 'caseDone' }, signal: 'SIGTERM' },
   ]);
   assert.is(code, 130, stderr);
-  assert.match(stderr, /Stopping: no new cases are begun, those that are open are given up/);
+  assert.match(stderr, /Stopping: no new cases are started, and open ones are abandoned/);
   const events = eventsOf(stdout);
   const end = events.at(-1)!;
   assert.equal([end.event, end.interrupted], ['end', true]);

@@ -149,7 +149,7 @@ test('killed at random steps and resumed, a training ends with the same weights 
   }
   const { code, stderr } = await voxstream(train('killed', '--resume'));
   assert.is(code, 0, stderr);
-  assert.match(stderr, /going on after step \d/);
+  assert.match(stderr, /continuing after step \d/);
   assert.equal(await weights('killed'), expected);
   const rows = (output: string) =>
     readCsv(join(folder, output, 'train.csv')).map(({ epoch, step, loss, dice_spleen }) => [
@@ -242,7 +242,7 @@ test('--finetune goes on from a model, bad cases are left out, and --dry-run sta
     train('tuned', '--finetune', join(folder, 'whole', 'model'), ...set),
   );
   assert.is(code, 2, stderr);
-  assert.match(stderr, /synth_002: left out: .*synth_002.nii.gz/);
+  assert.match(stderr, /synth_002: skipped: .*synth_002.nii.gz/);
   const [before, after] = readCsv(join(folder, 'tuned', 'train.csv'));
   assert.is(after.step, '3');
   const best = readCsv(join(folder, 'whole', 'train.csv')).map((row) => Number(row.dice_spleen || 0));

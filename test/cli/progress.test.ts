@@ -1,0 +1,109 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { jsonProgress, lineProgress, liveProgress } from '#src/cli/progress.js';
+import { liveTraining } from '#src/cli/trainProgress.js';
+import type { RunEvent } from '#src/pipeline/events.js';
+import { Lane } from '#src/runtime/lane.js';
+import { columnsOf, TestScreen } from './screen.js';
+
+const lanes = { io: new Lane(2), cpu: new Lane(1), device: new Lane(1) };
+const long = `腹部${'脾脏'.repeat(20)}`;
+
+const events: readonly RunEvent[] = [
+  {
+    ...{ event: 'start', pipeline: 'spleen', output: 'out', cases: 2, inFlight: 2, memory: 1, device: 'cpu' },
+    steps: ['load', 'dice'],
+  },
+  { event: 'caseStart', case: long },
+  { event: 'caseStart', case: '病例二' },
+  { event: 'step', case: long, step: 'load', seconds: 2 },
+  { event: 'caseFailed', case: '病例二', step: 'load', message: '文件 is not a NIfTI file.' },
+  { event: 'warning', message: 'something' },
+  { event: 'caseDone', case: long, seconds: 2.5, metrics: { dice_spleen: 0.912345 } },
+];
+
+test('the live display of a run clips wide names, and leaves only the lines that stay', () => {
+  const screen = new TestScreen(60);
+  const progress = liveProgress(screen, { lanes });
+  for (const event of events.slice(0, 6)) progress.onEvent(event);
+  const lines = screen.text.split('\n');
+  assert.equal(lines.slice(1, 3), [
+    '[1/2] 病例二: failed at load: 文件 is not a NIfTI file.',
+    'Warning: something',
+  ]);
+  assert.match(lines[3], /^█████░░░░░ 1\/2 1 failed 0 s/);
+  assert.match(lines[4], /^io ○○ {2}cpu ○ {2}device ○ {3}slowest: load, 2\.0 s per case$/);
+  assert.match(lines[5], /^ {2}腹部脾.*…$/);
+  assert.ok([...lines[5]].reduce((sum, character) => sum + columnsOf(character), 0) < 60);
+  assert.is(lines.length, 6);
+  progress.onEvent(events[6]);
+  progress.say('Stopping.');
+  progress.end();
+  assert.equal(screen.text.split('\n').slice(1), [...lines.slice(1, 3), 'Stopping.']);
+});
+
+test('plain lines tell what happened, one a case', () => {
+  const lines: string[] = [];
+  const output = {
+    isTTY: false,
+    columns: 0,
+    rows: 0,
+    write: (text: string | Uint8Array) => lines.push(`${text}`) > 0,
+  };
+  const progress = lineProgress(output);
+  for (const event of events) progress.onEvent(event);
+  assert.equal(lines, [
+    'spleen: 2 case(s), 2 at once, device cpu, into out\n',
+    '[1/2] 病例二: failed at load: 文件 is not a NIfTI file.\n',
+    'Warning: something\n',
+    `[2/2] ${long}: 2.5 s, dice_spleen 0.9123\n`,
+  ]);
+});
+
+test('JSON lines are whole objects with their time, and messages go elsewhere', () => {
+  const [lines, messages]: string[][] = [[], []];
+  const to = (list: string[]) => ({
+    ...{ isTTY: false, columns: 0, rows: 0 },
+    write: (text: string | Uint8Array) => list.push(`${text}`) > 0,
+  });
+  const progress = jsonProgress<RunEvent>(to(lines), to(messages));
+  progress.onEvent(events[5]);
+  progress.say('Stopping.');
+  const { time, ...event } = JSON.parse(lines[0]);
+  assert.equal(event, events[5]);
+  assert.match(time, /^\d{4}-\d\d-\d\dT/);
+  assert.equal(messages, ['Stopping.\n']);
+});
+
+test('the live display of a training has its epochs, and two lines below them', () => {
+  const screen = new TestScreen(70);
+  const progress = liveTraining(screen);
+  progress.onEvent({
+    ...{
+      event: 'start',
+      pipeline: '脾脏',
+      output: 'out',
+      cases: 3,
+      validationCases: 1,
+      epochs: 2,
+      device: 'cpu',
+    },
+    ...{ stepsPerEpoch: 2, patches: 4, patch: [32, 32, 32], parameters: 1000, replicas: 1 },
+  });
+  progress.onEvent({
+    event: 'epoch',
+    epoch: 1,
+    step: 2,
+    loss: 0.5,
+    metrics: { dice_spleen: 0.25 },
+    best: true,
+  });
+  const lines = screen.text.split('\n');
+  assert.ok(lines.includes('[1/2] loss 0.5, validation dice_spleen 0.25 (best)'), screen.text);
+  assert.match(lines.at(-2)!, /^░{10} epoch 0\/2, step 0\/4$/);
+  assert.is(lines.at(-1), 'dice_spleen 0.25');
+  progress.end();
+  assert.is(screen.text.split('\n').at(-1), '[1/2] loss 0.5, validation dice_spleen 0.25 (best)');
+});
+
+test.run();

@@ -1,0 +1,23 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { bar, clip, shortNumber } from '#src/cli/terminal.js';
+
+test('text is clipped by the columns that it takes, whatever its characters and styles', () => {
+  assert.is(clip('case_1: load', 12), 'case_1: load');
+  assert.is(clip('case_1: load', 11), 'case_1: lo…');
+  assert.is(clip('病例: load', 10), '病例: load');
+  assert.is(clip('病例: load', 9), '病例: lo…');
+  assert.is(clip('\u001b[32m████\u001b[39m 1/2', 8), '\u001b[32m████\u001b[39m 1/2');
+});
+
+test('a bar has ten to thirty columns', () => {
+  assert.is(bar(1, 4, 12), '███░░░░░░░░░');
+  assert.is(bar(4, 4, 5), '██████████');
+  assert.is(bar(0, 0, 100), '░'.repeat(30));
+});
+
+test('numbers have four significant digits', () => {
+  assert.equal([0.123456, 12345.6, 'inf'].map(shortNumber), ['0.1235', '12350', 'inf']);
+});
+
+test.run();

@@ -3,7 +3,7 @@ import { type Command, InvalidArgumentError, type Option } from 'commander';
 import { parse as parseYaml } from 'yaml';
 import { messageOf, OptionError, show, unknownName } from '../errors.js';
 import { parseBytes } from '../operators/types.js';
-import type { Vec3 } from '../volume/volume.js';
+import type { Triple, Vec3 } from '../volume/volume.js';
 
 /** For options that may be repeated: adds to the list. */
 export function collect(value: string, earlier: readonly string[] = []): string[] {
@@ -37,7 +37,7 @@ export function voxelSize(value: string): Vec3 {
     throw new InvalidArgumentError(
       'It must be three positive whole numbers separated by commas, e.g. 96,96,96.',
     );
-  return sizes as unknown as Vec3;
+  return sizes as Triple;
 }
 
 /** For `--shard I/N`. */

@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { show } from '../errors.js';
 import { synthDataset } from '../synth/dataset.js';
 import type { PhantomLabels } from '../synth/phantom.js';
-import type { Vec3 } from '../volume/volume.js';
+import type { Triple, Vec3 } from '../volume/volume.js';
 
 interface SynthFlags {
   readonly cases: number;
@@ -60,6 +60,6 @@ function parseNumber(text: string): number {
 
 function parseTriple(text: string): Vec3 {
   const values = text.split(',').map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
-  if (values.length === 3 && !values.some(Number.isNaN)) return values as unknown as Vec3;
+  if (values.length === 3 && !values.some(Number.isNaN)) return values as Triple;
   throw new InvalidArgumentError('It must be three numbers separated by commas, e.g. 128,128,64.');
 }

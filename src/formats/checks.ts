@@ -1,6 +1,6 @@
 import { DataError, show } from '../errors.js';
 import { isUsableAffine } from '../volume/affine.js';
-import { type Affine, type Vec3, voxelCount } from '../volume/volume.js';
+import { type Affine, type Triple, type Vec3, voxelCount } from '../volume/volume.js';
 
 /**
  * Throws DataError unless sizes are those of a volume: three positive whole numbers whose product is exact.
@@ -14,7 +14,7 @@ export function checkSize(size: readonly number[], channels: number, file: strin
   }
   const all = [...size, channels];
   // A voxel takes at most 8 bytes.
-  const exact = Number.isSafeInteger(voxelCount(size as unknown as Vec3) * channels * 8);
+  const exact = Number.isSafeInteger(voxelCount(size as Triple) * channels * 8);
   if (!exact || !all.every((n) => Number.isSafeInteger(n) && n >= 1)) {
     throw new DataError(
       `${file} has a damaged header: it says ${size.join(' x ')} voxels and ${channels} channel(s), which ` +

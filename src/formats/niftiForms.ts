@@ -1,5 +1,5 @@
 import { spacingOf } from '../volume/affine.js';
-import type { Affine, NiftiFields, Vec3 } from '../volume/volume.js';
+import type { Affine, NiftiFields, Triple, Vec3 } from '../volume/volume.js';
 
 /** The form codes, and what a qform stores. */
 interface Forms {
@@ -20,7 +20,7 @@ export function chooseForms(
   version: 1 | 2,
 ): Forms {
   const round = version === 1 ? Math.fround : (value: number) => value;
-  const pixdim = spacingOf(affine).map(round) as unknown as Vec3;
+  const pixdim = spacingOf(affine).map(round) as Triple;
   const { quatern, qfac } = qformOf(affine, round);
   // Both are rounded as they are stored, so that only what the other form cannot express counts as an error.
   const error = (other: readonly number[]) =>

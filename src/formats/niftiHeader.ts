@@ -1,5 +1,5 @@
 import { DataError, show } from '../errors.js';
-import type { Affine, NiftiFields, Vec3 } from '../volume/volume.js';
+import type { Affine, NiftiFields, Triple, Vec3 } from '../volume/volume.js';
 import { checkAffine, checkSize } from './checks.js';
 import type { StoredLayout, StoredType } from './layout.js';
 import { baseAffine, qformAffine } from './niftiForms.js';
@@ -227,7 +227,7 @@ function readAffine(
   // As in nibabel, 0 counts as 1 mm, and the sign does not count.
   const pixdim = [1, 2, 3]
     .map((i) => Math.abs(get(layout.pixdim, i)))
-    .map((mm) => (mm === 0 ? 1 : mm)) as unknown as Vec3;
+    .map((mm) => (mm === 0 ? 1 : mm)) as Triple;
   let affine: number[];
   let source: string;
   if (fields.sformCode > 0) {
@@ -235,8 +235,8 @@ function readAffine(
     affine = [...Array.from({ length: 12 }, (_, i) => get(layout.srow, i)), 0, 0, 0, 1];
   } else if (fields.qformCode > 0) {
     source = 'qform';
-    const quatern = [0, 1, 2].map((i) => get(layout.quatern, i)) as unknown as Vec3;
-    const qoffset = [0, 1, 2].map((i) => get(layout.qoffset, i)) as unknown as Vec3;
+    const quatern = [0, 1, 2].map((i) => get(layout.quatern, i)) as Triple;
+    const qoffset = [0, 1, 2].map((i) => get(layout.qoffset, i)) as Triple;
     // Slack for rounding: three times the precision of the stored numbers.
     const slack = 3 * (layout.version === 1 ? 2 ** -23 : 2 ** -52);
     const squares = quatern.reduce((sum, value) => sum + value * value, 0);

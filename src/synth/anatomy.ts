@@ -1,5 +1,5 @@
 import type { Random } from '../volume/random.js';
-import type { Vec3 } from '../volume/volume.js';
+import type { Triple, Vec3 } from '../volume/volume.js';
 
 /**
  * The tissues of a phantom. Their order matters: a shape only replaces tissues inside the trunk, which are
@@ -148,8 +148,8 @@ export function drawAnatomy(random: Random): Anatomy {
       ...shape,
       tissue,
       over,
-      centre: shape.centre.map((value, axis) => value + shift[axis]) as unknown as Vec3,
-      semiAxes: shape.semiAxes.map((value, axis) => value * scale[axis]) as unknown as Vec3,
+      centre: shape.centre.map((value, axis) => value + shift[axis]) as Triple,
+      semiAxes: shape.semiAxes.map((value, axis) => value * scale[axis]) as Triple,
     });
   const jitter = (spread: number) => between(-spread, spread);
 
@@ -335,5 +335,5 @@ export function drawAnatomy(random: Random): Anatomy {
 }
 
 function transpose(rows: readonly Vec3[]): Vec3[] {
-  return [0, 1, 2].map((column) => rows.map((row) => row[column]) as unknown as Vec3);
+  return [0, 1, 2].map((column) => rows.map((row) => row[column]) as Triple);
 }

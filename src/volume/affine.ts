@@ -1,4 +1,4 @@
-import type { Affine, Grid, Vec3 } from './volume.js';
+import type { Affine, Grid, Triple, Vec3 } from './volume.js';
 
 /** The identity. */
 export const identityAffine: Affine = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1];
@@ -157,7 +157,7 @@ export function coveringGrid(from: Grid, target: Affine, scaleExtent = false): G
   const extents = [0, 1, 2].map((axis) => Math.max(...mapped.map((point) => point[axis])) - lowest[axis]);
   const newSize = extents.map((extent) =>
     Math.max(1, roundHalfEven(scaleExtent ? extent : extent + 1)),
-  ) as unknown as Vec3;
+  ) as Triple;
 
   const affine = [...target];
   const corner = mapped.findIndex((point) => point.every((value, axis) => value - lowest[axis] <= 1e-8));
@@ -174,7 +174,7 @@ export function coveringGrid(from: Grid, target: Affine, scaleExtent = false): G
     offset = centre.map((value, axis) => value - reach[axis]);
   }
   if (scaleExtent) {
-    const inside = size.map((n, axis) => 0.5 * (n / newSize[axis] - 1)) as unknown as Vec3;
+    const inside = size.map((n, axis) => 0.5 * (n / newSize[axis] - 1)) as Triple;
     const shifted = transformPoint(from.affine, inside);
     offset = shifted.map((value, axis) => Math.abs(value) * Math.sign(offset[axis]));
   }

@@ -1,6 +1,6 @@
 import { DataError } from '../errors.js';
 import { transformPoint } from './affine.js';
-import { allocateLike, type Vec3, type Volume, voxelCount } from './volume.js';
+import { allocateLike, type Triple, type Vec3, type Volume, voxelCount } from './volume.js';
 
 /**
  * What to read outside a volume: one value, its mirror image (without repeating the border voxel), its border
@@ -73,7 +73,7 @@ export function centerCropBox(size: Vec3, roiSize: Vec3): { start: Vec3; size: V
   const wanted = roiSize.map((n, axis) => (n > 0 ? n : size[axis]));
   const start = size.map((n, axis) => Math.max(Math.floor(n / 2) - Math.floor(wanted[axis] / 2), 0));
   const cut = size.map((n, axis) => Math.min(wanted[axis], n - start[axis]));
-  return { start: start as unknown as Vec3, size: cut as unknown as Vec3 };
+  return { start: start as Triple, size: cut as Triple };
 }
 
 /**
@@ -87,7 +87,7 @@ export function spatialPadBox(
 ): { start: Vec3; size: Vec3 } {
   const padded = size.map((n, axis) => Math.max(n, spatialSize[axis]));
   const start = size.map((n, axis) => (method === 'end' ? 0 : -Math.floor((padded[axis] - n) / 2)));
-  return { start: start.map((n) => n + 0) as unknown as Vec3, size: padded as unknown as Vec3 };
+  return { start: start.map((n) => n + 0) as Triple, size: padded as Triple };
 }
 
 /** The options of `foregroundBox`; see the operator `cropForeground`. */
@@ -144,5 +144,5 @@ export function foregroundBox(volume: Volume, settings: ForegroundSettings): { s
     size[axis] = k > 0 ? Math.ceil((to - from) / k) * k : to - from;
     start[axis] = from - Math.floor((size[axis] - (to - from)) / 2);
   }
-  return { start: start as unknown as Vec3, size: size as unknown as Vec3 };
+  return { start: start as Triple, size: size as Triple };
 }

@@ -2,7 +2,7 @@ import { cropOrPad } from './crop.js';
 import { inverseAxisMap } from './orientation.js';
 import { mapAxes } from './reorient.js';
 import { resampleTo } from './resample.js';
-import type { HistoryStep, InterpolationMode, Vec3, Volume } from './volume.js';
+import type { HistoryStep, InterpolationMode, Triple, Volume } from './volume.js';
 
 /**
  * Undoes geometric steps, the last one first. The volume returns to the grid it had before them, exactly:
@@ -18,7 +18,7 @@ export function invertHistory(
     const { size, affine } = step.from;
     if (step.step === 'orient') result = mapAxes(result, inverseAxisMap(step));
     else if (step.step === 'resample') result = resampleTo(result, step.from, mode, step.padding);
-    else result = cropOrPad(result, step.start.map((at) => -at) as unknown as Vec3, size);
+    else result = cropOrPad(result, step.start.map((at) => -at) as Triple, size);
     result = { ...result, size, affine };
   }
   return { ...result, history: [] };

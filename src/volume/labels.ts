@@ -3,6 +3,7 @@ import { type AxisTaps, planResample } from './resample.js';
 import {
   type Grid,
   type HistoryStep,
+  type Triple,
   type Vec3,
   type Volume,
   type VoxelArray,
@@ -38,7 +39,7 @@ export function foregroundExtent(logits: Volume, from: number, to: number): Box 
       high[2] = Math.max(high[2], z + 1);
     }
   }
-  return high[0] > 0 ? ({ low, high } as unknown as Box) : undefined;
+  return high[0] > 0 ? { low: low as Triple, high: high as Triple } : undefined;
 }
 
 /**
@@ -71,8 +72,8 @@ function rowExtent(
 export function joinBoxes(a: Box | undefined, b: Box | undefined): Box | undefined {
   if (!a || !b) return a ?? b;
   return {
-    low: a.low.map((n, axis) => Math.min(n, b.low[axis])) as unknown as Vec3,
-    high: a.high.map((n, axis) => Math.max(n, b.high[axis])) as unknown as Vec3,
+    low: a.low.map((n, axis) => Math.min(n, b.low[axis])) as Triple,
+    high: a.high.map((n, axis) => Math.max(n, b.high[axis])) as Triple,
   };
 }
 
@@ -125,7 +126,7 @@ function plan(logits: Grid, history: readonly HistoryStep[]): Plan | undefined {
     });
   }
   if (rest.length > 0 || !taps) return undefined;
-  return { size, taps, corner, strides: strides as unknown as Vec3, first };
+  return { size, taps, corner, strides: strides as Triple, first };
 }
 
 /** The number of slices that `labelSlices` processes: the z axis of the grid before the respacing. */

@@ -1,6 +1,6 @@
 import { OptionError } from '../errors.js';
 import { spacingOf } from './affine.js';
-import type { Affine, Grid, Vec3 } from './volume.js';
+import type { Affine, Grid, Triple, Vec3 } from './volume.js';
 
 /**
  * For each voxel axis: the world axis it runs along (0 = left-right, 1 = back-front, 2 = feet-head), and
@@ -50,7 +50,7 @@ export function orientationOf(affine: Affine): Orientation {
     signs[axis] = matrix[world][axis] < 0 ? -1 : 1;
     matrix[world] = [0, 0, 0];
   }
-  return { axes: axes as unknown as Vec3, signs: signs as unknown as Vec3 };
+  return { axes: axes as Triple, signs: signs as Triple };
 }
 
 function inverse3([[a, b, c], [d, e, f], [g, h, i]]: number[][]): number[][] {
@@ -88,8 +88,8 @@ export function parseAxcodes(axcodes: string): Orientation {
     return { world, sign: letters[world][1] === letter ? 1 : -1 };
   });
   return {
-    axes: found.map(({ world }) => world) as unknown as Vec3,
-    signs: found.map(({ sign }) => sign) as unknown as Vec3,
+    axes: found.map(({ world }) => world) as Triple,
+    signs: found.map(({ sign }) => sign) as Triple,
   };
 }
 
@@ -108,15 +108,15 @@ export function isIdentity({ axes, flips }: AxisMap): boolean {
 export function axisMap(from: Orientation, to: Orientation): AxisMap {
   const axes = to.axes.map((world) => from.axes.indexOf(world));
   const flips = axes.map((axis, k) => from.signs[axis] * to.signs[k]);
-  return { axes: axes as unknown as Vec3, flips: flips as unknown as Vec3 };
+  return { axes: axes as Triple, flips: flips as Triple };
 }
 
 /** The map that undoes another. */
 export function inverseAxisMap({ axes, flips }: AxisMap): AxisMap {
   const back = [0, 1, 2].map((axis) => axes.indexOf(axis));
   return {
-    axes: back as unknown as Vec3,
-    flips: back.map((axis) => flips[axis]) as unknown as Vec3,
+    axes: back as Triple,
+    flips: back.map((axis) => flips[axis]) as Triple,
   };
 }
 
@@ -132,5 +132,5 @@ export function mapGridAxes(grid: Grid, { axes, flips }: AxisMap): Grid {
     }
     affine[4 * row + 3] = origin;
   }
-  return { size: axes.map((axis) => grid.size[axis]) as unknown as Vec3, affine };
+  return { size: axes.map((axis) => grid.size[axis]) as Triple, affine };
 }

@@ -1,6 +1,6 @@
 import { DataError } from '../errors.js';
 import { Random } from './random.js';
-import { channelsOf, type Vec3, type Volume } from './volume.js';
+import { channelsOf, type Triple, type Vec3, type Volume } from './volume.js';
 
 /** How `patchStarts` chooses; see the operator `randCropByPosNegLabel`. */
 export interface PatchSettings {
@@ -60,7 +60,7 @@ export function patchStarts(
     );
   }
   const share = labelled.total === 0 ? 0 : other.total === 0 ? 1 : settings.positive;
-  const patch = size.map((n, axis) => Math.min(wanted[axis], n)) as unknown as Vec3;
+  const patch = size.map((n, axis) => Math.min(wanted[axis], n)) as Triple;
   const random = new Random(...seed);
   const starts = Array.from({ length: settings.count }, (): Vec3 => {
     const chosen = random.uniform() < share ? labelled : other;
@@ -68,7 +68,7 @@ export function patchStarts(
     const centre = [at % size[0], Math.floor(at / size[0]) % size[1], Math.floor(at / (size[0] * size[1]))];
     return centre.map((c, axis) =>
       Math.min(Math.max(c - Math.floor(patch[axis] / 2), 0), size[axis] - patch[axis]),
-    ) as unknown as Vec3;
+    ) as Triple;
   });
   return { size: patch, starts };
 }

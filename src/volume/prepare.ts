@@ -2,7 +2,15 @@ import { blendRows } from './blendRows.js';
 import { type IntensityMap, type IntensityRange, intensityMap } from './intensity.js';
 import { axisMap, isIdentity, mapGridAxes, type Orientation, orientationOf } from './orientation.js';
 import { type AxisTaps, planResample, type RespaceSettings, respacedGrid } from './resample.js';
-import { allocate, type Grid, type HistoryStep, type Vec3, type Volume, type VoxelArray } from './volume.js';
+import {
+  allocate,
+  type Grid,
+  type HistoryStep,
+  type Triple,
+  type Vec3,
+  type Volume,
+  type VoxelArray,
+} from './volume.js';
 
 /** What to do to an image before it goes into a model, in this order; each part is optional. */
 export interface Preparation {
@@ -65,7 +73,7 @@ function plan({ size, affine }: Grid, { orientation, spacing }: Preparation): Pl
       result = grid;
     }
   }
-  return taps && { ...result, steps, taps, corner, strides: strides as unknown as Vec3 };
+  return taps && { ...result, steps, taps, corner, strides: strides as Triple };
 }
 
 function identityTaps(size: number): AxisTaps {

@@ -1,4 +1,4 @@
-import { channelsOf, type Vec3, type Volume, type VoxelArray } from './volume.js';
+import { channelsOf, type Triple, type Vec3, type Volume, type VoxelArray } from './volume.js';
 
 /** A box of voxels: its first voxel and its size. */
 export interface Box {
@@ -45,8 +45,8 @@ export function findRegions(data: VoxelArray, [nx, ny, nz]: Vec3): Map<number, R
   return new Map(
     values.map((value) => {
       const { count, low, high } = found.get(value)!;
-      const size = high.map((end, axis) => end - low[axis]) as unknown as Vec3;
-      return [value, { count, start: low as unknown as Vec3, size }];
+      const size = high.map((end, axis) => end - low[axis]) as Triple;
+      return [value, { count, start: low as Triple, size }];
     }),
   );
 }
@@ -58,7 +58,7 @@ export function boxAround(boxes: readonly Box[]): Box | undefined {
   const size = start.map(
     (low, axis) => Math.max(...boxes.map((box) => box.start[axis] + box.size[axis])) - low,
   );
-  return { start: start as unknown as Vec3, size: size as unknown as Vec3 };
+  return { start: start as Triple, size: size as Triple };
 }
 
 /**

@@ -6,6 +6,7 @@ import {
   type Grid,
   type InterpolationMode,
   type ResamplePadding,
+  type Triple,
   type Vec3,
   type Volume,
   type VoxelArray,
@@ -33,7 +34,7 @@ export function respacedGrid(from: Grid, settings: Omit<RespaceSettings, 'mode' 
     const low = Math.min(settings.minPixdim?.[axis] ?? target, target) - affineTolerance;
     const high = Math.max(settings.maxPixdim?.[axis] ?? target, target) + affineTolerance;
     return low <= current && current <= high ? current : target;
-  }) as unknown as Vec3;
+  }) as Triple;
   return coveringGrid(from, zoomAffine(from.affine, pixdim, settings.diagonal), settings.scaleExtent);
 }
 

@@ -1,6 +1,6 @@
 import { solve, spacingOf, transformPoint } from './affine.js';
 import { orientationOf } from './orientation.js';
-import type { Grid, Vec3, Volume, VoxelArray } from './volume.js';
+import type { Grid, Triple, Vec3, Volume, VoxelArray } from './volume.js';
 
 /** The planes for displaying a volume. */
 export const planeNames = ['axial', 'coronal', 'sagittal'] as const;
@@ -136,5 +136,5 @@ export function middleOf(mask: VoxelArray, [nx, ny, nz]: Vec3): Vec3 | undefined
   return counts.map((along) => {
     let sum = 0;
     return along.findIndex((count) => (sum += count) * 2 >= total);
-  }) as unknown as Vec3;
+  }) as Triple;
 }

@@ -1,8 +1,8 @@
 import { mapAxes } from './reorient.js';
-import type { Vec3, Volume } from './volume.js';
+import type { Triple, Vec3, Volume } from './volume.js';
 
 function turned(volume: Volume, axes: readonly number[], flips: readonly number[]): Volume {
-  const map = { axes: axes as unknown as Vec3, flips: flips as unknown as Vec3 };
+  const map = { axes: axes as Triple, flips: flips as Triple };
   const { size, affine } = volume;
   return {
     ...mapAxes(volume, map),

@@ -26,6 +26,9 @@ export type VoxelType = keyof typeof voxelTypes;
 /** Three numbers, one per voxel axis, x first. */
 export type Vec3 = readonly [number, number, number];
 
+/** A `Vec3` in the making: what `map` and literals build up is asserted to have three numbers. */
+export type Triple = [number, number, number];
+
 /**
  * A 4x4 matrix, row by row (16 numbers), that maps a voxel's index (of its centre) to millimetres in RAS+: x
  * to the patient's right, y to the front, z to the head. As in NIfTI and nibabel.
@@ -110,6 +113,7 @@ export function onAllocate(listener: (bytes: number) => void): void {
 
 /** A new zeroed voxel array of `length` on a SharedArrayBuffer. */
 export function allocate<T extends VoxelType>(type: T, length: number): VoxelArrayOf<T> {
+  // TypeScript does not narrow the table's value by the generic T.
   const Type = voxelTypes[type] as unknown as {
     new (buffer: SharedArrayBuffer): VoxelArrayOf<T>;
     BYTES_PER_ELEMENT: number;

@@ -1,5 +1,5 @@
 import { type PaddingMode, paddedIndices } from './crop.js';
-import type { Vec3, VoxelArray } from './volume.js';
+import type { Triple, Vec3, VoxelArray } from './volume.js';
 
 /** How to cut a volume into windows; see the operator `inference`. */
 export interface WindowSettings {
@@ -37,8 +37,8 @@ export function planWindows(size: Vec3, settings: Pick<WindowSettings, 'roiSize'
     return Array.from({ length: count }, (_, i) => Math.min(i * step, n - roi));
   });
   return {
-    roiSize: roiSize as unknown as Vec3,
-    starts: starts as unknown as WindowPlan['starts'],
+    roiSize: roiSize as Triple,
+    starts: starts as [number[], number[], number[]],
     count: starts.reduce((product, list) => product * list.length, 1),
   };
 }

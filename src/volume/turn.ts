@@ -1,5 +1,5 @@
 import { mapAxes } from './reorient.js';
-import type { Triple, Vec3, Volume } from './volume.js';
+import type { Triple, Volume } from './volume.js';
 
 function turned(volume: Volume, axes: readonly number[], flips: readonly number[]): Volume {
   const map = { axes: axes as Triple, flips: flips as Triple };

@@ -18,6 +18,11 @@ export const perAxis = z.union([count, z.tuple([count, count, count])]).transfor
   return typeof value === 'number' ? [value, value, value] : value;
 });
 
+/** A value for each axis. */
+export function eachAxis(value: (axis: 0 | 1 | 2) => number): Axes {
+  return [value(0), value(1), value(2)];
+}
+
 /** Only 3D networks are built. */
 export const spatialDims = z.literal(3).default(3).describe('Only networks of 3D images can be built');
 
@@ -56,7 +61,7 @@ const acts = {
   celu: z.strictObject({ alpha, ...inplace }),
   selu: z.strictObject(inplace),
   relu6: z.strictObject(inplace),
-  gelu: z.strictObject({}),
+  gelu: z.strictObject({ approximate: z.literal('none').optional() }),
   sigmoid: z.strictObject({}),
   tanh: z.strictObject({}),
   swish: z.strictObject({ alpha, ...inplace }),

@@ -8,7 +8,7 @@ import { norm } from './norm.js';
 /**
  * The residual block of SegResNet: twice a normalization, an activation and a convolution without bias, plus the input.
  *
- * @param options `conv` is what the names of convolutions end with: `.conv` in SegResNet, nothing in SegResNetDS.
+ * @param options `acts` are the names of the activations, `conv` is what the names of the convolutions end with.
  */
 export function preActivationBlock(
   net: NetworkBuilder,
@@ -19,16 +19,17 @@ export function preActivationBlock(
     readonly kernel: Axes;
     readonly norm: Norm;
     readonly act: Act;
+    readonly acts: readonly [string, string];
     readonly conv: string;
   },
 ): string {
   const { channels, kernel } = options;
   const layer = { inputs: channels, outputs: channels, kernel, bias: false };
   let x = input;
-  for (const part of [1, 2]) {
-    x = norm(net, `${name}.norm${part}`, x, channels, options.norm);
-    x = act(net, `${name}.act`, x, options.act);
-    x = conv(net, `${name}.conv${part}${options.conv}`, x, layer);
+  for (const [part, activation] of options.acts.entries()) {
+    x = norm(net, `${name}.norm${part + 1}`, x, channels, options.norm);
+    x = act(net, `${name}.${activation}`, x, options.act);
+    x = conv(net, `${name}.conv${part + 1}${options.conv}`, x, layer);
   }
   return add(net, x, input);
 }

@@ -1,5 +1,5 @@
 import { floats } from '../../tensor.js';
-import type { Axes } from '../config.js';
+import { type Axes, eachAxis } from '../config.js';
 import type { NetworkBuilder } from '../networkBuilder.js';
 import { conv, convTranspose, ones, threes, twos, zeros } from './conv.js';
 
@@ -35,8 +35,8 @@ export function upSample(
       outputs,
       kernel: kernel ?? factors,
       stride: factors,
-      padding: kernel ? perAxis((axis) => Math.floor((kernel[axis] - 1) / 2)) : zeros,
-      outputPadding: kernel ? perAxis((axis) => factors[axis] - 1 - ((kernel[axis] - 1) % 2)) : zeros,
+      padding: kernel ? eachAxis((axis) => Math.floor((kernel[axis] - 1) / 2)) : zeros,
+      outputPadding: kernel ? eachAxis((axis) => factors[axis] - 1 - ((kernel[axis] - 1) % 2)) : zeros,
       groups: mode === 'deconvgroup' && inputs % outputs === 0 ? outputs : 1,
       bias,
     });
@@ -51,10 +51,6 @@ export function upSample(
   const preconv = { inputs, outputs, kernel: ones, bias };
   const x = inputs === outputs ? input : conv(net, `${name}.preconv`, input, preconv);
   return interpolate(net, x, factors, alignCorners);
-}
-
-function perAxis(value: (axis: number) => number): Axes {
-  return [value(0), value(1), value(2)];
 }
 
 /** Trilinear interpolation to sizes times `factors`. */

@@ -1,11 +1,33 @@
 import type { Network } from '../network.js';
+import { attentionUnet } from './attentionUnet.js';
 import { basicUNet } from './basicUNet.js';
+import { basicUNetPlusPlus } from './basicUNetPlusPlus.js';
+import { dints } from './dints.js';
 import { dynUNet } from './dynUNet.js';
+import { flexibleUNet } from './flexibleUNet.js';
+import { highResNet } from './highResNet.js';
+import { medNeXt } from './medNeXt.js';
 import { segResNet, segResNetVAE } from './segResNet.js';
+import { segResNetDS } from './segResNetDS.js';
 import { unet } from './unet.js';
+import { vnet } from './vnet.js';
 
 /** The networks that can be built. */
-export const networks: readonly Network[] = [unet, basicUNet, segResNet, segResNetVAE, dynUNet];
+export const networks: readonly Network[] = [
+  attentionUnet,
+  basicUNet,
+  basicUNetPlusPlus,
+  dints,
+  dynUNet,
+  flexibleUNet,
+  highResNet,
+  medNeXt,
+  segResNet,
+  segResNetDS,
+  segResNetVAE,
+  unet,
+  vnet,
+];
 
 /** The networks that can be built, by MONAI's class names. */
 export const networkNames: readonly string[] = networks.map(({ name }) => name);

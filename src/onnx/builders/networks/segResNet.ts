@@ -112,6 +112,7 @@ function build(net: NetworkBuilder, input: string, config: SegResNetConfig): str
       kernel: threes,
       norm: config.norm,
       act: config.act,
+      acts: ['act', 'act'],
       conv: '.conv',
     });
 

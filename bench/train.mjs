@@ -74,7 +74,7 @@ async function train() {
   const trainer = await createTrainer({
     ...model,
     loss: diceCELoss({ softmax: true, squaredPred: true, batch: true, lambdaDice: 0.5, lambdaCe: 0.5 }),
-    optimizer: adam(),
+    optimizer: adam({ learningRate: 1 }),
     patch: [96, 96, 96],
     batchSize: 2,
     device: args.device,

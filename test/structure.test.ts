@@ -23,10 +23,8 @@ const layers: readonly (readonly string[])[] = [
 
 /** Circles that are still to be resolved, each as its files in alphabetical order. */
 const knownCircles: readonly string[] = [
-  'onnx/gradients/blockedWeightGradient.ts, onnx/gradients/conv.ts, onnx/gradients/weightGradient.ts',
   'onnx/slices/conv.ts, onnx/slices/lanes.ts',
   'operators/define.ts, operators/draws.ts, operators/forecast.ts, operators/map.ts',
-  'pipeline/trainBlock.ts, pipeline/types.ts',
 ];
 
 const src = join(root, 'src');

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { OptionError, unknownName } from '../errors.js';
 import { describeOptions } from '../pipeline/describe.js';
-import { type Described, exampleText } from '../pipeline/reference.js';
+import { type DefinitionGroup, type Described, exampleText, groupsOf } from '../pipeline/reference.js';
 import { createRegistry } from '../pipeline/registry.js';
 
 /** `voxstream operators [NAME]`: what pipelines can name. */
@@ -9,35 +9,34 @@ export function addOperatorsCommand(program: Command): void {
   program
     .command('operators')
     .description(
-      'what a pipeline can name: operators, sources and sinks, with options, defaults and examples',
+      'what a pipeline can name: operators, sources, sinks and the parts of a training, with options, defaults and ' +
+        'examples',
     )
     .argument('[name]', 'one of them, in full')
     .action((name: string | undefined) => {
-      const { operators, sources, sinks } = createRegistry();
-      const groups: [string, ReadonlyMap<string, Described>][] = [
-        ['Sources', sources],
-        ['Operators', operators],
-        ['Sinks', sinks],
-      ];
+      const groups = groupsOf(createRegistry());
       if (name === undefined) {
-        process.stdout.write(groups.map(([title, group]) => list(title, [...group.values()])).join('\n'));
+        process.stdout.write(groups.map(list).join('\n'));
         return;
       }
-      const found = groups.map(([, group]) => group.get(name)).find((definition) => definition !== undefined);
-      if (!found) {
-        const known = groups.flatMap(([, group]) => [...group.keys()]);
-        throw new OptionError(unknownName('operator, source or sink', name, known));
+      // An operator and a loss may have the same name.
+      const pages = groups.flatMap(({ definitions, trainKey }) =>
+        definitions.filter((one) => one.name === name).map((one) => page(one, trainKey)),
+      );
+      if (pages.length === 0) {
+        const known = groups.flatMap(({ definitions }) => definitions.map((one) => one.name));
+        throw new OptionError(unknownName('definition', name, known));
       }
-      process.stdout.write(page(found));
+      process.stdout.write(pages.join('\n'));
     });
 }
 
-function list(title: string, definitions: readonly Described[]): string {
+function list({ title, definitions }: DefinitionGroup): string {
   const width = Math.max(...definitions.map(({ name }) => name.length));
   return `${title}\n${definitions.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}\n`).join('')}`;
 }
 
-function page(definition: Described): string {
+function page(definition: Described, trainKey?: string): string {
   const { name, summary, mirrors } = definition;
   const options = describeOptions(definition);
   const lines = [`${name}: ${summary}`, ...(mirrors ? [`Mirrors MONAI's ${mirrors}.`] : []), ''];
@@ -50,6 +49,7 @@ function page(definition: Described): string {
     lines.push(`  ${option.name}: ${option.type}${initial && `, ${initial}`}`, `      ${option.description}`);
   }
   if (definition.rest) lines.push(`  any other name: ${definition.rest.description ?? ''}`);
-  lines.push('', 'In a pipeline:', `  ${exampleText(definition).replaceAll('\n', '\n  ')}`);
+  const place = trainKey ? 'In the train block of a pipeline:' : 'In a pipeline:';
+  lines.push('', place, `  ${exampleText(definition, trainKey).replaceAll('\n', '\n  ')}`);
   return `${lines.join('\n')}\n`;
 }

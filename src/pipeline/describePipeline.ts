@@ -1,12 +1,16 @@
 import { showBytes } from '../errors.js';
 import type { Data } from './document.js';
-import type { Choice, TrainBlock } from './trainBlock.js';
-import type { Options, Pipeline } from './types.js';
+import type { Options } from './placed.js';
+import type { TrainBlock } from './trainBlock.js';
+import type { Pipeline } from './types.js';
 
-interface Named {
-  readonly id: string;
+interface Choice {
   readonly definition: { readonly name: string };
   readonly options: Options;
+}
+
+interface Named extends Choice {
+  readonly id: string;
 }
 
 /** The pipeline as plain data, with everything resolved: what `validate` prints and `run.json` records. */
@@ -16,7 +20,7 @@ export function describePipeline(pipeline: Pipeline): Data {
     name: pipeline.name,
     output: pipeline.output,
     vars: pipeline.vars,
-    source: { [pipeline.source.definition.name]: pipeline.source.options },
+    source: describeChoice(pipeline.source),
     steps: describeList(pipeline.steps),
     sinks: describeList(pipeline.sinks),
     runtime: { ...pipeline.runtime, memory: memory === 'auto' ? memory : showBytes(memory) },
@@ -24,25 +28,29 @@ export function describePipeline(pipeline: Pipeline): Data {
   };
 }
 
+/** One of several kinds as a pipeline file writes it: `{ KIND: OPTIONS }`. */
+export function describeChoice({ definition, options }: Choice): Data {
+  return { [definition.name]: options };
+}
+
 function describeList(list: readonly Named[]): Data[] {
   return list.map(({ id, definition, options }) => ({
-    [definition.name]: options,
+    ...describeChoice({ definition, options }),
     ...(id !== definition.name && { id }),
   }));
 }
 
 function describeTrain({ network, loss, optimizer, schedule, validation, ...block }: TrainBlock): Data {
-  const choice = (chosen: Choice | undefined) => chosen && { [chosen.name]: chosen.options };
   return {
-    ...(network && { network: choice(network) }),
-    loss: choice(loss),
-    optimizer: choice(optimizer),
-    schedule: choice(schedule),
+    ...(network && { network: describeChoice(network) }),
+    loss: describeChoice(loss),
+    optimizer: describeChoice(optimizer),
+    schedule: describeChoice(schedule),
     ...block,
     ...(validation && {
       validation: {
         ...validation,
-        source: { [validation.source.definition.name]: validation.source.options },
+        source: describeChoice(validation.source),
         steps: describeList(validation.steps),
       },
     }),

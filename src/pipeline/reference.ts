@@ -10,33 +10,59 @@ export interface Described extends Configurable {
   readonly example: object;
 }
 
-/** An example as it stands in a pipeline file. */
-export function exampleText({ name, example }: Described): string {
-  return stringify([{ [name]: example }], {
-    collectionStyle: 'flow',
-    lineWidth: 100,
-    flowCollectionPadding: true,
-  })
+/** Definitions of one kind, for help texts and the reference. */
+export interface DefinitionGroup {
+  readonly title: string;
+  readonly definitions: readonly Described[];
+  /** The key of the `train` block that names one of them. Default: they stand in lists of their kind. */
+  readonly trainKey?: string;
+}
+
+/** All definitions of a registry by kind. */
+export function groupsOf(registry: Registry): DefinitionGroup[] {
+  const group = (title: string, definitions: ReadonlyMap<string, Described>, trainKey?: string) => ({
+    title,
+    definitions: [...definitions.values()],
+    ...(trainKey && { trainKey }),
+  });
+  return [
+    group('Sources', registry.sources),
+    group('Operators', registry.operators),
+    group('Sinks', registry.sinks),
+    group('Networks', registry.networks, 'network'),
+    group('Losses', registry.losses, 'loss'),
+    group('Optimizers', registry.optimizers, 'optimizer'),
+    group('Learning-rate schedules', registry.schedules, 'schedule'),
+  ];
+}
+
+const flow = { collectionStyle: 'flow', lineWidth: 100, flowCollectionPadding: true } as const;
+
+/** An example as written in a pipeline file. */
+export function exampleText({ name, example }: Described, trainKey?: string): string {
+  if (trainKey) {
+    const text = stringify({ [trainKey]: { [name]: example } }, flow).trim();
+    return text.replace(/^\{ (\w+): (.*) \}$/s, '$1: $2');
+  }
+  return stringify([{ [name]: example }], flow)
     .trim()
     .replace(/^\[\s*/, '- ')
     .replace(/\s*\]$/, '')
     .replace(/^- \{ (\w+): (.*) \}$/s, '- $1: $2');
 }
 
-/** The reference of all operators, sources and sinks, as Markdown: `docs/operators.md`. */
+/** The reference of everything that a pipeline can name, as Markdown: `docs/operators.md`. */
 export function referencePage(registry: Registry = createRegistry()): string {
-  const section = (title: string, definitions: Iterable<Described>) =>
-    `## ${title}\n\n${[...definitions].map(entry).join('\n')}`;
-  return `# Sources, operators and sinks
+  const section = ({ title, definitions, trainKey }: DefinitionGroup) =>
+    `## ${title}\n\n${definitions.map((definition) => entry(definition, trainKey)).join('\n')}`;
+  return `# What a pipeline can name
 
 Made from the definitions in \`src/\` by \`node scripts/generate.mjs\`; \`voxstream operators NAME\` prints the same.
 
-${section('Sources', registry.sources.values())}
-${section('Operators', registry.operators.values())}
-${section('Sinks', registry.sinks.values())}`;
+${groupsOf(registry).map(section).join('\n')}`;
 }
 
-function entry(definition: Described): string {
+function entry(definition: Described, trainKey?: string): string {
   const cell = (text: string) => text.replaceAll('|', '\\|');
   const rows = describeOptions(definition).map(
     ({ name, type, initial, required, description }) =>
@@ -51,7 +77,7 @@ function entry(definition: Described): string {
 ${definition.summary}${definition.mirrors ? ` Mirrors MONAI's ${definition.mirrors}.` : ''}
 ${table}
 \`\`\`yaml
-${exampleText(definition)}
+${exampleText(definition, trainKey)}
 \`\`\`
 `;
 }

@@ -1,4 +1,12 @@
 import { unknownName } from '../errors.js';
+import type { Network } from '../onnx/builders/network.js';
+import { networks } from '../onnx/builders/networks/index.js';
+import type { AnyLoss } from '../onnx/training/loss.js';
+import { losses } from '../onnx/training/losses.js';
+import type { AnyOptimizer } from '../onnx/training/optimizer.js';
+import { optimizers } from '../onnx/training/optimizers.js';
+import type { AnySchedule } from '../onnx/training/schedule.js';
+import { schedules } from '../onnx/training/schedules.js';
 import type { AnyOperator } from '../operators/define.js';
 import type { Fusion } from '../operators/fusion.js';
 import { fusions, operators } from '../operators/index.js';
@@ -12,6 +20,10 @@ export interface Registry {
   readonly operators: ReadonlyMap<string, AnyOperator>;
   readonly sources: ReadonlyMap<string, AnySource>;
   readonly sinks: ReadonlyMap<string, AnySink>;
+  readonly networks: ReadonlyMap<string, Network>;
+  readonly losses: ReadonlyMap<string, AnyLoss>;
+  readonly optimizers: ReadonlyMap<string, AnyOptimizer>;
+  readonly schedules: ReadonlyMap<string, AnySchedule>;
   /** Passes that join neighbouring steps with the same result; the first that fits is taken. */
   readonly fusions: readonly Fusion[];
 }
@@ -21,6 +33,10 @@ export interface Extension {
   readonly operators?: readonly AnyOperator[];
   readonly sources?: readonly AnySource[];
   readonly sinks?: readonly AnySink[];
+  readonly networks?: readonly Network[];
+  readonly losses?: readonly AnyLoss[];
+  readonly optimizers?: readonly AnyOptimizer[];
+  readonly schedules?: readonly AnySchedule[];
   /** They are tried before the built-in ones. */
   readonly fusions?: readonly Fusion[];
 }
@@ -43,6 +59,22 @@ export function createRegistry(...extensions: readonly Extension[]): Registry {
     sinks: byName(
       sinks,
       extensions.map((one) => one.sinks),
+    ),
+    networks: byName(
+      networks,
+      extensions.map((one) => one.networks),
+    ),
+    losses: byName(
+      losses,
+      extensions.map((one) => one.losses),
+    ),
+    optimizers: byName(
+      optimizers,
+      extensions.map((one) => one.optimizers),
+    ),
+    schedules: byName(
+      schedules,
+      extensions.map((one) => one.schedules),
     ),
     fusions: [...extensions.flatMap((one) => one.fusions ?? []), ...fusions],
   };

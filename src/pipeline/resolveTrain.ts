@@ -1,18 +1,14 @@
 import { messageOf } from '../errors.js';
-import { type Configurable, configurator, type Definition } from '../options.js';
 import { type Data, type Draft, type Entry, isData, readEntries } from './document.js';
 import type { Registry } from './registry.js';
 import type { Resolver } from './resolver.js';
 import {
-  lossDefinitions,
+  type ChosenNetwork,
   modelInTraining,
-  networkDefinitions,
-  optimizerDefinitions,
-  scheduleDefinitions,
   type TrainBlock,
-  trainDefinition,
+  trainBlock,
   type ValidationBlock,
-  validationDefinition,
+  validationBlock,
 } from './trainBlock.js';
 
 /** The `train` block of a pipeline, checked. */
@@ -23,27 +19,29 @@ export function resolveTrain(
   registry: Registry,
 ): TrainBlock | undefined {
   const { faults } = resolver;
-  const block = resolver.block(trainDefinition, given, ['train']);
+  const block = resolver.block(trainBlock, given, ['train']);
   if (!block) return undefined;
-  const choice = (key: 'network' | 'loss' | 'optimizer' | 'schedule', list: readonly Configurable[]) => {
-    const value = block[key] ?? (key === 'schedule' ? 'constant' : undefined);
-    const found = resolver.choice(value, ['train', key], key, definitionsOf(list));
-    return found && { name: found.definition.name, options: found.options };
-  };
   const { network: wanted, model } = block;
   if (wanted === undefined && model === undefined)
-    faults.add(['train'], 'train needs a network to begin with, or a model to go on from.');
-  const checked = wanted === undefined ? undefined : choice('network', networkDefinitions);
-  // As it was written: building it reads the parameters again.
-  const parameters = isData(wanted) && checked ? wanted[checked.name] : undefined;
-  const network = checked && { name: checked.name, options: isData(parameters) ? parameters : {} };
-  const loss = choice('loss', lossDefinitions);
-  const optimizer = choice('optimizer', optimizerDefinitions);
-  const schedule = choice('schedule', scheduleDefinitions);
+    faults.add(['train'], 'train needs a network, or a model to start from.');
+  const network = wanted === undefined ? undefined : resolveNetwork(resolver, wanted, registry);
+  const loss = resolver.choice(block.loss, ['train', 'loss'], 'loss', registry.losses);
+  const optimizer = resolver.choice(
+    block.optimizer,
+    ['train', 'optimizer'],
+    'optimizer',
+    registry.optimizers,
+  );
+  const schedule = resolver.choice(
+    block.schedule ?? 'constant',
+    ['train', 'schedule'],
+    'schedule',
+    registry.schedules,
+  );
   const validation =
     block.validation === undefined ? undefined : resolveValidation(resolver, block.validation, registry);
   if (block.earlyStopping && block.validation === undefined)
-    faults.add(['train', 'earlyStopping'], 'train, earlyStopping needs a validation to go by.');
+    faults.add(['train', 'earlyStopping'], 'train, earlyStopping needs a validation.');
   if (draft.sinks.some(({ disabled }) => !disabled))
     faults.add(
       ['sinks'],
@@ -53,6 +51,20 @@ export function resolveTrain(
   return { ...block, network, loss, optimizer, schedule, validation };
 }
 
+function resolveNetwork(
+  resolver: Resolver,
+  given: unknown,
+  { networks }: Registry,
+): ChosenNetwork | undefined {
+  const found = resolver.choice(given, ['train', 'network'], 'network', networks);
+  if (!found) return undefined;
+  const { definition } = found;
+  const parameters = isData(given)
+    ? resolver.replaced(given[definition.name], ['train', 'network'])
+    : undefined;
+  return { definition, options: isData(parameters) ? parameters : {} };
+}
+
 function resolveValidation(
   resolver: Resolver,
   given: unknown,
@@ -60,7 +72,7 @@ function resolveValidation(
 ): ValidationBlock | undefined {
   const { faults } = resolver;
   const path = ['train', 'validation'];
-  const block = resolver.block(validationDefinition, given, path);
+  const block = resolver.block(validationBlock, given, path);
   if (!block) return undefined;
   const source = resolver.choice(block.source, [...path, 'source'], 'source', registry.sources);
   let entries: readonly Entry[] = [];
@@ -87,13 +99,4 @@ function withModelInTraining(entry: Entry): Entry {
   if (entry.name !== 'inference') return entry;
   const options: Data = isData(entry.options) ? entry.options : {};
   return { ...entry, options: { model: modelInTraining, ...options } };
-}
-
-function definitionsOf(list: readonly Configurable[]): ReadonlyMap<string, Definition<undefined>> {
-  return new Map(
-    list.map((one) => [
-      one.name,
-      { ...one, summary: '', example: {}, configure: configurator(one, () => undefined) },
-    ]),
-  );
 }

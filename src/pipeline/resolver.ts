@@ -9,9 +9,9 @@ import {
 } from '../options.js';
 import { type Data, type Entry, isData } from './document.js';
 import type { Faults } from './faults.js';
+import type { Placed } from './placed.js';
 import { replaceReferences } from './references.js';
 import { unknownDefinition } from './registry.js';
-import type { Placed } from './types.js';
 
 /** Turns parts of a pipeline document into definitions and checked options. What is wrong goes to `faults`. */
 export class Resolver {

@@ -2,14 +2,7 @@ import { z } from 'zod';
 import type { Configurable } from '../options.js';
 import { createRegistry, type Registry } from './registry.js';
 import { runtimeBlock } from './runtimeBlock.js';
-import {
-  lossDefinitions,
-  networkDefinitions,
-  optimizerDefinitions,
-  scheduleDefinitions,
-  trainDefinition,
-  validationDefinition,
-} from './trainBlock.js';
+import { trainBlock, validationBlock } from './trainBlock.js';
 
 type JsonSchema = Record<string, unknown>;
 
@@ -81,11 +74,8 @@ function trainSchema(
   ) => JsonSchema[],
   beside: JsonSchema,
 ): JsonSchema {
-  const choice = (list: readonly Configurable[]) => ({
-    anyOf: alternatives(
-      list.map((definition) => ({ ...definition, summary: definition.name })),
-      {},
-    ),
+  const choice = (definitions: Iterable<Configurable & { summary: string }>) => ({
+    anyOf: alternatives(definitions, {}),
   });
   // Here inference needs no model.
   const inference = alternatives(
@@ -97,8 +87,8 @@ function trainSchema(
       })),
     beside,
   );
-  const own = optionsSchema(trainDefinition);
-  const validation = optionsSchema(validationDefinition);
+  const own = optionsSchema(trainBlock);
+  const validation = optionsSchema(validationBlock);
   const described = (definition: Configurable, key: string, schema: JsonSchema) => ({
     description: definition.options[key].description,
     ...schema,
@@ -110,16 +100,16 @@ function trainSchema(
     required: [],
     properties: {
       ...(own.properties as JsonSchema),
-      network: described(trainDefinition, 'network', choice(networkDefinitions)),
-      loss: described(trainDefinition, 'loss', choice(lossDefinitions)),
-      optimizer: described(trainDefinition, 'optimizer', choice(optimizerDefinitions)),
-      schedule: described(trainDefinition, 'schedule', choice(scheduleDefinitions)),
-      validation: described(trainDefinition, 'validation', {
+      network: described(trainBlock, 'network', choice(registry.networks.values())),
+      loss: described(trainBlock, 'loss', choice(registry.losses.values())),
+      optimizer: described(trainBlock, 'optimizer', choice(registry.optimizers.values())),
+      schedule: described(trainBlock, 'schedule', choice(registry.schedules.values())),
+      validation: described(trainBlock, 'validation', {
         ...validation,
         properties: {
           ...(validation.properties as JsonSchema),
-          source: described(validationDefinition, 'source', { $ref: '#/properties/source' }),
-          steps: described(validationDefinition, 'steps', {
+          source: described(validationBlock, 'source', { $ref: '#/properties/source' }),
+          steps: described(validationBlock, 'steps', {
             type: 'array',
             minItems: 1,
             items: { anyOf: [...inference, { $ref: '#/properties/steps/items' }] },

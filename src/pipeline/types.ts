@@ -1,21 +1,9 @@
 import type { Fusion, PlacedStep } from '../operators/fusion.js';
-import type { Definition } from '../options.js';
 import type { OpenableSink } from '../sinks/define.js';
 import type { OpenableSource } from '../sources/define.js';
+import type { Placed } from './placed.js';
 import type { RuntimeOptions } from './runtimeBlock.js';
 import type { TrainBlock } from './trainBlock.js';
-
-/** Options that were validated, with defaults filled in. */
-export type Options = Readonly<Record<string, unknown>>;
-
-/** A step, sink or source of a pipeline: its definition, its options after the check, and what was built from them. */
-export interface Placed<Built> {
-  /** Its name in timings, failures and overrides; unique among steps and among sinks. */
-  readonly id: string;
-  readonly definition: Definition<Built>;
-  readonly options: Options;
-  readonly built: Built;
-}
 
 /** A pipeline that is ready to run: files merged, overrides applied, references replaced, options validated. */
 export interface Pipeline {

@@ -1,6 +1,7 @@
 import type { ModelFiles } from '../models/findModel.js';
 import type { NewModel } from '../models/folder.js';
 import type { Graph } from '../onnx/graph.js';
+import { describeChoice } from '../pipeline/describePipeline.js';
 import type { TrainBlock } from '../pipeline/trainBlock.js';
 import type { Pipeline } from '../pipeline/types.js';
 import { version } from '../version.js';
@@ -62,10 +63,10 @@ export function trainedCard(
         data: sourceText(pipeline),
         cases,
         ...(base && { finetuned: base.card.name, finetunedSha256: base.sha256 }),
-        ...(network && !base && { network: { [network.name]: network.options } }),
-        loss: { [loss.name]: loss.options },
-        optimizer: { [optimizer.name]: optimizer.options },
-        schedule: { [schedule.name]: schedule.options },
+        ...(network && !base && { network: describeChoice(network) }),
+        loss: describeChoice(loss),
+        optimizer: describeChoice(optimizer),
+        schedule: describeChoice(schedule),
         epoch,
         epochs,
         step: best?.step ?? step,

@@ -2,7 +2,7 @@ import type { Case } from '../case.js';
 import { OptionError } from '../errors.js';
 import type { ModelFiles } from '../models/findModel.js';
 import type { Graph } from '../onnx/graph.js';
-import { describePipeline } from '../pipeline/describePipeline.js';
+import { describeChoice, describePipeline } from '../pipeline/describePipeline.js';
 import { chain, fuseSteps } from '../pipeline/fuse.js';
 import { fingerprint } from '../pipeline/journal.js';
 import { isRefused, selectCases } from '../pipeline/select.js';
@@ -15,7 +15,6 @@ import type { Vec3 } from '../volume/volume.js';
 import { hasCheckpoint, readCheckpoint } from './checkpoint.js';
 import type { FailedCases } from './failedCases.js';
 import { type FedBatch, feed } from './feed.js';
-import { lossOf, optimizerOf } from './parts.js';
 import { atStart, type Progress } from './progress.js';
 import { removeTraining } from './records.js';
 import { startModel } from './startModel.js';
@@ -102,8 +101,8 @@ export async function prepareTraining(
   const trainer = await createTrainer({
     model: graph,
     axes,
-    loss: lossOf(train.loss),
-    optimizer: optimizerOf(train.optimizer),
+    loss: train.loss.built,
+    optimizer: train.optimizer.built,
     clip: train.clip,
     patch: image.size,
     batchSize: first.cases.length,
@@ -162,11 +161,11 @@ function identityOf(
   return fingerprint(
     ids,
     steps,
-    network,
+    network && describeChoice(network),
     base?.sha256,
-    loss,
-    optimizer,
-    schedule,
+    describeChoice(loss),
+    describeChoice(optimizer),
+    describeChoice(schedule),
     batchSize,
     accumulate,
     clip,

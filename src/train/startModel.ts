@@ -3,7 +3,7 @@ import { OptionError } from '../errors.js';
 import { readFault } from '../formats/aside.js';
 import { checksumOf } from '../models/checksum.js';
 import { findModel, type ModelFiles } from '../models/findModel.js';
-import type { Choice, TrainBlock } from '../pipeline/trainBlock.js';
+import type { ChosenNetwork, TrainBlock } from '../pipeline/trainBlock.js';
 import { checkpointToTrain, modelToTrain, networkToTrain, type TrainableModel } from './trainableModel.js';
 
 /** The model that a training starts with. */
@@ -26,15 +26,15 @@ export async function startModel(
 ): Promise<StartModel> {
   if (model === undefined) {
     // A train block has a network or a model.
-    const { name, options } = network as Choice;
-    return networkToTrain(name, options, seed);
+    const { definition, options } = network as ChosenNetwork;
+    return networkToTrain(definition, options, seed);
   }
   if (/\.(pt|pth)$/.test(model)) return fromCheckpoint(network, model);
   const base = await findModel(model, modelFolders);
   return { ...(await modelToTrain(base)), base };
 }
 
-async function fromCheckpoint(network: Choice | undefined, model: string): Promise<StartModel> {
+async function fromCheckpoint(network: ChosenNetwork | undefined, model: string): Promise<StartModel> {
   if (!network) {
     throw new OptionError(
       `${model} is a PyTorch checkpoint, which holds only weights. Set train.network to the network that they belong to.`,
@@ -44,7 +44,7 @@ async function fromCheckpoint(network: Choice | undefined, model: string): Promi
   const sha256 = await checksumOf(file, 'sha256').catch((error) => {
     throw readFault(file, error);
   });
-  const loaded = await checkpointToTrain(network.name, network.options, file);
+  const loaded = await checkpointToTrain(network.definition, network.options, file);
   const name = basename(file);
   const card = { name, file: name, axes: loaded.axes, labels: {}, input: {}, output: {} };
   return { ...loaded, base: { file, sha256, card } };

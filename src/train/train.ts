@@ -5,7 +5,7 @@ import { writeFault } from '../formats/aside.js';
 import { removePartials } from '../formats/files.js';
 import { sizeOf } from '../onnx/tensor.js';
 import { trainableWeights } from '../onnx/training/weights.js';
-import { describePipeline } from '../pipeline/describePipeline.js';
+import { describeChoice, describePipeline } from '../pipeline/describePipeline.js';
 import { lockFolder } from '../pipeline/lock.js';
 import type { TrainBlock } from '../pipeline/trainBlock.js';
 import type { Pipeline } from '../pipeline/types.js';
@@ -13,7 +13,6 @@ import type { Runtime } from '../runtime/runtime.js';
 import { trainedCard } from './card.js';
 import type { TrainEvent } from './events.js';
 import { FailedCases } from './failedCases.js';
-import { learningRateOf } from './parts.js';
 import { type PreparedTraining, prepareTraining } from './prepareTraining.js';
 import { type BestModel, type EpochRow, epochsDone } from './progress.js';
 import { TrainRecords } from './records.js';
@@ -145,7 +144,11 @@ async function trainInto(
       validator,
       records,
       failed,
-      rateAt: learningRateOf(train, stepsPerEpoch * train.epochs),
+      rateAt: train.schedule.built({
+        rate: train.optimizer.built.learningRate,
+        epochs: train.epochs,
+        steps: stepsPerEpoch * train.epochs,
+      }),
       card: (progress) => card(progress, metric),
       stopped,
       onEvent,
@@ -187,7 +190,7 @@ function provenanceOf(
     command,
     device,
     replicas: trainer.replicas,
-    network: train.network ?? { model: base?.card.name, sha256: base?.sha256 },
+    network: train.network ? describeChoice(train.network) : { model: base?.card.name, sha256: base?.sha256 },
     cases: cases.map(({ id }) => id),
     validationCases: validationCases.map(({ id }) => id),
     started: started.toISOString(),

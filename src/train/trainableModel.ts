@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { listNames } from '../errors.js';
 import type { ModelFiles } from '../models/findModel.js';
 import { newNetwork } from '../onnx/builders/buildNetwork.js';
+import type { Network } from '../onnx/builders/network.js';
 import { networkFromCheckpoint } from '../onnx/builders/networkFromCheckpoint.js';
 import { isOp } from '../onnx/edit.js';
 import type { Graph, GraphNode } from '../onnx/graph.js';
@@ -23,18 +24,19 @@ export interface TrainableModel {
  *
  * @throws OptionError for an unknown network or a faulty configuration.
  */
-export function networkToTrain(network: string, config: object, seed: number): TrainableModel {
+export function networkToTrain(network: string | Network, config: object, seed: number): TrainableModel {
   const model = newNetwork(network, config, seed);
   const note = leftOut(network, config);
   return { model, axes: treatsAxesAlike(model) ? 'zyx' : 'xyz', ...(note && { note }) };
 }
 
 /** What of a configuration concerns training alone and is not done. */
-function leftOut(network: string, config: object): string | undefined {
+function leftOut(network: string | Network, config: object): string | undefined {
   const options = config as Readonly<Record<string, unknown>>;
   const left = ['dropout', 'dropout_prob', 'deep_supervision'].filter((name) => options[name]);
   if (left.length === 0) return undefined;
-  return `The network ${network} is trained without ${listNames(left)}, which its configuration asks for.`;
+  const name = typeof network === 'string' ? network : network.name;
+  return `The network ${name} is trained without ${listNames(left)}, which its configuration asks for.`;
 }
 
 /**
@@ -43,7 +45,7 @@ function leftOut(network: string, config: object): string | undefined {
  * @throws OptionError as `networkToTrain`; ModelError when the checkpoint cannot be read or does not fit the network.
  */
 export async function checkpointToTrain(
-  network: string,
+  network: string | Network,
   config: object,
   checkpoint: string,
 ): Promise<TrainableModel> {

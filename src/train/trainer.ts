@@ -5,8 +5,8 @@ import type { Graph } from '../onnx/graph.js';
 import { writeModel } from '../onnx/modelFile.js';
 import { permuteAxes } from '../onnx/passes/permuteAxes.js';
 import { floats, sizeOf, type Tensor } from '../onnx/tensor.js';
-import type { Loss } from '../onnx/training/losses.js';
-import type { Optimizer } from '../onnx/training/optimizers.js';
+import type { Loss } from '../onnx/training/loss.js';
+import type { Optimizer } from '../onnx/training/optimizer.js';
 import {
   type Clip,
   gradientName,

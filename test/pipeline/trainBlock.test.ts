@@ -1,19 +1,25 @@
 import { readFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { z } from 'zod';
+
 import { OptionError } from '#src/errors.js';
+import { factory } from '#src/onnx/training/factory.js';
+import type { Loss } from '#src/onnx/training/loss.js';
 import { describePipeline } from '#src/pipeline/describePipeline.js';
 import { loadPipeline, parsePipeline } from '#src/pipeline/load.js';
+import { createRegistry } from '#src/pipeline/registry.js';
 import { runPipeline } from '#src/pipeline/run.js';
+import { pipelineSchema } from '#src/pipeline/schema.js';
 
 const text = `name: tiny
-vars: { rate: 0.01, root: data }
+vars: { rate: 0.01, classes: 2, root: data }
 source: { decathlon: { root: '\${root}', split: train } }
 steps:
   - load
   - randCropByPosNegLabel: { spatialSize: 16 }
 train:
-  network: { UNet: { spatial_dims: 3, in_channels: 1, out_channels: 2, channels: [4, 8], strides: [2], norm: batch } }
+  network: { UNet: { spatial_dims: 3, in_channels: 1, out_channels: '\${classes}', channels: [4, 8], strides: [2], norm: batch } }
   loss: { diceCE: { softmax: true } }
   optimizer: { novograd: { learningRate: '\${rate}' } }
   epochs: 3
@@ -42,20 +48,18 @@ test('a train block is read with its defaults, references and overrides', () => 
   const { train } = parsePipeline(text, 'tiny.yaml', {
     set: ['train.epochs=7', 'train.validation.steps.1.inference.overlap=0.5'],
   });
-  assert.equal(train?.network, {
-    name: 'UNet',
-    options: {
-      spatial_dims: 3,
-      in_channels: 1,
-      out_channels: 2,
-      channels: [4, 8],
-      strides: [2],
-      norm: 'batch',
-    },
+  assert.is(train?.network?.definition.name, 'UNet');
+  assert.equal(train?.network?.options, {
+    spatial_dims: 3,
+    in_channels: 1,
+    out_channels: 2,
+    channels: [4, 8],
+    strides: [2],
+    norm: 'batch',
   });
   assert.is(train?.loss.options['smoothNr'], 1e-5);
   assert.is(train?.optimizer.options['learningRate'], 0.01);
-  assert.equal([train?.epochs, train?.batchSize, train?.schedule.name], [7, 1, 'constant']);
+  assert.equal([train?.epochs, train?.batchSize, train?.schedule.definition.name], [7, 1, 'constant']);
   assert.equal(
     train?.validation?.steps.map(({ id }) => id),
     ['load', 'inference', 'asDiscrete', 'dice'],
@@ -63,7 +67,7 @@ test('a train block is read with its defaults, references and overrides', () => 
   assert.equal(train?.validation?.steps[1].options['overlap'], [0.5, 0.5, 0.5]);
   assert.equal([train?.validation?.metric, train?.validation?.goal], ['dice', 'max']);
   const other = parsePipeline(text, 'tiny.yaml', { set: ['train.optimizer={adam: {learningRate: 1e-4}}'] });
-  assert.is(other.train?.optimizer.name, 'adam');
+  assert.is(other.train?.optimizer.definition.name, 'adam');
 });
 
 test('what is described is read again as the same', () => {
@@ -90,7 +94,7 @@ test('faults are told with file, line and field, all at once', () => {
   assert.match(faults(text.replace('[4, 8]', '[4]'))[0], /^tiny.yaml:8: network UNet, channels must be /);
   assert.match(
     faults(text.replace(/ {2}network.*\n/, ''))[0],
-    /train needs a network to begin with, or a model to go on from/,
+    /train needs a network, or a model to start from/,
   );
   assert.match(faults(`${text}sinks: [metricsCsv]`)[0], /a pipeline that trains has no sinks/);
   assert.match(
@@ -101,6 +105,38 @@ test('faults are told with file, line and field, all at once', () => {
     faults(text.replace('split: validation', 'splt: validation'))[0],
     /^tiny.yaml:14: source decathlon, splt is not an option/,
   );
+});
+
+test('faulty options of a loss or an optimizer are refused when the file is read', () => {
+  const sgd = text.replace('novograd: {', 'sgd: { nesterov: true,');
+  assert.equal(faults(sgd), [
+    'tiny.yaml:10: optimizer sgd, nesterov is true, but it needs a momentum above 0.',
+  ]);
+  assert.equal(faults(text.replace('softmax: true', 'softmax: true, sigmoid: true')), [
+    'tiny.yaml:9: loss diceCE, sigmoid and softmax are both true, but at most one of them must be.',
+  ]);
+});
+
+test('a loss from elsewhere can be named, described, and checked', () => {
+  const sum = factory(
+    {
+      name: 'sumOfLogits',
+      summary: 'The sum of all logits.',
+      options: { factor: z.number().default(1).describe('Multiplies the sum') },
+      example: { factor: 2 },
+    },
+    ({ factor }): Loss => ({
+      build: (ops, { logits }) => ops.scale(ops.node('ReduceSum', [logits], { keepdims: 0 }), factor),
+    }),
+  );
+  const registry = createRegistry({ losses: [sum] });
+  const changed = text.replace('diceCE: { softmax: true }', 'sumOfLogits');
+  const { train } = parsePipeline(changed, 'tiny.yaml', { registry });
+  assert.is(train?.loss.definition, sum);
+  assert.equal(train?.loss.options, { factor: 1 });
+  const schema = JSON.stringify(pipelineSchema(registry));
+  assert.match(schema, /"title":"sumOfLogits","description":"The sum of all logits\."/);
+  assert.match(schema, /"title":"diceCE","description":"Dice loss plus cross entropy\."/);
 });
 
 test('a model to go on from needs no network', () => {
@@ -169,10 +205,10 @@ test("spleen-train.yaml is the bundle's train.json, field by field", async () =>
   assert.equal([others.length, steps.length], [0, 6]);
 
   const { _target_: network, ...parameters } = bundle.network_def;
-  assert.equal(train.network, { name: network, options: parameters });
-  assert.equal([bundle.loss._target_, train.loss.name], ['DiceCELoss', 'diceCE']);
+  assert.equal([train.network?.definition.name, train.network?.options], [network, parameters]);
+  assert.equal([bundle.loss._target_, train.loss.definition.name], ['DiceCELoss', 'diceCE']);
   sameParameters(train.loss.options, bundle.loss);
-  assert.equal([bundle.optimizer._target_, train.optimizer.name], ['Novograd', 'novograd']);
+  assert.equal([bundle.optimizer._target_, train.optimizer.definition.name], ['Novograd', 'novograd']);
   assert.equal(train.optimizer.options, {
     learningRate: bundle.optimizer.lr,
     betas: [0.9, 0.98],
@@ -180,7 +216,10 @@ test("spleen-train.yaml is the bundle's train.json, field by field", async () =>
     weightDecay: 0,
     gradAveraging: false,
   });
-  assert.equal([bundle.lr_scheduler._target_.split('.').at(-1), train.schedule.name], ['StepLR', 'step']);
+  assert.equal(
+    [bundle.lr_scheduler._target_.split('.').at(-1), train.schedule.definition.name],
+    ['StepLR', 'step'],
+  );
   const { step_size: size, gamma } = bundle.lr_scheduler;
   assert.equal(train.schedule.options, { size, gamma, per: 'epoch', warmUp: 0, warmUpFrom: 0 });
   assert.equal(

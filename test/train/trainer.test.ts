@@ -19,7 +19,7 @@ const options = (norm: string, more: Partial<TrainerOptions> = {}): TrainerOptio
   model: network(norm),
   axes: 'xyz',
   loss: diceCELoss({ softmax: true }),
-  optimizer: sgd(),
+  optimizer: sgd({ learningRate: 1 }),
   patch: [size, size, size],
   batchSize: 4,
   ...more,
@@ -100,7 +100,7 @@ test('the workers of cpu:2 normalize by their own batches, and the running stati
 
 for (const device of ['cpu', 'cpu:2']) {
   test(`from a saved state training goes on to the bit (${device})`, async () => {
-    const given = options('batch', { optimizer: adam(), device });
+    const given = options('batch', { optimizer: adam({ learningRate: 1 }), device });
     const steps = (trainer: Trainer, from: number, to: number) =>
       Promise.all(
         Array.from({ length: to - from }, (_, i) => trainer.step(batch(4, from + i), { learningRate: 1e-2 })),
@@ -127,7 +127,7 @@ for (const device of ['cpu', 'cpu:2']) {
 }
 
 test('the loss falls, and the model for inference is the trained one with running statistics', async () => {
-  await withTrainer(options('batch', { optimizer: adam() }), async (trainer) => {
+  await withTrainer(options('batch', { optimizer: adam({ learningRate: 1 }) }), async (trainer) => {
     assert.is(trainer.axes, 'zyx');
     const losses: number[] = [];
     for (let step = 0; step < 50; step++)
@@ -153,7 +153,7 @@ test('a batch or a state that does not fit is refused, and training can go on', 
     /batch of 4 cannot be shared equally by 3 device/,
   );
   await refused(createTrainer(options('batch', { precision: 'float16' })), /CPUs compute in float32/);
-  await withTrainer(options('batch', { optimizer: adam() }), async (trainer) => {
+  await withTrainer(options('batch', { optimizer: adam({ learningRate: 1 }) }), async (trainer) => {
     await refused(
       trainer.step(batch(3), { learningRate: 1 }),
       /image of a batch has 1536 values, but 4 patches of \[8, 8, 8\] voxels have 2048/,

@@ -11,14 +11,14 @@ import { networkNames, networks } from './networks/index.js';
  * float32, of any batch size. Most networks take any spatial size that suits their strides; transformers are built for the
  * one in `context`. Parameters keep their names.
  *
- * @param name One of `networkNames`; letter case does not matter.
+ * @param name One of `networkNames` (letter case does not matter), or a definition from elsewhere.
  * @param config The parameters of MONAI's class, under its names; those left out have MONAI's defaults.
  * @param state The trained weights by name: a state dict.
  * @throws OptionError for an unknown network or a faulty configuration, all of its faults at once; ModelError naming every
  * tensor that is missing, unexpected or of another shape.
  */
 export function buildNetwork(
-  name: string,
+  name: string | Network,
   config: object,
   state: ReadonlyMap<string, Tensor>,
   context: BuildContext = {},
@@ -30,18 +30,23 @@ export function buildNetwork(
  * A network with the weights that a training begins with, the same for the same seed: convolutions as in PyTorch (see
  * `WeightScheme`), normalizations 1 and 0, slopes of PReLU 0.25 (or `init`). Otherwise as `buildNetwork`.
  */
-export function newNetwork(name: string, config: object, seed: number, context: BuildContext = {}): Graph {
+export function newNetwork(
+  name: string | Network,
+  config: object,
+  seed: number,
+  context: BuildContext = {},
+): Graph {
   return finished(layersOf(name, config, ({ start }) => freshWeights(seed, start), context));
 }
 
 /** A network's layers around its weights, which may be incomplete: see `NetworkBuilder.finish`. */
 export function layersOf(
-  name: string,
+  name: string | Network,
   config: object,
   weights: (network: ConfiguredNetwork) => WeightSource,
   context: BuildContext,
 ): NetworkBuilder {
-  const network = findNetwork(name);
+  const network = typeof name === 'string' ? findNetwork(name) : name;
   const { built, faults } = network.configure(config);
   if (!built) {
     const lines = faults.map(({ path, message }) => `  ${path.length ? `${path.join('.')} ` : ''}${message}`);

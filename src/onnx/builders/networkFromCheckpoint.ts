@@ -3,6 +3,7 @@ import { readStateDicts, readTensors } from '../checkpoint/readCheckpoint.js';
 import type { StateDict } from '../checkpoint/stateDicts.js';
 import type { Graph } from '../graph.js';
 import { layersOf } from './buildNetwork.js';
+import type { Network } from './network.js';
 import type { BuildContext, NetworkBuilder } from './networkBuilder.js';
 
 /** A network with the weights of a checkpoint. */
@@ -22,7 +23,7 @@ export interface LoadedNetwork {
  * configuration.
  */
 export async function networkFromCheckpoint(
-  name: string,
+  name: string | Network,
   config: object,
   file: string,
   { prefix, ...context }: BuildContext & { readonly prefix?: string } = {},

@@ -2,8 +2,8 @@ import { type Ops, range } from '../ops.js';
 import { roundUp } from '../slices/filters.js';
 import { nchwc } from '../slices/values.js';
 import { sizeOf } from '../tensor.js';
-import type { Sliding } from './conv.js';
 import type { Dims } from './rule.js';
+import type { Sliding } from './sliding.js';
 
 /** The largest filter, in bytes, that stays in a processor's caches during a convolution. */
 const filterBytes = 1.8e6;

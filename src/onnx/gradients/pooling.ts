@@ -1,7 +1,8 @@
 import { intOf } from '../edit.js';
 import { floats, sizeOf } from '../tensor.js';
-import { convTransposed, slidingOf } from './conv.js';
+import { convTransposed } from './conv.js';
 import { type Dims, type GradientRule, untrainable } from './rule.js';
+import { slidingOf } from './sliding.js';
 
 /** Poolings over any number of axes. */
 export const poolingRules: Readonly<Record<string, GradientRule>> = {

@@ -1,7 +1,7 @@
 import { type Ops, range } from '../ops.js';
 import { grid, sizeOf } from '../tensor.js';
-import type { Sliding } from './conv.js';
 import type { Dims } from './rule.js';
+import type { Sliding } from './sliding.js';
 
 /** The most numbers in the shifted copies for one matrix product: 24 MiB. */
 const mostCopied = 6 << 20;

@@ -1,231 +1,167 @@
-import { ModelError, OptionError, show } from '../../errors.js';
+import { z } from 'zod';
+import { ModelError, show } from '../../errors.js';
+import type { OptionValues } from '../../options.js';
 import { type Ops, range } from '../ops.js';
-import { floats, tensor } from '../tensor.js';
+import { floats } from '../tensor.js';
+import { factory } from './factory.js';
+import type { AnyLoss, Loss } from './loss.js';
+import { Prediction } from './prediction.js';
 
-/** What a loss is computed from. */
-export interface LossTask {
-  /** The model's output [N, C, ...], float32. */
-  readonly logits: string;
-  readonly logitDims: readonly number[];
-  /** [N, 1, ...] with class numbers, or [N, C, ...] with one mask per class; uint8. */
-  readonly label: string;
-  readonly labelDims: readonly number[];
-}
+const weightNumber = z.number().min(0);
 
-/** A loss as a piece of an ONNX graph. */
-export interface Loss {
-  readonly name: string;
-  /** Adds the loss to a graph; returns the name of the scalar. */
-  readonly build: (ops: Ops, task: LossTask) => string;
-}
+/** The options that Dice losses share, MONAI's in camelCase. */
+const diceOptions = {
+  includeBackground: z.boolean().default(true).describe('Whether class 0 counts in the Dice part'),
+  toOnehotY: z
+    .boolean()
+    .optional()
+    .describe(
+      'Whether the label holds class numbers rather than a mask per class. Default: true if the label has one ' +
+        'channel and the model has several',
+    ),
+  sigmoid: z.boolean().default(false).describe("Apply a sigmoid to the model's output"),
+  softmax: z.boolean().default(false).describe("Apply a softmax over the channels of the model's output"),
+  squaredPred: z.boolean().default(false).describe('Square predictions and label in the denominator'),
+  jaccard: z
+    .boolean()
+    .default(false)
+    .describe('Use the Jaccard index (soft intersection over union) instead of Dice'),
+  reduction: z
+    .enum(['mean', 'sum'])
+    .default('mean')
+    .describe('How the losses of classes (and of images, unless batch is true) are combined'),
+  smoothNr: z.number().min(0).default(1e-5).describe('Added to the numerator'),
+  smoothDr: z.number().min(0).default(1e-5).describe('Added to the denominator'),
+  batch: z
+    .boolean()
+    .default(false)
+    .describe('Sum intersections and denominators over the whole batch before dividing'),
+};
 
-/** MONAI's options of `DiceLoss`, in camelCase. */
-export interface DiceLossOptions {
-  /** Count class 0, too. Default: true. */
-  readonly includeBackground?: boolean;
-  /**
-   * The label holds class numbers. Default: whether it has one channel and the model's output several (MONAI
-   * wants it said).
-   */
-  readonly toOnehotY?: boolean;
-  /** Apply a sigmoid to the model's output. Default: false. */
-  readonly sigmoid?: boolean;
-  /** Apply a softmax over the channels. Default: false. */
-  readonly softmax?: boolean;
-  /** Square predictions and label in the denominator. Default: false. */
-  readonly squaredPred?: boolean;
-  /** The Jaccard index (soft intersection over union) in place of Dice. Default: false. */
-  readonly jaccard?: boolean;
-  /** Over classes (and images, unless `batch`). Default: `mean`. */
-  readonly reduction?: 'mean' | 'sum';
-  /** Added to the numerator. Default: 1e-5. */
-  readonly smoothNr?: number;
-  /** Added to the denominator. Default: 1e-5. */
-  readonly smoothDr?: number;
-  /**
-   * Sum intersections and denominators over the batch before they are divided. Default: false, image by
-   * image.
-   */
-  readonly batch?: boolean;
-  /** A weight for each class that counts, or one for all. Default: 1. */
-  readonly weight?: number | readonly number[];
-}
-
-/** MONAI's options of `DiceCELoss`, in camelCase. */
-export interface DiceCELossOptions extends DiceLossOptions {
-  /**
-   * A weight for each class, of Dice and of cross entropy; Dice leaves the first out where it leaves the
-   * background out.
-   */
-  readonly weight?: readonly number[];
-  /** Default: 1. */
-  readonly lambdaDice?: number;
-  /** Default: 1. */
-  readonly lambdaCe?: number;
-}
+const checkActivation = ({ sigmoid, softmax }: { readonly sigmoid: boolean; readonly softmax: boolean }) =>
+  sigmoid && softmax ? ['sigmoid and softmax are both true, but at most one of them must be'] : [];
 
 /**
- * MONAI's `DiceLoss`: 1 - (2 sum(p y) + smoothNr) / (sum(p) + sum(y) + smoothDr) per class, averaged. Where
- * the model gives one channel, `softmax`, `toOnehotY` and `includeBackground: false` do nothing, as in MONAI.
+ * MONAI's `DiceLoss`: 1 - (2 sum(p y) + smoothNr) / (sum(p) + sum(y) + smoothDr) per class, averaged. If the model
+ * has one channel, `softmax`, `toOnehotY` and `includeBackground: false` have no effect, as in MONAI.
  *
  * Source: Milletari et al., "V-Net", 2016; MONAI 1.3.2 `monai.losses.DiceLoss`, without `other_act` and
- * `reduction: none`.
+ * `reduction: none`. `toOnehotY` has a default that depends on the label; MONAI's is false.
  *
- * @throws OptionError when built with both `sigmoid` and `softmax`. ModelError when the label's channels or
- * the weights do not fit the model's output.
+ * @throws OptionError when called with both `sigmoid` and `softmax`. ModelError, when built into a graph, if the
+ * label's channels or the weights do not fit the model's output.
  */
-export function diceLoss(options: DiceLossOptions = {}): Loss {
-  checkDice(options);
-  return { name: 'diceLoss', build: (ops, task) => dice(ops, new Prediction(ops, task, options), options) };
-}
+export const diceLoss = factory(
+  {
+    name: 'dice',
+    summary: 'Dice loss: 1 minus the overlap of prediction and label, averaged over the classes.',
+    mirrors: 'DiceLoss, without other_act and reduction none',
+    options: {
+      ...diceOptions,
+      weight: z
+        .union([weightNumber, z.array(weightNumber)])
+        .optional()
+        .describe('A weight for each class that counts, or one for all. Default: 1'),
+    },
+    check: checkActivation,
+    example: { softmax: true, includeBackground: false },
+  },
+  (options): Loss => ({
+    build: (ops, task) => dice(ops, new Prediction(ops, task, options), options),
+  }),
+);
 
 /**
- * MONAI's `DiceCELoss`: `lambdaDice` times `diceLoss` plus `lambdaCe` times the cross entropy of the softmax
- * (of the sigmoid where the model gives one channel).
+ * MONAI's `DiceCELoss`: `lambdaDice` times `diceLoss` plus `lambdaCe` times the cross entropy of the softmax (of the
+ * sigmoid if the model has one channel).
  *
- * The cross entropy is PyTorch's: with class numbers a weighted mean, divided by the sum of the weights of
- * all voxels; with one mask per class, divided by the number of voxels; for one channel `weight` multiplies
- * the foreground alone (its `pos_weight`). With `reduction: sum` nothing is divided.
+ * The cross entropy is PyTorch's. With class numbers it is a weighted mean, divided by the sum of the weights of all
+ * voxels; with one mask per class it is divided by the number of voxels. With one channel, `weight` multiplies the
+ * foreground only (PyTorch's `pos_weight`). With `reduction: sum` nothing is divided.
  *
  * Source: MONAI 1.3.2 `monai.losses.DiceCELoss`, without `other_act` and `reduction: none`.
  *
  * @throws as `diceLoss`.
  */
-export function diceCELoss(options: DiceCELossOptions = {}): Loss {
-  checkDice(options);
-  const { weight, includeBackground = true, lambdaDice = 1, lambdaCe = 1 } = options;
-  const diceOptions = { ...options, weight: weight && !includeBackground ? weight.slice(1) : weight };
-  return {
-    name: 'diceCELoss',
-    build: (ops, task) => {
-      const prediction = new Prediction(ops, task, options);
-      const entropy = prediction.channels === 1 ? binaryEntropy : crossEntropy;
-      return ops.add(
-        ops.scale(dice(ops, prediction, diceOptions), lambdaDice),
-        ops.scale(entropy(ops, prediction, options), lambdaCe),
-      );
+export const diceCELoss = factory(
+  {
+    name: 'diceCE',
+    summary: 'Dice loss plus cross entropy.',
+    mirrors: 'DiceCELoss, without other_act and reduction none',
+    options: {
+      ...diceOptions,
+      lambdaDice: z.number().min(0).default(1).describe('Weight of the Dice part'),
+      lambdaCe: z.number().min(0).default(1).describe('Weight of the cross entropy'),
+      weight: z
+        .array(weightNumber)
+        .optional()
+        .describe(
+          'A weight for each class, in both parts; without the background, the Dice part skips the first one. Default: 1',
+        ),
     },
-  };
-}
+    check: checkActivation,
+    example: { softmax: true, squaredPred: true, batch: true },
+  },
+  (options): Loss => {
+    const { weight, includeBackground, lambdaDice, lambdaCe } = options;
+    const diceWeight = weight && !includeBackground ? weight.slice(1) : weight;
+    return {
+      build: (ops, task) => {
+        const prediction = new Prediction(ops, task, options);
+        const entropy = prediction.channels === 1 ? binaryEntropy : crossEntropy;
+        return ops.add(
+          ops.scale(dice(ops, prediction, { ...options, weight: diceWeight }), lambdaDice),
+          ops.scale(entropy(ops, prediction, options), lambdaCe),
+        );
+      },
+    };
+  },
+);
 
-function checkDice({ sigmoid, softmax }: DiceLossOptions): void {
-  if (sigmoid && softmax) {
-    throw new OptionError(
-      'A Dice loss has sigmoid and softmax both true, but must have at most one of them.',
-    );
-  }
-}
+/** The losses that come with voxstream. */
+export const losses: readonly AnyLoss[] = [diceCELoss, diceLoss];
 
-/** The model's output and the label in the forms that losses need, each computed once. */
-class Prediction {
-  readonly channels: number;
-  /** Axes of voxels. */
-  readonly spatial: readonly number[];
-  /** The label holds class numbers, not a mask per class. */
-  readonly classNumbers: boolean;
-  #logSoftmax?: string;
-  #probabilities?: string;
-  readonly #masks = new Map<number, string>();
+type DiceOptions = OptionValues<typeof diceOptions> & { readonly weight?: number | readonly number[] };
+type EntropyOptions = Pick<DiceOptions, 'reduction'> & { readonly weight?: readonly number[] };
 
-  constructor(
-    readonly ops: Ops,
-    readonly task: LossTask,
-    readonly options: DiceLossOptions,
-  ) {
-    const { logitDims, labelDims } = task;
-    this.channels = logitDims[1];
-    this.spatial = range(logitDims.length).slice(2);
-    const oneAndSeveral = labelDims[1] === 1 && this.channels > 1;
-    this.classNumbers = this.channels > 1 && (options.toOnehotY ?? oneAndSeveral);
-    const expected = this.classNumbers ? 1 : this.channels;
-    if (labelDims[1] !== expected) {
-      throw new ModelError(
-        `The label has ${labelDims[1]} channel(s) and the model's output ${this.channels}; with toOnehotY ` +
-          `${this.classNumbers} the label must have ${expected}.`,
-      );
-    }
-  }
-
-  /** The logarithm of the softmax over the channels. */
-  get logSoftmax(): string {
-    const { ops, task } = this;
-    this.#logSoftmax ??= ops.sub(task.logits, ops.reduce('ReduceLogSumExp', task.logits, [1]));
-    return this.#logSoftmax;
-  }
-
-  get probabilities(): string {
-    const { ops, task, options } = this;
-    if (options.sigmoid) this.#probabilities ??= ops.node('Sigmoid', [task.logits]);
-    else if (options.softmax && this.channels > 1) this.#probabilities ??= ops.node('Exp', [this.logSoftmax]);
-    return this.#probabilities ?? task.logits;
-  }
-
-  /**
-   * 1 where a voxel is of a class and 0 elsewhere, [N, classes, ...], for the classes from `first` on.
-   * Products with it are faster than `Where` with a condition.
-   */
-  masks(first: number): string {
-    const known = this.#masks.get(first);
-    if (known) return known;
-    const { ops, task, channels } = this;
-    let masks: string;
-    if (this.classNumbers) {
-      const numbers = Int32Array.from({ length: channels - first }, (_, i) => first + i);
-      const dims = [1, channels - first, ...this.spatial.map(() => 1)];
-      const classes = ops.graph.addConstant('classes', tensor('int32', dims, numbers));
-      masks = ops.node('Equal', [ops.cast(task.label, 'int32'), classes]);
-    } else {
-      masks = ops.cast(this.without(task.label, first), 'bool');
-    }
-    const numeric = ops.cast(masks, 'float32');
-    this.#masks.set(first, numeric);
-    return numeric;
-  }
-
-  /** A value [N, C, ...] without the channels before `first`. */
-  without(value: string, first: number): string {
-    return first === 0 ? value : this.ops.slice(value, [1], [first], [this.channels]);
-  }
-}
-
-function dice(ops: Ops, prediction: Prediction, options: DiceLossOptions): string {
+function dice(ops: Ops, prediction: Prediction, options: DiceOptions): string {
   const { channels, spatial, task } = prediction;
-  const { includeBackground = true, squaredPred, jaccard, reduction, batch, weight } = options;
+  const { includeBackground, squaredPred, jaccard, reduction, batch, weight } = options;
   const first = includeBackground || channels === 1 ? 0 : 1;
   const classes = channels - first;
   const axes = batch ? [0, ...spatial] : spatial;
   const masks = prediction.masks(first);
   const p = prediction.without(prediction.probabilities, first);
   const intersection = ops.sum(ops.mul(masks, p), axes, false);
-  // A mask is its own square.
+  // A mask equals its square.
   const label = ops.sum(masks, axes, false);
   const predicted = squaredPred ? ops.reduce('ReduceSumSquare', p, axes, false) : ops.sum(p, axes, false);
   const total = ops.add(label, predicted);
   const denominator = jaccard ? ops.scale(ops.sub(total, intersection), 2) : total;
   const ratio = ops.div(
-    ops.shift(ops.scale(intersection, 2), options.smoothNr ?? 1e-5),
-    ops.shift(denominator, options.smoothDr ?? 1e-5),
+    ops.shift(ops.scale(intersection, 2), options.smoothNr),
+    ops.shift(denominator, options.smoothDr),
   );
-  let losses = ops.sub(ops.scalar(1), ratio);
+  let byClass = ops.sub(ops.scalar(1), ratio);
   if (weight !== undefined && classes !== 1) {
     const weights = typeof weight === 'number' ? Array<number>(classes).fill(weight) : weight;
     checkWeights(weights, classes);
-    losses = ops.mul(losses, ops.graph.addConstant('weights', floats([classes], weights)));
+    byClass = ops.mul(byClass, ops.graph.addConstant('weights', floats([classes], weights)));
   }
   const count = classes * (batch ? 1 : task.logitDims[0]);
-  const sum = ops.sum(losses, range(batch ? 1 : 2), false);
+  const sum = ops.sum(byClass, range(batch ? 1 : 2), false);
   return reduction === 'sum' ? sum : ops.scale(sum, 1 / count);
 }
 
 function checkWeights(weights: readonly number[], classes: number): void {
-  if (weights.length === classes && weights.every((weight) => weight >= 0)) return;
+  if (weights.length === classes) return;
   throw new ModelError(
-    `The loss has the weights ${show(weights)}, but must have ${classes}, one for each class that counts, none below 0.`,
+    `The loss has the weights ${show(weights)}, but it must have ${classes}: one for each class that counts.`,
   );
 }
 
 /** PyTorch's `CrossEntropyLoss` of class numbers, or of masks as probabilities. */
-function crossEntropy(ops: Ops, prediction: Prediction, { weight, reduction }: DiceCELossOptions): string {
+function crossEntropy(ops: Ops, prediction: Prediction, { weight, reduction }: EntropyOptions): string {
   const { channels, task, spatial } = prediction;
   const masks = prediction.masks(0);
   let hits = ops.mul(masks, prediction.logSoftmax);
@@ -245,17 +181,17 @@ function crossEntropy(ops: Ops, prediction: Prediction, { weight, reduction }: D
 }
 
 /**
- * PyTorch's `BCEWithLogitsLoss`: -w y log(s(x)) - (1 - y) log(1 - s(x)), whose logarithms are -softplus(-x)
- * and -softplus(x).
+ * PyTorch's `BCEWithLogitsLoss`: -w y log(s(x)) - (1 - y) log(1 - s(x)). The logarithms are -softplus(-x) and
+ * -softplus(x).
  */
-function binaryEntropy(ops: Ops, prediction: Prediction, { weight, reduction }: DiceCELossOptions): string {
+function binaryEntropy(ops: Ops, prediction: Prediction, { weight, reduction }: EntropyOptions): string {
   const { task } = prediction;
   const foreground = ops.node('Softplus', [ops.neg(task.logits)]);
   const background = ops.node('Softplus', [task.logits]);
   if (weight) checkWeights(weight, 1);
   const condition = ops.cast(prediction.masks(0), 'bool');
-  const losses = ops.where(condition, ops.scale(foreground, weight?.[0] ?? 1), background);
-  const sum = ops.sum(losses, range(task.logitDims.length), false);
+  const entropies = ops.where(condition, ops.scale(foreground, weight?.[0] ?? 1), background);
+  const sum = ops.sum(entropies, range(task.logitDims.length), false);
   if (reduction === 'sum') return sum;
   return ops.scale(sum, 1 / task.logitDims.reduce((product, n) => product * n));
 }

@@ -1,5 +1,6 @@
 import { isOp } from '../edit.js';
-import { convTransposed, slidingOf } from '../gradients/conv.js';
+import { convTransposed } from '../gradients/conv.js';
+import { slidingOf } from '../gradients/sliding.js';
 import type { Graph } from '../graph.js';
 import { Ops } from '../ops.js';
 import type { Shapes } from '../shapes.js';

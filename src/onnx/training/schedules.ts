@@ -1,48 +1,81 @@
-/**
- * A learning rate as a function of the epoch or step, from 0 on. It has no state: the same place gives the
- * same rate.
- */
-export type Schedule = (at: number) => number;
+import { z } from 'zod';
+import { factory } from './factory.js';
+import { type AnySchedule, timed, timing } from './schedule.js';
 
-/** `rate` times `gamma` for every `size` epochs that are past; PyTorch's `StepLR`. */
-export function stepSchedule(
-  rate: number,
-  options: { readonly size: number; readonly gamma?: number },
-): Schedule {
-  const { size, gamma = 0.1 } = options;
-  return (at) => rate * gamma ** Math.floor(at / size);
-}
+const total = z
+  .int()
+  .min(1)
+  .optional()
+  .describe('Length in epochs (or steps). Default: the whole training after the warm-up');
 
-/** From `rate` down to 0 at `total` as a power (0.9 is nnU-Net's); PyTorch's `PolynomialLR`. */
-export function polySchedule(
-  rate: number,
-  options: { readonly total: number; readonly power?: number },
-): Schedule {
-  const { total, power = 0.9 } = options;
-  return (at) => rate * (1 - Math.min(at, total) / total) ** power;
-}
+/** The same rate throughout. */
+export const constantSchedule = factory(
+  {
+    name: 'constant',
+    summary: 'The same learning rate throughout.',
+    options: timing,
+    example: { warmUp: 5 },
+  },
+  (options) => timed(options, (rate) => () => rate),
+);
 
-/**
- * From `rate` down to `low` (default 0) at `total` as half a cosine, and `low` from there on; PyTorch's
- * `CosineAnnealingLR`.
- */
-export function cosineSchedule(
-  rate: number,
-  options: { readonly total: number; readonly low?: number },
-): Schedule {
-  const { total, low = 0 } = options;
-  return (at) => low + ((rate - low) * (1 + Math.cos((Math.PI * Math.min(at, total)) / total))) / 2;
-}
+/** `rate` times `gamma` for every `size` epochs that have passed; PyTorch's `StepLR`. */
+export const stepSchedule = factory(
+  {
+    name: 'step',
+    summary: "Multiplies the learning rate by gamma at regular intervals: PyTorch's StepLR.",
+    options: {
+      size: z.int().min(1).describe('Length of the interval in epochs (or steps)'),
+      gamma: z.number().positive().default(0.1).describe('Factor at the end of each interval'),
+      ...timing,
+    },
+    example: { size: 100, gamma: 0.5 },
+  },
+  ({ size, gamma, ...options }) => timed(options, (rate) => (at) => rate * gamma ** Math.floor(at / size)),
+);
 
-/**
- * A schedule after a warm-up: for the first `length` epochs the rate grows linearly from `from` (default 0)
- * times the schedule's start to all of it; then the schedule begins. With a cosine it is MONAI's
- * `WarmupCosineSchedule`.
- */
-export function warmUp(
-  schedule: Schedule,
-  options: { readonly length: number; readonly from?: number },
-): Schedule {
-  const { length, from = 0 } = options;
-  return (at) => (at < length ? schedule(0) * (from + (1 - from) * (at / length)) : schedule(at - length));
-}
+/** From `rate` down to 0 at `total` as a power; PyTorch's `PolynomialLR`, with nnU-Net's power as the default. */
+export const polySchedule = factory(
+  {
+    name: 'poly',
+    summary: "Lowers the learning rate to 0 as a power of the remaining training: PyTorch's PolynomialLR.",
+    options: {
+      total,
+      power: z.number().positive().default(0.9).describe("1 is a straight line; 0.9 is nnU-Net's"),
+      ...timing,
+    },
+    example: { power: 0.9 },
+  },
+  ({ total, power, ...options }) =>
+    timed(options, (rate, length) => {
+      const end = total ?? length;
+      return (at) => rate * (1 - Math.min(at, end) / end) ** power;
+    }),
+);
+
+/** From `rate` down to `low` at `total` as half a cosine, and `low` after it; PyTorch's `CosineAnnealingLR`. */
+export const cosineSchedule = factory(
+  {
+    name: 'cosine',
+    summary: "Lowers the learning rate to low along half a cosine: PyTorch's CosineAnnealingLR.",
+    options: {
+      total,
+      low: z.number().min(0).default(0).describe('The learning rate at the end'),
+      ...timing,
+    },
+    example: { warmUp: 5, warmUpFrom: 0.1 },
+  },
+  ({ total, low, ...options }) =>
+    timed(options, (rate, length) => {
+      const end = total ?? length;
+      return (at) => low + ((rate - low) * (1 + Math.cos((Math.PI * Math.min(at, end)) / end))) / 2;
+    }),
+);
+
+/** The learning-rate schedules that come with voxstream. */
+export const schedules: readonly AnySchedule[] = [
+  constantSchedule,
+  stepSchedule,
+  polySchedule,
+  cosineSchedule,
+];

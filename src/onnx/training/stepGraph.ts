@@ -9,9 +9,9 @@ import { inferShapes } from '../shapes.js';
 import { floats, sizeOf, type Tensor } from '../tensor.js';
 import { useBatchStatistics } from './batchStatistics.js';
 import { halfCompute } from './halfCompute.js';
-import type { Loss } from './losses.js';
+import type { Loss } from './loss.js';
 import { lowerConvTranspose } from './lowerConvTranspose.js';
-import type { Optimizer } from './optimizers.js';
+import type { Optimizer } from './optimizer.js';
 import { cancelledBiases, trainableWeights } from './weights.js';
 
 /** What a step graph is made of. */

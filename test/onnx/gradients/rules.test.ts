@@ -1,7 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { slidingOf } from '#src/onnx/gradients/conv.js';
 import { addGradients } from '#src/onnx/gradients/differentiate.js';
+import { slidingOf } from '#src/onnx/gradients/sliding.js';
 import { type WeightGradientForm, weightGradient } from '#src/onnx/gradients/weightGradient.js';
 import { type Attribute, Graph } from '#src/onnx/graph.js';
 import { writeModel } from '#src/onnx/modelFile.js';

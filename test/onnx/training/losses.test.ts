@@ -5,9 +5,13 @@ import { Graph } from '#src/onnx/graph.js';
 import { writeModel } from '#src/onnx/modelFile.js';
 import { Ops } from '#src/onnx/ops.js';
 import { sizeOf, tensor } from '#src/onnx/tensor.js';
-import { type DiceCELossOptions, diceCELoss, diceLoss, type Loss } from '#src/onnx/training/losses.js';
+import type { Loss } from '#src/onnx/training/loss.js';
+import { diceCELoss, diceLoss } from '#src/onnx/training/losses.js';
+import type { OptionsOf } from '#src/options.js';
 import { Random } from '#src/volume/random.js';
 import { assertGradients } from '../gradients/finiteDifferences.js';
+
+type DiceCELossOptions = OptionsOf<typeof diceCELoss>;
 
 const [images, sizes] = [2, [2, 3, 2]];
 const voxels = sizeOf(sizes);
@@ -168,7 +172,7 @@ test('the gradients of losses', async () => {
 });
 
 test('options and labels that do not fit are refused', async () => {
-  assert.throws(() => diceLoss({ sigmoid: true, softmax: true }), /sigmoid and softmax both true/);
+  assert.throws(() => diceLoss({ sigmoid: true, softmax: true }), /dice: sigmoid and softmax are both true/);
   const logits = new Float32Array(images * 3 * voxels);
   const refused = (loss: Loss, label: Uint8Array, message: RegExp) =>
     lossOf(loss, logits, 3, label).then(
@@ -181,7 +185,7 @@ test('options and labels that do not fit are refused', async () => {
     /label has 2 channel\(s\) and the model's output 3; with toOnehotY false the label must have 3/,
   );
   await refused(diceLoss({ toOnehotY: false }), labelOf(1, 3), /with toOnehotY false the label must have 3/);
-  await refused(diceLoss({ weight: [1, 2] }), labelOf(1, 3), /weights \[1, 2\], but must have 3/);
+  await refused(diceLoss({ weight: [1, 2] }), labelOf(1, 3), /weights \[1, 2\], but it must have 3/);
 });
 
 test.run();

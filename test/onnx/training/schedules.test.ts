@@ -1,41 +1,64 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { cosineSchedule, polySchedule, stepSchedule, warmUp } from '#src/onnx/training/schedules.js';
+import {
+  constantSchedule,
+  cosineSchedule,
+  polySchedule,
+  stepSchedule,
+} from '#src/onnx/training/schedules.js';
 
 const close = (found: number, expected: number) =>
   assert.ok(Math.abs(found - expected) <= 1e-12, `${found} is not ${expected}`);
 
+/** Ten epochs of four steps. */
+const training = (rate: number) => ({ rate, epochs: 10, steps: 40 });
+
+test('a constant schedule keeps the rate', () => {
+  close(constantSchedule()(training(0.1))(9, 39), 0.1);
+});
+
 test('a step schedule drops by gamma every `size` epochs', () => {
-  const schedule = stepSchedule(0.1, { size: 5000 });
-  close(schedule(0), 0.1);
-  close(schedule(4999), 0.1);
-  close(schedule(5000), 0.01);
-  close(stepSchedule(1, { size: 2, gamma: 0.5 })(5), 0.25);
+  const rateAt = stepSchedule({ size: 5000 })(training(0.1));
+  close(rateAt(0, 0), 0.1);
+  close(rateAt(4999, 0), 0.1);
+  close(rateAt(5000, 0), 0.01);
+  close(stepSchedule({ size: 2, gamma: 0.5 })(training(1))(5, 0), 0.25);
+  close(stepSchedule({ size: 4, gamma: 0.5, per: 'step' })(training(0.1))(0, 9), 0.025);
 });
 
 test('a poly schedule ends at zero and stays there', () => {
-  const schedule = polySchedule(0.01, { total: 100 });
-  close(schedule(0), 0.01);
-  close(schedule(50), 0.01 * 0.5 ** 0.9);
-  close(schedule(100), 0);
-  close(schedule(101), 0);
+  const rateAt = polySchedule({ total: 100 })(training(0.01));
+  close(rateAt(0, 0), 0.01);
+  close(rateAt(50, 0), 0.01 * 0.5 ** 0.9);
+  close(rateAt(100, 0), 0);
+  close(rateAt(101, 0), 0);
 });
 
 test('a cosine schedule is half way down in the middle', () => {
-  const schedule = cosineSchedule(1, { total: 10, low: 0.2 });
-  close(schedule(0), 1);
-  close(schedule(5), 0.6);
-  close(schedule(10), 0.2);
-  close(schedule(20), 0.2);
+  const rateAt = cosineSchedule({ total: 10, low: 0.2 })(training(1));
+  close(rateAt(0, 0), 1);
+  close(rateAt(5, 0), 0.6);
+  close(rateAt(10, 0), 0.2);
+  close(rateAt(20, 0), 0.2);
+});
+
+test('without a total, a schedule takes the whole training in epochs or steps', () => {
+  close(polySchedule({ power: 1 })(training(0.1))(5, 0), 0.05);
+  close(polySchedule({ power: 1, per: 'step' })(training(0.1))(0, 10), 0.075);
+  close(cosineSchedule()(training(0.1))(5, 0), 0.05);
 });
 
 test('a warm-up grows to the start of the schedule, which begins after it', () => {
-  const schedule = warmUp(cosineSchedule(1, { total: 10 }), { length: 4, from: 0.2 });
-  close(schedule(0), 0.2);
-  close(schedule(2), 0.6);
-  close(schedule(4), 1);
-  close(schedule(9), 0.5);
-  close(schedule(14), 0);
+  const rateAt = cosineSchedule({ total: 10, warmUp: 4, warmUpFrom: 0.2 })(training(1));
+  close(rateAt(0, 0), 0.2);
+  close(rateAt(2, 0), 0.6);
+  close(rateAt(4, 0), 1);
+  close(rateAt(9, 0), 0.5);
+  close(rateAt(14, 0), 0);
+  // Of ten epochs, eight are left.
+  const line = polySchedule({ power: 1, warmUp: 2, warmUpFrom: 0.5 })(training(0.1));
+  close(line(1, 0), 0.075);
+  close(line(6, 0), 0.05);
 });
 
 test.run();

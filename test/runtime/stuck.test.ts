@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -14,12 +15,23 @@ import { stallDetector, watchJob } from '#src/runtime/stuck.js';
 import { task } from '#src/runtime/task.js';
 import { threshold } from '#src/volume/classes.js';
 import { allocate, makeVolume, type Vec3 } from '#src/volume/volume.js';
-import { readCsv, temporaryFolder, voxstream } from '../e2e/harness.js';
+import { temporaryFolder } from '../e2e/harness.js';
 
 const thresholdTask = task(new URL(import.meta.resolve('#src/volume/classes.js')), threshold);
 
-/** Seconds: enough for a thread to start on a busy machine, and much less than the heavy model takes. */
+/** Seconds: much less than the heavy model takes. */
 const limit = 3;
+
+/** Repeats work that takes no time to speak of, until a busy machine gets it done within the limit. */
+async function inTime<Result>(work: () => Promise<Result>): Promise<Result> {
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!/\(runtime\.stepTimeout\)/.test(String(error))) throw error;
+    }
+  }
+}
 
 /** A model of many wide convolutions: fast on a small window, and many seconds of native code on a large one. */
 function heavyModel(): string {
@@ -50,7 +62,9 @@ const whole = (edge: number) => ({
 
 test('a session that does not answer is given up, its case fails, and the next case gets a new one', async () => {
   const runtime = createRuntime({ device: 'cpu', workers: 1, stepTimeout: limit });
-  const { model } = await openModel(runtime, heavyModel());
+  const file = heavyModel();
+  const { model } = await inTime(() => openModel(runtime, file));
+  await inTime(() => model.infer(cube(6), whole(6), 1));
   // Without the limit there would be a result.
   const error = await model.infer(cube(96), whole(96), 1).catch((fault) => fault);
   assert.instance(error, ModelError);
@@ -58,7 +72,7 @@ test('a session that does not answer is given up, its case fails, and the next c
     error.message,
     /^The model .*heavy\.onnx gave no answer within 3 s \(runtime\.stepTimeout\).*its thread was stopped/,
   );
-  const result = await model.infer(cube(6), whole(6), 1);
+  const result = await inTime(() => model.infer(cube(6), whole(6), 1));
   assert.equal([result.size, result.channels], [[6, 6, 6], 2]);
   await runtime.close();
 });
@@ -94,69 +108,49 @@ test('a task that takes too long is ended with its thread, and those that wait a
     `export const sleep = (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);`,
   );
   const sleepTask = task<(ms?: number) => string>(pathToFileURL(file), 'sleep');
-  await runtime.run(thresholdTask, small, 0.5);
+  await inTime(() => runtime.run(thresholdTask, small, 0.5));
   const error = await runtime.run(sleepTask).catch((fault) => fault);
   assert.instance(error, DataError);
   assert.match(
     error.message,
     /^The worker thread that ran "sleep" was not done after 3 s \(runtime\.stepTimeout\)/,
   );
-  const next = await runtime.run(thresholdTask, small, 0.5);
+  const next = await inTime(() => runtime.run(thresholdTask, small, 0.5));
   assert.equal(Array.from(next.data), [0, 1]);
   // The code of ONNX Runtime must not be interrupted.
   assert.is(await runtime.run({ ...sleepTask, uninterruptible: true }, 1000 * (limit + 0.5)), 'timed-out');
   await runtime.close();
 });
 
-test('a worker thread that dies of too little memory fails its case, and the run goes on', async () => {
+test('a worker thread that runs out of memory fails its task, and the next task gets a new thread', () => {
   const folder = temporaryFolder();
-  const { writeNifti } = await import('#src/formats/writeNifti.js');
-  const write = async (name: string, data: Int32Array | Uint8Array, size: Vec3) => {
-    const file = join(folder, `${name}.nii`);
-    await writeNifti(file, makeVolume({ data, size, kind: 'label' }));
-    return file;
-  };
-  const items = [];
-  const edge = 128;
-  const numbers = Int32Array.from({ length: edge ** 3 }, (_, i) => i + 1);
-  const masks = Uint8Array.from({ length: 512 }, (_, i) => i & 1);
-  for (let i = 0; i < 5; i++) {
-    // The second case has a label of its own for each of two million voxels, which no 60 MiB of heap can count.
-    const [data, size] = i === 1 ? [numbers, [edge, edge, edge] as Vec3] : [masks, [8, 8, 8] as Vec3];
-    items.push({
-      id: `c${i}`,
-      pred: await write(`p${i}`, data, size),
-      label: await write(`l${i}`, data, size),
-    });
-  }
-  const pipeline = join(folder, 'p.json');
-  const output = join(folder, 'out');
-  const steps = ['load', { dice: { labels: [1] } }];
+  const library = (path: string) => JSON.stringify(import.meta.resolve(`#src/${path}`));
+  // Many small objects: Node cannot end a thread cleanly if a single allocation exceeds the limit by far.
   writeFileSync(
-    pipeline,
-    JSON.stringify({
-      output,
-      source: { datalist: { items } },
-      steps,
-      sinks: ['metricsCsv'],
-      runtime: { workers: 1 },
-    }),
+    join(folder, 'kernel.mjs'),
+    `export function collect() { let list; for (;;) list = { list }; }
+    export const add = (a, b) => a + b;`,
   );
-  const { code, stderr } = await voxstream(['run', pipeline], { NODE_OPTIONS: '--max-old-space-size=60' });
-  assert.is(code, 2, stderr);
-  const failures = readCsv(join(output, 'failures.csv'));
-  assert.equal(
-    failures.map((row) => `${row.case} ${row.step}`),
-    ['c1 dice'],
+  writeFileSync(
+    join(folder, 'program.mjs'),
+    `import { createRuntime } from ${library('runtime/runtime.js')};
+    import { task } from ${library('runtime/task.js')};
+    const runtime = createRuntime({ device: 'cpu', workers: 1 });
+    const module = new URL('./kernel.mjs', import.meta.url);
+    const error = await runtime.run(task(module, 'collect')).catch((error) => error);
+    console.log(JSON.stringify([error.name, error.message, await runtime.run(task(module, 'add'), 1, 2)]));
+    await runtime.close();`,
   );
-  assert.match(
-    failures[0].message,
-    /^The worker thread that ran "countOverlaps" ran out of memory\. Run fewer cases at once/,
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    ['--max-old-space-size=60', join(folder, 'program.mjs')],
+    { encoding: 'utf8' },
   );
-  assert.equal(
-    readCsv(join(output, 'metrics.csv')).map((row) => row.case),
-    ['c0', 'c2', 'c3', 'c4'],
-  );
+  assert.is(status, 0, stderr);
+  const [name, message, sum] = JSON.parse(stdout.trim().split('\n').at(-1)!);
+  assert.is(name, 'DataError');
+  assert.match(message, /^The worker thread that ran "collect" ran out of memory\. Run fewer cases at once/);
+  assert.is(sum, 3);
 });
 
 test.run();

@@ -19,6 +19,7 @@ test.before.each(() => {
 
 function options(more: Partial<DownloadOptions> = {}): DownloadOptions {
   const file = join(temporaryFolder(), 'deep/weights.pt');
+  server.partial = `${file}.partial`;
   return { url: server.url, file, checksum: { algorithm: 'md5', value: md5 }, pauseSeconds: 0.01, ...more };
 }
 
@@ -91,10 +92,10 @@ test('a part is not used where the server has no mark for the file that it can b
 
 test('a connection on which nothing comes any more counts as lost', async () => {
   server.behaviours = [{ stallAfter: 1000 }];
-  const given = options({ stallSeconds: 0.3 });
+  const given = options({ stallSeconds: 1 });
   await download(given);
   assertWhole(given);
-  assert.is(server.ranges.length, 2);
+  assert.ok(server.ranges.length >= 2, 'the file was requested again');
 });
 
 test('a file with another checksum is removed and told', async () => {

@@ -1,24 +1,30 @@
+import { statSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 /** How the server treats one request. */
 export interface Behaviour {
-  /** Breaks the connection after so many bytes of the answer's body. */
+  /** Cuts the connection after this many bytes of the body. */
   readonly cutAfter?: number;
-  /** Keeps the connection open after so many bytes and sends nothing more. */
+  /** Keeps the connection open after this many bytes, and sends nothing more. */
   readonly stallAfter?: number;
   readonly status?: number;
-  /** The file's mark; another one stands for another file. Default: `"one"`. */
+  /** The ETag of the file; a different one stands for a different file. Default: `"one"`. */
   readonly etag?: string;
-  /** Gives the whole file whatever part is asked for. */
+  /** Serves the whole file, no matter which part was requested. */
   readonly ignoreRange?: boolean;
 }
 
-/** A real HTTP server on 127.0.0.1 that gives one file, in whole or in part, and misbehaves as it is told. */
+/** An HTTP server on 127.0.0.1 that serves one file, in whole or in part, and misbehaves as asked. */
 export class FileServer {
   /** The `Range` header of each request, in order. */
   readonly ranges: (string | undefined)[] = [];
-  /** What is done with the next requests; those that follow are treated well. */
+  /**
+   * The file that the client writes to. If it is known, a connection is cut only after bytes of this answer are in it: on a
+   * busy machine that takes a while.
+   */
+  partial: string | undefined;
+  /** How the next requests are treated; those that follow are treated well. */
   behaviours: Behaviour[] = [];
   readonly #server: Server;
 
@@ -61,10 +67,19 @@ export class FileServer {
     const most = cutAfter ?? stallAfter;
     if (most === undefined) response.end(body);
     else {
-      response.write(body.subarray(0, most), () => {
-        // The bytes before the break must have left.
-        if (cutAfter !== undefined) setTimeout(() => response.destroy(), 50);
-      });
+      response.write(body.subarray(0, most));
+      if (cutAfter !== undefined) this.#cut(response, start);
     }
   }
+
+  #cut(response: ServerResponse, start: number): void {
+    const poll = setInterval(() => {
+      const arrived = this.partial === undefined || sizeOf(this.partial) > start;
+      if (!arrived && !response.closed) return;
+      clearInterval(poll);
+      response.destroy();
+    }, 20);
+  }
 }
+
+const sizeOf = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0;

@@ -1,9 +1,9 @@
-// Takes the pictures of docs/images with headless Chromium, from a run with a report whose pictures may be shown to all:
+// Takes the screenshots in docs/images with headless Chromium. Use a run whose images may be published:
 //
 //   npm run demo
 //   node scripts/screenshots.mjs demo/results synth_004
 //
-// The second argument is the case to show; without it, that of the lowest Dice.
+// The second argument is the case to show. Default: the case with the lowest Dice.
 import { mkdirSync } from 'node:fs';
 import { chromium } from 'playwright-core';
 import { remakeReport } from '../dist/pipeline/remakeReport.js';
@@ -11,7 +11,7 @@ import { serveReport } from '../dist/report/serve.js';
 import { createRuntime } from '../dist/runtime/runtime.js';
 
 const [output, chosen] = process.argv.slice(2);
-if (!output) throw new Error('Give the folder of a run: node scripts/screenshots.mjs demo/results');
+if (!output) throw new Error('Give the folder of a run, e.g. node scripts/screenshots.mjs demo/results');
 const runtime = createRuntime({ device: 'cpu' });
 const { folder, data } = await remakeReport(output, runtime).finally(() => runtime.close());
 const worst = (one, other) => Object.values(one.metrics)[0] - Object.values(other.metrics)[0];
@@ -32,7 +32,7 @@ const shoot = async (name, address, wait, options) => {
   const page = await browser.newPage({ viewport: { width: 1280, height: 800 }, ...options });
   await page.goto(`${served.url}${address}`);
   await wait(page);
-  // The case's name should not look as if a key had just been pressed.
+  // Hide the focus ring that the dialog draws around its first button.
   await page.evaluate(() => document.activeElement?.blur());
   await page.screenshot({ path: `docs/images/${name}.png` });
   await page.close();

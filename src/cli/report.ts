@@ -12,29 +12,29 @@ interface ReportFlags {
   readonly port?: number;
 }
 
-/** `voxstream report`: makes the report of a run's folder, and shows it. */
+/** `voxstream report`: makes the report of a run, and serves it on demand. */
 export function addReportCommand(program: Command): void {
   program
     .command('report')
-    .summary('make the report of a run, and look at it')
+    .summary('make the report of a run, and open it')
     .description(
-      "Makes report/index.html in a run's folder from what the run left there, whether it ended or was killed, and with or " +
-        'without the sink report. Pictures that are missing are made, as long as the images and segmentations are still ' +
-        'where the run had them.',
+      "Makes report/index.html in a run's folder, whether the run finished, was killed or is still running, and with " +
+        'or without the sink report. Missing pictures are drawn if the images and segmentations are still where the ' +
+        'run had them.',
     )
     .argument('<dir>', "the run's folder")
-    .option('--open', 'serve it on 127.0.0.1 with a view in 3D of each case, and open the browser ($BROWSER)')
-    .option('--port <n>', 'the port to serve it on; any that is free by default', port)
+    .option('--open', 'serve the report on 127.0.0.1 with 3D views, and open the browser ($BROWSER)')
+    .option('--port <n>', 'serve the report on this port; default: any free port', port)
     .action(async (dir: string, flags: ReportFlags) => {
       const runtime = createRuntime({ device: 'cpu' });
       const made = await remakeReport(dir, runtime, showProgress).finally(() => runtime.close());
       const { folder, data, drawn, unpictured } = made;
       const counts = [`${data.cases.length} case(s)`, `${data.failures.length} failed`];
-      if (drawn > 0) counts.push(`pictures made of ${drawn}`);
+      if (drawn > 0) counts.push(`pictures drawn of ${drawn}`);
       process.stdout.write(`${join(folder, 'index.html')}: ${counts.join(', ')}\n`);
       if (data.run.seconds === undefined) {
         process.stdout.write(
-          'The run has not ended: it was killed, or is still going on. These are the cases so far.\n',
+          'The run is unfinished: it is still running, or was killed. The report has the cases so far.\n',
         );
       }
       process.stderr.write(unpicturedText(unpictured));
@@ -52,13 +52,13 @@ function port(value: string): number {
 const showProgress = (done: number, of: number) =>
   note(done < of ? `Drawing pictures: ${done}/${of} cases` : '');
 
-/** The cases whose pictures are missing, by reason; the first ones when they are many. */
+/** Lists the first cases whose pictures are missing, with the reasons. */
 function unpicturedText(unpictured: ReadonlyMap<string, string>): string {
   if (unpictured.size === 0) return '';
   const shown = [...unpictured].slice(0, 5).map(([id, reason]) => `  ${id}: ${reason}\n`);
   const rest = unpictured.size - shown.length;
   const more = rest > 0 ? `  and ${rest} more\n` : '';
-  return `Pictures are missing, in whole or in part, of ${unpictured.size} case(s):\n${shown.join('')}${more}`;
+  return `${unpictured.size} case(s) have no pictures, or not all:\n${shown.join('')}${more}`;
 }
 
 async function showUntilStopped(
@@ -66,13 +66,13 @@ async function showUntilStopped(
   flags: ReportFlags,
 ): Promise<void> {
   const served = await serveReport(folder, data, flags.port);
-  process.stdout.write(`Serving it at ${served.url} (this computer only); Ctrl-C ends it.\n`);
+  process.stdout.write(`Serving the report at ${served.url} (this computer only). Press Ctrl-C to stop.\n`);
   if (flags.open) openBrowser(served.url);
   await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
   await served.close();
 }
 
-/** Opens an address in the browser, if that can be done: the address has been printed in any case. */
+/** Opens an address in the browser. If that fails, the user still has the printed address. */
 function openBrowser(url: string): void {
   const openers: Partial<Record<NodeJS.Platform, readonly string[]>> = {
     darwin: ['open'],
@@ -82,6 +82,8 @@ function openBrowser(url: string): void {
     ? [process.env.BROWSER]
     : (openers[process.platform] ?? ['xdg-open']);
   spawn(command, [...args, url], { stdio: 'ignore', detached: true })
-    .on('error', () => process.stderr.write('No browser could be opened; open the address above yourself.\n'))
+    .on('error', () =>
+      process.stderr.write('The browser could not be started. Open the address above yourself.\n'),
+    )
     .unref();
 }

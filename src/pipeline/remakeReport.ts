@@ -21,24 +21,26 @@ import type { Runtime } from '../runtime/runtime.js';
 import { drawCaseTask, type reportSink } from '../sinks/report.js';
 import { Journal, type JournalEntry, metricsFromJson } from './journal.js';
 
-/** A report that was made of a run's folder. */
+/** A report that was made from a run's folder. */
 export interface RemadeReport {
   /** The report's folder, with `index.html`. */
   readonly folder: string;
   readonly data: ReportData;
-  /** How many cases pictures were made of just now. */
+  /** The number of cases that were drawn just now. */
   readonly drawn: number;
-  /** By case, why it has no pictures, or not all. */
+  /** Why cases have no pictures, or not all, by their ids. */
   readonly unpictured: ReadonlyMap<string, string>;
 }
 
 /**
- * Makes the report of a run that ended, was killed or is still going on, from what it left in its folder: the journal, or
- * `metrics.csv` and `timings.csv` where that is gone; `failures.csv`, `run.json`, and the pictures of the sink `report`. Of
- * cases without pictures (the run had no such sink, or a file changed since) they are made now, if the image and the
- * segmentations are still where the run had them.
+ * Makes the report of a run that finished, was killed or is still running, from its folder: the journal (or
+ * `metrics.csv` and `timings.csv` if there is no journal), `failures.csv`, `run.json`, and the pictures of the
+ * sink `report`. Cases without pictures are drawn now if the image and the segmentations are still where the
+ * run had them; cases whose files have changed since they were drawn are drawn again.
  *
- * @throws OptionError when the folder is not a run's; DataError when `metrics.csv` is damaged or the report cannot be written.
+ * @param output The folder of the run.
+ * @throws OptionError when the folder is not that of a run.
+ * @throws DataError when `metrics.csv` is damaged, or the report cannot be written.
  */
 export async function remakeReport(
   output: string,
@@ -50,8 +52,8 @@ export async function remakeReport(
   const cases = await finishedCases(output, run, entries);
   if (!run && cases.length === 0) {
     throw new OptionError(
-      `${output} is not the folder of a run: it has no run.json, and neither .voxstream/journal.jsonl nor metrics.csv ` +
-        'name a case. Give the folder that the pipeline calls output.',
+      `${output} is not the folder of a run: it has no run.json, and no cases in .voxstream/journal.jsonl or ` +
+        'metrics.csv. Give the folder that is the output of the pipeline.',
     );
   }
   const options: OptionsOf<typeof reportSink> =
@@ -70,7 +72,7 @@ export async function remakeReport(
   return { folder, data: await writeReport(output, folder, cases, unpictured), drawn, unpictured };
 }
 
-/** The cases that ended well, in dataset order as far as that is known. */
+/** The finished cases, in dataset order as far as it is known. */
 async function finishedCases(
   output: string,
   run: RunRecord | undefined,
@@ -78,7 +80,7 @@ async function finishedCases(
 ): Promise<FinishedCase[]> {
   const timings = await readTimings(join(output, 'timings.csv'));
   if (entries.size > 0) {
-    // The timings are in dataset order once a run has ended; cases that they lack come last.
+    // The timings are in dataset order once a run has ended. Cases without timings come last.
     const order = [...new Set([...timings.keys(), ...entries.keys()])];
     return order.flatMap((id) => {
       const entry = entries.get(id);
@@ -89,12 +91,12 @@ async function finishedCases(
   const file = join(output, options?.path ?? 'metrics.csv');
   const text = await readFile(file, 'utf8').catch(() => undefined);
   if (text === undefined) return [...timings].map(([id, seconds]) => ({ id, metrics: {}, timings: seconds }));
-  // A run in which no case ended well leaves the header alone.
+  // If no case finished, the file has only its header.
   const rows = text.trim().includes('\n') ? readMetrics(text, file) : [];
   return rows.map(({ case: id, metrics }) => ({ id, metrics, timings: timings.get(id) ?? {} }));
 }
 
-/** Seconds per step by case, from `timings.csv`; none where it is missing. */
+/** Reads the seconds per step of each case from `timings.csv`; empty if the file is missing. */
 async function readTimings(file: string): Promise<Map<string, Record<string, number>>> {
   const text = await readFile(file, 'utf8').catch(() => '');
   const rows: Record<string, string>[] = parse(text, { columns: true, relax_column_count: true });
@@ -108,7 +110,7 @@ async function readTimings(file: string): Promise<Map<string, Record<string, num
   );
 }
 
-/** Draws a case unless its pictures are whole and newer than what they show; says what could not be shown. */
+/** Draws a case unless its pictures are complete and newer than what they show. `missing` says what is not shown. */
 async function drawAgain(
   id: string,
   entry: JournalEntry | undefined,
@@ -121,12 +123,12 @@ async function drawAgain(
   const note = await readNote(folder, id);
   if (note) {
     const made = await Promise.all(pictureFiles(note).map((name) => modified(join(target, name))));
-    // The sink's own pictures are of the volumes as the steps had them, whatever became of files since.
+    // The sink's pictures show the volumes in memory, so later changes of files do not matter.
     const own = entry?.outputs.some(({ path }) => path === join(target, 'case.json'));
     const newest = own ? 0 : Math.max(...(await Promise.all(Object.values(volumes).map(modified))));
     if (made.every((time) => time > 0 && time >= newest)) return { drawn: false };
   }
-  if (!entry?.volumes) return { drawn: false, missing: 'The run did not note where its image is.' };
+  if (!entry?.volumes) return { drawn: false, missing: 'The run did not record where the image is.' };
   const present: Record<string, string> = {};
   const gone: string[] = [];
   for (const key of [image, pred, label]) {
@@ -156,7 +158,7 @@ async function drawAgain(
   }
 }
 
-/** When a file was last changed, in ms since 1970; 0 for one that is not there. */
+/** The time of a file's last change, in ms since 1970; 0 if it is missing. */
 async function modified(file: string): Promise<number> {
   const found = await findFile(file).catch(() => undefined);
   return found?.modified ?? 0;

@@ -14,32 +14,32 @@ import { type CaseNote, contourColours, type GreyWindow, type MaskName, maskName
 import { outlinePath } from './outline.js';
 import { encodeGreyPng } from './png.js';
 
-/** What to make pictures of. */
+/** What to draw. */
 export interface DrawRequest {
   readonly case: string;
   /** The folder to write to. */
   readonly folder: string;
-  /** The image: a file to read, or a volume where there is none. */
+  /** The image: a file to read, or a volume if there is no file. */
   readonly image?: string | Volume;
   /** A label map, or a file with one. */
   readonly prediction?: string | Volume;
   /**
-   * A label map, or a file with one. Compared with the prediction on the prediction's grid; resampled to it (nearest voxel)
-   * where it lies on another.
+   * A label map, or a file with one. If its grid is not the prediction's, it is resampled to it by the
+   * nearest voxel.
    */
   readonly reference?: string | Volume;
   readonly labelNames?: Readonly<Record<number, string>>;
-  /** Default: -160 to 240 HU for what looks like a CT, else the 1st to the 99th percentile of the slices. */
+  /** Default: -160 to 240 HU for images that look like CT, else the 1st to the 99th percentile of the slices. */
   readonly window?: GreyWindow;
 }
 
-/** The most pixels along a side of a picture. */
+/** The most pixels along each side of a picture. */
 const mostPixels = 512;
 
 /** The soft-tissue window of CT, in HU. */
 const softTissue: GreyWindow = [-160, 240];
 
-/** The files of a case's pictures, inside its folder. */
+/** The files of a case, inside its folder of the report. */
 export function pictureFiles(note: Pick<CaseNote, 'grey' | 'masks'>): string[] {
   return [
     ...planeNames.flatMap((plane) => [
@@ -52,9 +52,10 @@ export function pictureFiles(note: Pick<CaseNote, 'grey' | 'masks'>): string[] {
 }
 
 /**
- * Draws a case: slices of its image in three planes through the middle of the reference (of the prediction, where there is
- * none), as PNG at the resolution of the masks, and the outlines of the masks, as SVG to lie over them. The masks are
- * kept as NIfTI for the view in 3D, and `case.json` says what there is.
+ * Draws a case. Three slices go through the middle of the reference, or of the prediction if there is no
+ * reference. The image is written as PNG at the resolution of the masks, and the outlines of the masks as
+ * SVG that lies over it. The masks are also written as NIfTI, for the 3D view, and `case.json` says what was
+ * drawn.
  *
  * @throws DataError when a volume cannot be read or a file cannot be written.
  */
@@ -112,11 +113,12 @@ async function labelMap(given: string | Volume | undefined): Promise<Volume | un
 function planesOf(grid: Grid, ...masks: (Volume | undefined)[]) {
   let middle: Vec3 | undefined;
   for (const mask of masks) middle ??= mask && middleOf(mask.data, mask.size);
-  const at = middle ?? (grid.size.map((n) => Math.floor(n / 2)) as unknown as Vec3);
+  const [nx, ny, nz] = grid.size;
+  const at: Vec3 = middle ?? [nx >> 1, ny >> 1, nz >> 1];
   return planeNames.map((name) => planeThrough(grid, name, at));
 }
 
-/** A label map of one channel; of several masks, one that has another number for each combination of them. */
+/** A label map of one channel. Several masks become one, with a number for each combination of them. */
 function flatten(labels: Volume): Volume {
   if (labels.channels === 1) return labels;
   const channels = channelsOf(labels);
@@ -165,13 +167,13 @@ function windowOf(slices: readonly Float64Array[]): GreyWindow | undefined {
 }
 
 function greyOf(values: Float64Array, [low, high]: GreyWindow): Uint8Array {
-  // What is outside the image or no number is black.
+  // Pixels outside the image, and undefined ones, are black.
   return Uint8Array.from(values, (value) =>
     Math.round(Math.min(Math.max((value - low) / (high - low), 0), 1) * 255 || 0),
   );
 }
 
-/** The reference's line is wider and lies below, so that where the two agree both are seen. */
+/** The reference's line is wider and lies below, so that both are visible where they agree. */
 const lineWidths = { prediction: 1.5, reference: 4 } as const;
 
 function contourSvg(path: string, width: number, height: number, mask: MaskName): string {

@@ -2,13 +2,13 @@ import { createHash } from 'node:crypto';
 import { type Html, html, raw } from './html.js';
 import { style } from './style.js';
 
-/** How a content security policy names a script or style that stands in the page itself. */
+/** The source expression with which a content security policy allows an inline script or style. */
 export const policyHash = (content: string) =>
   `'sha256-${createHash('sha256').update(content).digest('base64')}'`;
 
 /**
- * The head of a page with the common style in it. Its content security policy allows that style, by its hash, what `allowed`
- * names besides (`img-src data:`), and nothing else.
+ * The head of a page, with the common style. Its content security policy allows that style, by its hash, and
+ * nothing else but what `allowed` lists, e.g. `img-src data:`.
  */
 export function pageHead(title: string, allowed: readonly string[]): Html {
   const policy = [

@@ -8,19 +8,19 @@ interface LaneState {
 
 /** How busy the lanes of a run were over time. */
 export interface LaneSamples {
-  /** Seconds that each value stands for. */
+  /** The seconds that each value covers. */
   readonly seconds: number;
-  /** Per lane, the share of its places that were busy in each stretch of time, 0 to 1. */
+  /** Per lane, the share of its places that was busy in each stretch of time, 0 to 1. */
   readonly busy: Readonly<Record<string, readonly number[]>>;
 }
 
-/** Between looks at the lanes, in seconds. */
+/** The seconds between two looks at the lanes. */
 const interval = 0.25;
 
-/** Stretches kept, an even number; when they are full, neighbours are merged and each stands for twice the time. */
+/** The most stretches kept, an even number. When they are full, neighbours are merged: each covers twice the time. */
 const mostStretches = 480;
 
-/** Looks at a runtime's lanes four times a second until it is stopped. What is kept does not grow with the run's length. */
+/** Looks at a runtime's lanes four times a second. Its memory does not grow with the length of the run. */
 export class LaneRecorder {
   readonly #timer: NodeJS.Timeout;
   readonly #busy = new Map<string, number[]>();
@@ -32,7 +32,7 @@ export class LaneRecorder {
     this.#timer = setInterval(() => this.look(), interval * 1000).unref();
   }
 
-  /** Notes how many places are busy now. */
+  /** Records how many places are busy now. */
   look(): void {
     this.#looks++;
     const full = this.#looks % this.#perStretch === 0;
@@ -44,7 +44,7 @@ export class LaneRecorder {
     if ([...this.#busy.values()].some((values) => values.length >= mostStretches)) this.#merge();
   }
 
-  /** Ends it. A stretch that was not full is left out. */
+  /** Stops recording. An unfinished stretch is dropped. */
   stop(): LaneSamples {
     clearInterval(this.#timer);
     return { seconds: interval * this.#perStretch, busy: Object.fromEntries(this.#busy) };

@@ -1,6 +1,7 @@
 /**
- * The borders of the labels of a slice, along the edges of its pixels, as the path of an SVG in units of pixels: exactly
- * what the label map says, without smoothing. Neighbouring edges on one line are one stroke. Outside the slice is 0.
+ * The borders between the labels of a slice, as an SVG path in units of pixels. It follows the edges of the
+ * pixels, without smoothing. Neighbouring edges on one line are one stroke. Pixels outside the slice count as
+ * label 0.
  */
 export function outlinePath(labels: ArrayLike<number>, width: number, height: number): string {
   const at = (column: number, row: number) =>

@@ -1,8 +1,11 @@
 import { crc32, deflateSync } from 'node:zlib';
 
 /**
- * A greyscale picture as PNG: 8 bits a pixel, row by row from the top. Rows are filtered with Paeth's predictor, which
- * suits pictures without sharp repeats, such as slices of a CT.
+ * Encodes a greyscale picture as PNG, with 8 bits per pixel.
+ *
+ * Rows are filtered with Paeth's predictor, which suits smooth pictures like slices of a CT.
+ *
+ * @param pixels Row by row from the top.
  *
  * Source: the PNG specification, third edition (W3C, 2025).
  */

@@ -7,11 +7,11 @@ import { parseColumn } from '../metrics/columns.js';
 import type { CaseNote } from './caseNote.js';
 import type { LaneSamples } from './lanes.js';
 
-/** A case that ended well, as a report shows it. */
+/** A finished case, as a report shows it. */
 export interface ReportCase extends FinishedCase {
-  /** What pictures there are of it; undefined for none. */
+  /** What was drawn of it; undefined if nothing was. */
   readonly note?: CaseNote;
-  /** Why pictures are missing, where that is known. */
+  /** Why pictures are missing, if the reason is known. */
   readonly unpictured?: string;
 }
 
@@ -22,17 +22,17 @@ export interface ReportFailure {
   readonly message: string;
 }
 
-/** What a report is made of. */
+/** The data that a report is made from. */
 export interface ReportData {
   /** In dataset order. */
   readonly cases: readonly ReportCase[];
   readonly failures: readonly ReportFailure[];
-  /** What `run.json` says; empty where there is none. */
+  /** The content of `run.json`; empty if the file is missing. */
   readonly run: RunRecord;
   readonly lanes?: LaneSamples;
 }
 
-/** The parts of `run.json` that a report knows; all others are shown as they are. */
+/** The fields of `run.json` that a report uses. */
 export interface RunRecord {
   readonly pipeline?: {
     readonly name?: string;
@@ -40,31 +40,37 @@ export interface RunRecord {
     readonly runtime?: { readonly seed?: number };
   };
   readonly started?: string;
-  /** Wall time; undefined for a run that is still going on, or was killed. */
+  /** Wall time; undefined for a run that is still running, or was killed. */
   readonly seconds?: number;
-  /** How many cases the run was to do. */
+  /** The number of cases that the run was started with. */
   readonly cases?: number;
   readonly models?: readonly { readonly name: string; readonly sha256?: string }[];
   readonly device?: string;
   readonly interrupted?: boolean;
-  /** The share of its places that each lane had busy, 0 to 1. */
+  /** Per lane, the share of its places that was busy, 0 to 1. */
   readonly lanes?: Readonly<Record<string, number>>;
   readonly [key: string]: unknown;
 }
 
-/** In a report's folder: how busy the lanes were. */
+/** The file in a report's folder that says how busy the lanes were. */
 export const lanesFile = 'lanes.json';
 
-/** In a report's folder: where the folders of the cases are. */
+/** The folder in a report's folder that has a folder for each case. */
 export const casesFolder = 'cases';
 
-/** The name of the folder with a case's pictures. Ids that make the same file name get folders of their own. */
+/** The name of the folder with a case's pictures. A hash keeps ids apart that would give the same file name. */
 export function caseFolder(id: string): string {
   const name = fileNameOf(id);
   return name === id ? name : `${name}-${createHash('sha256').update(id).digest('hex').slice(0, 8)}`;
 }
 
-/** Reads what a report is made of: what a run left in its folder besides `cases`, and what the report sink left in `folder`. */
+/**
+ * Reads the data of a report.
+ *
+ * @param output The folder of the run, with `run.json` and `failures.csv`.
+ * @param folder The folder of the report, with the pictures.
+ * @param unpictured Why cases have no pictures, by their ids.
+ */
 export async function readReportData(
   output: string,
   folder: string,
@@ -72,7 +78,7 @@ export async function readReportData(
   unpictured: ReadonlyMap<string, string>,
 ): Promise<ReportData> {
   const noted: ReportCase[] = [];
-  // One after the other: a dataset may have more cases than a process may open files.
+  // One by one: a dataset may have more cases than a process may have open files.
   for (const { id, metrics, timings } of cases) {
     const note = await readNote(folder, id);
     noted.push({ id, metrics: withVolumes(metrics, note), timings, note, unpictured: unpictured.get(id) });
@@ -87,12 +93,12 @@ export async function readReportData(
   };
 }
 
-/** What is known of a case's pictures in a report's folder; undefined when there are none. */
+/** Reads what was drawn of a case; undefined if nothing was. */
 export function readNote(folder: string, id: string): Promise<CaseNote | undefined> {
   return readJson(join(folder, casesFolder, caseFolder(id), 'case.json'));
 }
 
-/** The metrics with the volumes that were measured for the pictures, where the run measured none itself. */
+/** Adds the volumes that were measured for the pictures, unless the run measured volumes itself. */
 function withVolumes(metrics: FinishedCase['metrics'], note: CaseNote | undefined): FinishedCase['metrics'] {
   if (Object.keys(metrics).some((column) => parseColumn(column)?.metric === 'volume_ml')) return metrics;
   const measured = (note?.labels ?? []).flatMap(({ name, prediction, reference }) => [
@@ -102,17 +108,17 @@ function withVolumes(metrics: FinishedCase['metrics'], note: CaseNote | undefine
   return { ...metrics, ...Object.fromEntries(measured) };
 }
 
-/** The options of a run's first sink of a kind; undefined when it has none. */
+/** The options of a run's first sink with a name; undefined if it has none. */
 export function sinkOptions<Options>({ pipeline }: RunRecord, name: string): Options | undefined {
   return pipeline?.sinks?.find((sink) => name in sink)?.[name] as Options | undefined;
 }
 
-/** What a run's `run.json` says; undefined where there is none. */
+/** Reads a run's `run.json`; undefined if it is missing or damaged. */
 export function readRunRecord(output: string): Promise<RunRecord | undefined> {
   return readJson(join(output, 'run.json'));
 }
 
-/** A file that voxstream wrote; undefined where there is none, or only a damaged one. */
+/** Reads a JSON file that voxstream wrote; undefined if it is missing or damaged. */
 async function readJson<T>(file: string): Promise<T | undefined> {
   try {
     return JSON.parse(await readFile(file, 'utf8')) as T;

@@ -11,9 +11,9 @@ import { provenanceSection } from './sections/provenance.js';
 import { summarySection } from './sections/summary.js';
 
 /**
- * The page of a report: one HTML file that needs nothing but the pictures beside it. Its content security policy allows its
- * own script and style, by their hashes, and pictures from its own folder. It loads nothing from anywhere else, and never
- * runs text from the data.
+ * The page of a report: one HTML file that needs only the pictures beside it. Its content security policy
+ * allows its own script and style, by their hashes, and pictures from its own folder. It loads nothing from
+ * anywhere else, and never runs text from the data.
  */
 export function reportPage(data: ReportData, script: string): string {
   const page = pageData(data);

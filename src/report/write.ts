@@ -6,8 +6,12 @@ import { type ReportData, readReportData } from './read.js';
 import { reportPage } from './reportPage.js';
 
 /**
- * Writes `index.html` into a report's folder, from what a run left in its own folder and its sink in the report's. `cases` are
- * those that ended well, in dataset order; `unpictured` tells why some of them have no pictures.
+ * Writes `index.html` into a report's folder.
+ *
+ * @param output The folder of the run, with `run.json` and `failures.csv`.
+ * @param folder The folder of the report, with the pictures.
+ * @param cases The finished cases, in dataset order.
+ * @param unpictured Why cases have no pictures, by their ids.
  *
  * @throws DataError when the page cannot be written.
  */

@@ -21,14 +21,14 @@ export const drawCaseTask = task(new URL('../report/draw.js', import.meta.url), 
 
 const options = {
   dir: z.string().min(1).default('report').describe("The report's folder, relative to the run's"),
-  image: z.string().min(1).default('image').describe('The image to show, read anew from its file'),
+  image: z.string().min(1).default('image').describe('The image to show, read again from its file'),
   pred: z.string().min(1).default('pred').describe('The label map to show'),
-  label: z.string().min(1).default('label').describe('The label map to compare with, where a case has it'),
+  label: z.string().min(1).default('label').describe('The label map to compare with, in cases that have it'),
   window: z
     .tuple([z.number(), z.number()])
     .optional()
     .describe(
-      'Values shown as black and as white. Default: -160 and 240 (HU) for CT, else 1st and 99th percentile',
+      'Values shown as black and white. Default: -160 and 240 (HU) for CT, else the 1st and 99th percentile',
     ),
 };
 
@@ -36,14 +36,14 @@ type Options = OptionValues<typeof options>;
 
 export const reportSink = sink({
   name: 'report',
-  summary: 'Writes a report to look at: index.html, with pictures of each case.',
+  summary: 'Writes a report for the browser: index.html, with pictures of each case.',
   options,
   check: ({ window }) =>
     window && window[0] >= window[1]
-      ? ['window must be two values, the lower one first, such as [-160, 240]']
+      ? ['window must be two values, the lower one first, e.g. [-160, 240]']
       : [],
   example: { dir: 'report' },
-  // The image is read anew from its file.
+  // The image is read again from its file.
   forecast:
     ({ image }) =>
     (subject) =>
@@ -51,7 +51,7 @@ export const reportSink = sink({
   open: async (options, context) => openReport(options, context),
 });
 
-/** Pictures are made as cases come, in a worker thread; the page is written at the end, from what the run's folder holds. */
+/** Cases are drawn as they come, in worker threads. The page is written at the end, from the run's folder. */
 function openReport(options: Options, { output, runtime }: SinkContext): Sink {
   const { dir, image, pred, label, window } = options;
   const folder = resolve(output, dir);
@@ -62,8 +62,8 @@ function openReport(options: Options, { output, runtime }: SinkContext): Sink {
     const volume = volumeOf(subject, key);
     if (volume.kind === 'label') return volume;
     throw new DataError(
-      `report draws label maps, but ${key} of case ${subject.id} holds ${volume.kind === 'image' ? 'an image' : volume.kind}. ` +
-        `Put asDiscrete before the end of the steps, or name another volume (${key === pred ? 'pred' : 'label'}).`,
+      `report draws label maps, but ${key} of case ${subject.id} is ${volume.kind === 'image' ? 'an image' : volume.kind}. ` +
+        `Add asDiscrete to the steps, or name another volume (option ${key === pred ? 'pred' : 'label'}).`,
     );
   };
   return {
@@ -102,7 +102,7 @@ function openReport(options: Options, { output, runtime }: SinkContext): Sink {
   };
 }
 
-/** Removes pictures of an earlier run, and of cases that failed after they were drawn. */
+/** Removes the pictures of cases of earlier runs, and of cases that failed after they were drawn. */
 async function removeOthers(folder: string, kept: ReadonlySet<string>): Promise<void> {
   for (const name of await readdir(folder).catch(() => [])) {
     const ours = await stat(join(folder, name, 'case.json')).catch(() => undefined);

@@ -70,7 +70,10 @@ async function serving(output: string, use: (url: string) => Promise<void>): Pro
   }
   const { code, stdout, stderr } = await ended;
   assert.is(code, 0, stderr);
-  assert.match(stdout, /Serving it at http:\/\/127\.0\.0\.1:\d+\/ \(this computer only\); Ctrl-C ends it\./);
+  assert.match(
+    stdout,
+    /Serving the report at http:\/\/127\.0\.0\.1:\d+\/ \(this computer only\)\. Press Ctrl-C to stop\./,
+  );
 }
 
 const names = (page: Page) => page.locator('#table tbody th').allInnerTexts();
@@ -305,8 +308,8 @@ test('a run that is killed leaves what a report can be made of', async () => {
   assert.is((await ended).signal, 'SIGKILL');
   const { code, stdout, stderr } = await voxstream(['report', output]);
   assert.is(code, 0, stderr);
-  assert.match(stdout, /report\/index\.html: \d+ case\(s\), 0 failed, pictures made of \d+/);
-  assert.match(stdout, /The run has not ended/);
+  assert.match(stdout, /report\/index\.html: \d+ case\(s\), 0 failed, pictures drawn of \d+/);
+  assert.match(stdout, /The run is unfinished/);
   const { cases } = pageDataOf(readFileSync(join(output, 'report/index.html'), 'utf8'));
   assert.ok(cases.length >= 2 && cases.length < 1000, `${cases.length}`);
   assert.ok(cases.every(({ pictures }: { pictures: unknown }) => pictures !== null));
@@ -317,7 +320,7 @@ test('report tells a wrong folder or port in a sentence', async () => {
   assert.is(wrong.code, 1);
   assert.match(
     wrong.stderr,
-    /^voxstream: .* is not the folder of a run: .*Give the folder that the pipeline calls output\.\n$/,
+    /^voxstream: .* is not the folder of a run: .*Give the folder that is the output of the pipeline\.\n$/,
   );
   const port = await voxstream(['report', '.', '--port', 'a']);
   assert.is(port.code, 1);

@@ -80,7 +80,7 @@ test('without a journal the tables still give a report, without pictures, and sa
   assert.equal([drawn, idsOf(data)], [0, ['b', 'a']]);
   assert.ok(data.cases[0].seconds > 0);
   assert.ok(Math.abs(data.cases[0].values[0] - 0.9) < 1e-12);
-  assert.is(unpictured.a, 'The run did not note where its image is.');
+  assert.is(unpictured.a, 'The run did not record where the image is.');
   assert.is(data.cases[1].unpictured, unpictured.a);
 });
 

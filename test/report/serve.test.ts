@@ -146,10 +146,10 @@ test('images are handed out by case, as NIfTI, and only if the report names them
     assert.is(refused.status, 404, id);
     return refused.text();
   };
-  assert.match(await refusal('text'), /knows of no image file/);
+  assert.match(await refusal('text'), /knows no image file/);
   assert.match(await refusal('gone'), /gone\.nii\.gz cannot be read: there is no such file/);
   assert.match(await refusal('broken'), /broken\.nii is not a NIfTI file/);
-  assert.match(await refusal('unseen'), /knows of no image file/);
+  assert.match(await refusal('unseen'), /knows no image file/);
   assert.match(await refusal('/etc/passwd'), /no such case/);
 });
 
@@ -167,7 +167,7 @@ test('a port that is taken is told in a sentence', async () => {
   assert.instance(error, OptionError);
   assert.is(
     (error as Error).message,
-    `Port ${port} is in use by another program. Give another with --port, or leave it out for any that is free.`,
+    `Port ${port} is used by another program. Choose another one with --port, or leave out --port to use any free port.`,
   );
 });
 

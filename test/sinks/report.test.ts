@@ -100,7 +100,7 @@ test('probabilities cannot be drawn, and the message says what to do', async () 
   const { failures } = await run();
   assert.match(
     failures[0].message,
-    /^report draws label maps, but pred of case a holds an image\. Put asDiscrete/,
+    /^report draws label maps, but pred of case a is an image\. Add asDiscrete/,
   );
 });
 

@@ -1,0 +1,114 @@
+import { mkdtemp, readFile, realpath, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { extname, join, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { messageOf } from '../errors.js';
+import { isImageFile, readGrid, readVolume } from '../formats/index.js';
+import { writeNifti } from '../formats/writeNifti.js';
+import { type Answer, refusal } from './answer.js';
+import { casesFolder, type ReportCase, type ReportData } from './read.js';
+import { viewerPage, viewerStyle } from './viewerPage.js';
+import { browserScript } from './write.js';
+
+/** The types of the files that a report consists of. Files of other types are not served. */
+const types: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8',
+  '.svg': 'image/svg+xml',
+  '.png': 'image/png',
+  '.json': 'application/json',
+  '.gz': 'application/octet-stream',
+};
+
+/** What the server of a report hands out: the page, the files of its cases, and the 3D views. */
+export class Site {
+  /** NIfTI files made from images in formats that NiiVue cannot read, by the image's path. */
+  readonly #converted = new Map<string, Promise<string>>();
+  #temporary: Promise<string> | undefined;
+
+  constructor(
+    /** The report's folder; a real path, without links. */
+    readonly folder: string,
+    readonly data: ReportData,
+  ) {}
+
+  /** The answer for a path, given by its parts, and a case. */
+  at(parts: readonly string[], id: string): Promise<Answer> {
+    if (parts[0] === '3d') return this.#threeD(parts.slice(1).join('/'), id);
+    const isIndex = ['', 'index.html'].includes(parts.join('/'));
+    return isIndex ? this.#index() : this.#file(parts);
+  }
+
+  /** Removes converted images. */
+  async close(): Promise<void> {
+    if (this.#temporary) await rm(await this.#temporary, { recursive: true, force: true });
+  }
+
+  /** The report's page, with a mark that tells its script about the 3D views. */
+  async #index(): Promise<Answer> {
+    const page = await readFile(join(this.folder, 'index.html'), 'utf8');
+    // The page has its own policy. A second one would have to allow the page's script, too.
+    const headers = { 'Content-Security-Policy': "frame-ancestors 'none'" };
+    const body = page.replace('<head>', '<head>\n<meta name="voxstream-viewer" content="3d/">');
+    return { status: 200, type: types['.html'], body, headers };
+  }
+
+  async #file(parts: readonly string[]): Promise<Answer> {
+    const missing = refusal(404, 'The report has no such file.');
+    const type = types[extname(parts.at(-1)!)];
+    if (!type || parts[0] !== casesFolder) return missing;
+    // A link could lead out of the folder.
+    const file = await realpath(join(this.folder, ...parts)).catch(() => '');
+    if (!file.startsWith(this.folder + sep) || !(await stat(file)).isFile()) return missing;
+    return { status: 200, type, body: { file } };
+  }
+
+  async #threeD(name: string, id: string): Promise<Answer> {
+    if (name === 'viewer.js') {
+      return { status: 200, type: 'text/javascript', body: await browserScript('viewer') };
+    }
+    if (name === 'viewer.css') return { status: 200, type: 'text/css', body: viewerStyle };
+    if (name === 'niivue.js') {
+      // The build for browsers is one file. The package has it, but does not export it by name.
+      const file = fileURLToPath(new URL('../../dist/index.js', import.meta.resolve('@niivue/niivue')));
+      return { status: 200, type: 'text/javascript', body: { file } };
+    }
+    const subject = this.data.cases.find((one) => one.id === id);
+    if (!subject) return refusal(404, 'The report has no such case.');
+    if (name === '') return { status: 200, type: types['.html'], body: viewerPage(this.data, subject) };
+    if (name === 'image') return this.#image(subject);
+    return refusal(404, 'There is no such page.');
+  }
+
+  /** A case's image. It must be an image by its name and by its content. */
+  async #image({ note }: ReportCase): Promise<Answer> {
+    const image = note?.image;
+    if (!image || !isImageFile(image)) return refusal(404, 'The report knows no image file of this case.');
+    try {
+      const file = await this.#asNifti(image);
+      return { status: 200, type: types['.gz'], body: { file } };
+    } catch (error) {
+      return refusal(404, messageOf(error));
+    }
+  }
+
+  /** The image's file if it is NIfTI, which its header must confirm; otherwise a NIfTI file made from it. */
+  async #asNifti(image: string): Promise<string> {
+    if (/\.nii(\.gz)?$/i.test(image)) {
+      await readGrid(image);
+      return image;
+    }
+    const made = this.#converted.get(image) ?? this.#convert(image);
+    this.#converted.set(image, made);
+    return made.catch((error) => {
+      this.#converted.delete(image);
+      throw error;
+    });
+  }
+
+  async #convert(image: string): Promise<string> {
+    this.#temporary ??= mkdtemp(join(tmpdir(), 'voxstream-report-'));
+    const file = join(await this.#temporary, `${this.#converted.size}.nii`);
+    await writeNifti(file, await readVolume(image, { kind: 'image', nonFinite: true }));
+    return file;
+  }
+}

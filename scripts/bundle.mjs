@@ -1,5 +1,5 @@
-// The last step of `npm run build`: bundles the scripts of the pages, so that each is one text that can stand in a page.
-// The built package needs no bundler.
+// The last step of `npm run build`: bundles the scripts of the pages, so that each is one text that can stand
+// in a page. The built package needs no bundler.
 import { build } from 'esbuild';
 
 await build({

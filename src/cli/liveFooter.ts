@@ -16,7 +16,8 @@ export interface LiveFooter {
 /**
  * Draws lines at the bottom of a terminal, five times a second.
  *
- * @param linesOf The lines for a width in columns. One column is left free, because some terminals wrap a full line.
+ * @param linesOf The lines for a width in columns. One column is left free, because some terminals wrap a
+ * full line.
  */
 export function liveFooter(
   output: Output,

@@ -16,7 +16,10 @@ export function lineWidth(): number {
   return Math.min(process.stdout.columns || 100, 120);
 }
 
-/** Lines of the form `  name  value`. The values are in one column, wrapped at spaces; they may contain line breaks. */
+/**
+ * Lines of the form `  name  value`. The values are in one column, wrapped at spaces; they may contain line
+ * breaks.
+ */
 export function fieldLines(
   fields: readonly (readonly [name: string, value: string])[],
   width = lineWidth(),
@@ -53,7 +56,10 @@ export function columnLines(rows: readonly (readonly string[])[]): string[] {
   );
 }
 
-/** A path as a person writes it: relative to the working directory if it is below, with `~` for the home folder. */
+/**
+ * A path as a person writes it: relative to the working directory if it is below, with `~` for the home
+ * folder.
+ */
 export function shortPath(path: string): string {
   const [here, home] = [process.cwd(), process.env.HOME];
   if (path.startsWith(`${here}/`)) return path.slice(here.length + 1);
@@ -79,7 +85,10 @@ export function shortNumber(value: number | string): string {
   return typeof value === 'number' ? String(Number(value.toPrecision(4))) : value;
 }
 
-/** Shows what is being done, on the last line of a terminal; an empty text removes it. Files and pipes get nothing. */
+/**
+ * Shows what is being done, on the last line of a terminal; an empty text removes it. Files and pipes get
+ * nothing.
+ */
 export function note(text: string): void {
   const { isTTY, columns } = process.stderr;
   if (isTTY) process.stderr.write(`\r\u001b[K${clip(text, (columns || 80) - 1)}`);

@@ -34,9 +34,9 @@ export interface RemadeReport {
 
 /**
  * Makes the report of a run that finished, was killed or is still running, from its folder: the journal (or
- * `metrics.csv` and `timings.csv` if there is no journal), `failures.csv`, `run.json`, and the pictures of the
- * sink `report`. Cases without pictures are drawn now if the image and the segmentations are still where the
- * run had them; cases whose files have changed since they were drawn are drawn again.
+ * `metrics.csv` and `timings.csv` if there is no journal), `failures.csv`, `run.json`, and the pictures of
+ * the sink `report`. Cases without pictures are drawn now if the image and the segmentations are still where
+ * the run had them; cases whose files have changed since they were drawn are drawn again.
  *
  * @param output The folder of the run.
  * @throws OptionError when the folder is not that of a run.
@@ -110,7 +110,10 @@ async function readTimings(file: string): Promise<Map<string, Record<string, num
   );
 }
 
-/** Draws a case unless its pictures are complete and newer than what they show. `missing` says what is not shown. */
+/**
+ * Draws a case unless its pictures are complete and newer than what they show. `missing` says what is not
+ * shown.
+ */
 async function drawAgain(
   id: string,
   entry: JournalEntry | undefined,

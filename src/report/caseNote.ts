@@ -23,7 +23,10 @@ export interface CaseNote {
   readonly grey: boolean;
   readonly masks: readonly MaskName[];
   readonly window: GreyWindow | null;
-  /** The labels: their values in the masks, and their volumes in mL. A volume is null where its mask is missing. */
+  /**
+   * The labels: their values in the masks, and their volumes in mL. A volume is null where its mask is
+   * missing.
+   */
   readonly labels: readonly {
     readonly value: number;
     readonly name: string;

@@ -29,7 +29,9 @@ export interface DrawRequest {
    */
   readonly reference?: string | Volume;
   readonly labelNames?: Readonly<Record<number, string>>;
-  /** Default: -160 to 240 HU for images that look like CT, else the 1st to the 99th percentile of the slices. */
+  /**
+   * Default: -160 to 240 HU for images that look like CT, else the 1st to the 99th percentile of the slices.
+   */
   readonly window?: GreyWindow;
 }
 

@@ -17,7 +17,10 @@ export interface LaneSamples {
 /** The seconds between two looks at the lanes. */
 const interval = 0.25;
 
-/** The most stretches kept, an even number. When they are full, neighbours are merged: each covers twice the time. */
+/**
+ * The most stretches kept, an even number. When they are full, neighbours are merged: each covers twice the
+ * time.
+ */
 const mostStretches = 480;
 
 /** Looks at a runtime's lanes four times a second. Its memory does not grow with the length of the run. */

@@ -49,7 +49,9 @@ function titleOf(metric: string): string {
   return titles[metric] ?? metric;
 }
 
-/** Metrics whose higher values are better are shares, and those whose lower values are better are distances. */
+/**
+ * Metrics whose higher values are better are shares, and those whose lower values are better are distances.
+ */
 function rangeOf(better: MetricColumn['better']): readonly [number, number] {
   if (better === 'higher') return [0, 1];
   return [better === 'lower' ? 0 : Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];

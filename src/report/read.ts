@@ -58,7 +58,9 @@ export const lanesFile = 'lanes.json';
 /** The folder in a report's folder that has a folder for each case. */
 export const casesFolder = 'cases';
 
-/** The name of the folder with a case's pictures. A hash keeps ids apart that would give the same file name. */
+/**
+ * The name of the folder with a case's pictures. A hash keeps ids apart that would give the same file name.
+ */
 export function caseFolder(id: string): string {
   const name = fileNameOf(id);
   return name === id ? name : `${name}-${createHash('sha256').update(id).digest('hex').slice(0, 8)}`;

@@ -16,7 +16,9 @@ export interface ServedReport {
   close(): Promise<void>;
 }
 
-/** The policy of pictures and of the 3D view, which draws with WebGL. The report's page has its own policy. */
+/**
+ * The policy of pictures and of the 3D view, which draws with WebGL. The report's page has its own policy.
+ */
 const policy = [
   "default-src 'none'",
   "script-src 'self'",
@@ -37,9 +39,9 @@ const everyAnswer: Readonly<Record<string, string>> = {
 };
 
 /**
- * Serves a report with its 3D views, on 127.0.0.1 only. It hands out the page, the files of the report's cases,
- * the images that the report names, and NiiVue from the package. Requests that name another host are refused,
- * so that no web page can reach it through its own domain (DNS rebinding).
+ * Serves a report with its 3D views, on 127.0.0.1 only. It hands out the page, the files of the report's
+ * cases, the images that the report names, and NiiVue from the package. Requests that name another host are
+ * refused, so that no web page can reach it through its own domain (DNS rebinding).
  *
  * @param port Default: 0, any free port.
  * @throws OptionError when the port is in use or not allowed.

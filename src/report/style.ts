@@ -1,6 +1,6 @@
 /**
- * The style that all pages share. It is light or dark as the system is, unless `data-theme` on the root says otherwise. The
- * colours of data are from the palette of Okabe and Ito (2008).
+ * The style that all pages share. It is light or dark as the system is, unless `data-theme` on the root says
+ * otherwise. The colours of data are from the palette of Okabe and Ito (2008).
  */
 export const baseStyle = `
 :root {

@@ -1,4 +1,7 @@
-/** How many decimals show three significant digits of numbers up to `largest`: 3 up to one, none from a hundred on. */
+/**
+ * How many decimals show three significant digits of numbers up to `largest`: 3 up to one, none from a
+ * hundred on.
+ */
 export function decimalsFor(largest: number): number {
   if (!Number.isFinite(largest) || largest <= 1) return 3;
   return Math.max(0, 3 - String(Math.floor(largest)).length);

@@ -44,9 +44,11 @@ export function trainingCurves(epochs: readonly TrainingEpoch[]): string[] {
 }
 
 /**
- * The page of a training: one HTML file with its learning curves and a row per epoch. It has no script and loads nothing.
+ * The page of a training: one HTML file with its learning curves and a row per epoch. It has no script and
+ * loads nothing.
  *
- * @param metric The metric of the validation that decides which model is best, or the beginning of its columns.
+ * @param metric The metric of the validation that decides which model is best, or the beginning of its
+ * columns.
  */
 export function trainingPage(name: string, epochs: readonly TrainingEpoch[], metric?: string): string {
   const cards = trainingCurves(epochs).map((chart) => html`<figure class="card">${raw(chart)}</figure>`);

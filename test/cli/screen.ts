@@ -6,8 +6,8 @@ export const columnsOf = (character: string) =>
 const tokens = new RegExp(`${String.fromCharCode(27)}\\[([?\\d;]*)([A-Za-z])|.`, 'gsu');
 
 /**
- * A terminal that keeps what it shows, for tests. It knows what the live displays use: wide characters, wrapping at the
- * right edge, cursor moves, erasing, and styles, which it ignores.
+ * A terminal that keeps what it shows, for tests. It knows what the live displays use: wide characters,
+ * wrapping at the right edge, cursor moves, erasing, and styles, which it ignores.
  */
 export class TestScreen {
   readonly isTTY = true;

@@ -23,7 +23,9 @@ export function block([x, y, z]: Vec3) {
 interface Settings {
   readonly steps?: string;
   readonly sinks?: string;
-  /** How many voxels in x the prediction of a case is off, at most 6: its Dice is 1 - shift / 10. Default: 1. */
+  /**
+   * How many voxels in x the prediction of a case is off, at most 6: its Dice is 1 - shift / 10. Default: 1.
+   */
   readonly shift?: (index: number) => number;
   /** Keys that cases have. Default: `image`, `label` and `pred`. */
   readonly keys?: readonly ('image' | 'label' | 'pred')[];

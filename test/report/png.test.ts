@@ -17,7 +17,8 @@ test('rows are stored as what the Paeth predictor leaves', () => {
   const length = png.readUInt32BE(33);
   assert.is(png.subarray(37, 41).toString(), 'IDAT');
   const rows = [...inflateSync(png.subarray(41, 41 + length))];
-  // Above the first row is 0, so the left pixel is the guess; in the second row it is 10 (up), 20 (up) and 30 (up).
+  // Above the first row is 0, so the left pixel is the guess; in the second row it is 10 (up), 20 (up) and 30
+  // (up).
   assert.equal(rows, [4, 10, 10, 10, 4, 1, 5, 255]);
 });
 

@@ -8,7 +8,10 @@ export function embeddedData<Data>(): Data {
   return JSON.parse(byId('data').textContent!) as Data;
 }
 
-/** What an element may contain. A string always becomes a text node, so that no name in the data is ever markup. */
+/**
+ * What an element may contain. A string always becomes a text node, so that no name in the data is ever
+ * markup.
+ */
 export type Child = Node | string;
 
 /** Creates an element. Attributes that are false are left out; true gives an attribute without a value. */

@@ -11,7 +11,10 @@ export interface DistributionRow {
   readonly notes?: readonly string[];
 }
 
-/** In rows with more points, only those beyond the whiskers are drawn: the box shows the others, and the page stays small. */
+/**
+ * In rows with more points, only those beyond the whiskers are drawn: the box shows the others, and the page
+ * stays small.
+ */
 const mostPoints = 300;
 
 /** The most characters of a row's name that fit beside its box. */
@@ -21,9 +24,9 @@ const rowHeight = 36;
 const [left, right, top] = [168, fullWidth - 152, 8];
 
 /**
- * Distributions as horizontal box plots with their points, one row each. The box goes from the 25th to the 75th percentile,
- * with a line at the median; the whiskers reach to the outermost values within 1.5 box lengths (Tukey 1977). Values that
- * are not finite are left out. The axis stays within `limits`.
+ * Distributions as horizontal box plots with their points, one row each. The box goes from the 25th to the
+ * 75th percentile, with a line at the median; the whiskers reach to the outermost values within 1.5 box
+ * lengths (Tukey 1977). Values that are not finite are left out. The axis stays within `limits`.
  */
 export function distributionChart(
   name: string,

@@ -7,7 +7,9 @@ import { chart, digits, element, fullWidth, line, path, text } from './svg.js';
 const rowHeight = 64;
 const [left, right, top] = [168, fullWidth - 132, 8];
 
-/** How busy each lane was over time. Each has a row, whose height is the share of its places that were busy. */
+/**
+ * How busy each lane was over time. Each has a row, whose height is the share of its places that were busy.
+ */
 export function lanesChart(name: string, { seconds, busy }: LaneSamples): string {
   const rows = Object.entries(busy);
   const bottom = top + rows.length * rowHeight;

@@ -26,8 +26,8 @@ export interface ScaleOptions {
 }
 
 /**
- * A linear scale that holds all finite `values`. One value alone lies in the middle of the scale; without any, it goes from
- * 0 to 1.
+ * A linear scale that holds all finite `values`. One value alone lies in the middle of the scale; without
+ * any, it goes from 0 to 1.
  */
 export function linearScale(values: Iterable<number>, options: ScaleOptions): Scale {
   const { range, limits = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY], margin = 0.04 } = options;

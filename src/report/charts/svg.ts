@@ -57,7 +57,9 @@ export interface ChartPoint {
 export const dot = (x: number, y: number, point: ChartPoint): string =>
   circle(x, y, 3.5, { class: 'dot', 'data-case': point.case, 'data-value': point.value });
 
-/** A chart of a size in pixels. `name` is how tests and the page find it, `label` what a screen reader says. */
+/**
+ * A chart of a size in pixels. `name` is how tests and the page find it, `label` what a screen reader says.
+ */
 export function chart(
   { name, label, width, height }: { name: string; label: string; width: number; height: number },
   ...content: readonly string[]

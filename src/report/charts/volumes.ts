@@ -34,7 +34,10 @@ export function volumeChart(name: string, pairs: readonly VolumePair[]): string 
   );
 }
 
-/** The mean of the differences between two measurements, and the limits within which 95 % of the differences lie. */
+/**
+ * The mean of the differences between two measurements, and the limits within which 95 % of the differences
+ * lie.
+ */
 export interface Agreement {
   readonly bias: number;
   readonly low: number;
@@ -42,8 +45,8 @@ export interface Agreement {
 }
 
 /**
- * Bias and limits of agreement: the mean difference, and 1.96 sample standard deviations below and above it. Undefined for
- * fewer than two pairs.
+ * Bias and limits of agreement: the mean difference, and 1.96 sample standard deviations below and above it.
+ * Undefined for fewer than two pairs.
  *
  * Source: Bland and Altman, Lancet 1986.
  */
@@ -57,7 +60,10 @@ export function agreementOf(pairs: readonly VolumePair[]): Agreement | undefined
 const differenceOf = ({ prediction, reference }: VolumePair) => prediction - reference;
 const meanOf = ({ prediction, reference }: VolumePair) => (prediction + reference) / 2;
 
-/** Bland and Altman's plot: the difference of the two volumes against their mean, with bias and limits of agreement. */
+/**
+ * Bland and Altman's plot: the difference of the two volumes against their mean, with bias and limits of
+ * agreement.
+ */
 export function blandAltmanChart(name: string, pairs: readonly VolumePair[]): string {
   // The values of the limits stand to the right of the plot.
   const right = halfWidth - 62;

@@ -17,7 +17,10 @@ export function plotsSection(data: ReportData, page: PageData): Html {
 /** A chart, and its name in the list of charts to choose from. */
 type NamedChart = readonly [name: string, chart: Html];
 
-/** A card with one chart, or with several of which one is chosen from a list. `what` is the label of that list. */
+/**
+ * A card with one chart, or with several of which one is chosen from a list. `what` is the label of that
+ * list.
+ */
 function card(id: string, title: string, what: string, charts: readonly NamedChart[], note?: string): Html {
   const names = charts.map(([name], i) => html`<option value="${i}">${name}</option>`);
   const list = html`<label>${what} <select data-choose="${id}">${names}</select></label>`;
@@ -57,7 +60,10 @@ function countNotes(values: readonly number[]): string[] {
   return [`n = ${finite}`, ...(others.length > 0 ? [others.join(', ')] : [])];
 }
 
-/** Predicted and reference volume, by label. They were measured for the pictures, so no metric is needed for them. */
+/**
+ * Predicted and reference volume, by label. They were measured for the pictures, so no metric is needed for
+ * them.
+ */
 function volumeCard(data: ReportData): Html {
   const byLabel = [...volumePairs(data)];
   if (byLabel.length === 0) return nothing;

@@ -79,7 +79,9 @@ function summaryTable(summary: Summary, columns: readonly PageColumn[]): Html {
 <tbody>${rows}</tbody></table></div>`;
 }
 
-/** Attributes of a box that scrolls if it has more lines than fit. Keyboards can scroll what can be focused. */
+/**
+ * Attributes of a box that scrolls if it has more lines than fit. Keyboards can scroll what can be focused.
+ */
 const scrollsAbove = (most: number, lines: number, label: string): Html =>
   lines > most ? html` tabindex="0" role="region" aria-label="${label}" data-tall` : raw('');
 

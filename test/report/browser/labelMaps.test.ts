@@ -3,7 +3,9 @@ import * as assert from 'uvu/assert';
 import { colourTable } from '#src/report/browser/viewer/labelColours.js';
 import { bordersOf, centreOf } from '#src/report/browser/viewer/labelMaps.js';
 
-/** A block of label 1 of 3 x 3 x 3 voxels in the middle of 5 x 5 x 5, with label 2 in its centre if asked for. */
+/**
+ * A block of label 1 of 3 x 3 x 3 voxels in the middle of 5 x 5 x 5, with label 2 in its centre if asked for.
+ */
 function cube(centre: number) {
   const labels = new Uint8Array(125);
   for (let i = 0; i < 125; i++) {

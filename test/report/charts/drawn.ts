@@ -16,7 +16,10 @@ export const ticks = (svg: string, axis: 'below' | 'left'): [pixel: number, labe
   });
 };
 
-/** Fails unless `pixels` are on the straight line that the ticks of an axis draw, within a tenth of a pixel or so. */
+/**
+ * Fails unless `pixels` are on the straight line that the ticks of an axis draw, within a tenth of a pixel or
+ * so.
+ */
 export function onAxis(
   axis: [number, string][],
   values: readonly number[],

@@ -6,11 +6,15 @@ import { pictureView } from './pictures.js';
 /** The dialog that shows one case: its slices, its metrics, and the way to the previous and the next case. */
 export class CaseDialog {
   readonly #dialog = byId<HTMLDialogElement>('case');
-  /** The address of the 3D views; the server adds it to the page. A page that is opened as a file has none. */
+  /**
+   * The address of the 3D views; the server adds it to the page. A page that is opened as a file has none.
+   */
   readonly #viewer = document.querySelector<HTMLMetaElement>('meta[name="voxstream-viewer"]')?.content;
   #item: PageCase | undefined;
 
-  /** @param sequence The cases that Previous and Next step through: those that the table shows, in its order. */
+  /**
+   * @param sequence The cases that Previous and Next step through: those that the table shows, in its order.
+   */
   constructor(
     readonly data: PageData,
     readonly sequence: () => readonly PageCase[],

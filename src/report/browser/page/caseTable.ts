@@ -6,7 +6,10 @@ import { show } from './numbers.js';
 import { inOrder, type Order, orderAfterClick, type SortKey, worstFirst } from './order.js';
 import { stack } from './pictures.js';
 
-/** The table of cases with its tools: label, filter, order and CSV. A page without finished cases has no table. */
+/**
+ * The table of cases with its tools: label, filter, order and CSV. A page without finished cases has no
+ * table.
+ */
 export class CaseTable {
   readonly #table = byId<HTMLTableElement>('table');
   readonly #filter = byId<HTMLInputElement>('filter');

@@ -10,8 +10,8 @@ const comparisons: Readonly<Record<string, (a: number, b: number) => boolean>> =
 };
 
 /**
- * Parses a filter: conditions on columns (`dice<0.8`) and parts of case names, separated by spaces. A case passes when it
- * meets all of them. Upper and lower case are the same in names.
+ * Parses a filter: conditions on columns (`dice<0.8`) and parts of case names, separated by spaces. A case
+ * passes when it meets all of them. Upper and lower case are the same in names.
  *
  * @param label The label that a metric without one refers to: `dice` is then `dice_liver`.
  * @throws Error when a condition has no number.

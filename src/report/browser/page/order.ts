@@ -12,7 +12,9 @@ export interface Order {
   readonly worst?: boolean;
 }
 
-/** The cases in an order; in dataset order without one. Cases whose value is undefined come last, up or down. */
+/**
+ * The cases in an order; in dataset order without one. Cases whose value is undefined come last, up or down.
+ */
 export function inOrder(cases: readonly PageCase[], order: Order | undefined): PageCase[] {
   if (!order) return cases.slice();
   const { by } = order;
@@ -30,8 +32,8 @@ export function inOrder(cases: readonly PageCase[], order: Order | undefined): P
 }
 
 /**
- * The order after a click on a head: numbers start with the worse end, names with A. A second click reverses the order,
- * and a third one ends it.
+ * The order after a click on a head: numbers start with the worse end, names with A. A second click reverses
+ * the order, and a third one ends it.
  */
 export function orderAfterClick(
   order: Order | undefined,

@@ -9,7 +9,10 @@ export function colourOfLabel({ labels }: ViewerData, value: number): string {
   return palette[before % palette.length];
 }
 
-/** Colours of values as NiiVue takes them: value `I[i]` has the colour `R[i]`, `G[i]`, `B[i]`, `A[i]`, 0 to 255. */
+/**
+ * Colours of values as NiiVue takes them: value `I[i]` has the colour `R[i]`, `G[i]`, `B[i]`, `A[i]`, 0 to
+ * 255.
+ */
 export interface ColourTable {
   readonly R: number[];
   readonly G: number[];

@@ -9,8 +9,8 @@ export interface Voxels<Same> {
 export type Size = readonly [x: number, y: number, z: number];
 
 /**
- * The voxels of a label map that share a face with a voxel of another label; all others are 0. The border of the volume does
- * not count as another label.
+ * The voxels of a label map that share a face with a voxel of another label; all others are 0. The border of
+ * the volume does not count as another label.
  */
 export function bordersOf<Labels extends Voxels<Labels>>(labels: Labels, [nx, ny, nz]: Size): Labels {
   const out = labels.slice();
@@ -31,7 +31,10 @@ export function bordersOf<Labels extends Voxels<Labels>>(labels: Labels, [nx, ny
   return out;
 }
 
-/** The mean voxel index of a label, or of all labels if none is given, rounded; undefined where there are no such voxels. */
+/**
+ * The mean voxel index of a label, or of all labels if none is given, rounded; undefined where there are no
+ * such voxels.
+ */
 export function centreOf(
   labels: ArrayLike<number>,
   [nx, ny, nz]: Size,

@@ -62,8 +62,8 @@ export class Scene {
   }
 
   /**
-   * Loads a case. The scene is undefined when the case has neither an image nor masks; `problem` says why an image that the
-   * case should have is missing.
+   * Loads a case. The scene is undefined when the case has neither an image nor masks; `problem` says why an
+   * image that the case should have is missing.
    */
   static async load(
     canvas: HTMLCanvasElement,
@@ -112,7 +112,10 @@ export class Scene {
     this.#nv.updateGLVolume();
   }
 
-  /** Puts the crosshair at the centre of a label, or of all labels, of the reference; of the only mask where there is one. */
+  /**
+   * Puts the crosshair at the centre of a label, or of all labels, of the reference; of the only mask where
+   * there is one.
+   */
   goToLabel(label: number | undefined): void {
     const mask = this.#masks.at(-1);
     const centre = mask && centreOf(mask.whole, mask.size, label);

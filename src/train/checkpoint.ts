@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { DataError } from '../errors.js';
 import { readTensors, writeTensors } from '../onnx/training/tensorFile.js';
 import type { Progress } from './progress.js';
-import type { TrainingState } from './trainer.js';
+import type { TrainingState } from './trainingState.js';
 
 const format = 'voxstream training 1';
 

@@ -9,18 +9,18 @@ import type { Graph, GraphNode } from '../onnx/graph.js';
 import { readModel } from '../onnx/modelFile.js';
 import type { ModelAxes } from '../volume/windows.js';
 
-/** A model in the form that is trained, with the weights that training begins with. */
+/** A model in the form that is trained, with its initial weights. */
 export interface TrainableModel {
   readonly model: Graph;
-  /** The order in which it reads its axes. */
+  /** The order in which the model reads its axes. */
   readonly axes: ModelAxes;
-  /** What a user should know before training goes on from it: a sentence. */
+  /** A sentence that the user should read before training starts. */
   readonly note?: string;
 }
 
 /**
- * A network with fresh weights, the same for the same seed; see `newNetwork`. One that treats all spatial axes alike is
- * declared to read `zyx`, as volumes lie in memory; another reads `xyz`, as MONAI's.
+ * A network with new weights, which depend on the seed; see `newNetwork`. A network that treats all spatial
+ * axes alike is declared to read `zyx`, the order of volumes in memory. Others read `xyz`, like MONAI's.
  *
  * @throws OptionError for an unknown network or a faulty configuration.
  */
@@ -30,7 +30,7 @@ export function networkToTrain(network: string | Network, config: object, seed: 
   return { model, axes: treatsAxesAlike(model) ? 'zyx' : 'xyz', ...(note && { note }) };
 }
 
-/** What of a configuration concerns training alone and is not done. */
+/** A sentence naming what a configuration asks for in training and voxstream does not do, if there is any. */
 function leftOut(network: string | Network, config: object): string | undefined {
   const options = config as Readonly<Record<string, unknown>>;
   const left = ['dropout', 'dropout_prob', 'deep_supervision'].filter((name) => options[name]);
@@ -40,9 +40,10 @@ function leftOut(network: string | Network, config: object): string | undefined 
 }
 
 /**
- * A network with the weights of a PyTorch checkpoint, to train on.
+ * A network with the weights of a PyTorch checkpoint, for further training.
  *
- * @throws OptionError as `networkToTrain`; ModelError when the checkpoint cannot be read or does not fit the network.
+ * @throws OptionError as `networkToTrain`; ModelError if the checkpoint cannot be read or does not fit
+ * the network.
  */
 export async function checkpointToTrain(
   network: string | Network,
@@ -55,7 +56,10 @@ export async function checkpointToTrain(
   return { model, axes: 'xyz', ...(note && { note }) };
 }
 
-/** A model of a folder or file (see `findModel`), to train on. Throws ModelError when it cannot be read. */
+/**
+ * A model of a folder or file (see `findModel`), for further training. Throws ModelError if it cannot be
+ * read.
+ */
 export async function modelToTrain({ file, card }: ModelFiles): Promise<TrainableModel> {
   const model = readModel(await readFile(file), file);
   const note = mergedNormalizations(model, file);
@@ -63,8 +67,9 @@ export async function modelToTrain({ file, card }: ModelFiles): Promise<Trainabl
 }
 
 /**
- * PyTorch's exporter merges batch normalizations into the convolutions before them, whose kernels then have names such as
- * `onnx::Conv_254`. Such a model trains, but not as the network that it was.
+ * PyTorch's exporter merges batch normalizations into the convolutions before them, whose kernels then have
+ * names like `onnx::Conv_254`. Such a model can be trained, but it is no longer the network that was
+ * exported.
  */
 function mergedNormalizations(graph: Graph, file: string): string | undefined {
   const merged = graph.nodes.filter(
@@ -73,15 +78,15 @@ function mergedNormalizations(graph: Graph, file: string): string | undefined {
   if (merged === 0) return undefined;
   const left = graph.nodes.filter((node) => isOp(node, 'BatchNormalization')).length;
   return (
-    `${merged} batch normalizations of ${file} were merged into convolutions when it was exported (${left} are left), and are ` +
-    'trained as a part of them. Import the checkpoint (.pt) with "voxstream models import" to train with them.'
+    `The export of ${file} merged ${merged} batch normalizations into convolutions (${left} are left), so they are ` +
+    'trained as part of these. To train with them, import the checkpoint (.pt) with "voxstream models import".'
   );
 }
 
-/** Attributes that list numbers per spatial axis. */
+/** Attributes that list numbers for the spatial axes. */
 const spatial = ['kernel_shape', 'strides', 'dilations', 'pads', 'output_padding', 'output_shape'];
 
-/** Whether a network treats its spatial axes alike: with fresh weights it makes no difference in which order it gets them. */
+/** Whether a network treats its spatial axes alike. With new weights their order then makes no difference. */
 function treatsAxesAlike(graph: Graph): boolean {
   const alike = (values: readonly number[]) => values.every((n) => n === values[0]);
   const kernelAlike = (node: GraphNode) =>

@@ -1,87 +1,73 @@
-import { listNames, ModelError, OptionError, show } from '../errors.js';
+import { ModelError, OptionError, show } from '../errors.js';
 import { processors } from '../machine.js';
 import { channelBlock } from '../onnx/blockSize.js';
 import type { Graph } from '../onnx/graph.js';
 import { writeModel } from '../onnx/modelFile.js';
 import { permuteAxes } from '../onnx/passes/permuteAxes.js';
-import { floats, sizeOf, type Tensor } from '../onnx/tensor.js';
+import { floats, sizeOf } from '../onnx/tensor.js';
 import type { Loss } from '../onnx/training/loss.js';
 import type { Optimizer } from '../onnx/training/optimizer.js';
-import {
-  type Clip,
-  gradientName,
-  type Precision,
-  type StateEntry,
-  type StepPart,
-  type StepRequest,
-  splitStepGraphs,
-  stepGraph,
-} from '../onnx/training/stepGraph.js';
+import type { Clip, Precision, StateEntry, StepRequest } from '../onnx/training/stepGraph.js';
 import { AskThread } from '../runtime/askThread.js';
 import { parseDevice, providerConfig } from '../runtime/device.js';
 import { allocate, type Vec3 } from '../volume/volume.js';
 import type { ModelAxes } from '../volume/windows.js';
-import type {
-  GradientPlace,
-  PartSetup,
-  StateSlot,
-  TrainerReply,
-  TrainerRequest,
-  TrainerSetup,
-} from './trainerWorker.js';
+import { LossScale, lossScaleName } from './lossScale.js';
+import { planInOne, planInTwo, type StepPlan } from './stepPlan.js';
+import type { SharedMemory, TrainerReply, TrainerRequest, TrainerSetup } from './trainerMessages.js';
+import { checkState, type TrainingState } from './trainingState.js';
 
 /** What a trainer is made of. */
 export interface TrainerOptions {
-  /** The model, with its weights at the start; see `networkToTrain` and `modelToTrain`. */
+  /** The model with its initial weights; see `networkToTrain` and `modelToTrain`. */
   readonly model: Graph;
-  /** The order in which it reads its axes. */
+  /** The order in which the model reads its axes. */
   readonly axes: ModelAxes;
   readonly loss: Loss;
   readonly optimizer: Optimizer;
-  /** Default: gradients as they are. */
+  /** Limits of the gradients. Default: none. */
   readonly clip?: Clip;
-  /** Size of the images of a batch in voxels, x first; it stays the same. */
+  /** Size of the images of a batch in voxels, x first. All batches have it. */
   readonly patch: Vec3;
-  /** Images in a batch, of all replicas together. */
+  /** Images per batch, for all replicas together. */
   readonly batchSize: number;
   /** Channels of the label. Default: 1, class numbers. */
   readonly labelChannels?: number;
   /**
-   * Where to train; see `parseDevice`. Several (`cuda:0,1`, `cpu:2`) are replicas: each takes an equal share of every batch,
-   * and the gradients' mean is applied. Default: `cpu`, one session with all processors.
+   * Where to train; see `parseDevice`. Several devices (`cuda:0,1`, `cpu:2`) are replicas: each takes an
+   * equal share of every batch, and the mean of their gradients is applied. Default: `cpu`, one session with
+   * all processors.
    */
   readonly device?: string;
   /**
-   * Into how many batches each replica's share is cut, whose gradients are summed up before the update: less memory, more
-   * time. Default: 1.
+   * Divides each replica's share into this many batches, whose gradients are added up before the update.
+   * Needs less memory and more time. Default: 1.
    */
   readonly accumulate?: number;
   /**
-   * `float16` computes convolutions with half the bits, for `webgpu` and `cuda`; see `StepRequest`. The scale of the loss is
-   * found as PyTorch's GradScaler finds it: from 65536 on, halved by each step whose gradients are not finite (which changes
-   * nothing else), doubled after 2000 good ones. Default: `float32`.
+   * `float16` computes convolutions with half the bits, on `webgpu` and `cuda`; see `StepRequest`. The scale
+   * of the loss follows PyTorch's GradScaler: it starts at 65536, a step whose gradients are not finite
+   * halves it (and changes nothing else), and 2000 steps in a row with finite gradients double it. Default:
+   * `float32`.
    */
   readonly precision?: Precision;
 }
 
-/** A batch. The arrays may be used anew once the step is done. */
+/** A batch. The arrays may be reused when the step is done. */
 export interface TrainingBatch {
-  /** [N, C, Z, Y, X] (x fastest) where the trainer's axes are `zyx`, [N, C, X, Y, Z] where they are `xyz`. */
+  /** [N, C, Z, Y, X] (x fastest) if the trainer's axes are `zyx`, [N, C, X, Y, Z] if they are `xyz`. */
   readonly image: Float32Array;
   /** [N, labelChannels, ...] in the same order: class numbers from 0 to 255, or masks. */
   readonly label: Float32Array | Uint8Array;
 }
 
-/** What a step tells. */
+/** The numbers that a step gives. */
 export interface StepResult {
-  /** Of the weights before the step: the mean over replicas and accumulated batches. */
+  /** Loss before the step: the mean over replicas and accumulated batches. */
   readonly loss: number;
-  /** The Euclidean norm of all gradients, before they are clipped. With float16 it is not finite when the step was left out. */
+  /** The Euclidean norm of all gradients, before clipping. Not finite if float16 gradients overflowed. */
   readonly gradNorm: number;
 }
-
-/** All that changes in training, by name: weights, running statistics, the optimizer's state and its count of steps. */
-export type TrainingState = ReadonlyMap<string, Tensor>;
 
 /** A model in training. */
 export interface Trainer {
@@ -89,15 +75,15 @@ export interface Trainer {
   readonly axes: ModelAxes;
   readonly replicas: number;
   /**
-   * One step; a second one waits for the first. Throws ModelError when a batch has the wrong size or the device fails, after
-   * which the state is as it was.
+   * Does one step; a second call waits for the first. Throws ModelError if a batch has the wrong size or the
+   * device fails; the state is then as it was.
    */
   step(batch: TrainingBatch, settings: { readonly learningRate: number }): Promise<StepResult>;
-  /** A copy of the state; from it, training goes on to the bit as it would have. */
+  /** A copy of the state. Training continues from it with bit-identical results. */
   state(): Promise<TrainingState>;
   /** Sets the state. Throws ModelError naming every tensor that is missing, unexpected or of another size. */
   restore(state: TrainingState): Promise<void>;
-  /** The model with its present weights as an ONNX file, normalizing by running statistics. */
+  /** The model with its current weights as an ONNX file, which normalizes by running statistics. */
   inferenceModel(): Promise<Uint8Array>;
   /** Ends the threads. */
   close(): Promise<void>;
@@ -108,53 +94,111 @@ type Thread = AskThread<TrainerRequest, TrainerReply>;
 /**
  * Prepares the training of a model, in one thread per device.
  *
- * Where the model's operators allow it (see `permuteAxes`), a model that reads `xyz` is turned into one that reads `zyx`, so
- * that patches of volumes, x fastest, are batches as they are; `axes` of the trainer says what it became.
+ * If the model's operators allow it (see `permuteAxes`), a model that reads `xyz` is rewritten to read `zyx`,
+ * so that patches of volumes, x fastest, are batches without reordering. The trainer's `axes` say which one
+ * it is.
  *
- * With several replicas the loss is each replica's own over its share of the batch, and batch normalizations take the
- * statistics of the share, as in PyTorch's DistributedDataParallel; the running statistics are those of the first replica. The
- * same holds for accumulated batches, whose running statistics are updated by each in turn.
+ * With several replicas, each replica computes the loss of its own share of the batch, and batch
+ * normalizations take the statistics of the share, as in PyTorch's DistributedDataParallel. The running
+ * statistics are those of the first replica. The same holds for accumulated batches, each of which updates
+ * the running statistics in turn.
  *
- * @throws OptionError for a device that there is not, or a batch that cannot be shared equally. ModelError when the model cannot be
- * trained, or the device refuses it.
+ * @throws OptionError for an unknown device, or a batch that cannot be divided equally. ModelError if the
+ * model cannot be trained, or the device refuses it.
  */
 export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
-  const { batchSize, patch, accumulate = 1, device = 'cpu', labelChannels = 1 } = options;
+  const layout = layoutOf(options);
+  const { imageDims, model, provider, shares } = layout;
+  const block = provider === 'cpu' ? await channelBlock() : 1;
+  const request: StepRequest = { ...options, model, inputDims: imageDims, block };
+  const plan = shares > 1 ? planInTwo(request) : planInOne(request);
+  const shared = shareMemory(layout, plan);
+  const threads = await startThreads(layout, plan, shared);
+  return new ThreadedTrainer(layout, plan, shared, threads);
+}
+
+/** How a batch is divided among devices, and the model that they train. */
+interface Layout {
+  readonly model: Graph;
+  readonly axes: ModelAxes;
+  readonly device: string;
+  readonly provider: string;
+  /** The number of each replica's device. */
+  readonly numbers: readonly number[];
+  readonly accumulate: number;
+  /** Batches that the gradients of one step come from. */
+  readonly shares: number;
+  readonly batchSize: number;
+  readonly patch: Vec3;
+  readonly precision: Precision;
+  /** Sizes of one share. */
+  readonly imageDims: readonly number[];
+  readonly labelDims: readonly number[];
+}
+
+function layoutOf({
+  accumulate = 1,
+  batchSize,
+  device = 'cpu',
+  labelChannels = 1,
+  patch,
+  precision = 'float32',
+  ...options
+}: TrainerOptions): Layout {
   const { provider, numbers } = parseDevice(device);
-  const replicas = numbers.length;
-  const shares = replicas * accumulate;
+  const shares = numbers.length * accumulate;
   if (batchSize % shares !== 0) {
     throw new OptionError(
-      `A batch of ${batchSize} cannot be shared equally by ${replicas} device(s) in ${accumulate} part(s) each: its size must ` +
-        `be a multiple of ${shares}.`,
+      `A batch of ${batchSize} cannot be divided equally among ${numbers.length} device(s) in ${accumulate} part(s) each. ` +
+        `Its size must be a multiple of ${shares}.`,
     );
   }
-  const reversed = options.axes === 'xyz' ? permuteAxes(options.model) : options.model;
-  const axes: ModelAxes = reversed === options.model ? options.axes : 'zyx';
-  const model = reversed;
-  if (options.precision === 'float16' && provider === 'cpu') {
-    throw new OptionError('The precision is "float16", but CPUs compute in float32; use float32.');
+  if (precision === 'float16' && provider === 'cpu') {
+    throw new OptionError('The precision is "float16", but CPUs compute in float32. Use float32.');
   }
-  const scale = options.precision === 'float16' ? new LossScale() : undefined;
+  const model = options.axes === 'xyz' ? permuteAxes(options.model) : options.model;
+  const axes = model === options.model ? options.axes : 'zyx';
   const channels = model.inputs[0]?.dims[1];
   if (typeof channels !== 'number') {
     throw new ModelError(`The input of the model ${model.name} must declare its number of channels.`);
   }
   const sizes = axes === 'zyx' ? [...patch].reverse() : [...patch];
-  const imageDims = [batchSize / shares, channels, ...sizes];
-  const labelDims = [batchSize / shares, labelChannels, ...sizes];
-  const block = provider === 'cpu' ? await channelBlock() : 1;
-  const request: StepRequest = { ...options, model, inputDims: imageDims, labelChannels, block };
-  const { parts, state, places } = shares > 1 ? inTwo(request) : inOne(request);
+  return {
+    model,
+    axes,
+    device,
+    provider,
+    numbers,
+    accumulate,
+    shares,
+    batchSize,
+    patch,
+    precision,
+    imageDims: [batchSize / shares, channels, ...sizes],
+    labelDims: [batchSize / shares, labelChannels, ...sizes],
+  };
+}
+
+function shareMemory({ shares, numbers, imageDims, labelDims }: Layout, { places }: StepPlan): SharedMemory {
   const gradientCount = places.reduce((sum, { length }) => sum + length, 0);
-  const shared = {
+  return {
     images: allocate('float32', shares * sizeOf(imageDims)),
     labels: allocate('uint8', shares * sizeOf(labelDims)),
-    ...(shares > 1 && { gradients: allocate('float32', replicas * gradientCount) }),
-    ...(replicas > 1 && { weights: allocate('float32', gradientCount) }),
+    ...(shares > 1 && { gradients: allocate('float32', numbers.length * gradientCount) }),
+    ...(numbers.length > 1 && { weights: allocate('float32', gradientCount) }),
   };
+}
+
+/** Starts a thread per replica, and waits until their sessions are ready. */
+async function startThreads(
+  layout: Layout,
+  { parts, places, state }: StepPlan,
+  shared: SharedMemory,
+): Promise<readonly Thread[]> {
+  const { model, device, provider, numbers, accumulate, imageDims, labelDims } = layout;
+  const replicas = numbers.length;
+  // What TensorRT does not support runs on CUDA.
   const providers = provider === 'tensorrt' ? ['tensorrt', 'cuda'] : [provider];
-  const threads: Thread[] = [];
   const setup = (replica: number): TrainerSetup => ({
     providers: providers.map((name) => providerConfig(name, numbers[replica])),
     threads: provider === 'cpu' ? Math.max(1, Math.floor(processors / replicas)) : 1,
@@ -169,7 +213,7 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
     // Only the first replica updates.
     state: new Map(
       [...state]
-        .filter(([, { kind }]) => replica === 0 || kind === 'weight' || kind === 'statistic')
+        .filter(([, entry]) => replica === 0 || isOfModel(entry))
         .map(([name, { dims, initial }]) => [name, { dims, data: initial.data as Float32Array }]),
     ),
   });
@@ -178,9 +222,10 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
       `Training ${model.name} on ${device} failed: ${error.message.trim().replace(/\.$/, '')}.`,
       { cause: error },
     );
+  const url = new URL('./trainerWorker.js', import.meta.url);
+  const threads: Thread[] = [];
   try {
     for (let replica = 0; replica < replicas; replica++) {
-      const url = new URL('./trainerWorker.js', import.meta.url);
       threads.push(new AskThread(url, setup(replica), `the training of ${model.name}`, fault));
     }
     await Promise.all(threads.map((thread) => thread.ready));
@@ -188,170 +233,137 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
     await Promise.all(threads.map((thread) => thread.close()));
     throw error;
   }
+  return threads;
+}
 
-  const askAll = (request: TrainerRequest) => Promise.all(threads.map((thread) => thread.ask(request)));
-  const losses = (replies: readonly TrainerReply[]) =>
-    replies.reduce((sum, reply) => sum + (reply.kind === 'done' ? reply.loss : 0), 0) / shares;
-  const gradNorm = (reply: TrainerReply) => (reply.kind === 'done' ? reply.gradNorm : 0);
-  const step = async ({ image, label }: TrainingBatch, learningRate: number): Promise<StepResult> => {
-    for (const [what, given, into] of [
-      ['image', image, shared.images],
-      ['label', label, shared.labels],
-    ] as const) {
-      if (given.length !== into.length) {
-        throw new ModelError(
-          `The ${what} of a batch has ${given.length} values, but ${batchSize} patches of ${show(patch)} voxels have ${into.length}.`,
-        );
+/** Weights and running statistics, which every replica has. */
+function isOfModel({ kind }: StateEntry): boolean {
+  return kind === 'weight' || kind === 'statistic';
+}
+
+/** A trainer on threads. Calls wait for those before them. */
+class ThreadedTrainer implements Trainer {
+  readonly #scale: LossScale | undefined;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    readonly layout: Layout,
+    readonly plan: StepPlan,
+    readonly shared: SharedMemory,
+    readonly threads: readonly Thread[],
+  ) {
+    this.#scale = layout.precision === 'float16' ? new LossScale() : undefined;
+  }
+
+  get axes(): ModelAxes {
+    return this.layout.axes;
+  }
+
+  get replicas(): number {
+    return this.threads.length;
+  }
+
+  step(batch: TrainingBatch, { learningRate }: { readonly learningRate: number }): Promise<StepResult> {
+    return this.#inTurn(() => this.#step(batch, learningRate));
+  }
+
+  state(): Promise<TrainingState> {
+    return this.#inTurn(() => this.#readState());
+  }
+
+  restore(state: TrainingState): Promise<void> {
+    return this.#inTurn(() => this.#restore(state));
+  }
+
+  inferenceModel(): Promise<Uint8Array> {
+    return this.#inTurn(async () => {
+      const trained = this.layout.model.clone();
+      for (const [name, value] of await this.#readState()) {
+        if (trained.initializers.has(name)) trained.initializers.set(name, value);
       }
-      into.set(given);
+      return writeModel(trained);
+    });
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.threads.map((thread) => thread.close()));
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(work);
+    this.#last = result.catch(() => {});
+    return result;
+  }
+
+  async #step(batch: TrainingBatch, learningRate: number): Promise<StepResult> {
+    this.#fill('image', batch.image, this.shared.images);
+    this.#fill('label', batch.label, this.shared.labels);
+    const scalars = { learningRate, lossScale: this.#scale?.value ?? 1 };
+    const result =
+      this.layout.shares === 1
+        ? doneOf(await this.threads[0].ask({ kind: 'step', ...scalars }))
+        : await this.#stepInTwo(scalars);
+    this.#scale?.learn(Number.isFinite(result.gradNorm));
+    return result;
+  }
+
+  #fill(what: string, given: Float32Array | Uint8Array, into: Float32Array | Uint8Array): void {
+    if (given.length !== into.length) {
+      const { batchSize, patch } = this.layout;
+      throw new ModelError(
+        `The ${what} of a batch has ${given.length} values, but ${batchSize} patches of ${show(patch)} voxels have ` +
+          `${into.length}.`,
+      );
     }
-    const lossScale = scale?.value ?? 1;
-    let loss: number;
-    let last: TrainerReply;
-    if (shares === 1) {
-      last = await threads[0].ask({ kind: 'step', learningRate, lossScale });
-      loss = losses([last]);
-    } else {
-      loss = losses(await askAll({ kind: 'gradients', lossScale }));
-      await askAll({ kind: 'average' });
-      last = await threads[0].ask({ kind: 'update', learningRate, lossScale });
-      await Promise.all(threads.slice(1).map((thread) => thread.ask({ kind: 'pull' })));
-    }
-    scale?.learn(Number.isFinite(gradNorm(last)));
-    return { loss, gradNorm: gradNorm(last) };
-  };
-  const stateNow = async (): Promise<TrainingState> => {
-    const reply = await threads[0].ask({ kind: 'state' });
+    into.set(given);
+  }
+
+  /** Gradients on all replicas, their mean, the update on the first one, and its weights to the others. */
+  async #stepInTwo(scalars: { readonly learningRate: number; readonly lossScale: number }) {
+    const [first, ...others] = this.threads;
+    const replies = await this.#askAll({ kind: 'gradients', lossScale: scalars.lossScale });
+    const loss = replies.reduce((sum, reply) => sum + doneOf(reply).loss, 0) / this.layout.shares;
+    await this.#askAll({ kind: 'average' });
+    const { gradNorm } = doneOf(await first.ask({ kind: 'update', ...scalars }));
+    await Promise.all(others.map((thread) => thread.ask({ kind: 'pull' })));
+    return { loss, gradNorm };
+  }
+
+  #askAll(request: TrainerRequest) {
+    return Promise.all(this.threads.map((thread) => thread.ask(request)));
+  }
+
+  async #readState(): Promise<TrainingState> {
+    const reply = await this.threads[0].ask({ kind: 'state' });
     if (reply.kind !== 'state') throw new Error(`The trainer answered "${reply.kind}" instead of "state".`);
+    const scale = this.#scale;
     return new Map([
       ...[...reply.tensors].map(
-        ([name, data]) => [name, floats((state.get(name) as StateEntry).dims, data)] as const,
+        ([name, data]) => [name, floats(this.plan.state.get(name)?.dims ?? [], data)] as const,
       ),
-      ...(scale ? [[scaleName, floats([2], [scale.value, scale.good])] as const] : []),
+      ...(scale ? [[lossScaleName, floats([2], [scale.value, scale.good])] as const] : []),
     ]);
-  };
-  let last: Promise<unknown> = Promise.resolve();
-  /** Waits for what was asked before. */
-  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
-    const result = last.then(work);
-    last = result.catch(() => {});
-    return result;
-  };
-  return {
-    axes,
-    replicas,
-    step: (batch, { learningRate }) => inTurn(() => step(batch, learningRate)),
-    state: () => inTurn(stateNow),
-    restore: (given) =>
-      inTurn(async () => {
-        checkState(
-          given,
-          new Map([
-            ...[...state].map(([name, { dims }]) => [name, dims] as const),
-            // Absent where the training ran in float32 so far.
-            ...(given.has(scaleName) ? [[scaleName, [2]] as const] : []),
-          ]),
-        );
-        const tensors = new Map([...given].map(([name, { data }]) => [name, data as Float32Array]));
-        const scaled = tensors.get(scaleName);
-        tensors.delete(scaleName);
-        if (scaled) scale?.restore(scaled[0], scaled[1]);
-        await threads[0].ask({ kind: 'restore', tensors });
-        const known = (name: string) => /^(weight|statistic)$/.test((state.get(name) as StateEntry).kind);
-        const others = new Map([...tensors].filter(([name]) => known(name)));
-        await Promise.all(threads.slice(1).map((thread) => thread.ask({ kind: 'restore', tensors: others })));
-      }),
-    inferenceModel: () =>
-      inTurn(async () => {
-        const trained = model.clone();
-        for (const [name, value] of await stateNow()) {
-          if (trained.initializers.has(name)) trained.initializers.set(name, value);
-        }
-        return writeModel(trained);
-      }),
-    async close() {
-      await Promise.all(threads.map((thread) => thread.close()));
-    },
-  };
-}
-
-/** The state's tensor of the loss scale, and of the good steps since it changed. */
-const scaleName = 'optimizer.lossScale';
-
-/** PyTorch's `GradScaler`, by its defaults. */
-class LossScale {
-  value = 65536;
-  /** Steps since it changed. */
-  good = 0;
-
-  /** Learns whether a step's gradients were finite. */
-  learn(finite: boolean): void {
-    this.good = finite ? this.good + 1 : 0;
-    if (!finite) this.value /= 2;
-    else if (this.good === 2000) this.restore(2 * this.value, 0);
   }
 
-  restore(value: number, good: number): void {
-    this.value = value;
-    this.good = good;
+  async #restore(given: TrainingState): Promise<void> {
+    const { state } = this.plan;
+    const expected = new Map([...state].map(([name, { dims }]) => [name, dims]));
+    // A training can change between float16, which has a loss scale, and float32.
+    if (given.has(lossScaleName)) expected.set(lossScaleName, [2]);
+    checkState(given, expected);
+    const tensors = new Map([...given].map(([name, { data }]) => [name, data as Float32Array]));
+    const scaled = tensors.get(lossScaleName);
+    tensors.delete(lossScaleName);
+    if (scaled) this.#scale?.restore(scaled[0], scaled[1]);
+    const ofModel = new Map([...tensors].filter(([name]) => isOfModel(state.get(name) as StateEntry)));
+    const [first, ...others] = this.threads;
+    await first.ask({ kind: 'restore', tensors });
+    await Promise.all(others.map((thread) => thread.ask({ kind: 'restore', tensors: ofModel })));
   }
 }
 
-/** The graphs of a step, the state by name, and where gradients lie. */
-interface Plan {
-  readonly parts: Pick<TrainerSetup, 'step' | 'gradients' | 'update'>;
-  readonly state: ReadonlyMap<string, StateEntry>;
-  readonly places: readonly GradientPlace[];
-}
-
-function inOne(request: StepRequest): Plan {
-  const part = stepGraph(request);
-  const state = new Map(part.state.map((entry) => [entry.name, entry]));
-  return { parts: { step: partSetup(part, part.state) }, state, places: [] };
-}
-
-function inTwo(request: StepRequest): Plan {
-  const { gradients, update } = splitStepGraphs(request);
-  const changes = gradients.state.filter(({ kind }) => kind === 'statistic');
-  const state = new Map([...gradients.state, ...update.state].map((entry) => [entry.name, entry]));
-  let offset = 0;
-  const places = gradients.outputs.map(({ weight, output }): GradientPlace => {
-    const { dims } = state.get(weight) as StateEntry;
-    const place = { name: weight, output, input: gradientName(weight), dims, offset, length: sizeOf(dims) };
-    offset += place.length;
-    return place;
-  });
-  return {
-    parts: { gradients: partSetup(gradients, changes), update: partSetup(update, update.state) },
-    state,
-    places,
-  };
-}
-
-function partSetup(part: StepPart, changes: readonly StateEntry[]): PartSetup {
-  return {
-    bytes: writeModel(part.graph),
-    image: part.image,
-    changes: changes.map(({ name, next, dims }): StateSlot => ({ name, next, dims })),
-    reads: part.state.filter((entry) => !changes.includes(entry)).map(({ name }) => name),
-  };
-}
-
-function checkState(given: TrainingState, expected: ReadonlyMap<string, readonly number[]>): void {
-  const faults: string[] = [];
-  for (const [name, dims] of expected) {
-    const found = given.get(name);
-    if (!found) faults.push(`${name} is missing`);
-    else if (found.type !== 'float32' || found.dims.join() !== dims.join()) {
-      faults.push(`${name} is ${found.type} ${show(found.dims)}, but must be float32 ${show(dims)}`);
-    }
-  }
-  for (const name of given.keys()) if (!expected.has(name)) faults.push(`${name} is not expected`);
-  if (faults.length === 0) return;
-  const most = 5;
-  const rest = faults.length > most ? [`${faults.length - most} more`] : [];
-  throw new ModelError(
-    `The training state does not fit the model and the optimizer: ${listNames([...faults.slice(0, most), ...rest])}. It must ` +
-      'come from a training of the same network with the same optimizer.',
-  );
+/** The numbers of an answer. */
+function doneOf(reply: Awaited<ReturnType<Thread['ask']>>): StepResult {
+  if (reply.kind !== 'done') throw new Error(`The trainer answered "${reply.kind}" instead of "done".`);
+  return { loss: reply.loss, gradNorm: reply.gradNorm };
 }

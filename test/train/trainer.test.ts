@@ -5,7 +5,8 @@ import * as ort from '#src/onnx/ort.js';
 import { floats, type Tensor } from '#src/onnx/tensor.js';
 import { diceCELoss } from '#src/onnx/training/losses.js';
 import { adam, sgd } from '#src/onnx/training/optimizers.js';
-import { createTrainer, type Trainer, type TrainerOptions, type TrainingState } from '#src/train/trainer.js';
+import { createTrainer, type Trainer, type TrainerOptions } from '#src/train/trainer.js';
+import type { TrainingState } from '#src/train/trainingState.js';
 import { Random } from '#src/volume/random.js';
 
 const size = 8;
@@ -150,7 +151,7 @@ test('the loss falls, and the model for inference is the trained one with runnin
 test('a batch or a state that does not fit is refused, and training can go on', async () => {
   await refused(
     createTrainer(options('batch', { device: 'cpu:3' })),
-    /batch of 4 cannot be shared equally by 3 device/,
+    /batch of 4 cannot be divided equally among 3 device/,
   );
   await refused(createTrainer(options('batch', { precision: 'float16' })), /CPUs compute in float32/);
   await withTrainer(options('batch', { optimizer: adam({ learningRate: 1 }) }), async (trainer) => {

@@ -42,14 +42,14 @@ const checkActivation = ({ sigmoid, softmax }: { readonly sigmoid: boolean; read
   sigmoid && softmax ? ['sigmoid and softmax are both true, but at most one of them must be'] : [];
 
 /**
- * MONAI's `DiceLoss`: 1 - (2 sum(p y) + smoothNr) / (sum(p) + sum(y) + smoothDr) per class, averaged. If the model
- * has one channel, `softmax`, `toOnehotY` and `includeBackground: false` have no effect, as in MONAI.
+ * MONAI's `DiceLoss`: 1 - (2 sum(p y) + smoothNr) / (sum(p) + sum(y) + smoothDr) per class, averaged. If the
+ * model has one channel, `softmax`, `toOnehotY` and `includeBackground: false` have no effect, as in MONAI.
  *
  * Source: Milletari et al., "V-Net", 2016; MONAI 1.3.2 `monai.losses.DiceLoss`, without `other_act` and
  * `reduction: none`. `toOnehotY` has a default that depends on the label; MONAI's is false.
  *
- * @throws OptionError when called with both `sigmoid` and `softmax`. ModelError, when built into a graph, if the
- * label's channels or the weights do not fit the model's output.
+ * @throws OptionError when called with both `sigmoid` and `softmax`. ModelError, when built into a graph, if
+ * the label's channels or the weights do not fit the model's output.
  */
 export const diceLoss = factory(
   {
@@ -72,12 +72,12 @@ export const diceLoss = factory(
 );
 
 /**
- * MONAI's `DiceCELoss`: `lambdaDice` times `diceLoss` plus `lambdaCe` times the cross entropy of the softmax (of the
- * sigmoid if the model has one channel).
+ * MONAI's `DiceCELoss`: `lambdaDice` times `diceLoss` plus `lambdaCe` times the cross entropy of the softmax
+ * (of the sigmoid if the model has one channel).
  *
- * The cross entropy is PyTorch's. With class numbers it is a weighted mean, divided by the sum of the weights of all
- * voxels; with one mask per class it is divided by the number of voxels. With one channel, `weight` multiplies the
- * foreground only (PyTorch's `pos_weight`). With `reduction: sum` nothing is divided.
+ * The cross entropy is PyTorch's. With class numbers it is a weighted mean, divided by the sum of the weights
+ * of all voxels; with one mask per class it is divided by the number of voxels. With one channel, `weight`
+ * multiplies the foreground only (PyTorch's `pos_weight`). With `reduction: sum` nothing is divided.
  *
  * Source: MONAI 1.3.2 `monai.losses.DiceCELoss`, without `other_act` and `reduction: none`.
  *

@@ -81,8 +81,8 @@ function adamLike(
 }
 
 /**
- * 1 - beta^step, without the cancellation that float32 suffers near 1: with u = tanh(y / 2) and y = -step log(beta),
- * it is 1 - exp(-y) = 2 u / (1 + u).
+ * 1 - beta^step, without the cancellation that float32 suffers near 1: with u = tanh(y / 2) and y = -step
+ * log(beta), it is 1 - exp(-y) = 2 u / (1 + u).
  */
 function biasCorrection(ops: Ops, beta: number, step: string): string {
   if (beta === 0) return ops.scalar(1);
@@ -91,8 +91,8 @@ function biasCorrection(ops: Ops, beta: number, step: string): string {
 }
 
 /**
- * NovoGrad: gradients divided by a running norm of the whole tensor. Source: Ginsburg et al., "Stochastic gradient
- * methods with layer-wise adaptive moments", 2019; MONAI 1.3.2's `Novograd`, without `amsgrad`.
+ * NovoGrad: gradients divided by a running norm of the whole tensor. Source: Ginsburg et al., "Stochastic
+ * gradient methods with layer-wise adaptive moments", 2019; MONAI 1.3.2's `Novograd`, without `amsgrad`.
  */
 export const novograd = factory(
   {

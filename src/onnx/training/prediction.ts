@@ -56,8 +56,8 @@ export class Prediction {
   }
 
   /**
-   * Masks [N, classes, ...] of the classes from `first` on: 1 in voxels of the class, else 0. Multiplying by them
-   * is faster than `Where` with a condition.
+   * Masks [N, classes, ...] of the classes from `first` on: 1 in voxels of the class, else 0. Multiplying by
+   * them is faster than `Where` with a condition.
    */
   masks(first: number): string {
     const known = this.#masks.get(first);

@@ -11,8 +11,8 @@ export interface ScheduledTraining {
 }
 
 /**
- * A learning-rate schedule: the rate at an epoch and a step, both from 0. It has no state: the same place gives the
- * same rate.
+ * A learning-rate schedule: the rate at an epoch and a step, both from 0. It has no state: the same place
+ * gives the same rate.
  */
 export type Schedule = (training: ScheduledTraining) => (epoch: number, step: number) => number;
 
@@ -38,8 +38,9 @@ export const timing = {
 };
 
 /**
- * A schedule from a curve after a warm-up. `curve` gives the rate at an epoch (or step) from 0, for a training of
- * `length` epochs (or steps) without the warm-up. With a cosine, the schedule is MONAI's `WarmupCosineSchedule`.
+ * A schedule from a curve after a warm-up. `curve` gives the rate at an epoch (or step) from 0, for a
+ * training of `length` epochs (or steps) without the warm-up. With a cosine, the schedule is MONAI's
+ * `WarmupCosineSchedule`.
  */
 export function timed(
   { per, warmUp, warmUpFrom }: OptionValues<typeof timing>,

@@ -34,7 +34,9 @@ export const stepSchedule = factory(
   ({ size, gamma, ...options }) => timed(options, (rate) => (at) => rate * gamma ** Math.floor(at / size)),
 );
 
-/** From `rate` down to 0 at `total` as a power; PyTorch's `PolynomialLR`, with nnU-Net's power as the default. */
+/**
+ * From `rate` down to 0 at `total` as a power; PyTorch's `PolynomialLR`, with nnU-Net's power as the default.
+ */
 export const polySchedule = factory(
   {
     name: 'poly',
@@ -53,7 +55,9 @@ export const polySchedule = factory(
     }),
 );
 
-/** From `rate` down to `low` at `total` as half a cosine, and `low` after it; PyTorch's `CosineAnnealingLR`. */
+/**
+ * From `rate` down to `low` at `total` as half a cosine, and `low` after it; PyTorch's `CosineAnnealingLR`.
+ */
 export const cosineSchedule = factory(
   {
     name: 'cosine',

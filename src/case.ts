@@ -1,13 +1,27 @@
 import type { Volume } from './volume/volume.js';
 
+/** The DICOM files of one series, which hold one volume. */
+export interface SeriesFiles {
+  readonly series: readonly string[];
+  /** Which volume, where they hold several, e.g. `temporalPosition 2`; the error that asks for it lists them. */
+  readonly part?: string;
+  /** What to do if the distances between slices vary. Default: `refuse`. */
+  readonly irregular?: 'refuse' | 'resample';
+  /** What to do if slices are missing. Default: `refuse`. */
+  readonly missing?: 'refuse' | 'resample';
+}
+
+/** What a volume is read from: the path of an image file, or the files of a DICOM series. */
+export type CaseFile = string | SeriesFiles;
+
 /**
  * One patient's data on its way through a stream. Read-only: an operator returns a new case.
  */
 export interface Case {
   /** The case's name; unique in a dataset. Usually the image's file name without its extensions. */
   readonly id: string;
-  /** Files to read, by key: `{ image: 'imagesTr/spleen_2.nii.gz', label: … }`. */
-  readonly files: Readonly<Record<string, string>>;
+  /** Files to read, by key: `{ image: 'imagesTr/spleen_2.nii.gz', label: … }`, or `{ image: { series: ['ct/1.dcm', …] } }`. */
+  readonly files: Readonly<Record<string, CaseFile>>;
   /** Volumes by key (`image`, `label`, `pred`, …), as MONAI's dictionary transforms have them. */
   readonly volumes: Readonly<Record<string, Volume>>;
   /** Metrics by column name, `dice_spleen` for one; NaN where a metric is not defined. */

@@ -1,6 +1,8 @@
 import { basename } from 'node:path';
+import type { CaseFile } from '../case.js';
 import type { Volume } from '../volume/volume.js';
 import type { FileGrid, ImageFormat, ReadOptions } from './define.js';
+import { readSeries, readSeriesGrid } from './dicom/readSeries.js';
 import { foreignFormats, loadForeignFormats } from './foreign.js';
 import { metaImage } from './metaImage.js';
 import { nifti } from './nifti.js';
@@ -59,12 +61,13 @@ async function formatOf(file: string): Promise<ImageFormat> {
 }
 
 /** Reads a file's header, and no voxels. Throws DataError if it cannot be read or is not usable. */
-export async function readGrid(file: string): Promise<FileGrid> {
+export async function readGrid(file: CaseFile): Promise<FileGrid> {
+  if (typeof file !== 'string') return readSeriesGrid(file);
   return (await formatOf(file)).readGrid(file);
 }
 
 /**
- * Reads an image file.
+ * Reads an image file, or a DICOM series (see `readSeries`).
  *
  * Size [nx, ny, nz], x fastest; a fourth axis becomes channels. The affine is voxel index to mm, RAS+. Voxels
  * keep the stored type; with a slope or intercept they are computed in double precision and become float32
@@ -80,6 +83,7 @@ export async function readGrid(file: string): Promise<FileGrid> {
  * @throws DataError if the file cannot be read, is damaged, is not a 3D image, needs more than `maxBytes`,
  * holds NaN or infinite voxels (unless `nonFinite`), or labels that are not whole numbers.
  */
-export async function readVolume(file: string, options: ReadOptions): Promise<Volume> {
+export async function readVolume(file: CaseFile, options: ReadOptions): Promise<Volume> {
+  if (typeof file !== 'string') return readSeries(file, options);
   return (await formatOf(file)).read(file, options);
 }

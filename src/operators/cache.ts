@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { type Case, fileNameOf } from '../case.js';
 import { OptionError } from '../errors.js';
 import { readCaseFile, writeCaseFile } from '../formats/caseFile.js';
+import { pathsOf } from '../formats/inputFiles.js';
 import { findFile } from '../formats/tar.js';
 import { cacheFolder, memoryLimit } from '../machine.js';
 import type { OptionsOf } from '../options.js';
@@ -120,8 +121,8 @@ class CaseStore {
   async #keyOf({ id, files, labelNames }: Case): Promise<string> {
     const states = await Promise.all(
       Object.entries(files).map(async ([key, file]) => {
-        const found = await findFile(file).catch(() => undefined);
-        return [key, file, found?.size, found?.modified];
+        const found = await Promise.all(pathsOf(file).map((path) => findFile(path).catch(() => undefined)));
+        return [key, file, ...found.flatMap((place) => [place?.size, place?.modified])];
       }),
     );
     const parts = [version, id, states, labelNames, this.former.description, this.context.runtime.loaded()];

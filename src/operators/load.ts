@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { type Case, withVolumes } from '../case.js';
 import { DataError, listNames, show } from '../errors.js';
 import { readVolume } from '../formats/index.js';
+import { showFile } from '../formats/inputFiles.js';
 import { task } from '../runtime/task.js';
 import { sameGrid } from '../volume/affine.js';
 import type { Volume } from '../volume/volume.js';
@@ -88,8 +89,8 @@ function checkGrids(subject: Case, loaded: Readonly<Record<string, Volume>>): vo
     const tell = (volume: Volume) =>
       sizesDiffer ? `${volume.size.join(' x ')} voxels` : `the affine ${show(rows(volume), 400)}`;
     throw new DataError(
-      `The ${labelKey} and the ${key} of case ${subject.id} lie on different grids: ${subject.files[labelKey]} has ` +
-        `${tell(label)}, but ${subject.files[key]} has ${tell(reference)}. Check that they belong together, and ` +
+      `The ${labelKey} and the ${key} of case ${subject.id} lie on different grids: ${showFile(subject.files[labelKey])} has ` +
+        `${tell(label)}, but ${showFile(subject.files[key])} has ${tell(reference)}. Check that they belong together, and ` +
         `resample the ${labelKey} to the grid of the ${key}.`,
     );
   }

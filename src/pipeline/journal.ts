@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { appendFile, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Case } from '../case.js';
+import type { Case, CaseFile } from '../case.js';
 import { makeFolder, writeFault } from '../formats/aside.js';
 import { writeFileAside } from '../formats/files.js';
 import { findFile } from '../formats/tar.js';
@@ -29,7 +29,7 @@ export interface JournalEntry {
    * The file of each of its volumes, by key: the one it was read from, else the one it was saved to. Absolute
    * paths.
    */
-  readonly volumes: Readonly<Record<string, string>>;
+  readonly volumes: Readonly<Record<string, CaseFile>>;
   readonly labelNames?: Readonly<Record<number, string>>;
 }
 

@@ -14,7 +14,9 @@ import type { Pipeline } from './types.js';
  * the source and reads headers, no voxels.
  */
 export async function planText(pipeline: Pipeline, selection: Selection, runtime: Runtime): Promise<string> {
-  const items = await selectCases(pipeline.source.built.open(), selection);
+  const notes: string[] = [];
+  const onWarning = (message: string) => notes.push(message);
+  const items = await selectCases(pipeline.source.built.open({ onWarning }), selection);
   const lines = [`Pipeline ${pipeline.name}, into ${pipeline.output}`];
   lines.push(`Source ${pipeline.source.definition.name}: ${items.length} case(s)`);
   for (const item of items.slice(0, 10)) {
@@ -25,6 +27,7 @@ export async function planText(pipeline: Pipeline, selection: Selection, runtime
     );
   }
   if (items.length > 10) lines.push(`  … and ${items.length - 10} more`);
+  lines.push(...notes.map((note) => `  Note: ${note}`));
   for (const [title, steps] of [
     ['Steps', pipeline.steps],
     ['Sinks', pipeline.sinks],

@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parse } from 'csv-parse/sync';
-import type { FinishedCase } from '../case.js';
+import type { CaseFile, FinishedCase } from '../case.js';
 import { messageOf, OptionError } from '../errors.js';
+import { pathsOf, showFile } from '../formats/inputFiles.js';
 import { findFile } from '../formats/tar.js';
 import { readMetrics } from '../metrics/readMetrics.js';
 import type { OptionsOf } from '../options.js';
@@ -128,16 +129,19 @@ async function drawAgain(
     const made = await Promise.all(pictureFiles(note).map((name) => modified(join(target, name))));
     // The sink's pictures show the volumes in memory, so later changes of files do not matter.
     const own = entry?.outputs.some(({ path }) => path === join(target, 'case.json'));
-    const newest = own ? 0 : Math.max(...(await Promise.all(Object.values(volumes).map(modified))));
+    const newest = own
+      ? 0
+      : Math.max(...(await Promise.all(Object.values(volumes).flatMap(pathsOf).map(modified))));
     if (made.every((time) => time > 0 && time >= newest)) return { drawn: false };
   }
   if (!entry?.volumes) return { drawn: false, missing: 'The run did not record where the image is.' };
-  const present: Record<string, string> = {};
+  const present: Record<string, CaseFile> = {};
   const gone: string[] = [];
   for (const key of [image, pred, label]) {
     if (!(key in volumes)) continue;
-    if (await modified(volumes[key])) present[key] = volumes[key];
-    else gone.push(`${key} is no longer at ${volumes[key]}`);
+    const times = await Promise.all(pathsOf(volumes[key]).map(modified));
+    if (times.every((time) => time > 0)) present[key] = volumes[key];
+    else gone.push(`${key} is no longer at ${showFile(volumes[key])}`);
   }
   if (!(pred in volumes)) gone.push(`the run did not save ${pred}`);
   if (!(image in volumes)) gone.push(`the run had no ${image}`);

@@ -1,4 +1,5 @@
 import type { Case } from '../case.js';
+import { inputPaths } from '../formats/inputFiles.js';
 import type { SourceItem } from '../sources/define.js';
 import { version } from '../version.js';
 import { changedFile, type JournalEntry, metricsFromJson, stateOf } from './journal.js';
@@ -48,7 +49,7 @@ export async function sortOut(
 async function staleness(item: Case, entry: JournalEntry, identity: string): Promise<string | undefined> {
   if (entry.version !== version) return 'it was finished by another version of voxstream';
   if (entry.pipeline !== identity) return 'the pipeline or its model changed';
-  const inputs = await stateOf(Object.values(item.files));
+  const inputs = await stateOf(inputPaths(item));
   const changed = changedFile(entry.inputs, inputs) ?? changedFile(inputs, entry.inputs);
   if (changed) return `${changed.path} changed`;
   const outputs = await stateOf(entry.outputs.map(({ path }) => path));

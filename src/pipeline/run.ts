@@ -20,6 +20,7 @@ import type { Case } from '../case.js';
 import { messageOf, OptionError, VoxError } from '../errors.js';
 import { makeFolder, writeFault } from '../formats/aside.js';
 import { removePartials } from '../formats/files.js';
+import { absoluteFile, inputPaths } from '../formats/inputFiles.js';
 import type { MetricsRow } from '../metrics/summary.js';
 import { onlyDifferences } from '../operators/onlyDifferences.js';
 import { Budget } from '../runtime/budget.js';
@@ -103,7 +104,8 @@ export async function runPipeline(pipeline: Pipeline, options: RunOptions = {}):
         `"voxstream train", or leave it out with --set ${splitting.id}.disabled=true.`,
     );
   }
-  const items = await selectCases(pipeline.source.built.open(), options);
+  const onWarning = (message: string) => options.onEvent?.({ event: 'warning', message });
+  const items = await selectCases(pipeline.source.built.open({ onWarning }), options);
   if (items.length === 0) {
     throw new OptionError(
       'No case is left to run: the dataset, or what --shard and --limit leave of it, is empty.',
@@ -112,7 +114,6 @@ export async function runPipeline(pipeline: Pipeline, options: RunOptions = {}):
   await makeFolder(output).catch((error) => {
     throw writeFault(output, error);
   });
-  const onWarning = (message: string) => options.onEvent?.({ event: 'warning', message });
   const lock = await lockFolder(output, { onWait: onWarning, signal: options.signal });
   const runtime = options.runtime ?? runtimeFor(pipeline, { onWarning });
   const cleanUps: (() => Promise<unknown>)[] = [() => lock.release()];
@@ -227,7 +228,7 @@ async function streamAll(
       ...(bytes && { memory: bytes }),
     });
     const opened = performance.now();
-    return from(stateOf(Object.values(item.files))).pipe(
+    return from(stateOf(inputPaths(item))).pipe(
       concatMap((inputs) =>
         steps
           .reduce((stream, { id, operator }) => stream.pipe(named(id, operator, onEvent)), of(item))
@@ -251,7 +252,7 @@ async function streamAll(
     onEvent({ event: 'caseFailed', ...failure });
   };
   const finish = async (subject: Case, inputs: JournalEntry['inputs'], opened: number): Promise<Case> => {
-    const now = await stateOf(Object.values(subject.files));
+    const now = await stateOf(inputPaths(subject));
     const changed = changedFile(inputs, now);
     if (changed) throw new StepFailure('run', changedMeanwhile(changed.path, now));
     const saved = sinks.flatMap(({ sink }) => Object.entries(sink.volumes?.(subject) ?? {}));
@@ -267,7 +268,7 @@ async function streamAll(
       metrics,
       timings: subject.timings,
       volumes: Object.fromEntries(
-        [...saved, ...Object.entries(subject.files)].map(([key, file]) => [key, resolve(file)]),
+        [...saved, ...Object.entries(subject.files)].map(([key, file]) => [key, absoluteFile(file)]),
       ),
       labelNames:
         subject.labelNames ?? Object.values(subject.volumes).find((one) => one.labelNames)?.labelNames,

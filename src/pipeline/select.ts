@@ -1,5 +1,6 @@
-import { type Case, fileNameOf } from '../case.js';
+import { fileNameOf } from '../case.js';
 import { OptionError, unknownName } from '../errors.js';
+import { showFile } from '../formats/inputFiles.js';
 import type { RefusedCase, SourceItem } from '../sources/define.js';
 
 /** Which cases of a dataset to run. */
@@ -47,7 +48,7 @@ export async function selectCases(
 }
 
 function refuseSecond(item: SourceItem, former: string): RefusedCase {
-  const files = isRefused(item) ? '' : ` (${Object.values((item as Case).files).join(', ')})`;
+  const files = isRefused(item) ? '' : ` (${Object.values(item.files).map(showFile).join(', ')})`;
   return {
     id: item.id,
     refused:

@@ -1,3 +1,4 @@
+import type { CaseFile } from '../case.js';
 /** Contour colours from the palette of Okabe and Ito (2008), which colour-blind readers can tell apart. */
 export const contourColours = { prediction: '#E69F00', reference: '#56B4E9' } as const;
 
@@ -17,8 +18,8 @@ export interface CaseNote {
     readonly name: 'axial' | 'coronal' | 'sagittal';
     readonly mm: readonly [number, number];
   }[];
-  /** The image file, for the 3D view; null when there is none. */
-  readonly image: string | null;
+  /** What the image was read from, for the 3D view; null when there is no file. */
+  readonly image: CaseFile | null;
   /** Whether the slices have a picture of the image. */
   readonly grey: boolean;
   readonly masks: readonly MaskName[];

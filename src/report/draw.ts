@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { CaseFile } from '../case.js';
 import { writeAside } from '../formats/aside.js';
 import { writeFileAside } from '../formats/files.js';
 import { readVolume } from '../formats/index.js';
@@ -20,14 +21,14 @@ export interface DrawRequest {
   /** The folder to write to. */
   readonly folder: string;
   /** The image: a file to read, or a volume if there is no file. */
-  readonly image?: string | Volume;
+  readonly image?: CaseFile | Volume;
   /** A label map, or a file with one. */
-  readonly prediction?: string | Volume;
+  readonly prediction?: CaseFile | Volume;
   /**
    * A label map, or a file with one. If its grid is not the prediction's, it is resampled to it by the
    * nearest voxel.
    */
-  readonly reference?: string | Volume;
+  readonly reference?: CaseFile | Volume;
   readonly labelNames?: Readonly<Record<number, string>>;
   /**
    * Default: -160 to 240 HU for images that look like CT, else the 1st to the 99th percentile of the slices.
@@ -64,10 +65,9 @@ export function pictureFiles(note: Pick<CaseNote, 'grey' | 'masks'>): string[] {
 export async function drawCase(request: DrawRequest): Promise<void> {
   const { folder, labelNames } = request;
   await mkdir(folder, { recursive: true });
-  const image =
-    typeof request.image === 'string'
-      ? await readVolume(request.image, { kind: 'image', nonFinite: true })
-      : request.image;
+  const image = isFile(request.image)
+    ? await readVolume(request.image, { kind: 'image', nonFinite: true })
+    : request.image;
   const prediction = await labelMap(request.prediction);
   const stored = await labelMap(request.reference);
   const grid: Grid | undefined = prediction ?? stored ?? image;
@@ -99,7 +99,7 @@ export async function drawCase(request: DrawRequest): Promise<void> {
   const note: CaseNote = {
     case: request.case,
     planes: planes.map(({ name, mm }) => ({ name, mm })),
-    image: typeof request.image === 'string' ? request.image : null,
+    image: isFile(request.image) ? request.image : null,
     grey: image !== undefined,
     masks: present,
     window: window ?? null,
@@ -108,8 +108,12 @@ export async function drawCase(request: DrawRequest): Promise<void> {
   await writeFileAside(join(folder, 'case.json'), `${JSON.stringify(note)}\n`);
 }
 
-async function labelMap(given: string | Volume | undefined): Promise<Volume | undefined> {
-  return typeof given === 'string' ? readVolume(given, { kind: 'label' }) : given;
+async function labelMap(given: CaseFile | Volume | undefined): Promise<Volume | undefined> {
+  return isFile(given) ? readVolume(given, { kind: 'label' }) : given;
+}
+
+function isFile(given: CaseFile | Volume | undefined): given is CaseFile {
+  return given !== undefined && (typeof given === 'string' || 'series' in given);
 }
 
 function planesOf(grid: Grid, ...masks: (Volume | undefined)[]) {

@@ -2,6 +2,7 @@ import { mkdtemp, readFile, realpath, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { extname, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { CaseFile } from '../case.js';
 import { messageOf } from '../errors.js';
 import { isImageFile, readGrid, readVolume } from '../formats/index.js';
 import { writeNifti } from '../formats/writeNifti.js';
@@ -21,7 +22,7 @@ const types: Readonly<Record<string, string>> = {
 
 /** What the server of a report hands out: the page, the files of its cases, and the 3D views. */
 export class Site {
-  /** NIfTI files made from images in formats that NiiVue cannot read, by the image's path. */
+  /** NIfTI files made from images in formats that NiiVue cannot read, by what they are read from, as JSON. */
   readonly #converted = new Map<string, Promise<string>>();
   #temporary: Promise<string> | undefined;
 
@@ -82,7 +83,9 @@ export class Site {
   /** A case's image. It must be an image by its name and by its content. */
   async #image({ note }: ReportCase): Promise<Answer> {
     const image = note?.image;
-    if (!image || !isImageFile(image)) return refusal(404, 'The report knows no image file of this case.');
+    if (!image || (typeof image === 'string' && !isImageFile(image))) {
+      return refusal(404, 'The report knows no image file of this case.');
+    }
     try {
       const file = await this.#asNifti(image);
       return { status: 200, type: types['.gz'], body: { file } };
@@ -92,20 +95,21 @@ export class Site {
   }
 
   /** The image's file if it is NIfTI, which its header must confirm; otherwise a NIfTI file made from it. */
-  async #asNifti(image: string): Promise<string> {
-    if (/\.nii(\.gz)?$/i.test(image)) {
+  async #asNifti(image: CaseFile): Promise<string> {
+    if (typeof image === 'string' && /\.nii(\.gz)?$/i.test(image)) {
       await readGrid(image);
       return image;
     }
-    const made = this.#converted.get(image) ?? this.#convert(image);
-    this.#converted.set(image, made);
+    const key = JSON.stringify(image);
+    const made = this.#converted.get(key) ?? this.#convert(image);
+    this.#converted.set(key, made);
     return made.catch((error) => {
-      this.#converted.delete(image);
+      this.#converted.delete(key);
       throw error;
     });
   }
 
-  async #convert(image: string): Promise<string> {
+  async #convert(image: CaseFile): Promise<string> {
     this.#temporary ??= mkdtemp(join(tmpdir(), 'voxstream-report-'));
     const file = join(await this.#temporary, `${this.#converted.size}.nii`);
     await writeNifti(file, await readVolume(image, { kind: 'image', nonFinite: true }));

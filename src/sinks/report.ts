@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { Case } from '../case.js';
 import { DataError } from '../errors.js';
 import { writeFileAside } from '../formats/files.js';
+import { absoluteFile } from '../formats/inputFiles.js';
 import { storedVolume } from '../operators/evaluation.js';
 import { foresee } from '../operators/forecast.js';
 import { volumeOf } from '../operators/map.js';
@@ -76,7 +77,8 @@ function openReport(options: Options, { output, runtime }: SinkContext): Sink {
       const request: DrawRequest = {
         case: subject.id,
         folder: folderOf(subject),
-        image: subject.files[image] === undefined ? subject.volumes[image] : resolve(subject.files[image]),
+        image:
+          subject.files[image] === undefined ? subject.volumes[image] : absoluteFile(subject.files[image]),
         ...(prediction && { prediction }),
         ...(reference && { reference }),
         labelNames: reference?.labelNames ?? subject.labelNames ?? prediction?.labelNames,

@@ -25,16 +25,31 @@ export interface RefusedCase {
 /** What a source yields: cases without voxels, or the reason why there is none. */
 export type SourceItem = Case | RefusedCase;
 
+/** What a source gets besides its options. */
+export interface SourceContext {
+  /** Takes what a source left out or assumed, as a full sentence. */
+  readonly onWarning: (message: string) => void;
+}
+
 /** A source with options that were checked. */
 export interface OpenableSource {
-  /** Lists the cases in dataset order; throws OptionError or DataError if there is no such dataset. */
-  readonly open: () => AsyncIterable<SourceItem>;
+  /**
+   * Lists the cases in dataset order; throws OptionError or DataError if there is no such dataset.
+   *
+   * @param context Default: warnings go to `process.emitWarning`.
+   */
+  readonly open: (context?: SourceContext) => AsyncIterable<SourceItem>;
 }
+
+const standalone: SourceContext = { onWarning: (message) => process.emitWarning(message) };
 
 /** What is written once of a source. Its types, help, JSON Schema and reference page all derive from it. */
 export interface SourceSpec<T extends OptionTypes, Rest extends z.ZodType> extends Described<T, Rest> {
   /** Lists the cases in dataset order; throws OptionError or DataError if there is no such dataset. */
-  readonly open: (options: OptionValues<T> & RestValues<Rest>) => AsyncIterable<SourceItem>;
+  readonly open: (
+    options: OptionValues<T> & RestValues<Rest>,
+    context: SourceContext,
+  ) => AsyncIterable<SourceItem>;
 }
 
 /** A source as a registry holds it, whatever its options are. */
@@ -62,8 +77,12 @@ export function source<const T extends OptionTypes, Rest extends z.ZodType = nev
   spec: SourceSpec<T, Rest>,
 ): Source<T, Rest> {
   const { open, ...described } = spec;
-  const configure = configurator(spec, (options): OpenableSource => ({ open: () => open(options) }));
-  const call = (options?: GivenOptions<T> & RestValues<Rest>) => casesOf(open(parseOptions(spec, options)));
+  const configure = configurator(
+    spec,
+    (options): OpenableSource => ({ open: (context = standalone) => open(options, context) }),
+  );
+  const call = (options?: GivenOptions<T> & RestValues<Rest>) =>
+    casesOf(open(parseOptions(spec, options), standalone));
   return callable(call, { ...described, configure });
 }
 

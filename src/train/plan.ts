@@ -3,6 +3,9 @@ import { describePipeline } from '../pipeline/describePipeline.js';
 import { selectCases } from '../pipeline/select.js';
 import type { Pipeline } from '../pipeline/types.js';
 
+/** The plan of the pipeline has the sources' warnings already. */
+const ignore = () => {};
+
 /**
  * What a training would do, as text, beside what its pipeline's plan says. Opens the sources, reads no
  * voxels.
@@ -15,10 +18,10 @@ export async function trainPlanText(pipeline: Pipeline): Promise<string> {
   for (const [key, value] of Object.entries(block)) {
     if (value !== undefined) lines.push(`  ${key}: ${show(value, 400)}`);
   }
-  const cases = (await selectCases(source.built.open(), {})).length;
+  const cases = (await selectCases(source.built.open({ onWarning: ignore }), {})).length;
   lines.push(`  ${Math.floor(cases / train.batchSize)} step(s) per epoch, ${train.epochs} epoch(s)`);
   if (train.validation) {
-    const found = (await selectCases(train.validation.source.built.open(), {})).length;
+    const found = (await selectCases(train.validation.source.built.open({ onWarning: ignore }), {})).length;
     const { metric, every, goal } = train.validation;
     lines.push(
       `Validation: ${found} case(s), every ${every} epoch(s); the best model has the ${goal === 'max' ? 'highest' : 'lowest'} ${metric}`,

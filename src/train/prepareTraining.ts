@@ -71,14 +71,16 @@ export async function prepareTraining(
 ): Promise<PreparedTraining> {
   const { output, runtime, failed, onWarning } = settings;
   const { seed } = pipeline.runtime;
-  const cases = await openCases(pipeline.source, failed.note);
+  const cases = await openCases(pipeline.source, failed.note, onWarning);
   if (cases.length < train.batchSize) {
     throw new OptionError(
       `The source has ${cases.length} training case(s), but train.batchSize is ${train.batchSize}. Add cases, or set a smaller ` +
         'batch size.',
     );
   }
-  const validationCases = train.validation ? await openCases(train.validation.source, failed.note) : [];
+  const validationCases = train.validation
+    ? await openCases(train.validation.source, failed.note, onWarning)
+    : [];
   const { model: graph, axes, base, note } = await startModel(train, seed, settings.modelFolders);
   if (note) onWarning(note);
   const identity = identityOf(pipeline, train, cases, base);
@@ -139,8 +141,9 @@ export async function prepareTraining(
 async function openCases(
   { built }: Pipeline['source'],
   onFailure: (id: string, message: string) => void,
+  onWarning: (message: string) => void,
 ): Promise<Case[]> {
-  const items = await selectCases(built.open(), {});
+  const items = await selectCases(built.open({ onWarning }), {});
   return items.flatMap((item) => {
     if (!isRefused(item)) return [item];
     onFailure(item.id, item.refused);

@@ -36,7 +36,7 @@ async function list(where: Where): Promise<string[]> {
   return (await open(where)).map((item) => {
     if ('refused' in item) return `${item.id}: ${item.refused.replaceAll(where.root, '')}`;
     const [pred, label] = [item.files.pred, item.files.label].map((file) =>
-      resolve(file).replace(where.root, ''),
+      resolve(String(file)).replace(where.root, ''),
     );
     return `${item.id}: ${pred} + ${label}`;
   });
@@ -111,8 +111,8 @@ test('pairs finds the image of a case, where there is one, by its name', async (
   });
   const items = (await open({ ...where, image: join(where.root, 'img') })) as Case[];
   assert.equal(
-    items.map(({ files }) => files.image?.replace(where.root, '')),
-    ['/img/a_0000.nii', '/img/b.nii', undefined],
+    items.map(({ files }) => String(files.image).replace(where.root, '')),
+    ['/img/a_0000.nii', '/img/b.nii', 'undefined'],
   );
 });
 

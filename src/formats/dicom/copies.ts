@@ -1,0 +1,37 @@
+import { createHash } from 'node:crypto';
+import { readStart, withFile } from '../openFile.js';
+import { groupBy } from './groupBy.js';
+import type { DicomFile } from './header.js';
+
+/**
+ * The files of a series without copies: of files with the same SOPInstanceUID and the same bytes only the first is kept.
+ *
+ * @throws DataError if one of them cannot be read.
+ */
+export async function withoutCopies(
+  files: readonly DicomFile[],
+  onWarning: (message: string) => void,
+): Promise<DicomFile[]> {
+  const copies = new Set<DicomFile>();
+  for (const same of groupBy(files, ({ sopInstance }) => sopInstance).values()) {
+    if (same.length === 1) continue;
+    const seen = new Map<string, DicomFile>();
+    for (const file of same) {
+      const sum = await checksum(file.file);
+      const first = seen.get(sum);
+      if (first) {
+        copies.add(file);
+        onWarning(`${file.file} is a copy of ${first.file}; it is left out.`);
+      } else seen.set(sum, file);
+    }
+  }
+  return files.filter((file) => !copies.has(file));
+}
+
+function checksum(file: string): Promise<string> {
+  return withFile(file, async (open, size) =>
+    createHash('sha256')
+      .update(await readStart(open, size))
+      .digest('hex'),
+  );
+}

@@ -1,0 +1,214 @@
+import { createHash } from 'node:crypto';
+import { readdir, stat } from 'node:fs/promises';
+import { basename, dirname, join, relative, resolve, sep } from 'node:path';
+import { z } from 'zod';
+import { makeCase, type SeriesFiles } from '../case.js';
+import { listNames, messageOf, OptionError } from '../errors.js';
+import { withoutCopies } from '../formats/dicom/copies.js';
+import { groupBy } from '../formats/dicom/groupBy.js';
+import { type DicomFile, type OtherFile, readHeader } from '../formats/dicom/header.js';
+import { inBatches } from '../formats/dicom/inBatches.js';
+import { type SeriesVolume, seriesVolumes } from '../formats/dicom/volumes.js';
+import { showFile } from '../formats/inputFiles.js';
+import { indexTar } from '../formats/tar.js';
+import { source } from './define.js';
+
+const handling = z.enum(['refuse', 'resample']).default('refuse');
+
+/**
+ * The image series below a folder or in a tar archive, whatever their files are called. A case for each volume; a series
+ * that holds several (time points, echoes, kinds of image) gives several cases. Localizers, segmentations, reports and
+ * contours are left out with a warning.
+ *
+ * @throws OptionError if there are no series, or none that is asked for.
+ */
+export const dicom = source({
+  name: 'dicom',
+  summary: 'DICOM series in a folder or a tar archive, each read as one volume.',
+  options: {
+    root: z
+      .string()
+      .min(1)
+      .describe('Folder with DICOM files, searched with all folders below it, or a .tar'),
+    modality: z.string().min(1).optional().describe('Take only series of this modality, e.g. CT or MR'),
+    series: z
+      .string()
+      .min(1)
+      .default('all')
+      .describe('all, largest (the series with the most slices of each study), or a SeriesInstanceUID'),
+    irregular: handling.describe(
+      'What to do if the distances between slices vary: refuse the case, or resample it to the smallest distance',
+    ),
+    missing: handling.describe(
+      'What to do if slices are missing: refuse the case, or fill them by interpolation',
+    ),
+  },
+  example: { root: 'incoming', modality: 'CT', series: 'largest' },
+  async *open({ root, modality, series: wish, irregular, missing }, { onWarning }) {
+    const { series, suspects } = await readAllSeries(root, onWarning);
+    const ofModality = series.filter(([file]) => modality === undefined || file.modality === modality);
+    const chosen = wish === 'largest' ? largestOfStudies(ofModality) : ofModality;
+    const taken = chosen.filter(([file]) => wish === 'all' || wish === 'largest' || file.series === wish);
+    if (taken.length === 0) throw nothingFound(root, series);
+    const volumes: NamedVolume[] = [];
+    for (const files of taken) {
+      const found = seriesVolumes(files, { irregular, missing });
+      for (const note of found.notes) onWarning(note);
+      for (const volume of found.volumes) volumes.push({ id: idOf(root, files, volume), files, volume });
+    }
+    for (const { id, files, volume } of withUniqueIds(volumes)) {
+      const { note } = volume;
+      const fault = volume.fault ?? suspicion(files, suspects);
+      if (note !== undefined) onWarning(`Case ${id}: ${note}`);
+      if (fault !== undefined) yield { id, refused: fault };
+      else yield makeCase({ id, files: { image: { ...filesOf(volume, files), irregular, missing } } });
+    }
+  },
+});
+
+/** A series' files, all with the same SeriesInstanceUID. */
+type SeriesHeaders = readonly DicomFile[];
+
+interface NamedVolume {
+  readonly id: string;
+  readonly files: SeriesHeaders;
+  readonly volume: SeriesVolume;
+}
+
+/**
+ * The image series below a folder or in an archive, in the order of their first paths, and files that may be damaged
+ * slices of one of them.
+ */
+async function readAllSeries(
+  root: string,
+  onWarning: (message: string) => void,
+): Promise<{ series: SeriesHeaders[]; suspects: OtherFile[] }> {
+  const headers = await inBatches(await pathsBelow(root), headerOrFault);
+  const images = headers.filter((header) => 'series' in header);
+  const others = headers.filter((header) => 'other' in header);
+  for (const [what, files] of groupBy(others, ({ other }) => other)) {
+    const [{ file }] = files;
+    onWarning(
+      files.length === 1
+        ? `${file} is ${what}; it is left out.`
+        : `${files.length} files are left out, each of them ${what}; the first is ${file}.`,
+    );
+  }
+  const series = [...groupBy(images, (file) => file.series).values()];
+  return {
+    series: await Promise.all(series.map((files) => withoutCopies(files, onWarning))),
+    suspects: others.filter(({ suspect }) => suspect),
+  };
+}
+
+function nothingFound(root: string, all: readonly SeriesHeaders[]): OptionError {
+  if (all.length === 0) {
+    return new OptionError(
+      `${root} (source.root) holds no DICOM images. Give the folder or the .tar archive of a series.`,
+    );
+  }
+  const present = [...new Set(all.map(([file]) => file.modality))].sort();
+  return new OptionError(
+    `${root} (source.root) holds ${all.length} series of ${listNames(present)}, but none of them is asked for. Check ` +
+      'source.modality and source.series.',
+  );
+}
+
+/** Why a series may not be whole: a file of its folder may be a slice of it, but cannot be read. */
+function suspicion(files: SeriesHeaders, suspects: readonly OtherFile[]): string | undefined {
+  const folders = new Set(files.map(({ file }) => dirname(file)));
+  const found = suspects.find(({ file }) => folders.has(dirname(file)));
+  if (!found) return undefined;
+  const name = showFile({ series: files.map(({ file }) => file) });
+  return (
+    `${found.file} is ${found.other} and lies among the files of ${name}, so a slice may be missing. Copy or download it ` +
+    'again, or remove it if it does not belong to the series.'
+  );
+}
+
+async function headerOrFault(file: string): Promise<DicomFile | OtherFile> {
+  try {
+    return (await readHeader(file)) ?? { file, other: 'not a DICOM file' };
+  } catch (error) {
+    return { file, other: `not readable (${messageOf(error)})`, suspect: true };
+  }
+}
+
+/** The files below a folder or in a tar archive, sorted by path. Hidden ones and links to folders are left out. */
+async function pathsBelow(root: string): Promise<string[]> {
+  const found = await stat(root).catch(() => undefined);
+  if (!found)
+    throw new OptionError(
+      `${root} (source.root) does not exist. Give the folder with the DICOM files, or their .tar.`,
+    );
+  if (found.isFile()) {
+    if (!/\.tar$/i.test(root)) {
+      throw new OptionError(
+        `${root} (source.root) is a file, but a folder or a .tar was expected. Give the folder that it is in.`,
+      );
+    }
+    return [...(await indexTar(root)).keys()]
+      .filter(isVisible)
+      .sort()
+      .map((name) => join(root, name));
+  }
+  const entries = await readdir(root, { withFileTypes: true, recursive: true });
+  const files = entries.filter((entry) => entry.isFile() || entry.isSymbolicLink());
+  const paths = files
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter((path) => isVisible(relative(root, path)));
+  return paths.sort();
+}
+
+function isVisible(path: string): boolean {
+  return !path.split(/[\\/]/).some((part) => part.startsWith('.'));
+}
+
+/** The series with the most slices of each study. */
+function largestOfStudies(all: readonly SeriesHeaders[]): SeriesHeaders[] {
+  const count = (files: SeriesHeaders) => files.reduce((sum, { frames }) => sum + frames, 0);
+  const best = new Map<string, SeriesHeaders>();
+  for (const files of all) {
+    const { study } = files[0];
+    const known = best.get(study);
+    if (!known || count(files) > count(known)) best.set(study, files);
+  }
+  return [...best.values()];
+}
+
+/** The files to read a volume from. Those of frames that belong to several volumes hold all of these. */
+function filesOf({ slices, part }: SeriesVolume, files: SeriesHeaders): SeriesFiles {
+  const own = new Set(slices.map(({ file }) => file));
+  const frames = [...own].reduce((sum, file) => sum + file.frames, 0);
+  if (frames === slices.length) return { series: [...own].map(({ file }) => file) };
+  return { series: files.map(({ file }) => file), part };
+}
+
+/** `FOLDER_s3_temporalPosition2`: the folder below the root, the series' number, and what tells its volumes apart. */
+function idOf(root: string, files: SeriesHeaders, { part }: SeriesVolume): string {
+  const folder =
+    relative(root, commonFolder(files.map(({ file }) => file))) ||
+    basename(resolve(root)).replace(/\.tar$/i, '');
+  const { seriesNumber } = files[0];
+  return [
+    ...folder.split(/[\\/]/),
+    ...(seriesNumber === undefined ? [] : [`s${seriesNumber}`]),
+    ...(part === '' ? [] : [part.replace(/[^A-Za-z0-9.]+/g, '')]),
+  ].join('_');
+}
+
+function commonFolder(paths: readonly string[]): string {
+  const [first, ...others] = paths.map((path) => dirname(path).split(sep));
+  const differs = first.findIndex((name, i) => others.some((parts) => parts[i] !== name));
+  return first.slice(0, differs < 0 ? first.length : differs).join(sep);
+}
+
+/** Ids that several volumes share get a part of their SeriesInstanceUID's checksum. */
+function withUniqueIds(volumes: readonly NamedVolume[]): NamedVolume[] {
+  return volumes.map((volume) => {
+    const same = volumes.filter(({ id }) => id === volume.id);
+    if (same.length === 1) return volume;
+    const sum = createHash('sha256').update(volume.files[0].series).digest('hex').slice(0, 8);
+    return { ...volume, id: `${volume.id}_${sum}` };
+  });
+}

@@ -9,6 +9,7 @@ import { cachedModels } from '../models/findModel.js';
 import { checkModelFolder, type NewModel, writeModelFolder } from '../models/folder.js';
 import { type CardFields, importCheckpoint, importOnnx } from '../models/importModel.js';
 import { networkNames } from '../onnx/builders/networks/index.js';
+import { withMonaiVersion } from '../onnx/builders/withMonaiVersion.js';
 import { type ConfiguredNetwork, isTree, MonaiConfig, type Tree } from '../onnx/monaiConfig.js';
 import type { Vec3 } from '../volume/volume.js';
 import { collect, commaList, voxelSize } from './args.js';
@@ -21,6 +22,7 @@ interface ImportFlags {
   readonly set?: readonly string[];
   readonly checkpoint?: string;
   readonly prefix?: string;
+  readonly monaiVersion?: string;
   readonly name?: string;
   readonly labels?: readonly string[];
   readonly patch?: Vec3;
@@ -54,6 +56,10 @@ export function addModelsImportCommand(models: Command): void {
     .option(
       '--prefix <text>',
       'what stands before the names of the weights, where a checkpoint holds several networks (default: it is found)',
+    )
+    .option(
+      '--monai-version <version>',
+      'version of MONAI that the weights were trained with, for networks that it changes (default: what a bundle says)',
     )
     .option('--name <name>', "the model's name (default: that of the bundle or the file)")
     .option('--labels <list>', 'names of the labels from 0 on, such as background,spleen', commaList)
@@ -106,14 +112,15 @@ async function readSource(source: string, flags: ImportFlags): Promise<Source> {
   const set = overrides(flags.set ?? []);
   const only = (names: readonly (keyof ImportFlags)[], what: string) => {
     const given = names.find((name) => flags[name] !== undefined);
-    if (given) throw new OptionError(`--${given} is for ${what}, but ${source} is none.`);
+    if (given) throw new OptionError(`--${kebab(given)} is for ${what}, but ${source} is none.`);
   };
   if (found.isDirectory()) {
     only(['network', 'config'], 'a checkpoint alone');
     const bundle = await readBundle(source);
     if (!flags.checkpoint) await checkCheckpoint(source, bundle);
     const checkpoint = flags.checkpoint ?? bundle.checkpoint;
-    const network = bundle.config.network(set);
+    const versions = { given: flags.monaiVersion, found: bundle.monaiVersion };
+    const network = withMonaiVersion(bundle.config.network(set), versions);
     const card = await withFlags(bundle.card, flags);
     return { card, make: (filled) => importCheckpoint(checkpoint, network, filled, flags.prefix) };
   }
@@ -121,11 +128,16 @@ async function readSource(source: string, flags: ImportFlags): Promise<Source> {
   const name = basename(source).replace(/\.[^.]*$/, '');
   const card = await withFlags({ name }, flags);
   if (source.endsWith('.onnx')) {
-    only(['network', 'config', 'set', 'prefix'], 'a PyTorch checkpoint');
+    only(['network', 'config', 'set', 'prefix', 'monaiVersion'], 'a PyTorch checkpoint');
     return { card, make: (filled) => importOnnx(source, filled) };
   }
-  const network = await networkOf(source, flags, set);
+  const network = withMonaiVersion(await networkOf(source, flags, set), { given: flags.monaiVersion });
   return { card, make: (filled) => importCheckpoint(source, network, filled, flags.prefix) };
+}
+
+/** A flag as it is written: `monai-version`. */
+function kebab(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
 /** The network of a checkpoint, out of `--network`, `--config` and `--set`. */
@@ -156,7 +168,10 @@ async function readConfig(file: string, set: Tree): Promise<{ type?: string; con
     return new MonaiConfig({ network_def: content }, file).network(set);
   const parameters = isTree(content['network']) ? content['network'] : content;
   const { type, ...config } = parameters;
-  return { ...(typeof type === 'string' && { type }), config: { ...config, ...set } };
+  // VISTA3D's classes are an argument of each run in MONAI, beside the network's parameters.
+  const { class_vector } = tree(content['prompt']);
+  const prompt = class_vector === undefined ? {} : { class_vector };
+  return { ...(typeof type === 'string' && { type }), config: { ...prompt, ...config, ...set } };
 }
 
 function overrides(texts: readonly string[]): Tree {

@@ -12,6 +12,8 @@ export interface Bundle {
   readonly config: MonaiConfig;
   /** `models/model.pt`; it need not be there. */
   readonly checkpoint: string;
+  /** The version of MONAI that it was made with, where `configs/metadata.json` says it. */
+  readonly monaiVersion?: string;
   /** What its `configs/metadata.json` and its configuration give for a model card. */
   readonly card: Tree & { readonly name: string };
 }
@@ -52,6 +54,7 @@ export async function readBundle(folder: string): Promise<Bundle> {
   return {
     config,
     checkpoint: join(folder, 'models/model.pt'),
+    monaiVersion: text(metadata['monai_version']),
     card: { name: basename(resolve(folder)), ...cardOf(metadata, config) },
   };
 }

@@ -107,6 +107,20 @@ export class NetworkBuilder {
     return this.graph.addInitializer(name, { type: 'float32', dims: shape, data });
   }
 
+  /** A float32 constant that is computed from a parameter. It has the parameter's name. */
+  derived(
+    name: string,
+    dims: readonly number[],
+    start: WeightStart,
+    shape: readonly number[],
+    compute: (values: Float32Array) => Float32Array,
+  ): string {
+    if (this.graph.initializers.has(name)) return name;
+    const found = this.expect(name, dims, start);
+    const data = found ? compute(toFloats(found)) : new Float32Array();
+    return this.graph.addInitializer(name, { type: 'float32', dims: shape, data });
+  }
+
   /** A node named after a module, or a free name made of that. Returns its output. */
   node(name: string, ...[op, inputs, attributes]: Parameters<Graph['addNode']>): string {
     return this.graph.addNode(op, inputs, attributes, { name: this.graph.freeName(name) });

@@ -9,7 +9,11 @@ import { highResNet } from './highResNet.js';
 import { medNeXt } from './medNeXt.js';
 import { segResNet, segResNetVAE } from './segResNet.js';
 import { segResNetDS } from './segResNetDS.js';
+import { swinUNETR } from './swinUNETR.js';
+import { unesT } from './unesT.js';
 import { unet } from './unet.js';
+import { unetr } from './unetr.js';
+import { vista3d, vista3d132 } from './vista3d.js';
 import { vnet } from './vnet.js';
 
 /** The networks that can be built. */
@@ -25,7 +29,12 @@ export const networks: readonly Network[] = [
   segResNet,
   segResNetDS,
   segResNetVAE,
+  swinUNETR,
+  unesT,
   unet,
+  unetr,
+  vista3d,
+  vista3d132,
   vnet,
 ];
 

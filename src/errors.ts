@@ -1,27 +1,28 @@
 /**
- * A problem the user can act on. Its message is a full sentence: what was found, where, what was
- * expected, and what to do. The command line prints the message alone, never a stack.
+ * A problem that the user can act on. Its message is a full sentence: what was found, where, what was
+ * expected, and what to do. The command line prints only the message, not the stack. Other errors are
+ * unexpected: bugs.
  */
 export class VoxError extends Error {
   override readonly name: string = 'VoxError';
 }
 
-/** A bad option, variable or pipeline file: nothing is started. */
+/** A wrong option, variable or pipeline file. Nothing is started. */
 export class OptionError extends VoxError {
   override readonly name = 'OptionError';
 }
 
-/** Bad input data: the case it belongs to fails, and the others go on. */
+/** Wrong input data. Its case fails and the run continues. */
 export class DataError extends VoxError {
   override readonly name = 'DataError';
 }
 
-/** A model that is missing, damaged or does not fit its use. */
+/** A model that is missing, damaged, or not suited to its use. */
 export class ModelError extends VoxError {
   override readonly name = 'ModelError';
 }
 
-/** Prints a value readably for a message: strings in quotes, arrays and maps as YAML's flow style has them. */
+/** Formats a value for a message: strings in quotes, arrays and maps in YAML's flow style. */
 export function show(value: unknown, limit = 120): string {
   const text = showWhole(value);
   return text.length > limit ? `${text.slice(0, limit - 1)}…` : text;
@@ -47,8 +48,8 @@ export function listNames(names: readonly string[], conjunction = 'and'): string
 }
 
 /**
- * The known name nearest to a misspelt one, or undefined when none is near: at most three edits and about a
- * third of the word, letter case aside. Distance: Damerau and Levenshtein's, with adjacent swaps as one edit.
+ * The known name nearest to a misspelt one, within three edits and about a third of the word; else undefined.
+ * Ignores case. The distance is Damerau and Levenshtein's: swapping adjacent letters is one edit.
  */
 export function nearestName(name: string, known: Iterable<string>): string | undefined {
   let best: string | undefined;
@@ -82,19 +83,19 @@ function editDistance(a: string, b: string): number {
   return last[b.length];
 }
 
-/** The sentence for an unknown name: what it is, the nearest that exists, else all that exist. */
+/** The clause for an unknown name, with the nearest known name, or else all known names. */
 export function unknownName(what: string, name: string, known: readonly string[]): string {
   const near = nearestName(name, known);
   const hint = near ? `did you mean "${near}"?` : `known are ${listNames([...known].sort())}.`;
   return `there is no ${what} "${name}"; ${hint}`;
 }
 
-/** The message of anything that was thrown. */
+/** The message of a thrown value. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** A number of bytes as a person reads it: `512 B`, `1.5 KiB`, `2.3 GiB`. */
+/** Formats a number of bytes: `512 B`, `1.5 KiB`, `2.3 GiB`. */
 export function showBytes(bytes: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
   let value = bytes;

@@ -11,8 +11,8 @@ export interface GroupLimits {
 }
 
 /**
- * Reads the limits of this process's control groups (Linux: containers, Slurm, systemd), versions 1 and 2. The limit of
- * an outer group also applies to the groups inside it, so the smallest limit counts.
+ * Reads the limits of this process's control groups (Linux: containers, Slurm, systemd), versions 1 and 2.
+ * The limit of an outer group also applies to the groups inside it, so the smallest limit counts.
  *
  * @param root The folder that holds `proc` and `sys`.
  */
@@ -58,10 +58,16 @@ export function read(file: string): string {
   }
 }
 
-/** The processors this process may use: those it is bound to, limited by the time that its control groups allow. */
+/**
+ * The processors this process may use: those it is bound to, limited by the time that its control groups
+ * allow.
+ */
 export const processors = Math.min(availableParallelism(), Math.ceil(groupLimits().processors));
 
-/** Bytes of memory this process may use: the machine's memory, or the control group's limit if that is smaller. */
+/**
+ * Bytes of memory this process may use: the machine's memory, or the control group's limit if that is
+ * smaller.
+ */
 export function memoryLimit(): number {
   return Math.min(totalmem(), groupLimits().memory);
 }

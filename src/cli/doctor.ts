@@ -6,17 +6,18 @@ import type { ProviderTest } from '../runtime/testProvider.js';
 import { version } from '../version.js';
 import { fieldLines, note, painter, shortPath } from './terminal.js';
 
-/** `voxstream doctor`: what this machine offers, and what is missing. */
+/** `voxstream doctor`: examines this machine. */
 export function addDoctorCommand(program: Command): void {
   program
     .command('doctor')
-    .summary('what this machine offers: Node, providers, devices, memory, and what is missing')
+    .summary('examine this machine: Node.js, providers, devices, memory, and what is missing')
     .description(
-      "Examines this machine: Node.js, processors, memory, the cache folder, and each of ONNX Runtime's providers by running a small " +
-        'model on it. Says what "--device auto" picks and why, which threads a run starts, and what to do where something is missing. ' +
-        'Exit code 1 if models cannot be run at all.',
+      "Examines Node.js, processors, memory and the cache folder, and tests each of ONNX Runtime's " +
+        'providers by running a small model on it. Shows which device "--device auto" chooses and why, ' +
+        'which threads a run starts, and how to install what is missing. The exit code is 1 if models ' +
+        'cannot be run at all.',
     )
-    .option('--json', 'print it as JSON')
+    .option('--json', 'print as JSON')
     .action(async ({ json }: { json?: boolean }) => {
       note('Testing the providers …');
       const found = await examine().finally(() => note(''));
@@ -46,7 +47,7 @@ function doctorText(found: Examination): string {
         ],
         [
           'GPUs',
-          gpus.map(({ name, file }) => (file ? `${name} (${file})` : name)).join(', ') || 'none shows',
+          gpus.map(({ name, file }) => (file ? `${name} (${file})` : name)).join(', ') || 'none found',
         ],
         [
           'cache',
@@ -61,17 +62,18 @@ function doctorText(found: Examination): string {
       onnxRuntime.providers.map((result) => [result.provider, testText(result)]),
     ],
     [
-      'What a run takes by itself',
+      'Defaults of a run',
       [
         ['device', `${auto.device}${auto.reason ? `: ${auto.reason}` : ''}`],
         ['threads', threadText(threads)],
         [
           'memory',
-          `${showBytes(budget)} for the cases that are open, half of what there is (--memory gives another size)`,
+          `${showBytes(budget)} for the cases in progress, half of the usable memory (change it with ` +
+            '--memory)',
         ],
       ],
     ],
-    ['What is missing, and what brings it', advice(found)],
+    ['What is missing, and how to get it', advice(found)],
   ];
   return sections
     .filter(([, fields]) => fields.length > 0)
@@ -90,10 +92,10 @@ function processorText({
   const parts = [used === machine ? `${used} x ${model}` : `${used} of ${machine} x ${model}`];
   if (bound < machine) parts.push(`this process is bound to ${bound}`);
   if (groupLimit !== undefined)
-    parts.push(`the control group allows the time of ${Number(groupLimit.toFixed(2))}`);
+    parts.push(`the control group allows the time of ${Number(groupLimit.toFixed(2))} processors`);
   if (channelBlock !== undefined) {
     parts.push(
-      channelBlock > 1 ? `kernels for ${channelBlock} channels at once` : 'no kernels for its vectors',
+      channelBlock > 1 ? `convolutions in blocks of ${channelBlock} channels` : 'no fast convolutions',
     );
   }
   return parts.join('; ');
@@ -115,11 +117,14 @@ function milliseconds(seconds: number): string {
 }
 
 function threadText({ sessions, perSession, workers }: Examination['threads']): string {
-  const model = `${sessions} session${sessions === 1 ? '' : 's'} of ${perSession} thread${perSession === 1 ? '' : 's'} for models`;
-  return `${model}, ${workers} worker${workers === 1 ? '' : 's'} for voxels and files (--workers gives another number)`;
+  const counted = (count: number, noun: string) => `${count} ${noun}${count === 1 ? '' : 's'}`;
+  return (
+    `${counted(sessions, 'session')} of ${counted(perSession, 'thread')} for models, ` +
+    `${counted(workers, 'worker')} for voxels and files (change it with --workers)`
+  );
 }
 
-/** What to do, each sentence once, behind what it is for. */
+/** Each piece of advice once, with the names of what it is for. */
 function advice({ node, cache, memory, onnxRuntime }: Examination): [string, string][] {
   const sentences = new Map<string, string[]>();
   for (const result of onnxRuntime.providers) {
@@ -131,11 +136,12 @@ function advice({ node, cache, memory, onnxRuntime }: Examination): [string, str
   if (cache.fault) {
     lines.push([
       'cache',
-      'Give a folder that can be written: export XDG_CACHE_HOME=/path. Until then models are rewritten for every run.',
+      'Choose a folder that can be written: export XDG_CACHE_HOME=/path. Until then, models are rewritten ' +
+        'for each run.',
     ]);
   }
   if (memory.usable < 4 * 2 ** 30) {
-    lines.push(['memory', 'Less than 4 GiB: give --in-flight 1, so that only one case is open at a time.']);
+    lines.push(['memory', 'Less than 4 GiB: run one case at a time with --in-flight 1.']);
   }
   return lines;
 }

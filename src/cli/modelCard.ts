@@ -4,7 +4,7 @@ import type { ModelCard } from '../models/card.js';
 import type { ModelFiles } from '../models/findModel.js';
 import { fieldLines, shortPath, showDifference } from './terminal.js';
 
-/** What a model's card says, as lines for people: the name, the description, and a field a line. */
+/** A model's card as lines of text: its name, then one line per field. */
 export function cardLines(
   { file, sha256, card }: ModelFiles,
   more: readonly (readonly [name: string, value: string])[] = [],
@@ -28,12 +28,13 @@ export function cardLines(
     ],
     ['patch', input.patch && `${input.patch.join(' x ')} voxels`],
     ['output', joined([channels(output.channels), output.activation && `for ${output.activation}`])],
-    ['axes', card.axes === 'xyz' ? 'xyz, as MONAI has them' : 'zyx, as nnU-Net and ITK have them'],
+    ['axes', card.axes === 'xyz' ? 'xyz, as in MONAI' : 'zyx, as in nnU-Net and ITK'],
     [
       'optimized',
       optimized &&
-        `for ${optimized.target}, ${optimized.precision}: ${optimized.passes.join(', ') || 'no pass changes it'}; ` +
-          `differs from the original by ${showDifference(optimized.maxDifference)} at most`,
+        `for ${optimized.target}, ${optimized.precision}: ` +
+          `${optimized.passes.join(', ') || 'no pass changes it'}; differs from the original by at most ` +
+          `${showDifference(optimized.maxDifference)}`,
     ],
     ['file', `${shortPath(file)} (${showBytes(statSync(file).size)})`],
     ['SHA-256', sha256],

@@ -5,14 +5,14 @@ import { addModelsListCommand } from './modelsList.js';
 import { addModelsOptimizeCommand } from './modelsOptimize.js';
 import { addModelsPullCommand } from './modelsPull.js';
 
-/** `voxstream models`: what there is, what it is, and how it comes here. */
+/** `voxstream models`: list, describe, import, download and optimize models. */
 export function addModelsCommand(program: Command): void {
   const models = program
     .command('models')
-    .summary('import, describe, optimize and fetch models')
+    .summary('list, describe, import, download and optimize models')
     .description(
-      'A model is a folder with model.onnx and a card, metadata.json; a bare .onnx file works too. A name is looked up in ' +
-        "./models, in the package, and in the models folder of the user's cache.",
+      'A model is a folder with model.onnx and a card, metadata.json. An .onnx file alone works too. A ' +
+        "name is looked up in ./models, in the package, and in the models folder of the user's cache.",
     );
   addModelsListCommand(models);
   addModelsInfoCommand(models);

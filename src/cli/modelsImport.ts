@@ -32,50 +32,54 @@ interface ImportFlags {
   readonly force?: boolean;
 }
 
-/** `voxstream models import`: a checkpoint, a bundle or an ONNX file as a model folder. */
+/** `voxstream models import`: makes a model folder from a checkpoint, a bundle or an ONNX file. */
 export function addModelsImportCommand(models: Command): void {
   models
     .command('import')
-    .summary('make a model of a PyTorch checkpoint, a MONAI bundle or an ONNX file')
+    .summary('make a model from a PyTorch checkpoint, a MONAI bundle or an ONNX file')
     .description(
-      'Makes a model folder of a PyTorch checkpoint (.pt, .pth), a MONAI bundle (its folder) or an ONNX file. No Python is needed, and ' +
-        'nothing in the files is executed. The model is run once before it is written.',
+      'Makes a model folder from a PyTorch checkpoint (.pt, .pth), a MONAI bundle (its folder) or an ONNX ' +
+        'file. No Python is needed, and nothing in the files is executed. The model is run once before it ' +
+        'is written.',
     )
     .argument('<source>', 'checkpoint, bundle folder, or .onnx file')
     .option('--network <name>', `the network of a checkpoint: ${networkNames.join(', ')}`)
     .option(
       '--config <file>',
-      "its parameters by MONAI's names, YAML or JSON; a bundle's inference.json or a model's metadata.json works too",
+      "the network's parameters under MONAI's names, YAML or JSON; or a bundle's inference.json, or a " +
+        "model's metadata.json",
     )
     .option(
       '--set <name=value>',
-      'one parameter of the network, such as --set in_channels=2 (repeatable)',
+      'one parameter of the network, e.g. --set in_channels=2 (repeatable)',
       collect,
     )
-    .option('--checkpoint <file>', "a bundle's weights, where they are not models/model.pt")
+    .option('--checkpoint <file>', "a bundle's weights (default: models/model.pt)")
     .option(
       '--prefix <text>',
-      'what stands before the names of the weights, where a checkpoint holds several networks (default: it is found)',
+      'what stands before the names of the weights, where a checkpoint holds several networks (default: it ' +
+        'is found)',
     )
     .option(
       '--monai-version <version>',
-      'version of MONAI that the weights were trained with, for networks that it changes (default: what a bundle says)',
+      'version of MONAI that the weights were trained with, for networks that it changes (default: the ' +
+        "bundle's)",
     )
-    .option('--name <name>', "the model's name (default: that of the bundle or the file)")
-    .option('--labels <list>', 'names of the labels from 0 on, such as background,spleen', commaList)
-    .option('--patch <x,y,z>', 'size in voxels of the windows that it was trained on', voxelSize)
+    .option('--name <name>', "the model's name (default: the name of the bundle or the file)")
+    .option('--labels <list>', 'names of the labels from 0 on, e.g. background,spleen', commaList)
+    .option('--patch <x,y,z>', 'size in voxels of the windows that the model was trained on', voxelSize)
     .addOption(
       new Option(
         '--axes <order>',
-        'order of the axes it takes: xyz as MONAI has it (default), zyx as nnU-Net and ITK',
+        'order of its axes: xyz as in MONAI (default), zyx as in nnU-Net and ITK',
       ).choices(['xyz', 'zyx']),
     )
     .option(
       '--card <file>',
-      'more for the card, YAML or JSON: license, intendedUse, input.valueRange, …; see docs/models.md',
+      'more fields of the card, YAML or JSON: license, intendedUse, input.valueRange, …; see docs/models.md',
     )
-    .option('-o, --output <dir>', 'folder to write (default: one of its name in the cache, found by name)')
-    .option('--force', 'replace a model that is in the folder')
+    .option('-o, --output <dir>', 'folder to write (default: a folder with its name in the cache)')
+    .option('--force', 'replace a model in the folder')
     .action(async (source: string, flags: ImportFlags) => {
       const { card, make } = await readSource(source, flags);
       const folder = resolve(flags.output ?? join(cachedModels(), folderName(card.name)));
@@ -91,15 +95,15 @@ export function addModelsImportCommand(models: Command): void {
     });
 }
 
-/** A model's name as that of a folder; one that would lead elsewhere is refused. */
+/** Checks that a model's name can be the name of a folder. */
 function folderName(name: string): string {
   if (/^[\p{L}\p{N}_][\p{L}\p{N}_.+ -]*$/u.test(name)) return name;
   throw new OptionError(
-    `The model's name is ${show(name)}, which is no name for a folder. Give another with --name.`,
+    `The model's name is ${show(name)}, which cannot be the name of a folder. Give another one with --name.`,
   );
 }
 
-/** What is imported: its card, flags included, and how the model is made. */
+/** What is imported: its card, with the flags, and a function that makes the model. */
 interface Source {
   readonly card: CardFields;
   readonly make: (card: CardFields) => Promise<NewModel>;
@@ -112,10 +116,10 @@ async function readSource(source: string, flags: ImportFlags): Promise<Source> {
   const set = overrides(flags.set ?? []);
   const only = (names: readonly (keyof ImportFlags)[], what: string) => {
     const given = names.find((name) => flags[name] !== undefined);
-    if (given) throw new OptionError(`--${kebab(given)} is for ${what}, but ${source} is none.`);
+    if (given) throw new OptionError(`--${kebab(given)} is only for ${what}, but ${source} is not one.`);
   };
   if (found.isDirectory()) {
-    only(['network', 'config'], 'a checkpoint alone');
+    only(['network', 'config'], 'a PyTorch checkpoint');
     const bundle = await readBundle(source);
     if (!flags.checkpoint) await checkCheckpoint(source, bundle);
     const checkpoint = flags.checkpoint ?? bundle.checkpoint;
@@ -135,12 +139,12 @@ async function readSource(source: string, flags: ImportFlags): Promise<Source> {
   return { card, make: (filled) => importCheckpoint(source, network, filled, flags.prefix) };
 }
 
-/** A flag as it is written: `monai-version`. */
+/** The name of a flag on the command line, e.g. `monai-version`. */
 function kebab(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
-/** The network of a checkpoint, out of `--network`, `--config` and `--set`. */
+/** The network of a checkpoint, from `--network`, `--config` and `--set`. */
 async function networkOf(source: string, flags: ImportFlags, set: Tree): Promise<ConfiguredNetwork> {
   const { type, config } = flags.config
     ? await readConfig(flags.config, set)
@@ -148,19 +152,19 @@ async function networkOf(source: string, flags: ImportFlags, set: Tree): Promise
   const network = flags.network ?? type;
   if (!network) {
     throw new OptionError(
-      `${source} holds weights and does not say of which network. Give it with --network (${networkNames.join(', ')}) and its ` +
-        'parameters with --config.',
+      `${source} holds weights, but not the name of their network. Give it with --network ` +
+        `(${networkNames.join(', ')}) and its parameters with --config.`,
     );
   }
   if (type && network.toLowerCase() !== type.toLowerCase()) {
     throw new OptionError(
-      `--network is ${network}, but ${flags.config} configures a ${type}. Leave --network out.`,
+      `--network is ${network}, but ${flags.config} configures a ${type}. Omit --network.`,
     );
   }
   return { type: network, config };
 }
 
-/** A network's configuration as it may be written: see `--config`. */
+/** Reads a network's configuration in any of the forms that `--config` accepts. */
 async function readConfig(file: string, set: Tree): Promise<{ type?: string; config: Tree }> {
   const content = await readTree(file);
   if ('network_def' in content) return new MonaiConfig(content, file).network(set);
@@ -179,17 +183,19 @@ function overrides(texts: readonly string[]): Tree {
     texts.map((text) => {
       const [, name, value] = /^\s*(\w+)\s*=(.*)$/s.exec(text) ?? [];
       if (!name)
-        throw new OptionError(`--set takes NAME=VALUE, such as in_channels=2, but it is ${show(text)}.`);
+        throw new OptionError(`--set must be NAME=VALUE, e.g. in_channels=2, but it is ${show(text)}.`);
       try {
         return [name, parseYaml(value)];
       } catch (error) {
-        throw new OptionError(`--set ${text}: the value is no valid YAML: ${messageOf(error)}.`);
+        throw new OptionError(`--set ${text}: the value is not valid YAML: ${messageOf(error)}.`, {
+          cause: error,
+        });
       }
     }),
   );
 }
 
-/** A card with what the flags say of the model: `--card` over what was found, and the single flags over both. */
+/** Merges a card with the flags: `--card` replaces what was found, and single flags replace both. */
 async function withFlags(found: CardFields, flags: ImportFlags): Promise<CardFields> {
   const more = flags.card ? await readTree(flags.card) : {};
   const { name, labels, patch, axes } = flags;

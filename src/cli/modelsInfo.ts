@@ -16,7 +16,7 @@ interface InfoFlags {
   readonly json?: boolean;
 }
 
-/** What is known of a model: its card, what its file declares, what it costs, and its forms per device. */
+/** A model's card, inputs and outputs, cost, and forms per device. */
 interface ModelInfo {
   readonly file: string;
   readonly sha256: string;
@@ -24,7 +24,7 @@ interface ModelInfo {
   readonly inputs: readonly { name: string; type: string; dims: readonly (number | string)[] }[];
   readonly outputs: ModelInfo['inputs'];
   readonly parameters: number;
-  /** The window that operations and forms are for; left out, as they are, where none is known. */
+  /** The window size for `operations` and `forms`. All three are missing if it is unknown. */
   readonly patch?: Vec3;
   readonly operations?: number;
   readonly forms?: readonly FormInfo[];
@@ -35,23 +35,19 @@ type FormInfo = { readonly target: string } & (
   | { readonly fault: string }
 );
 
-/** `voxstream models info`: a model's card, its inputs and outputs, its cost, and what is made of it for each device. */
+/** `voxstream models info`: a model's card, inputs and outputs, cost, and forms per device. */
 export function addModelsInfoCommand(models: Command): void {
   models
     .command('info')
     .summary('describe a model: card, inputs and outputs, cost, forms per device')
     .description(
-      "Prints a model's card, what its file takes and gives, its parameters and arithmetic per window, and for each device the " +
-        "passes that rewrite it and how far its output is from the original's then. Forms that are not in the cache yet are made, " +
-        'which takes some seconds.',
+      "Prints a model's card, its inputs and outputs, its number of parameters, and its arithmetic per " +
+        'window. For each device, prints the passes that rewrite the model and the largest difference from ' +
+        'the original output. Forms that are not in the cache are made, which takes a few seconds.',
     )
     .argument('<model>', 'model folder, .onnx file, or the name of a model')
-    .option(
-      '--patch <x,y,z>',
-      "size of the window in voxels (default: the patch on the model's card)",
-      voxelSize,
-    )
-    .option('--json', 'print it as JSON')
+    .option('--patch <x,y,z>', "window size in voxels (default: the patch on the model's card)", voxelSize)
+    .option('--json', 'print as JSON')
     .action(async (name: string, flags: InfoFlags) => {
       const files = await findModel(name, [resolve('models')]);
       const info = await describe(files, flags.patch).finally(() => note(''));
@@ -81,7 +77,7 @@ async function describe(
   if (card.optimized) return { ...known, patch, operations };
   const forms: FormInfo[] = [];
   for (const target of ['cpu', 'webgpu', 'cuda'] as const) {
-    note(`Looking at its form for ${target} …`);
+    note(`Rewriting it for ${target} …`);
     try {
       const { passes, maxDifference } = await modelForm(files, patch, true, target);
       forms.push({ target, passes, maxDifference });
@@ -97,28 +93,30 @@ function infoText(files: ModelFiles, info: ModelInfo): string {
   const value = ({ name, type, dims }: ModelInfo['inputs'][number]) =>
     `${name}: ${type} ${show(dims).replaceAll('"', '')}`;
   const lines = cardLines(files, [
-    ['takes', info.inputs.map(value).join('\n')],
-    ['gives', info.outputs.map(value).join('\n')],
+    ['inputs', info.inputs.map(value).join('\n')],
+    ['outputs', info.outputs.map(value).join('\n')],
     ['parameters', info.parameters.toLocaleString('en')],
     [
       'arithmetic',
       patch && operations !== undefined
         ? `${(operations / 1e9).toPrecision(4)} GFLOP for a window of ${patch.join(' x ')}`
-        : 'not known without a window size; give --patch 96,96,96',
+        : 'unknown without a window size; give --patch 96,96,96',
     ],
   ]);
   if (forms.length > 0) {
     lines.push(
       '',
-      `Its form on each device, for a softmax or argmax behind it ("voxstream run" makes and keeps what it needs):`,
+      'Forms per device, if softmax or argmax follows ("voxstream run" makes and keeps the form that it ' +
+        'needs):',
     );
     lines.push(
       ...fieldLines(
         forms.map((form) => [
           form.target,
           'fault' in form
-            ? `as it is, for it cannot be rewritten: ${form.fault}`
-            : `${form.passes.join(', ') || 'as it is'}\ndiffers from the original by ${showDifference(form.maxDifference)} at most`,
+            ? `the original, because it cannot be rewritten: ${form.fault}`
+            : `${form.passes.join(', ') || 'no pass changes it'}\ndiffers from the original by at most ` +
+              showDifference(form.maxDifference),
         ]),
       ),
     );

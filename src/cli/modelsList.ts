@@ -11,20 +11,17 @@ interface ListFlags {
   readonly json?: boolean;
 }
 
-/** `voxstream models list`: the models that can be given by name, and those that can be fetched. */
+/** `voxstream models list`: the models that are found by name, and those that can be downloaded. */
 export function addModelsListCommand(models: Command): void {
   models
     .command('list')
-    .summary('list the models that are here, and those that can be fetched')
+    .summary('list the models on this machine, and those that can be downloaded')
     .description(
-      'Lists the models that can be given by name: in ./models (here), in the package, and in the cache; then those of the registry ' +
-        'that "voxstream models pull" fetches.',
+      'Lists the models that are found by name: in ./models (here), in the package, and in the cache. Then ' +
+        'lists those of the registry, which "voxstream models pull" downloads.',
     )
-    .option(
-      '--registry <file>',
-      'a registry of your own, JSON, in place of that of the package; see docs/models.md',
-    )
-    .option('--json', 'print it as JSON')
+    .option('--registry <file>', "a JSON file to use instead of the package's registry; see docs/models.md")
+    .option('--json', 'print as JSON')
     .action(async ({ registry, json }: ListFlags) => {
       const listed = await listModels([resolve('models')]);
       const entries = await readRegistry(registry);
@@ -54,18 +51,19 @@ function listText(listed: readonly ListedModel[], missing: Missing): string {
     ]),
     ...missing.map(([name, { size, card }]) => [
       name,
-      'not here',
+      'registry',
       size === undefined ? '' : showBytes(size),
       labelsOf(card['labels'] as Record<string, string> | undefined),
       `voxstream models pull ${name}`,
     ]),
   ];
   const [head, ...lines] = columnLines(rows);
-  const places = `here: ${shortPath(resolve('models'))}, package: ${shortPath(packageModels)}, cache: ${shortPath(cachedModels())}`;
+  const [here, ours, cache] = [resolve('models'), packageModels, cachedModels()].map(shortPath);
+  const places = `here: ${here}, package: ${ours}, cache: ${cache}`;
   return [paint('bold', head), ...lines, '', paint('dim', places)].join('\n');
 }
 
-/** What is worth saying of a model beyond its columns. */
+/** The last column: faults and remarks. */
 function remark({ fault, hidden, card }: ListedModel): string {
   if (fault) return `cannot be used: ${fault}`;
   const parts = [

@@ -14,36 +14,30 @@ interface OptimizeFlags extends Required<Pick<OptimizedFor, 'target' | 'precisio
   readonly force?: boolean;
 }
 
-/** `voxstream models optimize`: a model rewritten for a device, as a model of its own. */
+/** `voxstream models optimize`: rewrites a model for a device, as a separate model. */
 export function addModelsOptimizeCommand(models: Command): void {
   models
     .command('optimize')
-    .summary('rewrite a model for a device, as a model of its own')
+    .summary('rewrite a model for a device, as a separate model')
     .description(
-      'Rewrites a model for a device and compares it with the original on windows of random numbers. "voxstream run" does this by ' +
-        'itself and keeps what it made in the cache; this command is for a form to keep or to take elsewhere, and for half precision.',
+      'Rewrites a model for a device and compares it with the original on windows of random numbers. ' +
+        '"voxstream run" does this automatically and keeps the result in the cache. Use this command for a ' +
+        'model to keep or to copy to another machine, and for half precision.',
     )
     .argument('<model>', 'model folder, .onnx file, or the name of a model')
     .addOption(
-      new Option('--target <device>', 'where it will run; cuda is also for tensorrt, coreml and dml')
+      new Option('--target <device>', 'the device; cuda also stands for tensorrt, coreml and dml')
         .choices(['cpu', 'webgpu', 'cuda'])
         .makeOptionMandatory(),
     )
     .addOption(
-      new Option('--precision <type>', 'what it computes in; inputs and outputs stay float32')
+      new Option('--precision <type>', 'number type of the computation; inputs and outputs stay float32')
         .choices(['float32', 'float16'])
         .default('float32'),
     )
-    .option(
-      '--patch <x,y,z>',
-      "size of its windows in voxels (default: the patch on the model's card)",
-      voxelSize,
-    )
-    .option(
-      '-o, --output <dir>',
-      'folder to write (default: one named MODEL-TARGET in the cache, found by name)',
-    )
-    .option('--force', 'replace a model that is in the folder')
+    .option('--patch <x,y,z>', "window size in voxels (default: the patch on the model's card)", voxelSize)
+    .option('-o, --output <dir>', 'folder to write (default: MODEL-TARGET in the cache)')
+    .option('--force', 'replace a model in the folder')
     .action(async (name: string, flags: OptimizeFlags) => {
       const { target, precision, force = false } = flags;
       const files = await findModel(name, [resolve('models')]);
@@ -59,10 +53,11 @@ export function addModelsOptimizeCommand(models: Command): void {
       const lines = fieldLines([
         ['model', `${shortPath(folder)} (${showBytes(optimized.bytes.length)})`],
         ['for', `${target}, ${precision}, windows of ${optimized.card.input.patch.join(' x ')} voxels only`],
-        ['passes', passes.join(', ') || 'none changes this model'],
+        ['passes', passes.join(', ') || 'none changed this model'],
         [
           'difference',
-          `${showDifference(maxDifference)} at most, from the outputs of ${files.card.name} on random windows`,
+          `at most ${showDifference(maxDifference)} from the outputs of ${files.card.name}, on random ` +
+            'windows',
         ],
         ['use it', `voxstream run PIPELINE --set model=${flags.output ?? made} --device ${target}`],
       ]);

@@ -16,22 +16,20 @@ interface PullFlags {
   readonly force?: boolean;
 }
 
-/** `voxstream models pull`: a model of the registry, fetched and imported. */
+/** `voxstream models pull`: downloads and imports a model of the registry. */
 export function addModelsPullCommand(models: Command): void {
   models
     .command('pull')
-    .summary('fetch a model of the registry')
+    .summary('download a model of the registry')
     .description(
-      'Downloads the checkpoint of a model of the registry into the cache, checks it, and imports it. A download that was cut off goes ' +
-        'on where it stopped. Without a connection it says what to download elsewhere and where to put it.',
+      "Downloads a registry model's checkpoint into the cache, checks it, and imports it. An interrupted " +
+        'download continues where it stopped. Without a connection, the command says which file to ' +
+        'download elsewhere and where to put it.',
     )
-    .argument('<name>', 'name of the model; "voxstream models list" shows those that there are')
-    .option(
-      '--registry <file>',
-      'a registry of your own, JSON, in place of that of the package; see docs/models.md',
-    )
-    .option('-o, --output <dir>', 'folder to write (default: one of its name in the cache, found by name)')
-    .option('--force', 'make the model anew where it is there already')
+    .argument('<name>', 'name of the model, as in "voxstream models list"')
+    .option('--registry <file>', "a JSON file to use instead of the package's registry; see docs/models.md")
+    .option('-o, --output <dir>', 'folder to write (default: a folder with its name in the cache)')
+    .option('--force', 'import the model again if it exists')
     .action(async (name: string, { registry, output, force = false }: PullFlags) => {
       const entries = await readRegistry(registry);
       const entry = entries.get(name);
@@ -40,7 +38,7 @@ export function addModelsPullCommand(models: Command): void {
       const use: [string, string] = ['use it', `voxstream run PIPELINE --set model=${output ?? name}`];
       if (!force && existsSync(join(folder, 'model.onnx'))) {
         const lines = cardLines(await findModel(folder), [use]);
-        process.stdout.write(`${name} is here already; --force makes it anew.\n\n${lines.join('\n')}\n`);
+        process.stdout.write(`${name} already exists; --force imports it again.\n\n${lines.join('\n')}\n`);
         return;
       }
       await checkModelFolder(folder, force);
@@ -52,7 +50,7 @@ export function addModelsPullCommand(models: Command): void {
     });
 }
 
-/** Shows how a download goes: one line that changes on a terminal, a line every ten seconds elsewhere. */
+/** Shows the progress of a download: a line that is updated on a terminal, else a line every ten seconds. */
 function downloadProgress(file: string, stated: number | undefined) {
   const live = process.stderr.isTTY;
   const start = performance.now();

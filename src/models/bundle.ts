@@ -6,15 +6,15 @@ import { listNames, ModelError, messageOf, show } from '../errors.js';
 import { readFault } from '../formats/aside.js';
 import { isTree, MonaiConfig, type Tree } from '../onnx/monaiConfig.js';
 
-/** What a MONAI bundle's folder says of its model. */
+/** The model of a MONAI bundle's folder. */
 export interface Bundle {
-  /** The configuration that has the network: `configs/inference.json`, or the same in YAML. */
+  /** The configuration with the network: `configs/inference.json`, or the same in YAML. */
   readonly config: MonaiConfig;
-  /** `models/model.pt`; it need not be there. */
+  /** The path of `models/model.pt`, which may be missing. */
   readonly checkpoint: string;
-  /** The version of MONAI that it was made with, where `configs/metadata.json` says it. */
+  /** The version of MONAI in `configs/metadata.json`, if it is there. */
   readonly monaiVersion?: string;
-  /** What its `configs/metadata.json` and its configuration give for a model card. */
+  /** The fields of a model card that `configs/metadata.json` and the configuration provide. */
   readonly card: Tree & { readonly name: string };
 }
 
@@ -27,16 +27,22 @@ export async function readTree(file: string): Promise<Tree> {
   try {
     content = file.endsWith('.json') ? JSON.parse(text) : parseYaml(text);
   } catch (error) {
-    throw new ModelError(`${file} is not readable: ${messageOf(error)}.`);
+    throw new ModelError(
+      `${file} is not valid ${file.endsWith('.json') ? 'JSON' : 'YAML'}: ${messageOf(error)}.`,
+      {
+        cause: error,
+      },
+    );
   }
   if (isTree(content)) return content;
   throw new ModelError(`${file} must hold a map of names to values, but it is ${show(content)}.`);
 }
 
 /**
- * Reads a MONAI bundle's folder: `configs/inference.json` (or `.yaml`) and `configs/metadata.json`, as data.
+ * Reads a MONAI bundle's folder: `configs/inference.json` (or `.yaml`) and `configs/metadata.json`. Nothing
+ * is executed.
  *
- * @throws ModelError when the folder is no bundle, or one of its files is damaged.
+ * @throws ModelError when the folder is not a bundle, or one of its files is invalid.
  */
 export async function readBundle(folder: string): Promise<Bundle> {
   const configs = join(folder, 'configs');
@@ -45,7 +51,8 @@ export async function readBundle(folder: string): Promise<Bundle> {
     .find((path) => existsSync(path));
   if (!file) {
     throw new ModelError(
-      `${folder} is no MONAI bundle: it has no configs/inference.json or .yaml. Expected a bundle's folder or a PyTorch checkpoint.`,
+      `${folder} is not a MONAI bundle: it has neither configs/inference.json nor inference.yaml. Expected ` +
+        "a bundle's folder or a PyTorch checkpoint.",
     );
   }
   const config = new MonaiConfig(await readTree(file), file);
@@ -60,22 +67,25 @@ export async function readBundle(folder: string): Promise<Bundle> {
 }
 
 /**
- * Throws ModelError, saying where to get it, when a bundle's checkpoint is not there: bundles come without large files, and name
- * them in `large_files.yml`.
+ * Throws ModelError when a bundle's checkpoint is missing, saying where to get it: bundles are distributed
+ * without large files and list them in `large_files.yml`.
  */
 export async function checkCheckpoint(folder: string, { checkpoint }: Bundle): Promise<void> {
   if (existsSync(checkpoint)) return;
-  const list = ['yml', 'yaml', 'json']
+  const listFile = ['yml', 'yaml', 'json']
     .map((one) => join(folder, `large_files.${one}`))
     .find((one) => existsSync(one));
-  const { large_files: entries } = list ? await readTree(list) : {};
+  const { large_files: entries } = listFile ? await readTree(listFile) : {};
   const entry = (Array.isArray(entries) ? entries : []).find(
     (one) => isTree(one) && one.path === 'models/model.pt',
   );
   if (typeof entry?.url === 'string') {
+    const list = basename(listFile as string);
+    const checksum =
+      typeof entry.hash_val === 'string' ? `; ${entry.hash_type ?? 'checksum'} ${entry.hash_val}` : '';
     throw new ModelError(
-      `The bundle has no ${checkpoint}. Its ${basename(list as string)} says where that is: download ${entry.url} to ${checkpoint}` +
-        `${typeof entry.hash_val === 'string' ? ` (${entry.hash_type ?? 'checksum'} ${entry.hash_val})` : ''}, then import again.`,
+      `The bundle has no ${checkpoint}. Download it from ${entry.url} (see ${list}${checksum}), then ` +
+        'import again.',
     );
   }
   const found = (await readdir(join(folder, 'models')).catch(() => [])).filter((name) =>
@@ -90,7 +100,10 @@ export async function checkCheckpoint(folder: string, { checkpoint }: Bundle): P
   );
 }
 
-/** The fields of a model card that a bundle fills. Patches and ranges that are not plain numbers ("8*n") are left out. */
+/**
+ * The fields of a model card that a bundle provides. Patches and ranges that are not numbers ("8*n") are
+ * ignored.
+ */
 function cardOf(metadata: Tree, config: MonaiConfig): Tree {
   const format = tree(metadata['network_data_format']);
   const [inputs, outputs] = [tree(format['inputs']), tree(format['outputs'])];
@@ -149,7 +162,7 @@ function range(value: unknown): unknown[] | undefined {
   return Array.isArray(value) && value.length === 2 && value.every(Number.isFinite) ? value : undefined;
 }
 
-/** Without the fields that are undefined or hold nothing. */
+/** Removes undefined fields and empty maps. */
 function dropEmpty(fields: Tree): Tree {
   return Object.fromEntries(
     Object.entries(fields).filter(

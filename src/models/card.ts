@@ -27,49 +27,52 @@ const cardSchema = z.looseObject({
     })
     .default({}),
   output: z.looseObject({ channels: count.optional(), activation: z.string().optional() }).default({}),
-  /** The network that the weights were trained in, by MONAI's names: `type` and its parameters. */
+  /** The network of the weights: `type` and parameters, under MONAI's names. */
   network: z.looseObject({ type: z.string() }).optional(),
   training: z.looseObject({}).optional(),
   intendedUse: z.string().optional(),
-  /** What `voxstream models optimize` made of another model, and for which device. It takes windows of `input.patch` only. */
+  /** Set by `voxstream models optimize`. Such a model takes only windows of `input.patch`. */
   optimized: z
     .object({
       target: z.enum(['cpu', 'webgpu', 'cuda']),
       precision: z.string(),
-      /** The SHA-256 of the model it was made of. */
+      /** The SHA-256 of the original model. */
       original: z.string(),
       passes: z.array(z.string()),
-      /** The largest difference of its output from the original's, on random windows. */
+      /** The largest difference from the original's output, on random windows. */
       maxDifference: z.number(),
-      /** For `cpu`: how many channels the processors it is for hold together. */
+      /** For `cpu`: how many channels a block has on the processors that it is for. */
       channelBlock: z.number().optional(),
     })
     .optional(),
 });
 
-/** What is known of a model: `metadata.json` beside `model.onnx`. Patch in voxels, in the order x, y, z. */
+/**
+ * The description of a model: `metadata.json` beside `model.onnx`. The patch is in voxels, in the order x, y,
+ * z.
+ */
 export type ModelCard = z.infer<typeof cardSchema>;
 
-/** The card of a model folder; one with the folder's name where it has a model and no card. Throws ModelError. */
+/** Reads the card of a model folder. A folder with a model and no card gets a card with the folder's name. */
 export async function readCard(folder: string): Promise<ModelCard> {
   const path = join(folder, 'metadata.json');
   if (!existsSync(path)) {
     if (existsSync(join(folder, 'model.onnx'))) return cardSchema.parse({ name: basename(folder) });
     throw new ModelError(
-      `The model folder ${folder} has neither metadata.json nor model.onnx, so it is no model. ` +
-        'Expected a folder such as "voxstream models import" makes.',
+      `The folder ${folder} is not a model: it has neither metadata.json nor model.onnx. Expected a folder ` +
+        'as written by "voxstream models import".',
     );
   }
   let content: unknown;
   try {
     content = JSON.parse(await readFile(path, 'utf8'));
   } catch (error) {
-    throw new ModelError(`${path} is not readable JSON: ${messageOf(error)}.`);
+    throw new ModelError(`${path} is not valid JSON: ${messageOf(error)}.`, { cause: error });
   }
   return parseCard(content, path);
 }
 
-/** A model card out of the content of its file. Throws ModelError naming every field that is wrong. */
+/** Checks the content of a card's file. Throws ModelError naming every wrong field. */
 export function parseCard(content: unknown, path: string): ModelCard {
   const parsed = cardSchema.safeParse(content, { reportInput: true });
   if (parsed.success) return parsed.data;

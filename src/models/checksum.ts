@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 
-/** The checksum that a file must have. */
+/** The expected checksum of a file. */
 export interface Checksum {
   readonly algorithm: 'md5' | 'sha256';
   /** In hexadecimal digits. */
   readonly value: string;
 }
 
-/** Checksums as people write them. */
+/** The algorithms' names in messages. */
 export const checksumNames = { md5: 'MD5', sha256: 'SHA-256' } as const;
 
 /** The checksum of a file, in hexadecimal digits. */

@@ -10,35 +10,37 @@ import { type Checksum, checksumNames, checksumOf } from './checksum.js';
 
 export interface DownloadOptions {
   readonly url: string;
-  /** Where the file goes; what is there of it meanwhile is beside it, with `.partial` behind its name. */
+  /** Where the file goes. Until it is complete, it is stored there with the suffix `.partial`. */
   readonly file: string;
   readonly checksum: Checksum;
-  /** Is told of the bytes that are here and of those there are in all, as far as the server says. */
+  /** Called with the bytes received so far, and the total if the server gives it. */
   readonly onProgress?: (done: number, total: number | undefined) => void;
-  /** Seconds without a byte after which a connection counts as lost. Default: 60. */
+  /** Seconds without data after which the connection counts as lost. Default: 60. */
   readonly stallSeconds?: number;
-  /** Seconds before the first new attempt; twice as many before each further one. Default: 1. */
+  /** Seconds before the first retry, doubled with each further one. Default: 1. */
   readonly pauseSeconds?: number;
 }
 
-/** How often in a row an attempt may bring nothing. */
+/** Attempts in a row that may end without new data. */
 const mostAttempts = 4;
 
-/** A server that cannot be reached: what was asked for may be fetched in another way. */
+/** The server cannot be reached. The file may be available in another way. */
 export class OfflineError extends ModelError {}
 
-/** A fault of one attempt: another one may succeed. */
+/** One attempt failed. A retry may succeed. */
 class LostConnection extends Error {}
 
 /**
- * Fetches a file over HTTP and checks it. When the connection is lost it goes on where it stopped, and so does a later call after
- * this one was given up or killed, if the server can give a part of a file and says by which mark (ETag, Last-Modified) the file
- * is the same. The file appears whole and checked, or not at all.
+ * Downloads a file over HTTP and checks its checksum. The file appears complete and checked, or not at all.
+ *
+ * When the connection is lost, the download continues where it stopped; so does a later call after this
+ * process was killed. This requires a server that supports ranges and sends an ETag or Last-Modified to
+ * identify the file.
  *
  * Source: RFC 9110, sections 13.1.5 (If-Range) and 14 (Range).
  *
- * @throws OfflineError when the server is not reached; ModelError when it refuses, when the connection is lost again and again, or
- * when the checksum is another; DataError when the file cannot be written.
+ * @throws OfflineError when the server cannot be reached; ModelError when it refuses the request, when the
+ * connection is lost repeatedly, or when the checksum differs; DataError when the file cannot be written.
  */
 export async function download(options: DownloadOptions): Promise<void> {
   const { url, file, checksum, pauseSeconds = 1 } = options;
@@ -60,11 +62,12 @@ export async function download(options: DownloadOptions): Promise<void> {
         continue;
       }
       if (here === 0) {
-        throw new OfflineError(`${new URL(url).host} cannot be reached: ${error.message}.`);
+        throw new OfflineError(`${new URL(url).host} cannot be reached: ${error.message}.`, { cause: error });
       }
       throw new ModelError(
-        `The connection to ${new URL(url).host} was lost: ${error.message}. ${showBytes(here)} of the file are in ${partial}; the ` +
-          'same command goes on there.',
+        `The connection to ${new URL(url).host} was lost: ${error.message}. ${showBytes(here)} of the file ` +
+          `are in ${partial}; the same command continues from there.`,
+        { cause: error },
       );
     }
   }
@@ -72,8 +75,9 @@ export async function download(options: DownloadOptions): Promise<void> {
   if (found !== checksum.value.toLowerCase()) {
     await forget(partial);
     throw new ModelError(
-      `${url} gave a file whose ${checksumNames[checksum.algorithm]} is ${found}, but it must be ${checksum.value}. It was removed: ` +
-        'it was damaged on its way, or is another one now. Try once more; if it stays, the registry is out of date.',
+      `The file from ${url} has the ${checksumNames[checksum.algorithm]} ${found}, but it must be ` +
+        `${checksum.value}. It was removed: it was damaged on the way, or the server has another file now. ` +
+        'Try again; if the error stays, the registry is out of date.',
     );
   }
   await rename(partial, file).catch((error) => {
@@ -82,7 +86,7 @@ export async function download(options: DownloadOptions): Promise<void> {
   await forget(partial);
 }
 
-/** One attempt: asks for what is missing and writes it behind what is there. */
+/** One attempt: requests the missing part and appends it to the part that exists. */
 async function fetchRest(
   { url, onProgress, stallSeconds = 60 }: DownloadOptions,
   partial: string,
@@ -90,7 +94,7 @@ async function fetchRest(
   const mark = await readMark(partial, url);
   let start = mark ? await sizeOf(partial) : 0;
   const abort = new AbortController();
-  const stalled = new LostConnection(`nothing came for ${stallSeconds} s`);
+  const stalled = new LostConnection(`no data arrived for ${stallSeconds} s`);
   let timer = setTimeout(() => abort.abort(stalled), stallSeconds * 1000);
   const alive = () => {
     clearTimeout(timer);
@@ -98,12 +102,12 @@ async function fetchRest(
   };
   try {
     const range = start > 0 && mark ? { Range: `bytes=${start}-`, 'If-Range': mark } : undefined;
-    // The bytes of the file itself are wanted, for a part of a compressed file is of no use.
+    // Ask for the bytes of the file itself: a part of a compressed response cannot be continued.
     const headers = { 'Accept-Encoding': 'identity', ...range };
     const response = await fetch(url, { headers, signal: abort.signal });
     if (response.status === 416) {
       await forget(partial);
-      throw new LostConnection('the server has no such part of the file');
+      throw new LostConnection('the server does not have that part of the file');
     }
     if (!response.ok || !response.body) {
       await response.body?.cancel();
@@ -113,7 +117,7 @@ async function fetchRest(
     else if (!response.headers.get('content-range')?.startsWith(`bytes ${start}-`)) {
       await forget(partial);
       await response.body.cancel();
-      throw new LostConnection('the server gave another part of the file than was asked for');
+      throw new LostConnection('the server sent another part of the file than requested');
     }
     const length = Number(response.headers.get('content-length') ?? Number.NaN);
     const total = Number.isFinite(length) ? start + length : undefined;
@@ -134,9 +138,9 @@ async function fetchRest(
     const { cause } = error as { cause?: NodeJS.ErrnoException };
     const why = messageOf(cause ?? error);
     if (start === 0 && /^(ENOTFOUND|ECONNREFUSED|ENETUNREACH|EHOSTUNREACH)$/.test(cause?.code ?? '')) {
-      throw new OfflineError(`${new URL(url).host} cannot be reached: ${why}.`);
+      throw new OfflineError(`${new URL(url).host} cannot be reached: ${why}.`, { cause: error });
     }
-    throw new LostConnection(why);
+    throw new LostConnection(why, { cause: error });
   } finally {
     clearTimeout(timer);
   }
@@ -146,45 +150,44 @@ async function save(
   body: Readable,
   partial: string,
   start: number,
-  told: (done: number) => void,
+  onProgress: (done: number) => void,
 ): Promise<void> {
   let done = start;
   const counted = async function* (chunks: AsyncIterable<Uint8Array>) {
     for await (const chunk of chunks) {
       done += chunk.length;
-      told(done);
+      onProgress(done);
       yield chunk;
     }
   };
   await pipeline(body, counted, createWriteStream(partial, { flags: start > 0 ? 'a' : 'w', flush: true }));
 }
 
-/** The error for a status other than success: one that may pass, or one that stays. */
+/** The error for an HTTP error status: one to retry, or a final one. */
 function refusal(url: string, { status, statusText }: Response): Error {
   const said = `${status}${statusText ? ` ${statusText}` : ''}`;
-  if (status === 408 || status === 429 || status >= 500) return new LostConnection(`it answers ${said}`);
+  if (status === 408 || status === 429 || status >= 500)
+    return new LostConnection(`the server answers ${said}`);
   const why =
-    status === 404 || status === 410
-      ? 'the file is not there any more'
-      : 'it does not give the file to this machine';
+    status === 404 || status === 410 ? 'the file no longer exists' : 'the server refuses to send the file';
   return new ModelError(`${url} answers ${said}: ${why}.`);
 }
 
 const markOf = (partial: string) => `${partial}.json`;
 
-/** The mark by which the server knows the file that a part is of; nothing when there is none for this address. */
+/** The ETag or date of the file that a part belongs to; undefined when none is stored for this address. */
 async function readMark(partial: string, url: string): Promise<string | undefined> {
   try {
     const noted = JSON.parse(await readFile(markOf(partial), 'utf8'));
     return noted.url === url && typeof noted.mark === 'string' ? noted.mark : undefined;
   } catch {
-    return undefined; // not there, or cut off when it was written: the file is fetched from its start
+    return undefined; // missing or incomplete: the download starts again
   }
 }
 
 async function writeMark(partial: string, url: string, { headers }: Response): Promise<void> {
   const etag = headers.get('etag');
-  // A weak ETag does not say that the bytes are the same.
+  // A weak ETag does not guarantee the same bytes.
   const mark = etag && !etag.startsWith('W/') ? etag : headers.get('last-modified');
   await rm(partial, { force: true });
   await writeFile(markOf(partial), JSON.stringify({ url, mark }));

@@ -13,27 +13,30 @@ import { readRegistry } from './registry.js';
 export interface ModelFiles {
   /** The ONNX file. */
   readonly file: string;
-  /** Its SHA-256, in hexadecimal digits. */
+  /** The file's SHA-256, in hexadecimal digits. */
   readonly sha256: string;
   readonly card: ModelCard;
 }
 
-/** The models that come with the package. */
+/** The folder of the package's own models. */
 export const packageModels = fileURLToPath(new URL('../../models', import.meta.url));
 
-/** Where models that were imported or fetched are kept, and found by name. */
+/** The folder of imported and downloaded models, where they are found by name. */
 export function cachedModels(): string {
   return join(cacheFolder(), 'models');
 }
 
 /**
- * Finds a model and reads its card. `name` is a model folder, a bare `.onnx` file (axes `xyz`, labels by number), or the
- * name of a model in one of `folders`, in the package, or in the cache. Throws ModelError when there is none, when the
- * card is faulty, or when the file is not the one the card describes.
+ * Finds a model and reads its card.
+ *
+ * @param name A model folder, an `.onnx` file (axes `xyz`, labels without names), or the name of a model in
+ * `folders`, in the package or in the cache.
+ * @throws ModelError when there is no such model, when its card is invalid, or when the SHA-256 of its file
+ * is not the card's.
  */
 export async function findModel(name: string, folders: readonly string[] = []): Promise<ModelFiles> {
   const places = [...folders, packageModels, cachedModels()];
-  // Pipelines often name a model as it would lie beside them: models/NAME.
+  // Pipelines often name a model by a path beside them, models/NAME.
   const names = [name, name.replace(/^(\.\/)?models\//, '')];
   const candidates = [resolve(name), ...names.flatMap((one) => places.map((folder) => resolve(folder, one)))];
   const found = candidates.find((path) => existsSync(path));
@@ -41,7 +44,7 @@ export async function findModel(name: string, folders: readonly string[] = []): 
   if ((await stat(found)).isFile()) {
     if (!found.endsWith('.onnx')) {
       throw new ModelError(
-        `The model ${name} is a file, but not an .onnx file; expected a model folder or ONNX file.${
+        `The model ${name} is a file, but not an .onnx file. Expected a model folder or an .onnx file.${
           /\.(pt|pth)$/.test(found) ? ' Convert a PyTorch checkpoint with "voxstream models import".' : ''
         }`,
       );
@@ -53,29 +56,29 @@ export async function findModel(name: string, folders: readonly string[] = []): 
   const file = join(found, card.file);
   if (!resolve(file).startsWith(resolve(found) + sep)) {
     throw new ModelError(
-      `${join(found, 'metadata.json')}: file is "${card.file}", which leaves the model's folder.`,
+      `${join(found, 'metadata.json')}: file is "${card.file}", but it must be inside the model's folder.`,
     );
   }
   if (!existsSync(file)) {
     throw new ModelError(
-      `The model folder ${found} has no ${card.file}, which its metadata.json names as the model.`,
+      `The model folder ${found} has no ${card.file}, but its metadata.json gives that as the model's file.`,
     );
   }
   const sha256 = await checksumOf(file, 'sha256');
   if (card.sha256 && card.sha256.toLowerCase() !== sha256) {
     throw new ModelError(
-      `${file} is not the file its card describes: its SHA-256 is ${sha256}, but metadata.json says ${card.sha256}. ` +
-        'Fetch the model again, or correct the card if you changed the model on purpose.',
+      `${file} is not the file that its card describes: its SHA-256 is ${sha256}, but metadata.json has ` +
+        `${card.sha256}. Download the model again, or correct the card if you changed the model on purpose.`,
     );
   }
   return { file, sha256, card };
 }
 
-/** The channels of a model's output, as its card says, else its file, else its labels; two where none does. */
+/** The channels of a model's output: from its card, else its file, else its labels, else two. */
 export async function outputChannelsOf({ file, card }: ModelFiles): Promise<number> {
   if (card.output.channels) return card.output.channels;
-  const stated = readModel(await readFile(file), file).outputs[0]?.dims[1];
-  if (typeof stated === 'number' && stated > 0) return stated;
+  const declared = readModel(await readFile(file), file).outputs[0]?.dims[1];
+  if (typeof declared === 'number' && declared > 0) return declared;
   return Math.max(1, ...Object.keys(card.labels).map(Number)) + 1;
 }
 
@@ -87,14 +90,15 @@ async function missingModel(name: string, places: readonly string[]): Promise<Mo
   }
   if ((await readRegistry()).has(basename(name))) {
     return new ModelError(
-      `There is no model "${name}" here yet. Fetch it with "voxstream models pull ${basename(name)}".`,
+      `The model "${name}" is not here yet. Download it with "voxstream models pull ${basename(name)}".`,
     );
   }
   const near = nearestName(basename(name), known);
+  const hint = near ? `Did you mean "${near}"? ` : '';
   return new ModelError(
-    `There is no model "${name}": neither ${resolve(name)} exists nor is there such a folder in ` +
-      `${listNames(places, 'or')}. ${near ? `Did you mean "${near}"? ` : ''}"voxstream models list" shows what there ` +
-      'is, "voxstream models import" converts a PyTorch checkpoint.',
+    `There is no model "${name}": ${resolve(name)} does not exist, and no folder has that name in ` +
+      `${listNames(places, 'or')}. ${hint}"voxstream models list" lists the models, "voxstream models ` +
+      'import" converts a PyTorch checkpoint.',
   );
 }
 

@@ -7,21 +7,21 @@ import { partialSuffix, writeFault } from '../formats/aside.js';
 import { type ModelCard, parseCard } from './card.js';
 import type { ModelFiles } from './findModel.js';
 
-/** What goes into a model's folder. */
+/** The content of a new model folder. */
 export interface NewModel {
-  /** The ONNX file's content. */
+  /** The content of the ONNX file. */
   readonly bytes: Uint8Array;
-  /** The card; `file` and `sha256` are filled in. */
+  /** The card, without `file` and `sha256`, which are added. */
   readonly card: Readonly<Record<string, unknown>> & { readonly name: string };
   /** Sentences about how it was made, for the user. */
   readonly notes?: readonly string[];
 }
 
 /**
- * Refuses a folder that a model cannot be written to: one that exists, unless `replace` is given and there is nothing in it
- * but a model. For those who want to know before they work on the model.
+ * Checks that a model can be written to a folder, before the work on the model starts. The folder must be
+ * missing or empty, or hold a model that `replace` allows to overwrite.
  *
- * @throws ModelError saying what is in the way.
+ * @throws ModelError saying what the folder holds.
  */
 export async function checkModelFolder(folder: string, replace: boolean): Promise<void> {
   if (!existsSync(folder)) return;
@@ -31,23 +31,24 @@ export async function checkModelFolder(folder: string, replace: boolean): Promis
   const isModel = found.includes('model.onnx') || found.includes('metadata.json');
   if (found.length > 0 && !isModel) {
     throw new ModelError(
-      `${folder} exists and is no model folder: it holds ${found.slice(0, 3).join(', ')}${found.length > 3 ? ', …' : ''}. ` +
-        'Choose another folder with -o.',
+      `${folder} exists and is not a model folder: it holds ` +
+        `${found.slice(0, 3).join(', ')}${found.length > 3 ? ', …' : ''}. Choose another folder with -o.`,
     );
   }
   if (isModel && !replace) {
     throw new ModelError(
-      `${folder} holds a model already. Give --force to replace it, or choose another folder with -o.`,
+      `${folder} already holds a model. Give --force to replace it, or choose another folder with -o.`,
     );
   }
 }
 
 /**
- * Writes a model folder, `model.onnx` and `metadata.json`, so that it appears whole or not at all: it is filled aside and then
- * renamed.
+ * Writes a model folder: `model.onnx` and `metadata.json`. It is written under another name and then renamed,
+ * so it appears complete or not at all.
  *
- * @param replace Whether a model that is there already gives way.
- * @throws ModelError as `checkModelFolder` does, or for a card that is faulty; DataError when the folder cannot be written.
+ * @param replace Whether an existing model is replaced.
+ * @throws ModelError as `checkModelFolder` does, or for an invalid card; DataError when the folder cannot be
+ * written.
  */
 export async function writeModelFolder(
   folder: string,
@@ -65,10 +66,10 @@ export async function writeModelFolder(
     await writeFile(join(aside, 'model.onnx'), bytes, { flush: true });
     await writeFile(join(aside, 'metadata.json'), cardText(written), { flush: true });
     if (existsSync(folder)) {
-      const former = `${aside}.former`;
-      await rename(folder, former);
+      const old = `${aside}.old`;
+      await rename(folder, old);
       await rename(aside, folder);
-      await rm(former, { recursive: true, force: true });
+      await rm(old, { recursive: true, force: true });
     } else {
       await rename(aside, folder);
     }
@@ -79,7 +80,7 @@ export async function writeModelFolder(
   return { file: join(folder, 'model.onnx'), sha256, card: parsed };
 }
 
-/** A card as its file has it: JSON with a line per field, and short lists on one line. */
+/** Formats a card as JSON with one line per field, and short lists on one line. */
 function cardText(card: object): string {
   const text = JSON.stringify(card, null, 2);
   const lists = /\[\s+([^[\]{}]{1,200}?)\s+\]/g;

@@ -14,11 +14,13 @@ import type { Vec3 } from '../volume/volume.js';
 import type { ModelAxes } from '../volume/windows.js';
 import type { ModelFiles } from './findModel.js';
 
-/** How a model will be used: what lets it be rewritten for that use. */
+/** How a model will be used. It is rewritten for that use. */
 export interface ModelForm {
-  /** The size of all windows, x first. Default: the patch on the card; without either the model runs as it is. */
+  /**
+   * The size of all windows, x first. Default: the card's patch. Without either, the model is not rewritten.
+   */
   readonly roiSize?: Vec3;
-  /** What follows looks only at the differences between channels, as softmax and argmax do. Default: false. */
+  /** Whether later steps use only differences between channels, as softmax and argmax do. Default: false. */
   readonly onlyDifferences?: boolean;
 }
 
@@ -28,27 +30,31 @@ export interface ModelInForm extends RunnableModel {
   readonly warning?: string;
 }
 
-/** What is noted beside a rewritten model. */
+/** The JSON file beside a rewritten model. */
 export interface RewrittenCard {
+  /** The SHA-256 of the original model. */
   readonly original: string;
   readonly passes: readonly string[];
-  /** The largest difference of its output from the original's, on random windows. */
+  /** The largest difference from the original's output, on random windows. */
   readonly maxDifference: number;
   readonly axes: ModelAxes;
   readonly difference: boolean;
 }
 
-/** Raised when the passes change what they make, so that older rewritten models are not used. */
+/** Increase this when the passes produce different models, so that cached ones are not used. */
 const revision = 3;
 
-/** A rewritten model that is further from the original than this on random windows is not used. */
+/** The largest allowed difference of a rewritten model from the original, on random windows. */
 const mostDifference = 1e-3;
 
 /**
- * The form of a model that is fastest on a device, rewritten once and kept in the cache folder (or `folder`), keyed by the model's
- * SHA-256 and the use. A model that cannot be rewritten is run as it is, and so is one that `voxstream models optimize` made.
+ * Rewrites a model into the form that is fastest on a device. The form is kept in the cache folder, under the
+ * model's SHA-256 and its use. A model that cannot be rewritten, or that `voxstream models optimize` made, is
+ * returned as it is.
  *
- * @throws ModelError when such a model was made for another device, processor or window.
+ * @param folder Where forms are kept. Default: in the cache folder.
+ * @throws ModelError when a model of `voxstream models optimize` was made for another device, processor or
+ * window.
  */
 export async function runnableModel(
   files: ModelFiles,
@@ -66,25 +72,29 @@ export async function runnableModel(
   try {
     const form = await modelForm(files, roiSize, onlyDifferences, targetOf(provider), folder);
     if (form.maxDifference > mostDifference) {
-      const warning = `${card.name} runs as it is: rewritten for ${provider} its output differs by ${form.maxDifference}.`;
+      const warning =
+        `${card.name} is run as it is: rewritten for ${provider}, its output differs from the original's ` +
+        `by ${form.maxDifference}, more than ${mostDifference}.`;
       return { ...original, warning };
     }
     return { file: form.file, axes: form.axes, difference: form.difference };
   } catch (error) {
     const why =
       error instanceof Unwritable
-        ? `: ${error.message}`
-        : `, for it cannot be rewritten: ${messageOf(error)}`;
-    return { ...original, warning: `${card.name} runs as it is${why}` };
+        ? error.message
+        : `it cannot be rewritten for ${provider}: ${messageOf(error)}`;
+    return { ...original, warning: `${card.name} is run as it is, because ${why}` };
   }
 }
 
-/** The target that an execution provider's models are rewritten for. */
+/** The target of rewriting for an execution provider. */
 export function targetOf(provider: string): OptimizeOptions['target'] {
   return provider === 'cpu' || provider === 'webgpu' ? provider : 'cuda';
 }
 
-/** How a model is rewritten for windows of `roiSize`, x first: it comes to read volumes as they lie, x fastest. */
+/**
+ * The options to rewrite a model for windows of `roiSize`, x first, so that it reads volumes in memory order.
+ */
 export function formOptions(
   { axes }: ModelFiles['card'],
   roiSize: Vec3,
@@ -98,9 +108,10 @@ export function formOptions(
 }
 
 /**
- * The form of a model for a target, out of the cache folder (or `folder`), or made and kept there.
+ * The form of a model for a target: from `folder`, or made and stored there.
  *
- * @throws ModelError when the model cannot be rewritten; Unwritable when no folder takes the form.
+ * @throws ModelError when the model cannot be rewritten; Unwritable when neither `folder` nor the temporary
+ * folder can be written.
  */
 export async function modelForm(
   { file, sha256, card }: ModelFiles,
@@ -126,18 +137,17 @@ export async function modelForm(
       if (!(error instanceof Unwritable)) throw error;
     }
   }
-  throw new Unwritable(`neither the cache folder nor ${tmpdir()} can be written.`);
+  throw new Unwritable(`neither ${folder} nor ${tmpdir()} can be written.`);
 }
 
-/** Throws ModelError unless a model of `voxstream models optimize` fits its use. */
+/** Throws ModelError unless a model of `voxstream models optimize` was made for this use. */
 async function checkOptimized(
   { card, file }: ModelFiles,
   roiSize: Vec3 | undefined,
   provider: string,
 ): Promise<void> {
   const { target, channelBlock: block } = card.optimized!;
-  const advice =
-    'Name the model that it was made of, or make another form of that with "voxstream models optimize".';
+  const advice = 'Give the original model, or make another form of it with "voxstream models optimize".';
   if (target !== targetOf(provider)) {
     throw new ModelError(`${file} is a form for ${target}, but the device is ${provider}. ${advice}`);
   }
@@ -150,7 +160,8 @@ async function checkOptimized(
   const here = block && (await channelBlock());
   if (block && block !== here) {
     throw new ModelError(
-      `${file} is a form for processors that hold ${block} channels together, but this one holds ${here}. ${advice}`,
+      `${file} is a form for processors with blocks of ${block} channels, but this one has blocks of ` +
+        `${here}. ${advice}`,
     );
   }
 }
@@ -161,7 +172,7 @@ async function rewrite(
   options: OptimizeOptions,
   path: string,
 ): Promise<RewrittenCard> {
-  // Read here: most runs find the model rewritten.
+  // Imported here: most runs find the rewritten model in the cache.
   const { optimizeModel } = await import('../onnx/optimize.js');
   const { bytes, passes, maxDifference } = await optimizeModel(await readFile(file), options, file);
   const reversed = passes.includes('permuteAxes');
@@ -172,7 +183,7 @@ async function rewrite(
     axes: options.axes === 'reverse' && !reversed ? 'xyz' : 'zyx',
     difference: passes.includes('twoClassHead'),
   };
-  // The card first: a model in its place always has one.
+  // The card is written first, so that every model has one.
   await writeFileAside(cardOf(path), `${JSON.stringify(card, null, 2)}\n`).catch(unwritable);
   await writeAside(path, (temporary) => writeFile(temporary, bytes)).catch(unwritable);
   return card;
@@ -184,9 +195,9 @@ async function readCard(path: string): Promise<RewrittenCard> {
   return JSON.parse(await readFile(cardOf(path), 'utf8'));
 }
 
-/** A folder cannot be written; another may do. */
+/** A folder cannot be written. Another one is tried. */
 class Unwritable extends Error {}
 
 function unwritable(error: unknown): never {
-  throw new Unwritable(messageOf(error));
+  throw new Unwritable(messageOf(error), { cause: error });
 }

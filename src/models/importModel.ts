@@ -12,18 +12,20 @@ import { type ModelCard, parseCard } from './card.js';
 import { checksumOf } from './checksum.js';
 import type { NewModel } from './folder.js';
 
-/** What is said of a model besides its file: fields of its card. */
+/** The fields of a model's card, before they are checked. */
 export type CardFields = Tree & { readonly name: string };
 
-/** Voxels along each axis of the window that a model is tried on when its card names no patch: enough for six levels. */
+/** Edge in voxels of the trial window when the card has no patch: enough for networks with six levels. */
 const trialSize = 64;
 
 /**
- * A PyTorch checkpoint as a model: the network is built as ONNX with the checkpoint's weights, and run once.
+ * Makes a model from a PyTorch checkpoint: builds the network as ONNX with the checkpoint's weights, and runs
+ * it once.
  *
- * @param prefix What stands before the network's names in the checkpoint. Default: it is found; see `networkFromCheckpoint`.
- * @throws ModelError when the checkpoint cannot be read, its weights do not fit, or the network does not run; OptionError for a
- * faulty configuration.
+ * @param prefix The prefix of the weights' names in the checkpoint, e.g. `_model.` for Lightning. Tensors
+ * without it are ignored. Default: it is found; see `networkFromCheckpoint`.
+ * @throws ModelError when the checkpoint cannot be read, its weights do not fit, or the network does not run;
+ * OptionError for an invalid configuration.
  */
 export async function importCheckpoint(
   checkpoint: string,
@@ -44,7 +46,10 @@ export async function importCheckpoint(
   return { bytes, card: { ...filled, network: { type: graph.name, ...config }, source }, notes };
 }
 
-/** Sizes in the order x, y, z as those of a network's axes, or the other way round; undefined where they are not three numbers. */
+/**
+ * Converts sizes between x, y, z and the order of a network's axes; undefined unless they are three positive
+ * integers.
+ */
 function windowSize(sizes: unknown, axes: unknown): Vec3 | undefined {
   if (!Array.isArray(sizes) || sizes.length !== 3 || !sizes.every((n) => Number.isInteger(n) && n > 0))
     return undefined;
@@ -53,16 +58,17 @@ function windowSize(sizes: unknown, axes: unknown): Vec3 | undefined {
 }
 
 /**
- * An ONNX file as a model: copied as it is, and run once.
+ * Makes a model from an ONNX file: copies it and runs it once.
  *
- * @throws ModelError when it cannot be read, has not one float32 input [batch, channels, and three sizes], or does not run.
+ * @throws ModelError when the file cannot be read, its input is not one float32 tensor [batch, channels,
+ * three sizes], or it does not run.
  */
 export async function importOnnx(file: string, card: CardFields): Promise<NewModel> {
   const bytes = await readFile(file);
   const { inputs, outputs } = readModel(bytes, file);
   if (inputs.length !== 1 || inputs[0].dims.length !== 5 || inputs[0].type !== 'float32') {
     throw new ModelError(
-      `${file} must have one float32 input [batch, channels, and three sizes], but it has ${inputs
+      `${file} must have one float32 input [batch, channels, three sizes], but it has ${inputs
         .map(({ name, type, dims }) => `${name}, ${type} ${show(dims)}`)
         .join('; ')}.`,
     );
@@ -79,7 +85,7 @@ export async function importOnnx(file: string, card: CardFields): Promise<NewMod
   };
 }
 
-/** The card with the channels that the file itself states, where they are fixed. */
+/** Adds the channels that the file declares, where they are fixed. */
 function fillCard(card: CardFields, inputs: number | string, outputs: number | string): CardFields {
   const channels = (count: number | string) => (typeof count === 'number' ? { channels: count } : {});
   const filled = {
@@ -90,7 +96,10 @@ function fillCard(card: CardFields, inputs: number | string, outputs: number | s
   return filled;
 }
 
-/** Runs a new model once on the CPU, on random values, and throws ModelError when it cannot, or gives no segmentation's shape. */
+/**
+ * Runs a new model once on the CPU, on random values. Throws ModelError unless its output is that of a
+ * segmentation.
+ */
 async function tryModel(bytes: Uint8Array, fields: CardFields, file: string): Promise<void> {
   const card: ModelCard = parseCard(fields, `The card of ${file}`);
   const { patch, channels = 1, valueRange: [low, high] = [0, 1] } = card.input;
@@ -102,7 +111,8 @@ async function tryModel(bytes: Uint8Array, fields: CardFields, file: string): Pr
   const wanted = [1, card.output.channels ?? output.dims[1], ...dims.slice(2)];
   if (output.dims.length !== 5 || output.dims.some((n, axis) => n !== wanted[axis])) {
     throw new ModelError(
-      `${file} gives an output of shape ${show(output.dims)} for a window of ${show(dims)}, but it must be ${show(wanted)}.`,
+      `${file} gives an output of shape ${show(output.dims)} for a window of ${show(dims)}, but it must be ` +
+        `${show(wanted)}.`,
     );
   }
   if (output.type !== 'float32') {
@@ -110,7 +120,8 @@ async function tryModel(bytes: Uint8Array, fields: CardFields, file: string): Pr
   }
   if (!(output.data as Float32Array).every(Number.isFinite)) {
     throw new ModelError(
-      `${file} gives numbers that are not finite for values from ${low} to ${high}: its weights are damaged, or it wants other values.`,
+      `${file} gives NaN or infinite values for input values from ${low} to ${high}: its weights are ` +
+        'damaged, or it needs other input values (input.valueRange on the card).',
     );
   }
 }
@@ -130,7 +141,8 @@ async function run(
   } catch (error) {
     throw new ModelError(
       `${file} cannot be run on a window of ${show(dims)}: ${messageOf(error).trim().replace(/\.$/, '')}. ` +
-        'Where it takes windows of another size, give it with --patch.',
+        'If it takes windows of another size, give that with --patch.',
+      { cause: error },
     );
   }
 }

@@ -7,7 +7,7 @@ import { cachedModels, packageModels } from './findModel.js';
 
 /** A model that can be given by name. */
 export interface ListedModel {
-  /** The name to give: its folder's. */
+  /** The name of its folder. */
   readonly name: string;
   readonly place: 'here' | 'package' | 'cache';
   readonly folder: string;
@@ -16,13 +16,13 @@ export interface ListedModel {
   readonly card?: ModelCard;
   /** Why it cannot be used. */
   readonly fault?: string;
-  /** Another one of its name is found first. */
+  /** True if another model of this name is found first. */
   readonly hidden: boolean;
 }
 
 /**
- * The models that `findModel` finds by name, in the order in which it looks: in `folders`, in the package, in the cache. Their files
- * are not read, so a damaged one shows only when it is used.
+ * Lists the models that `findModel` finds by name, in its search order: `folders`, the package, the cache.
+ * Model files are not read, so a damaged file is not noticed here.
  */
 export async function listModels(folders: readonly string[]): Promise<ListedModel[]> {
   const places = [
@@ -41,7 +41,7 @@ export async function listModels(folders: readonly string[]): Promise<ListedMode
   return models;
 }
 
-/** The folders in a folder that look like models; others are not ours to judge. */
+/** The names of the folders that look like models. */
 async function modelFoldersIn(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
   return entries

@@ -18,7 +18,8 @@ export interface ModelLease extends ModelFiles {
 
 /**
  * Loads a model by name or path (see `findModel`), in the form for its use and the runtime's device (see
- * `runnableModel`). It is loaded once for all who ask for the same form, and unloaded when all have called `release`.
+ * `runnableModel`). It is loaded once for all who ask for the same form, and unloaded when all have called
+ * `release`.
  *
  * @throws ModelError when the model cannot be found or loaded.
  */

@@ -8,12 +8,12 @@ import type { ModelFiles } from './findModel.js';
 import type { NewModel } from './folder.js';
 import { formOptions } from './form.js';
 
-/** What an optimized model is made for. */
+/** The use that a model is optimized for. */
 export interface OptimizedFor {
   readonly target: OptimizeOptions['target'];
   /** Default: `float32`. */
   readonly precision?: NonNullable<OptimizeOptions['precision']>;
-  /** The only size of windows that it will take, x first. Default: the patch on the card. */
+  /** The only window size that it will take, x first. Default: the card's patch. */
   readonly roiSize?: Vec3;
 }
 
@@ -24,16 +24,17 @@ interface OptimizedCard {
   };
 }
 
-/** The name of a form: `NAME-webgpu-float16`. */
+/** The name of an optimized model, e.g. `NAME-webgpu-float16`. */
 export function optimizedName(name: string, target: string, precision = 'float32'): string {
   return `${name}-${target}${precision === 'float32' ? '' : `-${precision}`}`;
 }
 
 /**
- * A model rewritten for a device as a model of its own, to be kept, or taken to another machine. It gives the same logits; its card
- * is the original's, with what was done to it under `optimized`.
+ * Rewrites a model for a device as a separate model, to keep or to copy to another machine. Its logits are
+ * the original's up to rounding. Its card is the original's, with the changes under `optimized`.
  *
- * @throws ModelError when the model was optimized before, no window size is known, or as `optimizeModel` does.
+ * @throws ModelError when the model is already optimized, when no window size is known, or as `optimizeModel`
+ * does.
  */
 export async function optimizedModel(
   { file, sha256, card }: ModelFiles,
@@ -41,13 +42,13 @@ export async function optimizedModel(
 ): Promise<OptimizedCard & NewModel> {
   if (card.optimized) {
     throw new ModelError(
-      `${file} is a form for ${card.optimized.target} already. Name the model that it was made of.`,
+      `${file} is already optimized for ${card.optimized.target}. Give the original model.`,
     );
   }
   if (!roiSize) {
     throw new ModelError(
-      `The card of ${card.name} does not say the size of its windows (input.patch), for which a model is rewritten. ` +
-        'Give it with --patch, such as --patch 96,96,96.',
+      `A model is optimized for one window size, but the card of ${card.name} has none (input.patch). Give ` +
+        'it with --patch, e.g. --patch 96,96,96.',
     );
   }
   const options: OptimizeOptions = { ...formOptions(card, roiSize, target), precision };

@@ -8,15 +8,16 @@ import type { NewModel } from './folder.js';
 import { importCheckpoint } from './importModel.js';
 import type { RegistryEntry } from './registry.js';
 
-/** Where the file of a registry's entry is kept once it is fetched, or put by hand. */
+/** Where the downloaded file of a registry's entry is kept. A user may also put it there. */
 export function downloadedFile({ url }: RegistryEntry): string {
   return join(cacheFolder(), 'downloads', basename(new URL(url).pathname));
 }
 
 /**
- * Fetches a registry's model into the cache folder, unless its file is there already, and makes a model of it.
+ * Downloads a registry's model into the cache folder, unless the file is already there, and imports it.
  *
- * @throws ModelError when it cannot be fetched (saying what to download and where to put it), or as `importCheckpoint` does.
+ * @throws ModelError when it cannot be downloaded, saying which file to put where, or as `importCheckpoint`
+ * does.
  */
 export async function pullModel(
   name: string,
@@ -32,14 +33,15 @@ export async function pullModel(
     await download({ url, file, checksum, onProgress }).catch((error) => {
       if (!(error instanceof OfflineError)) throw error;
       throw new ModelError(
-        `${error.message} Where there is a connection, download\n  ${url}\nand put it here as\n  ${file}\n` +
-          `Then "voxstream models pull ${name}" makes a model of it without the network.`,
+        `${error.message} On a machine with a connection, download\n  ${url}\nand copy it to\n  ${file}\n` +
+          `Then "voxstream models pull ${name}" imports it without the network.`,
+        { cause: error },
       );
     });
   } else if ((await checksumOf(file, checksum.algorithm)) !== checksum.value.toLowerCase()) {
     throw new ModelError(
-      `${file} is not the file that ${entry.url} should give: its ${checksumNames[checksum.algorithm]} must be ${checksum.value}. ` +
-        'Remove it, and it is fetched anew.',
+      `${file} is not the file of ${entry.url}: its ${checksumNames[checksum.algorithm]} must be ` +
+        `${checksum.value}. Remove it to download it again.`,
     );
   }
   const { type, ...config } = entry.network;

@@ -8,33 +8,33 @@ const hexDigits = (count: number) => z.string().regex(new RegExp(`^[0-9a-f]{${co
 
 const entrySchema = z
   .strictObject({
-    /** Where the PyTorch checkpoint is. */
+    /** The address of the PyTorch checkpoint. */
     url: z.url({ protocol: /^https?$/ }),
     md5: hexDigits(32).optional(),
     sha256: hexDigits(64).optional(),
-    /** Bytes of the file; for those who want to know before. */
+    /** The file's size in bytes, for progress displays. */
     size: z.int().positive().optional(),
-    /** The network whose weights it holds, by MONAI's names: `type` and its parameters. */
+    /** The network of the weights: `type` and parameters, under MONAI's names. */
     network: z.looseObject({ type: z.string() }),
-    /** What stands before the names of the weights. */
+    /** The prefix of the weights' names. */
     prefix: z.string().optional(),
     /** Fields of the model's card. */
     card: z.looseObject({ license: z.string(), description: z.string() }),
   })
   .refine(({ md5, sha256 }) => md5 || sha256, { error: 'it must have an md5 or a sha256' });
 
-/** A model that can be fetched, and how it becomes a model here. */
+/** A model that can be downloaded, and how to import it. */
 export type RegistryEntry = z.infer<typeof entrySchema>;
 
 const registrySchema = z.record(z.string().regex(/^[\w][\w.-]*$/), entrySchema);
 
-/** The registry that comes with the package. */
+/** The package's own registry. */
 export const packageRegistry = fileURLToPath(new URL('../../models/registry.json', import.meta.url));
 
 /**
- * The models of a registry file by name: JSON, a map from names to what `RegistryEntry` says.
+ * Reads a registry file: JSON, a map from model names to entries.
  *
- * @throws ModelError naming every field that is wrong; DataError when the file cannot be read.
+ * @throws ModelError naming every wrong field; DataError when the file cannot be read.
  */
 export async function readRegistry(file = packageRegistry): Promise<ReadonlyMap<string, RegistryEntry>> {
   const text = await readFile(file, 'utf8').catch((error) => {
@@ -44,7 +44,7 @@ export async function readRegistry(file = packageRegistry): Promise<ReadonlyMap<
   try {
     content = JSON.parse(text);
   } catch (error) {
-    throw new ModelError(`${file} is not readable JSON: ${messageOf(error)}.`);
+    throw new ModelError(`${file} is not valid JSON: ${messageOf(error)}.`, { cause: error });
   }
   const parsed = registrySchema.safeParse(content, { reportInput: true });
   if (parsed.success) return new Map(Object.entries(parsed.data));

@@ -1,17 +1,17 @@
 import { fork } from 'node:child_process';
 
-/** What became of a question to a child process. */
+/** The result of asking a child process. */
 export type ChildAnswer<T> =
   | { readonly reply: T }
-  /** Why there is no reply: a clause without a full stop. */
+  /** Why there is no reply: a clause without a full stop, e.g. `it gave no answer within 5 s`. */
   | { readonly fault: string };
 
-/** A child's answer, and what it and the libraries it loaded wrote to stderr. */
+/** A child's answer, and what the child and its libraries wrote to stderr. */
 export type Asked<T> = ChildAnswer<T> & { readonly stderr: string };
 
 /**
- * Runs a module in a process of its own until it sends its first message, and ends it: a crash or a hang of a native
- * library stays there. The module answers by `process.send(reply)`.
+ * Runs a module in a child process until it sends its first message by `process.send(reply)`, then ends the
+ * process. A crash or a hang of a native library stays in that process.
  *
  * @param seconds How long to wait for the message.
  */

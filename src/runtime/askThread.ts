@@ -32,8 +32,8 @@ interface Pending<Reply> {
 }
 
 /**
- * A worker thread that answers requests one after the other, in the order they arrive. Its first message says that it is
- * ready. An idle thread does not keep the process alive.
+ * A worker thread that answers requests one after the other, in the order they arrive. Its first message says
+ * that it is ready. An idle thread does not keep the process alive.
  *
  * A thread is never terminated while it is at work: ONNX Runtime's binding would abort the whole process.
  */
@@ -91,8 +91,8 @@ export class AskThread<Request, Reply extends { readonly kind: string }> {
   }
 
   /**
-   * Rejects the current request with `error` at once. The thread ends when it returns from that request. Until then it
-   * keeps the process alive: an exit would end it inside native code, and abort.
+   * Rejects the current request with `error` at once. The thread ends when it returns from that request.
+   * Until then it keeps the process alive: an exit would end it inside native code, and abort.
    */
   abandon(error: Error): void {
     this.#fail(error);

@@ -1,4 +1,4 @@
-/** Memory for the work that is open: whoever asks waits until there is enough, and is served in the order of asking. */
+/** A memory budget. Requests wait until enough is free and are served in order. */
 export class Budget {
   #free: number;
   readonly #waiting: { readonly bytes: number; readonly grant: () => void }[] = [];
@@ -8,10 +8,11 @@ export class Budget {
   }
 
   /**
-   * Waits until so many bytes are free and takes them; returns what gives them back, once. Nobody who came later is served
-   * first, so that a large piece of work is not put off for ever by small ones.
+   * Waits until `bytes` are free and takes them. A later request is never served first, so that small ones
+   * cannot delay a large one for ever.
    *
-   * @throws RangeError for more bytes than there will ever be.
+   * @returns A function that gives the bytes back. Calling it again does nothing.
+   * @throws RangeError for more bytes than the whole budget.
    */
   async take(bytes: number): Promise<() => void> {
     if (bytes > this.bytes) throw new RangeError(`${bytes} of ${this.bytes} bytes can never be free.`);

@@ -14,19 +14,22 @@ export interface DeviceChoice {
   readonly reason?: string;
 }
 
-/** The providers that `auto` tries, fastest first. TensorRT is not tried: it compiles each model for minutes. */
+/**
+ * The providers that `auto` tries, fastest first. TensorRT is not tried: it compiles each model for minutes.
+ */
 const autoOrder = ['cuda', 'webgpu', 'dml'];
 
 /**
  * Chooses the device that models run on.
  *
- * `auto` takes the first of CUDA, WebGPU and DirectML that has a GPU on this machine and passes its test, else the CPU.
- * It never takes software drivers, and without a GPU it starts no test. A provider that was asked for by name is tested
- * too; if it fails, no other device takes its place.
+ * `auto` takes the first of CUDA, WebGPU and DirectML that has a GPU on this machine and passes its test,
+ * else the CPU. It never takes software drivers, and without a GPU it starts no test. A provider that was
+ * asked for by name is tested too; if it fails, no other device takes its place.
  *
  * @param wish The device that was asked for.
  * @param test Tests a provider.
- * @throws OptionError for an unknown device; ModelError, saying what to do, when the requested device fails its test.
+ * @throws OptionError for an unknown device; ModelError, saying what to do, when the requested device fails
+ * its test.
  */
 export async function chooseDevice(
   wish: string,

@@ -16,9 +16,9 @@ export interface DeviceSession {
 }
 
 /**
- * The sessions of a device. A CPU gets one single-threaded session per processor, which together finish more windows per
- * second than one session with all threads (see docs/performance.md), or the number given by `cpu:N`. Other devices get
- * one session each.
+ * The sessions of a device. A CPU gets one single-threaded session per processor, which together finish more
+ * windows per second than one session with all threads (see docs/performance.md), or the number given by
+ * `cpu:N`. Other devices get one session each.
  */
 export function deviceSessions(device: string): DeviceSession[] {
   const { provider, numbers } = parseDevice(device);

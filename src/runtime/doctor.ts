@@ -11,36 +11,38 @@ import { deviceSessions } from './deviceSessions.js';
 import { findGpus, type Gpu } from './gpus.js';
 import { type ProviderTest, testProvider } from './testProvider.js';
 
-/** What a machine offers. */
+/** What this machine offers. */
 export interface Examination {
   readonly node: { readonly version: string; readonly enough: boolean };
   readonly system: string;
   readonly processors: {
     readonly model: string;
-    /** Those of the machine, those this process is bound to, and those it uses after its control group's limit. */
+    /** All processors; those this process is bound to; those it uses, given its control group's limit. */
     readonly machine: number;
     readonly bound: number;
     readonly used: number;
-    /** Processors' worth of time that the control group allows; left out where it sets no limit. */
+    /** The control group's limit, as a number of processors; missing without a limit. */
     readonly groupLimit?: number;
-    /** How many channels ONNX Runtime's convolutions hold together; 1 where it has no such kernels for this processor. */
+    /**
+     * Channels per block of ONNX Runtime's convolutions; 1 if it has no blocked kernels for this processor.
+     */
     readonly channelBlock?: number;
   };
   /** In bytes. */
   readonly memory: {
     readonly machine: number;
-    /** What is not in use now, as the system counts it. */
+    /** Memory that programs can have now, including the file cache. */
     readonly free: number;
     readonly groupLimit?: number;
-    /** What this process may use. */
+    /** The memory this process may use. */
     readonly usable: number;
   };
   readonly cache: { readonly folder: string; readonly free?: number; readonly fault?: string };
   readonly gpus: readonly Gpu[];
   readonly onnxRuntime: { readonly version: string; readonly providers: readonly ProviderTest[] };
-  /** What `--device auto` picks, and why. */
+  /** The choice of `--device auto`. */
   readonly auto: DeviceChoice;
-  /** On that device. */
+  /** The threads of a run on that device. */
   readonly threads: { readonly sessions: number; readonly perSession: number; readonly workers: number };
 }
 
@@ -51,8 +53,8 @@ function isSupportedNode(version: string): boolean {
 }
 
 /**
- * Finds out what this machine offers. Every provider that ONNX Runtime's binary knows is tested by running a model on it, each in a
- * process of its own; see `testProvider`.
+ * Examines this machine. Each provider in ONNX Runtime's binary is tested by running a model on it in a child
+ * process; see `testProvider`.
  */
 export async function examine(): Promise<Examination> {
   const gpus = findGpus();
@@ -60,7 +62,7 @@ export async function examine(): Promise<Examination> {
   const others = onCpu.ok ? onCpu.known.filter((name) => name !== 'cpu') : [];
   const providers = [onCpu, ...(await Promise.all(others.map((name) => testProvider(name, 0, gpus))))];
   const tested = new Map(providers.map((result) => [result.provider, result]));
-  // What a run would find out anew is known here.
+  // The results of the tests above are reused.
   const auto = await chooseDevice(
     'auto',
     gpus,
@@ -75,12 +77,12 @@ export async function examine(): Promise<Examination> {
     },
     system: `${process.platform} ${arch()}, ${systemName()}`,
     processors: {
-      model: cpus()[0]?.model.trim() || 'of unknown make',
+      model: cpus()[0]?.model.trim() || 'unknown model',
       machine: cpus().length,
       bound: availableParallelism(),
       used: processors,
       ...(Number.isFinite(limits.processors) && { groupLimit: limits.processors }),
-      // Asking for it loads ONNX Runtime into this process, which must be known to work.
+      // This loads ONNX Runtime into this process, so it must be known to load.
       ...(onCpu.ok && { channelBlock: await channelBlock() }),
     },
     memory: {
@@ -89,7 +91,7 @@ export async function examine(): Promise<Examination> {
       ...(Number.isFinite(limits.memory) && limits.memory < totalmem() && { groupLimit: limits.memory }),
       usable: memoryLimit(),
     },
-    cache: await lookAtCache(),
+    cache: await examineCache(),
     gpus,
     onnxRuntime: { version: onnxRuntimeVersion(), providers },
     auto,
@@ -97,18 +99,18 @@ export async function examine(): Promise<Examination> {
   };
 }
 
-/** The name of the system: `Debian GNU/Linux 12 (bookworm)`, else its kernel's release. */
+/** The name of the system, e.g. `Debian GNU/Linux 12 (bookworm)`, else the kernel's release. */
 function systemName(): string {
   return /^PRETTY_NAME="?([^"\n]+)/m.exec(read('/etc/os-release'))?.[1] ?? release();
 }
 
-/** Memory that programs can have, files in the system's cache counted as free; what Node calls free leaves them out. */
+/** Memory that programs can have. Unlike `os.freemem`, this counts the system's file cache as free. */
 function freeMemory(): number {
   const available = /^MemAvailable:\s+(\d+) kB$/m.exec(read('/proc/meminfo'))?.[1];
   return available ? Number(available) * 1024 : freemem();
 }
 
-async function lookAtCache(): Promise<Examination['cache']> {
+async function examineCache(): Promise<Examination['cache']> {
   const folder = cacheFolder();
   try {
     await mkdir(folder, { recursive: true });

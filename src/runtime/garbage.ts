@@ -2,10 +2,10 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { onAllocate } from '../volume/volume.js';
 
-// V8 does not count shared memory when it decides whether to collect garbage, and a thread that works on volumes makes
-// little other garbage. Unused volumes would pile up: 70 MiB with each case of a dataset. So each thread collects when
-// enough voxels have passed through it. A full collection takes 5 to 15 ms; collecting only young objects takes 0.1 ms
-// but frees too few volumes.
+// V8 does not count shared memory when it decides whether to collect garbage, and a thread that works on
+// volumes makes little other garbage. Unused volumes would pile up: 70 MiB with each case of a dataset. So
+// each thread collects when enough voxels have passed through it. A full collection takes 5 to 15 ms;
+// collecting only young objects takes 0.1 ms but frees too few volumes.
 
 /** Bytes that pass through a thread before it collects. */
 const limit = 32 << 20;
@@ -21,8 +21,9 @@ export function collectGarbage(): void {
 }
 
 /**
- * Counts bytes on SharedArrayBuffers that this thread receives or hands out. Above the limit, garbage is collected when
- * the thread is next idle, or at once if it is never idle. Does nothing before `collectGarbage` was called.
+ * Counts bytes on SharedArrayBuffers that this thread receives or hands out. Above the limit, garbage is
+ * collected when the thread is next idle, or at once if it is never idle. Does nothing before
+ * `collectGarbage` was called.
  */
 export function countShared(bytes: number): void {
   if (!collect) return;

@@ -19,8 +19,9 @@ const vendors: Readonly<Record<string, { name: string; vendor: Gpu['vendor'] }>>
 };
 
 /**
- * Lists the GPUs of this machine. On Linux: those with a device file (`/dev/nvidia0`, `/dev/dri/renderD128`, `/dev/dxg`
- * in WSL). On macOS and Windows: the one behind Metal or Direct3D. Reads a few small files and starts no process.
+ * Lists the GPUs of this machine. On Linux: those with a device file (`/dev/nvidia0`, `/dev/dri/renderD128`,
+ * `/dev/dxg` in WSL). On macOS and Windows: the one behind Metal or Direct3D. Reads a few small files and
+ * starts no process.
  *
  * @param root The folder that holds `dev`, `proc` and `sys`.
  */

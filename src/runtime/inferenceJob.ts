@@ -14,8 +14,8 @@ export interface InferenceJob {
   /** Channels of the model's output. */
   readonly outChannels: number;
   /**
-   * Zeros on a SharedArrayBuffer, x fastest. Holds sums of outputs while the job runs, and their weighted means at its
-   * end.
+   * Zeros on a SharedArrayBuffer, x fastest. Holds sums of outputs while the job runs, and their weighted
+   * means at its end.
    */
   readonly out: Float32Array;
   /** The weights of a window's voxels, and their sums for the volume: both or neither. */
@@ -29,7 +29,9 @@ export interface InferenceJob {
 export const Control = {
   /** The next window that no thread has taken. */
   next: 0,
-  /** The window whose output is added next. The order of the sums does not depend on which thread is faster. */
+  /**
+   * The window whose output is added next. The order of the sums does not depend on which thread is faster.
+   */
   turn: 1,
   /** Not zero once the job is abandoned. */
   stopped: 2,
@@ -42,7 +44,10 @@ export function takeWindows({ control, plan }: InferenceJob, count: number): num
   return first >= plan.count || isStopped(control) ? undefined : first;
 }
 
-/** Blocks the thread until the outputs of all windows before `window` are added. Returns false for an abandoned job. */
+/**
+ * Blocks the thread until the outputs of all windows before `window` are added. Returns false for an
+ * abandoned job.
+ */
 export function awaitTurn(control: Int32Array, window: number): boolean {
   for (;;) {
     if (isStopped(control)) return false;

@@ -1,4 +1,4 @@
-/** A place where at most `width` pieces of work run at once; the others wait in the order they came. */
+/** Runs at most `width` pieces of work at once. Others wait in order. */
 export class Lane {
   #free: number;
   readonly #waiting: (() => void)[] = [];
@@ -8,19 +8,17 @@ export class Lane {
     this.#free = width;
   }
 
-  /** Pieces of work that run now. */
+  /** The number of places in use. */
   get active(): number {
     return this.width - this.#free;
   }
 
-  /** Seconds of work done so far, over all places. */
+  /** Seconds of finished work, summed over all places. */
   get busySeconds(): number {
     return this.#busySeconds;
   }
 
-  /**
-   * Waits for a place, holds it while `work` runs or until it calls `leave`, and gives it to the next in line.
-   */
+  /** Waits for a place and holds it while `work` runs, or until it calls `leave`. */
   async run<T>(work: (leave: () => void) => Promise<T>): Promise<T> {
     if (this.#free > 0) this.#free--;
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));

@@ -25,16 +25,18 @@ export interface LoadedModel {
   /** On a GPU: some operations run on the CPU, because the provider does not support them. */
   readonly partlyOnCpu: boolean;
   /**
-   * The number of output channels for windows of `roiSize` voxels and `channels` channels, found by running the model
-   * once on zeros. Throws ModelError when the model does not take such windows, or its output has another size.
+   * The number of output channels for windows of `roiSize` voxels and `channels` channels, found by running
+   * the model once on zeros. Throws ModelError when the model does not take such windows, or its output has
+   * another size.
    */
   outputChannels(roiSize: Vec3, channels: number): Promise<number>;
   /**
-   * Slides the model over a volume; see the operator `inference`. The result holds the model's output, its `logits`.
+   * Slides the model over a volume; see the operator `inference`. The result holds the model's output, its
+   * `logits`.
    *
    * @param batch Windows per run of the model; a CPU takes one at a time.
-   * @param onDrained Called each time a session finds no window left. Others may still be at their last, but the next
-   * volume may start.
+   * @param onDrained Called each time a session finds no window left. Others may still be at their last, but
+   * the next volume may start.
    */
   infer(volume: Volume, settings: WindowSettings, batch: number, onDrained?: () => void): Promise<Volume>;
   /** Ends the session threads. */
@@ -121,8 +123,8 @@ class ModelSessions implements LoadedModel {
     this.#outputChannels.set(key, probing);
     probing.then(
       () => {
-        // A session's first run is slow: the other sessions have theirs while the first case is read. If one of them
-        // fails here, it fails again on the case.
+        // A session's first run is slow: the other sessions have theirs while the first case is read. If one
+        // of them fails here, it fails again on the case.
         for (const thread of others) this.#probe(thread, roiSize, channels).catch(() => {});
       },
       () => this.#outputChannels.delete(key),

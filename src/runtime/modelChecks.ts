@@ -3,12 +3,14 @@ import type { Vec3 } from '../volume/volume.js';
 import type { ModelAxes } from '../volume/windows.js';
 import type { ModelShape, SessionSetup } from './sessionMessages.js';
 
-/** Throws ModelError unless the model has one input and its input and output are float32 with five dimensions. */
+/**
+ * Throws ModelError unless the model has one input and its input and output are float32 with five dimensions.
+ */
 export function checkShape(file: string, { inputs, outputs }: ModelShape): void {
   if (inputs.length !== 1) {
     throw new ModelError(
-      `The model ${file} has ${inputs.length} inputs (${listNames(inputs.map(({ name }) => name))}), but it must ` +
-        'have one.',
+      `The model ${file} has ${inputs.length} inputs (${listNames(inputs.map(({ name }) => name))}), but ` +
+        'it must have one.',
     );
   }
   for (const [what, { name, type, dims }] of [
@@ -17,8 +19,8 @@ export function checkShape(file: string, { inputs, outputs }: ModelShape): void 
   ] as const) {
     if (type !== 'float32' || (dims.length !== 5 && dims.length !== 0)) {
       throw new ModelError(
-        `The ${what} "${name}" of the model ${file} is ${type} of ${dims.length} dimensions, but it must be float32 of ` +
-          'five: batch, channel and three axes.',
+        `The ${what} "${name}" of the model ${file} is ${type} of ${dims.length} dimensions, but it must ` +
+          'be float32 of five: batch, channel and three axes.',
       );
     }
   }
@@ -29,12 +31,15 @@ export function checkOutput(file: string, dims: readonly number[], roiSize: Vec3
   const wanted = axes === 'xyz' ? roiSize : [...roiSize].reverse();
   if (dims.length === 5 && wanted.every((n, axis) => dims[axis + 2] === n)) return;
   throw new ModelError(
-    `For a window of ${show(wanted)} voxels the model ${file} gives an output of shape ${show(dims)}, but its last ` +
-      'three numbers must be the size of the window.',
+    `For a window of ${show(wanted)} voxels the model ${file} gives an output of shape ${show(dims)}, but ` +
+      'its last three numbers must be the size of the window.',
   );
 }
 
-/** Words an error of ONNX Runtime. On a GPU the message names the provider, because another one may run the model. */
+/**
+ * Words an error of ONNX Runtime. On a GPU the message names the provider, because another one may run the
+ * model.
+ */
 export function modelFault({ file, provider }: SessionSetup, error: Error): ModelError {
   const message = messageOf(error).trim().replace(/\.$/, '');
   if (/protobuf parsing failed/i.test(message)) {

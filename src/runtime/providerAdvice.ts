@@ -11,7 +11,8 @@ const swiftShader = '/usr/lib/chromium/vk_swiftshader_icd.json';
 /**
  * How to make a provider work that failed its test, as sentences.
  *
- * @param fault The messages of the provider and of the libraries it loaded; whether the Vulkan loader is missing.
+ * @param fault The messages of the provider and of the libraries it loaded; whether the Vulkan loader is
+ * missing.
  * @param gpus The GPUs of this machine.
  */
 export function adviceFor(
@@ -21,23 +22,23 @@ export function adviceFor(
 ): string[] {
   if (/onnxruntime_binding\.node/.test(why)) {
     return [
-      `ONNX Runtime's npm package has no binary that loads on ${process.platform}/${process.arch}. If it is ` +
-        'damaged, "npm ci" reinstalls it.',
+      `ONNX Runtime's npm package has no binary that loads on ${process.platform}/${process.arch}. If it ` +
+        'is damaged, "npm ci" reinstalls it.',
     ];
   }
   const advice: string[] = [];
   const locked = gpus.filter(({ usable }) => !usable);
   if (locked.length > 0) {
     advice.push(
-      `This user may not open ${listNames(locked.map(({ file }) => file ?? ''))}: add the user to the file's group ` +
-        '(sudo usermod -aG render,video USER), then log in again.',
+      `This user may not open ${listNames(locked.map(({ file }) => file ?? ''))}: add the user to the ` +
+        "file's group (sudo usermod -aG render,video USER), then log in again.",
     );
   }
   if (provider === 'cuda' || provider === 'tensorrt') {
     if (!gpus.some(({ vendor }) => vendor === 'nvidia')) {
       return [
-        'No NVIDIA GPU was found (there is no /dev/nvidia0). Install its driver; in a container, pass the GPU through ' +
-          '(docker run --gpus all).',
+        'No NVIDIA GPU was found (there is no /dev/nvidia0). Install its driver; in a container, pass the ' +
+          'GPU through (docker run --gpus all).',
       ];
     }
     advice.push(...cudaAdvice(provider, missingLibrary(why)));
@@ -45,7 +46,8 @@ export function adviceFor(
   if (provider === 'webgpu' && process.platform === 'linux') {
     if (noVulkan) {
       advice.push(
-        'The Vulkan loader libvulkan.so.1 is missing: sudo apt install libvulkan1 (Fedora: dnf install vulkan-loader)',
+        'The Vulkan loader libvulkan.so.1 is missing: sudo apt install libvulkan1 (Fedora: dnf install ' +
+          'vulkan-loader)',
       );
     }
     advice.push(...vulkanAdvice(gpus));
@@ -86,8 +88,9 @@ function vulkanAdvice(gpus: readonly Gpu[]): string[] {
   const makers = new Set(gpus.map(({ vendor }) => vendor));
   if (makers.has('nvidia')) {
     advice.push(
-      "NVIDIA's Vulkan driver is part of its display driver; a container needs NVIDIA_DRIVER_CAPABILITIES=all. If " +
-        'nvidia_icd.json is not in /usr/share/vulkan/icd.d, give its place: VK_DRIVER_FILES=PATH/nvidia_icd.json',
+      "NVIDIA's Vulkan driver is part of its display driver; a container needs " +
+        'NVIDIA_DRIVER_CAPABILITIES=all. If nvidia_icd.json is not in /usr/share/vulkan/icd.d, give its ' +
+        'place: VK_DRIVER_FILES=PATH/nvidia_icd.json',
     );
   }
   if (makers.has('amd') || makers.has('intel')) {

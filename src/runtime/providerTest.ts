@@ -7,15 +7,15 @@ import * as ort from '../onnx/ort.js';
 import { floats } from '../onnx/tensor.js';
 import { providerConfig } from './device.js';
 
-/** What the test of a provider found. */
+/** The message of the child process that tests a provider. */
 export type ProviderReply =
   | {
       readonly ok: true;
-      /** The providers that this platform's binary knows. */
+      /** The providers in this platform's binary. */
       readonly providers: readonly string[];
       /** Seconds to load the model, and to run it for the first time. */
       readonly seconds: { readonly load: number; readonly run: number };
-      /** Linux: device files of GPUs that are open now, so a driver uses them. */
+      /** Linux: the open device files of GPUs. A driver keeps them open while it uses the GPU. */
       readonly deviceFiles: readonly string[];
     }
   | {
@@ -25,12 +25,12 @@ export type ProviderReply =
       readonly noVulkan?: boolean;
     };
 
-/** Voxels along each axis of the test's volume. */
+/** Edge of the test's volume in voxels. */
 const side = 4;
 
 /**
- * A 3D convolution (3x3x3, one channel to two, zero padding) and a ReLU: what segmentation models are made of. All numbers
- * are small integers, exact also in the reduced precision (TF32) that CUDA computes in.
+ * A 3D convolution (3x3x3, one channel to two, zero padding) and a ReLU, as in segmentation models. All
+ * numbers are small integers, so the result is exact even in CUDA's reduced precision (TF32).
  */
 function twoNodeModel(weights: Float32Array): Uint8Array {
   const graph = new Graph({ name: 'provider-test' });
@@ -41,7 +41,7 @@ function twoNodeModel(weights: Float32Array): Uint8Array {
   return writeModel(graph);
 }
 
-/** What the model must give. */
+/** The correct output of the model. */
 function expected(image: Float32Array, weights: Float32Array): Float32Array {
   const out = new Float32Array(2 * side ** 3);
   const inside = (n: number) => n >= 0 && n < side;
@@ -60,7 +60,7 @@ function expected(image: Float32Array, weights: Float32Array): Float32Array {
   return out;
 }
 
-/** Runs the two-node model on a provider and compares what comes out. */
+/** Runs the two-node model on a provider and compares its output. */
 async function testProvider(provider: string, number: number): Promise<ProviderReply> {
   const weights = Float32Array.from({ length: 54 }, (_, i) => (i % 5) - 2);
   const image = Float32Array.from({ length: side ** 3 }, (_, i) => (i % 7) - 3);
@@ -69,7 +69,7 @@ async function testProvider(provider: string, number: number): Promise<ProviderR
     const session = await ort.InferenceSession.create(twoNodeModel(weights), {
       executionProviders: [providerConfig(provider, number)],
       logSeverityLevel: 3,
-      // ONNX Runtime gives operations that a provider does not take to the CPU, so the test would pass there.
+      // Without this, ONNX Runtime would run unsupported operations on the CPU, and the test would pass.
       ...(provider !== 'cpu' && { extra: { session: { disable_cpu_ep_fallback: '1' } } }),
     });
     const loaded = performance.now();
@@ -79,7 +79,7 @@ async function testProvider(provider: string, number: number): Promise<ProviderR
     const wanted = expected(image, weights);
     const wrong = wanted.findIndex((value, i) => !(Math.abs(value - values[i]) < 1e-3));
     if (wrong >= 0) {
-      const message = `it computes wrong numbers: ${values[wrong]} where the result is ${wanted[wrong]}`;
+      const message = `it computes wrong values: ${values[wrong]} instead of ${wanted[wrong]}`;
       return { ok: false, message };
     }
     return {
@@ -114,7 +114,7 @@ function canLoad(library: string): boolean {
     process.dlopen({ exports: {} }, library, constants.dlopen.RTLD_LAZY);
     return true;
   } catch (error) {
-    // A library that is there is refused as well, but for not being a Node addon.
+    // An existing library is refused too, but because it is not a Node addon.
     return !/cannot open shared object file/.test(messageOf(error));
   }
 }

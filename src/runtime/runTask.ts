@@ -62,8 +62,8 @@ function isOutOfMemory(error: unknown): error is RangeError {
 
 function outOfMemory(name: string, error: RangeError): DataError {
   return new DataError(
-    `There is not enough memory for "${name}" (${error.message}). Run fewer cases at once (--in-flight 1), or crop ` +
-      'the image.',
+    `There is not enough memory for "${name}" (${error.message}). Run fewer cases at once (--in-flight 1), ` +
+      'or crop the image.',
     { cause: error },
   );
 }

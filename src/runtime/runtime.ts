@@ -13,11 +13,14 @@ export type LaneName = 'io' | 'cpu' | 'device';
 /** The machine as operators see it. */
 export interface Runtime {
   /**
-   * The device that runs models: `cpu`, `webgpu`, `cuda:0,1`, …. Until the first model is loaded, the device as it was
-   * asked for (`auto`).
+   * The device that runs models: `cpu`, `webgpu`, `cuda:0,1`, …. Until the first model is loaded, the device
+   * as it was asked for (`auto`).
    */
   readonly device: string;
-  /** Why that device was chosen, and which models it leaves partly to the CPU. Undefined before a model is loaded. */
+  /**
+   * Why that device was chosen, and which models it leaves partly to the CPU. Undefined before a model is
+   * loaded.
+   */
   readonly deviceNote: string | undefined;
   /** The settings that the runtime was created with. */
   readonly settings: RuntimeSettings;
@@ -26,14 +29,14 @@ export interface Runtime {
   /**
    * Calls the function of a task in a worker thread. Voxels on SharedArrayBuffers are not copied.
    *
-   * @throws The function's error: a VoxError of its class, any other error as an Error of the same name, with the error
-   * of the thread as its `cause`. DataError when the thread ends or exceeds `stepTimeout`,
-   * which does not apply to uninterruptible tasks.
+   * @throws The function's error: a VoxError of its class, any other error as an Error of the same name, with
+   * the error of the thread as its `cause`. DataError when the thread ends or exceeds `stepTimeout`, which
+   * does not apply to uninterruptible tasks.
    */
   run<F extends TaskFunction>(task: Task<F>, ...args: Parameters<F>): Promise<Awaited<ReturnType<F>>>;
   /**
-   * Loads a model into session threads: once for all callers with the same `key`. It is unloaded when all have called
-   * `release`. See `openModel`, which also finds models.
+   * Loads a model into session threads: once for all callers with the same `key`. It is unloaded when all
+   * have called `release`. See `openModel`, which also finds models.
    *
    * @param find Finds the model, in the form for an execution provider.
    * @throws ModelError when the model cannot be loaded.
@@ -60,9 +63,10 @@ export interface RuntimeSettings {
   /** Where rewritten models are kept. Default: in the user's cache folder. */
   readonly formsFolder?: string;
   /**
-   * Collect garbage as volumes pass through a thread: 5 to 15 ms for each 32 MiB of voxels. V8 does not count shared
-   * memory, so without this the volumes of finished cases pile up. It applies to the calling thread too and sets V8's
-   * flag `--expose-gc` for the process; set it to false where a host program must not be paused. Default: true.
+   * Collect garbage as volumes pass through a thread: 5 to 15 ms for each 32 MiB of voxels. V8 does not count
+   * shared memory, so without this the volumes of finished cases pile up. It applies to the calling thread
+   * too and sets V8's flag `--expose-gc` for the process; set it to false where a host program must not be
+   * paused. Default: true.
    */
   readonly collectGarbage?: boolean;
   /** Called with non-fatal warnings. */

@@ -30,8 +30,8 @@ export type SessionRequest =
   | { readonly kind: 'infer'; readonly job: InferenceJob };
 
 /**
- * A session thread's messages. `ready` comes once, at the start. `done` comes when the thread finds no window of a job
- * left, while other threads may still be at their last.
+ * A session thread's messages. `ready` comes once, at the start. `done` comes when the thread finds no window
+ * of a job left, while other threads may still be at their last.
  */
 export type SessionReply =
   | { readonly kind: 'ready'; readonly shape: ModelShape; readonly partlyOnCpu: boolean }

@@ -15,7 +15,8 @@ import { awaitTurn, type InferenceJob, passTurn, stopJob, takeWindows } from './
 import type { ModelShape, SessionReply, SessionRequest, SessionSetup } from './sessionMessages.js';
 import { toErrorData } from './threadError.js';
 
-// The code of a session thread. Importing this module serves the thread's port, so only `new Worker` may load it.
+// The code of a session thread. Importing this module serves the thread's port, so only `new Worker` may load
+// it.
 
 async function serve(port: NonNullable<typeof parentPort>, setup: SessionSetup): Promise<void> {
   const reply = (message: SessionReply) => port.postMessage(message);
@@ -52,7 +53,10 @@ async function serve(port: NonNullable<typeof parentPort>, setup: SessionSetup):
   });
 }
 
-/** Creates a session. Finds out whether a GPU's provider leaves operations to the CPU, which ONNX Runtime does silently. */
+/**
+ * Creates a session. Finds out whether a GPU's provider leaves operations to the CPU, which ONNX Runtime does
+ * silently.
+ */
 async function createSession({ file, provider, providers, threads }: SessionSetup) {
   const create = (extra?: object) =>
     ort.InferenceSession.create(file, {
@@ -61,8 +65,8 @@ async function createSession({ file, provider, providers, threads }: SessionSetu
       interOpNumThreads: 1,
       executionMode: 'sequential',
       graphOptimizationLevel: 'all',
-      // The pattern allocates all activations as one block, beside those of the first run: a U-Net's session takes a
-      // quarter more memory and is not faster.
+      // The pattern allocates all activations as one block, beside those of the first run: a U-Net's session
+      // takes a quarter more memory and is not faster.
       enableMemPattern: false,
       // The error when operations would be left to the CPU is expected; do not log it.
       logSeverityLevel: extra ? 4 : 3,

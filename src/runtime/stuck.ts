@@ -5,7 +5,10 @@ import { Control, type InferenceJob, isStopped, stopJob } from './inferenceJob.j
 /** Default of `RuntimeSettings.stepTimeout`, in seconds. */
 export const defaultStepTimeout = 1800;
 
-/** Returns a function that takes a job's counters at a time in ms, and says if they have not changed for `limit` seconds. */
+/**
+ * Returns a function that takes a job's counters at a time in ms, and says if they have not changed for
+ * `limit` seconds.
+ */
 export function stallDetector(limit: number): (counters: string, now: number) => boolean {
   let seen: string | undefined;
   let since = 0;
@@ -17,8 +20,9 @@ export function stallDetector(limit: number): (counters: string, now: number) =>
 }
 
 /**
- * Watches a job. When no window was started or finished for `limit` seconds, the job is stopped, which returns the
- * threads that only wait for another one. If threads are still at work at the next check, `onStuck` is called.
+ * Watches a job. When no window was started or finished for `limit` seconds, the job is stopped, which
+ * returns the threads that only wait for another one. If threads are still at work at the next check,
+ * `onStuck` is called.
  *
  * @returns A function that ends the watch.
  */
@@ -43,12 +47,15 @@ export function watchJob(
 export function noProgress(file: string, limit: number, { control, plan }: InferenceJob): ModelError {
   return new ModelError(
     `The model ${file} made no progress for ${limit} s (runtime.stepTimeout) at about window ` +
-      `${Atomics.load(control, Control.turn) + 1} of ${plan.count}, and its thread was stopped. Run the case again ` +
-      'with --resume; if its windows do take that long, raise runtime.stepTimeout.',
+      `${Atomics.load(control, Control.turn) + 1} of ${plan.count}, and its thread was stopped. Run the ` +
+      'case again with --resume; if its windows do take that long, raise runtime.stepTimeout.',
   );
 }
 
-/** Waits for a thread's answer. After `limit` seconds without one, the thread is abandoned and a ModelError thrown. */
+/**
+ * Waits for a thread's answer. After `limit` seconds without one, the thread is abandoned and a ModelError
+ * thrown.
+ */
 export async function answerWithin<T>(
   limit: number,
   thread: Pick<AskThread<never, never>, 'abandon'>,
@@ -58,7 +65,8 @@ export async function answerWithin<T>(
   const timer = setTimeout(() => {
     thread.abandon(
       new ModelError(
-        `The model ${file} gave no answer within ${limit} s (runtime.stepTimeout), and its thread was stopped.`,
+        `The model ${file} gave no answer within ${limit} s (runtime.stepTimeout), and its thread was ` +
+          'stopped.',
       ),
     );
   }, limit * 1000);

@@ -1,29 +1,33 @@
 import { OptionError } from '../errors.js';
 
-/** A function that a worker thread can call: its arguments and its result cross threads by structured clone. */
+/**
+ * A function that a worker thread can call: its arguments and its result cross threads by structured clone.
+ */
 export type TaskFunction = (...args: never[]) => unknown;
 
 /** A handle on a function that a module exports, for `Runtime.run`. */
 export interface Task<F extends TaskFunction = TaskFunction> {
   /** The module's URL. */
   readonly module: string;
-  /** The name under which the module exports the function; messages call the task by it. */
+  /** The name of the export; also the task's name in messages. */
   readonly name: string;
-  /** True for a function that calls ONNX Runtime: ending its thread meanwhile would abort the whole process. */
+  /**
+   * True for a function that calls ONNX Runtime: ending its thread meanwhile would abort the whole process.
+   */
   readonly uninterruptible?: boolean;
   /** Never set: it carries the function's type. */
   readonly signature?: F;
 }
 
 /**
- * A handle on a function, by which worker threads find it. The module may belong to any package.
+ * Makes a task for a function of a module, which may belong to any package.
  *
  * ```ts
  * const reorientTask = task(new URL('../volume/reorient.js', import.meta.url), reorient);
  * const reoriented = await runtime.run(reorientTask, volume, axcodes);
  * ```
  *
- * Pass the export's name instead of the function where the module should not be loaded in this thread:
+ * Pass the export's name instead of the function if this thread should not load the module:
  * `task<typeof import('./draw.js').drawCase>(new URL('./draw.js', import.meta.url), 'drawCase')`.
  *
  * @param module The module that exports the function.
@@ -34,17 +38,18 @@ export function task<F extends TaskFunction>(module: URL, exported: F | string):
   const name = typeof exported === 'string' ? exported : exported.name;
   if (name === '') {
     throw new OptionError(
-      `The function for a task of ${module.href} has no name. Export it as a named function, or give its export's name.`,
+      `The function for a task of ${module.href} has no name. Export it as a named function, or give its ` +
+        "export's name.",
     );
   }
   if (typeof exported === 'function') loaded.add(module.href);
   return { module: module.href, name };
 }
 
-/** Modules of tasks that this thread has loaded. */
+/** The modules of tasks that were given by function, so this thread has loaded them. */
 const loaded = new Set<string>();
 
-/** The modules that are worth loading when a worker thread starts: all but those of tasks that are given by name. */
+/** The modules that worker threads load when they start: all but those of tasks given by name. */
 export function preloadable(): readonly string[] {
   return [...loaded];
 }

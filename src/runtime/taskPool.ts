@@ -64,16 +64,17 @@ export class TaskPool {
 
 function tooLate(task: string, limit: number): DataError {
   return new DataError(
-    `The worker thread that ran "${task}" was not done after ${limit} s (runtime.stepTimeout) and was stopped. Run the ` +
-      'case again with --resume; if the task does take that long, raise runtime.stepTimeout.',
+    `The worker thread that ran "${task}" was not done after ${limit} s (runtime.stepTimeout) and was ` +
+      'stopped. Run the case again with --resume; if the task does take that long, raise ' +
+      'runtime.stepTimeout.',
   );
 }
 
 function workerEnded(task: string, error: unknown): DataError {
   if ((error as NodeJS.ErrnoException).code === 'ERR_WORKER_OUT_OF_MEMORY') {
     return new DataError(
-      `The worker thread that ran "${task}" ran out of memory. Run fewer cases at once (--in-flight 1), or give Node ` +
-        'more memory: NODE_OPTIONS=--max-old-space-size=8192 (MiB).',
+      `The worker thread that ran "${task}" ran out of memory. Run fewer cases at once (--in-flight 1), or ` +
+        'give Node more memory: NODE_OPTIONS=--max-old-space-size=8192 (MiB).',
       { cause: error },
     );
   }

@@ -12,7 +12,9 @@ export type ProviderTest =
       readonly seconds: { readonly load: number; readonly run: number };
       /** The GPUs it runs on, as far as the system shows; empty for the processor. */
       readonly gpus: readonly string[];
-      /** True if it runs on the processor through a GPU interface (SwiftShader, llvmpipe): slower than `cpu`. */
+      /**
+       * True if it runs on the processor through a GPU interface (SwiftShader, llvmpipe): slower than `cpu`.
+       */
       readonly software: boolean;
       /** The providers that ONNX Runtime's binary for this platform contains. */
       readonly known: readonly string[];
@@ -30,8 +32,9 @@ export type ProviderTest =
 const testSeconds = 60;
 
 /**
- * Tests a provider: it runs a 3D convolution and a ReLU in a child process, so that crashes and hangs stay there, and
- * the result is compared. Operations that the provider does not support fail the test instead of running on the CPU.
+ * Tests a provider: it runs a 3D convolution and a ReLU in a child process, so that crashes and hangs stay
+ * there, and the result is compared. Operations that the provider does not support fail the test instead of
+ * running on the CPU.
  *
  * @param number Selects one of several devices.
  */

@@ -19,8 +19,8 @@ export function toErrorData(error: unknown): ErrorData {
 }
 
 /**
- * The error of another thread. A VoxError keeps its class; any other error becomes a plain Error that keeps its name.
- * Its `cause` is the error as it was thrown there, with the stack of that thread.
+ * The error of another thread. A VoxError keeps its class; any other error becomes a plain Error that keeps
+ * its name. Its `cause` is the error as it was thrown there, with the stack of that thread.
  */
 export function fromErrorData(data: ErrorData): Error {
   const cause = thrownThere(data);

@@ -36,7 +36,7 @@ function writeRegistry(more: object = {}): string {
   return file;
 }
 
-test('a checkpoint is imported by name, listed, described, and never replaced unless it is told to', async () => {
+test('a checkpoint is imported by name, listed, described, and replaced only with --force', async () => {
   const { cache, models } = newCache();
   const file = join(cache, 'config.yaml');
   writeFileSync(
@@ -65,7 +65,7 @@ test('a checkpoint is imported by name, listed, described, and never replaced un
 
   const again = await models('import', checkpoint, ...flags);
   assert.is(again.code, 1);
-  assert.match(again.stderr, /tiny holds a model already\. Give --force to replace it/);
+  assert.match(again.stderr, /tiny already holds a model\. Give --force to replace it/);
   assert.is((await models('import', checkpoint, ...flags, ...more, '--force')).code, 0);
 
   const { stdout: list } = await models('list');
@@ -73,7 +73,7 @@ test('a checkpoint is imported by name, listed, described, and never replaced un
   assert.match(list, /^spleen_phantom +(here|package) +1\.7 MiB +spleen$/m);
   assert.match(
     list,
-    /^spleen_ct_segmentation +not here +spleen +voxstream models pull spleen_ct_segmentation$/m,
+    /^spleen_ct_segmentation +registry +spleen +voxstream models pull spleen_ct_segmentation$/m,
   );
 
   const info = await models('info', 'tiny', '--json');
@@ -127,7 +127,7 @@ inferer: { _target_: SlidingWindowInferer, roi_size: [24, 16, 16] }
   assert.equal(readdirSync(output).sort(), ['metadata.json', 'model.onnx']);
 });
 
-test('what cannot be imported is told in a sentence, and nothing is left behind', async () => {
+test('a failed import is explained in a sentence and leaves nothing behind', async () => {
   const { cache, models } = newCache();
   const said = async (...args: string[]) => {
     const { code, stderr } = await models('import', ...args);
@@ -138,17 +138,17 @@ test('what cannot be imported is told in a sentence, and nothing is left behind'
   assert.match(await said(join(cache, 'none.pt')), /none\.pt cannot be read: there is no such file/);
   assert.match(
     await said(checkpoint),
-    /holds weights and does not say of which network\. Give it with --network/,
+    /holds weights, but not the name of their network\. Give it with --network/,
   );
   assert.match(
     await said(checkpoint, '--network', 'unett'),
     /there is no network "unett"; did you mean "UNet"\?/,
   );
-  assert.match(await said(checkpoint, '--network', 'unet', '--set', 'channels'), /--set takes NAME=VALUE/);
-  assert.match(await said(cache), /is no MONAI bundle/);
+  assert.match(await said(checkpoint, '--network', 'unet', '--set', 'channels'), /--set must be NAME=VALUE/);
+  assert.match(await said(cache), /is not a MONAI bundle/);
   assert.match(
     await said(checkpoint, '--network', 'basicunet', '--name', '../../evil'),
-    /The model's name is "\.\.\/\.\.\/evil", which is no name for a folder/,
+    /The model's name is "\.\.\/\.\.\/evil", which cannot be the name of a folder/,
   );
   assert.match(
     await said(checkpoint, '--network', 'basicunet'),
@@ -162,9 +162,10 @@ test('what cannot be imported is told in a sentence, and nothing is left behind'
   assert.equal(readdirSync(cache), []);
 });
 
-test('a model of the registry is fetched, checked and imported, and then is here', async () => {
+test('a model of the registry is downloaded, checked and imported once', async () => {
   const { cache, models } = newCache();
   const registry = writeRegistry();
+  server.partial = join(cache, 'voxstream/downloads/weights.pt.partial');
   server.behaviours = [{ cutAfter: 20_000 }];
   const { code, stderr, stdout } = await models('pull', 'tiny', '--registry', registry);
   assert.is(code, 0, stderr);
@@ -174,19 +175,19 @@ test('a model of the registry is fetched, checked and imported, and then is here
   const card = JSON.parse(readFileSync(join(cache, 'voxstream/models/tiny/metadata.json'), 'utf8'));
   assert.is(card.url, server.url);
   const again = await models('pull', 'tiny', '--registry', registry);
-  assert.match(again.stdout, /^tiny is here already; --force makes it anew\./);
-  const anew = await models('pull', 'tiny', '--registry', registry, '--force');
-  assert.is(anew.code, 0, anew.stderr);
+  assert.match(again.stdout, /^tiny already exists; --force imports it again\./);
+  const forced = await models('pull', 'tiny', '--registry', registry, '--force');
+  assert.is(forced.code, 0, forced.stderr);
   assert.is(server.ranges.length, 2, 'the download was kept');
 });
 
-test('a pull that cannot be done says why, and offline what to download and where to put it', async () => {
+test('a failed pull says why; offline, it says which file to put where', async () => {
   const { cache, models } = newCache();
   const pull = (registry: string) => models('pull', 'tiny', '--registry', registry);
   server.behaviours = [{ status: 404 }];
-  assert.match((await pull(writeRegistry())).stderr, /answers 404 Not Found: the file is not there any more/);
+  assert.match((await pull(writeRegistry())).stderr, /answers 404 Not Found: the file no longer exists/);
   const other = await pull(writeRegistry({ md5: 'ab'.repeat(16) }));
-  assert.match(other.stderr, /gave a file whose MD5 is [0-9a-f]{32}, but it must be abab/);
+  assert.match(other.stderr, /has the MD5 [0-9a-f]{32}, but it must be abab/);
   assert.equal(readdirSync(join(cache, 'voxstream/downloads')), []);
 
   const offline = writeRegistry({ url: 'http://127.0.0.1:9/files/weights.pt' });
@@ -195,14 +196,11 @@ test('a pull that cannot be done says why, and offline what to download and wher
   const place = join(cache, 'voxstream/downloads/weights.pt');
   assert.match(stderr, /127\.0\.0\.1:9 cannot be reached: /);
   assert.ok(
-    stderr.includes(`download\n  http://127.0.0.1:9/files/weights.pt\nand put it here as\n  ${place}\n`),
+    stderr.includes(`download\n  http://127.0.0.1:9/files/weights.pt\nand copy it to\n  ${place}\n`),
     stderr,
   );
   writeFileSync(place, 'another file');
-  assert.match(
-    (await pull(offline)).stderr,
-    /weights\.pt is not the file that http.* should give: its MD5 must be/,
-  );
+  assert.match((await pull(offline)).stderr, /weights\.pt is not the file of http.*: its MD5 must be/);
   copyFileSync(checkpoint, place);
   const byHand = await pull(offline);
   assert.is(byHand.code, 0, byHand.stderr);
@@ -214,10 +212,10 @@ test('a pull that cannot be done says why, and offline what to download and wher
   assert.match((await pull(faulty)).stderr, /registry\.json: tiny\.url is "ftp:\/\/x\/y": /);
 });
 
-test('a model that the registry has and nobody fetched is told with the command that fetches it', async () => {
+test('a missing model of the registry is answered with the command that downloads it', async () => {
   const { cache, models } = newCache();
   const { stderr } = await models('info', 'models/spleen_ct_segmentation');
-  assert.match(stderr, /Fetch it with "voxstream models pull spleen_ct_segmentation"/);
+  assert.match(stderr, /Download it with "voxstream models pull spleen_ct_segmentation"/);
   // A pipeline's models/NAME is found by its name once it is in the cache.
   const folder = join(cache, 'voxstream/models/spleen_ct_segmentation');
   mkdirSync(folder, { recursive: true });
@@ -227,7 +225,7 @@ test('a model that the registry has and nobody fetched is told with the command 
   assert.match(found.stdout, /^spleen_ct_segmentation\n/);
 });
 
-test('models optimize writes a form as a model of its own', async () => {
+test('models optimize writes a form as a separate model', async () => {
   const { cache, models } = newCache();
   const { code, stderr, stdout } = await models(
     'optimize',

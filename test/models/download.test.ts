@@ -38,7 +38,7 @@ function assertWhole({ file }: DownloadOptions): void {
   assert.equal(readdirSync(dirname(file)), ['weights.pt']);
 }
 
-test('a file is fetched whole, with its progress told', async () => {
+test('a file is downloaded completely, with progress', async () => {
   const told: [number, number | undefined][] = [];
   const given = options({ onProgress: (done, total) => told.push([done, total]) });
   await download(given);
@@ -47,33 +47,29 @@ test('a file is fetched whole, with its progress told', async () => {
   assert.equal(server.ranges, [undefined]);
 });
 
-test('a connection that is cut in the middle is taken up where it stopped', async () => {
+test('a download continues where the connection was lost', async () => {
   server.behaviours = [{ cutAfter: 100_000 }, { status: 503 }, { cutAfter: 50_000 }];
   const given = options();
   await download(given);
   assertWhole(given);
-  assert.is(server.ranges[0], undefined);
-  const starts = server.ranges.slice(1).map((range) => Number(/^bytes=(\d+)-$/.exec(range ?? '')?.[1]));
-  assert.is(starts.length, 3);
-  assert.is(starts[0], starts[1], 'an answer without a body changes nothing');
-  assert.ok(starts[0] > 0 && starts[2] > starts[1], `${starts}`);
+  assert.equal(server.ranges, [undefined, 'bytes=100000-', 'bytes=100000-', 'bytes=150000-']);
 });
 
-test('a download that was given up is kept, and a later one goes on there', async () => {
-  server.behaviours = [{ cutAfter: 120_000 }, ...Array(4).fill({ status: 500 })];
+test('a later download continues where an earlier one failed', async () => {
+  server.behaviours = [{ cutAfter: 120_000 }, ...Array(3).fill({ status: 500 })];
   const given = options();
   assert.match(
     (await fault(given)).message,
-    /^The connection to 127\.0\.0\.1:\d+ was lost: it answers 500 .*KiB of the file are in .*weights\.pt\.partial; the same/,
+    /^The connection to 127\.0\.0\.1:\d+ was lost: the server answers 500 .*117\.2 KiB of the file are in .*weights\.pt\.partial; the same/,
   );
   assert.not.ok(existsSync(given.file));
   server.ranges.length = 0;
   await download(given);
   assertWhole(given);
-  assert.match(server.ranges[0] ?? '', /^bytes=[1-9]\d+-$/);
+  assert.equal(server.ranges, ['bytes=120000-']);
 });
 
-test('a file that changed meanwhile is fetched from its start, and so is one from a server that gives no parts', async () => {
+test('a download starts again when the file changed, or the server does not support ranges', async () => {
   for (const second of [{ etag: '"two"' }, { ignoreRange: true }, { status: 416 }]) {
     server.behaviours = [{ cutAfter: 100_000 }, second];
     const given = options();
@@ -82,7 +78,7 @@ test('a file that changed meanwhile is fetched from its start, and so is one fro
   }
 });
 
-test('a part is not used where the server has no mark for the file that it can be sure of', async () => {
+test('a part is not reused when the server has no reliable ETag', async () => {
   server.behaviours = [{ cutAfter: 100_000, etag: 'W/"weak"' }];
   const given = options();
   await download(given);
@@ -90,7 +86,7 @@ test('a part is not used where the server has no mark for the file that it can b
   assert.equal(server.ranges, [undefined, undefined]);
 });
 
-test('a connection on which nothing comes any more counts as lost', async () => {
+test('a stalled connection counts as lost', async () => {
   server.behaviours = [{ stallAfter: 1000 }];
   const given = options({ stallSeconds: 1 });
   await download(given);
@@ -98,26 +94,23 @@ test('a connection on which nothing comes any more counts as lost', async () => 
   assert.ok(server.ranges.length >= 2, 'the file was requested again');
 });
 
-test('a file with another checksum is removed and told', async () => {
+test('a file with a wrong checksum is removed', async () => {
   const given = options({ checksum: { algorithm: 'sha256', value: 'ab'.repeat(32) } });
   const { message } = await fault(given);
   const sha256 = createHash('sha256').update(content).digest('hex');
-  assert.ok(
-    message.includes(`weights.pt gave a file whose SHA-256 is ${sha256}, but it must be abab`),
-    message,
-  );
+  assert.ok(message.includes(`weights.pt has the SHA-256 ${sha256}, but it must be abab`), message);
   assert.equal(readdirSync(dirname(given.file)), []);
 });
 
-test('a file that is not there, or not for us, is told at once', async () => {
+test('a missing or forbidden file fails at once', async () => {
   server.behaviours = [{ status: 404 }, { status: 403 }];
   assert.match(
     (await fault(options())).message,
-    /weights\.pt answers 404 Not Found: the file is not there any more\.$/,
+    /weights\.pt answers 404 Not Found: the file no longer exists\.$/,
   );
   assert.match(
     (await fault(options())).message,
-    /answers 403 Forbidden: it does not give the file to this machine/,
+    /answers 403 Forbidden: the server refuses to send the file/,
   );
   assert.is(server.ranges.length, 2);
 });

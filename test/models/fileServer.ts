@@ -4,28 +4,28 @@ import type { AddressInfo } from 'node:net';
 
 /** How the server treats one request. */
 export interface Behaviour {
-  /** Cuts the connection after this many bytes of the body. */
+  /** Breaks the connection after this many bytes of the response body; see `partial`. */
   readonly cutAfter?: number;
-  /** Keeps the connection open after this many bytes, and sends nothing more. */
+  /** Sends nothing after this many bytes, and keeps the connection open. */
   readonly stallAfter?: number;
   readonly status?: number;
-  /** The ETag of the file; a different one stands for a different file. Default: `"one"`. */
+  /** The file's ETag; another ETag stands for another file. Default: `"one"`. */
   readonly etag?: string;
-  /** Serves the whole file, no matter which part was requested. */
+  /** Sends the whole file whatever range is requested. */
   readonly ignoreRange?: boolean;
 }
 
-/** An HTTP server on 127.0.0.1 that serves one file, in whole or in part, and misbehaves as asked. */
+/** An HTTP server on 127.0.0.1 that serves one file, whole or by ranges, and misbehaves on request. */
 export class FileServer {
   /** The `Range` header of each request, in order. */
   readonly ranges: (string | undefined)[] = [];
-  /**
-   * The file that the client writes to. If it is known, a connection is cut only after bytes of this answer are in it: on a
-   * busy machine that takes a while.
-   */
-  partial: string | undefined;
-  /** How the next requests are treated; those that follow are treated well. */
+  /** The behaviours for the next requests. Later requests are answered normally. */
   behaviours: Behaviour[] = [];
+  /**
+   * The client's incomplete file: a connection is broken when it holds all bytes that were sent, or the
+   * client left.
+   */
+  partial = '';
   readonly #server: Server;
 
   private constructor(readonly content: Uint8Array) {
@@ -68,18 +68,13 @@ export class FileServer {
     if (most === undefined) response.end(body);
     else {
       response.write(body.subarray(0, most));
-      if (cutAfter !== undefined) this.#cut(response, start);
+      if (cutAfter === undefined) return;
+      const timer = setInterval(() => {
+        const stored = statSync(this.partial, { throwIfNoEntry: false })?.size === start + most;
+        if (!stored && !response.closed) return;
+        clearInterval(timer);
+        response.destroy();
+      }, 5);
     }
   }
-
-  #cut(response: ServerResponse, start: number): void {
-    const poll = setInterval(() => {
-      const arrived = this.partial === undefined || sizeOf(this.partial) > start;
-      if (!arrived && !response.closed) return;
-      clearInterval(poll);
-      response.destroy();
-    }, 20);
-  }
 }
-
-const sizeOf = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0;

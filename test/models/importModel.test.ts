@@ -86,7 +86,7 @@ test('a bundle becomes a model with its labels, patch, value range and intended 
   assert.is(Buffer.compare(bytes, built), 0);
 });
 
-test('what is missing in a bundle, or is none, is told with where to get it', async () => {
+test('a missing or invalid part of a bundle is named, with where to get it', async () => {
   const folder = writeBundle(config, metadata);
   const bundle = await readBundle(folder);
   rmSync(bundle.checkpoint);
@@ -101,19 +101,19 @@ test('what is missing in a bundle, or is none, is told with where to get it', as
   writeFileSync(join(folder, 'large_files.yml'), large);
   assert.match(
     await fault(checkCheckpoint(folder, bundle)),
-    /download https:\/\/example\.org\/model\.pt to .*models\/model\.pt \(md5 abc\), then import again/,
+    /Download it from https:\/\/example\.org\/model\.pt \(see large_files\.yml; md5 abc\), then import again/,
   );
   writeFileSync(join(folder, 'configs/metadata.json'), '{');
-  assert.match(await fault(readBundle(folder)), /metadata\.json is not readable: /);
+  assert.match(await fault(readBundle(folder)), /metadata\.json is not valid JSON: /);
   writeFileSync(join(folder, 'configs/inference.json'), '[]');
   assert.match(await fault(readBundle(folder)), /inference\.json must hold a map/);
   assert.match(
     await fault(readBundle(temporaryFolder())),
-    /is no MONAI bundle: it has no configs\/inference\.json/,
+    /is not a MONAI bundle: it has neither configs\/inference\.json/,
   );
 });
 
-test('metadata of any other shape leaves its fields off the card', async () => {
+test('metadata of another shape is ignored', async () => {
   const odd = {
     network_data_format: { inputs: [], outputs: { pred: { channel_def: 'one' } } },
     description: 3,
@@ -141,7 +141,7 @@ test('a model is run before it is taken: windows and weights that do not work ar
   const patch = [20, 16, 16];
   assert.match(
     await fault(importCheckpoint(checkpoint, network, { name: 'a', input: { patch } })),
-    /unet_plain\.pt cannot be run on a window of \[1, 1, 20, 16, 16\]: .* give it with --patch/,
+    /unet_plain\.pt cannot be run on a window of \[1, 1, 20, 16, 16\]: .* give that with --patch/,
   );
   const state = new Map(await readCheckpoint(checkpoint));
   const { dims } = state.get('model.0.conv.weight')!;
@@ -150,7 +150,7 @@ test('a model is run before it is taken: windows and weights that do not work ar
   writeFileSync(file, writeModel(buildNetwork('UNet', network.config, state)));
   assert.match(
     await fault(importOnnx(file, { name: 'nan' })),
-    /numbers that are not finite for values from 0 to 1/,
+    /gives NaN or infinite values for input values from 0 to 1/,
   );
 });
 

@@ -57,7 +57,7 @@ test('an optimized model gives what the original gives, and its card says what w
   assert.ok(Math.max(...Array.from(expected)) > 1, 'the logits are not all about zero');
 });
 
-test('an optimized model is refused where it does not fit, and never rewritten once more', async () => {
+test('an optimized model is refused for another use, and never rewritten again', async () => {
   const files = await findModel(join(folder, 'cpu'));
   assert.equal(await runnableModel(files, {}, 'cpu'), {
     file: files.file,
@@ -66,7 +66,7 @@ test('an optimized model is refused where it does not fit, and never rewritten o
   });
   assert.match(
     await fault(runnableModel(files, {}, 'webgpu')),
-    /is a form for cpu, but the device is webgpu\. Name the/,
+    /is a form for cpu, but the device is webgpu\. Give the original/,
   );
   const roiSize = [16, 16, 16] as const;
   assert.match(
@@ -76,9 +76,9 @@ test('an optimized model is refused where it does not fit, and never rewritten o
   const card = { ...files.card, optimized: { ...files.card.optimized!, channelBlock: 5 } };
   assert.match(
     await fault(runnableModel({ ...files, card }, {}, 'cpu')),
-    /that hold 5 channels together, but this one/,
+    /processors with blocks of 5 channels, but this one/,
   );
-  assert.match(await fault(optimizedModel(files, { target: 'cuda' })), /is a form for cpu already/);
+  assert.match(await fault(optimizedModel(files, { target: 'cuda' })), /is already optimized for cpu/);
 });
 
 test('half precision is for GPUs, and a model without a patch needs one', async () => {
@@ -93,18 +93,18 @@ test('half precision is for GPUs, and a model without a patch needs one', async 
   const bare = { ...original, card: { ...original.card, input: {} } };
   assert.match(
     await fault(optimizedModel(bare, { target: 'cpu' })),
-    /does not say the size of its windows .* --patch/,
+    /is optimized for one window size, but the card of .* has none .* --patch/,
   );
 });
 
-test('a model folder is written whole, and replaces nothing unless it is told to, and never what is no model', async () => {
+test('a model folder appears complete, replaces a model only on request, and never replaces anything else', async () => {
   const bytes = Uint8Array.of(1, 2, 3);
   const place = join(folder, 'new/model');
   const first = await writeModelFolder(place, { bytes, card: { name: 'a', labels: { 1: 'spleen' } } });
   assert.is(first.card.file, 'model.onnx');
   assert.match(
     await fault(writeModelFolder(place, { bytes, card: { name: 'b' } })),
-    /holds a model already\. Give --force/,
+    /already holds a model\. Give --force/,
   );
   await writeModelFolder(place, { bytes: Uint8Array.of(4), card: { name: 'b' } }, true);
   assert.equal([...readFileSync(join(place, 'model.onnx'))], [4]);
@@ -114,7 +114,7 @@ test('a model folder is written whole, and replaces nothing unless it is told to
   writeFileSync(join(own, 'thesis.txt'), '');
   assert.match(
     await fault(writeModelFolder(own, { bytes, card: { name: 'a' } }, true)),
-    /own exists and is no model folder: it holds thesis\.txt/,
+    /own exists and is not a model folder: it holds thesis\.txt/,
   );
   assert.match(
     await fault(writeModelFolder(join(folder, 'faulty'), { bytes, card: { name: 'a', axes: 'yxz' } })),

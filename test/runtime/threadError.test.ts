@@ -26,7 +26,7 @@ writeFileSync(
     throw 'text';
   }
   export function allocateTooMuch() {
-    return new Float32Array(2 ** 40);
+    return new Float32Array(2 ** 60);
   }`,
 );
 const module = pathToFileURL(file);

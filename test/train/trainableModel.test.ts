@@ -30,7 +30,10 @@ test('what a configuration asks for and training leaves out is said', () => {
 testNeeding(demo, 'an exported model without its batch normalizations says so', async () => {
   const { axes, note } = await modelToTrain(await findModel(sharedPath('models/spleen_demo')));
   assert.is(axes, 'xyz');
-  assert.match(note ?? '', /export of .*model\.onnx merged 13 batch normalizations into convolutions \(4 are left\)/);
+  assert.match(
+    note ?? '',
+    /export of .*model\.onnx merged 13 batch normalizations into convolutions \(4 are left\)/,
+  );
 });
 
 testNeeding(demo, 'a checkpoint has its batch normalizations', async () => {

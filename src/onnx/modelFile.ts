@@ -1,7 +1,8 @@
 import protobuf from 'onnx-proto';
 import { ModelError, messageOf } from '../errors.js';
 import { type Attribute, Graph, type GraphNode, type GraphValue } from './graph.js';
-import { tensorFromProto, tensorToProto, typeNumber, typeOfNumber } from './tensor.js';
+import { typeNumber, typeOfNumber } from './tensor.js';
+import { tensorFromProto, tensorToProto } from './tensorProto.js';
 
 const { onnx } = protobuf;
 const { AttributeType } = onnx.AttributeProto;

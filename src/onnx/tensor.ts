@@ -1,9 +1,5 @@
-import protobuf from 'onnx-proto';
 import { ModelError, show } from '../errors.js';
 import { fromFloat16 } from './float16.js';
-
-const { onnx } = protobuf;
-type TensorProto = protobuf.onnx.ITensorProto;
 
 /** The element types of tensors, by ONNX's names, with the array that holds each. Float16 and bfloat16 are held as bits. */
 export const elementArrays = {
@@ -133,61 +129,4 @@ export function typeNumber(type: ElementType): number {
 /** The element type of an ONNX number, or undefined for those that are not numeric (strings, complex numbers). */
 export function typeOfNumber(number: number | null | undefined): ElementType | undefined {
   return (Object.keys(typeNumbers) as ElementType[]).find((type) => typeNumbers[type] === number);
-}
-
-/** A tensor out of its protobuf message. Throws ModelError naming the tensor when it cannot be read. */
-export function tensorFromProto(proto: TensorProto): Tensor {
-  const name = proto.name || 'without a name';
-  if (proto.dataLocation === onnx.TensorProto.DataLocation.EXTERNAL) {
-    throw new ModelError(
-      `The tensor ${name} is stored in a file beside the model, which is not supported; save the model as one file.`,
-    );
-  }
-  const type = typeOfNumber(proto.dataType);
-  if (!type) throw new ModelError(`The tensor ${name} has the type ${proto.dataType}, which is not numeric.`);
-  const dims = (proto.dims ?? []).map(Number);
-  const size = sizeOf(dims);
-  const data = proto.rawData?.length ? fromBytes(type, proto.rawData) : fromFields(type, proto);
-  if (data.length !== size) {
-    throw new ModelError(
-      `The tensor ${name} of ${show(dims)} must hold ${size} values of type ${type}, but it holds ${data.length}.`,
-    );
-  }
-  return { type, dims, data };
-}
-
-function fromBytes(type: ElementType, bytes: Uint8Array): TensorArray {
-  const { BYTES_PER_ELEMENT } = elementArrays[type];
-  // A copy, because the bytes of a file are not aligned; Node's Buffer has a slice of its own that copies nothing.
-  const copy = new Uint8Array(bytes.length - (bytes.length % BYTES_PER_ELEMENT));
-  copy.set(bytes.subarray(0, copy.length));
-  return new elementArrays[type](copy.buffer, 0, copy.length / BYTES_PER_ELEMENT);
-}
-
-function fromFields(type: ElementType, proto: TensorProto): TensorArray {
-  const big = (values: readonly unknown[] | null | undefined) => (values ?? []).map((v) => BigInt(String(v)));
-  switch (type) {
-    case 'float32':
-      return Float32Array.from(proto.floatData ?? []);
-    case 'float64':
-      return Float64Array.from(proto.doubleData ?? []);
-    case 'int64':
-      return BigInt64Array.from(big(proto.int64Data));
-    case 'uint64':
-      return BigUint64Array.from(big(proto.uint64Data));
-    case 'uint32':
-      return Uint32Array.from(proto.uint64Data ?? [], Number);
-    default:
-      return elementArrays[type].from(proto.int32Data ?? []);
-  }
-}
-
-/** The protobuf message of a tensor. */
-export function tensorToProto(name: string, { type, dims, data }: Tensor): TensorProto {
-  return {
-    name,
-    dims: [...dims],
-    dataType: typeNumbers[type],
-    rawData: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
-  };
 }

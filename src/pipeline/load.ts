@@ -16,7 +16,7 @@ export interface LoadOptions {
   /** What pipelines can name. Default: what comes with voxstream. */
   readonly registry?: Registry;
   /** Environment variables for `${env.NAME}`. Default: the process's. */
-  readonly env?: NodeJS.ProcessEnv;
+  readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
 /**

@@ -8,7 +8,11 @@ const reference = /\$\{([^{}]*)\}/g;
  * only a reference keeps the variable's type. Variables may refer to others. Throws OptionError for one that does not exist
  * or refers to itself.
  */
-export function replaceReferences(value: unknown, vars: Data, env: NodeJS.ProcessEnv = process.env): unknown {
+export function replaceReferences(
+  value: unknown,
+  vars: Data,
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): unknown {
   const lookUp = (name: string, trail: readonly string[]): unknown => {
     if (name.startsWith('env.')) {
       const found = env[name.slice(4)];

@@ -18,7 +18,7 @@ export class Resolver {
   constructor(
     readonly faults: Faults,
     readonly vars: Data,
-    readonly env?: NodeJS.ProcessEnv,
+    readonly env?: Readonly<Record<string, string | undefined>>,
   ) {}
 
   /** A value with its references replaced. */

@@ -1,7 +1,8 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { fromFloat16, toFloat16 } from '#src/onnx/float16.js';
-import { floats, int64s, numbersOf, tensor, tensorFromProto, tensorToProto } from '#src/onnx/tensor.js';
+import { floats, int64s, numbersOf, tensor } from '#src/onnx/tensor.js';
+import { tensorFromProto, tensorToProto } from '#src/onnx/tensorProto.js';
 
 test('tensors survive their protobuf message', () => {
   for (const value of [

@@ -1,3 +1,4 @@
+import { DataError, listNames } from './errors.js';
 import type { Volume } from './volume/volume.js';
 
 /** The DICOM files of one series, which hold one volume. */
@@ -57,4 +58,44 @@ export function fileNameOf(id: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for.
   const name = id.replace(/[/\\:*?"<>|\u0000-\u001f]/g, '_');
   return /^\.+$/.test(name) ? name.replaceAll('.', '_') : name;
+}
+
+/** One key or several, as the `keys` options of operators take them. */
+export type Keys = string | readonly string[];
+
+/** The volumes that geometric steps work on by default: those of `image` and `label` that the case has. */
+export const geometryKeys = ['image', 'label'];
+
+/** The key, if there is only one; else undefined. */
+export function onlyKey(keys: Keys): string | undefined {
+  const [key, ...others] = [keys].flat();
+  return others.length === 0 ? key : undefined;
+}
+
+/** The keys to work on: those asked for, else those of `defaults` that the case has. Throws when there are none. */
+export function chooseKeys(
+  subject: Case,
+  keys: Keys | undefined,
+  defaults: readonly string[],
+): readonly string[] {
+  if (keys !== undefined) return typeof keys === 'string' ? [keys] : keys;
+  const present = defaults.filter((key) => key in subject.volumes);
+  if (present.length === 0) {
+    throw new DataError(
+      `Case ${subject.id} has no volume ${listNames(defaults, 'or')} to work on; it has ` +
+        `${listNames(Object.keys(subject.volumes))}. Name the volume with "keys".`,
+    );
+  }
+  return present;
+}
+
+/** The volume under a key. Throws DataError, naming what there is, when the case has none. */
+export function volumeOf(subject: Case, key: string): Volume {
+  const volume = subject.volumes[key];
+  if (!volume) {
+    throw new DataError(
+      `Case ${subject.id} has no volume "${key}"; it has ${listNames(Object.keys(subject.volumes))}.`,
+    );
+  }
+  return volume;
 }

@@ -68,10 +68,13 @@ export { volume } from './operators/volume.js';
 export type { OptionsOf } from './options.js';
 // Pipelines
 export type { Failure, RunEvent } from './pipeline/events.js';
+export { loadRegistry } from './pipeline/extensions.js';
 export { loadPipeline, parsePipeline } from './pipeline/load.js';
 export { createRegistry, type Extension, type Registry } from './pipeline/registry.js';
-export { type RunOptions, type RunResult, runPipeline } from './pipeline/run.js';
+export { type RunResult, runPipeline } from './pipeline/run.js';
+export type { RunOptions } from './pipeline/runOptions.js';
 export { pipelineSchema } from './pipeline/schema.js';
+export { stream } from './pipeline/stream.js';
 export type { Pipeline } from './pipeline/types.js';
 export { createRuntime, defaultRuntime, type Runtime, type RuntimeSettings } from './runtime/runtime.js';
 export { type Task, type TaskFunction, task } from './runtime/task.js';

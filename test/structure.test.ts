@@ -6,7 +6,7 @@ import { root } from './e2e/harness.js';
 
 /** The folders and single files of src/. Each may import from those below it, types included. */
 const layers: readonly (readonly string[])[] = [
-  ['cli', 'index'],
+  ['cli', 'index', 'author'],
   ['train'],
   ['pipeline', 'synth'],
   ['sources', 'sinks'],
@@ -16,16 +16,13 @@ const layers: readonly (readonly string[])[] = [
   ['report'],
   ['onnx'],
   ['formats', 'metrics'],
-  ['case', 'options', 'machine', 'version'],
+  ['case', 'options', 'optionTypes', 'machine', 'version'],
   ['volume'],
   ['errors'],
 ];
 
 /** Circles that are still to be resolved, each as its files in alphabetical order. */
-const knownCircles: readonly string[] = [
-  'onnx/slices/conv.ts, onnx/slices/lanes.ts',
-  'operators/define.ts, operators/draws.ts, operators/forecast.ts, operators/map.ts',
-];
+const knownCircles: readonly string[] = ['onnx/slices/conv.ts, onnx/slices/lanes.ts'];
 
 const src = join(root, 'src');
 const layerOf = (part: string) => layers.findIndex((layer) => layer.includes(part));

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { type Command, InvalidArgumentError, type Option } from 'commander';
 import { parse as parseYaml } from 'yaml';
 import { messageOf, OptionError, show, unknownName } from '../errors.js';
-import { parseBytes } from '../operators/types.js';
+import { parseBytes } from '../optionTypes.js';
 import type { Triple, Vec3 } from '../volume/volume.js';
 
 /** For options that may be repeated: adds to the list. */

@@ -10,6 +10,7 @@ import { addModelsCommand } from './models.js';
 import { addOperatorsCommand } from './operators.js';
 import { addReportCommand } from './report.js';
 import { addRunCommand } from './run.js';
+import { addSchemaCommand } from './schema.js';
 import { addSynthCommand } from './synth.js';
 import { addTrainCommand } from './train.js';
 import { addValidateCommand } from './validate.js';
@@ -29,6 +30,7 @@ addCompareCommand(program);
 addReportCommand(program);
 addModelsCommand(program);
 addOperatorsCommand(program);
+addSchemaCommand(program);
 addDoctorCommand(program);
 addSynthCommand(program);
 

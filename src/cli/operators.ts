@@ -1,8 +1,10 @@
 import type { Command } from 'commander';
 import { OptionError, unknownName } from '../errors.js';
 import { describeOptions } from '../pipeline/describe.js';
+import { loadRegistry } from '../pipeline/extensions.js';
 import { type DefinitionGroup, type Described, exampleText, groupsOf } from '../pipeline/reference.js';
-import { createRegistry } from '../pipeline/registry.js';
+import { collect } from './args.js';
+import { useHelp } from './pipelineOptions.js';
 
 /** `voxstream operators [NAME]`: what pipelines can name. */
 export function addOperatorsCommand(program: Command): void {
@@ -13,8 +15,9 @@ export function addOperatorsCommand(program: Command): void {
         'examples',
     )
     .argument('[name]', 'one of them, in full')
-    .action((name: string | undefined) => {
-      const groups = groupsOf(createRegistry());
+    .option('--use <package>', useHelp, collect)
+    .action(async (name: string | undefined, { use = [] }: { use?: readonly string[] }) => {
+      const groups = groupsOf(await loadRegistry(use));
       if (name === undefined) {
         process.stdout.write(groups.map(list).join('\n'));
         return;

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { modelsBeside } from '../models/findModel.js';
+import { loadRegistry } from '../pipeline/extensions.js';
 import { loadPipeline } from '../pipeline/load.js';
 import type { Pipeline } from '../pipeline/types.js';
 import { applyArgsFile, bytesOrAuto, collect, positive } from './args.js';
@@ -7,12 +8,17 @@ import { applyArgsFile, bytesOrAuto, collect, positive } from './args.js';
 /** What commands that take a pipeline share. */
 export interface PipelineFlags {
   readonly set?: readonly string[];
+  readonly use?: readonly string[];
   readonly args?: string;
   readonly device?: string;
   readonly inFlight?: number;
   readonly memory?: string;
   readonly workers?: number;
 }
+
+/** The help text of `--use`. */
+export const useHelp =
+  'an npm package or a module file with operators, sources and sinks of its own; its code is run (repeatable)';
 
 /** Adds the arguments and options of commands that take a pipeline. */
 export function addPipelineOptions(command: Command): Command {
@@ -23,6 +29,7 @@ export function addPipelineOptions(command: Command): Command {
       'override anything, such as --set dataset=/data/Task09_Spleen (repeatable)',
       collect,
     )
+    .option('--use <package>', useHelp, collect)
     .option('--args <file>', 'command-line options from a YAML or JSON file; flags given beside it win')
     .option('--device <device>', 'auto, cpu, cuda[:0,1], tensorrt[:0], webgpu, coreml or dml')
     .option('--in-flight <n>', 'cases that are open at once', positive)
@@ -43,7 +50,8 @@ export async function loadFromFlags(
   for (const name of ['device', 'inFlight', 'memory', 'workers'] as const) {
     if (flags[name] !== undefined) set.push(`runtime.${name}=${JSON.stringify(flags[name])}`);
   }
-  return loadPipeline(files, { set: [...set, ...more] });
+  const registry = await loadRegistry(flags.use ?? []);
+  return loadPipeline(files, { set: [...set, ...more], registry });
 }
 
 /** Where models are looked up by name, before the package: beside the pipeline files. */

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
+import { runtimeFor } from '../pipeline/openRun.js';
 import { planText } from '../pipeline/plan.js';
-import { runtimeFor } from '../pipeline/run.js';
 import type { Pipeline } from '../pipeline/types.js';
 import type { TrainEvent } from '../train/events.js';
 import { trainPlanText } from '../train/plan.js';

@@ -1,9 +1,10 @@
 import { z } from 'zod';
+import { keysType } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { sigmoid, softmax } from '../volume/classes.js';
 import { operator } from './define.js';
 import { foreseeFloats } from './forecast.js';
-import { keysType, mapVolumes } from './map.js';
+import { mapVolumes } from './map.js';
 
 const softmaxTask = task(new URL('../volume/classes.js', import.meta.url), softmax);
 const sigmoidTask = task(new URL('../volume/classes.js', import.meta.url), sigmoid);

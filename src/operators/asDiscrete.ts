@@ -1,9 +1,10 @@
 import { z } from 'zod';
+import { keysType } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { argmax, threshold } from '../volume/classes.js';
 import { operator } from './define.js';
 import { foreseeVolumes } from './forecast.js';
-import { keysType, mapVolumes } from './map.js';
+import { mapVolumes } from './map.js';
 
 const argmaxTask = task(new URL('../volume/classes.js', import.meta.url), argmax);
 const thresholdTask = task(new URL('../volume/classes.js', import.meta.url), threshold);

@@ -1,8 +1,8 @@
 import { bufferCount, map, type OperatorFunction } from 'rxjs';
 import type { Case } from '../case.js';
+import { type Keys, volumeOf } from '../case.js';
 import { DataError, OptionError, show } from '../errors.js';
 import { cutWindow, type ModelAxes } from '../volume/windows.js';
-import { type Keys, volumeOf } from './map.js';
 
 /** A tensor of several cases' volumes, the case slowest: [n, channels, x, y, z], or with `zyx` [n, channels, z, y, x]. */
 export interface BatchTensor {

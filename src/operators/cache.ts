@@ -2,19 +2,30 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { concatMap, firstValueFrom, type OperatorFunction, of } from 'rxjs';
+import {
+  concatMap,
+  defer,
+  finalize,
+  from,
+  map,
+  type Observable,
+  type OperatorFunction,
+  of,
+  ReplaySubject,
+  share,
+} from 'rxjs';
 import { z } from 'zod';
 import { type Case, fileNameOf } from '../case.js';
 import { OptionError } from '../errors.js';
-import { readCaseFile, writeCaseFile } from '../formats/caseFile.js';
+import { type KeptCase, readCaseFile, writeCaseFile } from '../formats/caseFile.js';
 import { pathsOf } from '../formats/inputFiles.js';
 import { findFile } from '../formats/tar.js';
 import { cacheFolder, memoryLimit } from '../machine.js';
 import type { OptionsOf } from '../options.js';
+import { bytesType } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { version } from '../version.js';
 import { type FormerSteps, operator, type StepContext, standalone } from './define.js';
-import { bytesType } from './types.js';
 
 const readCaseFileTask = task(new URL('../formats/caseFile.js', import.meta.url), readCaseFile);
 const writeCaseFileTask = task(new URL('../formats/caseFile.js', import.meta.url), writeCaseFile);
@@ -59,7 +70,7 @@ export const cacheOperator = operator({
 /** Cases whose former steps are done. */
 class CaseStore {
   readonly #kept = new Map<string, Case>();
-  readonly #open = new Map<string, Promise<Case>>();
+  readonly #open = new Map<string, Observable<Case>>();
   #free: number;
 
   constructor(
@@ -71,37 +82,65 @@ class CaseStore {
     this.#free = budget;
   }
 
-  async get(subject: Case): Promise<Case> {
+  /** The case with what the former steps made of it. Subscribers at the same time share one pass through them. */
+  get(subject: Case): Observable<Case> {
     const start = performance.now();
     let opening = this.#open.get(subject.id);
     if (!opening) {
-      opening = this.#find(subject).finally(() => this.#open.delete(subject.id));
+      opening = defer(() => this.#find(subject)).pipe(
+        finalize(() => this.#open.delete(subject.id)),
+        share({ connector: () => new ReplaySubject(1) }),
+      );
       this.#open.set(subject.id, opening);
     }
-    const { volumes, metrics, timings } = await opening;
-    const seconds = (performance.now() - start) / 1000;
-    return { ...subject, volumes, metrics, timings: { ...timings, [this.context.id]: seconds } };
+    return opening.pipe(
+      map(({ volumes, metrics, timings }) => {
+        const seconds = (performance.now() - start) / 1000;
+        return { ...subject, volumes, metrics, timings: { ...timings, [this.context.id]: seconds } };
+      }),
+    );
   }
 
-  async #find(subject: Case): Promise<Case> {
+  #find(subject: Case): Observable<Case> {
     const kept = this.#kept.get(subject.id);
-    if (kept) return kept;
-    const { runtime } = this.context;
-    const file = join(this.dir, `${fileNameOf(subject.id)}-${await this.#keyOf(subject)}.voxcase`);
-    if (existsSync(file)) {
-      const read = await runtime
-        .on('io', () => runtime.run(readCaseFileTask, file))
-        // Damaged, or removed meanwhile: it is made again.
-        .catch(() => undefined);
-      if (read) return this.#keep({ ...subject, ...read });
-      await rm(file, { force: true });
-    }
-    const made = await firstValueFrom(of(subject).pipe(this.former.operator));
-    if (this.#fits(made)) return this.#keep(made);
-    await runtime.on('io', () =>
-      runtime.run(writeCaseFileTask, file, { volumes: made.volumes, metrics: made.metrics }),
+    if (kept) return of(kept);
+    return from(this.#fileOf(subject)).pipe(
+      concatMap((file) =>
+        from(this.#read(file)).pipe(
+          concatMap((read) => (read ? of(this.#keep({ ...subject, ...read })) : this.#make(subject, file))),
+        ),
+      ),
     );
-    return made;
+  }
+
+  /** Runs the former steps, and keeps the result in memory or, if it does not fit, in the file. */
+  #make(subject: Case, file: string): Observable<Case> {
+    const { runtime } = this.context;
+    return of(subject).pipe(
+      this.former.operator,
+      concatMap(async (made) => {
+        if (this.#fits(made)) return this.#keep(made);
+        const { volumes, metrics } = made;
+        await runtime.on('io', () => runtime.run(writeCaseFileTask, file, { volumes, metrics }));
+        return made;
+      }),
+    );
+  }
+
+  async #fileOf(subject: Case): Promise<string> {
+    return join(this.dir, `${fileNameOf(subject.id)}-${await this.#keyOf(subject)}.voxcase`);
+  }
+
+  /** What a file holds; undefined if there is none. A damaged one is removed. */
+  async #read(file: string): Promise<KeptCase | undefined> {
+    if (!existsSync(file)) return undefined;
+    const { runtime } = this.context;
+    try {
+      return await runtime.on('io', () => runtime.run(readCaseFileTask, file));
+    } catch {
+      await rm(file, { force: true });
+      return undefined;
+    }
   }
 
   #fits(made: Case): boolean {

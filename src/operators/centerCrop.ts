@@ -1,10 +1,11 @@
 import { z } from 'zod';
+import { geometryKeys } from '../case.js';
+import { keysType, perAxis } from '../optionTypes.js';
 import { centerCropBox } from '../volume/crop.js';
 import { operator } from './define.js';
 import { foreseeVolumes, onGrid } from './forecast.js';
-import { geometryKeys, keysType, mapVolumes } from './map.js';
+import { mapVolumes } from './map.js';
 import { cropOrPadTask } from './spatialPad.js';
-import { perAxis } from './types.js';
 
 /**
  * Keeps the middle `roiSize` voxels along each axis. The affine follows: every voxel keeps its position in mm.

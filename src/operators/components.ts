@@ -1,9 +1,9 @@
+import { connectivity } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { countComponents } from '../volume/islands.js';
 import type { Volume } from '../volume/volume.js';
 import { operator } from './define.js';
 import { evaluate, evaluationTypes, foreseeEvaluation } from './evaluation.js';
-import { connectivity } from './types.js';
 
 const countComponentsTask = task(new URL('../volume/islands.js', import.meta.url), countComponents);
 

@@ -1,13 +1,13 @@
 import { z } from 'zod';
-import { withVolumes } from '../case.js';
+import { chooseKeys, geometryKeys, volumeOf, withVolumes } from '../case.js';
+import { keysType, perAxis } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { foregroundBox } from '../volume/crop.js';
 import type { Vec3, Volume } from '../volume/volume.js';
 import { operator } from './define.js';
 import { foreseeVolumes, onGrid } from './forecast.js';
-import { chooseKeys, geometryKeys, keysType, mapCase, volumeOf } from './map.js';
+import { mapCase } from './map.js';
 import { cropOrPadTask } from './spatialPad.js';
-import { perAxis } from './types.js';
 
 const foregroundBoxTask = task(new URL('../volume/crop.js', import.meta.url), foregroundBox);
 

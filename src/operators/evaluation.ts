@@ -1,6 +1,6 @@
 import type { OperatorFunction } from 'rxjs';
 import { z } from 'zod';
-import { type Case, withMetrics } from '../case.js';
+import { type Case, volumeOf, withMetrics } from '../case.js';
 import { DataError, listNames, show, unknownName } from '../errors.js';
 import type { OptionValues } from '../options.js';
 import type { Runtime } from '../runtime/runtime.js';
@@ -14,7 +14,7 @@ import type { Volume } from '../volume/volume.js';
 import type { StepContext } from './define.js';
 import { type Forecaster, foresee, readAs } from './forecast.js';
 import { readVolumeTask } from './load.js';
-import { mapCase, volumeOf } from './map.js';
+import { mapCase } from './map.js';
 
 const countOverlapsTask = task(new URL('../volume/overlap.js', import.meta.url), countOverlaps);
 const surfaceDistancesTask = task(new URL('../volume/surface.js', import.meta.url), surfaceDistances);

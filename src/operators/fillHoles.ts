@@ -1,9 +1,9 @@
+import { connectivity, keysType, labelNumbers } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { fillHoles as kernel } from '../volume/fillHoles.js';
 import { operator } from './define.js';
 import { foreseeCleaning } from './forecast.js';
-import { keysType, mapVolumes } from './map.js';
-import { connectivity, labelNumbers } from './types.js';
+import { mapVolumes } from './map.js';
 
 const fillHolesTask = task(new URL('../volume/fillHoles.js', import.meta.url), kernel);
 

@@ -1,3 +1,4 @@
+import type { Keys } from '../case.js';
 import type { FileGrid } from '../formats/index.js';
 import { planResample } from '../volume/resample.js';
 import {
@@ -8,7 +9,6 @@ import {
   type VolumeKind,
   voxelCount,
 } from '../volume/volume.js';
-import type { Keys } from './map.js';
 
 /** A volume as it will be: what is known of it before its voxels are read. */
 export interface VolumeForecast extends Grid {

@@ -1,16 +1,16 @@
 import { defer, finalize } from 'rxjs';
 import { z } from 'zod';
-import { type Case, withVolumes } from '../case.js';
+import { type Case, volumeOf, withVolumes } from '../case.js';
 import { DataError, ModelError } from '../errors.js';
 import { findModel, outputChannelsOf } from '../models/findModel.js';
 import { type ModelLease, openModel } from '../models/openModel.js';
 import type { OptionValues } from '../options.js';
+import { perAxis } from '../optionTypes.js';
 import { paddingModes } from '../volume/crop.js';
 import type { Vec3 } from '../volume/volume.js';
 import { operator, type StepContext } from './define.js';
 import { bytesOf, foresee, type VolumeForecast } from './forecast.js';
-import { mapCase, volumeOf } from './map.js';
-import { perAxis } from './types.js';
+import { mapCase } from './map.js';
 
 const share = z.number().min(0).lt(1);
 

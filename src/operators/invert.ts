@@ -1,13 +1,14 @@
 import { z } from 'zod';
-import { withVolumes } from '../case.js';
+import { chooseKeys, volumeOf, withVolumes } from '../case.js';
 import { DataError, show } from '../errors.js';
+import { keysType } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { sameGrid } from '../volume/affine.js';
 import { invertHistory } from '../volume/invert.js';
 import type { Volume } from '../volume/volume.js';
 import { operator } from './define.js';
 import { bytesOf, foreseeVolumes } from './forecast.js';
-import { chooseKeys, keysType, mapCase, volumeOf } from './map.js';
+import { mapCase } from './map.js';
 
 const invertHistoryTask = task(new URL('../volume/invert.js', import.meta.url), invertHistory);
 

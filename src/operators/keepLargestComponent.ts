@@ -1,10 +1,10 @@
 import { z } from 'zod';
+import { connectivity, keysType, labelNumbers } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { keepLargestComponent as kernel } from '../volume/islands.js';
 import { operator } from './define.js';
 import { foreseeCleaning } from './forecast.js';
-import { keysType, mapVolumes } from './map.js';
-import { connectivity, labelNumbers } from './types.js';
+import { mapVolumes } from './map.js';
 
 const keepLargestComponentTask = task(new URL('../volume/islands.js', import.meta.url), kernel);
 

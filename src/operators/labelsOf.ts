@@ -1,5 +1,5 @@
 import { concatMap, type OperatorFunction, of } from 'rxjs';
-import { type Case, withVolumes } from '../case.js';
+import { type Case, onlyKey, withVolumes } from '../case.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { task } from '../runtime/task.js';
 import { sameGrid } from '../volume/affine.js';
@@ -11,7 +11,7 @@ import type { StepContext } from './define.js';
 import { type Forecaster, foresee } from './forecast.js';
 import { type Fusion, optionsFor } from './fusion.js';
 import { invert } from './invert.js';
-import { mapCase, onlyKey } from './map.js';
+import { mapCase } from './map.js';
 import { inParts } from './parts.js';
 
 const foregroundExtentTask = task(new URL('../volume/labels.js', import.meta.url), foregroundExtent);

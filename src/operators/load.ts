@@ -1,14 +1,15 @@
 import { z } from 'zod';
-import { type Case, withVolumes } from '../case.js';
+import { type Case, type Keys, withVolumes } from '../case.js';
 import { DataError, listNames, show } from '../errors.js';
 import { readVolume } from '../formats/index.js';
 import { showFile } from '../formats/inputFiles.js';
+import { keysType } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { sameGrid } from '../volume/affine.js';
 import type { Volume } from '../volume/volume.js';
 import { operator } from './define.js';
 import { bytesOf, foresee, readAs } from './forecast.js';
-import { type Keys, keysType, mapCase } from './map.js';
+import { mapCase } from './map.js';
 
 export const readVolumeTask = task(new URL('../formats/index.js', import.meta.url), readVolume);
 

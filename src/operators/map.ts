@@ -1,25 +1,10 @@
-import { concatAll, concatMap, firstValueFrom, type OperatorFunction, of } from 'rxjs';
-import { z } from 'zod';
-import { type Case, withVolumes } from '../case.js';
-import { DataError, listNames } from '../errors.js';
+import { concatMap, type OperatorFunction, of } from 'rxjs';
+import { type Case, chooseKeys, type Keys, volumeOf, withVolumes } from '../case.js';
 import type { LaneName } from '../runtime/runtime.js';
 import type { Random } from '../volume/random.js';
 import type { Volume } from '../volume/volume.js';
 import type { StepContext } from './define.js';
 import { drawsFor } from './draws.js';
-
-/** One key or several, as operators' `keys` options take them. */
-export type Keys = string | readonly string[];
-
-/** The schema of a `keys` option; `defaults` says what is taken when it is left out. */
-export const keysType = (defaults: string) =>
-  z
-    .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
-    .optional()
-    .describe(`Volumes to work on. Default: ${defaults}.`);
-
-/** The volumes that geometric steps work on by default: those of `image` and `label` that the case has. */
-export const geometryKeys = ['image', 'label'];
 
 /**
  * An operator that does `work` for one case after another on a lane, and notes in `timings` how many seconds it
@@ -46,16 +31,17 @@ export function splitCase(
   lane: LaneName,
   work: (subject: Case) => Promise<readonly Case[]>,
 ): OperatorFunction<Case, Case> {
-  const split = async (subject: Case) => {
-    const parts: Case[] = [];
+  return concatMap((subject) => {
+    let parts: readonly Case[] = [];
     const whole = mapCase(context, lane, async (inner) => {
-      parts.push(...(await work(inner)));
+      parts = await work(inner);
       return inner;
     });
-    const { timings } = await firstValueFrom(of(subject).pipe(whole));
-    return parts.map((part) => ({ ...part, timings }));
-  };
-  return (source) => source.pipe(concatMap(split), concatAll());
+    return of(subject).pipe(
+      whole,
+      concatMap(({ timings }) => parts.map((part) => ({ ...part, timings }))),
+    );
+  });
 }
 
 /** An operator that replaces each chosen volume by what `work` makes of it; see `mapCase` and `chooseKeys`. */
@@ -108,38 +94,4 @@ export function mapByChance(
     }
     return withVolumes(subject, made);
   });
-}
-
-/** The key, if there is only one; else undefined. */
-export function onlyKey(keys: Keys): string | undefined {
-  const [key, ...others] = [keys].flat();
-  return others.length === 0 ? key : undefined;
-}
-
-/** The keys to work on: those asked for, else those of `defaults` that the case has. Throws when there are none. */
-export function chooseKeys(
-  subject: Case,
-  keys: Keys | undefined,
-  defaults: readonly string[],
-): readonly string[] {
-  if (keys !== undefined) return typeof keys === 'string' ? [keys] : keys;
-  const present = defaults.filter((key) => key in subject.volumes);
-  if (present.length === 0) {
-    throw new DataError(
-      `Case ${subject.id} has no volume ${listNames(defaults, 'or')} to work on; it has ` +
-        `${listNames(Object.keys(subject.volumes))}. Name the volume with "keys".`,
-    );
-  }
-  return present;
-}
-
-/** The volume under a key. Throws DataError, naming what there is, when the case has none. */
-export function volumeOf(subject: Case, key: string): Volume {
-  const volume = subject.volumes[key];
-  if (!volume) {
-    throw new DataError(
-      `Case ${subject.id} has no volume "${key}"; it has ${listNames(Object.keys(subject.volumes))}.`,
-    );
-  }
-  return volume;
 }

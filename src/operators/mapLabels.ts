@@ -1,9 +1,10 @@
 import { z } from 'zod';
+import { keysType } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { mapLabels as kernel } from '../volume/mapLabels.js';
 import { operator } from './define.js';
 import { foreseeVolumes } from './forecast.js';
-import { keysType, mapVolumes } from './map.js';
+import { mapVolumes } from './map.js';
 
 const mapLabelsTask = task(new URL('../volume/mapLabels.js', import.meta.url), kernel);
 

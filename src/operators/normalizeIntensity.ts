@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import { DataError } from '../errors.js';
+import { keysType } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { normalizeIntensity as kernel } from '../volume/intensity.js';
 import { operator } from './define.js';
 import { foreseeFloats } from './forecast.js';
-import { keysType, mapVolumes } from './map.js';
+import { mapVolumes } from './map.js';
 
 const normalizeIntensityTask = task(new URL('../volume/intensity.js', import.meta.url), kernel);
 

@@ -1,8 +1,8 @@
+import { onlyKey } from '../case.js';
 import { activations } from './activations.js';
 import { asDiscrete } from './asDiscrete.js';
 import { optionsFor, type PlacedStep } from './fusion.js';
 import { inference } from './inference.js';
-import { onlyKey } from './map.js';
 
 /**
  * True if a step is an inference and the next one is a softmax or argmax of its result. Both look only at the differences

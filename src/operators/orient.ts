@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { geometryKeys } from '../case.js';
+import { keysType } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import {
   axcodesFault,
@@ -11,7 +13,7 @@ import {
 import { reorient } from '../volume/reorient.js';
 import { operator } from './define.js';
 import { foreseeVolumes, onGrid } from './forecast.js';
-import { geometryKeys, keysType, mapVolumes } from './map.js';
+import { mapVolumes } from './map.js';
 
 export const reorientTask = task(new URL('../volume/reorient.js', import.meta.url), reorient);
 

@@ -1,5 +1,5 @@
 import type { OperatorFunction } from 'rxjs';
-import { type Case, withVolumes } from '../case.js';
+import { type Case, chooseKeys, geometryKeys, type Keys, volumeOf, withVolumes } from '../case.js';
 import type { OptionTypes, ValuesOf } from '../options.js';
 import { task } from '../runtime/task.js';
 import { parseAxcodes } from '../volume/orientation.js';
@@ -14,7 +14,7 @@ import type { Volume } from '../volume/volume.js';
 import type { Operator, StepContext } from './define.js';
 import { type Forecaster, foresee } from './forecast.js';
 import { type Fusion, optionsFor } from './fusion.js';
-import { chooseKeys, geometryKeys, type Keys, mapCase, volumeOf } from './map.js';
+import { mapCase } from './map.js';
 import { orient, reorientTask } from './orient.js';
 import { inParts } from './parts.js';
 import { scaleIntensityRange, scaleIntensityRangeTask } from './scaleIntensityRange.js';

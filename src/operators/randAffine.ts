@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { geometryKeys } from '../case.js';
+import { byKey, forKey, keysType, perAxis } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { identityAffine } from '../volume/affine.js';
 import type { Random } from '../volume/random.js';
@@ -6,8 +8,7 @@ import type { Affine, Vec3, Volume } from '../volume/volume.js';
 import { warp, warpMatrix } from '../volume/warp.js';
 import { operator } from './define.js';
 import { type DrawRange, drawFrom, drawRangeType, probType, seedType } from './draws.js';
-import { geometryKeys, keysType, mapByChance } from './map.js';
-import { byKey, forKey, perAxis } from './types.js';
+import { mapByChance } from './map.js';
 
 const warpTask = task(new URL('../volume/warp.js', import.meta.url), warp);
 

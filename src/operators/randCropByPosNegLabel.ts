@@ -1,13 +1,14 @@
 import { z } from 'zod';
+import { chooseKeys, geometryKeys, volumeOf } from '../case.js';
 import { DataError } from '../errors.js';
+import { keysType, perAxis } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { patchStarts } from '../volume/patches.js';
 import type { Volume } from '../volume/volume.js';
 import { operator } from './define.js';
 import { drawsFor, seedType } from './draws.js';
-import { chooseKeys, geometryKeys, keysType, splitCase, volumeOf } from './map.js';
+import { splitCase } from './map.js';
 import { cropOrPadTask } from './spatialPad.js';
-import { perAxis } from './types.js';
 
 const patchStartsTask = task(new URL('../volume/patches.js', import.meta.url), patchStarts);
 

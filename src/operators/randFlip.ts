@@ -1,10 +1,12 @@
 import { z } from 'zod';
+import { geometryKeys } from '../case.js';
+import { keysType } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { flip } from '../volume/turn.js';
 import { operator } from './define.js';
 import { probType, seedType } from './draws.js';
 import { foreseeVolumes } from './forecast.js';
-import { geometryKeys, keysType, mapByChance } from './map.js';
+import { mapByChance } from './map.js';
 
 const flipTask = task(new URL('../volume/turn.js', import.meta.url), flip);
 

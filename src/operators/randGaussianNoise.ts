@@ -1,10 +1,11 @@
 import { z } from 'zod';
+import { keysType } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { addNoise } from '../volume/noise.js';
 import { operator } from './define.js';
 import { probType, seedType } from './draws.js';
 import { foreseeFloats } from './forecast.js';
-import { keysType, mapByChance } from './map.js';
+import { mapByChance } from './map.js';
 
 const addNoiseTask = task(new URL('../volume/noise.js', import.meta.url), addNoise);
 

@@ -1,11 +1,12 @@
 import { z } from 'zod';
+import { keysType } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { gaussianSmooth } from '../volume/noise.js';
 import type { Vec3 } from '../volume/volume.js';
 import { operator } from './define.js';
 import { probType, seedType } from './draws.js';
 import { foreseeFloats } from './forecast.js';
-import { keysType, mapByChance } from './map.js';
+import { mapByChance } from './map.js';
 
 const gaussianSmoothTask = task(new URL('../volume/noise.js', import.meta.url), gaussianSmooth);
 

@@ -1,10 +1,11 @@
 import { z } from 'zod';
+import { keysType } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { scaleAndShift } from '../volume/noise.js';
 import { operator } from './define.js';
 import { drawFrom, drawRangeType, probType, seedType } from './draws.js';
 import { foreseeFloats } from './forecast.js';
-import { keysType, mapByChance } from './map.js';
+import { mapByChance } from './map.js';
 
 export const scaleAndShiftTask = task(new URL('../volume/noise.js', import.meta.url), scaleAndShift);
 

@@ -1,8 +1,9 @@
 import { z } from 'zod';
+import { keysType } from '../optionTypes.js';
 import { operator } from './define.js';
 import { drawFrom, drawRangeType, probType, seedType } from './draws.js';
 import { foreseeFloats } from './forecast.js';
-import { keysType, mapByChance } from './map.js';
+import { mapByChance } from './map.js';
 import { scaleAndShiftTask } from './randScaleIntensity.js';
 
 /**

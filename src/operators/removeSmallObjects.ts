@@ -1,10 +1,10 @@
 import { z } from 'zod';
+import { connectivity, keysType } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { removeSmallObjects as kernel } from '../volume/islands.js';
 import { operator } from './define.js';
 import { foreseeCleaning } from './forecast.js';
-import { keysType, mapVolumes } from './map.js';
-import { connectivity } from './types.js';
+import { mapVolumes } from './map.js';
 
 const removeSmallObjectsTask = task(new URL('../volume/islands.js', import.meta.url), kernel);
 

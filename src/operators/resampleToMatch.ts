@@ -1,12 +1,12 @@
 import { z } from 'zod';
-import { withVolumes } from '../case.js';
+import { chooseKeys, volumeOf, withVolumes } from '../case.js';
+import { byKey, forKey, keysType } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { resampleTo } from '../volume/resample.js';
 import type { Volume } from '../volume/volume.js';
 import { operator } from './define.js';
 import { foreseeVolumes, resampledForecast } from './forecast.js';
-import { chooseKeys, keysType, mapCase, volumeOf } from './map.js';
-import { byKey, forKey } from './types.js';
+import { mapCase } from './map.js';
 
 const resampleToTask = task(new URL('../volume/resample.js', import.meta.url), resampleTo);
 

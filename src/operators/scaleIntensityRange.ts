@@ -1,9 +1,10 @@
 import { z } from 'zod';
+import { keysType } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { scaleIntensityRange as kernel } from '../volume/intensity.js';
 import { operator } from './define.js';
 import { foreseeFloats } from './forecast.js';
-import { keysType, mapVolumes } from './map.js';
+import { mapVolumes } from './map.js';
 
 export const scaleIntensityRangeTask = task(new URL('../volume/intensity.js', import.meta.url), kernel);
 

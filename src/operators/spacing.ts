@@ -1,12 +1,13 @@
 import { z } from 'zod';
+import { geometryKeys } from '../case.js';
 import type { OptionValues } from '../options.js';
+import { byKey, forKey, keysType } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { type RespaceSettings, respace, respacedGrid } from '../volume/resample.js';
 import type { Volume } from '../volume/volume.js';
 import { operator } from './define.js';
 import { foreseeVolumes, resampledForecast } from './forecast.js';
-import { geometryKeys, keysType, mapVolumes } from './map.js';
-import { byKey, forKey } from './types.js';
+import { mapVolumes } from './map.js';
 
 export const respaceTask = task(new URL('../volume/resample.js', import.meta.url), respace);
 

@@ -1,10 +1,11 @@
 import { z } from 'zod';
+import { geometryKeys } from '../case.js';
+import { keysType, perAxis } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { cropOrPad, paddingModes, spatialPadBox } from '../volume/crop.js';
 import { operator } from './define.js';
 import { foreseeVolumes, onGrid } from './forecast.js';
-import { geometryKeys, keysType, mapVolumes } from './map.js';
-import { perAxis } from './types.js';
+import { mapVolumes } from './map.js';
 
 export const cropOrPadTask = task(new URL('../volume/crop.js', import.meta.url), cropOrPad);
 

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { DataError, listNames } from '../errors.js';
+import { byKey } from '../optionTypes.js';
 import { operator } from './define.js';
 import { evaluate, evaluationTypes, foreseeEvaluation } from './evaluation.js';
-import { byKey } from './types.js';
 
 /**
  * The surface Dice, or normalized surface distance, of each label (Nikolov et al. 2018): of the surface voxels of both

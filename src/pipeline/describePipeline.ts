@@ -19,6 +19,7 @@ export function describePipeline(pipeline: Pipeline): Data {
   return {
     name: pipeline.name,
     output: pipeline.output,
+    ...(pipeline.packages.length > 0 && { use: pipeline.packages }),
     vars: pipeline.vars,
     source: describeChoice(pipeline.source),
     steps: describeList(pipeline.steps),

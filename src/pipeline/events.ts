@@ -1,4 +1,7 @@
-/** What happens in a run, as `voxstream run --json` prints it, one a line, and as `runPipeline` tells. Seconds are wall time. */
+/**
+ * What happens in a run: what `stream` emits, and what `voxstream run --json` prints, one a line. Seconds are wall time.
+ * `index` is the case's place in the dataset, from 0.
+ */
 export type RunEvent =
   | {
       readonly event: 'start';
@@ -16,7 +19,13 @@ export type RunEvent =
       readonly steps: readonly string[];
     }
   /** A case that an earlier run finished is left out. */
-  | { readonly event: 'caseSkipped'; readonly case: string; readonly reason: string }
+  | {
+      readonly event: 'caseSkipped';
+      readonly case: string;
+      readonly index: number;
+      readonly reason: string;
+      readonly metrics: Readonly<Record<string, number | string>>;
+    }
   /** A case is opened; one that cannot be fails without. */
   | {
       readonly event: 'caseStart';
@@ -31,10 +40,17 @@ export type RunEvent =
   | {
       readonly event: 'caseDone';
       readonly case: string;
+      readonly index: number;
       readonly seconds: number;
       readonly metrics: Readonly<Record<string, number | string>>;
     }
-  | { readonly event: 'caseFailed'; readonly case: string; readonly step: string; readonly message: string }
+  | {
+      readonly event: 'caseFailed';
+      readonly case: string;
+      readonly index: number;
+      readonly step: string;
+      readonly message: string;
+    }
   /** Something the user should know that stops nothing. */
   | { readonly event: 'warning'; readonly message: string }
   | {
@@ -46,6 +62,8 @@ export type RunEvent =
       readonly seconds: number;
       /** Per lane, the share of the run's wall time that its places were busy, 0 to 1. */
       readonly lanes: Readonly<Record<string, number>>;
+      /** Files of the run as a whole that could not be written, a sentence each. */
+      readonly problems: readonly string[];
     };
 
 /** One row of `failures.csv`. */

@@ -80,6 +80,7 @@ function resolvePipeline(
     source,
     steps,
     sinks,
+    packages: registry.packages,
     fusions: registry.fusions,
     runtime,
     ...(train && { train }),

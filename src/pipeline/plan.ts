@@ -5,7 +5,7 @@ import type { SourceItem } from '../sources/define.js';
 import { describeOptions } from './describe.js';
 import { fuseSteps } from './fuse.js';
 import { type Estimate, estimatorFor, memoryBudget } from './memory.js';
-import { defaultInFlight } from './run.js';
+import { defaultInFlight } from './openRun.js';
 import { isRefused, type Selection, selectCases } from './select.js';
 import type { Pipeline } from './types.js';
 

@@ -15,6 +15,15 @@ import { sinks } from '../sinks/index.js';
 import type { AnySource } from '../sources/define.js';
 import { sources } from '../sources/index.js';
 
+/** A package or file that adds definitions, for the records of a run. */
+export interface UsedPackage {
+  /** As it was given with `--use`. */
+  readonly use: string;
+  /** The name and version of the package that the module belongs to, if it has a package.json. */
+  readonly name?: string;
+  readonly version?: string;
+}
+
 /** What a pipeline file can name. */
 export interface Registry {
   readonly operators: ReadonlyMap<string, AnyOperator>;
@@ -26,9 +35,14 @@ export interface Registry {
   readonly schedules: ReadonlyMap<string, AnySchedule>;
   /** Passes that join neighbouring steps with the same result; the first that fits is taken. */
   readonly fusions: readonly Fusion[];
+  /** The packages and files that add to it; see `loadRegistry`. */
+  readonly packages: readonly UsedPackage[];
 }
 
-/** Definitions from elsewhere. One with the name of a built-in takes its place. */
+/**
+ * Definitions from elsewhere: the default export of a module that is given with `--use`. A definition with the name of a
+ * built-in one takes its place.
+ */
 export interface Extension {
   readonly operators?: readonly AnyOperator[];
   readonly sources?: readonly AnySource[];
@@ -41,42 +55,37 @@ export interface Extension {
   readonly fusions?: readonly Fusion[];
 }
 
+const isFunction = (value: unknown) => typeof value === 'function';
+const isDefinition = (value: unknown) => isFunction(Object(value).configure);
+
+/** The parts of an extension, and whether a value can be in them. */
+export const extensionParts: Readonly<Record<keyof Extension, (value: unknown) => boolean>> = {
+  operators: isDefinition,
+  sources: isDefinition,
+  sinks: isDefinition,
+  networks: isDefinition,
+  losses: isDefinition,
+  optimizers: isDefinition,
+  schedules: isDefinition,
+  fusions: isFunction,
+};
+
 /** The operators, sources and sinks that come with voxstream, and those of extensions; later ones win. */
 export function createRegistry(...extensions: readonly Extension[]): Registry {
   const byName = <T extends { readonly name: string }>(
     ours: readonly T[],
-    theirs: readonly (readonly T[] | undefined)[],
-  ) => new Map([ours, ...theirs].flatMap((list) => list ?? []).map((one) => [one.name, one]));
+    theirs: (extension: Extension) => readonly T[] | undefined,
+  ) => new Map([ours, ...extensions.map((one) => theirs(one) ?? [])].flat().map((one) => [one.name, one]));
   return {
-    operators: byName(
-      operators,
-      extensions.map((one) => one.operators),
-    ),
-    sources: byName(
-      sources,
-      extensions.map((one) => one.sources),
-    ),
-    sinks: byName(
-      sinks,
-      extensions.map((one) => one.sinks),
-    ),
-    networks: byName(
-      networks,
-      extensions.map((one) => one.networks),
-    ),
-    losses: byName(
-      losses,
-      extensions.map((one) => one.losses),
-    ),
-    optimizers: byName(
-      optimizers,
-      extensions.map((one) => one.optimizers),
-    ),
-    schedules: byName(
-      schedules,
-      extensions.map((one) => one.schedules),
-    ),
+    operators: byName(operators, (one) => one.operators),
+    sources: byName(sources, (one) => one.sources),
+    sinks: byName(sinks, (one) => one.sinks),
+    networks: byName(networks, (one) => one.networks),
+    losses: byName(losses, (one) => one.losses),
+    optimizers: byName(optimizers, (one) => one.optimizers),
+    schedules: byName(schedules, (one) => one.schedules),
     fusions: [...extensions.flatMap((one) => one.fusions ?? []), ...fusions],
+    packages: [],
   };
 }
 

@@ -8,12 +8,16 @@ import { isRefused } from './select.js';
 /** A case to run, and when resuming, why it is run again. */
 export interface ToDo {
   readonly item: SourceItem;
+  /** Its place in the dataset. */
+  readonly index: number;
   readonly reason?: string;
 }
 
 /** A case that an earlier run finished. */
 export interface Finished {
   readonly subject: Case;
+  /** Its place in the dataset. */
+  readonly index: number;
   readonly entry: JournalEntry;
 }
 
@@ -29,16 +33,16 @@ export async function sortOut(
 ): Promise<{ todo: ToDo[]; finished: Finished[] }> {
   const todo: ToDo[] = [];
   const finished: Finished[] = [];
-  for (const item of items) {
+  for (const [index, item] of items.entries()) {
     const entry = earlier.get(item.id);
-    if (isRefused(item)) todo.push({ item, reason: 'failed before' });
-    else if (!entry) todo.push({ item, reason: 'not finished before' });
+    if (isRefused(item)) todo.push({ item, index, reason: 'failed before' });
+    else if (!entry) todo.push({ item, index, reason: 'not finished before' });
     else {
       const reason = await staleness(item, entry, identity);
-      if (reason) todo.push({ item, reason });
+      if (reason) todo.push({ item, index, reason });
       else {
         const subject = { ...item, metrics: metricsFromJson(entry.metrics), timings: entry.timings };
-        finished.push({ subject, entry });
+        finished.push({ subject, index, entry });
       }
     }
   }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { bytesType } from '../operators/types.js';
 import type { ValuesOf } from '../options.js';
+import { bytesType } from '../optionTypes.js';
 import { defaultStepTimeout } from '../runtime/stuck.js';
 
 const auto = z.literal('auto');

@@ -1,6 +1,8 @@
-import { catchError, concatMap, type OperatorFunction, tap } from 'rxjs';
+import { catchError, type OperatorFunction, tap } from 'rxjs';
 import type { Case } from '../case.js';
 import { messageOf, VoxError } from '../errors.js';
+import type { StepContext } from '../operators/define.js';
+import { mapCase } from '../operators/map.js';
 import type { Sink } from '../sinks/define.js';
 import type { Failure, RunEvent } from './events.js';
 
@@ -32,12 +34,11 @@ export function named(
     );
 }
 
-/** The step that writes a case to a sink. */
-export function writeTo(id: string, sink: Sink): OperatorFunction<Case, Case> {
-  return concatMap(async (subject) => {
-    const start = performance.now();
+/** The step that writes a case to a sink, with a place on the io lane. */
+export function writeTo(context: StepContext, sink: Sink): OperatorFunction<Case, Case> {
+  return mapCase(context, 'io', async (subject) => {
     await sink.write(subject);
-    return { ...subject, timings: { ...subject.timings, [id]: (performance.now() - start) / 1000 } };
+    return subject;
   });
 }
 

@@ -2,6 +2,7 @@ import type { Fusion, PlacedStep } from '../operators/fusion.js';
 import type { OpenableSink } from '../sinks/define.js';
 import type { OpenableSource } from '../sources/define.js';
 import type { Placed } from './placed.js';
+import type { UsedPackage } from './registry.js';
 import type { RuntimeOptions } from './runtimeBlock.js';
 import type { TrainBlock } from './trainBlock.js';
 
@@ -16,6 +17,8 @@ export interface Pipeline {
   readonly runtime: RuntimeOptions;
   /** In a pipeline that trains: how. */
   readonly train?: TrainBlock;
+  /** The packages and files whose definitions it may use; see `loadRegistry`. */
+  readonly packages: readonly UsedPackage[];
   /** Passes that join neighbouring steps; see `Registry`. */
   readonly fusions: readonly Fusion[];
   /** The variables as they are after overrides. */

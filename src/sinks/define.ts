@@ -16,7 +16,7 @@ import { defaultRuntime, type Runtime } from '../runtime/runtime.js';
 
 /** Where finished cases go. */
 export interface Sink {
-  /** Takes a case's results. They are safe when this ends. */
+  /** Takes a case's results. They are safe when this ends. The engine holds a place on the io lane meanwhile. */
   write(subject: Case): Promise<void>;
   /** Takes a case that an earlier run finished; it has its metrics and no volumes. */
   restore?(subject: Case): void;

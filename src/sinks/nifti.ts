@@ -1,11 +1,10 @@
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
-import { type Case, fileNameOf } from '../case.js';
+import { type Case, chooseKeys, fileNameOf, volumeOf } from '../case.js';
 import { DataError } from '../errors.js';
 import { writeNifti } from '../formats/writeNifti.js';
-import { chooseKeys, volumeOf } from '../operators/map.js';
-import { byKey, forKey } from '../operators/types.js';
 import type { OptionValues } from '../options.js';
+import { byKey, forKey } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { type VoxelType, voxelTypes } from '../volume/volume.js';
 import { type Sink, type SinkContext, sink } from './define.js';
@@ -68,9 +67,7 @@ function openNifti(options: Options, context: SinkContext): Sink {
       }
       await Promise.all(
         keysOf(subject).map((key, i) =>
-          context.runtime.on('io', () =>
-            context.runtime.run(writeNiftiTask, files[i], volumeOf(subject, key), { dtype }),
-          ),
+          context.runtime.run(writeNiftiTask, files[i], volumeOf(subject, key), { dtype }),
         ),
       );
     },

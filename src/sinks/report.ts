@@ -2,12 +2,12 @@ import { readdir, rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import type { Case } from '../case.js';
+import { volumeOf } from '../case.js';
 import { DataError } from '../errors.js';
 import { writeFileAside } from '../formats/files.js';
 import { absoluteFile } from '../formats/inputFiles.js';
 import { storedVolume } from '../operators/evaluation.js';
 import { foresee } from '../operators/forecast.js';
-import { volumeOf } from '../operators/map.js';
 import type { OptionValues } from '../options.js';
 import { type DrawRequest, drawCase, pictureFiles } from '../report/draw.js';
 import { LaneRecorder } from '../report/lanes.js';
@@ -84,7 +84,7 @@ function openReport(options: Options, { output, runtime }: SinkContext): Sink {
         labelNames: reference?.labelNames ?? subject.labelNames ?? prediction?.labelNames,
         ...(window && { window }),
       };
-      await runtime.on('io', () => runtime.run(drawCaseTask, request));
+      await runtime.run(drawCaseTask, request);
     },
     files(subject) {
       const masks = [

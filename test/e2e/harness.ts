@@ -21,14 +21,14 @@ export interface Ended {
 }
 
 /** Runs the real command line and waits for its end. */
-export function voxstream(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ended> {
-  return start(args, env).ended;
+export function voxstream(args: readonly string[], env: NodeJS.ProcessEnv = {}, cwd = root): Promise<Ended> {
+  return start(args, env, cwd).ended;
 }
 
 /** Starts the real command line. */
-export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}, cwd = root) {
   const child = spawn(process.execPath, [cli, ...args], {
-    cwd: root,
+    cwd,
     env: { ...process.env, NO_COLOR: '1', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -1,9 +1,9 @@
 import { concat, lastValueFrom, of, Subject, throwError, toArray } from 'rxjs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { makeCase } from '#src/case.js';
+import { chooseKeys, makeCase, volumeOf } from '#src/case.js';
 import type { StepContext } from '#src/operators/define.js';
-import { chooseKeys, mapCase, mapVolumes, volumeOf } from '#src/operators/map.js';
+import { mapCase, mapVolumes } from '#src/operators/map.js';
 import { createRuntime } from '#src/runtime/runtime.js';
 import { makeVolume } from '#src/volume/volume.js';
 import { through } from '../shared.js';

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { parseBytes } from '#src/operators/types.js';
+import { parseBytes } from '#src/optionTypes.js';
 import { loadPipeline, parsePipeline } from '#src/pipeline/load.js';
 import { temporaryFolder } from '../e2e/harness.js';
 

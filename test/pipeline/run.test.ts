@@ -1,9 +1,10 @@
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { mkdir, rm, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { concatMap, map, NEVER, timer } from 'rxjs';
+import { concatMap, lastValueFrom, map, NEVER, takeWhile, tap, timer, toArray } from 'rxjs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { z } from 'zod';
@@ -15,7 +16,10 @@ import type { RunEvent } from '#src/pipeline/events.js';
 import { parsePipeline } from '#src/pipeline/load.js';
 import { lockFolder } from '#src/pipeline/lock.js';
 import { createRegistry } from '#src/pipeline/registry.js';
-import { type RunOptions, runPipeline } from '#src/pipeline/run.js';
+import { runPipeline } from '#src/pipeline/run.js';
+import type { RunOptions } from '#src/pipeline/runOptions.js';
+import { stream } from '#src/pipeline/stream.js';
+import { createRuntime } from '#src/runtime/runtime.js';
 import { sink } from '#src/sinks/define.js';
 import { type SourceItem, source } from '#src/sources/define.js';
 import { makeVolume, type Volume } from '#src/volume/volume.js';
@@ -90,14 +94,13 @@ function bench(items: SourceItem[]) {
   const registry = createRegistry({ sources: [list], operators: [make, device, never], sinks: [count] });
   const output = join(temporaryFolder(), 'out');
   const events: RunEvent[] = [];
-  const run = (options: RunOptions = {}, set: string[] = [], steps = 'make, device') => {
+  const pipeline = (set: string[] = [], steps = 'make, device') => {
     const text = `{ source: list, steps: [${steps}], sinks: [count, metricsCsv], runtime: { inFlight: 2 }, output: '${output}' }`;
-    return runPipeline(parsePipeline(text, 'p.yaml', { registry, set }), {
-      onEvent: (event) => void events.push(event),
-      ...options,
-    });
+    return parsePipeline(text, 'p.yaml', { registry, set });
   };
-  return { seen, run, output, events };
+  const run = (options: RunOptions = {}, set?: string[], steps?: string) =>
+    runPipeline(pipeline(set, steps), { onEvent: (event) => void events.push(event), ...options });
+  return { seen, run, pipeline, output, events };
 }
 
 const ten = Array.from({ length: 10 }, (_, i) => makeCase({ id: `case-${i}` }));
@@ -344,6 +347,65 @@ test('the memory budget holds cases back, whatever inFlight allows, and fails on
   seen.written.length = 0;
   assert.is((await run({}, ['runtime.memory=80MiB', 'runtime.inFlight=5'], steps)).failed, 0);
   assert.is(seen.mostOpen, 2);
+});
+
+test('a stream starts a run with each subscription, and completes after its end', async () => {
+  const { seen, pipeline } = bench(ten.slice(0, 3));
+  const events = stream(pipeline());
+  assert.equal(seen.written, []);
+  for (const runs of [1, 2]) {
+    const emitted = await lastValueFrom(events.pipe(toArray()));
+    assert.equal([emitted[0].event, emitted.at(-1)!.event], ['start', 'end']);
+    assert.equal(emitted.flatMap((one) => (one.event === 'caseDone' ? [one.index] : [])).sort(), [0, 1, 2]);
+    assert.is(seen.written.length, 3 * runs);
+  }
+});
+
+test('unsubscribing ends the run: open cases are abandoned, the files are written, the folder is unlocked', async () => {
+  const { seen, pipeline, run, output } = bench(ten);
+  await lastValueFrom(stream(pipeline()).pipe(takeWhile(({ event }) => event !== 'caseDone')), {
+    defaultValue: undefined,
+  });
+  const record = () => JSON.parse(readFileSync(join(output, 'run.json'), 'utf8'));
+  while (existsSync(join(output, '.voxstream/run.lock'))) await sleep(10);
+  assert.is(record().interrupted, true);
+  assert.ok(seen.written.length < 10, String(seen.written.length));
+  const { done } = record();
+  assert.is((await run({ resume: true })).done, 10 - done);
+});
+
+test('the error of a run is the error of its stream', async () => {
+  const error = await lastValueFrom(stream(bench([]).pipeline())).catch((fault) => fault);
+  assert.match(error.message, /^No case is left to run/);
+});
+
+test('the seconds of a sink do not count its waiting for the io lane', async () => {
+  const { pipeline } = bench(ten.slice(0, 1));
+  const runtime = createRuntime({ workers: 1 });
+  // Both places of the lane are taken until the case has waited at the sinks for a while.
+  let release = () => {};
+  const released = new Promise<void>((resolve) => (release = resolve));
+  const busy = [0, 1].map(() => runtime.on('io', () => released));
+  let releasedAt = Number.POSITIVE_INFINITY;
+  const free = () => {
+    releasedAt = performance.now();
+    release();
+  };
+  const longest: number[] = [];
+  await lastValueFrom(
+    stream(pipeline(), { runtime }).pipe(
+      tap((event) => {
+        if (event.event !== 'step') return;
+        if (event.step === 'device') setTimeout(free, 100);
+        // It began when the lane was free at the earliest.
+        if (event.step === 'count') longest.push(event.seconds - (performance.now() - releasedAt) / 1000);
+      }),
+    ),
+  );
+  await Promise.all(busy);
+  await runtime.close();
+  assert.is(longest.length, 1);
+  assert.ok(longest[0] <= 0, String(longest));
 });
 
 test('an empty dataset is refused', async () => {

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { writeNifti } from '#src/formats/writeNifti.js';
 import { parsePipeline } from '#src/pipeline/load.js';
-import { type RunOptions, runPipeline } from '#src/pipeline/run.js';
+import { runPipeline } from '#src/pipeline/run.js';
+import type { RunOptions } from '#src/pipeline/runOptions.js';
 import { type Affine, makeVolume, type Vec3 } from '#src/volume/volume.js';
 import { temporaryFolder } from '../e2e/harness.js';
 

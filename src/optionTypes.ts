@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Vec3 } from '../volume/volume.js';
+import type { Vec3 } from './volume/volume.js';
 
 /** A number for each axis, or one for all; becomes a list of three. */
 export const perAxis = (item: z.ZodNumber) =>
@@ -56,3 +56,10 @@ export const bytesType = z.union([
     return z.NEVER;
   }),
 ]);
+
+/** The schema of a `keys` option; `defaults` says what is taken when it is left out. */
+export const keysType = (defaults: string) =>
+  z
+    .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
+    .optional()
+    .describe(`Volumes to work on. Default: ${defaults}.`);

@@ -1,0 +1,64 @@
+// What packages with operators, sources and sinks of their own build on: `import … from 'voxstream/author'`. The default
+// export of such a package is an `Extension`; `--use PACKAGE` loads it. See docs/extending.md.
+
+// The library of option types: packages use this very one.
+export { z } from 'zod';
+// Cases and volumes
+export { type Case, chooseKeys, geometryKeys, type Keys, makeCase, volumeOf, withVolumes } from './case.js';
+export { DataError, listNames, ModelError, OptionError, show, unknownName, VoxError } from './errors.js';
+// Operators
+export { type Operator, type OperatorSpec, operator, type StepContext } from './operators/define.js';
+export { drawFrom, drawRangeType, drawsFor, probType, seedType } from './operators/draws.js';
+export {
+  bytesOf,
+  type Forecast,
+  type Forecaster,
+  foresee,
+  foreseeFloats,
+  foreseeVolumes,
+  onGrid,
+  resampledForecast,
+  type VolumeForecast,
+} from './operators/forecast.js';
+export {
+  type FusedSteps,
+  type Fusion,
+  optionsFor,
+  type PlacedStep,
+} from './operators/fusion.js';
+export { mapByChance, mapCase, mapVolumes, splitCase } from './operators/map.js';
+export { inParts } from './operators/parts.js';
+export type { GivenOptions, OptionsOf, OptionTypes, OptionValues, ValuesOf } from './options.js';
+export { byKey, connectivity, forKey, keysType, labelNumbers, perAxis } from './optionTypes.js';
+export type { Extension } from './pipeline/registry.js';
+// Threads, lanes and devices
+export type { LaneName, Runtime } from './runtime/runtime.js';
+export { type Task, task } from './runtime/task.js';
+// Sinks and sources
+export { type Sink, type SinkContext, type SinkOf, type SinkSpec, sink } from './sinks/define.js';
+export {
+  caseInside,
+  pathInside,
+  type RefusedCase,
+  type Source,
+  type SourceItem,
+  type SourceSpec,
+  source,
+} from './sources/define.js';
+// Volumes
+export { sameGrid } from './volume/affine.js';
+export { Random } from './volume/random.js';
+export {
+  type Affine,
+  allocate,
+  allocateLike,
+  channelsOf,
+  type Grid,
+  makeVolume,
+  type Vec3,
+  type Volume,
+  type VolumeKind,
+  type VoxelArray,
+  type VoxelType,
+  voxelCount,
+} from './volume/volume.js';

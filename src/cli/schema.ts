@@ -1,0 +1,16 @@
+import type { Command } from 'commander';
+import { loadRegistry } from '../pipeline/extensions.js';
+import { pipelineSchema } from '../pipeline/schema.js';
+import { collect } from './args.js';
+import { useHelp } from './pipelineOptions.js';
+
+/** `voxstream schema`: the JSON Schema of pipeline files, for editors. */
+export function addSchemaCommand(program: Command): void {
+  program
+    .command('schema')
+    .description('print the JSON Schema of pipeline files, by which editors complete and check them')
+    .option('--use <package>', useHelp, collect)
+    .action(async ({ use = [] }: { use?: readonly string[] }) => {
+      process.stdout.write(`${JSON.stringify(pipelineSchema(await loadRegistry(use)), null, 2)}\n`);
+    });
+}

@@ -1,0 +1,136 @@
+import {
+  catchError,
+  concatMap,
+  defer,
+  finalize,
+  from,
+  ignoreElements,
+  type Observable,
+  type OperatorFunction,
+  of,
+} from 'rxjs';
+import type { Case } from '../case.js';
+import { VoxError } from '../errors.js';
+import { absoluteFile, inputPaths } from '../formats/inputFiles.js';
+import { version } from '../version.js';
+import type { Failure, RunEvent } from './events.js';
+import { chain } from './fuse.js';
+import { changedFile, type JournalEntry, metricsToJson, stateOf } from './journal.js';
+import type { OpenRun } from './openRun.js';
+import type { ToDo } from './resume.js';
+import { isRefused } from './select.js';
+import { failureOf, named, StepFailure, writeTo } from './steps.js';
+
+/** The streams of a run's cases. */
+export class CaseStreams {
+  readonly #steps: OperatorFunction<Case, Case>;
+  /** Cases whose results or failures are being recorded. Unsubscribing does not stop that. */
+  readonly #recording = new Set<Promise<void>>();
+
+  constructor(
+    readonly run: OpenRun,
+    readonly tell: (event: RunEvent) => void,
+  ) {
+    const { stages, sinks, runtime, pipeline } = run;
+    const { seed } = pipeline.runtime;
+    const inside = (id: string, operator: OperatorFunction<Case, Case>) => named(id, operator, tell);
+    // Built once for all cases, so that they share models and caches.
+    this.#steps = chain([
+      ...stages.map(({ id, build }) => inside(id, build({ id, runtime, seed }, inside))),
+      ...sinks.map(({ id, sink }) => inside(id, writeTo({ id, runtime }, sink))),
+    ]);
+  }
+
+  /**
+   * One case, from when there is room for it to its end. It completes without a value and never fails: a failure is
+   * recorded. Unsubscribing abandons the case.
+   */
+  stream({ item, index, reason }: ToDo): Observable<never> {
+    return defer(() => {
+      if (isRefused(item)) throw new StepFailure('source', new VoxError(item.refused));
+      return from(this.run.admit(item)).pipe(
+        concatMap(({ bytes, leave }) => {
+          const { id } = item;
+          this.tell({
+            event: 'caseStart',
+            case: id,
+            ...(reason && { reason }),
+            ...(bytes && { memory: bytes }),
+          });
+          return this.#open(item, index).pipe(finalize(leave));
+        }),
+      );
+    }).pipe(
+      catchError((error: unknown) => this.#recorded(this.#fail(failureOf(item.id, error), index))),
+      ignoreElements(),
+    );
+  }
+
+  /** Ends when all cases are recorded that were being recorded. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#recording);
+  }
+
+  #open(subject: Case, index: number): Observable<void> {
+    const opened = performance.now();
+    return from(stateOf(inputPaths(subject))).pipe(
+      concatMap((inputs) =>
+        of(subject).pipe(
+          this.#steps,
+          concatMap((result) => this.#recorded(this.#finish(result, inputs, index, opened))),
+        ),
+      ),
+    );
+  }
+
+  #recorded<Value>(work: Promise<Value>): Promise<Value> {
+    const ended: Promise<void> = work.then(
+      () => void this.#recording.delete(ended),
+      () => void this.#recording.delete(ended),
+    );
+    this.#recording.add(ended);
+    return work;
+  }
+
+  async #fail(failure: Failure, index: number): Promise<void> {
+    await this.run.records.failed(failure);
+    this.tell({ event: 'caseFailed', index, ...failure });
+  }
+
+  /** Records a case whose files are all written. */
+  async #finish(subject: Case, inputs: JournalEntry['inputs'], index: number, opened: number): Promise<void> {
+    const { sinks, journal, records, identity } = this.run;
+    const now = await stateOf(inputPaths(subject));
+    const changed = changedFile(inputs, now);
+    if (changed) throw new StepFailure('run', changedMeanwhile(changed.path, now));
+    const saved = sinks.flatMap(({ sink }) => Object.entries(sink.volumes?.(subject) ?? {}));
+    const others = sinks.flatMap(({ sink }) => sink.files?.(subject) ?? []);
+    const metrics = metricsToJson(subject.metrics);
+    await journal.append({
+      case: subject.id,
+      version,
+      pipeline: identity,
+      inputs,
+      outputs: await stateOf([...saved.map(([, file]) => file), ...others]),
+      metrics,
+      timings: subject.timings,
+      volumes: Object.fromEntries(
+        [...saved, ...Object.entries(subject.files)].map(([key, file]) => [key, absoluteFile(file)]),
+      ),
+      labelNames:
+        subject.labelNames ?? Object.values(subject.volumes).find((one) => one.labelNames)?.labelNames,
+    });
+    records.done(subject);
+    const seconds = (performance.now() - opened) / 1000;
+    this.tell({ event: 'caseDone', case: subject.id, index, seconds, metrics });
+  }
+}
+
+/** The error for a source file that is not what it was when its case began. */
+function changedMeanwhile(path: string, now: JournalEntry['inputs']): VoxError {
+  const gone = now.find((file) => file.path === path)?.size === -1;
+  return new VoxError(
+    `${path} ${gone ? 'was removed' : 'changed'} while the case was being worked on; ` +
+      `${gone ? 'put it back and ' : ''}run the case again with --resume.`,
+  );
+}

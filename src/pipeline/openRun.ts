@@ -1,0 +1,178 @@
+import { resolve } from 'node:path';
+import type { Case } from '../case.js';
+import { OptionError } from '../errors.js';
+import { makeFolder, writeFault } from '../formats/aside.js';
+import { removePartials } from '../formats/files.js';
+import { onlyDifferences } from '../operators/onlyDifferences.js';
+import { Budget } from '../runtime/budget.js';
+import { createRuntime, type Runtime, type RuntimeSettings } from '../runtime/runtime.js';
+import type { Sink } from '../sinks/define.js';
+import type { SourceItem } from '../sources/define.js';
+import { describePipeline } from './describePipeline.js';
+import type { RunEvent } from './events.js';
+import { fuseSteps, type Stage } from './fuse.js';
+import { fingerprint, Journal } from './journal.js';
+import { lockFolder } from './lock.js';
+import { type Admission, admission, estimatorFor, memoryBudget } from './memory.js';
+import { Records } from './records.js';
+import type { RunOptions } from './runOptions.js';
+import { selectCases } from './select.js';
+import type { Pipeline } from './types.js';
+
+/** Cases that are open at once with `inFlight: auto`: one that loads, one on the device, and one that is saved. */
+export const defaultInFlight = 3;
+
+/** A sink and its name. */
+export interface OpenSink {
+  readonly id: string;
+  readonly sink: Sink;
+}
+
+/** A run that is ready for its first case: the folder is locked, models are loaded, sinks are open. */
+export interface OpenRun {
+  readonly pipeline: Pipeline;
+  readonly output: string;
+  readonly runtime: Runtime;
+  /** The cases in dataset order. */
+  readonly items: readonly SourceItem[];
+  readonly inFlight: number;
+  /** Bytes. */
+  readonly memory: number;
+  readonly stages: readonly Stage[];
+  readonly sinks: readonly OpenSink[];
+  /** Names what the pipeline does to a case; see `fingerprint`. */
+  readonly identity: string;
+  readonly journal: Journal;
+  readonly records: Records;
+  /** Admits cases as the memory budget allows. */
+  readonly admit: (subject: Case) => Promise<Admission>;
+  /** Aborted when the lock on the folder was lost. */
+  readonly lockLost: AbortSignal;
+  readonly started: Date;
+  /** Gives back the folder, models and threads. */
+  close(): Promise<void>;
+}
+
+/** The runtime that a pipeline asks for. */
+export function runtimeFor(
+  { runtime }: Pipeline,
+  settings: Pick<RuntimeSettings, 'modelFolders' | 'formsFolder' | 'onWarning'> = {},
+): Runtime {
+  return createRuntime({
+    device: runtime.device,
+    ...(runtime.workers !== 'auto' && { workers: runtime.workers }),
+    stepTimeout: runtime.stepTimeout,
+    ...settings,
+  });
+}
+
+/**
+ * Does everything that comes before the first case.
+ *
+ * @throws VoxError when the dataset, a model or the output folder cannot be used. Nothing is held then.
+ */
+export async function openRun(
+  pipeline: Pipeline,
+  options: RunOptions,
+  onEvent: (event: RunEvent) => void,
+): Promise<OpenRun> {
+  checkSteps(pipeline);
+  const started = new Date();
+  const output = resolve(pipeline.output);
+  const onWarning = (message: string) => onEvent({ event: 'warning', message });
+  const items = await selectCases(pipeline.source.built.open({ onWarning }), options);
+  if (items.length === 0) {
+    throw new OptionError(
+      'No case is left to run: the dataset, or what --shard and --limit leave of it, is empty.',
+    );
+  }
+  await makeFolder(output).catch((error) => {
+    throw writeFault(output, error);
+  });
+  const lock = await lockFolder(output, { onWait: onWarning, signal: options.signal });
+  const cleanUps: (() => Promise<unknown>)[] = [() => lock.release()];
+  const close = async () => {
+    for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
+  };
+  try {
+    const runtime = options.runtime ?? runtimeFor(pipeline, { onWarning });
+    if (!options.runtime) cleanUps.push(() => runtime.close());
+    await removePartials(output);
+    cleanUps.push(await loadShared(pipeline, runtime));
+    const { inFlight, seed } = pipeline.runtime;
+    const sinks: OpenSink[] = [];
+    for (const { id, built } of pipeline.sinks) {
+      sinks.push({ id, sink: await built.open({ output, runtime, seed }) });
+    }
+    const memory = memoryBudget(pipeline);
+    const description = describePipeline(pipeline);
+    const models = runtime.loaded();
+    const identity = fingerprint(description.steps, description.sinks, models, pipeline.packages);
+    // A second case of the same id is refused, and shares its id with the first.
+    const order = [...new Set(items.map(({ id }) => id))];
+    const records = new Records(output, order, {
+      pipeline: description,
+      files: pipeline.files,
+      identity,
+      models,
+      device: runtime.device,
+      started: started.toISOString(),
+      cases: order.length,
+    });
+    await records.start();
+    return {
+      pipeline,
+      output,
+      runtime,
+      items,
+      inFlight: inFlight === 'auto' ? defaultInFlight : inFlight,
+      memory,
+      stages: fuseSteps(pipeline.steps, pipeline.fusions),
+      sinks,
+      identity,
+      journal: new Journal(output),
+      records,
+      admit: admission(await estimatorFor(pipeline, runtime), new Budget(memory)),
+      lockLost: lock.lost,
+      started,
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Throws OptionError for a pipeline that trains, or that has steps for training only. */
+function checkSteps({ train, files, steps }: Pipeline): void {
+  if (train) {
+    throw new OptionError(
+      `${files.join(', ')} has a train block: run it with "voxstream train", or take the block out.`,
+    );
+  }
+  const splitting = steps.find(({ definition }) => definition.splits);
+  if (!splitting) return;
+  throw new OptionError(
+    `The step ${splitting.id} makes several cases of one, for training; "run" gives one result per case. Use ` +
+      `"voxstream train", or disable the step with --set ${splitting.id}.disabled=true.`,
+  );
+}
+
+/** Loads what all cases share, such as models. Returns a function that releases it. */
+async function loadShared({ steps }: Pipeline, runtime: Runtime): Promise<() => Promise<void>> {
+  const releases: (() => Promise<void>)[] = [];
+  const release = async () => {
+    for (const one of releases.reverse()) await one();
+  };
+  try {
+    for (const [at, step] of steps.entries()) {
+      const differences = onlyDifferences(step, steps[at + 1]);
+      const one = await step.built.prepare?.({ id: step.id, runtime, onlyDifferences: differences });
+      if (one) releases.push(one);
+    }
+    return release;
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}

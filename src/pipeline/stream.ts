@@ -1,0 +1,131 @@
+import { from, fromEvent, lastValueFrom, merge, mergeMap, Observable, takeUntil, throwError } from 'rxjs';
+import { messageOf } from '../errors.js';
+import { removePartials } from '../formats/files.js';
+import { CaseStreams } from './caseStream.js';
+import type { RunEvent } from './events.js';
+import { metricsToJson } from './journal.js';
+import { type OpenRun, openRun } from './openRun.js';
+import { type Finished, sortOut } from './resume.js';
+import type { RunOptions } from './runOptions.js';
+import type { Pipeline } from './types.js';
+
+type Tell = (event: RunEvent) => void;
+
+/**
+ * Streams the cases of a pipeline's source through its steps into its sinks, as an observable of what happens.
+ *
+ * It is cold: each subscription starts a run. It completes after the event `end`. Unsubscribing ends the run: no further
+ * case is started and open cases are abandoned; soon after, the run's files are written and its folder is unlocked.
+ * Aborting `signal` does the same, and `end` is still emitted.
+ *
+ * At most `inFlight` cases are open at once, each an inner stream, and the memory that they are estimated to take stays
+ * within the budget, so memory does not grow with the dataset. A failed case is recorded and the run continues. Besides
+ * what sinks write, the output folder gets `failures.csv`, `timings.csv` and `run.json`.
+ *
+ * @throws VoxError, as the stream's error, before the first case is read: when the dataset, a model or the output folder
+ * cannot be used. Later only when the lock on the output folder is lost.
+ */
+export function stream(pipeline: Pipeline, options: Omit<RunOptions, 'onEvent'> = {}): Observable<RunEvent> {
+  return new Observable((subscriber) => {
+    const unsubscribed = new AbortController();
+    const signals = [unsubscribed.signal, ...(options.signal ? [options.signal] : [])];
+    const tell: Tell = (event) => subscriber.next(event);
+    run(pipeline, { ...options, signal: AbortSignal.any(signals) }, tell).then(
+      () => subscriber.complete(),
+      (error) => subscriber.error(error),
+    );
+    return () => unsubscribed.abort();
+  });
+}
+
+async function run(
+  pipeline: Pipeline,
+  options: RunOptions & { readonly signal: AbortSignal },
+  tell: Tell,
+): Promise<void> {
+  const { signal, resume } = options;
+  const open = await openRun(pipeline, options, tell);
+  try {
+    tell(startOf(open));
+    const former = resume ? await open.journal.read() : new Map();
+    const { todo, finished } = await sortOut(open.items, former, open.identity);
+    await restore(open, finished, tell);
+    const cases = new CaseStreams(open, tell);
+    const stopped = fromEvent(signal, 'abort');
+    const lost = fromEvent(open.lockLost, 'abort').pipe(
+      mergeMap(() => throwError(() => open.lockLost.reason)),
+    );
+    if (!signal.aborted) {
+      await lastValueFrom(
+        from(todo).pipe(
+          // Only a run that resumes has a reason for each case that it does again.
+          mergeMap((one) => cases.stream(resume ? one : { ...one, reason: undefined }), open.inFlight),
+          takeUntil(merge(stopped, lost)),
+        ),
+        { defaultValue: undefined },
+      );
+    }
+    open.lockLost.throwIfAborted();
+    await cases.settled();
+    if (signal.aborted) await open.runtime.close();
+    await end(open, finished.length, signal.aborted, tell);
+  } finally {
+    await open.close();
+    if (signal.aborted) await removePartials(open.output);
+  }
+}
+
+function startOf({ pipeline, output, items, inFlight, memory, runtime, stages, sinks }: OpenRun): RunEvent {
+  return {
+    event: 'start',
+    pipeline: pipeline.name,
+    output,
+    cases: items.length,
+    inFlight,
+    memory,
+    device: runtime.device,
+    deviceNote: runtime.deviceNote,
+    steps: [...stages, ...sinks].map(({ id }) => id),
+  };
+}
+
+/** Takes over the cases that an earlier run finished. */
+async function restore(
+  { sinks, records, journal }: OpenRun,
+  finished: readonly Finished[],
+  tell: Tell,
+): Promise<void> {
+  for (const { subject, index } of finished) {
+    for (const { sink } of sinks) sink.restore?.(subject);
+    records.done(subject);
+    const metrics = metricsToJson(subject.metrics);
+    tell({ event: 'caseSkipped', case: subject.id, index, reason: 'finished by an earlier run', metrics });
+  }
+  await journal.start(finished.map(({ entry }) => entry));
+}
+
+/** Closes sinks and records, and reports how the run ended. */
+async function end(open: OpenRun, skipped: number, interrupted: boolean, tell: Tell): Promise<void> {
+  const { runtime, records, sinks, started } = open;
+  const seconds = (Date.now() - started.getTime()) / 1000;
+  const lanes = Object.fromEntries(
+    Object.entries(runtime.lanes).map(([name, lane]) => [name, lane.busySeconds / lane.width / seconds]),
+  );
+  const finished = records.finished();
+  const done = finished.length - skipped;
+  const counts = { done, failed: records.failures().length, skipped, interrupted };
+  // Some may fail, for instance on a full disk. The cases are safe then, and the others are closed all the same.
+  const problems: string[] = [];
+  const closing = async (close: () => Promise<void> | undefined) => {
+    try {
+      await close();
+    } catch (error) {
+      problems.push(messageOf(error));
+    }
+  };
+  for (const { sink } of sinks) await closing(() => sink.close?.(finished.map(({ id }) => id)));
+  await closing(() => records.close({ seconds, lanes, ...counts }));
+  for (const { sink } of sinks) await closing(() => sink.finish?.(finished));
+  for (const message of problems) tell({ event: 'warning', message });
+  tell({ event: 'end', ...counts, seconds, lanes, problems });
+}

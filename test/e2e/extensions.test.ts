@@ -1,0 +1,139 @@
+import { execFileSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { readVolume } from '#src/formats/index.js';
+import { writeNifti } from '#src/formats/writeNifti.js';
+import { makeVolume } from '#src/volume/volume.js';
+import { root, temporaryFolder, voxstream } from './harness.js';
+
+const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
+
+/** Makes `node_modules/NAME` in a folder a link to where the package is for this project. */
+function link(folder: string, name: string, target: string): void {
+  const place = join(folder, 'node_modules', name);
+  mkdirSync(join(place, '..'), { recursive: true });
+  symlinkSync(target, place);
+}
+
+/** A folder in which the example package is installed, from the archive that `npm pack` makes of it. */
+function userFolder(): string {
+  const source = join(temporaryFolder(), 'operator-package');
+  cpSync(join(root, 'examples/operator-package'), source, {
+    recursive: true,
+    filter: (path) => !/operator-package\/(node_modules|dist)/.test(path),
+  });
+  link(source, 'voxstream', root);
+  link(source, '@types/node', join(root, 'node_modules/@types/node'));
+  const compiler = join(root, 'node_modules/typescript/bin/tsc');
+  execFileSync(process.execPath, [compiler, '-p', source], { stdio: 'inherit' });
+  const archive = execFileSync(npm, ['pack', '--silent'], { cwd: source, encoding: 'utf8' }).trim();
+  const user = temporaryFolder();
+  writeFileSync(join(user, 'package.json'), '{ "private": true }');
+  // voxstream is a peer of the package; here it is the project itself.
+  const flags = [
+    '--offline',
+    '--legacy-peer-deps',
+    '--ignore-scripts',
+    '--no-audit',
+    '--no-fund',
+    '--silent',
+  ];
+  execFileSync(npm, ['install', ...flags, join(source, archive)], { cwd: user, stdio: 'inherit' });
+  link(user, 'voxstream', root);
+  return user;
+}
+
+const user = userFolder();
+const use = ['--use', 'voxstream-example-operators'];
+const pipeline = join(root, 'examples/operator-package/smooth.yaml');
+
+test('a pipeline runs an operator of an installed package, its kernel in a worker thread', async () => {
+  // One voxel of 1 in the middle: what comes out is the product of three Gaussians.
+  const data = new Float32Array(21 ** 3);
+  data[(10 * 21 + 10) * 21 + 10] = 1;
+  await writeNifti(join(user, 'in.nii.gz'), makeVolume({ data, size: [21, 21, 21] }));
+  const output = join(user, 'out');
+  const { code, stderr } = await voxstream(
+    ['run', pipeline, ...use, '--set', 'image=in.nii.gz', '--set', `output=${output}`],
+    {},
+    user,
+  );
+  assert.is(code, 0, stderr);
+  const smooth = await readVolume(join(output, 'in_smooth.nii.gz'), { kind: 'image' });
+  const gauss = Array.from({ length: 17 }, (_, i) => Math.exp(-((i - 8) ** 2) / 8));
+  const sum = gauss.reduce((total, value) => total + value, 0);
+  const at = (x: number, y: number, z: number) => smooth.data[(z * 21 + y) * 21 + x];
+  assert.ok(Math.abs(at(10, 10, 10) - (gauss[8] / sum) ** 3) < 1e-7);
+  assert.ok(Math.abs(at(12, 9, 10) - (gauss[10] * gauss[7] * gauss[8]) / sum ** 3) < 1e-7);
+  const record = JSON.parse(readFileSync(join(output, 'run.json'), 'utf8'));
+  assert.equal(record.pipeline.use, [
+    { use: 'voxstream-example-operators', name: 'voxstream-example-operators', version: '1.0.0' },
+  ]);
+});
+
+test('help, validation and the JSON Schema know what a package adds', async () => {
+  const help = await voxstream(['operators', 'gaussianSmooth', ...use], {}, user);
+  assert.match(help.stdout, /gaussianSmooth: Smooths volumes with a Gaussian\./);
+  assert.match(help.stdout, /sigma: number or 3 numbers, required/);
+  const schema = JSON.parse((await voxstream(['schema', ...use], {}, user)).stdout);
+  const titles = schema.properties.steps.items.anyOf.map(({ title }: { title?: string }) => title);
+  assert.ok(titles.includes('gaussianSmooth'));
+  const refused = await voxstream(
+    ['validate', pipeline, ...use, '--set', 'gaussianSmooth.sigma=-1'],
+    {},
+    user,
+  );
+  assert.is(refused.code, 1);
+  assert.match(refused.stderr, /step 2 \(gaussianSmooth\), sigma must be at least 0, or /);
+});
+
+test('a pipeline file alone runs no code', async () => {
+  const trap = join(user, 'trap.mjs');
+  const sprung = join(user, 'sprung');
+  writeFileSync(
+    trap,
+    `import { writeFileSync } from 'node:fs'; writeFileSync(${JSON.stringify(sprung)}, ''); export default {};`,
+  );
+  const file = join(user, 'trap.yaml');
+  writeFileSync(file, `use: ${trap}\nsource: { glob: { image: x } }\nsteps: [load]\n`);
+  const { code, stderr } = await voxstream(['validate', file], {}, user);
+  assert.is(code, 1);
+  assert.match(stderr, /there is no key "use"/);
+  assert.match(
+    (await voxstream(['validate', pipeline], {}, user)).stderr,
+    /there is no operator "gaussianSmooth"/,
+  );
+  assert.not.ok(existsSync(sprung));
+  assert.is((await voxstream(['operators', '--use', trap], {}, user)).code, 0);
+  assert.ok(existsSync(sprung), 'the trap works');
+});
+
+test('what cannot be used is refused in a sentence', async () => {
+  const refusal = async (use: string, content?: string) => {
+    if (content !== undefined) writeFileSync(join(user, use), content);
+    const { code, stderr } = await voxstream(['operators', '--use', use], {}, user);
+    assert.is(code, 1);
+    return stderr;
+  };
+  assert.match(
+    await refusal('no-such-package'),
+    /--use no-such-package: there is no such file, and no such package/,
+  );
+  assert.match(await refusal('a.mjs', 'nonsense('), /--use a\.mjs: file:.*a\.mjs cannot be loaded: /);
+  assert.match(
+    await refusal('b.mjs', 'export const x = 1;'),
+    /--use b\.mjs: .* default export is undefined\. It must be/,
+  );
+  assert.match(
+    await refusal('c.mjs', 'export default { operator: [] };'),
+    /default export has operator: \[\]/,
+  );
+  assert.match(
+    await refusal('d.mjs', 'export default { operators: [{ name: "x" }] };'),
+    /operators\[0\] is not made with the functions of voxstream\/author/,
+  );
+});
+
+test.run();

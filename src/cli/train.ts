@@ -17,7 +17,7 @@ interface TrainFlags extends PipelineFlags {
   readonly json?: boolean;
 }
 
-/** Exit codes: trained, nothing was started, trained without some cases, interrupted. */
+/** Exit codes. An error before the first step gives 1. */
 const exitCodes = { ok: 0, someFailed: 2, interrupted: 130 } as const;
 
 /** `voxstream train`: trains a network on a dataset. */
@@ -25,14 +25,14 @@ export function addTrainCommand(program: Command): void {
   addPipelineOptions(program.command('train'))
     .summary('train a network, or train a model further')
     .description(
-      'Trains a network as the train block of a pipeline says. The result is a model folder, OUTPUT/model, with learning ' +
-        'curves in OUTPUT/report, OUTPUT/train.csv and OUTPUT/tensorboard.',
+      'Trains a network as the train block of a pipeline says. The result is a model folder, OUTPUT/model. ' +
+        'Learning curves are in OUTPUT/report, OUTPUT/train.csv and OUTPUT/tensorboard.',
     )
-    .option('--resume', 'go on from the last saved state, to the bit as if there had been no interruption')
-    .option('--overwrite', 'begin anew where the output folder holds a training')
-    .option('--finetune <model>', 'go on from a trained model in place of a new network')
-    .option('--dry-run', 'print the plan; start nothing')
-    .option('--json', 'events as JSON on stdout, one a line, instead of the progress display')
+    .option('--resume', 'continue from the last saved state, with bit-identical results')
+    .option('--overwrite', 'replace a training in the output folder')
+    .option('--finetune <model>', 'start from a trained model instead of a new network')
+    .option('--dry-run', 'print the plan and stop')
+    .option('--json', 'print events as JSON on stdout, one per line, instead of the progress display')
     .action(async (files: string[], _flags: TrainFlags, command: Command) => {
       const flags = command.opts<TrainFlags>();
       const more = flags.finetune === undefined ? [] : [`train.model=${JSON.stringify(flags.finetune)}`];
@@ -61,7 +61,7 @@ async function train(pipeline: Pipeline, flags: TrainFlags): Promise<number> {
     if (abort.signal.aborted) process.exit(exitCodes.interrupted);
     abort.abort();
     progress.say(
-      'Stopping after this step (or this validation); the state is saved. Press Ctrl-C again to stop at once.',
+      'Stopping after this step or validation; the state is saved. Press Ctrl-C again to stop at once.',
     );
   };
   process.on('SIGINT', stop).on('SIGTERM', stop);
@@ -86,7 +86,7 @@ async function train(pipeline: Pipeline, flags: TrainFlags): Promise<number> {
   }
 }
 
-/** The command as it could be typed again. */
+/** The command line, quoted for a shell. */
 function commandLine(args: readonly string[]): string {
   const quoted = args.map((arg) =>
     /^[\w@%+=:,./-]+$/.test(arg) ? arg : `'${arg.replaceAll("'", "'\\''")}'`,
@@ -105,13 +105,13 @@ function closingText(
   }
   if (reason === 'earlyStopping') {
     lines.push(
-      `Stopped after ${epochs} epochs: ${train?.earlyStopping?.patience} validations brought no better model.`,
+      `Stopped after ${epochs} epochs: ${train?.earlyStopping?.patience} validations brought no improvement.`,
     );
   }
   if (failed.length > 0)
-    lines.push(`${failed.length} case(s) could not be used (${output}/failures.csv says why).`);
+    lines.push(`${failed.length} case(s) could not be used; see ${output}/failures.csv.`);
   if (model)
     lines.push(`The model is in ${output}/model, the learning curves in ${output}/report/index.html.`);
-  if (reason === 'interrupted') lines.push('Interrupted; --resume goes on where this training stopped.');
+  if (reason === 'interrupted') lines.push('Interrupted. --resume continues where this training stopped.');
   return `${lines.join('\n')}\n`;
 }

@@ -17,8 +17,8 @@ export interface ChosenNetwork {
 const positive = z.number().positive();
 
 /**
- * The `train` block of a pipeline file. `network`, `loss`, `optimizer`, `schedule` and `validation` hold definitions;
- * `resolveTrain` checks them.
+ * The `train` block of a pipeline file. `network`, `loss`, `optimizer`, `schedule` and `validation` hold
+ * definitions; `resolveTrain` checks them.
  */
 export const trainBlock = {
   name: 'train',
@@ -29,8 +29,8 @@ export const trainBlock = {
       .min(1)
       .optional()
       .describe(
-        'The model to start from instead of a new network: a model folder, an .onnx file, or a .pt of the network. ' +
-          '--finetune sets it',
+        'The model to start from instead of a new network: a model folder, an .onnx file, or a .pt of the ' +
+          'network. --finetune sets it',
       ),
     loss: z.unknown().optional().describe('What the training minimizes'),
     optimizer: z.unknown().optional().describe('How each step changes the weights'),
@@ -46,7 +46,8 @@ export const trainBlock = {
       .min(1)
       .default(1)
       .describe(
-        'Parts that a batch is divided into, one after the other, with their gradients added up: less memory, more time',
+        'Parts that a batch is divided into, one after the other, with their gradients added up: less ' +
+          'memory, more time',
       ),
     clip: z
       .strictObject({ norm: positive.optional(), value: positive.optional() })
@@ -56,7 +57,8 @@ export const trainBlock = {
       .boolean()
       .default(false)
       .describe(
-        "Mixed precision: convolutions in float16, with PyTorch's scaling of the loss. CPUs always compute in float32",
+        "Mixed precision: convolutions in float16, with PyTorch's scaling of the loss. CPUs always compute " +
+          'in float32',
       ),
     validation: z.unknown().optional().describe('How the model is tested, and which one is the best'),
     earlyStopping: z
@@ -78,7 +80,10 @@ export const trainBlock = {
   },
 };
 
-/** The `validation` of a train block: a pipeline. `source` and `steps` hold definitions; `resolveTrain` checks them. */
+/**
+ * The `validation` of a train block: a pipeline. `source` and `steps` hold definitions; `resolveTrain` checks
+ * them.
+ */
 export const validationBlock = {
   name: 'validation',
   options: {

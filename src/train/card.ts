@@ -9,7 +9,7 @@ import type { Vec3 } from '../volume/volume.js';
 import type { ModelAxes } from '../volume/windows.js';
 import type { Progress } from './progress.js';
 
-/** What is known of a model in training. */
+/** What is known about a model in training. */
 export interface TrainedModel {
   readonly graph: Graph;
   readonly axes: ModelAxes;
@@ -20,14 +20,14 @@ export interface TrainedModel {
   readonly labelNames?: Readonly<Record<string, string>>;
   /** Training cases. */
   readonly cases: number;
-  /** The model that the training went on from. */
+  /** The model that the training started from. Undefined for a new network. */
   readonly base?: ModelFiles;
   readonly command?: string;
 }
 
 /**
- * The card of a trained model as a function of how far the training is. What the pipeline's `train.card` says
- * comes over what is known, `input` and `training` field by field.
+ * Returns a function that makes the trained model's card from the progress. Fields of the pipeline's
+ * `train.card` override what is known; `input` and `training` are merged field by field.
  */
 export function trainedCard(
   pipeline: Pipeline,
@@ -80,7 +80,7 @@ export function trainedCard(
   };
 }
 
-/** The range that intensities are scaled to, where they are cut off there. */
+/** The range that intensities are scaled to, if they are also clipped to it. */
 function valueRange({ steps }: Pipeline): [number, number] | undefined {
   const scaling = steps.findLast(({ definition }) => definition.name === 'scaleIntensityRange');
   if (scaling?.options['clip'] !== true) return undefined;

@@ -40,14 +40,15 @@ export async function readCheckpoint(
   const { tensors, metadata } = await readTensors(file);
   if (metadata['format'] !== format) {
     throw new DataError(
-      `${file} is not a checkpoint of a voxstream training: its format is "${metadata['format'] ?? 'missing'}", expected is ` +
-        `"${format}".`,
+      `${file} is not a checkpoint of a voxstream training: its format is ` +
+        `"${metadata['format'] ?? 'missing'}", but it must be "${format}".`,
     );
   }
   if (metadata['identity'] !== identity) {
     throw new DataError(
-      `${file} belongs to a training with other cases, steps, network, loss, optimizer, schedule, batch size, precision or ` +
-        'seed, so it cannot be resumed with these. Use the settings it was started with (see run.json), or another output.',
+      `${file} belongs to a training with other cases, steps, network, loss, optimizer, schedule, batch ` +
+        'size, precision or seed, so it cannot be resumed with these. Use the settings it was started with ' +
+        '(see run.json), or another output.',
     );
   }
   return { tensors, progress: JSON.parse(metadata['progress']) as Progress };

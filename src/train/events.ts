@@ -1,6 +1,8 @@
 import type { EpochRow } from './progress.js';
 
-/** What happens in a training, as `voxstream train --json` prints it, one a line. Seconds are wall time. */
+/**
+ * An event of a training. `voxstream train --json` prints them as JSON, one per line. Seconds are wall time.
+ */
 export type TrainEvent =
   | {
       readonly event: 'start';
@@ -9,9 +11,9 @@ export type TrainEvent =
       readonly cases: number;
       readonly validationCases: number;
       readonly epochs: number;
-      /** Steps of an epoch; fewer where cases cannot be used. */
+      /** Steps per epoch; fewer if cases cannot be used. */
       readonly stepsPerEpoch: number;
-      /** Patches of a batch, and the voxels of one. */
+      /** Patches per step, and the voxels of one, x first. */
       readonly patches: number;
       readonly patch: readonly number[];
       readonly parameters: number;
@@ -35,7 +37,7 @@ export type TrainEvent =
   | { readonly event: 'validating'; readonly epoch: number; readonly done: number; readonly cases: number }
   | { readonly event: 'saved'; readonly step: number }
   | { readonly event: 'caseFailed'; readonly case: string; readonly message: string }
-  /** Something the user should know that stops nothing. */
+  /** A message that the user should read. The training continues. */
   | { readonly event: 'warning'; readonly message: string }
   | {
       readonly event: 'end';

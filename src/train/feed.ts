@@ -8,22 +8,22 @@ import type { ModelAxes } from '../volume/windows.js';
 /** How cases become batches. */
 export interface FeedSettings {
   readonly seed: number;
-  /** Cases of a batch. */
+  /** Cases per batch. */
   readonly batchSize: number;
-  /** Cases that are prepared ahead, at most. */
+  /** The most cases that are prepared ahead. */
   readonly prefetch: number;
-  /** Is told of a case that cannot be used, once; the training goes on without it. */
+  /** Called once for each case that cannot be used. The training continues without it. */
   readonly onFailure: (id: string, message: string) => void;
 }
 
-/** A place in the stream of cases: epochs and places from 0 on. */
+/** A position in the stream of cases. Both numbers start at 0. */
 export interface FeedPosition {
   readonly epoch: number;
-  /** How many cases of the epoch were taken. */
+  /** Cases taken from the epoch. */
   readonly taken: number;
 }
 
-/** The patches of a batch, and where the stream goes on after them. */
+/** The patches of a batch, and the position after them. */
 export interface FedBatch {
   readonly epoch: number;
   readonly cases: readonly Case[];
@@ -38,12 +38,11 @@ export function epochOrder(cases: readonly Case[], seed: number, epoch: number):
 }
 
 /**
- * The batches of a training from a position on, without end. Each epoch takes the cases in another order;
- * what is left at its end and fills no batch is left out, another time other cases. Cases are prepared ahead,
- * several at once, and come in order all the same, so the batches are a function of cases, steps, seed and
- * position alone.
+ * The batches of a training from a position on, without end. Each epoch takes the cases in another order.
+ * Cases at its end that do not fill a batch are skipped. Several cases are prepared ahead at the same time
+ * but come out in order, so the batches depend only on cases, steps, seed and position.
  *
- * @throws DataError when fewer cases can be used than a batch needs.
+ * @throws DataError if fewer cases can be used than a batch needs.
  */
 export async function* feed(
   cases: readonly Case[],
@@ -56,7 +55,7 @@ export async function* feed(
     if (bad.has(subject.id)) return undefined;
     try {
       const patches = await lastValueFrom(of(subject).pipe(steps, toArray()));
-      if (patches.length === 0) throw new DataError(`The steps make no patch of case ${subject.id}.`);
+      if (patches.length === 0) throw new DataError(`The steps made no patch of case ${subject.id}.`);
       return patches;
     } catch (error) {
       if (!bad.has(subject.id)) onFailure(subject.id, messageOf(error));
@@ -68,7 +67,7 @@ export async function* feed(
   const ahead: { readonly place: FeedPosition; readonly patches: ReturnType<typeof prepare> }[] = [];
   let order: { readonly epoch: number; readonly list: readonly Case[] } | undefined;
   let { epoch, taken } = start;
-  /** Begins to prepare one case more. */
+  /** Starts to prepare one more case. */
   const reach = async () => {
     if (taken >= cases.length) {
       epoch++;
@@ -92,8 +91,8 @@ export async function* feed(
     if (made) parts.push(made);
     else if (cases.length - bad.size < batchSize) {
       throw new DataError(
-        `Of ${cases.length} training cases only ${cases.length - bad.size} can be used, but a batch needs ${batchSize}. The ` +
-          'warnings above say why; correct the cases, or set train.batchSize lower.',
+        `Only ${cases.length - bad.size} of ${cases.length} training cases can be used, but a batch needs ` +
+          `${batchSize}. The warnings above say why. Correct the cases, or lower train.batchSize.`,
       );
     }
     if (parts.length < batchSize) continue;
@@ -108,9 +107,9 @@ export async function* feed(
 }
 
 /**
- * Patches as a network takes them, their labels checked.
+ * Patches as the arrays that a network takes, with checked labels.
  *
- * @throws DataError when a patch has no image or label, or a label that the network has no class for.
+ * @throws DataError if a patch has no image or label, or has a label that the network has no class for.
  */
 export function trainingBatch(cases: readonly Case[], classes: number, axes: ModelAxes): Batch {
   const batch = collate(cases, ['image', 'label'], axes);
@@ -120,8 +119,9 @@ export function trainingBatch(cases: readonly Case[], classes: number, axes: Mod
   for (let i = 0; i < data.length; i++) {
     if (data[i] >= 0 && data[i] <= most && Number.isInteger(data[i])) continue;
     throw new DataError(
-      `The label of ${cases[Math.floor(i / each)].id} holds ${data[i]}, but the network has ${classes} output channel(s): labels ` +
-        `must be whole numbers from 0 to ${most}. Give the network more out_channels, or change labels with mapLabels.`,
+      `The label of ${cases[Math.floor(i / each)].id} has the value ${data[i]}, but the network has ` +
+        `${classes} output channel(s), so labels must be whole numbers from 0 to ${most}. Raise ` +
+        'out_channels of the network, or change the labels with mapLabels.',
     );
   }
   return batch;

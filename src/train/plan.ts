@@ -7,8 +7,8 @@ import type { Pipeline } from '../pipeline/types.js';
 const ignore = () => {};
 
 /**
- * What a training would do, as text, beside what its pipeline's plan says. Opens the sources, reads no
- * voxels.
+ * The part of a plan about training, as text; it follows the text of `planText`. Opens the sources and reads
+ * no voxels.
  */
 export async function trainPlanText(pipeline: Pipeline): Promise<string> {
   const { train, source } = pipeline;
@@ -24,7 +24,8 @@ export async function trainPlanText(pipeline: Pipeline): Promise<string> {
     const found = (await selectCases(train.validation.source.built.open({ onWarning: ignore }), {})).length;
     const { metric, every, goal } = train.validation;
     lines.push(
-      `Validation: ${found} case(s), every ${every} epoch(s); the best model has the ${goal === 'max' ? 'highest' : 'lowest'} ${metric}`,
+      `Validation: ${found} case(s), every ${every} epoch(s); the best model has the ` +
+        `${goal === 'max' ? 'highest' : 'lowest'} ${metric}`,
     );
     const { steps } = validation as { steps: readonly unknown[] };
     steps.forEach((step, i) => {

@@ -74,8 +74,8 @@ export async function prepareTraining(
   const cases = await openCases(pipeline.source, failed.note, onWarning);
   if (cases.length < train.batchSize) {
     throw new OptionError(
-      `The source has ${cases.length} training case(s), but train.batchSize is ${train.batchSize}. Add cases, or set a smaller ` +
-        'batch size.',
+      `The source has ${cases.length} training case(s), but train.batchSize is ${train.batchSize}. Add ` +
+        'cases, or set a smaller batch size.',
     );
   }
   const validationCases = train.validation
@@ -189,8 +189,8 @@ async function savedState(
   if (resume) return readCheckpoint(output, identity);
   if (overwrite) return undefined;
   throw new OptionError(
-    `${output} already holds a training. Use --resume to continue it, --overwrite to replace it, or another folder with ` +
-      '--set output=….',
+    `${output} already holds a training. Use --resume to continue it, --overwrite to replace it, or ` +
+      'another folder with --set output=….',
   );
 }
 

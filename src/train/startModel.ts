@@ -37,7 +37,8 @@ export async function startModel(
 async function fromCheckpoint(network: ChosenNetwork | undefined, model: string): Promise<StartModel> {
   if (!network) {
     throw new OptionError(
-      `${model} is a PyTorch checkpoint, which holds only weights. Set train.network to the network that they belong to.`,
+      `${model} is a PyTorch checkpoint, which holds only weights. Set train.network to the network that ` +
+        'they belong to.',
     );
   }
   const file = resolve(model);

@@ -8,20 +8,20 @@ const table = Uint32Array.from({ length: 256 }, (_, byte) => {
   return value;
 });
 
-/** CRC-32C (Castagnoli), as iSCSI has it (RFC 3720). */
+/** CRC-32C (Castagnoli), as in iSCSI (RFC 3720). */
 export function crc32c(bytes: Uint8Array): number {
   let crc = 0xffffffff;
   for (const byte of bytes) crc = table[(crc ^ byte) & 0xff] ^ (crc >>> 8);
   return (crc ^ 0xffffffff) >>> 0;
 }
 
-/** The checksum as TensorFlow's record files have it: turned by 15 bits, and a constant added. */
+/** The checksum in TensorFlow's record files: rotated by 15 bits, plus a constant. */
 function masked(bytes: Uint8Array): number {
   const crc = crc32c(bytes);
   return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
 }
 
-/** A record: length, its checksum, the content, its checksum. */
+/** A record: length, its checksum, content, its checksum. */
 export function eventRecord(content: Uint8Array): Buffer {
   const record = Buffer.alloc(content.length + 16);
   record.writeBigUInt64LE(BigInt(content.length), 0);
@@ -31,7 +31,7 @@ export function eventRecord(content: Uint8Array): Buffer {
   return record;
 }
 
-// Fields of a Protocol Buffers message: their number and wire type, then the value.
+// Fields of a Protocol Buffers message: number and wire type, then the value.
 const varint = (value: number): number[] => {
   const bytes: number[] = [];
   let rest = value;
@@ -59,16 +59,16 @@ const doubleField = (field: number, value: number) => {
 };
 
 /**
- * Writes scalars as TensorBoard reads them (`events.out.tfevents.…`): TensorFlow's record format around
- * `Event` messages. What is added is kept until `flush`.
+ * Writes scalars for TensorBoard (`events.out.tfevents.…`): TensorFlow's record format around `Event`
+ * messages. Added values are kept in memory until `flush`.
  */
 export class EventWriter {
   #pending: Buffer[];
 
   /**
-   * @param file A new file; TensorBoard merges all files of a folder.
-   * @param from The step the training begins at: what other files of the folder have from there on no longer
-   * counts.
+   * @param file A new file. TensorBoard merges all files of a folder.
+   * @param from The step that the training starts at. What other files of the folder have from there on is
+   * ignored.
    */
   constructor(
     readonly file: string,
@@ -83,7 +83,7 @@ export class EventWriter {
     }
   }
 
-  /** Adds the values of some tags at a step. */
+  /** Adds the values of tags at a step. */
   add(step: number, values: Readonly<Record<string, number>>, now = Date.now()): void {
     const summary = Object.entries(values).map(([tag, value]) =>
       bytesField(1, Buffer.concat([textField(1, tag), floatField(2, value)])),
@@ -92,7 +92,7 @@ export class EventWriter {
     this.#pending.push(eventRecord(Buffer.concat(event)));
   }
 
-  /** Appends what was added. Throws DataError when it cannot be written. */
+  /** Appends the added values to the file. Throws DataError if it cannot be written. */
   async flush(): Promise<void> {
     const bytes = Buffer.concat(this.#pending);
     this.#pending = [];

@@ -65,7 +65,8 @@ export async function runTraining(pipeline: Pipeline, options: TrainOptions): Pr
   const { train } = pipeline;
   if (!train) {
     throw new OptionError(
-      `${pipeline.files.join(', ')} has no train block, so there is nothing to train. Use "voxstream run" for it.`,
+      `${pipeline.files.join(', ')} has no train block, so there is nothing to train. Run it with ` +
+        '"voxstream run".',
     );
   }
   const output = resolve(pipeline.output);

@@ -78,8 +78,9 @@ function mergedNormalizations(graph: Graph, file: string): string | undefined {
   if (merged === 0) return undefined;
   const left = graph.nodes.filter((node) => isOp(node, 'BatchNormalization')).length;
   return (
-    `The export of ${file} merged ${merged} batch normalizations into convolutions (${left} are left), so they are ` +
-    'trained as part of these. To train with them, import the checkpoint (.pt) with "voxstream models import".'
+    `The export of ${file} merged ${merged} batch normalizations into convolutions (${left} are left), so ` +
+    'they are trained as part of these. To train with them, import the checkpoint (.pt) with "voxstream ' +
+    'models import".'
   );
 }
 

@@ -149,8 +149,8 @@ function layoutOf({
   const shares = numbers.length * accumulate;
   if (batchSize % shares !== 0) {
     throw new OptionError(
-      `A batch of ${batchSize} cannot be divided equally among ${numbers.length} device(s) in ${accumulate} part(s) each. ` +
-        `Its size must be a multiple of ${shares}.`,
+      `A batch of ${batchSize} cannot be divided equally among ${numbers.length} device(s) in ` +
+        `${accumulate} part(s) each. Its size must be a multiple of ${shares}.`,
     );
   }
   if (precision === 'float16' && provider === 'cpu') {
@@ -311,8 +311,8 @@ class ThreadedTrainer implements Trainer {
     if (given.length !== into.length) {
       const { batchSize, patch } = this.layout;
       throw new ModelError(
-        `The ${what} of a batch has ${given.length} values, but ${batchSize} patches of ${show(patch)} voxels have ` +
-          `${into.length}.`,
+        `The ${what} of a batch has ${given.length} values, but ${batchSize} patches of ${show(patch)} ` +
+          `voxels have ${into.length}.`,
       );
     }
     into.set(given);

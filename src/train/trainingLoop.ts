@@ -101,8 +101,8 @@ export class TrainingLoop {
     );
     if (!Number.isFinite(loss)) {
       throw new OptionError(
-        `The loss became ${show(loss)} in step ${this.#progress.step + 1} (epoch ${fed.epoch + 1}). Try a smaller learning rate, ` +
-          'train.clip or a warm-up. The last saved state is intact.',
+        `The loss became ${show(loss)} in step ${this.#progress.step + 1} (epoch ${fed.epoch + 1}). Try a ` +
+          'smaller learning rate, train.clip or a warm-up. The last saved state is intact.',
       );
     }
     const seconds = (performance.now() - begin) / 1000;

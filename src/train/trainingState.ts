@@ -25,7 +25,7 @@ export function checkState(given: TrainingState, expected: ReadonlyMap<string, r
   const rest = faults.length > mostFaults ? [`${faults.length - mostFaults} more`] : [];
   throw new ModelError(
     'The training state does not fit the model and the optimizer: ' +
-      `${listNames([...faults.slice(0, mostFaults), ...rest])}. It must come from a training of the same network with ` +
-      'the same optimizer.',
+      `${listNames([...faults.slice(0, mostFaults), ...rest])}. It must come from a training of the same ` +
+      'network with the same optimizer.',
   );
 }

@@ -11,18 +11,18 @@ import { modelInTraining, type ValidationBlock } from '../pipeline/trainBlock.js
 import type { Runtime } from '../runtime/runtime.js';
 import { columnsOf } from '../sinks/rows.js';
 
-/** Cases that are open at once: one on the device, one that is prepared. */
+/** Cases in progress at the same time: one on the device while the next one is prepared. */
 const inFlight = 2;
 
-/** What a validation found. */
+/** The result of a validation. */
 export interface Validation {
-  /** Means over the cases, by column; undefined values are left out. */
+  /** Means over the cases, by column, without undefined values. */
   readonly metrics: Readonly<Record<string, number>>;
-  /** The value of the metric that says which model is best. */
+  /** The value of the metric that chooses the best model. */
   readonly value: number;
 }
 
-/** Tests models in training on cases of their own, with the steps of an inference. */
+/** Tests the model in training on validation cases, with the steps of an inference. */
 export class Validator {
   readonly #bad = new Set<string>();
   readonly #folder: string;
@@ -51,16 +51,16 @@ export class Validator {
   }
 
   /**
-   * Tests a model. A case that fails is left out from then on.
+   * Tests a model. A case that fails is skipped from then on.
    *
-   * @throws OptionError when no case can be used, or the steps give no such metric.
+   * @throws OptionError if no case can be used, or the steps do not give the metric.
    */
   async run(model: NewModel, onCase: (done: number) => void): Promise<Validation> {
     const { block, runtime, seed } = this;
     const releases: (() => Promise<void>)[] = [];
     try {
       await writeModelFolder(join(this.#folder, 'model'), model, true);
-      // The model is held for all cases.
+      // Keeps the model loaded for all cases.
       for (const [at, step] of this.#steps.entries()) {
         const differences = onlyDifferences(step, this.#steps[at + 1]);
         const context = { id: step.id, runtime, seed, onlyDifferences: differences };
@@ -98,13 +98,13 @@ export class Validator {
 }
 
 /**
- * The means over cases, and that of the chosen metric: its own column, else the mean of those that begin with
- * it.
+ * The means over the cases, and the value of the metric: its own column, or the mean of the columns that
+ * start with it.
  */
 function summary(rows: readonly Case['metrics'][], metric: string): Validation {
   if (rows.length === 0) {
     throw new OptionError(
-      'No validation case can be used; the warnings above say why. Correct the cases or the steps.',
+      'No validation case can be used. The warnings above say why. Correct the cases or the steps.',
     );
   }
   const columns = columnsOf(rows);
@@ -114,8 +114,8 @@ function summary(rows: readonly Case['metrics'][], metric: string): Validation {
     own.length > 0 ? own.slice(0, 1) : columns.filter((column) => column.startsWith(`${metric}_`));
   if (chosen.length === 0) {
     throw new OptionError(
-      `train.validation.metric is "${metric}", but the validation's steps give ${columns.length > 0 ? columns.join(', ') : 'no metrics'}. ` +
-        'Name one of these, or add the step.',
+      `train.validation.metric is "${metric}", but the validation's steps give ` +
+        `${columns.length > 0 ? columns.join(', ') : 'no metrics'}. Name one of these, or add the step.`,
     );
   }
   return { metrics, value: mean(chosen.map((column) => metrics[column])) };

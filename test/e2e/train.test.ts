@@ -203,7 +203,7 @@ test('two workers train by --device cpu:2; early stopping ends it, and keeps a m
   );
   assert.is(code, 0, stderr);
   assert.match(stderr, /train.amp has no effect on cpu:2: CPUs compute in float32/);
-  assert.match(stdout, /Stopped after 6 epochs: 5 validations brought no better model/);
+  assert.match(stdout, /Stopped after 6 epochs: 5 validations brought no improvement/);
   const run = JSON.parse(readFileSync(join(folder, 'early', 'run.json'), 'utf8'));
   assert.equal([run.reason, run.steps], ['earlyStopping', 24]);
   const rows = readCsv(join(folder, 'early', 'train.csv'));

@@ -39,7 +39,7 @@ async function take(
   };
 }
 
-test('an epoch takes all cases in an order of its own; what fills no batch is left out', async () => {
+test('each epoch takes the cases in another order and skips those that do not fill a batch', async () => {
   const { texts, batches } = await take(6);
   const order = async (epoch: number) => (await epochOrder(cases, 4, epoch)).map(({ id }) => id);
   const expected = [];
@@ -77,7 +77,7 @@ test('no more cases are prepared ahead than asked for', async () => {
   assert.is(begun.length, 4);
 });
 
-test('a case that fails is told once and passed over, the same way each time', async () => {
+test('a case that fails is reported once and skipped, the same way each time', async () => {
   const failures: string[] = [];
   const steps: OperatorFunction<Case, Case> = map((subject) => {
     if (subject.id === 'c') throw new DataError('c is damaged.');
@@ -100,7 +100,7 @@ test('with too few cases left the training ends with a sentence', async () => {
   });
   const error = await take(1, { steps }).catch((fault) => fault);
   assert.instance(error, DataError);
-  assert.match(error.message, /Of 5 training cases only \d can be used, but a batch needs 2/);
+  assert.match(error.message, /Only \d of 5 training cases can be used, but a batch needs 2/);
 });
 
 test('labels that the network has no class for are refused, with the case', () => {
@@ -118,7 +118,7 @@ test('labels that the network has no class for are refused, with the case', () =
   );
   assert.throws(
     () => trainingBatch([patch('a', 1), patch('b#1', 3)], 2, 'zyx'),
-    /The label of b#1 holds 3, but the network has 2 output channel\(s\): labels must be whole numbers from 0 to 1/,
+    /The label of b#1 has the value 3, but the network has 2 output channel\(s\), so labels must be .* from 0 to 1/,
   );
 });
 

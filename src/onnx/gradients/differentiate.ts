@@ -39,7 +39,8 @@ export interface GradientRequest {
 export function addGradients(graph: Graph, request: GradientRequest): Map<string, string> {
   if (graph.opset < 13) {
     throw new ModelError(
-      `The graph ${graph.name} is of opset ${graph.opset}, but gradients need 13 or newer. Export the model again.`,
+      `The graph ${graph.name} is of opset ${graph.opset}, but gradients need 13 or newer. Export the ` +
+        'model again.',
     );
   }
   const { block = 1 } = request;

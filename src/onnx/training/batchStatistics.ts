@@ -15,13 +15,14 @@ export interface RunningStatistic {
 }
 
 /**
- * Makes every BatchNormalization of a graph normalize by the statistics of its own batch, as in training:
- * mean and (biased) variance over all axes but the channels', written as reductions. The graph is changed.
+ * Makes every BatchNormalization of a graph normalize by the statistics of its own batch, as in training: the
+ * mean and the (biased) variance over all axes except the channel axis, written as reductions. The graph is
+ * changed.
  *
- * @returns What becomes of the running statistics: `momentum * running + (1 - momentum) * batch`, with ONNX's
- * `momentum` (0.9 by default: PyTorch's 0.1 counts the other way) and the unbiased variance, as in PyTorch.
- * @throws ModelError when statistics are not constants of the graph or the sizes of a node's input are not
- * known.
+ * @returns The next values of the running statistics: `momentum * running + (1 - momentum) * batch`, with
+ * ONNX's `momentum` (default 0.9; PyTorch's 0.1 counts the other way) and the unbiased variance, as in
+ * PyTorch.
+ * @throws ModelError if statistics are not constants of the graph, or the size of a node's input is unknown.
  */
 export function useBatchStatistics(graph: Graph, shapes: Shapes): RunningStatistic[] {
   const ops = new Ops(graph);
@@ -37,8 +38,8 @@ export function useBatchStatistics(graph: Graph, shapes: Shapes): RunningStatist
     const dims = shapes.get(x);
     if (!dims || !constantInput(graph, node, 3) || !constantInput(graph, node, 4)) {
       throw new ModelError(
-        `The node ${node.name} (BatchNormalization) cannot be trained: its input's size must be known and its running ` +
-          'mean and variance must be constants of the model.',
+        `The node ${node.name} (BatchNormalization) cannot be trained: the size of its input must be ` +
+          'known, and its running mean and variance must be constants of the model.',
       );
     }
     const axes = axesButChannels(dims);

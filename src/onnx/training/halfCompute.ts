@@ -3,22 +3,23 @@ import { toFloat16 } from '../float16.js';
 import type { Graph } from '../graph.js';
 import { type Tensor, tensor, typeNumber } from '../tensor.js';
 
-/** What graphics processors have units for in float16. */
+/** Operators that GPUs have float16 units for. */
 const computing = ['Conv', 'ConvTranspose', 'MatMul'];
 
-/** What moves numbers and computes nothing: done in float16 where they come so. */
+/** Operators that only move numbers. They work in float16 if their input is float16. */
 const moving = ['Reshape', 'Transpose', 'Slice', 'Pad', 'Concat', 'Expand', 'Identity'];
 
 /**
- * Makes convolutions and matrix products of a training graph compute in float16, and what moves their
- * results; all else, and the weights themselves, stay float32, as in PyTorch's automatic mixed precision. The
- * graph is changed.
+ * Makes the convolutions and matrix products of a training graph compute in float16, and keeps their results
+ * in float16 through operators that only move them. All other operators, and the weights themselves, stay
+ * float32. PyTorch's automatic mixed precision does the same, but keeps more operators in float16. The graph
+ * is changed.
  */
 export function halfCompute(graph: Graph): void {
   const half = typeNumber('float16');
   const nodes = graph.nodes;
   graph.nodes = [];
-  /** The float16 form of values, as far as it was needed. */
+  /** The float16 forms of values, made when they are first needed. */
   const halves = new Map<string, string>();
   const asHalf = (name: string): string => {
     const known = halves.get(name);
@@ -43,7 +44,7 @@ export function halfCompute(graph: Graph): void {
     const made = graph.freeName(`${output}.half`);
     graph.addNode(node.op, inputs, node.attributes, { outputs: [made] });
     halves.set(output, made);
-    // Left out again where nobody needs it.
+    // `prune` removes it if nothing uses it.
     graph.addNode('Cast', [made], { to: typeNumber('float32') }, { outputs: [output] });
   }
 }

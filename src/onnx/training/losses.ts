@@ -16,8 +16,8 @@ const diceOptions = {
     .boolean()
     .optional()
     .describe(
-      'Whether the label holds class numbers rather than a mask per class. Default: true if the label has one ' +
-        'channel and the model has several',
+      'Whether the label holds class numbers rather than a mask per class. Default: true if the label has ' +
+        'one channel and the model has several',
     ),
   sigmoid: z.boolean().default(false).describe("Apply a sigmoid to the model's output"),
   softmax: z.boolean().default(false).describe("Apply a softmax over the channels of the model's output"),
@@ -96,7 +96,8 @@ export const diceCELoss = factory(
         .array(weightNumber)
         .optional()
         .describe(
-          'A weight for each class, in both parts; without the background, the Dice part skips the first one. Default: 1',
+          'A weight for each class, in both parts; without the background, the Dice part skips the first ' +
+            'one. Default: 1',
         ),
     },
     check: checkActivation,

@@ -6,8 +6,8 @@ import { Ops } from '../ops.js';
 import type { Shapes } from '../shapes.js';
 
 /**
- * Writes transposed convolutions as convolutions where that is possible; see `convTransposed`. ONNX Runtime's
- * own are slow, and its WebGPU provider has none in 3D. It comes after differentiation, whose rule for
+ * Writes transposed convolutions as convolutions where possible; see `convTransposed`. ONNX Runtime's own are
+ * slow, and its WebGPU provider has none in 3D. Apply it after differentiation: the gradient rule of
  * ConvTranspose is simpler. The graph is changed.
  */
 export function lowerConvTranspose(graph: Graph, shapes: Shapes): void {

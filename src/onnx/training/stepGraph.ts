@@ -16,78 +16,74 @@ import { cancelledBiases, trainableWeights } from './weights.js';
 
 /** What a step graph is made of. */
 export interface StepRequest {
-  /** The model in its training form: one input, one output of logits; batch normalizations as such. */
+  /** The model for training: one input, one output with logits, and unmerged batch normalizations. */
   readonly model: Graph;
-  /** The size of the input, [N, C, ...], in the order of the model's axes. */
+  /** Size of the input, [N, C, ...], in the order of the model's axes. */
   readonly inputDims: readonly number[];
   /** Channels of the label. Default: 1, class numbers. */
   readonly labelChannels?: number;
   readonly loss: Loss;
   readonly optimizer: Optimizer;
   readonly clip?: Clip;
-  /**
-   * Channels per block of the processor that will run the step (see `channelBlock`). Default: 1, any device.
-   */
+  /** The `channelBlock` of the processor that will run the step. Default: 1, any device. */
   readonly block?: number;
   /**
    * `float16` computes convolutions and matrix products with half the bits (see `halfCompute`). The loss is
-   * multiplied by `lossScale` before it is differentiated, so that small gradients do not vanish, and those
-   * of weights are divided by it; a step whose gradients are not finite changes nothing. Default: `float32`.
+   * multiplied by `lossScale` before differentiation, so that small gradients do not become zero, and the
+   * gradients of weights are divided by it. A step whose gradients are not finite changes nothing. Default:
+   * `float32`.
    */
   readonly precision?: Precision;
 }
 
 export type Precision = 'float32' | 'float16';
 
-/**
- * How gradients are kept small: by the norm of all of them together, and each number between -value and
- * value.
- */
+/** Limits of the gradients: the norm of all together, and each number between -value and value. */
 export interface Clip {
   readonly norm?: number;
   readonly value?: number;
 }
 
-/** A tensor that goes into a step and comes out of it changed. */
+/** A tensor that a step takes and changes. */
 export interface StateEntry {
-  /** The graph's input. Weights and running statistics have their names in the model. */
+  /** The graph's input. Weights and running statistics have the names that they have in the model. */
   readonly name: string;
   readonly kind: 'weight' | 'statistic' | 'slot' | 'step';
   readonly dims: readonly number[];
-  /** The graph's output: its value after the step. */
+  /** The graph's output, its value after the step. */
   readonly next: string;
-  /** Before the first step. */
+  /** The value before the first step. */
   readonly initial: Tensor;
 }
 
-/** A graph of one part of a step, with the state it takes. */
+/** A graph of a step, or of a part of it, and the state that it takes. */
 export interface StepPart {
   readonly graph: Graph;
-  /** The input that takes the images, where the graph has it. */
+  /** The input for images. Undefined for a graph without one. */
   readonly image?: string;
-  /** What it takes and changes. */
+  /** The state that it takes. What it changes comes out again. */
   readonly state: readonly StateEntry[];
 }
 
-/** Names of the inputs and outputs of step graphs besides the image and the state. */
+/** Names of the inputs and outputs of step graphs, except the image and the state. */
 export const stepNames = {
   label: 'label',
   learningRate: 'learningRate',
-  /** With float16 alone. */
+  /** With float16 only. */
   lossScale: 'lossScale',
   loss: 'loss',
   gradNorm: 'gradNorm',
 } as const;
 
-/** The state entry that counts the steps done. */
+/** The state entry that counts steps. */
 export const stepCounter = 'optimizer.step';
 
 /**
- * A whole training step as one graph: forward, loss, backward, update. Inputs: the model's own [N, C, ...]
- * float32, `label` [N, labelChannels, ...] uint8, `learningRate` (a scalar), and the state; outputs: `loss`
- * and `gradNorm` (scalars; the norm of all gradients before they are clipped), and the state after the step.
+ * A whole training step as one graph: forward pass, loss, backward pass, update. Inputs: the model's own [N,
+ * C, ...] float32, `label` [N, labelChannels, ...] uint8, `learningRate` (a scalar), and the state. Outputs:
+ * `loss`, `gradNorm` (scalars; the norm of all gradients before clipping), and the state after the step.
  *
- * @throws ModelError when something of the model cannot be trained through.
+ * @throws ModelError if a part of the model cannot be trained through.
  */
 export function stepGraph(request: StepRequest): StepPart {
   const forward = addForward(request);
@@ -96,10 +92,10 @@ export function stepGraph(request: StepRequest): StepPart {
 }
 
 /**
- * A training step in two graphs, for gradients that are summed up in between: `gradients` takes image, label,
- * weights and running statistics, and gives `loss`, the gradients and the statistics; `update` takes
- * gradients (`NAME.gradient`), `learningRate`, weights and the optimizer's state, and gives them after the
- * step and `gradNorm`. With float16 both take `lossScale`.
+ * A training step in two graphs, so that gradients can be added up in between. `gradients` takes image,
+ * label, weights and running statistics, and gives `loss`, the gradients and the statistics. `update` takes
+ * gradients (`NAME.gradient`), `learningRate`, weights and the optimizer's state, and gives `gradNorm` and
+ * their next values. With float16, both take `lossScale`.
  */
 export function splitStepGraphs(request: StepRequest): {
   readonly gradients: StepPart & { readonly outputs: readonly { weight: string; output: string }[] };
@@ -129,15 +125,12 @@ export function splitStepGraphs(request: StepRequest): {
   };
 }
 
-/**
- * The input of the update graph that takes a weight's gradient, and the output of the other graph that gives
- * it.
- */
+/** The name of a weight's gradient: an output of the gradient graph and an input of the update graph. */
 export function gradientName(weight: string): string {
   return `${weight}.gradient`;
 }
 
-/** A weight of the model and where its gradient is. */
+/** A weight of the model, and the name of its gradient. */
 interface Weight {
   readonly name: string;
   readonly dims: readonly number[];
@@ -145,11 +138,11 @@ interface Weight {
   readonly gradient: string;
 }
 
-/** Forward, loss and backward, and what becomes of running statistics. */
+/** Adds forward pass, loss and backward pass, and the next values of running statistics. */
 function addForward(request: StepRequest): {
   readonly graph: Graph;
   readonly image: string;
-  /** Those nearest to the output first: their gradients are ready first. */
+  /** Those nearest to the output first, because their gradients are ready first. */
   readonly weights: Weight[];
   readonly statistics: StateEntry[];
 } {
@@ -157,13 +150,14 @@ function addForward(request: StepRequest): {
   const [input, ...others] = model.inputs;
   if (!input || others.length > 0 || model.outputs.length !== 1) {
     throw new ModelError(
-      `The model ${model.name} has ${model.inputs.length} inputs and ${model.outputs.length} outputs, but a model to train ` +
-        'must have one of each.',
+      `The model ${model.name} has ${model.inputs.length} inputs and ${model.outputs.length} outputs, but ` +
+        'a model to train must have one of each.',
     );
   }
   if (model.metadata[runningInstanceKey]) {
     throw new ModelError(
-      `The model ${model.name} has instance normalizations with track_running_stats, which cannot be trained; build it without.`,
+      `The model ${model.name} has instance normalizations with track_running_stats, which cannot be ` +
+        'trained. Build it without that parameter.',
     );
   }
   const graph = bindSizes(model, { [input.name]: inputDims });
@@ -193,7 +187,7 @@ function addForward(request: StepRequest): {
   const [{ name: logits }] = graph.outputs;
   const logitDims = shapes.get(logits);
   if (!logitDims)
-    throw new ModelError(`The size of the output ${logits} of the model ${model.name} is not known.`);
+    throw new ModelError(`The size of the output ${logits} of the model ${model.name} is unknown.`);
   const labelDims = [inputDims[0], labelChannels, ...logitDims.slice(2)];
   const label = graph.addInput(stepNames.label, 'uint8', labelDims);
   const computed = loss.build(ops, { logits, logitDims, label, labelDims });
@@ -221,7 +215,7 @@ function addForward(request: StepRequest): {
   return { graph, image: input.name, weights, statistics };
 }
 
-/** Clipping and the optimizer's step. */
+/** Adds clipping and the optimizer's update. */
 function addUpdate(
   graph: Graph,
   { optimizer, clip, precision }: StepRequest,
@@ -242,7 +236,7 @@ function addUpdate(
   const squares = weights.map(({ gradient }) => ops.node('ReduceSumSquare', [gradient], { keepdims: 0 }));
   const norm = ops.node('Sqrt', [ops.node('Sum', squares)], {}, stepNames.gradNorm);
   graph.addOutput(norm, 'float32', []);
-  /** The value after the step, or the one before it where gradients are not finite. */
+  /** The next value, or the one before the step if gradients are not finite. */
   const finite = half ? finiteOf(ops, norm) : undefined;
   const kept = (next: string, before: string) => (finite ? ops.where(finite, next, before) : next);
   const step = ops.shift(done, 1);
@@ -286,7 +280,7 @@ function addUpdate(
   return state;
 }
 
-/** Where numbers are finite; comparisons with NaN are false. */
+/** True where numbers are finite. Comparisons with NaN are false. */
 function finiteOf(ops: Ops, value: string): string {
   return ops.greater(ops.scalar(3e38), ops.node('Abs', [value]));
 }

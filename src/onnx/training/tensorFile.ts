@@ -4,7 +4,7 @@ import { DataError, messageOf } from '../../errors.js';
 import { readFault, writeAside } from '../../formats/aside.js';
 import { type ElementType, elementArrays, sizeOf, type Tensor } from '../tensor.js';
 
-/** The element types by their names in the file. */
+/** Element types by their names in the file. */
 const typeNames: Readonly<Record<string, ElementType>> = {
   F32: 'float32',
   F64: 'float64',
@@ -24,21 +24,21 @@ const typeNames: Readonly<Record<string, ElementType>> = {
 /** The metadata entry with the SHA-256 of all tensors' bytes. */
 const checksumKey = 'sha256';
 
-/** Longest header that is read, in bytes. */
+/** The longest header that is read, in bytes. */
 const longestHeader = 100 << 20;
 
-/** Tensors by name, and texts that belong to them. */
+/** Tensors by name, and texts about them. */
 export interface TensorFile {
   readonly tensors: ReadonlyMap<string, Tensor>;
   readonly metadata: Readonly<Record<string, string>>;
 }
 
 /**
- * Writes tensors as a safetensors file (eight bytes with the header's length, a JSON header, the numbers,
- * little endian), which other programs read, too. The file appears whole or not at all, and its header has a
- * checksum of the numbers.
+ * Writes tensors as a safetensors file: eight bytes with the header's length, a JSON header, and the numbers,
+ * little endian. Other programs read it as well. The file is written completely or not at all, and its header
+ * has a checksum of the numbers.
  *
- * @throws DataError when it cannot be written.
+ * @throws DataError if it cannot be written.
  */
 export async function writeTensors(file: string, { tensors, metadata }: TensorFile): Promise<void> {
   const parts = [...tensors.values()].map(({ data }) => bytesOf(data));
@@ -53,7 +53,7 @@ export async function writeTensors(file: string, { tensors, metadata }: TensorFi
     entries[name] = { dtype, shape: dims, data_offsets: [offset, offset + data.byteLength] };
     offset += data.byteLength;
   }
-  // The numbers begin at a multiple of eight bytes.
+  // The numbers start at a multiple of eight bytes.
   const text = JSON.stringify(entries);
   const header = Buffer.from(text.padEnd(text.length + ((8 - (Buffer.byteLength(text) % 8)) % 8)));
   const length = Buffer.alloc(8);
@@ -69,10 +69,10 @@ export async function writeTensors(file: string, { tensors, metadata }: TensorFi
 }
 
 /**
- * Reads a safetensors file. Every size and offset is checked before memory is taken, and the numbers against
- * the checksum where the header has one.
+ * Reads a safetensors file. Sizes and offsets are checked before memory is allocated, and the numbers are
+ * compared with the checksum if the header has one.
  *
- * @throws DataError when it cannot be read, or is damaged.
+ * @throws DataError if it cannot be read or is damaged.
  */
 export async function readTensors(file: string): Promise<TensorFile> {
   try {
@@ -88,7 +88,7 @@ export async function readTensors(file: string): Promise<TensorFile> {
       if (size < 8) throw new Damage(`it has ${size} bytes, too few for a header`);
       const headerLength = Number(new DataView((await read(8, 0)).buffer).getBigUint64(0, true));
       if (headerLength > longestHeader || 8 + headerLength > size) {
-        throw new Damage(`its header is said to have ${headerLength} bytes, but the file has ${size}`);
+        throw new Damage(`its header should have ${headerLength} bytes, but the file has ${size}`);
       }
       const header = parseHeader(new TextDecoder().decode(await read(headerLength, 8)));
       const start = 8 + headerLength;
@@ -96,16 +96,16 @@ export async function readTensors(file: string): Promise<TensorFile> {
       const tensors = new Map<string, Tensor>();
       let expected = 0;
       for (const { name, type, dims, from, to } of header.entries) {
-        if (from !== expected || start + to > size) throw new Damage(`${name} lies outside of its place`);
+        if (from !== expected || start + to > size) throw new Damage(`${name} is not where it should be`);
         expected = to;
         const bytes = await read(to - from, start + from);
         hash.update(bytes);
         tensors.set(name, { type, dims, data: new elementArrays[type](bytes.buffer) });
       }
-      if (start + expected !== size) throw new Damage('it has more bytes than its header says');
+      if (start + expected !== size) throw new Damage('it has more bytes than its header describes');
       const { [checksumKey]: checksum, ...metadata } = header.metadata;
       if (checksum && checksum !== hash.digest('hex'))
-        throw new Damage('its checksum does not fit its content');
+        throw new Damage('its content does not match its checksum');
       return { tensors, metadata };
     } finally {
       await handle.close();
@@ -113,14 +113,14 @@ export async function readTensors(file: string): Promise<TensorFile> {
   } catch (error) {
     if (error instanceof Damage) {
       throw new DataError(
-        `${file} is no safetensors file or a damaged one: ${error.message}. Use an earlier copy of it.`,
+        `${file} is not a safetensors file, or it is damaged: ${error.message}. Use an earlier copy of it.`,
       );
     }
     throw readFault(file, error);
   }
 }
 
-/** What is wrong with a file: a clause. */
+/** What is wrong with a file, as a clause. */
 class Damage extends Error {}
 
 function bytesOf(data: Tensor['data']): Uint8Array {
@@ -135,7 +135,7 @@ interface Entry {
   readonly to: number;
 }
 
-/** The tensors of a header in the order in which they lie, and its texts. */
+/** The tensors of a header, in the order of their bytes, and its texts. */
 function parseHeader(text: string): { entries: Entry[]; metadata: Record<string, string> } {
   let content: unknown;
   try {
@@ -151,7 +151,7 @@ function parseHeader(text: string): { entries: Entry[]; metadata: Record<string,
     const { dtype, shape, data_offsets: offsets } = isMap(value) ? value : {};
     const type = typeof dtype === 'string' && Object.hasOwn(typeNames, dtype) ? typeNames[dtype] : undefined;
     if (!type || !areSizes(shape) || !areSizes(offsets) || offsets.length !== 2) {
-      throw new Damage(`its entry ${name} is not that of a tensor`);
+      throw new Damage(`its entry ${name} does not describe a tensor`);
     }
     const [from, to] = offsets;
     if (to - from !== sizeOf(shape) * elementArrays[type].BYTES_PER_ELEMENT) {

@@ -2,7 +2,7 @@ import { consumers, isOp } from '../edit.js';
 import type { Graph, GraphNode } from '../graph.js';
 import type { Tensor } from '../tensor.js';
 
-/** Inputs that are weights wherever they are float32 constants, by operator. */
+/** Inputs, by operator, that are weights if they are float32 constants. */
 const always: Readonly<Record<string, readonly number[]>> = {
   Conv: [1, 2],
   ConvTranspose: [1, 2],
@@ -12,10 +12,10 @@ const always: Readonly<Record<string, readonly number[]>> = {
 
 /**
  * The constants of a graph that training changes: kernels and biases, slopes of PReLU, and scales and offsets
- * of normalizations. A normalization without parameters has scales of 1 and offsets of 0 as constants, too;
- * those are left alone unless their name is a parameter's (`….weight`, `….bias`). Of `Mul` and `Add`,
- * constants of that name count, and those that are one number per channel, as the affine part of a group
- * normalization is.
+ * of normalizations. Normalizations without parameters also have constants, scales of 1 and offsets of 0;
+ * these are left alone unless they have a parameter's name (`….weight`, `….bias`). Constants of `Mul` and
+ * `Add` are weights if they have such a name or one number per channel, like the affine part of a group
+ * normalization.
  */
 export function trainableWeights(graph: Graph): string[] {
   const found = new Set<string>();
@@ -42,10 +42,10 @@ function isWeight(node: GraphNode, index: number, name: string, value: Tensor): 
 }
 
 /**
- * Biases that have no influence, because what follows subtracts the mean of each channel: the output of their
- * convolution goes into a BatchNormalization (which in training takes the batch's statistics) or an
- * InstanceNormalization alone. Their gradient is zero; computed, it would be rounding errors, which Adam and
- * its like blow up to steps of full size.
+ * Biases without any effect, because the next operator subtracts the mean of each channel: their convolution
+ * feeds only a BatchNormalization (which uses the batch's statistics in training) or an
+ * InstanceNormalization. Their gradient is zero. If it were computed, it would be rounding errors, which Adam
+ * and similar optimizers scale up to full steps.
  */
 export function cancelledBiases(graph: Graph): Set<string> {
   const uses = consumers(graph);

@@ -55,10 +55,13 @@ test('a damaged file is refused by name, and says how', async () => {
   };
   await refused(
     (bytes) => bytes.writeUInt8(bytes[bytes.length - 1] ^ 1, bytes.length - 1),
-    /checksum does not fit/,
+    /its content does not match its checksum/,
   );
   await refused((bytes) => bytes.writeUInt8(0x7b ^ 1, 8), /header is not JSON/);
-  await refused((bytes) => bytes.writeBigUInt64LE(1n << 60n, 0), /said to have 11529215046068\d+ bytes/);
+  await refused(
+    (bytes) => bytes.writeBigUInt64LE(1n << 60n, 0),
+    /its header should have 11529215046068\d+ bytes/,
+  );
   await refused((bytes) => {
     const at = bytes.indexOf('[2,3]');
     bytes.write('[9,9]', at);
@@ -67,7 +70,7 @@ test('a damaged file is refused by name, and says how', async () => {
   truncateSync(file, readFileSync(file).length - 3);
   await readTensors(file).then(
     () => assert.unreachable(),
-    (error) => assert.match(error.message, /counts lies outside of its place/),
+    (error) => assert.match(error.message, /counts is not where it should be/),
   );
   await readTensors(join(temporaryFolder(), 'none')).then(
     () => assert.unreachable(),

@@ -3,6 +3,7 @@ import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import type { ReadableStream as WebStream } from 'node:stream/web';
 import { setTimeout as wait } from 'node:timers/promises';
 import { ModelError, messageOf, showBytes } from '../errors.js';
 import { partialSuffix, writeFault } from '../formats/aside.js';
@@ -122,7 +123,9 @@ async function fetchRest(
     const length = Number(response.headers.get('content-length') ?? Number.NaN);
     const total = Number.isFinite(length) ? start + length : undefined;
     if (start === 0) await writeMark(partial, url, response);
-    await save(Readable.fromWeb(response.body as never), partial, start, (done) => {
+    // The types of the web's streams in Node and in TypeScript's library differ; the streams are the same.
+    const body = Readable.fromWeb(response.body as WebStream);
+    await save(body, partial, start, (done) => {
       alive();
       onProgress?.(done, total);
     });

@@ -3,7 +3,7 @@ import { chooseKeys, geometryKeys, volumeOf, withVolumes } from '../case.js';
 import { keysType, perAxis } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { foregroundBox } from '../volume/crop.js';
-import type { Vec3, Volume } from '../volume/volume.js';
+import type { Triple, Volume } from '../volume/volume.js';
 import { operator } from './define.js';
 import { foreseeVolumes, onGrid } from './forecast.js';
 import { mapCase } from './map.js';
@@ -49,7 +49,7 @@ export const cropForeground = operator({
         const grown = allowSmaller ? n : n + 2 * margin[axis];
         const multiple = kDivisible[axis];
         return Math.ceil(grown / multiple) * multiple;
-      }) as unknown as Vec3;
+      }) as Triple;
       return onGrid(volume, { ...volume, size }, { step: 'cropOrPad', start: [0, 0, 0] });
     }),
   create: (options, context) =>

@@ -7,7 +7,7 @@ import { type ModelLease, openModel } from '../models/openModel.js';
 import type { OptionValues } from '../options.js';
 import { perAxis } from '../optionTypes.js';
 import { paddingModes } from '../volume/crop.js';
-import type { Vec3 } from '../volume/volume.js';
+import type { Triple, Vec3 } from '../volume/volume.js';
 import { operator, type StepContext } from './define.js';
 import { bytesOf, foresee, type VolumeForecast } from './forecast.js';
 import { mapCase } from './map.js';
@@ -142,7 +142,7 @@ function windowSize(options: Options, { card, model }: ModelLease): Vec3 {
   if (card.input.patch) return card.input.patch;
   const fixed = model.shape.inputs[0].dims.slice(2);
   if (fixed.length === 3 && fixed.every((n) => n > 0)) {
-    return (card.axes === 'xyz' ? fixed : fixed.reverse()) as unknown as Vec3;
+    return (card.axes === 'xyz' ? fixed : fixed.reverse()) as Triple;
   }
   throw new ModelError(
     `inference: the model ${card.name} does not say its window size, neither on its card (input.patch) nor in its ` +

@@ -4,10 +4,11 @@ import { byKey, forKey, keysType, perAxis } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { identityAffine } from '../volume/affine.js';
 import type { Random } from '../volume/random.js';
-import type { Affine, Vec3, Volume } from '../volume/volume.js';
+import type { Affine, InterpolationMode, Triple, Vec3, Volume } from '../volume/volume.js';
 import { warp, warpMatrix } from '../volume/warp.js';
 import { operator } from './define.js';
 import { type DrawRange, drawFrom, drawRangeType, probType, seedType } from './draws.js';
+import { foreseeVolumes, onGrid } from './forecast.js';
 import { mapByChance } from './map.js';
 
 const warpTask = task(new URL('../volume/warp.js', import.meta.url), warp);
@@ -56,18 +57,23 @@ export const randAffine = operator({
     keys: keysType('image and label'),
   },
   example: { rotateRange: [0, 0, 0.26], scaleRange: [0.1, 0.1, 0.1], prob: 0.2 },
+  // As for a case that is changed: it takes the most memory. Where its voxels lie is not known yet.
+  forecast: ({ spatialSize, mode, keys }) =>
+    foreseeVolumes(keys, geometryKeys, (volume, key) => {
+      const size = warpedSize(volume.size, spatialSize);
+      const warped = onGrid(volume, { ...volume, size }, { step: 'resample', padding: 'zeros' });
+      return warpMode(mode, volume, key) === 'nearest' ? warped : { ...warped, bytesPerVoxel: 4 };
+    }),
   create: (options, context) => {
     const { prob, spatialSize, mode, paddingMode, seed, keys } = options;
-    const wanted = spatialSize;
-    const sizeFor = (volume: Volume) =>
-      volume.size.map((n, axis) => (wanted && wanted[axis] > 0 ? wanted[axis] : n)) as unknown as Vec3;
+    const sizeFor = ({ size }: Volume) => warpedSize(size, spatialSize);
     const resample = (matrix: Affine) => (volume: Volume, key: string) =>
       context.runtime.run(
         warpTask,
         volume,
         matrix,
         sizeFor(volume),
-        forKey(mode, key) ?? (volume.kind === 'label' ? 'nearest' : 'bilinear'),
+        warpMode(mode, volume, key),
         paddingMode,
       );
     const changed = (random: Random) => {
@@ -78,10 +84,10 @@ export const randAffine = operator({
         );
       };
       const matrix = warpMatrix({
-        rotate: draw(options.rotateRange, 3, 0) as unknown as Vec3,
+        rotate: draw(options.rotateRange, 3, 0) as Triple,
         shear: draw(options.shearRange, 6, 0),
-        translate: draw(options.translateRange, 3, 0) as unknown as Vec3,
-        scale: draw(options.scaleRange, 3, 1) as unknown as Vec3,
+        translate: draw(options.translateRange, 3, 0) as Triple,
+        scale: draw(options.scaleRange, 3, 1) as Triple,
       });
       return resample(matrix);
     };
@@ -93,3 +99,16 @@ export const randAffine = operator({
     return mapByChance(context, { prob, seed, keys, defaults: geometryKeys }, changed, kept);
   },
 });
+
+/** The size of the result: `spatialSize`, where it is above 0. */
+function warpedSize(size: Vec3, spatialSize: Vec3 | undefined): Vec3 {
+  return size.map((n, axis) => (spatialSize && spatialSize[axis] > 0 ? spatialSize[axis] : n)) as Triple;
+}
+
+function warpMode(
+  mode: InterpolationMode | Readonly<Record<string, InterpolationMode>> | undefined,
+  { kind }: Pick<Volume, 'kind'>,
+  key: string,
+): InterpolationMode {
+  return forKey(mode, key) ?? (kind === 'label' ? 'nearest' : 'bilinear');
+}

@@ -4,9 +4,10 @@ import { DataError } from '../errors.js';
 import { keysType, perAxis } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { patchStarts } from '../volume/patches.js';
-import type { Volume } from '../volume/volume.js';
+import type { Triple, Volume } from '../volume/volume.js';
 import { operator } from './define.js';
 import { drawsFor, seedType } from './draws.js';
+import { bytesOf, foresee, onGrid } from './forecast.js';
 import { splitCase } from './map.js';
 import { cropOrPadTask } from './spatialPad.js';
 
@@ -52,6 +53,21 @@ export const randCropByPosNegLabel = operator({
   },
   check: ({ pos, neg }) => (pos + neg > 0 ? [] : ['pos and neg must not both be 0']),
   example: { spatialSize: [96, 96, 96], pos: 1, neg: 1, numSamples: 4, imageKey: 'image' },
+  // All patches are there at once. The volumes that they are cut from stay until the last one is made.
+  forecast:
+    ({ spatialSize, numSamples, keys }) =>
+    (subject) => {
+      const chosen = [keys ?? geometryKeys].flat().filter((key) => key in subject.volumes);
+      const patches = chosen.map((key) => {
+        const volume = subject.volumes[key];
+        const size = volume.size.map((n, axis) =>
+          spatialSize[axis] > 0 ? Math.min(spatialSize[axis], n) : n,
+        ) as Triple;
+        return [key, onGrid(volume, { ...volume, size }, { step: 'cropOrPad', start: [0, 0, 0] })] as const;
+      });
+      const others = patches.reduce((sum, [, patch]) => sum + (numSamples - 1) * bytesOf(patch), 0);
+      return foresee(subject, Object.fromEntries(patches), others);
+    },
   create: (options, context) =>
     splitCase(context, 'cpu', async (subject) => {
       const { pos, neg, numSamples, labelKey, imageKey, seed } = options;

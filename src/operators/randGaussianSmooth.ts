@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { keysType } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { gaussianSmooth } from '../volume/noise.js';
-import type { Vec3 } from '../volume/volume.js';
+import type { Triple } from '../volume/volume.js';
 import { operator } from './define.js';
 import { probType, seedType } from './draws.js';
 import { foreseeFloats } from './forecast.js';
@@ -38,6 +38,6 @@ export const randGaussianSmooth = operator({
       const deviations = [sigmaX, sigmaY, sigmaZ].map(([low, high] = [0.25, 1.5]) =>
         random.uniform(low, high),
       );
-      return (volume) => context.runtime.run(gaussianSmoothTask, volume, deviations as unknown as Vec3);
+      return (volume) => context.runtime.run(gaussianSmoothTask, volume, deviations as Triple);
     }),
 });

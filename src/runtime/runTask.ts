@@ -1,7 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { DataError, listNames, messageOf, VoxError } from '../errors.js';
 import { collectGarbage, countShared, voxelBytes } from './garbage.js';
-import type { TaskFunction } from './task.js';
 import { type ErrorData, toErrorData } from './threadError.js';
 
 /** A task for a worker thread. */
@@ -24,7 +23,7 @@ export async function runTask(message: TaskMessage): Promise<TaskAnswer> {
   if (message.collectGarbage) collectGarbage();
   try {
     const run = await findTask(module, name);
-    const value = await run(...(args as never[]));
+    const value = await run(...args);
     countShared(voxelBytes([value]));
     return { ok: true, value };
   } catch (error) {
@@ -34,8 +33,11 @@ export async function runTask(message: TaskMessage): Promise<TaskAnswer> {
   }
 }
 
+/** A task whose arguments are those that its caller's types asked for. */
+type RunnableTask = (...args: readonly unknown[]) => unknown;
+
 /** The function that a module exports under this name. Node caches modules. */
-async function findTask(module: string, name: string): Promise<TaskFunction> {
+async function findTask(module: string, name: string): Promise<RunnableTask> {
   const file = module.startsWith('file:') ? fileURLToPath(module) : module;
   let exported: Record<string, unknown>;
   try {
@@ -46,7 +48,7 @@ async function findTask(module: string, name: string): Promise<TaskFunction> {
     });
   }
   const found = exported[name];
-  if (typeof found === 'function') return found as TaskFunction;
+  if (typeof found === 'function') return found as RunnableTask;
   throw new VoxError(
     `The module ${file} of the task "${name}" must export a function of that name, but its exports are ` +
       `${listNames(Object.keys(exported).sort())}. Export the function under its own name.`,

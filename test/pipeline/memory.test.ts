@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { lastValueFrom, of } from 'rxjs';
+import { lastValueFrom, of, toArray } from 'rxjs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Case, makeCase } from '#src/case.js';
@@ -8,6 +8,7 @@ import { writeNifti } from '#src/formats/writeNifti.js';
 import { memoryLimit } from '#src/machine.js';
 import { bytesOf, type Forecast } from '#src/operators/forecast.js';
 import { fusions } from '#src/operators/index.js';
+import { load } from '#src/operators/load.js';
 import { fuseSteps } from '#src/pipeline/fuse.js';
 import { parsePipeline } from '#src/pipeline/load.js';
 import { estimatorFor, memoryBudget } from '#src/pipeline/memory.js';
@@ -135,6 +136,32 @@ test('auto is half of what this process may use; a number is that', () => {
   assert.is(memoryBudget(pipelineOf(['load'])), Math.floor(memoryLimit() / 2));
   const given = parsePipeline('{ source: { glob: { image: x } }, steps: [load], runtime: { memory: 3GiB } }');
   assert.is(memoryBudget(given), 3 * 2 ** 30);
+});
+
+test('the forecast of a random affine is the case that it changes, at the size that was asked for', async () => {
+  const { volumes } = await check(['load', { randAffine: { prob: 1, spatialSize: [20, 0, 12], seed: 1 } }]);
+  assert.equal([volumes.image.size[0], volumes.image.size[2]], [20, 12]);
+});
+
+test('the forecast of random patches counts all patches of a case, and the volumes that they are cut from', async () => {
+  const text = { randCropByPosNegLabel: { spatialSize: [8, 8, 8], numSamples: 5 } };
+  const [stage] = fuseSteps(pipelineOf([text]).steps, fusions);
+  const subject = await lastValueFrom(of(await aCase()).pipe(load({}, { id: 'load', runtime })));
+  const before = Object.fromEntries(
+    Object.entries(subject.volumes).map(([key, volume]) => [
+      key,
+      { ...volume, bytesPerVoxel: volume.data.BYTES_PER_ELEMENT },
+    ]),
+  );
+  const forecast = (await stage.forecast(runtime))({ files: {}, volumes: before, peak: 0 });
+  const cases = await lastValueFrom(of(subject).pipe(stage.build({ id: stage.id, runtime }), toArray()));
+  assert.is(cases.length, 5);
+  const held = new Set([subject, ...cases].flatMap(({ volumes }) => Object.values(volumes)));
+  assert.is(
+    forecast.peak,
+    [...held].reduce((sum, { data }) => sum + data.byteLength, 0),
+  );
+  assert.equal(forecast.volumes.image.size, cases[0].volumes.image.size);
 });
 
 test.run();

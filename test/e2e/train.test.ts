@@ -4,7 +4,8 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readTensors } from '#src/onnx/training/tensorFile.js';
 import { synthDataset } from '#src/synth/dataset.js';
-import { readCsv, start, temporaryFolder, voxstream } from './harness.js';
+import { actAtEvents } from './actAtEvents.js';
+import { readCsv, temporaryFolder, voxstream } from './harness.js';
 
 const folder = temporaryFolder();
 const dataset = join(folder, 'phantoms');
@@ -140,12 +141,11 @@ test('killed at random steps and resumed, a training ends with the same weights 
   const expected = await weights('whole');
   // Another seed each time the test runs would make a failure hard to repeat; these are three kills at different places.
   for (const kill of [2, 5, 9]) {
-    const { child, ended } = start(train('killed', '--json', ...(kill > 2 ? ['--resume'] : [])));
-    child.stdout.on('data', (chunk) => {
-      if (String(chunk).includes(`"event":"step","epoch":${Math.ceil(kill / 4)},"step":${kill},`))
-        child.kill('SIGKILL');
-    });
-    assert.is((await ended).signal, 'SIGKILL');
+    const { signal, stderr } = await voxstream(
+      train('killed', '--json', ...(kill > 2 ? ['--resume'] : [])),
+      actAtEvents([{ at: { event: 'step', epoch: Math.ceil(kill / 4), step: kill }, signal: 'SIGKILL' }]),
+    );
+    assert.is(signal, 'SIGKILL', stderr);
   }
   const { code, stderr } = await voxstream(train('killed', '--resume'));
   assert.is(code, 0, stderr);
@@ -164,12 +164,11 @@ test('killed at random steps and resumed, a training ends with the same weights 
 });
 
 test('Ctrl-C saves the state and ends with 130; the folder is not trained over by mistake', async () => {
-  const { child, ended } = start(train('stopped', '--json'));
-  child.stdout.on('data', (chunk) => {
-    if (String(chunk).includes('"event":"step"')) child.kill('SIGINT');
-  });
-  const { code, stdout } = await ended;
-  assert.is(code, 130);
+  const { code, stdout, stderr } = await voxstream(
+    train('stopped', '--json'),
+    actAtEvents([{ at: { event: 'step' }, signal: 'SIGINT' }]),
+  );
+  assert.is(code, 130, stderr);
   assert.match(stdout, /"event":"end".*"reason":"interrupted"/);
   assert.ok(existsSync(join(folder, 'stopped', 'checkpoint', 'last.safetensors')));
   const again = await voxstream(train('stopped'));

@@ -33,7 +33,8 @@ export async function withPage(
   });
   const context = await (await browser).newContext({ viewport: { width: 1280, height: 860 }, ...options });
   const faults: string[] = [];
-  context.setDefaultTimeout(20_000);
+  // On a busy machine, drawing without a GPU takes long.
+  context.setDefaultTimeout(180_000);
   const page = await context.newPage();
   page.on('console', (message) => {
     if (message.type() === 'error') faults.push(`console: ${message.text()}`);

@@ -229,8 +229,6 @@ browserTest('the report of a real run has the numbers of its files in its plots,
 async function ready(page: Page): Promise<void> {
   await page.waitForFunction(
     () => document.documentElement.dataset.ready || document.querySelector('#status.fault'),
-    undefined,
-    { timeout: 60_000 },
   );
   assert.is(await page.locator('#status.fault').count(), 0, await page.locator('#status').innerText());
 }

@@ -20,8 +20,7 @@ export function addSynthCommand(program: Command): void {
     .summary('write a synthetic CT dataset to try things on')
     .description(
       'Writes a synthetic CT dataset in Decathlon layout (imagesTr, labelsTr, imagesTs, dataset.json): ' +
-        'made-up\n' +
-        'abdomens whose organs vary in position, size, shape and HU, with the spleen as label 1.',
+        'made-up\nabdomens whose organs vary in position, size, shape and HU, with the spleen as label 1.',
     )
     .argument('<dir>', 'folder to write to: new or empty, or an earlier synthetic dataset, which is replaced')
     .option('--cases <n>', 'training cases, with labels', parseNumber, 8)

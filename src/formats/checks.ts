@@ -18,8 +18,7 @@ export function checkSize(size: readonly number[], channels: number, file: strin
   if (!exact || !all.every((n) => Number.isSafeInteger(n) && n >= 1)) {
     throw new DataError(
       `${file} has a damaged header: it says ${size.join(' x ')} voxels and ${channels} channel(s), which ` +
-        `is impossible. ` +
-        'Copy or download it again.',
+        'is impossible. Copy or download it again.',
     );
   }
 }
@@ -33,7 +32,6 @@ export function checkAffine(affine: Affine, source: string, file: string): void 
   const rows = [0, 4, 8].map((row) => affine.slice(row, row + 4));
   throw new DataError(
     `${file} has an affine that is ${affine.every(Number.isFinite) ? 'singular' : 'not finite'}: its ` +
-      `${source} gives ` +
-      `${show(rows)}. Correct its header.`,
+      `${source} gives ${show(rows)}. Correct its header.`,
   );
 }

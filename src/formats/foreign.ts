@@ -31,8 +31,7 @@ export function registerFormat(format: ImageFormat): void {
   if (bad !== undefined) {
     throw new OptionError(
       `The image format ${show(name)} has the extension ${show(bad)}, but one in lower case that begins ` +
-        `with a dot was ` +
-        'expected, e.g. ".mgz".',
+        'with a dot was expected, e.g. ".mgz".',
     );
   }
   if (!module) {

@@ -10,6 +10,7 @@ import {
   setText,
   setTexts,
   setUnits,
+  unitInMm,
 } from './niftiLayout.js';
 
 /** What `makeNiftiHeader` makes a header from. */
@@ -26,9 +27,10 @@ export interface NiftiHeaderSource {
  * A header for `.nii`, in this machine's byte order, up to the first voxel (including the four zero bytes
  * that mean "no extensions"): NIfTI-1, or NIfTI-2 if a dimension exceeds 32767.
  *
- * The affine is written under the form codes of `fields` (default: 1, scanner, for both): as sform, as qform,
- * or as both. A sheared affine is written without a qform. One that a qform alone would not restore within
- * 1e-6 is written as an sform, too.
+ * The affine is written in the units of `fields` (default: mm) under its form codes (default: 1, scanner, for
+ * both): as sform, as qform, or as both. A sheared affine is written without a qform, unless the source file
+ * had one besides the affine. One that a qform alone would not restore within 1e-6 is written as an sform,
+ * too.
  */
 export function makeNiftiHeader(source: NiftiHeaderSource): Uint8Array {
   const { size, channels, type, affine, fields } = source;
@@ -51,14 +53,14 @@ export function makeNiftiHeader(source: NiftiHeaderSource): Uint8Array {
   set(layout.toffset, [fields?.toffset ?? 0]);
 
   const forms = chooseForms(size, affine, fields, layout.version);
-  set(layout.pixdim, [forms.qfac, ...forms.pixdim, 1, 1, 1, 1]);
+  const units = fields?.xyztUnits ?? millimetres;
+  const inUnits = (mm: readonly number[]) => mm.map((value) => value / unitInMm(units));
+  set(layout.pixdim, [forms.qfac, ...inUnits(forms.pixdim), 1, 1, 1, 1]);
   set(layout.qformCode, [forms.qformCode]);
   set(layout.sformCode, [forms.sformCode]);
   set(layout.quatern, forms.quatern);
-  set(layout.qoffset, [affine[3], affine[7], affine[11]]);
-  set(layout.srow, affine.slice(0, 12));
-
-  const units = fields?.xyztUnits ?? millimetres;
+  set(layout.qoffset, inUnits(forms.qoffset));
+  set(layout.srow, inUnits(affine.slice(0, 12)));
   setUnits(view, layout, units);
   setTexts(bytes, layout, fields ?? {});
   setText(bytes, layout.magic, 4, `n+${layout.version}`);

@@ -3,7 +3,8 @@ import { toRas } from '../volume/affine.js';
 import { checkAffine, checkSize } from './checks.js';
 import type { StoredType } from './layout.js';
 import { type RasterHeader, rasterFormat } from './raster.js';
-import { readTextHeader } from './textHeader.js';
+import { besideHeader, readTextHeader } from './textHeader.js';
+import { unitInMm } from './units.js';
 
 /** MetaImage, in one file (`.mha`) or with its voxels in a file beside it (`.mhd`). */
 export const metaImage = rasterFormat({
@@ -70,8 +71,7 @@ function parseMetaImage(bytes: Buffer, file: string): RasterHeader {
   if (sizes.length !== rank || rank > 4) {
     throw refuse(
       `has NDims ${show(field('NDims'))} and DimSize ${show(field('DimSize'))}, but 3 sizes (or 4, ` +
-        `channels last) were ` +
-        'expected. Correct its header.',
+        'channels last) were expected. Correct its header.',
     );
   }
   const size = sizes.slice(0, 3);
@@ -95,9 +95,10 @@ function parseMetaImage(bytes: Buffer, file: string): RasterHeader {
         `TransformMatrix, but ${rank}, ${rank} and ${rank * rank} were expected. Correct its header.`,
     );
   }
+  const unit = unitInMm(field('DistanceUnits') ?? '', file, 'DistanceUnits');
   const rows = [0, 1, 2].flatMap((row) => [
-    ...[0, 1, 2].map((axis) => matrix[axis * rank + row] * spacing[axis]),
-    offset[row],
+    ...[0, 1, 2].map((axis) => unit.mm * matrix[axis * rank + row] * spacing[axis]),
+    unit.mm * offset[row],
   ]);
   const affine = toRas([...rows, 0, 0, 0, 1], 'LPS');
   checkAffine(affine, 'TransformMatrix, ElementSpacing and Offset', file);
@@ -130,9 +131,10 @@ function parseMetaImage(bytes: Buffer, file: string): RasterHeader {
     littleEndian: !isTrue('ElementByteOrderMSB', 'BinaryDataByteOrderMSB'),
     offset: Math.max(0, skip),
     affine,
-    dataFile: local ? undefined : dataFile,
+    dataFile: local ? undefined : besideHeader(dataFile, file),
     start: local ? headerBytes : 0,
     atEnd: skip === -1,
     compressed,
+    notes: unit.notes,
   };
 }

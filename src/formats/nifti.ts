@@ -1,14 +1,16 @@
 import { constants, gunzipSync } from 'node:zlib';
+import { DataError } from '../errors.js';
 import { inflateFault, isGzip, mostBytes } from './inflate.js';
-import { isNiftiHeader, niftiHeaderBytes, parseNiftiHeader } from './niftiHeader.js';
+import { isNiftiHeader, type NiftiHeader, niftiHeaderBytes, parseNiftiHeader } from './niftiHeader.js';
 import { readStart, withFile } from './openFile.js';
 import { type RasterHeader, rasterFormat } from './raster.js';
+import { findFile } from './tar.js';
 import { checkLength } from './voxelTaker.js';
 
-/** NIfTI-1 and NIfTI-2 in one file, plain or gzip-compressed. */
+/** NIfTI-1 and NIfTI-2 in one file, or in a pair of files as Analyze 7.5; plain or gzip-compressed. */
 export const nifti = rasterFormat({
   name: 'NIfTI',
-  extensions: ['.nii.gz', '.nii'],
+  extensions: ['.nii.gz', '.nii', '.hdr', '.hdr.gz'],
   matches: (start) => isGzip(start) || isNiftiHeader(start),
   readHeader,
 });
@@ -20,18 +22,42 @@ export const nifti = rasterFormat({
  * more voxels than a file of that length can hold.
  */
 async function readHeader(file: string): Promise<RasterHeader> {
+  const header = /\.img(\.gz)?$/i.test(file) ? await findPartner(file, 'hdr') : file;
+  const { fields, isPair, ...rest } = await parseStart(header);
+  const dataFile = isPair ? await findPartner(header, 'img') : header;
+  return withFile(dataFile, async (open, fileBytes) => {
+    const compressed = isGzip(await readStart(open, 2));
+    checkLength(dataFile, rest, mostBytes(fileBytes, compressed));
+    return { ...rest, dataFile, start: 0, compressed, ...(fields && { nifti: fields }) };
+  });
+}
+
+async function parseStart(file: string): Promise<NiftiHeader> {
+  const mayBePair = /\.hdr(\.gz)?$/i.test(file);
   return withFile(file, async (open, fileBytes) => {
     for (let length = 4096; ; length *= 4) {
       const known = await readStart(open, Math.min(length, fileBytes));
       const whole = length >= fileBytes;
-      const compressed = isGzip(known);
-      const bytes = compressed ? inflateStart(known, whole, file) : known;
-      if (bytes.length < niftiHeaderBytes && !whole) continue;
-      const { fields, ...header } = parseNiftiHeader(bytes, file);
-      checkLength(file, header, mostBytes(fileBytes, compressed));
-      return { ...header, nifti: fields, start: 0, compressed };
+      const bytes = isGzip(known) ? inflateStart(known, whole, file) : known;
+      if (bytes.length >= niftiHeaderBytes || whole) return parseNiftiHeader(bytes, file, mayBePair);
     }
   });
+}
+
+/** The other file of a pair: `.img` for `.hdr`, and the other way round; either may be compressed. */
+async function findPartner(file: string, extension: 'hdr' | 'img'): Promise<string> {
+  const stem = file.replace(/\.(hdr|img)(\.gz)?$/i, '');
+  const names = [extension, extension.toUpperCase()].flatMap((end) => [
+    `${stem}.${end}`,
+    `${stem}.${end}.gz`,
+  ]);
+  for (const name of names) {
+    if (await findFile(name)) return name;
+  }
+  throw new DataError(
+    `${file} is one of a pair of files, but there is no ${stem}.${extension}. Put the two files side by ` +
+      `side.`,
+  );
 }
 
 function inflateStart(bytes: Uint8Array, whole: boolean, file: string): Buffer {

@@ -1,4 +1,4 @@
-import { spacingOf } from '../volume/affine.js';
+import { multiply, solve, spacingOf } from '../volume/affine.js';
 import type { Affine, NiftiFields, Triple, Vec3 } from '../volume/volume.js';
 
 /** The form codes, and what a qform stores. */
@@ -6,12 +6,17 @@ interface Forms {
   readonly qfac: 1 | -1;
   readonly pixdim: Vec3;
   readonly quatern: Vec3;
+  readonly qoffset: Vec3;
   readonly qformCode: number;
   readonly sformCode: number;
 }
 
 /**
  * The form codes and the qform to write, so that the affine is read back by the rules of `parseNiftiHeader`.
+ *
+ * If the source file has a qform that differs from its sform, the same holds for the written file: its qform
+ * is the source's, moved in the same way as the affine. ITK goes by the qform of many files whose sform it
+ * refuses.
  */
 export function chooseForms(
   size: Vec3,
@@ -20,6 +25,8 @@ export function chooseForms(
   version: 1 | 2,
 ): Forms {
   const round = version === 1 ? Math.fround : (value: number) => value;
+  const kept = fields?.forms && keptQform(affine, fields.forms, round);
+  if (kept && fields) return { ...kept, qformCode: fields.qformCode, sformCode: fields.sformCode };
   const pixdim = spacingOf(affine).map(round) as Triple;
   const { quatern, qfac } = qformOf(affine, round);
   // Both are rounded as they are stored, so that only what the other form cannot express counts as an error.
@@ -27,18 +34,44 @@ export function chooseForms(
     Math.max(
       ...other.map((value, i) => Math.abs(round(value) - round(affine[i])) / (i % 4 < 3 ? pixdim[i % 4] : 1)),
     );
-  const qoffset = [affine[3], affine[7], affine[11]] as const;
+  const qoffset = offsetOf(affine);
   const qformError = error(qformAffine(quatern, pixdim, qfac, qoffset));
 
   let { qformCode, sformCode } = fields ?? { qformCode: 1, sformCode: 1 };
   // Near half a turn, a quaternion in float32 is off by up to 5e-4. Beyond that it is a shear, which no qform
   // expresses.
   if (!(qformError < 1e-3)) {
-    return { qfac, pixdim, quatern: [0, 0, 0], qformCode: 0, sformCode: sformCode || qformCode || 1 };
+    return {
+      ...{ qfac, pixdim, qoffset, quatern: [0, 0, 0] },
+      ...{ qformCode: 0, sformCode: sformCode || qformCode || 1 },
+    };
   }
   if (sformCode === 0 && qformCode > 0 && qformError > 1e-6) sformCode = qformCode;
   if (sformCode === 0 && qformCode === 0 && error(baseAffine(size, pixdim)) > 1e-6) sformCode = 1;
-  return { qfac, pixdim, quatern, qformCode, sformCode };
+  return { qfac, pixdim, quatern, qoffset, qformCode, sformCode };
+}
+
+/** The source's qform on the grid of `affine`; undefined if a qform cannot express it there. */
+function keptQform(
+  affine: Affine,
+  { sform, qform }: NonNullable<NiftiFields['forms']>,
+  round: (value: number) => number,
+): Omit<Forms, 'qformCode' | 'sformCode'> | undefined {
+  const toSource = solve(sform, affine);
+  const moved = toSource && multiply(qform, toSource);
+  if (!moved) return undefined;
+  const pixdim = spacingOf(moved).map(round) as Triple;
+  const qoffset = offsetOf(moved);
+  const { quatern, qfac } = qformOf(moved, round);
+  const restored = qformAffine(quatern, pixdim, qfac, qoffset);
+  const error = Math.max(
+    ...restored.map((value, i) => Math.abs(value - moved[i]) / (i % 4 < 3 ? pixdim[i % 4] : 1)),
+  );
+  return error < 1e-3 ? { qfac, pixdim, quatern, qoffset } : undefined;
+}
+
+function offsetOf(affine: Affine): Vec3 {
+  return [affine[3], affine[7], affine[11]];
 }
 
 /** The quaternion (b, c, d) and qfac of an affine's rotation; meaningless if the affine is sheared. */

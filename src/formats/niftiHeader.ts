@@ -1,4 +1,5 @@
 import { DataError, show } from '../errors.js';
+import { isUsableAffine } from '../volume/affine.js';
 import type { Affine, NiftiFields, Triple, Vec3 } from '../volume/volume.js';
 import { checkAffine, checkSize } from './checks.js';
 import type { StoredLayout, StoredType } from './layout.js';
@@ -13,6 +14,7 @@ import {
   type Layout,
   layout1,
   layout2,
+  unitInMm,
 } from './niftiLayout.js';
 
 /** The most bytes that a header can take. */
@@ -34,7 +36,12 @@ export interface NiftiHeader extends StoredLayout {
   readonly version: 1 | 2;
   /** Voxel index to mm, RAS+, by nibabel's rules. */
   readonly affine: Affine;
-  readonly fields: NiftiFields;
+  /** Missing for Analyze 7.5, which has other fields in their place. */
+  readonly fields?: NiftiFields;
+  /** True if the voxels are in another file, `.img`. */
+  readonly isPair: boolean;
+  /** What was assumed, as full sentences. */
+  readonly notes: readonly string[];
 }
 
 /** True if bytes begin as an uncompressed NIfTI file does: with the size of its header. */
@@ -43,36 +50,46 @@ export function isNiftiHeader(bytes: Uint8Array): boolean {
 }
 
 /**
- * Reads the header of a NIfTI-1 or NIfTI-2 file (`.nii`), in either byte order, and checks it: sizes, voxel
- * type, scaling, offset, affine. `bytes` must hold at least its first 540 bytes, or the whole file if that is
+ * Reads the header of a NIfTI-1 or NIfTI-2 file, in either byte order, and checks it: sizes, voxel type,
+ * scaling, offset, affine. `bytes` must hold at least its first 540 bytes, or the whole file if that is
  * shorter.
  *
  * The rules are those of nibabel 5: the sform counts if its code is set (1 to 5), else the qform, else the
  * voxel size with x to the left and the origin in the middle; a slope that is 0 or not finite means no
- * scaling. Unlike in nibabel, an affine without an inverse is refused.
+ * scaling. Unlike in nibabel, an affine without an inverse is refused, an sform of zeros gives way to a
+ * qform, and the geometry is converted to mm from the units that the file names.
  *
- * @throws DataError if it is not such a header, or does not describe a 3D volume (or 4D, with channels last).
+ * @param mayBePair Accept the header of a pair of files (`.hdr` and `.img`), also of Analyze 7.5.
+ * @throws DataError if it is not such a header, or does not describe a 3D volume (or 4D, with channels last;
+ * or 5D with one time point).
  */
-export function parseNiftiHeader(bytes: Uint8Array, file: string): NiftiHeader {
+export function parseNiftiHeader(bytes: Uint8Array, file: string, mayBePair = false): NiftiHeader {
   if (bytes.length === 0) {
     throw new DataError(`${file} is empty; a NIfTI file was expected. Copy or download it again.`);
   }
-  const { layout, littleEndian } = checkLayout(bytes, file);
+  const { layout, littleEndian, kind } = checkLayout(bytes, file, mayBePair);
   const view = viewOf(bytes);
   const get = (field: Field, index = 0) => getField(view, field, index, littleEndian);
   const { size, channels } = readSize(layout, get, file);
-  const fields = readFields(layout, view, bytes, get, littleEndian);
   const scaling = readScaling(layout, get, file);
+  const rest =
+    kind === 'analyze'
+      ? readAnalyzeSpace(view, size, get, littleEndian, file)
+      : readSpace(layout, size, get, file, {
+          xyztUnits: getUnits(view, layout, littleEndian),
+          ...getTexts(bytes, layout),
+          toffset: get(layout.toffset),
+        });
   return {
     version: layout.version,
     littleEndian,
     size,
     channels,
     stored: readType(layout, get, file),
-    offset: readOffset(layout, get, file),
+    offset: readOffset(layout, get, kind === 'single' ? layout.firstVoxel : 0, file),
     ...(scaling && { scaling }),
-    affine: readAffine(layout, get, fields, size, file),
-    fields,
+    isPair: kind !== 'single',
+    ...rest,
   };
 }
 
@@ -90,35 +107,29 @@ function findLayout(bytes: Uint8Array): { layout: Layout; littleEndian: boolean 
     .find(({ layout, littleEndian }) => view.getInt32(0, littleEndian) === layout.bytes);
 }
 
-function checkLayout(bytes: Uint8Array, file: string): { layout: Layout; littleEndian: boolean } {
+/**
+ * One file with header and voxels, a header with its voxels in another file, or such a header of Analyze 7.5.
+ */
+type HeaderKind = 'single' | 'pair' | 'analyze';
+
+function checkLayout(
+  bytes: Uint8Array,
+  file: string,
+  mayBePair: boolean,
+): { layout: Layout; littleEndian: boolean; kind: HeaderKind } {
   const found = findLayout(bytes);
   if (!found) {
     throw new DataError(
       `${file} is not a NIfTI file: it begins with ${beginning(bytes)}, but the header size 348 (NIfTI-1) ` +
-        `or 540 ` +
-        '(NIfTI-2) was expected. Check that it is the right file.',
+        'or 540 (NIfTI-2) was expected. Check that it is the right file.',
     );
   }
   const { layout } = found;
-  if (bytes.length < layout.firstVoxel) {
+  const least = mayBePair ? layout.bytes : layout.firstVoxel;
+  if (bytes.length < least) {
     throw new DataError(
       `${file} is cut off: it holds ${bytes.length} bytes, but its NIfTI-${layout.version} header alone ` +
-        `takes ` +
-        `${layout.firstVoxel}. Copy or download it again.`,
-    );
-  }
-  const magic = getText(bytes, layout.magic, 4);
-  if (magic === `ni${layout.version}`) {
-    throw new DataError(
-      `${file} is the header of a pair of files (.hdr and .img), but one file was expected. Convert it to ` +
-        `.nii.gz.`,
-    );
-  }
-  if (magic !== `n+${layout.version}`) {
-    throw new DataError(
-      `${file} is not a NIfTI file: its magic is ${JSON.stringify(magic)}, but "n+${layout.version}" was ` +
-        `expected. ` +
-        'If it is an Analyze 7.5 file, convert it to .nii.gz; else copy or download it again.',
+        `takes ${least}. Copy or download it again.`,
     );
   }
   // NIfTI-2 holds line ends, like PNG, so that a transfer in text mode shows.
@@ -126,11 +137,26 @@ function checkLayout(bytes: Uint8Array, file: string): { layout: Layout; littleE
   if (lineEnds.some((byte) => byte !== 0) && lineEnds.join() !== '13,10,26,10') {
     throw new DataError(
       `${file} has a damaged header: its line-end check is ${show(lineEnds)}, but [13, 10, 26, 10] was ` +
-        `expected. ` +
-        'It was probably transferred as text; copy or download it again.',
+        'expected. It was probably transferred as text; copy or download it again.',
     );
   }
-  return found;
+  return { ...found, kind: readKind(getText(bytes, layout.magic, 4), layout, file, mayBePair) };
+}
+
+function readKind(magic: string, { version }: Layout, file: string, mayBePair: boolean): HeaderKind {
+  if (magic === `n+${version}`) return 'single';
+  if (magic === `ni${version}`) {
+    if (mayBePair) return 'pair';
+    throw new DataError(
+      `${file} is the header of a pair of files, but its name does not end in .hdr. Give both files their ` +
+        'names back (.hdr and .img), or convert them to .nii.gz.',
+    );
+  }
+  if (mayBePair && version === 1) return 'analyze';
+  throw new DataError(
+    `${file} is not a NIfTI file: its magic is ${JSON.stringify(magic)}, but "n+${version}" was expected. ` +
+      'If it is an Analyze 7.5 header, its name must end in .hdr; else copy or download it again.',
+  );
 }
 
 /** The first bytes of a file, as text if they are text. */
@@ -154,13 +180,14 @@ function readSize(layout: Layout, get: Get, file: string): { size: Vec3; channel
   }
   const dims = Array.from({ length: rank }, (_, i) => get(layout.dim, i + 1));
   const size = dims.slice(0, 3);
-  const channels = dims[3] ?? 1;
+  // The fifth dimension holds the components of vectors, at one time point: ITK writes channels like that.
+  const [time = 1, components = 1, ...others] = dims.slice(3);
+  const channels = time * components;
   checkSize(size, channels, file);
-  if (dims.slice(4).some((n) => n !== 1)) {
+  if (others.some((n) => n !== 1) || (time > 1 && components > 1)) {
     throw new DataError(
       `${file} is ${rank}D (${dims.join(' x ')}), but a 3D image, or a 4D one with channels last, was ` +
-        `expected. ` +
-        'Split it into 3D images.',
+        'expected. Split it into 3D images.',
     );
   }
   return { size, channels };
@@ -173,14 +200,13 @@ function readType(layout: Layout, get: Get, file: string): StoredType {
   const name = refusedDatatypes[datatype];
   throw new DataError(
     `${file} holds voxels of datatype ${datatype}${name ? ` (${name})` : ''}, but whole or real numbers ` +
-      `were ` +
-      'expected: int8 to int64, uint8 to uint64, float32 or float64. Convert it to one of these.',
+      'were expected: int8 to int64, uint8 to uint64, float32 or float64. Convert it to one of these.',
   );
 }
 
-function readOffset(layout: Layout, get: Get, file: string): number {
+function readOffset(layout: Layout, get: Get, least: number, file: string): number {
   const offset = get(layout.voxOffset);
-  if (Number.isSafeInteger(offset) && offset >= layout.firstVoxel) return offset;
+  if (Number.isSafeInteger(offset) && offset >= least) return offset;
   throw new DataError(
     `${file} has a damaged header: its voxels begin at byte ${offset} (vox_offset), but ` +
       `${layout.firstVoxel} or more ` +
@@ -199,59 +225,100 @@ function readScaling(layout: Layout, get: Get, file: string): StoredLayout['scal
   );
 }
 
-function readFields(
+/** Where voxels are, and the fields that derived files keep. */
+type Space = Pick<NiftiHeader, 'affine' | 'fields' | 'notes'>;
+
+function readSpace(
   layout: Layout,
-  view: DataView,
-  bytes: Uint8Array,
+  size: Vec3,
   get: Get,
-  littleEndian: boolean,
-): NiftiFields {
+  file: string,
+  texts: Omit<NiftiFields, 'qformCode' | 'sformCode' | 'forms'>,
+): Space {
+  const notes: string[] = [];
+  const unit = unitInMm(texts.xyztUnits);
+  if (unit !== 1) {
+    notes.push(
+      `${file} is in ${unit === 1000 ? 'metres' : 'micrometres'} (xyzt_units ${texts.xyztUnits}); its ` +
+        'voxel size and position were converted to mm.',
+    );
+  }
   // Like nibabel, take codes that the standard does not define as 0.
   const known = (code: number) => (code >= 0 && code <= 5 ? code : 0);
-  return {
-    qformCode: known(get(layout.qformCode)),
-    sformCode: known(get(layout.sformCode)),
-    xyztUnits: getUnits(view, layout, littleEndian),
-    ...getTexts(bytes, layout),
-    toffset: get(layout.toffset),
-  };
+  const qformCode = known(get(layout.qformCode));
+  let sformCode = known(get(layout.sformCode));
+  const sform = [...Array.from({ length: 12 }, (_, i) => unit * get(layout.srow, i)), 0, 0, 0, 1];
+  if (sformCode > 0 && qformCode > 0 && sform.every((value, i) => i % 4 === 3 || value === 0)) {
+    notes.push(`${file} has an sform of zeros (sform_code ${sformCode}); its qform was used instead.`);
+    sformCode = 0;
+  }
+  const pixdim = readPixdim(layout, get).map((length) => unit * length) as Triple;
+  const chosen = sformCode > 0 ? 'sform' : qformCode > 0 ? 'qform' : 'voxel size (pixdim)';
+  const qform = qformCode > 0 ? readQform(layout, get, pixdim, unit) : undefined;
+  if (chosen === 'qform' && !qform) throw badQform(layout, get, file);
+  const affine = chosen === 'sform' ? sform : (qform ?? baseAffine(size, pixdim));
+  checkAffine(affine, chosen, file);
+  const forms = sformCode > 0 && qform && isUsableAffine(qform) ? { sform, qform } : undefined;
+  return { affine, notes, fields: { ...texts, qformCode, sformCode, ...(forms && { forms }) } };
 }
 
-function readAffine(
-  layout: Layout,
-  get: Get,
-  fields: NiftiFields,
-  size: Vec3,
-  file: string,
-): readonly number[] {
-  // As in nibabel, 0 counts as 1 mm, and the sign does not count.
-  const pixdim = [1, 2, 3]
-    .map((i) => Math.abs(get(layout.pixdim, i)))
-    .map((mm) => (mm === 0 ? 1 : mm)) as Triple;
-  let affine: number[];
-  let source: string;
-  if (fields.sformCode > 0) {
-    source = 'sform';
-    affine = [...Array.from({ length: 12 }, (_, i) => get(layout.srow, i)), 0, 0, 0, 1];
-  } else if (fields.qformCode > 0) {
-    source = 'qform';
-    const quatern = [0, 1, 2].map((i) => get(layout.quatern, i)) as Triple;
-    const qoffset = [0, 1, 2].map((i) => get(layout.qoffset, i)) as Triple;
-    // Slack for rounding: three times the precision of the stored numbers.
-    const slack = 3 * (layout.version === 1 ? 2 ** -23 : 2 ** -52);
-    const squares = quatern.reduce((sum, value) => sum + value * value, 0);
-    if (!(1 - squares >= -slack)) {
-      throw new DataError(
-        `${file} has a qform that is not a rotation: the squares of quatern_b, c and d ` +
-          `(${quatern.join(', ')}) sum to ` +
-          `${squares}, but at most 1 was expected. Correct its header.`,
-      );
-    }
-    affine = qformAffine(quatern, pixdim, get(layout.pixdim) === -1 ? -1 : 1, qoffset);
-  } else {
-    source = 'voxel size (pixdim)';
-    affine = baseAffine(size, pixdim);
+/** Voxel sizes in the file's unit. As in nibabel, 0 counts as 1, and the sign does not count. */
+function readPixdim(layout: Layout, get: Get): Triple {
+  const length = (axis: number) => (get(layout.pixdim, axis) === 0 ? 1 : Math.abs(get(layout.pixdim, axis)));
+  return [length(1), length(2), length(3)];
+}
+
+/** The affine of the qform; undefined if its quaternion is not a rotation. */
+function readQform(layout: Layout, get: Get, pixdim: Vec3, unit: number): number[] | undefined {
+  const quatern = triple((i) => get(layout.quatern, i));
+  // Slack for rounding: three times the precision of the stored numbers.
+  const slack = 3 * (layout.version === 1 ? 2 ** -23 : 2 ** -52);
+  if (!(1 - squareSum(quatern) >= -slack)) return undefined;
+  const qoffset = triple((i) => unit * get(layout.qoffset, i));
+  return qformAffine(quatern, pixdim, get(layout.pixdim) === -1 ? -1 : 1, qoffset);
+}
+
+function badQform(layout: Layout, get: Get, file: string): DataError {
+  const quatern = triple((i) => get(layout.quatern, i));
+  return new DataError(
+    `${file} has a qform that is not a rotation: the squares of quatern_b, c and d (${quatern.join(', ')}) ` +
+      `sum to ${squareSum(quatern)}, but at most 1 was expected. Correct its header.`,
+  );
+}
+
+function triple(value: (index: number) => number): Triple {
+  return [value(0), value(1), value(2)];
+}
+
+function squareSum(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value * value, 0);
+}
+
+/**
+ * The space of an Analyze 7.5 image, by the rules of nibabel and SPM: x runs to the left, and the origin is
+ * where SPM's field says, else in the middle. The fields for orientation and origin are `orient` and
+ * `originator`.
+ */
+function readAnalyzeSpace(view: DataView, size: Vec3, get: Get, littleEndian: boolean, file: string): Space {
+  const orient = view.getUint8(252);
+  if (orient > 0 && orient <= 5) {
+    throw new DataError(
+      `${file} is an Analyze 7.5 header with the orientation ${orient} (orient), but only 0, transverse ` +
+        'slices, is supported. Convert it to .nii.gz.',
+    );
   }
-  checkAffine(affine, source, file);
-  return affine;
+  const pixdim = readPixdim(layout1, get);
+  const affine = baseAffine(size, pixdim);
+  const origin = triple((i) => view.getInt16(253 + 2 * i, littleEndian));
+  if (origin.some((at) => at !== 0) && origin.every((at, i) => at > -size[i] && at < 2 * size[i])) {
+    for (const [row, at] of origin.entries()) affine[4 * row + 3] = -affine[5 * row] * (at - 1);
+  }
+  checkAffine(affine, 'voxel size (pixdim)', file);
+  return {
+    affine,
+    notes: [
+      `${file} is an Analyze 7.5 image, which does not say which side is left. As in nibabel and SPM, x ` +
+        'was taken to run from right to left.',
+    ],
+  };
 }

@@ -100,6 +100,15 @@ export function setUnits(view: DataView, { version }: Layout, units: number): vo
   else view.setInt32(500, units, hostLittleEndian);
 }
 
+/**
+ * Millimetres in the unit of length that xyzt_units names: metres, mm or micrometres; an unknown one is taken
+ * as mm.
+ */
+export function unitInMm(xyztUnits: number): number {
+  const unit = xyztUnits & 7;
+  return unit === 1 ? 1000 : unit === 3 ? 0.001 : 1;
+}
+
 /** The text fields `descrip` and `aux_file`. */
 export function getTexts(bytes: Uint8Array, layout: Layout): { descrip: string; auxFile: string } {
   return {

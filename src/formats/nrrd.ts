@@ -4,7 +4,8 @@ import type { Affine } from '../volume/volume.js';
 import { checkAffine, checkSize } from './checks.js';
 import type { StoredType } from './layout.js';
 import { type RasterHeader, rasterFormat } from './raster.js';
-import { readTextHeader } from './textHeader.js';
+import { besideHeader, readTextHeader } from './textHeader.js';
+import { unitInMm } from './units.js';
 
 /** NRRD, in one file or with its voxels in a file beside it. */
 export const nrrd = rasterFormat({
@@ -80,14 +81,13 @@ function parseNrrd(bytes: Buffer, file: string): RasterHeader {
     );
   const sizes = numbers(needed('sizes'));
   checkSize(sizes.slice(0, 3), sizes[3] ?? 1, file);
-  const { affine, spatial } = readAxes(sizes.length, field, file);
+  const { affine, spatial, notes } = readAxes(sizes.length, field, file);
   const rest = sizes.map((_, axis) => axis).filter((axis) => !spatial.includes(axis));
   const size = spatial.map((axis) => sizes[axis]);
   if (size.length > 3 || rest.length > 1 || (rest.length === 1 && rest[0] !== 0 && rest[0] !== 3)) {
     throw refuse(
       `is ${sizes.length}D (${sizes.join(' x ')}), but a 3D image, or a 4D one whose first or last axis is ` +
-        `for channels ` +
-        '(space direction "none"), was expected. Split it into 3D images.',
+        'for channels (space direction "none"), was expected. Split it into 3D images.',
     );
   }
   const channels = rest.length === 1 ? sizes[rest[0]] : 1;
@@ -103,16 +103,18 @@ function parseNrrd(bytes: Buffer, file: string): RasterHeader {
   if (!compressed && encoding !== 'raw') {
     throw refuse(`has the encoding ${show(encoding)}, but raw or gzip was expected. Convert it.`);
   }
-  if (Number(field('line skip', 'lineskip') ?? 0) !== 0) {
+  const skipLines = Number(field('line skip', 'lineskip') ?? 0);
+  if (!Number.isSafeInteger(skipLines) || skipLines < 0) {
     throw refuse(
-      'has lines before its voxels ("line skip"), which is not supported. Convert it to one .nrrd file.',
+      `has ${show(field('line skip', 'lineskip'))} as "line skip"; a whole number, 0 or more, was ` +
+        `expected. Correct its header.`,
     );
   }
   const skip = Number(field('byte skip', 'byteskip') ?? 0);
-  if (!Number.isSafeInteger(skip) || skip < (compressed ? 0 : -1)) {
+  if (!Number.isSafeInteger(skip) || skip < -1) {
     throw refuse(
-      `has ${show(field('byte skip', 'byteskip'))} as "byte skip"; a whole number, or -1 for raw data, was ` +
-        `expected. Correct its header.`,
+      `has ${show(field('byte skip', 'byteskip'))} as "byte skip"; a whole number, or -1 for the end of ` +
+        'the data, was expected. Correct its header.',
     );
   }
   return {
@@ -123,10 +125,12 @@ function parseNrrd(bytes: Buffer, file: string): RasterHeader {
     littleEndian: field('endian')?.toLowerCase() !== 'big',
     offset: Math.max(0, skip),
     affine,
-    dataFile,
-    start: dataFile ? 0 : headerBytes,
+    ...(dataFile !== undefined && { dataFile: besideHeader(dataFile, file) }),
+    start: dataFile === undefined ? headerBytes : 0,
+    skipLines,
     atEnd: skip === -1,
     compressed,
+    notes,
   };
 }
 
@@ -152,7 +156,7 @@ function readAxes(
   dimension: number,
   field: (...names: string[]) => string | undefined,
   file: string,
-): { affine: Affine; spatial: number[] } {
+): { affine: Affine; spatial: number[]; notes: readonly string[] } {
   const all = Array.from({ length: dimension }, (_, axis) => axis);
   const given = field('space directions')?.match(/none|\([^)]*\)/gi);
   const vectors = given?.map((text) => (text.startsWith('(') ? numbers(text.slice(1, -1)) : undefined));
@@ -161,11 +165,20 @@ function readAxes(
     vectors ? vectors[axis] : !kinds || ['domain', 'space', '???', 'none'].includes(kinds[axis]),
   );
   const spacings = numbers(field('spacings') ?? '');
-  const columns = spatial
-    .slice(0, 3)
-    .map((axis, i) => vectors?.[axis] ?? [0, 1, 2].map((row) => (row === i ? spacings[axis] || 1 : 0)));
+  const texts = (name: string) => [...(field(name) ?? '').matchAll(/"([^"]*)"/g)].map(([, text]) => text);
+  const units = (name: string) => texts(name).map((text) => unitInMm(text, file, name));
+  // "units" is for spacings, one for each axis; "space units" is for the space, one for each of its
+  // directions.
+  const axisUnits = units('units');
+  const spaceUnits = units('space units');
+  const columns = spatial.slice(0, 3).map((axis, i) => {
+    const straight = (spacings[axis] || 1) * (axisUnits[axis]?.mm ?? 1);
+    return vectors
+      ? vectors[axis]?.map((value, row) => value * (spaceUnits[row]?.mm ?? 1))
+      : [0, 1, 2].map((row) => (row === i ? straight : 0));
+  });
   const origin = numbers(field('space origin')?.replace(/[()]/g, '') ?? '0 0 0');
-  if ([...columns, origin].some((vector) => vector.length !== 3)) {
+  if ([...columns, origin].some((vector) => vector?.length !== 3)) {
     throw new DataError(
       `${file} has space directions ${show(field('space directions'))} and space origin ` +
         `${show(field('space origin'))}, but vectors of three numbers were expected. Correct its header.`,
@@ -173,8 +186,9 @@ function readAxes(
   }
   const rows = [0, 1, 2].flatMap((row) => [
     ...[0, 1, 2].map((axis) => columns[axis]?.[row] ?? 0),
-    origin[row],
+    origin[row] * (spaceUnits[row]?.mm ?? 1),
   ]);
   const space = spaces[field('space')?.toLowerCase() ?? ''] ?? 'LPS';
-  return { affine: toRas([...rows, 0, 0, 0, 1], space), spatial };
+  const notes = [...new Set([...(vectors ? [] : axisUnits), ...spaceUnits].flatMap((unit) => unit.notes))];
+  return { affine: toRas([...rows, 0, 0, 0, 1], space), spatial, notes };
 }

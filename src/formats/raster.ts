@@ -1,27 +1,32 @@
-import { dirname, isAbsolute, join, win32 } from 'node:path';
-import { DataError, show } from '../errors.js';
-import { type Affine, makeVolume, type NiftiFields, type Volume } from '../volume/volume.js';
+import { DataError } from '../errors.js';
+import { type Affine, makeVolume, type NiftiFields, type Volume, type VoxelArray } from '../volume/volume.js';
 import { type ImageFormat, imageFormat, type ReadOptions } from './define.js';
 import { mostBytes, streamBytes } from './inflate.js';
 import { dataBytes, gridOf, type StoredLayout } from './layout.js';
-import { withFile } from './openFile.js';
+import { type OpenFile, withFile } from './openFile.js';
 import { finishVoxels } from './voxels.js';
-import { VoxelTaker } from './voxelTaker.js';
+import { checkLength, VoxelTaker } from './voxelTaker.js';
 
 /** What the header of a file says; `offset` counts from `start`, in the inflated data. */
 export interface RasterHeader extends StoredLayout {
   /** Voxel index to mm, RAS+. */
   readonly affine: Affine;
-  /** The file that holds the voxels, as the header names it; undefined if they follow the header. */
+  /** The file that holds the voxels; undefined if they follow the header. */
   readonly dataFile?: string;
   /** Bytes of the file before the (compressed) data. */
   readonly start: number;
-  /** True if the voxels are the last bytes of the file, whatever comes before them. */
+  /** Lines before the (compressed) data, after `start`. */
+  readonly skipLines?: number;
+  /** True if the voxels are the last bytes of the (inflated) data, whatever comes before them. */
   readonly atEnd?: boolean;
   /** True for gzip or zlib data. */
   readonly compressed: boolean;
   /** NIfTI header fields for files that derive from this one. */
   readonly nifti?: NiftiFields;
+  /** Names of the label values, if the header has them. */
+  readonly labelNames?: Readonly<Record<number, string>>;
+  /** What was assumed, as full sentences. */
+  readonly notes?: readonly string[];
 }
 
 /**
@@ -46,45 +51,82 @@ export function rasterFormat({
 }
 
 async function readRaster(file: string, header: RasterHeader, options: ReadOptions): Promise<Volume> {
-  const { size, channels, affine, compressed, nifti } = header;
-  const dataFile = header.dataFile === undefined ? file : besideHeader(header.dataFile, file);
+  const { size, channels, affine, nifti, dataFile = file } = header;
   const name = dataFile === file ? file : `${dataFile} (the voxels of ${file})`;
-  const stored = await withFile(
-    dataFile,
-    async (open, fileBytes) => {
-      const start = header.atEnd ? Math.max(0, fileBytes - dataBytes(header)) : header.start;
-      const most = mostBytes(Math.max(0, fileBytes - start), compressed);
-      const taker = new VoxelTaker(name, header, most, options.maxBytes);
-      await streamBytes({ open, file: name, start, compressed }, (chunk) => taker.take(chunk));
-      return taker.finish();
-    },
-    name,
-  );
+  const stream = <T>(work: (bytes: ByteStream) => Promise<T>) =>
+    withFile(
+      dataFile,
+      async (open) => {
+        const start = await startOf(open, name, header);
+        return work({ open, file: name, start, compressed: header.compressed });
+      },
+      name,
+    );
+  const layout = header.atEnd ? await stream((bytes) => layoutFromEnd(bytes, header)) : header;
+  const stored = await stream((bytes) => takeVoxels(bytes, layout, options));
+  const { voxels, notes } = finishVoxels(stored, header, name, options);
   return makeVolume({
-    data: finishVoxels(stored, header, name, options),
+    data: voxels,
     size,
     channels,
     affine,
     kind: options.kind,
     origin: { file, ...(nifti && { nifti }) },
+    notes: [...(header.notes ?? []), ...notes],
   });
 }
 
-/** The path of a data file that a header names. A header must not make us read files from elsewhere. */
-function besideHeader(dataFile: string, file: string): string {
-  if (/^list\b|%/i.test(dataFile)) {
-    throw new DataError(
-      `${file} spreads its voxels over several files (${show(dataFile)}), but one was expected. Convert it ` +
-        `to one file.`,
-    );
+type ByteStream = Parameters<typeof streamBytes>[0];
+
+function mostOf({ open, start, compressed }: ByteStream): number {
+  return mostBytes(Math.max(0, open.size - start), compressed);
+}
+
+/** The layout of voxels that are the last bytes of the data. */
+async function layoutFromEnd(bytes: ByteStream, layout: StoredLayout): Promise<StoredLayout> {
+  checkLength(bytes.file, layout, mostOf(bytes));
+  const length = bytes.compressed ? await countBytes(bytes) : bytes.open.size - bytes.start;
+  return { ...layout, offset: Math.max(0, length - dataBytes(layout)) };
+}
+
+async function takeVoxels(
+  bytes: ByteStream,
+  layout: StoredLayout,
+  { maxBytes }: ReadOptions,
+): Promise<VoxelArray> {
+  const taker = new VoxelTaker(bytes.file, layout, mostOf(bytes), maxBytes);
+  await streamBytes(bytes, (chunk) => taker.take(chunk));
+  return taker.finish();
+}
+
+async function countBytes(bytes: ByteStream): Promise<number> {
+  let count = 0;
+  await streamBytes(bytes, (chunk) => {
+    count += chunk.length;
+  });
+  return count;
+}
+
+/** The position of the data after the lines that a header says to skip. */
+async function startOf(
+  { handle, offset, size }: OpenFile,
+  file: string,
+  { start, skipLines = 0 }: RasterHeader,
+): Promise<number> {
+  const piece = Buffer.alloc(1 << 16);
+  let left = skipLines;
+  for (let at = start; left > 0; ) {
+    const { bytesRead } = await handle.read(piece, 0, Math.min(piece.length, size - at), offset + at);
+    if (bytesRead <= 0) {
+      throw new DataError(
+        `${file} has ${skipLines - left} lines, but its header says that ${skipLines} come before the ` +
+          'voxels ("line skip"). Correct its header.',
+      );
+    }
+    for (let i = 0; i < bytesRead; i++) {
+      if (piece[i] === 10 && --left === 0) return at + i + 1;
+    }
+    at += bytesRead;
   }
-  const leaves = isAbsolute(dataFile) || win32.isAbsolute(dataFile) || dataFile.split(/[\\/]/).includes('..');
-  if (leaves || dataFile === '') {
-    throw new DataError(
-      `${file} names ${show(dataFile)} as the file of its voxels, but a file in its own folder was ` +
-        `expected. ` +
-        'Put the two files side by side, and correct the header.',
-    );
-  }
-  return join(dirname(file), dataFile);
+  return start;
 }

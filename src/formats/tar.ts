@@ -113,8 +113,7 @@ async function readIndex(archive: string, handle: FileHandle, fileBytes: number)
     if (!(size >= 0) || offset + size > fileBytes) {
       throw new DataError(
         `${archive} is cut off: its member ${textIn(header, 0, 100)} ends at byte ${offset + size}, but ` +
-          `the file has ` +
-          `${fileBytes} (${showBytes(fileBytes)}). Copy or download it again.`,
+          `the file has ${fileBytes} (${showBytes(fileBytes)}). Copy or download it again.`,
       );
     }
     at = offset + Math.ceil(size / block) * block;

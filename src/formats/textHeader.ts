@@ -1,4 +1,5 @@
-import { DataError } from '../errors.js';
+import { dirname, isAbsolute, join, win32 } from 'node:path';
+import { DataError, show } from '../errors.js';
 import { readStart, withFile } from './openFile.js';
 import type { RasterHeader } from './raster.js';
 
@@ -21,4 +22,22 @@ export function readTextHeader(
     }
     return parse(bytes, file);
   });
+}
+
+/** The path of a data file that a header names. A header must not make us read files from elsewhere. */
+export function besideHeader(dataFile: string, file: string): string {
+  if (/^list\b|%/i.test(dataFile)) {
+    throw new DataError(
+      `${file} spreads its voxels over several files (${show(dataFile)}), but one was expected. Convert it ` +
+        `to one file.`,
+    );
+  }
+  const leaves = isAbsolute(dataFile) || win32.isAbsolute(dataFile) || dataFile.split(/[\\/]/).includes('..');
+  if (leaves || dataFile === '') {
+    throw new DataError(
+      `${file} names ${show(dataFile)} as the file of its voxels, but a file in its own folder was ` +
+        'expected. Put the two files side by side, and correct the header.',
+    );
+  }
+  return join(dirname(file), dataFile);
 }

@@ -45,8 +45,7 @@ export class VoxelTaker {
     } catch {
       throw new DataError(
         `${file} needs ${showBytes(length)} of memory in one piece (${describeLayout(layout)}), more than ` +
-          `is available. ` +
-          'Crop or split it, or run fewer cases at once.',
+          'is available. Crop or split it, or run fewer cases at once.',
       );
     }
     const [nx, ny, nz] = size;

@@ -20,12 +20,12 @@ export function finishVoxels(
   layout: StoredLayout,
   file: string,
   { kind, nonFinite }: ReadOptions,
-): VoxelArray {
+): { voxels: VoxelArray; notes: readonly string[] } {
   const planar = layout.interleaved && layout.channels > 1 ? separate(stored, layout.channels) : stored;
   if (kind === 'label') return asLabels(planar, layout, file);
   const voxels = asImage(planar, layout);
   if (!nonFinite) refuseNonFinite(voxels, layout.size, file);
-  return voxels;
+  return { voxels, notes: [] };
 }
 
 /** Reorders voxels whose channels lie side by side so that the channel varies slowest. */
@@ -47,28 +47,55 @@ function asImage(stored: VoxelArray, { scaling, stored: type }: StoredLayout): V
   return wide && fits('int32', rangeOf(stored)) ? copyTo('int32', stored) : stored;
 }
 
-function asLabels(stored: VoxelArray, { scaling, size }: StoredLayout, file: string): VoxelArray {
+/**
+ * How far a label may be from a whole number. Slopes in float32 and scaling to int16 lead to up to about
+ * 0.002.
+ */
+const labelTolerance = 0.01;
+
+function asLabels(
+  stored: VoxelArray,
+  { scaling, size }: StoredLayout,
+  file: string,
+): { voxels: VoxelArray; notes: readonly string[] } {
   const voxels = scaling ? scale(stored, scaling, new Float64Array(stored.length)) : stored;
-  if (!isReal(voxels)) return voxels;
-  for (let i = 0; i < voxels.length; i++) {
-    if (!Number.isInteger(voxels[i])) {
-      throw new DataError(
-        `${file} is a label map, but its voxel ${position(i, size)} is ${voxels[i]}; labels must be whole ` +
-          `numbers. ` +
-          'Check that it is the right file.',
-      );
-    }
-  }
+  if (!isReal(voxels)) return { voxels, notes: [] };
+  const deviation = largestDeviation(voxels, size, file);
+  if (deviation > 0) for (let i = 0; i < voxels.length; i++) voxels[i] = Math.round(voxels[i]);
   const range = rangeOf(voxels);
   const type = smallestInteger(range);
   if (!type) {
     throw new DataError(
       `${file} is a label map, but its labels go from ${range[0]} to ${range[1]}; 32-bit integers were ` +
-        `expected. ` +
-        'Check that it is the right file.',
+        'expected. Check that it is the right file.',
     );
   }
-  return copyTo(type, voxels);
+  const notes = [
+    `${file} holds labels that differ from whole numbers by up to ${Number(deviation.toPrecision(2))}; ` +
+      'they were rounded.',
+  ];
+  return { voxels: copyTo(type, voxels), notes: deviation > 0 ? notes : [] };
+}
+
+/**
+ * The largest distance of a voxel from a whole number. Throws DataError if one is too far away, or not
+ * finite.
+ */
+function largestDeviation(voxels: Float32Array | Float64Array, size: Vec3, file: string): number {
+  let largest = 0;
+  for (let i = 0; i < voxels.length; i++) {
+    const deviation = Math.abs(voxels[i] - Math.round(voxels[i]));
+    if (!(deviation <= labelTolerance)) {
+      throw new DataError(
+        `${file} is a label map, but its voxel ${position(i, size)} is ${voxels[i]}; labels must be whole ` +
+          `numbers, within ${labelTolerance}. Check that it is the right file. Probabilities become labels ` +
+          'by a threshold (asDiscrete); an interpolated label map must be made again with the nearest ' +
+          'neighbour.',
+      );
+    }
+    if (deviation > largest) largest = deviation;
+  }
+  return largest;
 }
 
 /** The smallest integer type that holds a range of whole numbers, unsigned if none is negative. */

@@ -127,8 +127,7 @@ async function clearWay(
     if (!waited) {
       onWait?.(
         `${output} is locked by ${nameOf(holder)}. Waiting up to ${Math.ceil(stale / 1000)} s to see ` +
-          `whether that run is ` +
-          'still alive.',
+          'whether that run is still alive.',
       );
     }
     await sleep(Math.min(500, stale / 4), undefined, { signal }).catch(() => {});
@@ -160,10 +159,9 @@ function refusal(output: string, holder: Holder | undefined): OptionError {
 function lossOf(output: string, stale: number): VoxError {
   return new VoxError(
     `This run stopped because its lock on ${output} is gone: it was removed, or another run took the ` +
-      `folder over after ` +
-      `this one had not renewed the lock for ${Math.round(stale / 1000)} s. Was the machine suspended, or ` +
-      `the drive ` +
-      'unreachable? When no other run uses the folder, run again with --resume.',
+      `folder over after this one had not renewed the lock for ${Math.round(stale / 1000)} s. Was the ` +
+      'machine suspended, or the drive unreachable? When no other run uses the folder, run again with ' +
+      '--resume.',
   );
 }
 

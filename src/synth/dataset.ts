@@ -121,8 +121,7 @@ async function clear(folder: string): Promise<void> {
     const some = listNames(others.slice(0, 3).map((name) => show(name)));
     throw new OptionError(
       `${folder} holds other files than phantoms (${some}${others.length > 3 ? ', …' : ''}), so nothing ` +
-        `was ` +
-        'written there. Choose a folder that is new or empty.',
+        'was written there. Choose a folder that is new or empty.',
     );
   }
   // The list goes first, so that an interrupted run does not leave a list of missing files.

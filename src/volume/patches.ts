@@ -54,9 +54,8 @@ export function patchStarts(
   const other = indexKind(map, kinds.other);
   if (labelled.total === 0 && other.total === 0) {
     throw new DataError(
-      `randCropByPosNegLabel found no voxel to centre a patch on: the label is empty, and no voxel of the ` +
-        `image is above ` +
-        `${settings.imageThreshold}. Check imageThreshold and the steps before it.`,
+      'randCropByPosNegLabel found no voxel to centre a patch on: the label is empty, and no voxel of the ' +
+        `image is above ${settings.imageThreshold}. Check imageThreshold and the steps before it.`,
     );
   }
   const share = labelled.total === 0 ? 0 : other.total === 0 ? 1 : settings.positive;

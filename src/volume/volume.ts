@@ -69,6 +69,8 @@ export interface NiftiFields {
   readonly descrip: string;
   readonly auxFile: string;
   readonly toffset: number;
+  /** Both affines of the file, if it has both and they are valid. They may differ. */
+  readonly forms?: { readonly sform: Affine; readonly qform: Affine };
 }
 
 /** Where a volume came from. */
@@ -94,6 +96,8 @@ export interface Volume extends Grid {
   /** Names of the label values, if known: `{ 1: 'spleen' }`. */
   readonly labelNames?: Readonly<Record<number, string>>;
   readonly origin?: Origin;
+  /** What was assumed or changed when the file was read, as full sentences for the user. */
+  readonly notes?: readonly string[];
 }
 
 /** The number of voxels of one channel. */

@@ -20,6 +20,7 @@ export interface NiftiParts {
   magic?: string;
   voxOffset?: number;
   descrip?: string;
+  units?: number;
 }
 
 type Writer = (view: DataView, at: number, value: number, littleEndian: boolean) => void;
@@ -66,6 +67,7 @@ export function buildNifti(parts: NiftiParts = {}): Buffer {
     numbers(76, pixdim);
     numbers(108, [voxOffset, slope, inter]);
     bytes.write(parts.descrip ?? '', 148, 'latin1');
+    view.setUint8(123, parts.units ?? 0);
     view.setInt16(252, qform.code, le);
     view.setInt16(254, sform.code, le);
     numbers(256, [...qform.quatern, ...qform.offset]);
@@ -83,6 +85,7 @@ export function buildNifti(parts: NiftiParts = {}): Buffer {
     view.setBigInt64(168, BigInt(voxOffset), le);
     numbers(176, [slope, inter]);
     bytes.write(parts.descrip ?? '', 240, 'latin1');
+    view.setInt32(500, parts.units ?? 0, le);
     view.setInt32(344, qform.code, le);
     view.setInt32(348, sform.code, le);
     numbers(352, [...qform.quatern, ...qform.offset]);

@@ -2,6 +2,7 @@ import { gzipSync } from 'node:zlib';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { VoxError } from '#src/errors.js';
+import { readVolume } from '#src/formats/index.js';
 import { nifti } from '#src/formats/nifti.js';
 import { voxelTypeOf } from '#src/volume/volume.js';
 import { buildNifti, datatypes, fails, lcg, temporaryFolder } from './buildNifti.js';
@@ -124,6 +125,68 @@ test('the NIfTI reader turns labels of real, scaled and 64-bit numbers into the 
   await fails(read({ datatype: 64, values: [0, 2 ** 40] }), 'its labels go from 0 to 1099511627776');
 });
 
+test('the NIfTI reader rounds labels that are a hair off whole numbers, with a note', async () => {
+  const read = (parts: object) => nifti.read(put('a.nii', buildNifti({ dims: [4, 1, 1], ...parts })), label);
+  // Float labels that nibabel stored as int16 with a slope: 0, 1.0013, 6.9995, 207.
+  const stored = [-32768, -32451, -30552, 32768 - 1];
+  const slope = 207 / 65535;
+  const scaled = await read({ datatype: 4, values: stored, slope, inter: 32768 * slope });
+  assert.equal([[...scaled.data], voxelTypeOf(scaled.data)], [[0, 1, 7, 207], 'uint8']);
+  assert.match(
+    scaled.notes![0],
+    /holds labels that differ from whole numbers by up to 0\.00\d+; they were rounded/,
+  );
+  // A slope of 1/255 in float32 is not exact.
+  const mask = await read({ datatype: 2, values: [0, 255, 0, 255], slope: 1 / 255 });
+  assert.equal([...mask.data], [0, 1, 0, 1]);
+  assert.is(mask.notes!.length, 1);
+  assert.equal((await read({ datatype: 16, values: [0, 1, 2, 3] })).notes, []);
+  const far = { datatype: 64, values: [0, 1.009, 2.011, 3] };
+  await fails(read(far), 'its voxel [2, 0, 0] is 2.011; labels must be whole numbers, within 0.01');
+});
+
+test('a pair of NIfTI or Analyze files is read from either of its names', async () => {
+  const bytes = buildNifti({
+    magic: 'ni1\0',
+    voxOffset: 0,
+    sform: { code: 2, rows: [-2, 0, 0, 10, 0, 3, 0, -20, 0, 0, 4, 30] },
+  });
+  const [head, voxels] = [bytes.subarray(0, 348), bytes.subarray(352)];
+  put('pair.hdr.gz', gzipSync(head));
+  put('pair.img.gz', gzipSync(voxels));
+  for (const name of ['pair.hdr.gz', 'pair.img.gz']) {
+    const volume = await readVolume(put(name), image);
+    assert.equal([[...volume.data], volume.affine.slice(0, 4)], [zeroToEleven, [-2, 0, 0, 10]]);
+    assert.equal(volume.notes, []);
+  }
+  await fails(
+    nifti.read(put('alone.hdr', head), image),
+    'is one of a pair of files, but there is no',
+    'alone.img',
+  );
+  put('short.hdr', head);
+  put('short.img', voxels.subarray(1));
+  await fails(nifti.read(put('short.hdr'), image), 'short.img', 'is cut off');
+  await fails(nifti.read(put('pair.nii', bytes), image), 'is the header of a pair of files, but its name');
+
+  // Affines by nibabel 4.0, for voxels of 2 x 3 x 4 mm: without an origin, and with SPM's in voxel (2, 1, 2).
+  const analyze = Buffer.from(
+    buildNifti({ magic: '\0\0\0\0', voxOffset: 0, pixdim: [0, 2, 3, 4], slope: 0 }).subarray(0, 348),
+  );
+  put('plain.img', voxels);
+  const plain = await readVolume(put('plain.hdr', analyze), image);
+  assert.equal([...plain.data], zeroToEleven);
+  assert.equal(plain.affine, [-2, 0, 0, 2, 0, 3, 0, -1.5, 0, 0, 4, -2, 0, 0, 0, 1]);
+  assert.match(plain.notes![0], /is an Analyze 7\.5 image, which does not say which side is left/);
+  assert.is(plain.origin?.nifti, undefined);
+  for (const [i, at] of [2, 1, 2].entries()) analyze.writeInt16LE(at, 253 + 2 * i);
+  put('spm.img', voxels);
+  const spm = await readVolume(put('spm.hdr', analyze), image);
+  assert.equal(spm.affine, [-2, 0, 0, 2, 0, 3, 0, 0, 0, 0, 4, -4, 0, 0, 0, 1]);
+  analyze[252] = 2;
+  await fails(readVolume(put('spm.hdr', analyze), image), 'is an Analyze 7.5 header with the orientation 2');
+});
+
 test('the NIfTI reader refuses NaN and infinite voxels of images unless they are allowed', async () => {
   for (const datatype of [16, 64]) {
     const values = [0, 1, Number.NaN, Number.POSITIVE_INFINITY];
@@ -202,7 +265,7 @@ test('the NIfTI reader refuses a file that is not NIfTI, and says what it begins
   );
   await fails(
     nifti.read(put('a.nii', buildNifti({ magic: 'ni1\0' })), image),
-    'pair of files (.hdr and .img)',
+    'is the header of a pair of files',
   );
   const asText = buildNifti({ version: 2, magic: 'n+2\0\n\x1a\n\0' });
   await fails(nifti.read(put('a.nii', asText), image), 'line-end check is [10, 26, 10, 0]');

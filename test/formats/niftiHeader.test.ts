@@ -3,6 +3,8 @@ import * as assert from 'uvu/assert';
 import { DataError } from '#src/errors.js';
 import { makeNiftiHeader } from '#src/formats/makeNiftiHeader.js';
 import { parseNiftiHeader } from '#src/formats/niftiHeader.js';
+import { multiply } from '#src/volume/affine.js';
+import type { NiftiFields } from '#src/volume/volume.js';
 import { buildNifti, type NiftiParts } from './buildNifti.js';
 
 const parse = (parts: NiftiParts) => parseNiftiHeader(buildNifti(parts), 'ct.nii');
@@ -40,7 +42,7 @@ test('the sform counts first, then the qform, then the voxel size, in both versi
       };
       const both = parse(parts);
       assert.equal(both.affine, [...rows, ...bottom]);
-      assert.equal([both.fields.sformCode, both.fields.qformCode], [2, 1]);
+      assert.equal([both.fields!.sformCode, both.fields!.qformCode], [2, 1]);
       assert.equal([both.version, both.littleEndian], [version, littleEndian]);
       const qform = parse({ ...parts, sform: { code: 0, rows } });
       close(qform.affine, [-2, 0, 0, 1, 0, -3, 0, 2, 0, 0, -4, 3, ...bottom], 1e-12);
@@ -65,7 +67,7 @@ test('form codes that the standard does not know count as 0, as in nibabel', () 
   for (const code of [-1, 6, 300]) {
     const { affine, fields } = parse({ sform: { code, rows }, dims: [3, 3, 3] });
     assert.equal(affine, [-1, 0, 0, 1, 0, 1, 0, -1, 0, 0, 1, -1, ...bottom]);
-    assert.is(fields.sformCode, 0);
+    assert.is(fields!.sformCode, 0);
   }
 });
 
@@ -106,7 +108,7 @@ test('sizes that no 3D volume has are refused', () => {
     'it says 3 x -2 x 2 voxels and 1 channel(s), which is impossible',
   );
   refuses({ dims: [3, 2, 0], values: [] }, 'it says 3 x 2 x 0 voxels');
-  refuses({ dims: [3, 2, 2, 1, 3] }, 'is 5D (3 x 2 x 2 x 1 x 3)', '4D one with channels last');
+  refuses({ dims: [3, 2, 2, 2, 3] }, 'is 5D (3 x 2 x 2 x 2 x 3)', '4D one with channels last');
   refuses({ dims: [1, 1, 1, 1, 1, 1, 1, 1] }, 'it says 8 dimensions (dim[0]), but 3 or 4 were expected');
   const size = 2 ** 20;
   refuses({ version: 2, dims: [size, size, size], values: [] }, '1048576 x 1048576 x 1048576');
@@ -167,6 +169,8 @@ const fieldsOf = (qformCode: number, sformCode: number) => ({
   auxFile: 'none',
   toffset: 1.5,
 });
+/** Without the affines, which other tests look at. */
+const kept = ({ forms: _, ...rest }: NiftiFields = fieldsOf(0, 0)) => rest;
 const again = (affine: readonly number[], codes: [number, number], size = [3, 4, 5] as const) =>
   parseNiftiHeader(
     makeNiftiHeader({ size, channels: 1, type: 'uint8', affine, fields: fieldsOf(...codes) }),
@@ -188,7 +192,7 @@ test('a header that is made gives back affine, codes and fields', () => {
         const header = again(affine, codes);
         close(header.affine, affine, 1e-4);
         close(header.affine.slice(0, 3), affine.slice(0, 3), 2e-6);
-        assert.equal(header.fields, fieldsOf(...codes));
+        assert.equal(kept(header.fields), fieldsOf(...codes));
         assert.equal(
           [header.version, header.size, header.channels, header.stored],
           [1, [3, 4, 5], 1, 'uint8'],
@@ -204,7 +208,7 @@ test('what comes from a qform goes back into it to the last bit', () => {
     const qform = { code: 1, quatern: axis, offset: [1.1, 2.2, 3.3] };
     const first = parse({ pixdim: [1, 0.7, 0.7, 3], qform });
     const second = again(first.affine, [1, 0]);
-    assert.equal(second.fields.sformCode, 0);
+    assert.equal(second.fields!.sformCode, 0);
     close(second.affine, first.affine, 1e-6);
   }
 });
@@ -212,7 +216,7 @@ test('what comes from a qform goes back into it to the last bit', () => {
 test('a turn that a quaternion in float32 says imprecisely gets an sform as well', () => {
   const affine = rotated(3.1414, [1, 1, 2], [0, 0, 0]);
   const header = again(affine, [1, 0]);
-  assert.equal([header.fields.qformCode, header.fields.sformCode], [1, 1]);
+  assert.equal([header.fields!.qformCode, header.fields!.sformCode], [1, 1]);
   close(header.affine, affine, 1e-6);
 });
 
@@ -234,7 +238,7 @@ test('a sheared affine is written as sform alone, whatever the codes were', () =
   ] as [[number, number], [number, number]][]) {
     const header = again(sheared, codes);
     close(header.affine, sheared, 1e-6);
-    assert.equal([header.fields.qformCode, header.fields.sformCode], written);
+    assert.equal([header.fields!.qformCode, header.fields!.sformCode], written);
   }
 });
 
@@ -243,7 +247,7 @@ test('codes of 0 stay only while the voxel size alone gives the affine', () => {
   const base = [-2, 0, 0, 2, 0, 2, 0, -3, 0, 0, 2, -4, ...bottom];
   assert.equal(again(base, [0, 0], size).fields, fieldsOf(0, 0));
   const moved = again([...base.slice(0, 11), 7, ...bottom], [0, 0], size);
-  assert.is(moved.fields.sformCode, 1);
+  assert.is(moved.fields!.sformCode, 1);
   assert.is(moved.affine[11], 7);
 });
 
@@ -253,7 +257,7 @@ test('a volume that came from no NIfTI file gets both forms, in mm', () => {
     makeNiftiHeader({ size: [3, 4, 5], channels: 2, type: 'float32', affine }),
     'a.nii',
   );
-  assert.equal([header.fields.qformCode, header.fields.sformCode, header.fields.xyztUnits], [1, 1, 2]);
+  assert.equal([header.fields!.qformCode, header.fields!.sformCode, header.fields!.xyztUnits], [1, 1, 2]);
   assert.equal([header.channels, header.stored], [2, 'float32']);
   close(header.affine, affine, 1e-6);
 });
@@ -265,7 +269,95 @@ test('a size beyond 32767 makes it NIfTI-2, with the affine in double precision'
   assert.is(header.version, 2);
   assert.equal(header.size, [40000, 1, 1]);
   assert.equal(header.affine, affine);
-  assert.equal(header.fields, fieldsOf(1, 1));
+  assert.equal(kept(header.fields), fieldsOf(1, 1));
+});
+
+test('metres and micrometres become mm, and are written back as they were', () => {
+  const rows = [-800, 0, 0, 90500, 0, 900, 0, -71250, 0, 0, 2500, -40000];
+  const mm = [-0.8, 0, 0, 90.5, 0, 0.9, 0, -71.25, 0, 0, 2.5, -40, ...bottom];
+  const qform = { code: 1, quatern: [0, 1, 0], offset: [90500, -71250, -40000] };
+  for (const version of [1, 2] as const) {
+    // 19: micrometres and milliseconds.
+    for (const [units, name, scale] of [
+      [3, 'micrometres', 1],
+      [19, 'micrometres', 1],
+      [1, 'metres', 1e-6],
+    ] as const) {
+      const scaled = (list: readonly number[]) => list.map((value) => value * scale);
+      const form = { ...qform, offset: scaled(qform.offset) };
+      const pixdim = [-1, ...scaled([800, 900, 2500])];
+      const header = parse({ version, units, pixdim, sform: { code: 1, rows: scaled(rows) }, qform: form });
+      close(header.affine, mm, 1e-5);
+      assert.match(header.notes[0], new RegExp(`^ct\\.nii is in ${name} \\(xyzt_units ${units}\\)`));
+      // The qform says the same but for z, which qfac -1 and the half-turn about y leave as it is.
+      close(header.fields!.forms!.qform, mm, 1e-5);
+      close(parse({ version, units, pixdim, qform: form }).affine, mm, 1e-5);
+      const made = makeNiftiHeader({
+        ...{ size: [3, 2, 2] as const, channels: 1, type: 'int16' as const },
+        ...{ affine: header.affine, fields: header.fields },
+      });
+      const view = new DataView(made.buffer);
+      close(
+        Array.from({ length: 12 }, (_, i) => view.getFloat32(280 + 4 * i, true)),
+        scaled(rows),
+        1e-6 * 90500 * scale,
+      );
+      close(
+        [1, 2, 3].map((i) => view.getFloat32(76 + 4 * i, true)),
+        scaled([800, 900, 2500]),
+        1e-3 * scale,
+      );
+      assert.is(view.getUint8(123), units);
+    }
+  }
+  for (const units of [0, 2, 10]) assert.equal(parse({ units }).notes, []);
+});
+
+test('channels may be the components of vectors, which ITK stores in the fifth dimension', () => {
+  const header = parse({ dims: [3, 2, 2, 1, 3] });
+  assert.equal([header.size, header.channels], [[3, 2, 2], 3]);
+});
+
+// The qform of pixdim (-1; 0.8, 0.9, 2.5), quaternion (0, 0, sin 0.1) and this offset, by nibabel 4.0.
+const tilted = { code: 1, quatern: [0, 0, Math.sin(0.1)], offset: [90.5, -71.25, -40] };
+const tiltedAffine = [
+  ...[0.7840532748151134, -0.17880238821265212, 0, 90.5],
+  ...[0.15893546276769888, 0.8820598976566775, 0, -71.25],
+  ...[0, 0, -2.5, -40],
+  ...bottom,
+];
+const tiltedSizes = [-1, 0.8, 0.9, 2.5];
+
+test('an sform of zeros gives way to a qform, with a note', () => {
+  const zeros = { code: 2, rows: Array<number>(12).fill(0) };
+  const header = parse({ pixdim: tiltedSizes, qform: tilted, sform: zeros });
+  close(header.affine, tiltedAffine, 1e-6);
+  assert.match(header.notes[0], /has an sform of zeros \(sform_code 2\); its qform was used instead/);
+  assert.is(header.fields!.sformCode, 0);
+  refuses({ sform: zeros }, 'is singular: its sform gives');
+});
+
+test('a qform that differs from the sform is kept, and moves with the grid', () => {
+  // Slightly sheared, as ITK refuses it; ITK then goes by the qform.
+  const rows = [-0.8, 0, 0.012, 90.5, 0.004, 0.9, 0, -71.25, 0, 0, 2.5, -40];
+  const source = parse({ pixdim: tiltedSizes, qform: tilted, sform: { code: 2, rows } });
+  const write = (affine: readonly number[]) => {
+    const made = { size: [3, 2, 2] as const, channels: 1, type: 'int16' as const, affine };
+    return parseNiftiHeader(makeNiftiHeader({ ...made, fields: source.fields }), 'out.nii');
+  };
+  const same = write(source.affine);
+  assert.equal([same.fields!.qformCode, same.fields!.sformCode], [1, 2]);
+  close(same.affine, [...rows, ...bottom], 1e-6);
+  close(same.fields!.forms!.qform, tiltedAffine, 1e-6);
+  // x reversed and cropped by 5 voxels from its end: index i becomes 9 - i.
+  const flip = [-1, 0, 0, 9, 0, 1, 0, 0, 0, 0, 1, 0, ...bottom];
+  const flipped = write(multiply(source.affine, flip));
+  close(flipped.affine, multiply([...rows, ...bottom], flip), 1e-5);
+  close(flipped.fields!.forms!.qform, multiply(tiltedAffine, flip), 1e-5);
+  // Directions of the world: the sform alone expresses the grid, since the moved qform would be sheared.
+  const straight = write([1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, ...bottom]);
+  close(straight.affine, [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, ...bottom], 1e-6);
+  close(straight.fields!.forms!.qform, straight.affine, 1e-6);
 });
 
 test.run();

@@ -301,7 +301,8 @@ test('readVolume refuses headers that describe no 3D volume of numbers', async (
     [{ sizes: undefined }, 'has no "sizes" in its NRRD header'],
     [{ type: 'block' }, 'holds voxels of type "block", but whole or real numbers were expected'],
     [{ encoding: 'ascii' }, 'has the encoding "ascii", but raw or gzip was expected'],
-    [{ 'line skip': '2' }, 'has lines before its voxels ("line skip")'],
+    [{ 'line skip': '-1' }, 'has "-1" as "line skip"; a whole number, 0 or more, was expected'],
+    [{ 'line skip': '90' }, 'but its header says that 90 come before the voxels ("line skip")'],
     [{ 'byte skip': 'x' }, 'has "x" as "byte skip"'],
     [{ 'space directions': '(1,0,0) (0,1,0) (1,1,0)' }, 'is singular: its space directions gives'],
     [{ 'space origin': '(1,2)' }, 'vectors of three numbers were expected'],
@@ -365,6 +366,72 @@ test('readVolume gives a volume or a sentence for 600 damaged NRRD and MetaImage
     }
   }
   assert.ok(volumes > 50 && volumes < 550);
+});
+
+test('NRRD data may follow lines or bytes to skip, also in compressed data', async () => {
+  const text = Buffer.from('first\r\nsecond\n');
+  const junk = Buffer.alloc(70_000, 7);
+  const cases: [Fields, Uint8Array][] = [
+    [{ 'line skip': '2' }, Buffer.concat([text, raw])],
+    [{ lineskip: '2', byteskip: '3' }, Buffer.concat([text, Buffer.alloc(3), raw])],
+    // Lines are skipped in the file, bytes in the inflated data; so do teem and pynrrd.
+    [
+      { encoding: 'gzip', 'line skip': '2', 'byte skip': '3' },
+      Buffer.concat([text, gzipSync(Buffer.concat([Buffer.alloc(3), raw]))]),
+    ],
+    [{ encoding: 'gzip', 'byte skip': '-1' }, gzipSync(Buffer.concat([junk, raw]))],
+    [{ encoding: 'gzip', 'byte skip': '-1' }, gzipSync(raw)],
+    [{ 'line skip': '1', 'byte skip': '-1' }, Buffer.concat([text, junk, raw])],
+  ];
+  for (const [changes, data] of cases) {
+    assert.equal([...(await readVolume(put('a.nrrd', nrrd(changes, data)), image)).data], [...values]);
+    put('a.raw', data);
+    const detached = put('a.nhdr', nrrd({ ...changes, 'data file': 'a.raw' }, Buffer.alloc(0)));
+    assert.equal([...(await readVolume(detached, image)).data], [...values]);
+  }
+  const short = { encoding: 'gzip', 'byte skip': '-1' };
+  await fails(readVolume(put('a.nrrd', nrrd(short, gzipSync(raw.subarray(2)))), image), 'is cut off');
+});
+
+test('units that a header names become mm', async () => {
+  const lps = [-1.5, 0, 0, -10, 0, -1.4, 0.3, 20, 0, 0.2, 2.5, 30, 0, 0, 0, 1];
+  const units = async (name: string, file: Buffer) => {
+    const { affine, notes = [] } = await readVolume(put(name, file), image);
+    return { affine, notes };
+  };
+  for (const [name, factor] of [
+    ['mm', 1],
+    ['millimeters', 1],
+    ['', 1],
+    ['microns', 1e-3],
+    ['\u00b5m', 1e-3],
+    ['um', 1e-3],
+    ['m', 1e3],
+    ['cm', 10],
+  ] as const) {
+    const { affine, notes } = await units('a.nrrd', nrrd({ 'space units': `"${name}" "${name}" "${name}"` }));
+    close(
+      affine.slice(0, 12),
+      lps.slice(0, 12).map((value) => value * factor),
+    );
+    assert.is(notes.length, factor === 1 ? 0 : 1);
+    if (factor !== 1) assert.ok(notes[0].includes(`is in ${name} (space units)`), notes[0]);
+  }
+  const mixed = await units('a.nrrd', nrrd({ 'space units': '"mm" "mm" "um"' }));
+  close(mixed.affine.slice(8, 12), [0, 0.0002, 0.0025, 0.03]);
+  const odd = await units('a.nrrd', nrrd({ 'space units': '"furlong" "furlong" "furlong"' }));
+  close(odd.affine, lps);
+  assert.match(odd.notes[0], /is in a unit that is not known, "furlong" \(space units\); it was taken as mm/);
+  const axes = { 'space directions': undefined, space: undefined, 'space origin': undefined };
+  const spaced = await units('a.nrrd', nrrd({ ...axes, spacings: '500 600 700', units: '"um" "um" "um"' }));
+  close(spaced.affine, [-0.5, 0, 0, 0, 0, -0.6, 0, 0, 0, 0, 0.7, 0, 0, 0, 0, 1]);
+  const metaLps = [-1.5, 0, 0, -10, 0, -1.12, 1.5, 20, 0, 0.84, 2, 30];
+  const centi = await units('a.mha', meta({ DistanceUnits: 'cm' }));
+  close(
+    centi.affine.slice(0, 12),
+    metaLps.map((value) => 10 * value),
+  );
+  assert.equal((await units('a.mha', meta({ DistanceUnits: '?' }))).notes, []);
 });
 
 test.run();

@@ -16,12 +16,14 @@ export const readVolumeTask = task(new URL('../formats/index.js', import.meta.ur
 /**
  * Reads the files of a case into volumes of the same keys.
  *
- * Size [nx, ny, nz], x fastest; a fourth dimension becomes channels. The affine is voxel index to mm, RAS+. Integers keep
- * their type, scaled voxels become float32; see `readVolume`. Label maps carry the case's label names.
+ * Size [nx, ny, nz], x fastest; a fourth dimension becomes channels. The affine is voxel index to mm, RAS+.
+ * Integers keep their type, scaled voxels become float32; see `readVolume`. Label maps carry the case's label
+ * names.
  *
- * Mirrors MONAI's `LoadImaged` with `EnsureChannelFirstd`. Other than there, voxels become float only when a step
- * computes with them, labels must be whole numbers, NaN and infinite voxels are refused (unless `nonFinite`), and so is
- * a label on another grid than the image (sizes, or affines beyond 0.001).
+ * Mirrors MONAI's `LoadImaged` with `EnsureChannelFirstd`. Other than there, voxels become float only when a
+ * step computes with them, labels must be whole numbers, NaN and infinite voxels are refused (unless
+ * `nonFinite`), and so is a label on another grid than the image, of another size or off by more than a
+ * twentieth of a voxel.
  *
  * @throws DataError in the stream, when a file is missing, damaged or no 3D image, or grids differ.
  */

@@ -91,9 +91,27 @@ export function closeAffines(a: Affine, b: Affine, tolerance = 1e-3): boolean {
   return a.every((value, i) => Math.abs(value - b[i]) <= tolerance + 1e-5 * Math.abs(b[i]));
 }
 
-/** True if two grids have the same voxels at the same positions, within `tolerance` mm per step. */
-export function sameGrid(a: Grid, b: Grid, tolerance = 1e-3): boolean {
-  return a.size.every((n, i) => n === b.size[i]) && closeAffines(a.affine, b.affine, tolerance);
+/** How far voxels of one grid may be from those of another one that counts as the same, in voxels. */
+const gridTolerance = 0.05;
+
+/**
+ * True if two grids have the same voxels at the same positions: of equal size, and no voxel off by more than
+ * a twentieth of a voxel along any axis. Rounding of headers to float32 stays below that, even for
+ * quaternions near half a turn and thick slices, and a grid of half the voxel size is never taken for the
+ * same.
+ */
+export function sameGrid(a: Grid, b: Grid): boolean {
+  if (a.size.some((n, i) => n !== b.size[i])) return false;
+  const map = solve(b.affine, a.affine);
+  if (!map) return false;
+  // The distance is linear along each axis, so it is largest at a corner.
+  return cornersOf(a.size).every((corner) =>
+    transformPoint(map, corner).every((at, axis) => Math.abs(at - corner[axis]) <= gridTolerance),
+  );
+}
+
+function cornersOf([nx, ny, nz]: Vec3): Vec3[] {
+  return [0, nx - 1].flatMap((x) => [0, ny - 1].flatMap((y) => [0, nz - 1].map((z): Vec3 => [x, y, z])));
 }
 
 /**

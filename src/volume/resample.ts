@@ -24,15 +24,21 @@ export interface RespaceSettings {
   readonly scaleExtent: boolean;
 }
 
-/** Voxel sizes that differ from the wanted ones by less than this, in mm, are kept (MONAI's `AFFINE_TOL`). */
-const affineTolerance = 1e-3;
+/**
+ * Voxel sizes that differ from the wanted ones by less than this, in mm, are kept: 1e-3, MONAI's `AFFINE_TOL`. It
+ * is less for voxels below 0.1 mm, since 1e-3 mm can be a whole voxel in microscopy.
+ */
+function affineTolerance(...affines: readonly Affine[]): number {
+  return Math.min(1e-3, 0.01 * Math.min(...affines.flatMap(spacingOf)));
+}
 
 /** The grid that `respace` gives a volume. */
 export function respacedGrid(from: Grid, settings: Omit<RespaceSettings, 'mode' | 'padding'>): Grid {
+  const tolerance = Math.min(affineTolerance(from.affine), 0.01 * Math.min(...settings.pixdim));
   const pixdim = spacingOf(from.affine).map((current, axis) => {
     const target = settings.pixdim[axis];
-    const low = Math.min(settings.minPixdim?.[axis] ?? target, target) - affineTolerance;
-    const high = Math.max(settings.maxPixdim?.[axis] ?? target, target) + affineTolerance;
+    const low = Math.min(settings.minPixdim?.[axis] ?? target, target) - tolerance;
+    const high = Math.max(settings.maxPixdim?.[axis] ?? target, target) + tolerance;
     return low <= current && current <= high ? current : target;
   }) as Triple;
   return coveringGrid(from, zoomAffine(from.affine, pixdim, settings.diagonal), settings.scaleExtent);
@@ -107,7 +113,8 @@ export function planResample(
   const sameSize = size.every((n, axis) => n === grid.size[axis]);
   if (
     sameSize &&
-    (closeAffines(affine, grid.affine, affineTolerance) || closeAffines(map, identityAffine, affineTolerance))
+    (closeAffines(affine, grid.affine, affineTolerance(affine, grid.affine)) ||
+      closeAffines(map, identityAffine, 1e-3))
   ) {
     return 'same';
   }

@@ -72,15 +72,15 @@ test('load fails a case whose image and label lie on different grids', async () 
     `The label and the image of case ct lie on different grids: ${wide} has 2 x 2 x 3 voxels, but ${image} has ` +
       '3 x 2 x 2 voxels. Check that they belong together',
   );
-  const rows = [...affine.slice(0, 3), -9.9, ...affine.slice(4)];
+  const rows = [...affine.slice(0, 3), -9.8, ...affine.slice(4)];
   const moved = put('moved.nii', buildNifti({ sform: { code: 1, rows } }));
   await fails(
     run(makeCase({ id: 'ct', files: { label, pred: moved } })),
-    `${moved} has the affine [[2, 0, 0, -9.9], [0, 2, 0, -20], [0, 0, 3, 5]], but ${label} has the affine`,
+    `${moved} has the affine [[2, 0, 0, -9.8], [0, 2, 0, -20], [0, 0, 3, 5]], but ${label} has the affine`,
   );
   const near = put(
     'near.nii',
-    buildNifti({ sform: { code: 1, rows: rows.map((n) => (n === -9.9 ? -10.0005 : n)) } }),
+    buildNifti({ sform: { code: 1, rows: rows.map((n) => (n === -9.8 ? -10.05 : n)) } }),
   );
   assert.ok((await run(makeCase({ id: 'ct', files: { image, label: near } }))).volumes.label);
 });

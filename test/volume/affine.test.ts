@@ -59,15 +59,41 @@ test('the spacing is the length of a step along each voxel axis', () => {
   near(spacingOf([0, 3, 0, 9, -2, 0, 0, 9, 0, 4, 5, 9, 0, 0, 0, 1]), [2, 5, 5]);
 });
 
-test('closeAffines and sameGrid tell grids apart by a thousandth of a millimetre', () => {
+test('closeAffines tells affines apart by a thousandth', () => {
   const moved = (by: number) => oblique.map((value, i) => (i === 0 ? value + by : value));
   assert.ok(closeAffines(oblique, moved(9e-4)));
   assert.not(closeAffines(oblique, moved(1.1e-3)));
   assert.ok(closeAffines(oblique, moved(0.1), 0.2));
-  const grid = { size: [2, 3, 4], affine: oblique } as const;
-  assert.ok(sameGrid(grid, { size: [2, 3, 4], affine: moved(5e-4) }));
-  assert.not(sameGrid(grid, { size: [2, 3, 4], affine: moved(2e-3) }));
-  assert.not(sameGrid(grid, { size: [2, 3, 5], affine: oblique }));
+});
+
+test('sameGrid allows a twentieth of a voxel over the whole extent, whatever the voxel size', () => {
+  const voxels = (x: number, y: number, z: number, shift = 0) => ({
+    size: [101, 101, 11] as const,
+    affine: [x, 0, 0, shift, 0, y, 0, 0, 0, 0, z, 0, 0, 0, 0, 1],
+  });
+  for (const scale of [1e-3, 1, 1000]) {
+    const grid = voxels(scale, scale, 5 * scale);
+    const same = (other: ReturnType<typeof voxels>) => [sameGrid(grid, other), sameGrid(other, grid)];
+    // 100 steps that are longer by 0.0004 voxels each, and by 0.0006.
+    assert.equal(same(voxels(1.0004 * scale, scale, 5 * scale)), [true, true]);
+    assert.equal(same(voxels(1.0006 * scale, scale, 5 * scale)), [false, false]);
+    assert.equal(same(voxels(scale, scale, 5 * scale, 0.04 * scale)), [true, true]);
+    assert.equal(same(voxels(scale, scale, 5 * scale, 0.06 * scale)), [false, false]);
+    assert.equal(same(voxels(0.5 * scale, 0.5 * scale, 2.5 * scale)), [false, false]);
+  }
+  assert.not(sameGrid({ size: [2, 3, 4], affine: oblique }, { size: [2, 3, 5], affine: oblique }));
+  assert.not(sameGrid(voxels(1, 1, 1), voxels(-1, 1, 1)));
+  assert.not(sameGrid(voxels(1, 1, 1), voxels(1, 1, 0)));
+  // The sform and the qform of a CT with slices of 7.5 mm, tilted by almost half a turn: a quaternion in float32.
+  const sform = [
+    -0.772591, 0.107866, -1.662561, 100, 0.107925, -0.375263, -6.544036, 90, -0.177355, -0.698242, 3.260188,
+    -30, 0, 0, 0, 1,
+  ];
+  const qform = [
+    -0.772591, 0.107582, -1.664181, 100, 0.10821, -0.375263, -6.543625, 90, -0.177183, -0.698286, 3.260188,
+    -30, 0, 0, 0, 1,
+  ];
+  assert.ok(sameGrid({ size: [24, 26, 16], affine: sform }, { size: [24, 26, 16], affine: qform }));
 });
 
 test('zoomAffine keeps directions and takes shears out', () => {

@@ -147,4 +147,14 @@ test('a singular affine is refused', () => {
   );
 });
 
+test('grids of micrometres are told apart', () => {
+  const at = (step: number) => [step, 0, 0, 0, 0, step, 0, 0, 0, 0, step, 0, 0, 0, 0, 1];
+  const volume = makeVolume({ data: Float32Array.of(0, 10, 20), size: [3, 1, 1], affine: at(0.001) });
+  const finer = resampleTo(volume, { size: [3, 1, 1], affine: at(0.0005) }, 'bilinear', 'border');
+  assert.equal([...finer.data], [0, 5, 10]);
+  const settings = { pixdim: [0.0005, 0.0005, 0.0005], diagonal: false, scaleExtent: false } as const;
+  assert.equal(respacedGrid(volume, settings).size, [5, 1, 1]);
+  assert.equal(respacedGrid(volume, { ...settings, pixdim: [0.001, 0.001, 0.001] }).size, [3, 1, 1]);
+});
+
 test.run();

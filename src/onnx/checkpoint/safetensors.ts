@@ -53,7 +53,7 @@ export function readSafetensors(bytes: Uint8Array): Map<string, StoredTensor> {
     parts.push({ name, begin, end });
     // Checked below, before anything is read: the part lies in the file.
     const read = () => {
-      const data = bytes.slice(start + begin, start + end);
+      const data = new Uint8Array(bytes.subarray(start + begin, start + end));
       return tensor(type, dims, new elementArrays[type](data.buffer, data.byteOffset, sizeOf(dims)));
     };
     tensors.set(name, new StoredTensor(type, dims, read));

@@ -23,7 +23,11 @@ export interface FuzzResult {
   readonly peak: number;
 }
 
-const network = {
+const fixture = (path: string) =>
+  readFileSync(fileURLToPath(new URL(`../../../../test/fixtures/${path}`, import.meta.url)));
+
+/** The files that are mutated, by format, and the networks that they hold. */
+const bare = {
   in_channels: 1,
   out_channels: 1,
   channels: [3, 4],
@@ -31,18 +35,23 @@ const network = {
   norm: null,
   adn_ordering: 'A',
 };
-const fixture = (path: string) =>
-  fileURLToPath(new URL(`../../../../test/fixtures/${path}`, import.meta.url));
-const original = readFileSync(fixture('networks/unet_bare.pt'));
-const others = ['checkpoints/training.pt', 'checkpoints/types.pt', 'checkpoints/script.pt'].map((path) =>
-  readFileSync(fixture(path)),
-);
-const members = membersOf(original);
+const { type: _, ...packaged } = JSON.parse(fixture('packagings/config.json').toString()).network;
+const formats = {
+  zip: { file: fixture('networks/unet_bare.pt'), network: bare },
+  safetensors: { file: fixture('packagings/plain.safetensors'), network: packaged },
+  legacy: { file: fixture('packagings/legacy.pt'), network: packaged },
+  torchscript: { file: fixture('packagings/torchscript.pt'), network: packaged },
+};
+const format = process.argv[2] as keyof typeof formats;
+const { file: original, network } = formats[format];
+const others = ['checkpoints/training.pt', 'checkpoints/types.pt', 'checkpoints/script.pt'].map(fixture);
+const isArchive = format === 'zip' || format === 'torchscript';
+const members = isArchive ? membersOf(original) : [];
 const random = new Random(3);
 
 function membersOf(file: Uint8Array) {
   const archive = new ZipArchive(file);
-  return archive.names.map((name) => ({ name, data: archive.read(name, 0) }));
+  return archive.names.map((name) => ({ name, data: archive.read(name, 1 << 20) }));
 }
 
 /** One to four bits flipped, bytes overwritten, the end cut off, a piece cut out, doubled, or spliced in from another file. */
@@ -73,16 +82,23 @@ function mutate(file: Uint8Array): Buffer {
   }
 }
 
-/** A mutated file; half of them have right checksums, so that the readers behind the archive see the damage. */
+/**
+ * A mutated file. Half of the archives have right checksums, so that the readers behind the archive see the damage; half of
+ * the other files are damaged near their beginning, where their descriptions are.
+ */
 function nextFile(i: number): Uint8Array {
   if (i % 2 === 0) return mutate(original);
+  if (!isArchive) {
+    const head = original.subarray(0, 4000);
+    return Buffer.concat([mutate(head), original.subarray(head.length)]);
+  }
   const chosen = random.integer(4) > 0 ? 'data.pkl' : members[random.integer(members.length)].name;
   return buildZip(
     members.map((one) => (one.name.endsWith(chosen) ? { ...one, data: mutate(one.data) } : one)),
   );
 }
 
-const count = Number(process.argv[2]);
+const count = Number(process.argv[3]);
 let imported = 0;
 let refused = 0;
 const unexpected: string[] = [];

@@ -11,9 +11,10 @@ import {
 } from '../edit.js';
 import type { Attribute, Graph, GraphNode } from '../graph.js';
 import type { Shapes } from '../shapes.js';
-import { convSlices, type SliceConv } from '../slices/conv.js';
+import { convSlices } from '../slices/conv.js';
 import { kernelOf } from '../slices/filters.js';
 import { convNarrowShuffle, narrowShuffle, shuffleSlices } from '../slices/shuffle.js';
+import type { SliceConv } from '../slices/sliceConv.js';
 import { blockedOf, nchwc, planarOf, type Slices, SliceWriter } from '../slices/values.js';
 import { numbersOf } from '../tensor.js';
 import { isPixelShuffle } from './pixelShuffle.js';

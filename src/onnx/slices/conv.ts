@@ -2,19 +2,8 @@ import type { Attribute } from '../graph.js';
 import { floats } from '../tensor.js';
 import { type Box, cutKernel, type Kernel, packFilter, roundUp, tapBox, winogradKernels } from './filters.js';
 import { laneConv, lanesFit } from './lanes.js';
+import type { SliceConv } from './sliceConv.js';
 import { blockedOf, nchwc, type Slices, type SliceWriter } from './values.js';
-
-/** A 3D convolution over slices. Sizes are depth, height, width. */
-export interface SliceConv {
-  readonly kernel: Kernel;
-  readonly bias: readonly number[];
-  readonly strides: readonly number[];
-  readonly dilations: readonly number[];
-  /** Before and after each axis: depth, height, width, depth, height, width. */
-  readonly pads: readonly number[];
-  /** Fused activation, in the words of ONNX Runtime's convolutions. */
-  readonly activation: Readonly<Record<string, Attribute>>;
-}
 
 /**
  * The share of its greatest speed that a blocked convolution reaches with 1, 2, 3, ... blocks of output channels side by

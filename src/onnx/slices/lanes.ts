@@ -1,5 +1,5 @@
 import { floats } from '../tensor.js';
-import type { SliceConv } from './conv.js';
+import type { SliceConv } from './sliceConv.js';
 import { nchwc, type Slices, type SliceWriter } from './values.js';
 
 /** With more products of channels than this, or more outputs, blocks of channels are filled well enough. */

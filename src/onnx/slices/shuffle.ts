@@ -1,6 +1,7 @@
 import { grid } from '../tensor.js';
-import { convSlices, type SliceConv } from './conv.js';
+import { convSlices } from './conv.js';
 import { orderOutputs, roundUp } from './filters.js';
+import type { SliceConv } from './sliceConv.js';
 import { planarOf, type Slices, type SliceWriter } from './values.js';
 
 /** A pixel shuffle of slices. Whole blocks of channels are moved as they are; fewer channels become planar. */

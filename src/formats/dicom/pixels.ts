@@ -34,6 +34,12 @@ export function unpackPixels(
   return keepStoredBits(view(bytes, layout), layout);
 }
 
+/** Room for the stored numbers of a slice. */
+export function pixelArray(layout: PixelLayout): StoredPixels {
+  const bytes = nativeBytes(layout);
+  return view(Buffer.from(new ArrayBuffer(bytes)), layout);
+}
+
 /** The bytes as numbers, copied only where they are not aligned. */
 function view(bytes: Buffer, { bitsAllocated, signed }: PixelLayout): StoredPixels {
   const size = bitsAllocated / 8;
@@ -47,8 +53,8 @@ function view(bytes: Buffer, { bitsAllocated, signed }: PixelLayout): StoredPixe
   return signed ? new Int32Array(buffer, offset, length) : new Uint32Array(buffer, offset, length);
 }
 
-/** Masks, shifts and extends the sign in place. */
-function keepStoredBits(
+/** Ignores bits that are not stored, and extends the sign; in place. */
+export function keepStoredBits(
   pixels: StoredPixels,
   { bitsAllocated, bitsStored, highBit, signed }: PixelLayout,
 ): StoredPixels {

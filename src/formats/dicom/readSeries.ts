@@ -14,7 +14,7 @@ import {
 import type { FileGrid, ReadOptions } from '../define.js';
 import { showFile } from '../inputFiles.js';
 import { fits, smallestInteger } from '../voxels.js';
-import { decodeFrames } from './decode.js';
+import { decodeSlices } from './decode.js';
 import { groupBy } from './groupBy.js';
 import { type DicomFile, readHeader, type Slice } from './header.js';
 import { inBatches } from './inBatches.js';
@@ -138,15 +138,10 @@ async function fill(stack: Stack, type: VoxelType): Promise<VoxelArray | undefin
     ...(fraction > 0 ? [{ slice: low + 1, at, weight: fraction }] : []),
   ]);
   const targets = groupBy(shares, ({ slice }) => slice);
-  for (const [file, indexes] of groupBy(slices.keys(), (index) => slices[index].file)) {
-    const byFrame = new Map(indexes.map((index) => [slices[index].frame, index]));
-    for await (const { frame, pixels: stored } of decodeFrames(file, [...byFrame.keys()])) {
-      const index = byFrame.get(frame) as number;
-      const slice = slices[index];
-      for (const { at, weight } of targets.get(index) ?? []) {
-        const plane = out.subarray(at * pixels, (at + 1) * pixels);
-        if (!rescale(stored, slice, weight, plane, narrow)) return undefined;
-      }
+  for await (const { index, pixels: stored } of decodeSlices(slices)) {
+    for (const { at, weight } of targets.get(index) ?? []) {
+      const plane = out.subarray(at * pixels, (at + 1) * pixels);
+      if (!rescale(stored, slices[index], weight, plane, narrow)) return undefined;
     }
   }
   return out;

@@ -3,6 +3,7 @@
 // label's box the whole volume. Run it after a build: node bench/metrics.mjs
 import { cpus } from 'node:os';
 import { from, lastValueFrom } from 'rxjs';
+import { nameValues } from '../dist/metrics/columns.js';
 import { averageSurfaceDistance } from '../dist/operators/averageSurfaceDistance.js';
 import { components } from '../dist/operators/components.js';
 import { confusion } from '../dist/operators/confusion.js';
@@ -60,7 +61,7 @@ for (const [name, pred] of [
   ['and with 20,000 specks', labels(3, 0.06, 20000)],
 ]) {
   console.log(`\nPrediction ${name}:`);
-  let subject = { id: 'bench', files: {}, volumes: { pred, label }, metrics: {}, timings: {} };
+  let subject = { id: 'bench', files: {}, volumes: { pred, label }, metrics: [], timings: {} };
   const start = performance.now();
   for (const [step, operators] of Object.entries(steps)) {
     const before = performance.now();
@@ -68,7 +69,7 @@ for (const [name, pred] of [
     console.log(`  ${step.padEnd(36)} ${((performance.now() - before) / 1000).toFixed(2)} s`);
   }
   console.log(`  ${'all'.padEnd(36)} ${((performance.now() - start) / 1000).toFixed(2)} s`);
-  const { dice_mean, hd_mean, hd95_mean, assd_mean, nsd_mean } = subject.metrics;
+  const { dice_mean, hd_mean, hd95_mean, assd_mean, nsd_mean } = nameValues(subject.metrics);
   console.log(`  ${JSON.stringify({ dice_mean, hd_mean, hd95_mean, assd_mean, nsd_mean })}`);
 }
 console.log(

@@ -14,7 +14,7 @@ const [output, chosen] = process.argv.slice(2);
 if (!output) throw new Error('Give the folder of a run, e.g. node scripts/screenshots.mjs demo/results');
 const runtime = createRuntime({ device: 'cpu' });
 const { folder, data } = await remakeReport(output, runtime).finally(() => runtime.close());
-const worst = (one, other) => Object.values(one.metrics)[0] - Object.values(other.metrics)[0];
+const worst = (one, other) => one.metrics[0].value - other.metrics[0].value;
 const id = encodeURIComponent(chosen ?? [...data.cases].sort(worst)[0].id);
 const served = await serveReport(folder, data);
 const browser = await chromium.launch({

@@ -1,4 +1,6 @@
 import { DataError, listNames } from './errors.js';
+import { nameValues } from './metrics/columns.js';
+import type { MetricValue } from './metrics/metric.js';
 import type { Volume } from './volume/volume.js';
 
 /** The DICOM files of one series, which hold one volume. */
@@ -25,8 +27,8 @@ export interface Case {
   readonly files: Readonly<Record<string, CaseFile>>;
   /** Volumes by key (`image`, `label`, `pred`, …), as MONAI's dictionary transforms have them. */
   readonly volumes: Readonly<Record<string, Volume>>;
-  /** Metrics by column name, `dice_spleen` for one; NaN where a metric is not defined. */
-  readonly metrics: Readonly<Record<string, number>>;
+  /** The metrics that steps have measured, in order. */
+  readonly metrics: readonly MetricValue[];
   /** Seconds that each step took, waiting left out. */
   readonly timings: Readonly<Record<string, number>>;
   /** Names of the label values of the dataset, where the source knows them: `{ 1: 'spleen' }`. */
@@ -40,7 +42,7 @@ export type FinishedCase = Pick<Case, 'id' | 'metrics' | 'timings'>;
 
 /** A case that holds nothing yet but its name and files. */
 export function makeCase(fields: Pick<Case, 'id'> & Partial<Case>): Case {
-  return { files: {}, volumes: {}, metrics: {}, timings: {}, ...fields };
+  return { files: {}, volumes: {}, metrics: [], timings: {}, ...fields };
 }
 
 /** The case with some of its volumes replaced or added. */
@@ -48,12 +50,21 @@ export function withVolumes(subject: Case, volumes: Readonly<Record<string, Volu
   return { ...subject, volumes: { ...subject.volumes, ...volumes } };
 }
 
-/** The case with some metrics added. */
-export function withMetrics(subject: Case, metrics: Readonly<Record<string, number>>): Case {
-  return { ...subject, metrics: { ...subject.metrics, ...metrics } };
+/**
+ * The case with some metrics added.
+ *
+ * @throws DataError if two values would have the same name in files.
+ */
+export function withMetrics(subject: Case, added: readonly MetricValue[]): Case {
+  const metrics = [...subject.metrics, ...added];
+  nameValues(metrics);
+  return { ...subject, metrics };
 }
 
-/** A case's id as one part of a path: what could leave the folder, or means something to a file system, becomes `_`. */
+/**
+ * A case's id as one part of a path: what could leave the folder, or means something to a file system,
+ * becomes `_`.
+ */
 export function fileNameOf(id: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for.
   const name = id.replace(/[/\\:*?"<>|\u0000-\u001f]/g, '_');

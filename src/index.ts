@@ -15,9 +15,17 @@ export {
 export { writeNifti } from './formats/writeNifti.js';
 // Metrics over the cases of a run, and of two
 export { type Comparison, compareRuns, comparisonTable } from './metrics/compare.js';
-export { readMetrics } from './metrics/readMetrics.js';
+export type { ColumnDescription } from './metrics/describeColumns.js';
+export type {
+  Better,
+  Implications,
+  MaskFact,
+  MetricDescription,
+  MetricsRow,
+  MetricValue,
+} from './metrics/metric.js';
 export {
-  type MetricsRow,
+  type ColumnSummary,
   type Summary,
   type SummaryOptions,
   summarize,
@@ -36,7 +44,22 @@ export { components } from './operators/components.js';
 export { confusion } from './operators/confusion.js';
 export { cropForeground } from './operators/cropForeground.js';
 export type { FormerSteps, Operator, StepContext } from './operators/define.js';
+export {
+  defineMetric,
+  defineMetrics,
+  type FoundMetric,
+  type Metric,
+  type MetricOperator,
+  type MetricsSpec,
+} from './operators/defineMetric.js';
 export { dice } from './operators/dice.js';
+export type { EvaluatedLabel } from './operators/evaluatedLabels.js';
+export {
+  type Evaluation,
+  evaluationTypes,
+  type MetricSpec,
+  type PredictionEvaluation,
+} from './operators/evaluation.js';
 export { fillHoles } from './operators/fillHoles.js';
 export { hausdorff } from './operators/hausdorff.js';
 export { inference } from './operators/inference.js';
@@ -70,6 +93,7 @@ export type { OptionsOf } from './options.js';
 export type { Failure, RunEvent } from './pipeline/events.js';
 export { loadRegistry } from './pipeline/extensions.js';
 export { loadPipeline, parsePipeline } from './pipeline/load.js';
+export { readMetrics } from './pipeline/readMetrics.js';
 export { createRegistry, type Extension, type Registry } from './pipeline/registry.js';
 export { type RunResult, runPipeline } from './pipeline/run.js';
 export type { RunOptions } from './pipeline/runOptions.js';

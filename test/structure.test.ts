@@ -15,8 +15,9 @@ const layers: readonly (readonly string[])[] = [
   ['runtime'],
   ['report'],
   ['onnx'],
-  ['formats', 'metrics'],
+  ['formats'],
   ['case', 'options', 'optionTypes', 'machine', 'version'],
+  ['metrics'],
   ['volume'],
   ['errors'],
 ];

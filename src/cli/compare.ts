@@ -1,13 +1,13 @@
-import { readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Command } from 'commander';
 import { stringify } from 'csv-stringify/sync';
 import { OptionError, unknownName } from '../errors.js';
-import { readFault } from '../formats/aside.js';
 import { writeFileAside } from '../formats/files.js';
+import { columnName, nameValues, tabulate } from '../metrics/columns.js';
 import { compareRuns, comparisonTable } from '../metrics/compare.js';
-import { readMetrics } from '../metrics/readMetrics.js';
-import type { MetricsRow } from '../metrics/summary.js';
+import type { MetricsRow } from '../metrics/metric.js';
+import { columnReader } from '../metrics/parseColumn.js';
+import { describedColumns, metricsFile, readMetricsFile } from '../pipeline/readMetrics.js';
+import { createRegistry, metricFinder } from '../pipeline/registry.js';
 import { cell } from '../sinks/rows.js';
 import { commaList, positive } from './args.js';
 
@@ -18,7 +18,7 @@ interface CompareFlags {
   readonly json?: boolean;
 }
 
-/** `voxstream compare`: what changed between two runs, case by case. */
+/** `voxstream compare`: shows what changed between two runs, case by case. */
 export function addCompareCommand(program: Command): void {
   program
     .command('compare')
@@ -34,7 +34,7 @@ export function addCompareCommand(program: Command): void {
     .option('-o, --output <file>', 'write the paired values to a CSV file: case, metric, a, b, difference')
     .option('--json', 'print the comparison as JSON')
     .action(async (a: string, b: string, flags: CompareFlags) => {
-      const [rowsA, rowsB] = await Promise.all([readRows(a, flags), readRows(b, flags)]);
+      const [rowsA, rowsB] = await readBoth([a, b], flags.metrics);
       const comparison = compareRuns(rowsA, rowsB, flags);
       if (comparison.cases === 0) {
         throw new OptionError(`${a} and ${b} have no case in common. Give two runs over the same dataset.`);
@@ -47,41 +47,50 @@ export function addCompareCommand(program: Command): void {
     });
 }
 
-async function readRows(path: string, { metrics }: CompareFlags): Promise<MetricsRow[]> {
-  const isFolder = await stat(path).then(
-    (found) => found.isDirectory(),
-    () => false,
-  );
-  const file = isFolder ? join(path, 'metrics.csv') : path;
-  const text = await readFile(file, 'utf8').catch((error) => {
-    throw readFault(file, error);
-  });
-  const rows = readMetrics(text, file);
-  if (!metrics) return rows;
+/** Reads the metrics of both runs. What one of them says about a column is used for the other one, too. */
+async function readBoth(
+  paths: readonly [string, string],
+  wanted: readonly string[] | undefined,
+): Promise<MetricsRow[][]> {
+  const files = await Promise.all(paths.map(metricsFile));
+  const [inA, inB] = await Promise.all(files.map(describedColumns));
+  const find = metricFinder(createRegistry());
+  const readers = [
+    columnReader(new Map([...inB, ...inA]), find),
+    columnReader(new Map([...inA, ...inB]), find),
+  ];
+  const runs = await Promise.all(files.map((file, i) => readMetricsFile(file, readers[i])));
+  return wanted ? runs.map((rows, i) => selectColumns(rows, wanted, files[i])) : runs;
+}
+
+/**
+ * Keeps the columns with these names, and those whose names begin with one of them: `dice` keeps
+ * `dice_spleen`.
+ */
+function selectColumns(rows: readonly MetricsRow[], wanted: readonly string[], file: string): MetricsRow[] {
+  const names = tabulate(rows).columns.map(({ name }) => name);
   const belongs = (column: string, name: string) => column === name || column.startsWith(`${name}_`);
-  const columns = [...new Set(rows.flatMap((row) => Object.keys(row.metrics)))];
-  const unknown = metrics.find((name) => !columns.some((column) => belongs(column, name)));
-  if (unknown) throw new OptionError(`--metrics: ${unknownName(`column in ${file} for`, unknown, columns)}`);
-  const wanted = (column: string) => metrics.some((name) => belongs(column, name));
+  const unknown = wanted.find((name) => !names.some((column) => belongs(column, name)));
+  if (unknown) throw new OptionError(`--metrics: ${unknownName(`column in ${file} for`, unknown, names)}`);
   return rows.map((row) => ({
     case: row.case,
-    metrics: Object.fromEntries(Object.entries(row.metrics).filter(([column]) => wanted(column))),
+    metrics: row.metrics.filter((value) => wanted.some((name) => belongs(columnName(value), name))),
   }));
 }
 
-/** JSON has no NaN and no infinity; they are written as texts. */
+/** JSON has neither NaN nor infinity, so they are written as texts. */
 function jsonNumber(_key: string, value: unknown): unknown {
   return typeof value === 'number' && !Number.isFinite(value) ? cell(value) || 'nan' : value;
 }
 
 /** The values of the cases and columns that both runs have, one line each. */
 function pairedCsv(a: readonly MetricsRow[], b: readonly MetricsRow[]): string {
-  const inB = new Map(b.map((row) => [row.case, row.metrics]));
+  const inB = new Map(b.map((row) => [row.case, nameValues(row.metrics)]));
   const lines = a.flatMap((row) => {
     const other = inB.get(row.case) ?? {};
-    const shared = Object.keys(row.metrics).filter((column) => column in other);
-    return shared.map((column) => {
-      const [from, to] = [row.metrics[column], other[column]];
+    const shared = Object.entries(nameValues(row.metrics)).filter(([column]) => column in other);
+    return shared.map(([column, from]) => {
+      const to = other[column];
       return [row.case, column, cell(from), cell(to), cell(to - from)];
     });
   });

@@ -1,9 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { listNames, OptionError, show, unknownName } from '../errors.js';
+import { OptionError, show, unknownName } from '../errors.js';
 import type { UndefinedAs } from '../metrics/summary.js';
+import type { Metric } from '../operators/defineMetric.js';
 import { parsePipeline } from '../pipeline/load.js';
+import { createRegistry, type Registry } from '../pipeline/registry.js';
 import type { Pipeline } from '../pipeline/types.js';
 import { findPairs } from '../sources/pairs.js';
 import { commaList, positive } from './args.js';
@@ -14,7 +16,7 @@ interface EvaluateFlags {
   readonly label: string;
   readonly output: string;
   readonly metrics: readonly string[];
-  readonly tolerance: number;
+  readonly tolerance?: number;
   readonly labels?: readonly (string | number)[];
   readonly includeBackground: boolean;
   readonly names?: string;
@@ -30,30 +32,17 @@ interface EvaluateFlags {
   readonly json?: boolean;
 }
 
-/** The operator of each metric that can be asked for, and its options. */
-const operators: Readonly<Record<string, (flags: EvaluateFlags) => readonly [string, object]>> = {
-  dice: () => ['dice', {}],
-  iou: () => ['iou', {}],
-  hd: () => ['hausdorff', {}],
-  assd: () => ['averageSurfaceDistance', {}],
-  nsd: ({ tolerance }) => ['surfaceDice', { tolerance }],
-  confusion: () => ['confusion', {}],
-  volume: () => ['volume', {}],
-  components: () => ['components', {}],
-};
-
-const percentileOf = (metric: string) => /^hd(\d+(?:\.\d+)?)$/.exec(metric)?.[1];
-
 const defaultMetrics = ['dice', 'iou', 'hd', 'hd95', 'assd', 'nsd', 'confusion', 'volume'];
 
-/** `voxstream evaluate`: compares finished segmentations with references. */
+/** `voxstream evaluate`: compares existing segmentations with references. */
 export function addEvaluateCommand(program: Command): void {
   program
     .command('evaluate')
-    .summary('compare segmentations with references, whoever made them')
+    .summary('compare existing segmentations with references')
     .description(
-      'Pairs predictions with references by the names of their files, and writes one row of metrics per case, with ' +
-        'summary.json and failures.csv beside it. Both are folders, or patterns with {case} where folders name the cases: "out/{case}/spleen.nii.gz". Works on what nnU-Net, TotalSegmentator, MONAI or voxstream wrote.',
+      'Pairs predictions with references by their file names, and writes one row of metrics per case, with summary.json ' +
+        'and failures.csv beside it. Both are folders, or patterns with {case} if folders name the cases: ' +
+        '"out/{case}/spleen.nii.gz". It reads the output of nnU-Net, TotalSegmentator, MONAI, voxstream and others.',
     )
     .requiredOption(
       '--pred <dir>',
@@ -64,58 +53,51 @@ export function addEvaluateCommand(program: Command): void {
     .addOption(
       new Option(
         '--metrics <list>',
-        `which: ${listNames(Object.keys(operators))}; hd95 is a percentile of hd`,
+        'which metrics, by the name of an operator or of a value, e.g. hausdorff or hd95',
       )
-        .argParser(metricList)
+        .argParser(commaList)
         .default(defaultMetrics, defaultMetrics.join(',')),
     )
-    .option('--tolerance <mm>', 'how far surfaces may lie apart for nsd, in mm', tolerance, 3)
-    .option('--labels <list>', 'which labels, by number or name; all by default', labelList)
-    .option('--include-background', 'evaluate label 0 as well', false)
-    .option('--names <file>', 'JSON file with the names of labels under "labels", such as dataset.json')
-    .option('--pred-postfix <text>', 'only predictions whose name ends in this, such as _seg')
+    .option('--tolerance <mm>', 'how far surfaces may lie apart for nsd, in mm (default: 3)', tolerance)
+    .option('--labels <list>', 'labels to measure, by number or name (default: all)', labelList)
+    .option('--include-background', 'measure label 0 as well', false)
+    .option('--names <file>', 'JSON file with the names of labels under "labels", e.g. dataset.json')
+    .option('--pred-postfix <text>', 'only predictions whose name ends in this, e.g. _seg')
     .option('--label-postfix <text>', 'only references whose name ends in this')
     .option('--resample', 'put predictions on the grid of their reference (nearest voxel, 0 outside)')
-    .option('--report', 'make a report to look at, with pictures of each case')
+    .option('--report', 'also write an HTML report with pictures of each case')
     .option('--image <dir>', 'folder of the images, or a pattern with {case}, for the pictures of the report')
     .addOption(
-      new Option('--undefined-as <how>', 'how the summary counts values that are undefined or infinite')
+      new Option('--undefined-as <how>', 'how the summary counts undefined and infinite values')
         .choices(['leftOut', 'worst'])
         .default('leftOut'),
     )
-    .option('--in-flight <n>', 'cases that are open at once', positive)
-    .option('--workers <n>', 'worker threads for voxels and files', positive)
-    .option('--resume', 'skip what a former run finished; redo what it did not')
-    .option('--json', 'events as JSON on stdout, one a line, instead of the progress display')
+    .option('--in-flight <n>', 'how many cases are processed at the same time', positive)
+    .option('--workers <n>', 'number of worker threads', positive)
+    .option('--resume', 'skip the cases that an earlier run finished')
+    .option('--json', 'print events as JSON, one per line, instead of the progress display')
     .action(async (flags: EvaluateFlags) => {
       await checkOutput(flags.output);
-      const pipeline = evaluation(flags);
+      const pipeline = evaluation(flags, createRegistry());
       const { unpaired } = await findPairs(flags);
       if (unpaired.length > 0) {
         process.stderr.write(
-          `Left out: ${unpaired.length} prediction(s) that no reference fits, ${unpaired.slice(0, 3).join(', ')}${unpaired.length > 3 ? ', …' : ''}\n`,
+          `Left out: ${unpaired.length} prediction(s) without a reference, ${unpaired.slice(0, 3).join(', ')}${unpaired.length > 3 ? ', …' : ''}\n`,
         );
       }
       process.exitCode = await run(pipeline, { resume: flags.resume, json: flags.json });
     });
 }
 
-/** The pipeline that evaluates pairs. */
-function evaluation(flags: EvaluateFlags): Pipeline {
-  const { pred, label, predPostfix, labelPostfix, names, labels, includeBackground, undefinedAs } = flags;
+/** The pipeline that compares pairs of files. */
+function evaluation(flags: EvaluateFlags, registry: Registry): Pipeline {
+  const { pred, label, predPostfix, labelPostfix, names, undefinedAs } = flags;
   const { inFlight, workers, output, image } = flags;
-  const measures = flags.metrics.map((metric) => {
-    const percentile = percentileOf(metric);
-    const [name, options] = percentile
-      ? ['hausdorff', { percentile: Number(percentile) }]
-      : operators[metric](flags);
-    return { id: metric, [name]: { ...options, labels, includeBackground } };
-  });
   const steps = [
     { id: 'loadLabel', load: { keys: 'label' } },
     { id: 'loadPred', load: { keys: 'pred' } },
     ...(flags.resample ? [{ resampleToMatch: { paddingMode: 'zeros' } }] : []),
-    ...measures,
+    ...metricSteps(flags, registry),
   ];
   const pipeline = {
     name: 'evaluate',
@@ -132,31 +114,64 @@ function evaluation(flags: EvaluateFlags): Pipeline {
   return parsePipeline(JSON.stringify(pipeline), 'evaluate');
 }
 
-/** Throws OptionError when the folder of the output holds the results of another pipeline, whose records it would lose. */
+/**
+ * The steps that measure what `--metrics` lists: names of operators (`hausdorff`) or of their values
+ * (`hd95`).
+ */
+function metricSteps(
+  { metrics, labels, includeBackground, tolerance }: EvaluateFlags,
+  registry: Registry,
+): object[] {
+  const steps = new Map<string, object>();
+  for (const id of metrics) {
+    const { metric, options } = findMetric(id, registry);
+    const step = {
+      [metric.name]: {
+        ...options,
+        labels,
+        includeBackground,
+        ...(tolerance !== undefined && 'tolerance' in metric.options && { tolerance }),
+      },
+    };
+    // Several names may stand for the same step: sensitivity and precision are both measured by confusion.
+    const key = JSON.stringify(step);
+    if (!steps.has(key)) steps.set(key, { id, ...step });
+  }
+  return [...steps.values()];
+}
+
+function findMetric(name: string, { metrics }: Registry): { metric: Metric; options: object } {
+  const metric = metrics.get(name);
+  if (metric) return { metric, options: {} };
+  for (const one of metrics.values()) {
+    const found = one.find(name);
+    if (found) return { metric: one, options: found.options };
+  }
+  const known = [...metrics.values()].flatMap((one) => [one.name, ...one.metrics.map((value) => value.name)]);
+  throw new OptionError(`--metrics: ${unknownName('metric', name, [...new Set(known), 'hd95'])}`);
+}
+
+/**
+ * Throws OptionError if the output's folder holds the results of another pipeline: they would be overwritten.
+ */
 async function checkOutput(output: string): Promise<void> {
   const folder = dirname(output);
   const record = await readFile(join(folder, 'run.json'), 'utf8').catch(() => '{}');
   const name = nameIn(record) ?? 'evaluate';
   if (name === 'evaluate') return;
   throw new OptionError(
-    `${folder} holds the results of the pipeline ${show(name)}, whose run.json and summary.json would be lost. Give -o a file in another folder.`,
+    `${folder} holds the results of the pipeline ${show(name)}, and its run.json and summary.json would be overwritten. ` +
+      'Give -o a file in another folder.',
   );
 }
 
-/** The pipeline's name in the text of a run.json, if it is one. */
+/** The pipeline's name in a run.json; undefined if the text is not one. */
 function nameIn(record: string): unknown {
   try {
     return JSON.parse(record).pipeline?.name;
   } catch {
     return undefined;
   }
-}
-
-function metricList(value: string): string[] {
-  const names = commaList(value);
-  const unknown = names.find((name) => !(name in operators) && !percentileOf(name));
-  if (unknown === undefined) return names;
-  throw new InvalidArgumentError(unknownName('metric', unknown, [...Object.keys(operators), 'hd95']));
 }
 
 function labelList(value: string): (string | number)[] {

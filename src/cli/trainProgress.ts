@@ -1,3 +1,4 @@
+import type { JsonValues } from '../metrics/valuesAsJson.js';
 import { showWholeSeconds } from '../report/text.js';
 import type { TrainEvent } from '../train/events.js';
 import { liveFooter, type Output } from './liveFooter.js';
@@ -86,10 +87,10 @@ class TrainTally {
   }
 }
 
-function metricsText(metrics: Readonly<Record<string, number>>): string {
+function metricsText(metrics: JsonValues): string {
   return Object.entries(metrics)
     .slice(0, 4)
-    .map(([column, value]) => `${column} ${shortNumber(value)}`)
+    .map(([column, value]) => `${column} ${shortNumber(Number(value))}`)
     .join(', ');
 }
 

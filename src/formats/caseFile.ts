@@ -2,10 +2,13 @@ import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import type { Case } from '../case.js';
 import { DataError } from '../errors.js';
+import { Columns, unknownColumn } from '../metrics/columns.js';
+import { type ColumnDescription, describeColumns, readColumns } from '../metrics/describeColumns.js';
+import { type JsonValues, valuesFromJson, valuesToJson } from '../metrics/valuesAsJson.js';
 import { allocate, type Volume, type VoxelArray, type VoxelType, voxelTypeOf } from '../volume/volume.js';
 import { writeAside } from './aside.js';
 
-const magic = 'voxcase1';
+const magic = 'voxcase2';
 
 /** The part of a case that is stored: its volumes, and the results of steps. */
 export type KeptCase = Pick<Case, 'volumes' | 'metrics'>;
@@ -15,7 +18,9 @@ interface StoredVolume extends Omit<Volume, 'data'> {
   readonly length: number;
 }
 
-interface Header extends Omit<KeptCase, 'volumes'> {
+interface Header {
+  readonly metrics: JsonValues;
+  readonly columns: Readonly<Record<string, ColumnDescription>>;
   readonly volumes: Readonly<Record<string, StoredVolume>>;
 }
 
@@ -25,7 +30,7 @@ function bytesOf(data: VoxelArray): Uint8Array {
 }
 
 /**
- * Writes a case's volumes and metrics into one file, whole or not at all: the text `voxcase1`, the header's
+ * Writes a case's volumes and metrics into one file, whole or not at all: the text `voxcase2`, the header's
  * length (uint32, little endian), the header as JSON, and the voxels of the volumes in the header's order and
  * this machine's byte order.
  */
@@ -33,9 +38,13 @@ export function writeCaseFile(file: string, { volumes, metrics }: KeptCase): Pro
   const stored = Object.entries(volumes).map(([key, { data, ...rest }]) => {
     return [key, { ...rest, type: voxelTypeOf(data), length: data.length }] as const;
   });
-  const header = Buffer.from(
-    JSON.stringify({ metrics, volumes: Object.fromEntries(stored) } satisfies Header),
-  );
+  const columns = new Columns();
+  const content: Header = {
+    metrics: valuesToJson(columns.add(metrics)),
+    columns: describeColumns(columns.all()),
+    volumes: Object.fromEntries(stored),
+  };
+  const header = Buffer.from(JSON.stringify(content));
   const length = Buffer.alloc(4);
   length.writeUInt32LE(header.length);
   return writeAside(file, async (temporary) => {
@@ -66,7 +75,8 @@ export async function readCaseFile(file: string): Promise<KeptCase> {
       throw damaged(`it does not begin with "${magic}"`);
     const headerBytes = Buffer.alloc(start.readUInt32LE(magic.length));
     await handle.read(headerBytes, 0, headerBytes.length, start.length);
-    const { metrics, volumes } = JSON.parse(headerBytes.toString()) as Header;
+    const { metrics, columns, volumes } = JSON.parse(headerBytes.toString()) as Header;
+    const described = readColumns(columns);
     const made: Record<string, Volume> = {};
     let at = start.length + headerBytes.length;
     for (const [key, { type, length, ...rest }] of Object.entries(volumes)) {
@@ -88,7 +98,8 @@ export async function readCaseFile(file: string): Promise<KeptCase> {
       made[key] = { ...rest, data };
       at = end;
     }
-    return { metrics, volumes: made };
+    const columnOf = (name: string) => described.get(name) ?? unknownColumn(name);
+    return { metrics: valuesFromJson(metrics, columnOf), volumes: made };
   } catch (error) {
     throw error instanceof SyntaxError ? damaged('its header is not JSON') : error;
   } finally {

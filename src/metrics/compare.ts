@@ -1,6 +1,7 @@
 import { quantileOf } from '../volume/quantile.js';
-import { betterIn } from './columns.js';
-import { bootstrapMean, type MetricsRow } from './summary.js';
+import { type Column, tabulate } from './columns.js';
+import type { Better, MetricsRow } from './metric.js';
+import { bootstrapMean } from './summary.js';
 import { alignColumns, decimalsFor, listSome } from './table.js';
 import { signedRankTest } from './wilcoxon.js';
 
@@ -11,35 +12,40 @@ export interface Mover {
   readonly b: number;
 }
 
-/** How a column of metrics differs between two runs, over the cases that are finite in both. */
+/** How a metrics column differs between two runs, over the cases whose values are finite in both. */
 export interface ColumnComparison {
   readonly n: number;
   readonly meanA: number | null;
   readonly meanB: number | null;
-  /** Mean of B - A, its 95 % bootstrap confidence interval, and the median. */
+  /** The mean of B - A. */
   readonly meanDifference: number | null;
+  /** The 95 % bootstrap confidence interval of the mean difference. */
   readonly ci95: readonly [number, number] | null;
   readonly medianDifference: number | null;
-  /** In how many cases B is higher, lower and the same. */
+  /** The number of cases where B is higher, lower or the same. */
   readonly higher: number;
   readonly lower: number;
   readonly same: number;
-  /** Which values are better: `higher` or `lower`; null where neither are. */
-  readonly betterIs: 'higher' | 'lower' | null;
-  /** Two-sided p-value of the Wilcoxon signed-rank test; null when nothing differs. */
+  /** Which values are better; null if neither are. */
+  readonly betterIs: Better | null;
+  /** The two-sided p-value of the Wilcoxon signed-rank test; null if nothing differs. */
   readonly p: number | null;
-  /** The cases that got worse most, the worst first; where neither direction is better, those that changed most. */
+  /**
+   * The cases that got worse most, or if neither direction is better, those that changed most. Largest change
+   * first.
+   */
   readonly worstMovers: readonly Mover[];
-  /** Cases that are undefined or infinite in a run and not the same in the other; left out. */
+  /** Cases that are undefined or infinite in one run and different in the other. They are left out. */
   readonly changedKind: readonly Mover[];
 }
 
 /** How two runs differ. */
 export interface Comparison {
-  /** Cases that both have. */
+  /** The number of cases that both runs have. */
   readonly cases: number;
   readonly onlyInA: readonly string[];
   readonly onlyInB: readonly string[];
+  /** By column. */
   readonly metrics: Readonly<Record<string, ColumnComparison>>;
 }
 
@@ -50,35 +56,40 @@ export interface CompareOptions {
   readonly seed?: number;
 }
 
-/** Compares the metrics of two runs case by case: B with A, over the cases and columns that both have. */
+/**
+ * Compares the metrics of two runs case by case: B with A, over the cases and columns that both have.
+ *
+ * @throws DataError if the name of a column stands for two different things.
+ */
 export function compareRuns(
   a: readonly MetricsRow[],
   b: readonly MetricsRow[],
   { movers = 5, seed = 0 }: CompareOptions = {},
 ): Comparison {
-  const inB = new Map(b.map((row) => [row.case, row.metrics]));
-  const inA = new Set(a.map((row) => row.case));
-  const both = a.flatMap((row) => {
-    const metrics = inB.get(row.case);
-    return metrics ? [{ case: row.case, a: row.metrics, b: metrics }] : [];
+  const { columns, rows } = tabulate([...a, ...b]);
+  const inA = new Map(rows.slice(0, a.length).map((row) => [row.case, row.values]));
+  const inB = new Map(rows.slice(a.length).map((row) => [row.case, row.values]));
+  const both = [...inA].flatMap(([id, values]) => {
+    const others = inB.get(id);
+    return others ? [{ case: id, a: values, b: others }] : [];
   });
-  const columns = new Set(both.flatMap((pair) => Object.keys(pair.a).filter((column) => column in pair.b)));
-  const compared = [...columns].map((column) => {
+  const compared = columns.flatMap((column) => {
+    const { name } = column;
     const pairs = both.flatMap((pair) =>
-      column in pair.a && column in pair.b ? [{ case: pair.case, a: pair.a[column], b: pair.b[column] }] : [],
+      name in pair.a && name in pair.b ? [{ case: pair.case, a: pair.a[name], b: pair.b[name] }] : [],
     );
-    return [column, compareColumn(column, pairs, movers, seed)] as const;
+    return pairs.length > 0 ? [[name, compareColumn(column, pairs, movers, seed)] as const] : [];
   });
   return {
     cases: both.length,
-    onlyInA: a.flatMap((row) => (inB.has(row.case) ? [] : [row.case])),
-    onlyInB: b.flatMap((row) => (inA.has(row.case) ? [] : [row.case])),
+    onlyInA: [...inA.keys()].filter((id) => !inB.has(id)),
+    onlyInB: [...inB.keys()].filter((id) => !inA.has(id)),
     metrics: Object.fromEntries(compared),
   };
 }
 
 function compareColumn(
-  column: string,
+  { metric }: Column,
   pairs: readonly Mover[],
   movers: number,
   seed: number,
@@ -90,7 +101,7 @@ function compareColumn(
   const mean = (values: readonly number[]) =>
     n > 0 ? values.reduce((sum, value) => sum + value, 0) / n : null;
   const count = (sign: number) => differences.filter((value) => Math.sign(value) === sign).length;
-  const betterIs = betterIn(column) ?? null;
+  const betterIs = metric.better ?? null;
   const badness = ({ a, b }: Mover) =>
     betterIs === 'higher' ? a - b : betterIs === 'lower' ? b - a : Math.abs(b - a);
   return {
@@ -115,7 +126,9 @@ function compareColumn(
 
 const heads = ['', 'n', 'mean A', 'mean B', 'B - A', '95 % CI', 'median', 'higher', 'lower', 'same', 'p'];
 
-/** A comparison as text for a terminal: a line per metric, then the worst movers and what could not be compared. */
+/**
+ * Formats a comparison as text for a terminal: a line per column, the worst movers, and the values left out.
+ */
 export function comparisonTable(comparison: Comparison): string {
   const { cases, onlyInA, onlyInB, metrics } = comparison;
   const lines = Object.entries(metrics).map(([column, found]) => tableLine(column, found));
@@ -152,12 +165,12 @@ function tableLine(column: string, found: ColumnComparison): string[] {
 }
 
 function columnNotes(column: string, { betterIs, worstMovers, changedKind }: ColumnComparison): string[] {
-  const tell = ({ case: id, a, b }: Mover) => `${id} ${showNumber(a)} → ${showNumber(b)}`;
+  const move = ({ case: id, a, b }: Mover) => `${id} ${showNumber(a)} → ${showNumber(b)}`;
   const moved = betterIs ? 'worse most' : 'changed most';
   return [
-    ...(worstMovers.length > 0 ? [`${column}, ${moved}: ${worstMovers.map(tell).join(', ')}.`] : []),
+    ...(worstMovers.length > 0 ? [`${column}, ${moved}: ${worstMovers.map(move).join(', ')}.`] : []),
     ...(changedKind.length > 0
-      ? [`${column}, undefined or infinite in one run, left out: ${changedKind.map(tell).join(', ')}.`]
+      ? [`${column}, undefined or infinite in one run, left out: ${changedKind.map(move).join(', ')}.`]
       : []),
   ];
 }

@@ -1,104 +1,114 @@
 import { quantileOf } from '../volume/quantile.js';
 import { Random } from '../volume/random.js';
-import { betterIn, parseColumn, presenceByLabel } from './columns.js';
+import { type Column, type NamedValues, tabulate } from './columns.js';
+import { type ColumnDescription, describeColumns } from './describeColumns.js';
+import type { Better, MetricsRow } from './metric.js';
+import { isOfLabels, type Presence, presenceByLabel } from './presence.js';
 import { alignColumns, decimalsFor, listSome } from './table.js';
 
-/** A case's row of metrics, by column. */
-export interface MetricsRow {
-  readonly case: string;
-  readonly metrics: Readonly<Record<string, number>>;
-}
-
-/** How values that are no number enter a summary. */
+/** How undefined and infinite values enter a summary. */
 export type UndefinedAs = 'leftOut' | 'worst';
 
 export interface SummaryOptions {
   /**
-   * What becomes of values that are not defined (NaN) or infinite. `leftOut` (the default) leaves them out, NaN as MONAI
-   * does. `worst` counts them as the worst value, as Metrics Reloaded (Maier-Hein et al., Nature Methods 2024) advises: 0
-   * for shares such as Dice, the largest finite value of the column for distances. A label that is in neither
-   * mask, or of which the row does not tell, is left out even then.
+   * How undefined (NaN) and infinite values count. `leftOut` (the default) leaves them out; MONAI does so
+   * with NaN. `worst` counts them as the worst value, as Metrics Reloaded (Maier-Hein et al., Nature Methods
+   * 2024) recommends: the worst end of the metric's range, e.g. 0 for Dice, or where the range has no such
+   * end (distances), the worst finite value of the column. Cases that have the label in neither mask are
+   * still left out, and so are those whose metrics do not show whether they have it.
    */
   readonly undefinedAs?: UndefinedAs;
   /** Seed of the bootstrap. Default: 0. */
   readonly seed?: number;
 }
 
-/** Statistics of one metrics column. Numbers are null where there is no value, or too few for a spread. */
+/** Statistics of one metrics column. They are null if there are no values, or too few. */
 export interface ColumnSummary {
-  /** How many values entered. */
+  /** The number of values that count. */
   readonly n: number;
   readonly mean: number | null;
   /** The 95 % bootstrap confidence interval of the mean. */
   readonly ci95: readonly [number, number] | null;
-  /** The sample's standard deviation, with n - 1. */
+  /** The sample standard deviation (n - 1). */
   readonly std: number | null;
   readonly median: number | null;
   readonly min: number | null;
   readonly max: number | null;
-  /** The case of the smallest value, the first of equals. */
+  /** The first case with the smallest value. */
   readonly minCase: string | null;
-  /** The case of the largest value, the first of equals. */
+  /** The first case with the largest value. */
   readonly maxCase: string | null;
-  /** The 5th, 25th, 75th and 95th percentile. */
+  /** The 5th, 25th, 75th and 95th percentiles. */
   readonly percentiles: Readonly<Record<'5' | '25' | '75' | '95', number>> | null;
-  /** Cases whose value is not defined (NaN). */
+  /** Cases whose value is undefined (NaN). */
   readonly undefined: readonly string[];
   /** Cases whose value is infinite. */
   readonly infinite: readonly string[];
-  /** Cases whose undefined or infinite value was counted as `worstValue`; the others were left out. */
+  /** Cases whose undefined or infinite value counts as `worstValue`. The others are left out. */
   readonly countedAsWorst: readonly string[];
   readonly worstValue: number | null;
 }
 
-/** What `summary.json` holds. */
+/** The content of `summary.json`. */
 export interface Summary {
   /** The number of cases. */
   readonly cases: number;
-  /** How values that are no number entered. */
+  /** How undefined and infinite values count. */
   readonly undefinedAs: UndefinedAs;
+  /** Statistics by column. */
   readonly metrics: Readonly<Record<string, ColumnSummary>>;
-  /** By label, the cases that have it in the reference and where the prediction does not touch it. */
+  /** What each column holds: metric, label, title, unit, direction and range. */
+  readonly columns: Readonly<Record<string, ColumnDescription>>;
+  /** By label, the cases whose reference has the label while the prediction does not touch it. */
   readonly missed: Readonly<Record<string, readonly string[]>>;
 }
 
-/** Bootstrap resamples: enough that the interval's ends vary by about 1 % of its width. */
+/** Enough that the ends of the interval vary by about 1 % of its width. */
 const resamples = 5000;
 
 /**
- * Statistics over the cases for each metrics column, in the order in which columns first appear. A column that a case
- * does not have at all (not computed for it) counts neither as defined nor as undefined.
+ * Computes statistics over the cases for each metrics column, in the order in which columns first appear. A
+ * case that lacks a column counts neither as defined nor as undefined in it.
+ *
+ * @throws DataError if the name of a column stands for two different things.
  */
 export function summarize(rows: readonly MetricsRow[], options: SummaryOptions = {}): Summary {
   const { undefinedAs = 'leftOut', seed = 0 } = options;
-  const columns = [...new Set(rows.flatMap(({ metrics }) => Object.keys(metrics)))];
+  const { columns, rows: named } = tabulate(rows);
+  const cases = named.map((row, i): SummaryRow => ({ ...row, presence: presenceByLabel(rows[i].metrics) }));
+  const metrics = columns.map((column) => [column.name, summarizeColumn(cases, column, undefinedAs, seed)]);
   return {
     cases: rows.length,
     undefinedAs,
-    metrics: Object.fromEntries(
-      columns.map((column) => [column, summarizeColumn(rows, column, undefinedAs, seed)]),
-    ),
-    missed: findMissed(rows),
+    metrics: Object.fromEntries(metrics),
+    columns: describeColumns(columns),
+    missed: findMissed(cases),
   };
 }
 
+interface SummaryRow {
+  readonly case: string;
+  readonly values: NamedValues;
+  readonly presence: ReadonlyMap<string | null, Presence>;
+}
+
 function summarizeColumn(
-  rows: readonly MetricsRow[],
-  column: string,
+  rows: readonly SummaryRow[],
+  column: Column,
   undefinedAs: UndefinedAs,
   seed: number,
 ): ColumnSummary {
-  const present = rows.filter(({ metrics }) => column in metrics);
-  const at = (row: MetricsRow) => row.metrics[column];
+  const present = rows.filter(({ values }) => column.name in values);
+  const at = (row: SummaryRow) => row.values[column.name];
   const finite = present.filter((row) => Number.isFinite(at(row)));
   const odd = present.filter((row) => !Number.isFinite(at(row)));
   const worst = undefinedAs === 'worst' ? worstValue(column, finite.map(at)) : undefined;
-  const label = parseColumn(column)?.label ?? '';
-  const penalized =
-    worst === undefined ? [] : odd.filter((row) => presenceByLabel(row.metrics).get(label)?.oneSided);
+  const oneSided = ({ presence }: SummaryRow) =>
+    isOfLabels(column) && presence.get(column.label)?.oneSided === true;
+  const penalized = worst === undefined ? [] : odd.filter(oneSided);
   const counted = present.filter((row) => Number.isFinite(at(row)) || penalized.includes(row));
   const values = counted.map((row) => (penalized.includes(row) ? worst! : at(row)));
-  const names = (some: readonly MetricsRow[]) => some.map((row) => row.case);
+  const names = (some: readonly SummaryRow[]) => some.map((row) => row.case);
   return {
     ...describe(values, names(counted), seed),
     undefined: names(odd.filter((row) => Number.isNaN(at(row)))),
@@ -140,7 +150,7 @@ function meanOf(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-/** The 95 % confidence interval of the mean by the percentile bootstrap (Efron 1979): resampled cases, with repetition. */
+/** The 95 % confidence interval of the mean by the percentile bootstrap (Efron 1979). */
 export function bootstrapMean(values: readonly number[], seed: number): [number, number] {
   const random = new Random(seed);
   const means = new Float64Array(resamples);
@@ -153,36 +163,44 @@ export function bootstrapMean(values: readonly number[], seed: number): [number,
   return [quantileOf(means, 0.025), quantileOf(means, 0.975)];
 }
 
-function worstValue(column: string, finite: readonly number[]): number | undefined {
-  const better = betterIn(column);
-  if (better === 'higher') return 0;
-  return better === 'lower' && finite.length > 0 ? Math.max(...finite) : undefined;
+/** The worst end of the metric's range, or if it is infinite, the worst finite value. */
+function worstValue({ metric }: Column, finite: readonly number[]): number | undefined {
+  const { better, range } = metric;
+  if (!better) return undefined;
+  const worstEnd = better === 'higher' ? range[0] : range[1];
+  if (Number.isFinite(worstEnd)) return worstEnd;
+  if (finite.length === 0) return undefined;
+  return better === 'higher' ? Math.min(...finite) : Math.max(...finite);
 }
 
 /** By label, the cases where it was missed. */
-function findMissed(rows: readonly MetricsRow[]): Record<string, string[]> {
-  const missed: Record<string, string[]> = {};
-  for (const row of rows) {
-    for (const [label, presence] of presenceByLabel(row.metrics)) {
-      if (presence.missed && label !== 'mean') (missed[label] ??= []).push(row.case);
+function findMissed(rows: readonly SummaryRow[]): Record<string, string[]> {
+  const missed = new Map<string, string[]>();
+  for (const { case: id, presence } of rows) {
+    for (const [label, found] of presence) {
+      if (found.missed && label !== null) missed.set(label, [...(missed.get(label) ?? []), id]);
     }
   }
-  return missed;
+  return Object.fromEntries(missed);
 }
 
 const heads = ['', 'n', 'mean', '95 % CI', 'std', 'median', '25 to 75 %', 'min', 'max', 'worst case'];
 
 /**
- * A summary as text for a terminal: a line per metric, and below it what was left out or counted as worst, and which
- * labels were missed in which cases. Empty when there are no metrics.
+ * Formats a summary as text for a terminal: a line per column, then which values were left out or counted as
+ * worst, and which labels were missed. Empty if there are no metrics.
  */
 export function summaryTable(summary: Summary): string {
   if (Object.keys(summary.metrics).length === 0) return '';
-  const lines = Object.entries(summary.metrics).map(([column, found]) => tableLine(column, found));
+  const lines = Object.entries(summary.metrics).map(([column, found]) =>
+    tableLine(column, found, summary.columns[column].better),
+  );
   return [...alignColumns([heads, ...lines]), ...summaryNotes(summary)].join('\n');
 }
 
-/** Sentences on what a summary left out or counted as worst, and on the labels that were missed. */
+/**
+ * Sentences about the values that were left out or counted as worst, and about the labels that were missed.
+ */
 export function summaryNotes(summary: Summary): string[] {
   const notes = Object.entries(summary.metrics).flatMap(([column, found]) => oddNotes(column, found));
   for (const [label, cases] of Object.entries(summary.missed)) {
@@ -191,15 +209,12 @@ export function summaryNotes(summary: Summary): string[] {
   return notes;
 }
 
-function tableLine(column: string, found: ColumnSummary): string[] {
+function tableLine(column: string, found: ColumnSummary, better: Better | undefined): string[] {
   const { n, mean, ci95, std, median, percentiles, min, max } = found;
   const digits = decimalsFor([min, max]);
   const show = (value: number | null) => value?.toFixed(digits) ?? '-';
   const range = (low?: number, high?: number) =>
     low === undefined || high === undefined ? '-' : `${low.toFixed(digits)} to ${high.toFixed(digits)}`;
-  const better = betterIn(column);
-  const worst =
-    better === 'higher' ? found.minCase : better === 'lower' ? (found.infinite[0] ?? found.maxCase) : null;
   return [
     column,
     String(n),
@@ -210,8 +225,17 @@ function tableLine(column: string, found: ColumnSummary): string[] {
     range(percentiles?.[25], percentiles?.[75]),
     show(min),
     show(max),
-    worst ?? '-',
+    worstCase(found, better) ?? '-',
   ];
+}
+
+/** The case with the worst value; null if neither direction is better. */
+export function worstCase(
+  found: Pick<ColumnSummary, 'infinite' | 'minCase' | 'maxCase'>,
+  better: Better | null | undefined,
+): string | null {
+  if (better === 'higher') return found.minCase;
+  return better === 'lower' ? (found.infinite[0] ?? found.maxCase) : null;
 }
 
 function oddNotes(column: string, found: ColumnSummary): string[] {

@@ -1,6 +1,8 @@
 import { listNames } from '../errors.js';
 
-/** Lines of text with the cells of each column aligned: the first to the left, the others to the right. */
+/**
+ * Formats rows of cells as lines of text: the first column is aligned to the left, the others to the right.
+ */
 export function alignColumns(rows: readonly (readonly string[])[]): string[] {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
   return rows.map((row) =>
@@ -11,13 +13,13 @@ export function alignColumns(rows: readonly (readonly string[])[]): string[] {
   );
 }
 
-/** How many decimals show about four digits of numbers, and at most four decimals. */
+/** The number of decimals that shows about four digits of the largest value, at most four. */
 export function decimalsFor(values: readonly (number | null)[]): number {
   const largest = Math.max(...values.map((value) => Math.abs(value ?? 0)));
   return largest <= 1 ? 4 : Math.max(0, 4 - String(Math.floor(largest)).length);
 }
 
-/** Names for a sentence, the first five when they are many. */
+/** Lists names for a sentence; of more than six, the first five. */
 export function listSome(names: readonly string[]): string {
   return names.length > 6 ? `${names.slice(0, 5).join(', ')} and ${names.length - 5} more` : listNames(names);
 }

@@ -12,9 +12,9 @@ export interface SignedRankTest {
 const exactUpTo = 200;
 
 /**
- * The Wilcoxon signed-rank test (Biometrics Bulletin 1, 1945) of whether paired differences lie about zero. Equal sizes
- * share their ranks. The p-value is exact, given the ranks, for up to 200 differences; above, it comes from the normal
- * approximation with the variance corrected for ties.
+ * The Wilcoxon signed-rank test (Biometrics Bulletin 1, 1945) of whether paired differences lie about zero.
+ * Equal sizes share their ranks. The p-value is exact, given the ranks, for up to 200 differences; above, it
+ * comes from the normal approximation with the variance corrected for ties.
  */
 export function signedRankTest(differences: readonly number[]): SignedRankTest {
   const nonzero = differences.filter((value) => value !== 0).sort((a, b) => Math.abs(a) - Math.abs(b));
@@ -38,7 +38,10 @@ function sharedRanks(ascending: readonly number[]): number[] {
   return ranks;
 }
 
-/** From the distribution of the sum over all choices of signs, each as likely as the other; in half ranks, so whole. */
+/**
+ * From the distribution of the sum over all choices of signs, each as likely as the other; in half ranks, so
+ * whole.
+ */
 function exactP(ranks: readonly number[], sum: number): number {
   const total = 2 * ranks.reduce((all, rank) => all + rank, 0);
   const shares = new Float64Array(total + 1);
@@ -63,7 +66,10 @@ function normalP(ranks: readonly number[], sum: number): number {
   return upperTail(Math.abs(sum - mean) / Math.sqrt(variance)) * 2;
 }
 
-/** The probability that a standard normal number exceeds z ≥ 0: a series for the error function, or a continued fraction. */
+/**
+ * The probability that a standard normal number exceeds z ≥ 0: a series for the error function, or a
+ * continued fraction.
+ */
 function upperTail(z: number): number {
   const density = Math.exp((-z * z) / 2) / Math.sqrt(2 * Math.PI);
   if (z < 3) {

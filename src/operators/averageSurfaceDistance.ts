@@ -1,20 +1,22 @@
 import { z } from 'zod';
 import { distanceIfEmpty } from '../volume/surface.js';
-import { operator } from './define.js';
-import { evaluate, evaluationTypes, foreseeEvaluation } from './evaluation.js';
+import { defineMetrics } from './defineMetric.js';
+import { evaluationTypes } from './evaluation.js';
 
 /**
- * The average distance between the surfaces of each label, in mm: the mean over the surface voxels of both masks of the
- * distance to the nearest surface voxel of the other; or, without `symmetric`, over those of the prediction.
+ * Measures the average distance between the surfaces of each label, in mm: the mean over the surface voxels
+ * of both masks of the distance to the nearest surface voxel of the other, or with `symmetric: false` over
+ * those of the prediction only.
  *
- * Columns: `assd_LABEL` (`asd_LABEL` without `symmetric`), and the mean over more than one label. Infinite where one of the
- * masks is empty, not defined (NaN) where both are.
+ * Columns: `assd_LABEL` (`asd_LABEL` if not symmetric), and the mean if there are several labels. Infinite
+ * where exactly one of the masks is empty, undefined (NaN) where both are.
  *
- * Mirrors MONAI 1.3.2's `SurfaceDistanceMetric` with the voxel size as its spacing; `symmetric` is false by default there.
+ * Mirrors MONAI 1.3.2's `SurfaceDistanceMetric` with the voxel size as its spacing; there, `symmetric` is
+ * false by default.
  *
- * @throws DataError, on the stream, if volumes are missing, no label maps, or on different grids.
+ * @throws DataError, on the stream, if volumes are missing, are not label maps, or are on different grids.
  */
-export const averageSurfaceDistance = operator({
+export const averageSurfaceDistance = defineMetrics({
   name: 'averageSurfaceDistance',
   summary: 'Average surface distance of each label in mm.',
   mirrors: 'SurfaceDistanceMetric, where symmetric is false by default',
@@ -23,17 +25,24 @@ export const averageSurfaceDistance = operator({
     ...evaluationTypes,
   },
   example: { symmetric: true },
-  forecast: foreseeEvaluation,
-  create: (options, context) =>
-    evaluate(context, options, async ({ distances }) => {
-      const { symmetric } = options;
-      const values = (await distances()).map((found) => {
-        const lists = symmetric ? [found.toReference, found.toPrediction] : [found.toReference];
-        const count = lists.reduce((sum, list) => sum + list.length, 0);
-        return distanceIfEmpty(found) ?? lists.reduce((sum, list) => sum + sumOf(list), 0) / count;
-      });
-      return [{ metric: symmetric ? 'assd' : 'asd', values, mean: true }];
-    }),
+  metrics: ({ symmetric }) => [
+    {
+      name: symmetric ? 'assd' : 'asd',
+      title: symmetric ? 'ASSD' : 'ASD',
+      unit: 'mm',
+      better: 'lower',
+      range: [0, Number.POSITIVE_INFINITY],
+      implies: { infinite: ['inOneOnly'] },
+      async measure({ distances }) {
+        return (await distances()).map((found) => {
+          const lists = symmetric ? [found.toReference, found.toPrediction] : [found.toReference];
+          const count = lists.reduce((sum, list) => sum + list.length, 0);
+          return distanceIfEmpty(found) ?? lists.reduce((sum, list) => sum + sumOf(list), 0) / count;
+        });
+      },
+    },
+  ],
+  optionsFor: (metric) => (metric === 'asd' ? { symmetric: false } : {}),
 });
 
 function sumOf(values: Float64Array): number {

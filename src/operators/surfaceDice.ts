@@ -1,24 +1,26 @@
 import { z } from 'zod';
 import { DataError, listNames } from '../errors.js';
 import { byKey } from '../optionTypes.js';
-import { operator } from './define.js';
-import { evaluate, evaluationTypes, foreseeEvaluation } from './evaluation.js';
+import { defineMetrics } from './defineMetric.js';
+import { evaluationTypes } from './evaluation.js';
 
 /**
- * The surface Dice, or normalized surface distance, of each label (Nikolov et al. 2018): of the surface voxels of both
- * masks, the share that lies within `tolerance` mm of the other surface, 0 to 1. A distance counts as within the tolerance
- * up to one part in a million beyond it, since headers hold voxel sizes as float32.
+ * Measures the surface Dice, or normalized surface distance, of each label (Nikolov et al. 2018): the share
+ * of the surface voxels of both masks that lie within `tolerance` mm of the other surface, 0 to 1. A distance
+ * counts as within the tolerance up to one part in a million beyond it, because headers store voxel sizes as
+ * float32.
  *
- * Columns: `nsd_LABEL`, and `nsd_mean` over more than one label. 0 where one of the masks is empty, not defined (NaN) where
- * both are.
+ * Columns: `nsd_LABEL`, and `nsd_mean` if there are several labels. 0 where exactly one of the masks is
+ * empty, undefined (NaN) where both are.
  *
- * Mirrors MONAI 1.3.2's `SurfaceDiceMetric` with the voxel size as its spacing and `use_subvoxels` false: it counts surface
- * voxels. DeepMind's surface-distance weighs them by their surface area and gives somewhat other numbers.
+ * Mirrors MONAI 1.3.2's `SurfaceDiceMetric` with the voxel size as its spacing and `use_subvoxels` false: it
+ * counts surface voxels. DeepMind's surface-distance weights surface elements by their area, so its numbers
+ * differ somewhat.
  *
- * @throws DataError, on the stream, if volumes are missing, no label maps, or on different grids, or a label has no
- * tolerance.
+ * @throws DataError, on the stream, if volumes are missing, are not label maps, or are on different grids, or
+ * if a label has no tolerance.
  */
-export const surfaceDice = operator({
+export const surfaceDice = defineMetrics({
   name: 'surfaceDice',
   summary:
     'Surface Dice of each label: the share of both surfaces that lies within a tolerance of the other.',
@@ -30,16 +32,21 @@ export const surfaceDice = operator({
     ...evaluationTypes,
   },
   example: { tolerance: 3 },
-  forecast: foreseeEvaluation,
-  create: (options, context) =>
-    evaluate(context, options, async ({ labels, distances }) => {
-      const limits = labels.map(({ name }) => limitFor(name, options.tolerance));
-      const values = (await distances()).map(({ toReference, toPrediction }, i) => {
-        const within = countUpTo(toReference, limits[i]) + countUpTo(toPrediction, limits[i]);
-        return within / (toReference.length + toPrediction.length);
-      });
-      return [{ metric: 'nsd', values, mean: true }];
-    }),
+  metrics: ({ tolerance }) => [
+    {
+      name: 'nsd',
+      title: 'Surface Dice',
+      better: 'higher',
+      range: [0, 1],
+      async measure({ labels, distances }) {
+        const limits = labels.map(({ name }) => limitFor(name, tolerance));
+        return (await distances()).map(({ toReference, toPrediction }, i) => {
+          const within = countUpTo(toReference, limits[i]) + countUpTo(toPrediction, limits[i]);
+          return within / (toReference.length + toPrediction.length);
+        });
+      },
+    },
+  ],
 });
 
 function limitFor(label: string, tolerance: number | Readonly<Record<string, number>>): number {
@@ -47,7 +54,7 @@ function limitFor(label: string, tolerance: number | Readonly<Record<string, num
   if (limit !== undefined) return limit * (1 + 1e-6);
   throw new DataError(
     `surfaceDice: tolerance names ${listNames(Object.keys(tolerance))}, but not the label ${label}. Add it, or choose ` +
-      'the labels to evaluate with "labels".',
+      'the labels to measure with "labels".',
   );
 }
 

@@ -1,38 +1,56 @@
+import { predictedVolume, referenceVolume } from '../metrics/volumes.js';
 import { voxelVolume } from '../volume/affine.js';
-import { operator } from './define.js';
-import { evaluate, evaluationTypes, foreseeEvaluation } from './evaluation.js';
+import { defineMetrics } from './defineMetric.js';
+import { evaluationTypes, type PredictionEvaluation } from './evaluation.js';
+
+/** The volumes of each label in mL. */
+function volumesOf({ prediction, labels }: Pick<PredictionEvaluation, 'prediction' | 'labels'>) {
+  const ml = voxelVolume(prediction.affine) / 1000;
+  return labels.map(({ overlap }) => ({
+    predicted: (overlap?.predicted ?? 0) * ml,
+    reference: (overlap?.reference ?? 0) * ml,
+  }));
+}
 
 /**
- * The volume of each label in mL, voxels times their size. Columns: `volume_ml_LABEL` of the prediction,
- * `volume_ml_ref_LABEL` of the reference, `volume_difference_ml_LABEL` (prediction less reference) and
- * `volume_relative_LABEL`, the difference over the reference's volume: not defined (NaN) if both are empty, infinite if only
- * the reference is. A case without a reference gets the first column only.
+ * Measures the volume of each label in mL: its voxels times their size. Columns: `volume_ml_LABEL` of the
+ * prediction, `volume_ml_ref_LABEL` of the reference, `volume_difference_ml_LABEL` (prediction minus
+ * reference) and `volume_relative_LABEL`, the difference divided by the reference's volume: undefined (NaN)
+ * if both are empty, infinite if only the reference is. A case without a reference gets the first column
+ * only.
  *
- * @throws DataError, on the stream, if `pred` is missing, or they are no label maps or on different grids.
+ * @throws DataError, on the stream, if `pred` is missing, or if volumes are not label maps or are on
+ * different grids.
  */
-export const volume = operator({
+export const volume = defineMetrics({
   name: 'volume',
   summary: 'Volume of each label in mL: predicted, of the reference, and how they differ.',
   options: { ...evaluationTypes },
   example: {},
-  forecast: foreseeEvaluation,
-  create: (options, context) =>
-    evaluate(
-      context,
-      options,
-      ({ prediction, reference, labels }) => {
-        const ml = voxelVolume(prediction.affine) / 1000;
-        const predicted = labels.map(({ overlap }) => (overlap?.predicted ?? 0) * ml);
-        if (!reference) return [{ metric: 'volume_ml', values: predicted }];
-        const truth = labels.map(({ overlap }) => (overlap?.reference ?? 0) * ml);
-        const differences = predicted.map((value, i) => value - truth[i]);
-        return [
-          { metric: 'volume_ml', values: predicted },
-          { metric: 'volume_ml_ref', values: truth },
-          { metric: 'volume_difference_ml', values: differences },
-          { metric: 'volume_relative', values: differences.map((value, i) => value / truth[i]) },
-        ];
-      },
-      { needsReference: false },
-    ),
+  metrics: () => [
+    {
+      ...predictedVolume,
+      ofPrediction: true,
+      measure: (evaluation) => volumesOf(evaluation).map(({ predicted }) => predicted),
+    },
+    {
+      ...referenceVolume,
+      measure: (evaluation) => volumesOf(evaluation).map(({ reference }) => reference),
+    },
+    {
+      name: 'volume_difference_ml',
+      title: 'Difference',
+      unit: 'mL',
+      mean: false,
+      measure: (evaluation) => volumesOf(evaluation).map(({ predicted, reference }) => predicted - reference),
+    },
+    {
+      name: 'volume_relative',
+      title: 'Relative difference',
+      range: [-1, Number.POSITIVE_INFINITY],
+      mean: false,
+      measure: (evaluation) =>
+        volumesOf(evaluation).map(({ predicted, reference }) => (predicted - reference) / reference),
+    },
+  ],
 });

@@ -12,10 +12,11 @@ import {
 import type { Case } from '../case.js';
 import { VoxError } from '../errors.js';
 import { absoluteFile, inputPaths } from '../formats/inputFiles.js';
+import { valuesToJson } from '../metrics/valuesAsJson.js';
 import { version } from '../version.js';
 import type { Failure, RunEvent } from './events.js';
 import { chain } from './fuse.js';
-import { changedFile, type JournalEntry, metricsToJson, stateOf } from './journal.js';
+import { changedFile, type JournalEntry, stateOf } from './journal.js';
 import type { OpenRun } from './openRun.js';
 import type { ToDo } from './resume.js';
 import { isRefused } from './select.js';
@@ -100,19 +101,19 @@ export class CaseStreams {
   /** Records a case whose files are all written. */
   async #finish(subject: Case, inputs: JournalEntry['inputs'], index: number, opened: number): Promise<void> {
     const { sinks, journal, records, identity } = this.run;
+    const metrics = valuesToJson(records.nameMetrics(subject.metrics));
     const now = await stateOf(inputPaths(subject));
     const changed = changedFile(inputs, now);
     if (changed) throw new StepFailure('run', changedMeanwhile(changed.path, now));
     const saved = sinks.flatMap(({ sink }) => Object.entries(sink.volumes?.(subject) ?? {}));
     const others = sinks.flatMap(({ sink }) => sink.files?.(subject) ?? []);
-    const metrics = metricsToJson(subject.metrics);
     await journal.append({
       case: subject.id,
       version,
       pipeline: identity,
       inputs,
       outputs: await stateOf([...saved.map(([, file]) => file), ...others]),
-      metrics,
+      metrics: subject.metrics,
       timings: subject.timings,
       volumes: Object.fromEntries(
         [...saved, ...Object.entries(subject.files)].map(([key, file]) => [key, absoluteFile(file)]),

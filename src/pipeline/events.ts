@@ -1,3 +1,6 @@
+import type { ColumnDescription } from '../metrics/describeColumns.js';
+import type { JsonValues } from '../metrics/valuesAsJson.js';
+
 /**
  * What happens in a run: what `stream` emits, and what `voxstream run --json` prints, one a line. Seconds are wall time.
  * `index` is the case's place in the dataset, from 0.
@@ -24,7 +27,8 @@ export type RunEvent =
       readonly case: string;
       readonly index: number;
       readonly reason: string;
-      readonly metrics: Readonly<Record<string, number | string>>;
+      /** By column. */
+      readonly metrics: JsonValues;
     }
   /** A case is opened; one that cannot be fails without. */
   | {
@@ -42,7 +46,8 @@ export type RunEvent =
       readonly case: string;
       readonly index: number;
       readonly seconds: number;
-      readonly metrics: Readonly<Record<string, number | string>>;
+      /** By column. */
+      readonly metrics: JsonValues;
     }
   | {
       readonly event: 'caseFailed';
@@ -62,6 +67,8 @@ export type RunEvent =
       readonly seconds: number;
       /** Per lane, the share of the run's wall time that its places were busy, 0 to 1. */
       readonly lanes: Readonly<Record<string, number>>;
+      /** What the columns of `metrics` hold. */
+      readonly columns: Readonly<Record<string, ColumnDescription>>;
       /** Files of the run as a whole that could not be written, a sentence each. */
       readonly problems: readonly string[];
     };

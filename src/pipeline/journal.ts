@@ -1,10 +1,15 @@
 import { createHash } from 'node:crypto';
 import { appendFile, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Case, CaseFile } from '../case.js';
+import type { CaseFile } from '../case.js';
 import { makeFolder, writeFault } from '../formats/aside.js';
 import { writeFileAside } from '../formats/files.js';
 import { findFile } from '../formats/tar.js';
+import { type Column, Columns } from '../metrics/columns.js';
+import { type ColumnDescription, describeColumns, readColumns } from '../metrics/describeColumns.js';
+import type { MetricValue } from '../metrics/metric.js';
+import { columnReader, type FindMetric } from '../metrics/parseColumn.js';
+import { type JsonValues, valuesFromJson, valuesToJson } from '../metrics/valuesAsJson.js';
 
 /** A file's state, to tell whether it has changed. */
 export interface FileState {
@@ -23,7 +28,7 @@ export interface JournalEntry {
   readonly pipeline: string;
   readonly inputs: readonly FileState[];
   readonly outputs: readonly FileState[];
-  readonly metrics: Readonly<Record<string, number | string>>;
+  readonly metrics: readonly MetricValue[];
   readonly timings: Readonly<Record<string, number>>;
   /**
    * The file of each of its volumes, by key: the one it was read from, else the one it was saved to. Absolute
@@ -31,6 +36,12 @@ export interface JournalEntry {
    */
   readonly volumes: Readonly<Record<string, CaseFile>>;
   readonly labelNames?: Readonly<Record<number, string>>;
+}
+
+/** An entry as a line of the journal. A column is described in the first line that has it. */
+interface JournalLine extends Omit<JournalEntry, 'metrics'> {
+  readonly metrics: JsonValues;
+  readonly columns?: Readonly<Record<string, ColumnDescription>>;
 }
 
 /** The current state of files; a missing one has size -1. */
@@ -63,19 +74,27 @@ export function fingerprint(...parts: readonly unknown[]): string {
  */
 export class Journal {
   readonly #file: string;
+  /** The names of the columns that the file describes. */
+  readonly #described = new Set<string>();
 
   constructor(output: string) {
     this.#file = join(output, '.voxstream', 'journal.jsonl');
   }
 
-  /** The finished cases of earlier runs, by id. */
-  async read(): Promise<Map<string, JournalEntry>> {
+  /**
+   * Reads the finished cases of earlier runs, by id. `find` finds the metrics of columns that are not
+   * described, as in journals of older versions.
+   */
+  async read(find: FindMetric = () => undefined): Promise<Map<string, JournalEntry>> {
     const entries = new Map<string, JournalEntry>();
+    const described = new Map<string, Column>();
+    const columnOf = columnReader(described, find);
     const text = await readFile(this.#file, 'utf8').catch(() => '');
     for (const line of text.split('\n')) {
       try {
-        const entry = JSON.parse(line) as JournalEntry;
-        entries.set(entry.case, entry);
+        const { metrics, columns, ...entry } = JSON.parse(line) as JournalLine;
+        for (const [name, column] of readColumns(columns)) described.set(name, column);
+        entries.set(entry.case, { ...entry, metrics: valuesFromJson(metrics, columnOf) });
       } catch {
         // Incomplete after a crash: that case is run again.
       }
@@ -88,25 +107,37 @@ export class Journal {
     await makeFolder(dirname(this.#file)).catch((error) => {
       throw writeFault(this.#file, error);
     });
-    await writeFileAside(this.#file, [...entries].map((entry) => `${JSON.stringify(entry)}\n`).join(''));
+    this.#described.clear();
+    const lines: string[] = [];
+    for (const entry of entries) {
+      const line = this.#lineOf(entry);
+      lines.push(`${JSON.stringify(line)}\n`);
+      this.#noteDescribed(line);
+    }
+    await writeFileAside(this.#file, lines.join(''));
   }
 
   async append(entry: JournalEntry): Promise<void> {
     // Begins with a line break too, so that it does not continue an incomplete line.
-    await appendFile(this.#file, `\n${JSON.stringify(entry)}\n`, { flush: true }).catch((error) => {
+    const line = this.#lineOf(entry);
+    await appendFile(this.#file, `\n${JSON.stringify(line)}\n`, { flush: true }).catch((error) => {
       throw writeFault(this.#file, error);
     });
+    this.#noteDescribed(line);
   }
-}
 
-/** Metrics for JSON: values that are not finite become their names. */
-export function metricsToJson(metrics: Case['metrics']): Record<string, number | string> {
-  return Object.fromEntries(
-    Object.entries(metrics).map(([key, value]) => [key, Number.isFinite(value) ? value : String(value)]),
-  );
-}
+  #lineOf({ metrics, ...entry }: JournalEntry): JournalLine {
+    const columns = new Columns();
+    const values = columns.add(metrics);
+    const added = columns.all().filter(({ name }) => !this.#described.has(name));
+    return {
+      ...entry,
+      metrics: valuesToJson(values),
+      ...(added.length > 0 && { columns: describeColumns(added) }),
+    };
+  }
 
-/** Reverses `metricsToJson`. */
-export function metricsFromJson(metrics: Readonly<Record<string, number | string>>): Record<string, number> {
-  return Object.fromEntries(Object.entries(metrics).map(([key, value]) => [key, Number(value)]));
+  #noteDescribed({ columns }: JournalLine): void {
+    for (const name of Object.keys(columns ?? {})) this.#described.add(name);
+  }
 }

@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import { stringify } from 'csv-stringify/sync';
 import type { Case, FinishedCase } from '../case.js';
 import { writeFileAside } from '../formats/files.js';
-import type { MetricsRow } from '../metrics/summary.js';
+import { Columns, type NamedValues } from '../metrics/columns.js';
+import { type ColumnDescription, describeColumns } from '../metrics/describeColumns.js';
+import type { MetricValue } from '../metrics/metric.js';
 import { columnsOf } from '../sinks/rows.js';
 import type { Failure } from './events.js';
 import { type Provenance, writeRunFile } from './runFile.js';
@@ -11,6 +13,7 @@ import { type Provenance, writeRunFile } from './runFile.js';
 /** What every run leaves in its folder besides the sinks' files: `failures.csv`, `timings.csv` and `run.json`. */
 export class Records {
   readonly #failures: Failure[] = [];
+  readonly #columns = new Columns();
   readonly #done = new Map<string, Pick<Case, 'metrics' | 'timings'>>();
 
   constructor(
@@ -25,6 +28,20 @@ export class Records {
   async start(): Promise<void> {
     await this.#writeFailures();
     await writeRunFile(this.output, this.provenance, {});
+  }
+
+  /**
+   * Names the metrics of a case as files do.
+   *
+   * @throws DataError if a name stands for two different things, in this case or together with others.
+   */
+  nameMetrics(metrics: readonly MetricValue[]): NamedValues {
+    return this.#columns.add(metrics);
+  }
+
+  /** What the columns of the metrics hold. */
+  columns(): Record<string, ColumnDescription> {
+    return describeColumns(this.#columns.all());
   }
 
   done({ id, metrics, timings }: Case): void {
@@ -52,11 +69,6 @@ export class Records {
     });
   }
 
-  /** The metrics of the cases that ended well, in dataset order. */
-  metrics(): MetricsRow[] {
-    return this.finished().map(({ id, metrics }) => ({ case: id, metrics }));
-  }
-
   /** Writes the files whole, in dataset order, and how the run ended. */
   async close(outcome: Readonly<Record<string, unknown>>): Promise<void> {
     await this.#writeFailures();
@@ -66,7 +78,7 @@ export class Records {
       return timings ? [[id, ...steps.map((step) => timings[step]?.toFixed(4) ?? '')]] : [];
     });
     await writeFileAside(this.#path('timings.csv'), stringify([['case', ...steps], ...rows]));
-    await writeRunFile(this.output, this.provenance, outcome);
+    await writeRunFile(this.output, this.provenance, { ...outcome, columns: this.columns() });
   }
 
   #path(name: string): string {

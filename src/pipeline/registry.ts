@@ -1,4 +1,5 @@
 import { unknownName } from '../errors.js';
+import type { FindMetric } from '../metrics/parseColumn.js';
 import type { Network } from '../onnx/builders/network.js';
 import { networks } from '../onnx/builders/networks/index.js';
 import type { AnyLoss } from '../onnx/training/loss.js';
@@ -8,6 +9,7 @@ import { optimizers } from '../onnx/training/optimizers.js';
 import type { AnySchedule } from '../onnx/training/schedule.js';
 import { schedules } from '../onnx/training/schedules.js';
 import type { AnyOperator } from '../operators/define.js';
+import { isMetric, type Metric } from '../operators/defineMetric.js';
 import type { Fusion } from '../operators/fusion.js';
 import { fusions, operators } from '../operators/index.js';
 import type { AnySink } from '../sinks/define.js';
@@ -29,6 +31,8 @@ export interface Registry {
   readonly operators: ReadonlyMap<string, AnyOperator>;
   readonly sources: ReadonlyMap<string, AnySource>;
   readonly sinks: ReadonlyMap<string, AnySink>;
+  /** Those of `operators` that measure metrics. */
+  readonly metrics: ReadonlyMap<string, Metric>;
   readonly networks: ReadonlyMap<string, Network>;
   readonly losses: ReadonlyMap<string, AnyLoss>;
   readonly optimizers: ReadonlyMap<string, AnyOptimizer>;
@@ -47,6 +51,8 @@ export interface Extension {
   readonly operators?: readonly AnyOperator[];
   readonly sources?: readonly AnySource[];
   readonly sinks?: readonly AnySink[];
+  /** Each is also an operator of its name. */
+  readonly metrics?: readonly Metric[];
   readonly networks?: readonly Network[];
   readonly losses?: readonly AnyLoss[];
   readonly optimizers?: readonly AnyOptimizer[];
@@ -63,6 +69,7 @@ export const extensionParts: Readonly<Record<keyof Extension, (value: unknown) =
   operators: isDefinition,
   sources: isDefinition,
   sinks: isDefinition,
+  metrics: isDefinition,
   networks: isDefinition,
   losses: isDefinition,
   optimizers: isDefinition,
@@ -76,8 +83,13 @@ export function createRegistry(...extensions: readonly Extension[]): Registry {
     ours: readonly T[],
     theirs: (extension: Extension) => readonly T[] | undefined,
   ) => new Map([ours, ...extensions.map((one) => theirs(one) ?? [])].flat().map((one) => [one.name, one]));
+  const allOperators = byName<AnyOperator>(operators, (one) => [
+    ...(one.operators ?? []),
+    ...(one.metrics ?? []),
+  ]);
   return {
-    operators: byName(operators, (one) => one.operators),
+    operators: allOperators,
+    metrics: new Map([...allOperators].filter((entry): entry is [string, Metric] => isMetric(entry[1]))),
     sources: byName(sources, (one) => one.sources),
     sinks: byName(sinks, (one) => one.sinks),
     networks: byName(networks, (one) => one.networks),
@@ -86,6 +98,18 @@ export function createRegistry(...extensions: readonly Extension[]): Registry {
     schedules: byName(schedules, (one) => one.schedules),
     fusions: [...extensions.flatMap((one) => one.fusions ?? []), ...fusions],
     packages: [],
+  };
+}
+
+/** Finds the descriptions of metrics by their names, e.g. `hd95`. Metrics of extensions come first. */
+export function metricFinder({ metrics }: Registry): FindMetric {
+  const all = [...metrics.values()].reverse();
+  return (name) => {
+    for (const metric of all) {
+      const found = metric.find(name);
+      if (found) return found.metric;
+    }
+    return undefined;
   };
 }
 

@@ -5,7 +5,9 @@ import type { CaseFile, FinishedCase } from '../case.js';
 import { messageOf, OptionError } from '../errors.js';
 import { pathsOf, showFile } from '../formats/inputFiles.js';
 import { findFile } from '../formats/tar.js';
-import { readMetrics } from '../metrics/readMetrics.js';
+import { readColumns } from '../metrics/describeColumns.js';
+import { columnReader, type FindMetric } from '../metrics/parseColumn.js';
+import { parseMetrics } from '../metrics/parseMetrics.js';
 import type { OptionsOf } from '../options.js';
 import { type DrawRequest, pictureFiles } from '../report/draw.js';
 import {
@@ -20,7 +22,8 @@ import {
 import { writeReport } from '../report/write.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { drawCaseTask, type reportSink } from '../sinks/report.js';
-import { Journal, type JournalEntry, metricsFromJson } from './journal.js';
+import { Journal, type JournalEntry } from './journal.js';
+import { createRegistry, metricFinder } from './registry.js';
 
 /** A report that was made from a run's folder. */
 export interface RemadeReport {
@@ -49,8 +52,9 @@ export async function remakeReport(
   onCase: (done: number, of: number) => void = () => {},
 ): Promise<RemadeReport> {
   const run = await readRunRecord(output);
-  const entries = await new Journal(output).read();
-  const cases = await finishedCases(output, run, entries);
+  const find = metricFinder(createRegistry());
+  const entries = await new Journal(output).read(find);
+  const cases = await finishedCases(output, run, entries, find);
   if (!run && cases.length === 0) {
     throw new OptionError(
       `${output} is not the folder of a run: it has no run.json, and no cases in .voxstream/journal.jsonl or ` +
@@ -78,6 +82,7 @@ async function finishedCases(
   output: string,
   run: RunRecord | undefined,
   entries: ReadonlyMap<string, JournalEntry>,
+  find: FindMetric,
 ): Promise<FinishedCase[]> {
   const timings = await readTimings(join(output, 'timings.csv'));
   if (entries.size > 0) {
@@ -85,15 +90,16 @@ async function finishedCases(
     const order = [...new Set([...timings.keys(), ...entries.keys()])];
     return order.flatMap((id) => {
       const entry = entries.get(id);
-      return entry ? [{ id, metrics: metricsFromJson(entry.metrics), timings: entry.timings }] : [];
+      return entry ? [{ id, metrics: entry.metrics, timings: entry.timings }] : [];
     });
   }
   const options = run && sinkOptions<{ path?: string }>(run, 'metricsCsv');
   const file = join(output, options?.path ?? 'metrics.csv');
   const text = await readFile(file, 'utf8').catch(() => undefined);
-  if (text === undefined) return [...timings].map(([id, seconds]) => ({ id, metrics: {}, timings: seconds }));
+  if (text === undefined) return [...timings].map(([id, seconds]) => ({ id, metrics: [], timings: seconds }));
+  const columnOf = columnReader(readColumns(run?.['columns']), find);
   // If no case finished, the file has only its header.
-  const rows = text.trim().includes('\n') ? readMetrics(text, file) : [];
+  const rows = text.trim().includes('\n') ? parseMetrics(text, file, columnOf) : [];
   return rows.map(({ case: id, metrics }) => ({ id, metrics, timings: timings.get(id) ?? {} }));
 }
 

@@ -2,7 +2,7 @@ import type { Case } from '../case.js';
 import { inputPaths } from '../formats/inputFiles.js';
 import type { SourceItem } from '../sources/define.js';
 import { version } from '../version.js';
-import { changedFile, type JournalEntry, metricsFromJson, stateOf } from './journal.js';
+import { changedFile, type JournalEntry, stateOf } from './journal.js';
 import { isRefused } from './select.js';
 
 /** A case to run, and when resuming, why it is run again. */
@@ -41,7 +41,7 @@ export async function sortOut(
       const reason = await staleness(item, entry, identity);
       if (reason) todo.push({ item, index, reason });
       else {
-        const subject = { ...item, metrics: metricsFromJson(entry.metrics), timings: entry.timings };
+        const subject = { ...item, metrics: entry.metrics, timings: entry.timings };
         finished.push({ subject, index, entry });
       }
     }

@@ -1,7 +1,9 @@
 import { lastValueFrom, tap } from 'rxjs';
-import type { MetricsRow } from '../metrics/summary.js';
+import { unknownColumn } from '../metrics/columns.js';
+import { readColumns } from '../metrics/describeColumns.js';
+import type { MetricsRow } from '../metrics/metric.js';
+import { type JsonValues, valuesFromJson } from '../metrics/valuesAsJson.js';
 import type { Failure, RunEvent } from './events.js';
-import { metricsFromJson } from './journal.js';
 import type { RunOptions } from './runOptions.js';
 import { stream } from './stream.js';
 import type { Pipeline } from './types.js';
@@ -31,19 +33,24 @@ export async function runPipeline(
   { onEvent, ...options }: RunOptions = {},
 ): Promise<RunResult> {
   const failures: Failure[] = [];
-  const rows: MetricsRow[] = [];
+  const rows: { readonly id: string; readonly values: JsonValues }[] = [];
   const collect = (event: RunEvent) => {
     onEvent?.(event);
     if (event.event === 'caseFailed') {
       const { case: id, step, message } = event;
       failures[event.index] = { case: id, step, message };
     } else if (event.event === 'caseDone' || event.event === 'caseSkipped') {
-      rows[event.index] = { case: event.case, metrics: metricsFromJson(event.metrics) };
+      rows[event.index] = { id: event.case, values: event.metrics };
     }
   };
   const last = await lastValueFrom(stream(pipeline, options).pipe(tap(collect)));
   if (last.event !== 'end') throw new Error(`The run ended with the event ${last.event}.`);
   const { done, failed, skipped, interrupted, problems } = last;
-  // By their place in the dataset; the places of other cases are empty.
-  return { done, failed, skipped, interrupted, problems, failures: failures.flat(), metrics: rows.flat() };
+  const columns = readColumns(last.columns);
+  const columnOf = (name: string) => columns.get(name) ?? unknownColumn(name);
+  // Both lists are by the place in the dataset, and flat() leaves out the places of other cases.
+  const metrics = rows
+    .flat()
+    .map(({ id, values }) => ({ case: id, metrics: valuesFromJson(values, columnOf) }));
+  return { done, failed, skipped, interrupted, problems, failures: failures.flat(), metrics };
 }

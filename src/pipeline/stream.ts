@@ -1,9 +1,9 @@
 import { from, fromEvent, lastValueFrom, merge, mergeMap, Observable, takeUntil, throwError } from 'rxjs';
 import { messageOf } from '../errors.js';
 import { removePartials } from '../formats/files.js';
+import { valuesToJson } from '../metrics/valuesAsJson.js';
 import { CaseStreams } from './caseStream.js';
 import type { RunEvent } from './events.js';
-import { metricsToJson } from './journal.js';
 import { type OpenRun, openRun } from './openRun.js';
 import { type Finished, sortOut } from './resume.js';
 import type { RunOptions } from './runOptions.js';
@@ -98,7 +98,7 @@ async function restore(
   for (const { subject, index } of finished) {
     for (const { sink } of sinks) sink.restore?.(subject);
     records.done(subject);
-    const metrics = metricsToJson(subject.metrics);
+    const metrics = valuesToJson(records.nameMetrics(subject.metrics));
     tell({ event: 'caseSkipped', case: subject.id, index, reason: 'finished by an earlier run', metrics });
   }
   await journal.start(finished.map(({ entry }) => entry));
@@ -127,5 +127,5 @@ async function end(open: OpenRun, skipped: number, interrupted: boolean, tell: T
   await closing(() => records.close({ seconds, lanes, ...counts }));
   for (const { sink } of sinks) await closing(() => sink.finish?.(finished));
   for (const message of problems) tell({ event: 'warning', message });
-  tell({ event: 'end', ...counts, seconds, lanes, problems });
+  tell({ event: 'end', ...counts, seconds, lanes, columns: records.columns(), problems });
 }

@@ -5,10 +5,11 @@ import type { CaseNote } from './caseNote.js';
 export interface PageColumn {
   /** Its name in `metrics.csv`. */
   readonly name: string;
-  /** The metric alone, `dice`; the whole name for columns of unknown metrics. */
+  /** The name of the metric, `dice`; the whole name for columns of unknown metrics. */
   readonly metric: string;
+  /** The title of the metric with its unit. */
   readonly title: string;
-  /** The label's name; empty for columns of unknown metrics, which belong to the case as a whole. */
+  /** The label's name, or `mean over labels`. Empty for columns of the case as a whole. */
   readonly label: string;
   readonly decimals: number;
   /** Which values are better; null where neither are, or where it is unknown. */
@@ -41,7 +42,7 @@ export interface PagePictures extends Pick<CaseNote, 'planes' | 'grey' | 'masks'
 /** The data of a report's page. */
 export interface PageData {
   readonly columns: readonly PageColumn[];
-  /** The labels that have columns, in order; `mean` is the mean over labels. */
+  /** The labels that have columns, in order; `mean over labels` comes first. */
   readonly labels: readonly string[];
   readonly cases: readonly PageCase[];
 }

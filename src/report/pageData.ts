@@ -1,20 +1,31 @@
 import { max } from 'd3-array';
+import { type Column, type MetricsTable, tabulate } from '../metrics/columns.js';
+import { titleWithUnit } from '../metrics/metric.js';
 import type { PageColumn, PageData, PageNumber, PagePictures } from './browserData.js';
 import type { CaseNote } from './caseNote.js';
-import { metricColumn } from './metricColumn.js';
-import { caseFolder, casesFolder, type ReportCase, type ReportData } from './read.js';
+import { caseFolder, casesFolder, metricsRows, type ReportData } from './read.js';
 import { decimalsFor } from './text.js';
+
+/** Stands for a label in columns that hold the mean over labels. */
+export const meanOverLabels = 'mean over labels';
+
+/** The label of a column; empty for columns of the case as a whole. */
+export function labelOf({ label, metric }: Pick<Column, 'label' | 'metric'>): string {
+  return label ?? (metric.mean ? meanOverLabels : '');
+}
 
 /** The data of a report's page. */
 export function pageData({ cases }: ReportData): PageData {
-  const columns = columnsOf(cases);
+  const table = tabulate(metricsRows(cases));
+  const columns = columnsOf(table);
   const labels = [...new Set(columns.map(({ label }) => label))].filter((label) => label !== '');
+  const isMean = (label: string) => label === meanOverLabels;
   return {
     columns,
-    labels: [...labels.filter((label) => label === 'mean'), ...labels.filter((label) => label !== 'mean')],
-    cases: cases.map(({ id, metrics, timings, note, unpictured }) => ({
+    labels: [...labels.filter(isMean), ...labels.filter((label) => !isMean(label))],
+    cases: cases.map(({ id, timings, note, unpictured }, i) => ({
       id,
-      values: columns.map(({ name }) => pageNumber(metrics[name])),
+      values: columns.map(({ name }) => pageNumber(table.rows[i].values[name])),
       seconds: Object.values(timings).reduce((sum, value) => sum + value, 0),
       pictures: note ? picturesOf(id, note) : null,
       unpictured: unpictured ?? null,
@@ -22,23 +33,20 @@ export function pageData({ cases }: ReportData): PageData {
   };
 }
 
-/** The columns of all cases, in the order in which they first appear. */
-function columnsOf(cases: readonly ReportCase[]): PageColumn[] {
-  const names = [...new Set(cases.flatMap(({ metrics }) => Object.keys(metrics)))];
-  const columns = names.map(metricColumn);
+function columnsOf({ columns, rows }: MetricsTable): PageColumn[] {
   // All labels of a metric have the same decimals: those that suit its largest value.
   const largest = new Map<string, number>();
   for (const { name, metric } of columns) {
-    const sizes = cases.map(({ metrics }) => Math.abs(metrics[name])).filter(Number.isFinite);
-    largest.set(metric, max([largest.get(metric) ?? 0, ...sizes])!);
+    const sizes = rows.map(({ values }) => Math.abs(values[name])).filter(Number.isFinite);
+    largest.set(metric.name, max([largest.get(metric.name) ?? 0, ...sizes])!);
   }
-  return columns.map(({ name, metric, title, label, better }) => ({
-    name,
-    metric,
-    title,
-    label,
-    decimals: decimalsFor(largest.get(metric)!),
-    better: better ?? null,
+  return columns.map((column) => ({
+    name: column.name,
+    metric: column.metric.name,
+    title: titleWithUnit(column.metric),
+    label: labelOf(column),
+    decimals: decimalsFor(largest.get(column.metric.name)!),
+    better: column.metric.better ?? null,
   }));
 }
 

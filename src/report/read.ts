@@ -3,7 +3,9 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { type FinishedCase, fileNameOf } from '../case.js';
-import { parseColumn } from '../metrics/columns.js';
+import { tabulate } from '../metrics/columns.js';
+import type { MetricsRow, MetricValue } from '../metrics/metric.js';
+import { predictedVolume, referenceVolume } from '../metrics/volumes.js';
 import type { CaseNote } from './caseNote.js';
 import type { LaneSamples } from './lanes.js';
 
@@ -83,11 +85,11 @@ export async function readReportData(
   // One by one: a dataset may have more cases than a process may have open files.
   for (const { id, metrics, timings } of cases) {
     const note = await readNote(folder, id);
-    noted.push({ id, metrics: withVolumes(metrics, note), timings, note, unpictured: unpictured.get(id) });
+    noted.push({ id, metrics, timings, note, unpictured: unpictured.get(id) });
   }
   const failures = await readFile(join(output, 'failures.csv'), 'utf8').catch(() => '');
   return {
-    cases: noted,
+    cases: withVolumes(noted),
     // A killed run may have left half a line.
     failures: parse(failures, { columns: true, relax_column_count: true, skip_records_with_error: true }),
     run: (await readRunRecord(output)) ?? {},
@@ -100,14 +102,33 @@ export function readNote(folder: string, id: string): Promise<CaseNote | undefin
   return readJson(join(folder, casesFolder, caseFolder(id), 'case.json'));
 }
 
-/** Adds the volumes that were measured for the pictures, unless the run measured volumes itself. */
-function withVolumes(metrics: FinishedCase['metrics'], note: CaseNote | undefined): FinishedCase['metrics'] {
-  if (Object.keys(metrics).some((column) => parseColumn(column)?.metric === 'volume_ml')) return metrics;
-  const measured = (note?.labels ?? []).flatMap(({ name, prediction, reference }) => [
-    ...(prediction === null ? [] : [[`volume_ml_${name}`, prediction] as const]),
-    ...(reference === null ? [] : [[`volume_ml_ref_${name}`, reference] as const]),
+/** The metrics of cases as rows of a table. */
+export function metricsRows(cases: readonly FinishedCase[]): MetricsRow[] {
+  return cases.map(({ id, metrics }) => ({ case: id, metrics }));
+}
+
+/**
+ * The cases with the volumes that were measured for the pictures, if the run did not measure any. Volumes are
+ * left out if their columns would be ambiguous because of the names of labels.
+ */
+function withVolumes(cases: readonly ReportCase[]): readonly ReportCase[] {
+  const isVolume = ({ metric }: MetricValue) => metric.name === predictedVolume.name;
+  const measured = cases.map((one) =>
+    one.metrics.some(isVolume) ? one : { ...one, metrics: [...one.metrics, ...volumesOf(one)] },
+  );
+  try {
+    tabulate(metricsRows(measured));
+    return measured;
+  } catch {
+    return cases;
+  }
+}
+
+function volumesOf({ note }: ReportCase): MetricValue[] {
+  return (note?.labels ?? []).flatMap(({ name: label, prediction, reference }) => [
+    ...(prediction === null ? [] : [{ metric: predictedVolume, label, value: prediction }]),
+    ...(reference === null ? [] : [{ metric: referenceVolume, label, value: reference }]),
   ]);
-  return { ...metrics, ...Object.fromEntries(measured) };
 }
 
 /** The options of a run's first sink with a name; undefined if it has none. */

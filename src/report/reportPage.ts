@@ -3,7 +3,7 @@ import { version } from '../version.js';
 import { pageHead, policyHash } from './head.js';
 import { embedJson, html, nothing, raw } from './html.js';
 import { pageData } from './pageData.js';
-import { type ReportData, type RunRecord, sinkOptions } from './read.js';
+import { metricsRows, type ReportData, type RunRecord, sinkOptions } from './read.js';
 import { casesSection } from './sections/cases.js';
 import { failuresSection } from './sections/failures.js';
 import { plotsSection } from './sections/plots.js';
@@ -17,9 +17,8 @@ import { summarySection } from './sections/summary.js';
  */
 export function reportPage(data: ReportData, script: string): string {
   const page = pageData(data);
-  const rows = data.cases.map(({ id, metrics }) => ({ case: id, metrics }));
   const { undefinedAs } = sinkOptions<SummaryOptions>(data.run, 'summary') ?? {};
-  const summary = summarize(rows, { seed: data.run.pipeline?.runtime?.seed, undefinedAs });
+  const summary = summarize(metricsRows(data.cases), { seed: data.run.pipeline?.runtime?.seed, undefinedAs });
   const name = data.run.pipeline?.name ?? 'run';
   const head = pageHead(`${name} – voxstream report`, [
     `script-src ${policyHash(script)}`,
@@ -29,7 +28,7 @@ export function reportPage(data: ReportData, script: string): string {
   const sections = [
     { id: 'summary', title: 'Summary', body: summarySection(data, summary, page) },
     { id: 'cases', title: 'Cases', body: casesSection(page) },
-    { id: 'plots', title: 'Plots', body: plotsSection(data, page) },
+    { id: 'plots', title: 'Plots', body: plotsSection(data) },
     { id: 'failures', title: 'Failures', body: failuresSection(data) },
     { id: 'provenance', title: 'Provenance', body: provenanceSection(data.run) },
   ].filter(({ body }) => body !== nothing);

@@ -1,7 +1,9 @@
+import { type Column, columnName, isNamed, tabulate } from '../metrics/columns.js';
+import { type MetricValue, titleWithUnit } from '../metrics/metric.js';
 import { type Curve, curveChart } from './charts/curves.js';
 import { pageHead } from './head.js';
 import { type Html, html, raw, tableHead, tableRow } from './html.js';
-import { metricColumn } from './metricColumn.js';
+import { labelOf } from './pageData.js';
 import { decimalsFor, showNumber, showSeconds } from './text.js';
 
 /** An epoch as the page of a training shows it. Epoch 0 is the validation before the first one. */
@@ -12,13 +14,13 @@ export interface TrainingEpoch {
   readonly learningRate?: number;
   readonly seconds?: number;
   readonly patchesPerSecond?: number;
-  /** The metrics of the validation, by their columns; absent where there was none. */
-  readonly metrics?: Readonly<Record<string, number>>;
+  /** The means of the validation over its cases; absent where there was none. */
+  readonly metrics?: readonly MetricValue[];
 }
 
 /** The learning curves of a training: the loss, each metric of the validation, and the learning rate. */
 export function trainingCurves(epochs: readonly TrainingEpoch[]): string[] {
-  const columns = metricColumnsOf(epochs).map(metricColumn);
+  const columns = metricColumnsOf(epochs);
   if (columns.length === 0 && epochs.every(({ loss }) => loss === undefined)) return [];
   const x = 'epoch';
   const curve = (name: string, value: (epoch: TrainingEpoch) => number | undefined): Curve => ({
@@ -28,12 +30,15 @@ export function trainingCurves(epochs: readonly TrainingEpoch[]): string[] {
       return found === undefined ? [] : [[epoch.epoch, found] as const];
     }),
   });
-  const ofMetrics = [...new Set(columns.map(({ metric }) => metric))].map((metric) => {
-    const ofMetric = columns.filter((column) => column.metric === metric);
-    const curves = ofMetric.map(({ name, label }) => curve(label || name, ({ metrics }) => metrics?.[name]));
-    const [{ title, label, range }] = ofMetric;
-    const only = ofMetric.length === 1 && label ? `, ${label}` : '';
-    return curveChart({ title: `validation: ${title}${only}`, x, curves, limits: range });
+  const ofMetrics = [...new Set(columns.map(({ metric }) => metric.name))].map((metric) => {
+    const ofMetric = columns.filter((column) => column.metric.name === metric);
+    const curves = ofMetric.map((column) =>
+      curve(labelOf(column) || column.name, (epoch) => valueIn(epoch, column)),
+    );
+    const [first] = ofMetric;
+    const only = ofMetric.length === 1 && labelOf(first) ? `, ${labelOf(first)}` : '';
+    const title = `validation: ${titleWithUnit(first.metric)}${only}`;
+    return curveChart({ title, x, curves, limits: first.metric.range });
   });
   const learningRate = curve('learning rate', (epoch) => epoch.learningRate);
   return [
@@ -47,8 +52,7 @@ export function trainingCurves(epochs: readonly TrainingEpoch[]): string[] {
  * The page of a training: one HTML file with its learning curves and a row per epoch. It has no script and
  * loads nothing.
  *
- * @param metric The metric of the validation that decides which model is best, or the beginning of its
- * columns.
+ * @param metric The metric of the validation that decides which model is best, or the name of its column.
  */
 export function trainingPage(name: string, epochs: readonly TrainingEpoch[], metric?: string): string {
   const cards = trainingCurves(epochs).map((chart) => html`<figure class="card">${raw(chart)}</figure>`);
@@ -69,24 +73,27 @@ ${pageHead(`${name} – voxstream training`, ['img-src data:'])}
   }\n`;
 }
 
-const metricColumnsOf = (epochs: readonly TrainingEpoch[]) => [
-  ...new Set(epochs.flatMap(({ metrics }) => Object.keys(metrics ?? {}))),
-];
+function metricColumnsOf(epochs: readonly TrainingEpoch[]): readonly Column[] {
+  return tabulate(epochs.map(({ epoch, metrics = [] }) => ({ case: String(epoch), metrics }))).columns;
+}
+
+const valueIn = ({ metrics }: TrainingEpoch, column: Column) =>
+  metrics?.find((value) => columnName(value) === column.name)?.value;
 
 const show = (value: number | undefined) => showNumber(value, decimalsFor(Math.abs(value ?? 0)));
 
 function figuresOf(epochs: readonly TrainingEpoch[], metric: string | undefined): Html[] {
   const last = epochs.at(-1);
   const seconds = epochs.reduce((sum, epoch) => sum + (epoch.seconds ?? 0), 0);
-  const deciding = metric ? metricColumnsOf(epochs).filter((column) => column.startsWith(metric)) : [];
+  const deciding = metric ? metricColumnsOf(epochs).filter((column) => isNamed(column, metric)) : [];
   const figures: readonly (readonly [value: string, title: string])[] = [
     [String(last?.epoch ?? 0), 'epochs'],
     [String(last?.step ?? 0), 'steps'],
     [show(last?.loss), 'loss, last epoch'],
     [showSeconds(seconds), 'time in training'],
     ...deciding.slice(0, 3).map((column) => {
-      const validated = epochs.findLast(({ metrics }) => metrics && column in metrics);
-      return [show(validated?.metrics?.[column]), `${column}, last`] as const;
+      const validated = epochs.findLast((epoch) => valueIn(epoch, column) !== undefined);
+      return [show(validated && valueIn(validated, column)), `${column.name}, last`] as const;
     }),
   ];
   return figures.map(([value, title]) => html`<div class="figure"><dd>${value}</dd><dt>${title}</dt></div>`);
@@ -95,7 +102,15 @@ function figuresOf(epochs: readonly TrainingEpoch[], metric: string | undefined)
 /** A row per epoch, the last one first. */
 function epochTable(epochs: readonly TrainingEpoch[]): Html {
   const columns = metricColumnsOf(epochs);
-  const head = tableHead(['epoch', 'step', 'loss', 'learning rate', 'seconds', 'patches/s', ...columns]);
+  const head = tableHead([
+    'epoch',
+    'step',
+    'loss',
+    'learning rate',
+    'seconds',
+    'patches/s',
+    ...columns.map(({ name }) => name),
+  ]);
   const rows = epochs
     .toReversed()
     .map((epoch) =>
@@ -106,7 +121,7 @@ function epochTable(epochs: readonly TrainingEpoch[]): Html {
         epoch.learningRate?.toPrecision(3) ?? '–',
         show(epoch.seconds),
         show(epoch.patchesPerSecond),
-        ...columns.map((column) => show(epoch.metrics?.[column])),
+        ...columns.map((column) => show(valueIn(epoch, column))),
       ]),
     );
   return html`<div class="scroll" data-tall tabindex="0" role="region" aria-label="Epochs"><table class="numbers">${head}

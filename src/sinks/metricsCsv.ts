@@ -2,9 +2,9 @@ import { appendFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { stringify } from 'csv-stringify/sync';
 import { z } from 'zod';
-import type { Case } from '../case.js';
 import { writeFault } from '../formats/aside.js';
 import { writeFileAside } from '../formats/files.js';
+import { Columns, type NamedValues } from '../metrics/columns.js';
 import { type Sink, sink } from './define.js';
 import { cell, columnsOf, inOrder } from './rows.js';
 
@@ -19,26 +19,24 @@ export const metricsCsvSink = sink({
 });
 
 /**
- * Rows are appended whole as cases end, so that a crash loses nothing that was finished. A column that first appears
- * with a later case makes the file anew. At the end the rows are put in dataset order.
+ * Rows are appended as cases end, so a crash loses no finished case. If a case brings a new column, the file
+ * is written again. At the end, the rows are put in dataset order.
  */
 async function openMetricsCsv(file: string): Promise<Sink> {
-  const rows = new Map<string, Case['metrics']>();
+  const known = new Columns();
+  const rows = new Map<string, NamedValues>();
   let columns: string[] = [];
-  /** True when the file is not what `rows` are, but for a row at its end. */
+  /** Whether the file may differ from `rows`. */
   let stale = false;
-  const row = (id: string, metrics: Case['metrics']) => [
-    id,
-    ...columns.map((column) => cell(metrics[column])),
-  ];
+  const cells = (id: string, values: NamedValues) => [id, ...columns.map((column) => cell(values[column]))];
   const rewrite = async (order: Iterable<string>) => {
     columns = columnsOf(rows.values());
-    const body = inOrder(rows, [...order]).map(({ case: id, metrics }) => row(id, metrics));
+    const body = inOrder(rows, order).map(([id, values]) => cells(id, values));
     stale = true;
     await writeFileAside(file, stringify([['case', ...columns], ...body]));
     stale = false;
   };
-  // One change to the file at a time, in the order in which they are asked for.
+  // The file changes once at a time, in the order of the calls.
   let last = rewrite([]);
   const next = (change: () => Promise<void>) => {
     last = last.catch(() => {}).then(change);
@@ -46,22 +44,24 @@ async function openMetricsCsv(file: string): Promise<Sink> {
   };
   await last;
   return {
-    write: ({ id, metrics }) =>
-      next(async () => {
-        rows.set(id, metrics);
-        if (stale || Object.keys(metrics).some((column) => !columns.includes(column)))
+    async write({ id, metrics }) {
+      const values = known.add(metrics);
+      await next(async () => {
+        rows.set(id, values);
+        if (stale || Object.keys(values).some((column) => !columns.includes(column)))
           return rewrite(rows.keys());
-        await appendFile(file, stringify([row(id, metrics)]), { flush: true }).catch((error) => {
-          // A part of the row may be there.
+        await appendFile(file, stringify([cells(id, values)]), { flush: true }).catch((error) => {
+          // The file may hold a part of the row.
           stale = true;
           rows.delete(id);
           throw writeFault(file, error);
         });
-      }),
+      });
+    },
     restore({ id, metrics }) {
-      rows.set(id, metrics);
+      rows.set(id, known.add(metrics));
       stale = true;
-      // All that are restored at once are written at once; where that fails, the first case after them tries again.
+      // The first of these changes writes all restored rows. If it fails, the next case tries again.
       next(async () => (stale ? rewrite(rows.keys()) : undefined)).catch(() => {});
     },
     close: (order) => next(() => rewrite(order)),

@@ -14,7 +14,7 @@ export const summarySink = sink({
     undefinedAs: z
       .enum(['leftOut', 'worst'])
       .default('leftOut')
-      .describe('How values that are not defined or infinite count'),
+      .describe('How undefined and infinite values count'),
   },
   example: { path: 'summary.json' },
   open: async ({ path, undefinedAs }, { output, seed }) =>
@@ -27,7 +27,9 @@ function openSummary(file: string, options: { undefinedAs?: UndefinedAs; seed: n
   return {
     write: async (subject) => note(subject),
     restore: note,
-    close: (order) =>
-      writeFileAside(file, `${JSON.stringify(summarize(inOrder(rows, order), options), null, 2)}\n`),
+    async close(order) {
+      const ended = inOrder(rows, order).map(([id, metrics]) => ({ case: id, metrics }));
+      await writeFileAside(file, `${JSON.stringify(summarize(ended, options), null, 2)}\n`);
+    },
   };
 }

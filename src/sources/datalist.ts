@@ -62,7 +62,7 @@ function fromItem({ id, ...entries }: DatalistItem, root: string | undefined, wh
     );
   const name = id ?? stripImageExtension(basename(first));
   if (root !== undefined) return caseInside(name, root, named);
-  return { id: name, files: named, volumes: {}, metrics: {}, timings: {} };
+  return { id: name, files: named, volumes: {}, metrics: [], timings: {} };
 }
 
 async function readList(path: string, key: string | undefined): Promise<readonly DatalistItem[]> {

@@ -121,5 +121,5 @@ export function caseInside(
     }
     files[key] = path;
   }
-  return { id, files, volumes: {}, metrics: {}, timings: {}, ...(labelNames && { labelNames }) };
+  return { id, files, volumes: {}, metrics: [], timings: {}, ...(labelNames && { labelNames }) };
 }

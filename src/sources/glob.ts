@@ -75,7 +75,7 @@ async function toCase(
     }
     files[key] = found[0];
   }
-  return { id, files, volumes: {}, metrics: {}, timings: {} };
+  return { id, files, volumes: {}, metrics: [], timings: {} };
 }
 
 async function matches(pattern: string): Promise<string[]> {

@@ -159,7 +159,7 @@ function toItem(
 ): SourceItem {
   if (preds.length === 1) {
     const files = { pred: preds[0].file, label: label.file, ...(image && { image }) };
-    return { id, files, volumes: {}, metrics: {}, timings: {}, ...(labelNames && { labelNames }) };
+    return { id, files, volumes: {}, metrics: [], timings: {}, ...(labelNames && { labelNames }) };
   }
   if (preds.length === 0) {
     return {

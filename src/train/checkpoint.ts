@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { DataError } from '../errors.js';
 import { readTensors, writeTensors } from '../onnx/training/tensorFile.js';
 import type { Progress } from './progress.js';
+import { progressFromJson, progressToJson } from './progressJson.js';
 import type { TrainingState } from './trainingState.js';
 
 const format = 'voxstream training 1';
@@ -27,7 +28,7 @@ export function writeCheckpoint(
   progress: Progress,
   identity: string,
 ): Promise<void> {
-  const metadata = { format, identity, progress: JSON.stringify(progress) };
+  const metadata = { format, identity, progress: progressToJson(progress) };
   return writeTensors(checkpointFile(output, which), { tensors, metadata });
 }
 
@@ -51,5 +52,5 @@ export async function readCheckpoint(
         '(see run.json), or another output.',
     );
   }
-  return { tensors, progress: JSON.parse(metadata['progress']) as Progress };
+  return { tensors, progress: progressFromJson(metadata['progress']) };
 }

@@ -1,3 +1,4 @@
+import type { JsonValues } from '../metrics/valuesAsJson.js';
 import type { EpochRow } from './progress.js';
 
 /**
@@ -33,7 +34,12 @@ export type TrainEvent =
       /** Seconds that the device waited for the batch. */
       readonly waited: number;
     }
-  | ({ readonly event: 'epoch'; readonly best: boolean } & EpochRow)
+  | ({
+      readonly event: 'epoch';
+      readonly best: boolean;
+      /** Means over the validation cases, by column. */
+      readonly metrics?: JsonValues;
+    } & Omit<EpochRow, 'metrics'>)
   | { readonly event: 'validating'; readonly epoch: number; readonly done: number; readonly cases: number }
   | { readonly event: 'saved'; readonly step: number }
   | { readonly event: 'caseFailed'; readonly case: string; readonly message: string }

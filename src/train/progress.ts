@@ -1,3 +1,4 @@
+import type { MetricValue } from '../metrics/metric.js';
 import type { ValidationBlock } from '../pipeline/trainBlock.js';
 import type { FeedPosition } from './feed.js';
 
@@ -16,8 +17,8 @@ export interface EpochRow {
   readonly seconds?: number;
   readonly patchesPerSecond?: number;
   readonly validationSeconds?: number;
-  /** Means over the validation cases, by column. */
-  readonly metrics?: Readonly<Record<string, number>>;
+  /** Means over the validation cases. */
+  readonly metrics?: readonly MetricValue[];
 }
 
 /** The best validation so far. */

@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'csv-stringify/sync';
 import { writeFileAside } from '../formats/files.js';
+import { nameValues } from '../metrics/columns.js';
 import { type Provenance, writeRunFile } from '../pipeline/runFile.js';
 import { trainingPage } from '../report/training.js';
 import { cell, columnsOf } from '../sinks/rows.js';
@@ -21,8 +22,9 @@ const head = [
 
 /** The text of train.csv: a row per epoch. */
 export function trainCsv(rows: readonly EpochRow[]): string {
-  const metrics = columnsOf(rows.map((row) => row.metrics ?? {}));
-  const body = rows.map((row) => [
+  const validations = rows.map(({ metrics = [] }) => nameValues(metrics));
+  const columns = columnsOf(validations);
+  const body = rows.map((row, i) => [
     String(row.epoch),
     String(row.step),
     cell(row.loss),
@@ -31,9 +33,9 @@ export function trainCsv(rows: readonly EpochRow[]): string {
     row.seconds?.toFixed(3) ?? '',
     row.patchesPerSecond?.toFixed(3) ?? '',
     row.validationSeconds?.toFixed(3) ?? '',
-    ...metrics.map((column) => cell(row.metrics?.[column])),
+    ...columns.map((column) => cell(validations[i][column])),
   ]);
-  return stringify([[...head, ...metrics], ...body]);
+  return stringify([[...head, ...columns], ...body]);
 }
 
 /** Removes everything that an earlier training left in its folder. */
@@ -80,12 +82,12 @@ export class TrainRecords {
   }
 
   /** Adds an epoch to TensorBoard's file. */
-  addEpoch({ step, loss, patchesPerSecond, metrics = {} }: EpochRow): void {
+  addEpoch({ step, loss, patchesPerSecond, metrics = [] }: EpochRow): void {
     this.#events.add(step, {
       ...(loss !== undefined && { 'epoch/loss': loss }),
       ...(patchesPerSecond !== undefined && { 'epoch/patches_per_second': patchesPerSecond }),
       ...Object.fromEntries(
-        Object.entries(metrics).map(([column, value]) => [`validation/${column}`, value]),
+        Object.entries(nameValues(metrics)).map(([column, value]) => [`validation/${column}`, value]),
       ),
     });
   }

@@ -1,5 +1,7 @@
 import { join } from 'node:path';
 import { OptionError, show } from '../errors.js';
+import { nameValues } from '../metrics/columns.js';
+import { valuesToJson } from '../metrics/valuesAsJson.js';
 import { type NewModel, writeModelFolder } from '../models/folder.js';
 import type { TrainBlock } from '../pipeline/trainBlock.js';
 import { writeCheckpoint } from './checkpoint.js';
@@ -138,7 +140,9 @@ export class TrainingLoop {
     records.addEpoch(row);
     await records.write(this.#progress.rows, failed.messages);
     await this.#save();
-    onEvent({ event: 'epoch', best: isBest, ...row });
+    const { metrics, ...others } = row;
+    const named = metrics && { metrics: valuesToJson(nameValues(metrics)) };
+    onEvent({ event: 'epoch', best: isBest, ...others, ...named });
   }
 
   /** Validates the model, where the training has a validation, and notes whether it is the best one. */

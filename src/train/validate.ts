@@ -3,21 +3,22 @@ import { join } from 'node:path';
 import { from, lastValueFrom, mergeMap, type OperatorFunction, of, toArray } from 'rxjs';
 import type { Case } from '../case.js';
 import { messageOf, OptionError } from '../errors.js';
+import { isNamed, tabulate } from '../metrics/columns.js';
+import type { MetricValue } from '../metrics/metric.js';
 import { type NewModel, writeModelFolder } from '../models/folder.js';
 import { type Fusion, withOptions } from '../operators/fusion.js';
 import { onlyDifferences } from '../operators/onlyDifferences.js';
 import { chain, fuseSteps } from '../pipeline/fuse.js';
 import { modelInTraining, type ValidationBlock } from '../pipeline/trainBlock.js';
 import type { Runtime } from '../runtime/runtime.js';
-import { columnsOf } from '../sinks/rows.js';
 
 /** Cases in progress at the same time: one on the device while the next one is prepared. */
 const inFlight = 2;
 
 /** The result of a validation. */
 export interface Validation {
-  /** Means over the cases, by column, without undefined values. */
-  readonly metrics: Readonly<Record<string, number>>;
+  /** Means over the cases, without undefined values. */
+  readonly metrics: readonly MetricValue[];
   /** The value of the metric that chooses the best model. */
   readonly value: number;
 }
@@ -97,28 +98,32 @@ export class Validator {
   }
 }
 
-/**
- * The means over the cases, and the value of the metric: its own column, or the mean of the columns that
- * start with it.
- */
-function summary(rows: readonly Case['metrics'][], metric: string): Validation {
-  if (rows.length === 0) {
+/** The means over the cases, and the value of the metric (or column) that chooses the best model. */
+function summary(cases: readonly Case['metrics'][], name: string): Validation {
+  if (cases.length === 0) {
     throw new OptionError(
       'No validation case can be used. The warnings above say why. Correct the cases or the steps.',
     );
   }
-  const columns = columnsOf(rows);
-  const metrics = Object.fromEntries(columns.map((column) => [column, mean(rows.map((row) => row[column]))]));
-  const own = columns.filter((column) => column === metric || column === `${metric}_mean`);
-  const chosen =
-    own.length > 0 ? own.slice(0, 1) : columns.filter((column) => column.startsWith(`${metric}_`));
-  if (chosen.length === 0) {
+  const { columns, rows } = tabulate(cases.map((metrics, i) => ({ case: String(i), metrics })));
+  const means = columns.map((column) => ({
+    column,
+    value: mean(rows.map(({ values }) => values[column.name])),
+  }));
+  const named = means.filter(({ column }) => isNamed(column, name));
+  if (named.length === 0) {
+    const given = columns.map((column) => column.name).join(', ') || 'no metrics';
     throw new OptionError(
-      `train.validation.metric is "${metric}", but the validation's steps give ` +
-        `${columns.length > 0 ? columns.join(', ') : 'no metrics'}. Name one of these, or add the step.`,
+      `train.validation.metric is "${name}", but the validation's steps give ${given}. ` +
+        'Name one of these, or add the step.',
     );
   }
-  return { metrics, value: mean(chosen.map((column) => metrics[column])) };
+  // A column, or the mean over labels, or else the mean of the labels' means.
+  const single = named.find(({ column }) => column.name === name || column.label === null);
+  return {
+    metrics: means.map(({ column: { metric, label }, value }) => ({ metric, label, value })),
+    value: single ? single.value : mean(named.map(({ value }) => value)),
+  };
 }
 
 function mean(values: readonly (number | undefined)[]): number {

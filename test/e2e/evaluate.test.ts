@@ -50,7 +50,7 @@ test('evaluate compares what can be compared, and says of the rest why not', asy
   const out = join(root, 'out/scores.csv');
   const { code, stdout, stderr } = await voxstream([...args, '-o', out]);
   assert.is(code, 2);
-  assert.match(stderr, /Left out: 1 prediction\(s\) that no reference fits, .*other\.nii\.gz/);
+  assert.match(stderr, /Left out: 1 prediction\(s\) without a reference, .*other\.nii\.gz/);
 
   const rows = readCsv(out);
   assert.equal(

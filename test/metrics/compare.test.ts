@@ -1,20 +1,18 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { compareRuns, comparisonTable } from '#src/metrics/compare.js';
+import { rowsNamed } from './values.js';
 
 const [nan, infinity] = [Number.NaN, Number.POSITIVE_INFINITY];
 
-const rows = (metrics: Record<string, Record<string, number>>) =>
-  Object.entries(metrics).map(([id, values]) => ({ case: id, metrics: values }));
-
-const a = rows({
+const a = rowsNamed({
   one: { dice_s: 0.5, hd_s: 10, volume_ml_s: 100 },
   two: { dice_s: 0.75, hd_s: 5, volume_ml_s: 200 },
   three: { dice_s: 0.5, hd_s: infinity, volume_ml_s: 0 },
   four: { dice_s: nan, hd_s: nan, volume_ml_s: 0 },
   old: { dice_s: 1, hd_s: 0, volume_ml_s: 1 },
 });
-const b = rows({
+const b = rowsNamed({
   two: { dice_s: 0.25, hd_s: 6, volume_ml_s: 150 },
   one: { dice_s: 0.625, hd_s: 8, volume_ml_s: 110 },
   three: { dice_s: 0.5, hd_s: 20, volume_ml_s: 30 },

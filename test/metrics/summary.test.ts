@@ -1,11 +1,13 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type MetricsRow, summarize, summaryTable } from '#src/metrics/summary.js';
+import type { MetricsRow } from '#src/metrics/metric.js';
+import { summarize, summaryTable } from '#src/metrics/summary.js';
+import { valuesNamed } from './values.js';
 
 const [nan, infinity] = [Number.NaN, Number.POSITIVE_INFINITY];
 
 const column = (values: readonly number[], name = 'dice_spleen'): MetricsRow[] =>
-  values.map((value, i) => ({ case: `case_${i}`, metrics: { [name]: value } }));
+  values.map((value, i) => ({ case: `case_${i}`, metrics: valuesNamed({ [name]: value }) }));
 
 test('summarize gives the statistics of a column and the cases of its extremes', () => {
   const { cases, metrics } = summarize(column([0.9, 0.7, 0.8, 0.9, 0.6]));
@@ -36,10 +38,10 @@ test('summarize leaves undefined and infinite values out and names their cases',
 
 test('summarize counts the worst value where a label is in one mask only, if it is told to', () => {
   const rows = [
-    { case: 'good', metrics: { dice_a: 0.8, hd_a: 5 } },
-    { case: 'invented', metrics: { dice_a: nan, hd_a: infinity } },
-    { case: 'both empty', metrics: { dice_a: nan, hd_a: nan } },
-    { case: 'missed', metrics: { dice_a: 0, hd_a: infinity } },
+    { case: 'good', metrics: valuesNamed({ dice_a: 0.8, hd_a: 5 }) },
+    { case: 'invented', metrics: valuesNamed({ dice_a: nan, hd_a: infinity }) },
+    { case: 'both empty', metrics: valuesNamed({ dice_a: nan, hd_a: nan }) },
+    { case: 'missed', metrics: valuesNamed({ dice_a: 0, hd_a: infinity }) },
   ];
   const { dice_a, hd_a } = summarize(rows, { undefinedAs: 'worst' }).metrics;
   assert.equal([dice_a.n, dice_a.worstValue, dice_a.countedAsWorst], [3, 0, ['invented']]);
@@ -51,19 +53,25 @@ test('summarize counts the worst value where a label is in one mask only, if it 
 
 test('summarize names the cases where a label was missed, whatever the counting', () => {
   const rows = [
-    { case: 'a', metrics: { dice_spleen: 0, dice_liver: 0.5, dice_mean: 0.25 } },
-    { case: 'b', metrics: { dice_spleen: 0.3, dice_liver: 0, dice_mean: 0.15 } },
-    { case: 'c', metrics: { dice_spleen: 0, dice_liver: 0, dice_mean: 0 } },
+    { case: 'a', metrics: valuesNamed({ dice_spleen: 0, dice_liver: 0.5, dice_mean: 0.25 }) },
+    { case: 'b', metrics: valuesNamed({ dice_spleen: 0.3, dice_liver: 0, dice_mean: 0.15 }) },
+    { case: 'c', metrics: valuesNamed({ dice_spleen: 0, dice_liver: 0, dice_mean: 0 }) },
   ];
   assert.equal(summarize(rows).missed, { spleen: ['a', 'c'], liver: ['b', 'c'] });
 });
 
 test('summarize takes a column over the cases that have it, and copes with one and none', () => {
-  const rows = [...column([0.5]), { case: 'other', metrics: { iou_spleen: nan } }];
+  const rows = [...column([0.5]), { case: 'other', metrics: valuesNamed({ iou_spleen: nan }) }];
   const { dice_spleen, iou_spleen } = summarize(rows).metrics;
   assert.equal([dice_spleen.n, dice_spleen.mean, dice_spleen.std, dice_spleen.ci95], [1, 0.5, null, null]);
   assert.equal([iou_spleen.n, iou_spleen.mean, iou_spleen.maxCase], [0, null, null]);
-  assert.equal(summarize([]), { cases: 0, undefinedAs: 'leftOut', metrics: {}, missed: {} });
+  assert.equal(summarize([]), {
+    cases: 0,
+    undefinedAs: 'leftOut',
+    metrics: {},
+    columns: {},
+    missed: {},
+  });
   assert.equal(JSON.parse(JSON.stringify(summarize(rows))), summarize(rows));
 });
 
@@ -80,8 +88,8 @@ test('the bootstrap interval of the mean is near the normal one for many values,
 
 test('summaryTable has a line per metric, and tells what was left out and missed', () => {
   const rows = [
-    { case: 'a', metrics: { dice_spleen: 0.5, hd_spleen: 10 } },
-    { case: 'b', metrics: { dice_spleen: 0, hd_spleen: infinity } },
+    { case: 'a', metrics: valuesNamed({ dice_spleen: 0.5, hd_spleen: 10 }) },
+    { case: 'b', metrics: valuesNamed({ dice_spleen: 0, hd_spleen: infinity }) },
   ];
   const lines = summaryTable(summarize(rows)).split('\n');
   assert.is(lines.length, 5);

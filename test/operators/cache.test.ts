@@ -9,6 +9,7 @@ import { cache } from '#src/operators/cache.js';
 import { parsePipeline } from '#src/pipeline/load.js';
 import { runPipeline } from '#src/pipeline/run.js';
 import { makeVolume } from '#src/volume/volume.js';
+import { valuesNamed } from '../metrics/values.js';
 import { refused, through } from '../shared.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'voxstream-cache-'));
@@ -31,7 +32,7 @@ const subject = makeCase({
   id: 'a/b',
   files: { image: file },
   volumes: { image, label },
-  metrics: { dice: 0.5 },
+  metrics: valuesNamed({ dice_spleen: 0.5, hd95_spleen: Number.POSITIVE_INFINITY, asd_mean: Number.NaN }),
 });
 
 /** Steps that count how often they are done. */
@@ -67,7 +68,7 @@ test('cache keeps what does not fit on disk, for other runs too, until files or 
   assert.equal(next.seen, []);
   assert.equal({ ...read.volumes.image }, { ...image });
   assert.equal({ ...read.volumes.label }, { ...label });
-  assert.equal(read.metrics, { dice: 0.5 });
+  assert.equal(read.metrics, subject.metrics);
   assert.ok(read.volumes.image.data.buffer instanceof SharedArrayBuffer);
 
   const other = counting('other steps');

@@ -5,6 +5,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Case, makeCase } from '#src/case.js';
 import { readVolume } from '#src/formats/index.js';
+import { type NamedValues, nameValues } from '#src/metrics/columns.js';
 import { averageSurfaceDistance } from '#src/operators/averageSurfaceDistance.js';
 import { components } from '#src/operators/components.js';
 import { confusion } from '#src/operators/confusion.js';
@@ -20,10 +21,11 @@ import { fixtures } from '../e2e/harness.js';
 
 type Step = OperatorFunction<Case, Case>;
 
-async function measure(subject: Case, ...steps: Step[]): Promise<Case['metrics']> {
+/** The metrics that steps add to a case, as files name them. */
+async function measure(subject: Case, ...steps: Step[]): Promise<NamedValues> {
   let stream = of(subject);
   for (const step of steps) stream = stream.pipe(step);
-  return (await lastValueFrom(stream)).metrics;
+  return nameValues((await lastValueFrom(stream)).metrics);
 }
 
 const golden = join(fixtures, 'golden/metrics');

@@ -11,6 +11,7 @@ import { z } from 'zod';
 import { type Case, makeCase, withMetrics, withVolumes } from '#src/case.js';
 import { DataError } from '#src/errors.js';
 import { writeNifti } from '#src/formats/writeNifti.js';
+import { unknownColumn } from '#src/metrics/columns.js';
 import { operator } from '#src/operators/define.js';
 import type { RunEvent } from '#src/pipeline/events.js';
 import { parsePipeline } from '#src/pipeline/load.js';
@@ -24,6 +25,8 @@ import { sink } from '#src/sinks/define.js';
 import { type SourceItem, source } from '#src/sources/define.js';
 import { makeVolume, type Volume } from '#src/volume/volume.js';
 import { readCsv, temporaryFolder } from '../e2e/harness.js';
+
+const { metric: size } = unknownColumn('size');
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
@@ -67,7 +70,7 @@ function bench(items: SourceItem[]) {
           collectGarbage();
           seen.mostHeld = Math.max(seen.mostHeld, made.filter((ref) => ref.deref()).length);
           if (seen.fail.has(subject.id)) throw new DataError(`The device does not like ${subject.id}.`);
-          return withMetrics(subject, { size: factor * subject.id.length });
+          return withMetrics(subject, [{ metric: size, label: null, value: factor * subject.id.length }]);
         }),
       ),
   });

@@ -35,14 +35,14 @@ const note = (image: string | null): CaseNote => ({
   window: null,
   labels: [],
 });
-const subject = (id: string, image: string | null) => ({ id, metrics: {}, timings: {}, note: note(image) });
+const subject = (id: string, image: string | null) => ({ id, metrics: [], timings: {}, note: note(image) });
 const data: ReportData = {
   cases: [
     subject('a', join(root, 'ct.mha')),
     subject('text', join(root, 'secret.json')),
     subject('gone', join(root, 'gone.nii.gz')),
     subject('broken', join(root, 'broken.nii')),
-    { id: 'unseen', metrics: {}, timings: {} },
+    { id: 'unseen', metrics: [], timings: {} },
     subject('</script><script>alert(1)</script>', null),
   ],
   failures: [],

@@ -1,16 +1,17 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { trainingCurves, trainingPage } from '#src/report/training.js';
+import { valuesNamed } from '../metrics/values.js';
 
 const epochs = [
-  { epoch: 0, step: 0, metrics: { dice_spleen: 0.1, dice_liver: 0.2, hd95_spleen: 40 } },
+  { epoch: 0, step: 0, metrics: valuesNamed({ dice_spleen: 0.1, dice_liver: 0.2, hd95_spleen: 40 }) },
   { epoch: 1, step: 4, loss: 1.5, learningRate: 0.01, seconds: 2, patchesPerSecond: 4 },
   {
     epoch: 2,
     step: 8,
     loss: 0.75,
     learningRate: 0.005,
-    metrics: { dice_spleen: 0.8, dice_liver: 0.9, hd95_spleen: 5 },
+    metrics: valuesNamed({ dice_spleen: 0.8, dice_liver: 0.9, hd95_spleen: 5 }),
   },
 ];
 

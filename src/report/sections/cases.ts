@@ -22,14 +22,13 @@ const mostTabs = 8;
 /** Chooses the label whose columns the table of cases shows. */
 function labelChoice(labels: readonly string[]): Html {
   if (labels.length < 2) return nothing;
-  const title = (label: string) => (label === 'mean' ? 'mean over labels' : label);
   if (labels.length > mostTabs) {
-    const list = labels.map((label) => html`<option value="${label}">${title(label)}</option>`);
+    const list = labels.map((label) => html`<option value="${label}">${label}</option>`);
     return html`<div class="tools"><label>Label <select id="label">${list}</select></label></div>`;
   }
   const tabs = labels.map((label, i) => {
     const pressed = i === 0 ? 'true' : 'false';
-    return html`<button type="button" data-label="${label}" aria-pressed="${pressed}">${title(label)}</button>`;
+    return html`<button type="button" data-label="${label}" aria-pressed="${pressed}">${label}</button>`;
   });
   return html`<div class="tabs" role="group" aria-label="Label">${tabs}</div>`;
 }

@@ -1,15 +1,16 @@
-import type { PageData } from '../browserData.js';
+import { tabulate } from '../../metrics/columns.js';
+import { titleWithUnit } from '../../metrics/metric.js';
 import { type DistributionRow, distributionChart } from '../charts/distribution.js';
 import { lanesChart } from '../charts/lanes.js';
 import { blandAltmanChart, type VolumePair, volumeChart } from '../charts/volumes.js';
 import { type Html, html, nothing, raw } from '../html.js';
-import { metricColumn } from '../metricColumn.js';
-import type { ReportData } from '../read.js';
+import { labelOf } from '../pageData.js';
+import { metricsRows, type ReportData } from '../read.js';
 import { showSeconds } from '../text.js';
 
 /** The charts of a report, each in a card; nothing if there is nothing to draw. */
-export function plotsSection(data: ReportData, page: PageData): Html {
-  const cards = [metricCard(data, page), volumeCard(data), stepCard(data), laneCard(data)];
+export function plotsSection(data: ReportData): Html {
+  const cards = [metricCard(data), volumeCard(data), stepCard(data), laneCard(data)];
   const drawn = cards.filter((card) => card !== nothing);
   return drawn.length > 0 ? html`<div class="plots">${drawn}</div>` : nothing;
 }
@@ -31,19 +32,21 @@ function card(id: string, title: string, what: string, charts: readonly NamedCha
 }
 
 /** The distribution of each metric, a row per label. */
-function metricCard({ cases }: ReportData, { columns }: PageData): Html {
-  const metrics = new Map(columns.map(({ metric, title }) => [metric, title]));
+function metricCard({ cases }: ReportData): Html {
+  const { columns, rows } = tabulate(metricsRows(cases));
+  const metrics = new Map(columns.map(({ metric }) => [metric.name, metric]));
   if (metrics.size === 0) return nothing;
-  const charts = [...metrics].map(([metric, title]): NamedChart => {
-    const ofMetric = columns.filter((column) => column.metric === metric);
-    const rows = ofMetric.map(({ name, label }): DistributionRow => {
-      const points = cases.flatMap(({ metrics: row }, i) =>
-        name in row ? [{ value: row[name], case: i }] : [],
+  const charts = [...metrics.values()].map((metric): NamedChart => {
+    const ofMetric = columns.filter((column) => column.metric.name === metric.name);
+    const distributions = ofMetric.map((column): DistributionRow => {
+      const points = rows.flatMap(({ values }, i) =>
+        column.name in values ? [{ value: values[column.name], case: i }] : [],
       );
-      return { name: label || name, points, notes: countNotes(points.map(({ value }) => value)) };
+      const notes = countNotes(points.map(({ value }) => value));
+      return { name: labelOf(column) || column.name, points, notes };
     });
-    const { range } = metricColumn(ofMetric[0].name);
-    return [title, raw(distributionChart(`metric-${metric}`, title, rows, range))];
+    const title = titleWithUnit(metric);
+    return [title, raw(distributionChart(`metric-${metric.name}`, title, distributions, metric.range))];
   });
   return card('metric', 'Distribution per label', 'Metric', charts);
 }

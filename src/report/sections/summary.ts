@@ -1,7 +1,9 @@
-import { type ColumnSummary, type Summary, summaryNotes } from '../../metrics/summary.js';
+import { type ColumnSummary, type Summary, summaryNotes, worstCase } from '../../metrics/summary.js';
 import { listSome } from '../../metrics/table.js';
+import { predictedVolume } from '../../metrics/volumes.js';
 import type { PageColumn, PageData } from '../browserData.js';
 import { type Html, html, nothing, raw, tableHead, tableRow } from '../html.js';
+import { meanOverLabels } from '../pageData.js';
 import type { ReportCase, ReportData } from '../read.js';
 import { showNumber, showSeconds } from '../text.js';
 
@@ -32,16 +34,16 @@ function figuresOf(
   empty: number,
 ): Figure[] {
   const compared = columns.find(({ better }) => better);
-  const { metric } = compared ?? { metric: 'volume_ml' };
+  const metric = compared?.metric ?? predictedVolume.name;
   const ofMetric = columns.filter((column) => column.metric === metric);
-  const main = ofMetric.find(({ label }) => label === 'mean') ?? ofMetric[0];
+  const main = ofMetric.find(({ label }) => label === meanOverLabels) ?? ofMetric[0];
   const missed = Object.values(summary.missed).reduce((sum, ids) => sum + ids.length, 0);
   const figures: Figure[] = [
     { value: String(cases.length), title: cases.length === 1 ? 'case' : 'cases' },
     { value: String(failures.length), title: 'failed', alert: failures.length > 0 && '#failures' },
   ];
   if (main) {
-    const label = main.label === 'mean' ? ', over labels' : main.label && `, ${main.label}`;
+    const label = main.label === meanOverLabels ? ', over labels' : main.label && `, ${main.label}`;
     const mean = showNumber(summary.metrics[main.name].mean, main.decimals);
     figures.push({ value: mean, title: `mean ${main.title}${label}` });
   }
@@ -100,13 +102,8 @@ function summaryRow({ title, label, decimals, better }: PageColumn, found: Colum
     range(found.percentiles?.[25], found.percentiles?.[75]),
     show(found.min),
     show(found.max),
-    caseButton(worstCase(better, found)),
+    caseButton(worstCase(found, better)),
   ]);
-}
-
-function worstCase(better: PageColumn['better'], found: ColumnSummary): string | null {
-  if (better === null) return null;
-  return better === 'higher' ? found.minCase : (found.infinite[0] ?? found.maxCase);
 }
 
 const caseButton = (id: string | null) =>

@@ -6,6 +6,13 @@ export { z } from 'zod';
 // Cases and volumes
 export { type Case, chooseKeys, geometryKeys, type Keys, makeCase, volumeOf, withVolumes } from './case.js';
 export { DataError, listNames, ModelError, OptionError, show, unknownName, VoxError } from './errors.js';
+// Networks, and the parts of a training
+export { type Network, type NetworkSpec, network } from './onnx/builders/network.js';
+export type { NetworkBuilder } from './onnx/builders/networkBuilder.js';
+export type { Ops } from './onnx/ops.js';
+export { type Loss, type LossTask, loss } from './onnx/training/loss.js';
+export { type Optimizer, optimizer, type Slot, type WeightStep } from './onnx/training/optimizer.js';
+export { type Schedule, schedule, timed, timing } from './onnx/training/schedule.js';
 // Operators
 export { type Operator, type OperatorSpec, operator, type StepContext } from './operators/define.js';
 export { drawFrom, drawRangeType, drawsFor, probType, seedType } from './operators/draws.js';

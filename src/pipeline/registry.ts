@@ -77,7 +77,7 @@ export const extensionParts: Readonly<Record<keyof Extension, (value: unknown) =
   fusions: isFunction,
 };
 
-/** The operators, sources and sinks that come with voxstream, and those of extensions; later ones win. */
+/** The definitions that come with voxstream, and those of extensions; later ones win. */
 export function createRegistry(...extensions: readonly Extension[]): Registry {
   const byName = <T extends { readonly name: string }>(
     ours: readonly T[],

@@ -1,11 +1,11 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readTensors } from '#src/onnx/training/tensorFile.js';
 import { synthDataset } from '#src/synth/dataset.js';
 import { actAtEvents } from './actAtEvents.js';
-import { readCsv, temporaryFolder, voxstream } from './harness.js';
+import { readCsv, root, temporaryFolder, voxstream } from './harness.js';
 
 const folder = temporaryFolder();
 const dataset = join(folder, 'phantoms');
@@ -255,6 +255,82 @@ test('--finetune goes on from a model, bad cases are left out, and --dry-run sta
     readCsv(join(folder, 'tuned', 'failures.csv')).map((row) => row.case),
     ['synth_002'],
   );
+});
+
+test('--use trains a network with a loss, an optimizer and a schedule from a package', async () => {
+  mkdirSync(join(folder, 'node_modules'));
+  symlinkSync(root, join(folder, 'node_modules/voxstream'));
+  const definitions = join(folder, 'definitions.mjs');
+  writeFileSync(
+    definitions,
+    `import { loss, network, optimizer, schedule, timed, timing, z } from 'voxstream/author';
+const channels = z.int().min(1);
+const line = network({
+  name: 'OneConv',
+  summary: 'A single convolution.',
+  options: { in_channels: channels, out_channels: channels },
+  example: { in_channels: 1, out_channels: 2 },
+  build: (net, input, config) => {
+    const dims = [config.out_channels, config.in_channels, 1, 1, 1];
+    const weight = net.parameter('head.weight', dims, { part: 'kernel', fanIn: config.in_channels });
+    return net.node('head', 'Conv', [input, weight], { kernel_shape: [1, 1, 1] });
+  },
+});
+const size = loss({
+  name: 'squares',
+  summary: 'The sum of the squared logits, whatever the label.',
+  options: {},
+  example: {},
+  create: () => ({ build: (ops, { logits }) => ops.node('ReduceSumSquare', [logits], { keepdims: 0 }) }),
+});
+const shrink = optimizer({
+  name: 'shrink',
+  summary: 'Multiplies all weights by 1 minus the learning rate.',
+  options: { learningRate: z.number().positive() },
+  example: { learningRate: 0.5 },
+  create: ({ learningRate }) => ({
+    learningRate,
+    slots: [],
+    start: (ops, scalars) => {
+      const factor = ops.sub(ops.scalar(1), scalars.learningRate);
+      return ({ weight }) => ({ weight: ops.mul(weight, factor), slots: [] });
+    },
+  }),
+});
+const half = schedule({
+  name: 'half',
+  summary: 'Half of the rate.',
+  options: timing,
+  example: {},
+  create: (options) => timed(options, (rate) => () => rate / 2),
+});
+export default { networks: [line], losses: [size], optimizers: [shrink], schedules: [half] };
+`,
+  );
+  const set = [
+    'train.network={OneConv: {in_channels: 1, out_channels: 2}}',
+    'train.loss=squares',
+    'train.optimizer={shrink: {learningRate: 1}}',
+    'train.schedule=half',
+    'train.epochs=1',
+  ].flatMap((override) => ['--set', override]);
+  const { code, stderr } = await voxstream(train('packaged', '--use', definitions, ...set));
+  assert.is(code, 0, stderr);
+  const [, { step, learning_rate: rate }] = readCsv(join(folder, 'packaged', 'train.csv'));
+  assert.equal([step, rate], ['4', '0.5']);
+  const { tensors } = await readTensors(join(folder, 'packaged', 'checkpoint', 'last.safetensors'));
+  const { tensors: best } = await readTensors(join(folder, 'packaged', 'checkpoint', 'best.safetensors'));
+  const [first, last] = [best, tensors].map((all) =>
+    Array.from(all.get('head.weight')?.data as Float32Array),
+  );
+  const steps = 4 - Number(best.get('optimizer.step')?.data[0]);
+  assert.is(steps, 4);
+  // Halved in each step, which float32 does exactly.
+  assert.equal(
+    last,
+    first.map((weight) => weight / 2 ** steps),
+  );
+  assert.ok(last.length === 2 && last.some((weight) => weight !== 0));
 });
 
 test.run();

@@ -4,8 +4,7 @@ import * as assert from 'uvu/assert';
 import { z } from 'zod';
 
 import { OptionError } from '#src/errors.js';
-import { factory } from '#src/onnx/training/factory.js';
-import type { Loss } from '#src/onnx/training/loss.js';
+import { loss } from '#src/onnx/training/loss.js';
 import { describePipeline } from '#src/pipeline/describePipeline.js';
 import { loadPipeline, parsePipeline } from '#src/pipeline/load.js';
 import { createRegistry } from '#src/pipeline/registry.js';
@@ -118,17 +117,15 @@ test('faulty options of a loss or an optimizer are refused when the file is read
 });
 
 test('a loss from elsewhere can be named, described, and checked', () => {
-  const sum = factory(
-    {
-      name: 'sumOfLogits',
-      summary: 'The sum of all logits.',
-      options: { factor: z.number().default(1).describe('Multiplies the sum') },
-      example: { factor: 2 },
-    },
-    ({ factor }): Loss => ({
+  const sum = loss({
+    name: 'sumOfLogits',
+    summary: 'The sum of all logits.',
+    options: { factor: z.number().default(1).describe('Multiplies the sum') },
+    example: { factor: 2 },
+    create: ({ factor }) => ({
       build: (ops, { logits }) => ops.scale(ops.node('ReduceSum', [logits], { keepdims: 0 }), factor),
     }),
-  );
+  });
   const registry = createRegistry({ losses: [sum] });
   const changed = text.replace('diceCE: { softmax: true }', 'sumOfLogits');
   const { train } = parsePipeline(changed, 'tiny.yaml', { registry });

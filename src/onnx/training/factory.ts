@@ -23,12 +23,15 @@ export interface Factory<T extends OptionTypes, Built, Given = GivenOptions<T>> 
   readonly given?: Given;
 }
 
-/** Defines a loss, an optimizer or a schedule: what it is called, what options it has, and what it builds. */
-export function factory<const T extends OptionTypes, Built>(
-  described: Described<T, never>,
-  build: (options: OptionValues<T>) => Built,
-): Factory<T, Built> {
-  const call = (options?: GivenOptions<T>) => build(parseOptions(described, options));
-  const definition = { ...described, configure: configurator(described, build) };
+/** What is written once of a loss, an optimizer or a schedule. Its types, help, schema and reference derive from it. */
+export interface FactorySpec<T extends OptionTypes, Built> extends Described<T, never> {
+  readonly create: (options: OptionValues<T>) => Built;
+}
+
+/** Makes the definition. */
+export function factory<const T extends OptionTypes, Built>(spec: FactorySpec<T, Built>): Factory<T, Built> {
+  const { create, ...described } = spec;
+  const call = (options?: GivenOptions<T>) => create(parseOptions(spec, options));
+  const definition = { ...described, configure: configurator(spec, create) };
   return callable(call, definition);
 }

@@ -1,5 +1,6 @@
-import type { Definition } from '../../options.js';
+import type { Definition, OptionTypes } from '../../options.js';
 import type { Ops } from '../ops.js';
+import { type Factory, type FactorySpec, factory } from './factory.js';
 
 /** What a loss is computed from. */
 export interface LossTask {
@@ -19,3 +20,8 @@ export interface Loss {
 
 /** A loss as a registry holds it, whatever its options are. */
 export type AnyLoss = Definition<Loss>;
+
+/** Defines a loss. */
+export function loss<const T extends OptionTypes>(spec: FactorySpec<T, Loss>): Factory<T, Loss> {
+  return factory(spec);
+}

@@ -3,8 +3,7 @@ import { ModelError, show } from '../../errors.js';
 import type { OptionValues } from '../../options.js';
 import { type Ops, range } from '../ops.js';
 import { floats } from '../tensor.js';
-import { factory } from './factory.js';
-import type { AnyLoss, Loss } from './loss.js';
+import { type AnyLoss, loss } from './loss.js';
 import { Prediction } from './prediction.js';
 
 const weightNumber = z.number().min(0);
@@ -51,25 +50,23 @@ const checkActivation = ({ sigmoid, softmax }: { readonly sigmoid: boolean; read
  * @throws OptionError when called with both `sigmoid` and `softmax`. ModelError, when built into a graph, if
  * the label's channels or the weights do not fit the model's output.
  */
-export const diceLoss = factory(
-  {
-    name: 'dice',
-    summary: 'Dice loss: 1 minus the overlap of prediction and label, averaged over the classes.',
-    mirrors: 'DiceLoss, without other_act and reduction none',
-    options: {
-      ...diceOptions,
-      weight: z
-        .union([weightNumber, z.array(weightNumber)])
-        .optional()
-        .describe('A weight for each class that counts, or one for all. Default: 1'),
-    },
-    check: checkActivation,
-    example: { softmax: true, includeBackground: false },
+export const diceLoss = loss({
+  name: 'dice',
+  summary: 'Dice loss: 1 minus the overlap of prediction and label, averaged over the classes.',
+  mirrors: 'DiceLoss, without other_act and reduction none',
+  options: {
+    ...diceOptions,
+    weight: z
+      .union([weightNumber, z.array(weightNumber)])
+      .optional()
+      .describe('A weight for each class that counts, or one for all. Default: 1'),
   },
-  (options): Loss => ({
+  check: checkActivation,
+  example: { softmax: true, includeBackground: false },
+  create: (options) => ({
     build: (ops, task) => dice(ops, new Prediction(ops, task, options), options),
   }),
-);
+});
 
 /**
  * MONAI's `DiceCELoss`: `lambdaDice` times `diceLoss` plus `lambdaCe` times the cross entropy of the softmax
@@ -83,27 +80,25 @@ export const diceLoss = factory(
  *
  * @throws as `diceLoss`.
  */
-export const diceCELoss = factory(
-  {
-    name: 'diceCE',
-    summary: 'Dice loss plus cross entropy.',
-    mirrors: 'DiceCELoss, without other_act and reduction none',
-    options: {
-      ...diceOptions,
-      lambdaDice: z.number().min(0).default(1).describe('Weight of the Dice part'),
-      lambdaCe: z.number().min(0).default(1).describe('Weight of the cross entropy'),
-      weight: z
-        .array(weightNumber)
-        .optional()
-        .describe(
-          'A weight for each class, in both parts; without the background, the Dice part skips the first ' +
-            'one. Default: 1',
-        ),
-    },
-    check: checkActivation,
-    example: { softmax: true, squaredPred: true, batch: true },
+export const diceCELoss = loss({
+  name: 'diceCE',
+  summary: 'Dice loss plus cross entropy.',
+  mirrors: 'DiceCELoss, without other_act and reduction none',
+  options: {
+    ...diceOptions,
+    lambdaDice: z.number().min(0).default(1).describe('Weight of the Dice part'),
+    lambdaCe: z.number().min(0).default(1).describe('Weight of the cross entropy'),
+    weight: z
+      .array(weightNumber)
+      .optional()
+      .describe(
+        'A weight for each class, in both parts; without the background, the Dice part skips the first ' +
+          'one. Default: 1',
+      ),
   },
-  (options): Loss => {
+  check: checkActivation,
+  example: { softmax: true, squaredPred: true, batch: true },
+  create: (options) => {
     const { weight, includeBackground, lambdaDice, lambdaCe } = options;
     const diceWeight = weight && !includeBackground ? weight.slice(1) : weight;
     return {
@@ -117,7 +112,7 @@ export const diceCELoss = factory(
       },
     };
   },
-);
+});
 
 /** The losses that come with voxstream. */
 export const losses: readonly AnyLoss[] = [diceCELoss, diceLoss];

@@ -1,5 +1,6 @@
-import type { Definition } from '../../options.js';
+import type { Definition, OptionTypes } from '../../options.js';
 import type { Ops } from '../ops.js';
+import { type Factory, type FactorySpec, factory } from './factory.js';
 
 /** A tensor that an optimizer keeps for each weight tensor. Zeros at the start. */
 export interface Slot {
@@ -41,3 +42,10 @@ export interface Optimizer {
 
 /** An optimizer as a registry holds it, whatever its options are. */
 export type AnyOptimizer = Definition<Optimizer>;
+
+/** Defines an optimizer. Its options must include `learningRate`, the value of the field of that name. */
+export function optimizer<const T extends OptionTypes>(
+  spec: FactorySpec<T, Optimizer>,
+): Factory<T, Optimizer> {
+  return factory(spec);
+}

@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import type { OptionValues } from '../../options.js';
 import type { Ops } from '../ops.js';
-import { factory } from './factory.js';
-import type { AnyOptimizer, Optimizer, WeightStep } from './optimizer.js';
+import { type AnyOptimizer, type Optimizer, optimizer, type WeightStep } from './optimizer.js';
 
 const share = z.number().min(0).lt(1);
 const notNegative = z.number().min(0);
@@ -19,39 +18,35 @@ const adamOptions = { learningRate, betas: averages(0.999), eps };
 type AdamOptions = OptionValues<typeof adamOptions>;
 
 /** Adam: Kingma and Ba, 2015; PyTorch's `torch.optim.Adam`, without `amsgrad`. */
-export const adam = factory(
-  {
-    name: 'adam',
-    summary: "Adam (Kingma and Ba, 2015): PyTorch's Adam, without amsgrad.",
-    options: { ...adamOptions, weightDecay: gradientDecay },
-    example: { learningRate: 0.0001 },
-  },
-  ({ weightDecay, ...options }): Optimizer =>
+export const adam = optimizer({
+  name: 'adam',
+  summary: "Adam (Kingma and Ba, 2015): PyTorch's Adam, without amsgrad.",
+  options: { ...adamOptions, weightDecay: gradientDecay },
+  example: { learningRate: 0.0001 },
+  create: ({ weightDecay, ...options }) =>
     adamLike(options, (ops) => ({ weight, gradient }) => ({
       weight,
       gradient: decayed(ops, gradient, weight, weightDecay),
     })),
-);
+});
 
 /** AdamW: Loshchilov and Hutter, 2019; PyTorch's `torch.optim.AdamW`, without `amsgrad`. */
-export const adamw = factory(
-  {
-    name: 'adamw',
-    summary: "AdamW (Loshchilov and Hutter, 2019): PyTorch's AdamW, without amsgrad.",
-    options: {
-      ...adamOptions,
-      weightDecay: notNegative
-        .default(0.01)
-        .describe('Weight decay: each step shrinks the weights by this times the learning rate'),
-    },
-    example: { learningRate: 0.0001 },
+export const adamw = optimizer({
+  name: 'adamw',
+  summary: "AdamW (Loshchilov and Hutter, 2019): PyTorch's AdamW, without amsgrad.",
+  options: {
+    ...adamOptions,
+    weightDecay: notNegative
+      .default(0.01)
+      .describe('Weight decay: each step shrinks the weights by this times the learning rate'),
   },
-  ({ weightDecay, ...options }): Optimizer =>
+  example: { learningRate: 0.0001 },
+  create: ({ weightDecay, ...options }) =>
     adamLike(options, (ops, rate) => {
       const kept = ops.sub(ops.scalar(1), ops.scale(rate, weightDecay));
       return ({ weight, gradient }) => ({ weight: weightDecay ? ops.mul(weight, kept) : weight, gradient });
     }),
-);
+});
 
 /** Adam's step, after `prepare` has changed weight and gradient. */
 function adamLike(
@@ -94,21 +89,19 @@ function biasCorrection(ops: Ops, beta: number, step: string): string {
  * NovoGrad: gradients divided by a running norm of the whole tensor. Source: Ginsburg et al., "Stochastic
  * gradient methods with layer-wise adaptive moments", 2019; MONAI 1.3.2's `Novograd`, without `amsgrad`.
  */
-export const novograd = factory(
-  {
-    name: 'novograd',
-    summary: 'NovoGrad (Ginsburg et al., 2019): gradients divided by a running norm of the whole tensor.',
-    mirrors: 'Novograd, without amsgrad',
-    options: {
-      learningRate,
-      betas: averages(0.98),
-      eps,
-      weightDecay: notNegative.default(0).describe('Weight decay, added to the normalized gradient'),
-      gradAveraging: z.boolean().default(false).describe('Multiply gradients by 1 - beta1'),
-    },
-    example: { learningRate: 0.002 },
+export const novograd = optimizer({
+  name: 'novograd',
+  summary: 'NovoGrad (Ginsburg et al., 2019): gradients divided by a running norm of the whole tensor.',
+  mirrors: 'Novograd, without amsgrad',
+  options: {
+    learningRate,
+    betas: averages(0.98),
+    eps,
+    weightDecay: notNegative.default(0).describe('Weight decay, added to the normalized gradient'),
+    gradAveraging: z.boolean().default(false).describe('Multiply gradients by 1 - beta1'),
   },
-  ({ learningRate, betas: [beta1, beta2], eps, weightDecay, gradAveraging }): Optimizer => ({
+  example: { learningRate: 0.002 },
+  create: ({ learningRate, betas: [beta1, beta2], eps, weightDecay, gradAveraging }): Optimizer => ({
     learningRate,
     slots: [{ name: 'expAvg' }, { name: 'expAvgSq', scalar: true }],
     start:
@@ -132,24 +125,22 @@ export const novograd = factory(
         };
       },
   }),
-);
+});
 
 /** Stochastic gradient descent; PyTorch's `torch.optim.SGD`, without `dampening`. */
-export const sgd = factory(
-  {
-    name: 'sgd',
-    summary: "Stochastic gradient descent: PyTorch's SGD, without dampening.",
-    options: {
-      learningRate,
-      momentum: share.default(0).describe('How much of the last change each step keeps'),
-      nesterov: z.boolean().default(false).describe("Nesterov's momentum; needs a momentum above 0"),
-      weightDecay: gradientDecay,
-    },
-    check: ({ momentum, nesterov }) =>
-      nesterov && momentum === 0 ? ['nesterov is true, but it needs a momentum above 0'] : [],
-    example: { learningRate: 0.01, momentum: 0.99, nesterov: true },
+export const sgd = optimizer({
+  name: 'sgd',
+  summary: "Stochastic gradient descent: PyTorch's SGD, without dampening.",
+  options: {
+    learningRate,
+    momentum: share.default(0).describe('How much of the last change each step keeps'),
+    nesterov: z.boolean().default(false).describe("Nesterov's momentum; needs a momentum above 0"),
+    weightDecay: gradientDecay,
   },
-  ({ learningRate, momentum, nesterov, weightDecay }): Optimizer => ({
+  check: ({ momentum, nesterov }) =>
+    nesterov && momentum === 0 ? ['nesterov is true, but it needs a momentum above 0'] : [],
+  example: { learningRate: 0.01, momentum: 0.99, nesterov: true },
+  create: ({ learningRate, momentum, nesterov, weightDecay }): Optimizer => ({
     learningRate,
     slots: momentum > 0 ? [{ name: 'momentum' }] : [],
     start:
@@ -164,7 +155,7 @@ export const sgd = factory(
         return { weight: ops.sub(weight, ops.mul(change, scalars.learningRate)), slots: [next] };
       },
   }),
-);
+});
 
 /** The optimizers that come with voxstream. */
 export const optimizers: readonly AnyOptimizer[] = [adam, adamw, novograd, sgd];

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import type { Definition, OptionValues } from '../../options.js';
+import type { Definition, OptionTypes, OptionValues } from '../../options.js';
+import { type Factory, type FactorySpec, factory } from './factory.js';
 
 /** The training that a schedule is for. */
 export interface ScheduledTraining {
@@ -53,4 +54,9 @@ export function timed(
       at < warmUp ? rateAt(0) * (warmUpFrom + (1 - warmUpFrom) * (at / warmUp)) : rateAt(at - warmUp);
     return (epoch, step) => whole(per === 'epoch' ? epoch : step);
   };
+}
+
+/** Defines a learning-rate schedule. Its options should include `timing`; see `timed`. */
+export function schedule<const T extends OptionTypes>(spec: FactorySpec<T, Schedule>): Factory<T, Schedule> {
+  return factory(spec);
 }

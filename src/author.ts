@@ -4,8 +4,19 @@
 // The library of option types: packages use this very one.
 export { z } from 'zod';
 // Cases and volumes
-export { type Case, chooseKeys, geometryKeys, type Keys, makeCase, volumeOf, withVolumes } from './case.js';
+export {
+  type Case,
+  chooseKeys,
+  geometryKeys,
+  type Keys,
+  makeCase,
+  volumeOf,
+  withNotes,
+  withVolumes,
+} from './case.js';
 export { DataError, listNames, ModelError, OptionError, show, unknownName, VoxError } from './errors.js';
+// File formats for images
+export { type FileGrid, type ImageFormat, imageFormat, type ReadOptions } from './formats/index.js';
 // Networks, and the parts of a training
 export { type Network, type NetworkSpec, network } from './onnx/builders/network.js';
 export type { NetworkBuilder } from './onnx/builders/networkBuilder.js';

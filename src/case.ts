@@ -33,6 +33,8 @@ export interface Case {
   readonly timings: Readonly<Record<string, number>>;
   /** Names of the label values of the dataset, where the source knows them: `{ 1: 'spleen' }`. */
   readonly labelNames?: Readonly<Record<number, string>>;
+  /** What was assumed about its data, as full sentences; see `withNotes`. */
+  readonly notes?: readonly string[];
   /** In training: the epoch, from 0 on. Random steps draw anew in each. Left out: 0. */
   readonly epoch?: number;
 }
@@ -59,6 +61,15 @@ export function withMetrics(subject: Case, added: readonly MetricValue[]): Case 
   const metrics = [...subject.metrics, ...added];
   nameValues(metrics);
   return { ...subject, metrics };
+}
+
+/**
+ * The case with notes added: what was assumed about its data, as full sentences for the user. Notes that it has
+ * are not repeated. A run reports each note as a warning, and `summary.json` lists them.
+ */
+export function withNotes(subject: Case, notes: readonly string[]): Case {
+  const all = [...new Set([...(subject.notes ?? []), ...notes])];
+  return all.length > 0 ? { ...subject, notes: all } : subject;
 }
 
 /**

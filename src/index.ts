@@ -1,7 +1,7 @@
 // The public API of voxstream. What is not exported here is private.
 
 // Cases and volumes
-export { type Case, makeCase, withMetrics, withVolumes } from './case.js';
+export { type Case, makeCase, withMetrics, withNotes, withVolumes } from './case.js';
 export { DataError, ModelError, OptionError, VoxError } from './errors.js';
 export {
   type FileGrid,

@@ -11,14 +11,14 @@ import { writeAside } from './aside.js';
 const magic = 'voxcase2';
 
 /** The part of a case that is stored: its volumes, and the results of steps. */
-export type KeptCase = Pick<Case, 'volumes' | 'metrics'>;
+export type KeptCase = Pick<Case, 'volumes' | 'metrics' | 'notes'>;
 
 interface StoredVolume extends Omit<Volume, 'data'> {
   readonly type: VoxelType;
   readonly length: number;
 }
 
-interface Header {
+interface Header extends Pick<Case, 'notes'> {
   readonly metrics: JsonValues;
   readonly columns: Readonly<Record<string, ColumnDescription>>;
   readonly volumes: Readonly<Record<string, StoredVolume>>;
@@ -34,12 +34,13 @@ function bytesOf(data: VoxelArray): Uint8Array {
  * length (uint32, little endian), the header as JSON, and the voxels of the volumes in the header's order and
  * this machine's byte order.
  */
-export function writeCaseFile(file: string, { volumes, metrics }: KeptCase): Promise<void> {
+export function writeCaseFile(file: string, { volumes, metrics, notes }: KeptCase): Promise<void> {
   const stored = Object.entries(volumes).map(([key, { data, ...rest }]) => {
     return [key, { ...rest, type: voxelTypeOf(data), length: data.length }] as const;
   });
   const columns = new Columns();
   const content: Header = {
+    ...(notes && { notes }),
     metrics: valuesToJson(columns.add(metrics)),
     columns: describeColumns(columns.all()),
     volumes: Object.fromEntries(stored),
@@ -75,7 +76,7 @@ export async function readCaseFile(file: string): Promise<KeptCase> {
       throw damaged(`it does not begin with "${magic}"`);
     const headerBytes = Buffer.alloc(start.readUInt32LE(magic.length));
     await handle.read(headerBytes, 0, headerBytes.length, start.length);
-    const { metrics, columns, volumes } = JSON.parse(headerBytes.toString()) as Header;
+    const { notes, metrics, columns, volumes } = JSON.parse(headerBytes.toString()) as Header;
     const described = readColumns(columns);
     const made: Record<string, Volume> = {};
     let at = start.length + headerBytes.length;
@@ -99,7 +100,7 @@ export async function readCaseFile(file: string): Promise<KeptCase> {
       at = end;
     }
     const columnOf = (name: string) => described.get(name) ?? unknownColumn(name);
-    return { metrics: valuesFromJson(metrics, columnOf), volumes: made };
+    return { ...(notes && { notes }), metrics: valuesFromJson(metrics, columnOf), volumes: made };
   } catch (error) {
     throw error instanceof SyntaxError ? damaged('its header is not JSON') : error;
   } finally {

@@ -15,7 +15,7 @@ import {
   share,
 } from 'rxjs';
 import { z } from 'zod';
-import { type Case, fileNameOf } from '../case.js';
+import { type Case, fileNameOf, withNotes } from '../case.js';
 import { OptionError } from '../errors.js';
 import { type KeptCase, readCaseFile, writeCaseFile } from '../formats/caseFile.js';
 import { pathsOf } from '../formats/inputFiles.js';
@@ -94,9 +94,10 @@ class CaseStore {
       this.#open.set(subject.id, opening);
     }
     return opening.pipe(
-      map(({ volumes, metrics, timings }) => {
+      map(({ volumes, metrics, notes = [], timings }) => {
         const seconds = (performance.now() - start) / 1000;
-        return { ...subject, volumes, metrics, timings: { ...timings, [this.context.id]: seconds } };
+        const kept = { ...subject, volumes, metrics, timings: { ...timings, [this.context.id]: seconds } };
+        return withNotes(kept, notes);
       }),
     );
   }
@@ -120,8 +121,8 @@ class CaseStore {
       this.former.operator,
       concatMap(async (made) => {
         if (this.#fits(made)) return this.#keep(made);
-        const { volumes, metrics } = made;
-        await runtime.on('io', () => runtime.run(writeCaseFileTask, file, { volumes, metrics }));
+        const { volumes, metrics, notes } = made;
+        await runtime.on('io', () => runtime.run(writeCaseFileTask, file, { volumes, metrics, notes }));
         return made;
       }),
     );

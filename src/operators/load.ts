@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type Case, type Keys, withVolumes } from '../case.js';
+import { type Case, type Keys, withNotes, withVolumes } from '../case.js';
 import { DataError, listNames, show } from '../errors.js';
 import { readVolume } from '../formats/index.js';
 import { showFile } from '../formats/inputFiles.js';
@@ -62,7 +62,8 @@ export const load = operator({
         loaded[key] = kind === 'label' ? { ...volume, labelNames: subject.labelNames } : volume;
       }
       checkGrids(subject, loaded);
-      return withVolumes(subject, loaded);
+      const notes = Object.values(loaded).flatMap((volume) => volume.notes ?? []);
+      return withNotes(withVolumes(subject, loaded), notes);
     }),
 });
 

@@ -8,6 +8,7 @@ import {
   type Observable,
   type OperatorFunction,
   of,
+  tap,
 } from 'rxjs';
 import type { Case } from '../case.js';
 import { VoxError } from '../errors.js';
@@ -25,6 +26,8 @@ import { failureOf, named, StepFailure, writeTo } from './steps.js';
 /** The streams of a run's cases. */
 export class CaseStreams {
   readonly #steps: OperatorFunction<Case, Case>;
+  /** How many notes of open cases were told, by id. */
+  readonly #notes = new Map<string, number>();
   /** Cases whose results or failures are being recorded. Unsubscribing does not stop that. */
   readonly #recording = new Set<Promise<void>>();
 
@@ -34,7 +37,13 @@ export class CaseStreams {
   ) {
     const { stages, sinks, runtime, pipeline } = run;
     const { seed } = pipeline.runtime;
-    const inside = (id: string, operator: OperatorFunction<Case, Case>) => named(id, operator, tell);
+    const inside =
+      (id: string, operator: OperatorFunction<Case, Case>): OperatorFunction<Case, Case> =>
+      (source) =>
+        source.pipe(
+          named(id, operator, tell),
+          tap((subject) => this.#tellNotes(subject)),
+        );
     // Built once for all cases, so that they share models and caches.
     this.#steps = chain([
       ...stages.map(({ id, build }) => inside(id, build({ id, runtime, seed }, inside))),
@@ -58,7 +67,12 @@ export class CaseStreams {
             ...(reason && { reason }),
             ...(bytes && { memory: bytes }),
           });
-          return this.#open(item, index).pipe(finalize(leave));
+          return this.#open(item, index).pipe(
+            finalize(() => {
+              this.#notes.delete(id);
+              leave();
+            }),
+          );
         }),
       );
     }).pipe(
@@ -82,6 +96,14 @@ export class CaseStreams {
         ),
       ),
     );
+  }
+
+  /** Tells what steps have noted about a case since the last call. */
+  #tellNotes({ id, notes = [] }: Case): void {
+    for (const message of notes.slice(this.#notes.get(id) ?? 0)) {
+      this.tell({ event: 'warning', case: id, message });
+    }
+    this.#notes.set(id, notes.length);
   }
 
   #recorded<Value>(work: Promise<Value>): Promise<Value> {
@@ -118,6 +140,7 @@ export class CaseStreams {
       volumes: Object.fromEntries(
         [...saved, ...Object.entries(subject.files)].map(([key, file]) => [key, absoluteFile(file)]),
       ),
+      notes: subject.notes,
       labelNames:
         subject.labelNames ?? Object.values(subject.volumes).find((one) => one.labelNames)?.labelNames,
     });

@@ -56,8 +56,8 @@ export type RunEvent =
       readonly step: string;
       readonly message: string;
     }
-  /** Something the user should know that stops nothing. */
-  | { readonly event: 'warning'; readonly message: string }
+  /** Something that the user should know and that stops nothing, e.g. what was assumed about the data of a case. */
+  | { readonly event: 'warning'; readonly message: string; readonly case?: string }
   | {
       readonly event: 'end';
       readonly done: number;

@@ -3,6 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { resolve as resolveModule } from 'import-meta-resolve';
 import { listNames, messageOf, OptionError, show } from '../errors.js';
+import { registerFormat } from '../formats/index.js';
 import {
   createRegistry,
   type Extension,
@@ -23,7 +24,9 @@ export async function loadRegistry(use: readonly string[], folder = process.cwd(
   const packages: UsedPackage[] = [];
   for (const one of use) {
     const url = await moduleOf(one, folder);
-    extensions.push(checkExtension(one, await importModule(one, url)));
+    const extension = checkExtension(one, await importModule(one, url));
+    for (const format of extension.formats ?? []) registerFormat(format);
+    extensions.push(extension);
     packages.push({ use: one, ...(await packageOf(fileURLToPath(url))) });
   }
   return { ...createRegistry(...extensions), packages };

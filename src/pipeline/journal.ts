@@ -36,6 +36,8 @@ export interface JournalEntry {
    */
   readonly volumes: Readonly<Record<string, CaseFile>>;
   readonly labelNames?: Readonly<Record<number, string>>;
+  /** What was assumed about its data. */
+  readonly notes?: readonly string[];
 }
 
 /** An entry as a line of the journal. A column is described in the first line that has it. */

@@ -1,4 +1,5 @@
 import { unknownName } from '../errors.js';
+import type { ImageFormat } from '../formats/index.js';
 import type { FindMetric } from '../metrics/parseColumn.js';
 import type { Network } from '../onnx/builders/network.js';
 import { networks } from '../onnx/builders/networks/index.js';
@@ -57,6 +58,8 @@ export interface Extension {
   readonly losses?: readonly AnyLoss[];
   readonly optimizers?: readonly AnyOptimizer[];
   readonly schedules?: readonly AnySchedule[];
+  /** File formats for images. They are registered in the process by `loadRegistry`; see `registerFormat`. */
+  readonly formats?: readonly ImageFormat[];
   /** They are tried before the built-in ones. */
   readonly fusions?: readonly Fusion[];
 }
@@ -74,6 +77,7 @@ export const extensionParts: Readonly<Record<keyof Extension, (value: unknown) =
   losses: isDefinition,
   optimizers: isDefinition,
   schedules: isDefinition,
+  formats: (value) => Object(value).kind === 'imageFormat',
   fusions: isFunction,
 };
 

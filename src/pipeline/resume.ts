@@ -1,4 +1,4 @@
-import type { Case } from '../case.js';
+import { type Case, withNotes } from '../case.js';
 import { inputPaths } from '../formats/inputFiles.js';
 import type { SourceItem } from '../sources/define.js';
 import { version } from '../version.js';
@@ -41,8 +41,8 @@ export async function sortOut(
       const reason = await staleness(item, entry, identity);
       if (reason) todo.push({ item, index, reason });
       else {
-        const subject = { ...item, metrics: entry.metrics, timings: entry.timings };
-        finished.push({ subject, index, entry });
+        const { metrics, timings, notes = [] } = entry;
+        finished.push({ subject: withNotes({ ...item, metrics, timings }, notes), index, entry });
       }
     }
   }

@@ -23,13 +23,20 @@ export const summarySink = sink({
 
 function openSummary(file: string, options: { undefinedAs?: UndefinedAs; seed: number }): Sink {
   const rows = new Map<string, Case['metrics']>();
-  const note = ({ id, metrics }: Case) => void rows.set(id, metrics);
+  const notes = new Map<string, readonly string[]>();
+  const note = (subject: Case) => {
+    rows.set(subject.id, subject.metrics);
+    if (subject.notes) notes.set(subject.id, subject.notes);
+  };
   return {
     write: async (subject) => note(subject),
     restore: note,
     async close(order) {
       const ended = inOrder(rows, order).map(([id, metrics]) => ({ case: id, metrics }));
-      await writeFileAside(file, `${JSON.stringify(summarize(ended, options), null, 2)}\n`);
+      // What was assumed about the data of each case.
+      const assumed = order.flatMap((id) => (notes.has(id) ? [[id, notes.get(id)]] : []));
+      const summary = { ...summarize(ended, options), notes: Object.fromEntries(assumed) };
+      await writeFileAside(file, `${JSON.stringify(summary, null, 2)}\n`);
     },
   };
 }

@@ -12,6 +12,7 @@ import {
   registerFormat,
   stripImageExtension,
 } from '#src/formats/index.js';
+import { loadRegistry } from '#src/pipeline/extensions.js';
 import { createRuntime } from '#src/runtime/runtime.js';
 import { task } from '#src/runtime/task.js';
 import { root } from '../e2e/harness.js';
@@ -91,15 +92,15 @@ const foreignModule = `
       return makeVolume({ data, size: [data.length, 1, 1], kind, origin: { file } });
     },
   });
+  export default { formats: [bytes] };
 `;
 
 test('a format of another package is known by its extensions, and read in worker threads', async () => {
   const folder = mkdtempSync(join(root, 'build/format-'));
   const module = join(folder, 'bytes.mjs');
   writeFileSync(module, foreignModule);
-  const { bytes } = await import(module);
   assert.not.ok(isImageFile('a.bytes'));
-  registerFormat(bytes);
+  await loadRegistry([module]);
   assert.ok(isImageFile('a.bytes'));
   assert.is(stripImageExtension('ct_1.bytes.gz'), 'ct_1');
   const file = put('a.bytes', Buffer.from([1, 2, 3]));

@@ -165,7 +165,9 @@ class CaseStore {
         return [key, file, ...found.flatMap((place) => [place?.size, place?.modified])];
       }),
     );
-    const parts = [version, id, states, labelNames, this.former.description, this.context.runtime.loaded()];
+    const { description, models = true } = this.former;
+    const loaded = models ? this.context.runtime.loaded() : [];
+    const parts = [version, id, states, labelNames, description, loaded];
     return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);
   }
 }

@@ -35,6 +35,8 @@ export interface FormerSteps {
   readonly operator: OperatorFunction<Case, Case>;
   /** What they do, as plain data. Two descriptions are equal only if the steps do the same. */
   readonly description: unknown;
+  /** Whether they use models, whose versions then count as well. Default: true. */
+  readonly models?: boolean;
 }
 
 /** An operator with options that were checked. */

@@ -77,6 +77,7 @@ function wrapSteps(
 ): Stage {
   const stages = fuseSteps(former, fusions);
   const description = former.map((step) => [step.id, step.definition.name, step.options]);
+  const models = former.some((step) => step.built.prepare !== undefined);
   return {
     id,
     steps: [...former.map((step) => step.id), id],
@@ -84,7 +85,7 @@ function wrapSteps(
       const operator = chain(
         stages.map((stage) => named(stage.id, stage.build({ ...context, id: stage.id }, named))),
       );
-      return built.create({ ...context, id, former: { operator, description } });
+      return built.create({ ...context, id, former: { operator, description, models } });
     },
     forecast: async (runtime) => inTurn(await Promise.all(stages.map((stage) => stage.forecast(runtime)))),
   };

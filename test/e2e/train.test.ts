@@ -41,6 +41,7 @@ train:
       - load
       - orient: { axcodes: RAS, keys: image }
       - scaleIntensityRange: { aMin: -57, aMax: 164, bMin: 0, bMax: 1, clip: true }
+      - cache: { memory: 1, dir: '${join(folder, 'cases')}' }
       - inference: { roiSize: 16 }
       - asDiscrete: { argmax: true }
       - invert: { keys: pred, like: image }
@@ -103,6 +104,8 @@ test('a training leaves a model that inference takes, its card filled in, and re
     'train.csv',
   ]);
   assert.equal(readdirSync(join(output, '.voxstream')), [], 'nothing of a validation is left');
+  // Each of the validations has another model, which the steps before the cache do not use.
+  assert.is(readdirSync(join(folder, 'cases')).length, 1);
   assert.match(readFileSync(join(output, 'report', 'index.html'), 'utf8'), /training loss/);
   const run = JSON.parse(readFileSync(join(output, 'run.json'), 'utf8'));
   assert.equal([run.reason, run.steps, run.pipeline.train.epochs], ['finished', 12, 3]);

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { fileNameOf } from './case.js';
 import type { Vec3 } from './volume/volume.js';
 
 /** A number for each axis, or one for all; becomes a list of three. */
@@ -63,3 +64,8 @@ export const keysType = (defaults: string) =>
     .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
     .optional()
     .describe(`Volumes to work on. Default: ${defaults}.`);
+
+/** A part of a file name; it may be empty. */
+export const namePart = z.string().refine((text) => text === '' || fileNameOf(text) === text, {
+  error: 'a part of a file name, without / \\ : * ? " < > | and control characters',
+});

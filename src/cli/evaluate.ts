@@ -29,6 +29,7 @@ interface EvaluateFlags {
   readonly inFlight?: number;
   readonly workers?: number;
   readonly resume?: boolean;
+  readonly overwrite?: boolean;
   readonly json?: boolean;
 }
 
@@ -75,6 +76,7 @@ export function addEvaluateCommand(program: Command): void {
     .option('--in-flight <n>', 'how many cases are processed at the same time', positive)
     .option('--workers <n>', 'number of worker threads', positive)
     .option('--resume', 'skip the cases that an earlier run finished')
+    .option('--overwrite', 'replace files that no run in the output folder is known to have written')
     .option('--json', 'print events as JSON, one per line, instead of the progress display')
     .action(async (flags: EvaluateFlags) => {
       await checkOutput(flags.output);
@@ -85,7 +87,11 @@ export function addEvaluateCommand(program: Command): void {
           `Left out: ${unpaired.length} prediction(s) without a reference, ${unpaired.slice(0, 3).join(', ')}${unpaired.length > 3 ? ', …' : ''}\n`,
         );
       }
-      process.exitCode = await run(pipeline, { resume: flags.resume, json: flags.json });
+      process.exitCode = await run(pipeline, {
+        resume: flags.resume,
+        overwrite: flags.overwrite,
+        json: flags.json,
+      });
     });
 }
 

@@ -15,6 +15,7 @@ import { jsonProgress, lineProgress, liveProgress } from './progress.js';
 
 interface RunFlags extends PipelineFlags, Selection {
   readonly resume?: boolean;
+  readonly overwrite?: boolean;
   readonly dryRun?: boolean;
   readonly json?: boolean;
 }
@@ -28,6 +29,7 @@ export function addRunCommand(program: Command): void {
     .description('stream a dataset through a pipeline')
     .option('--shard <i/n>', 'the i-th of n equal parts of the dataset', shard)
     .option('--resume', 'skip what a former run finished; redo what it did not')
+    .option('--overwrite', 'replace files that no run in the output folder is known to have written')
     .option('--limit <n>', 'at most this many cases', positive)
     .option('--cases <ids>', 'only these cases, separated by commas', commaList)
     .option('--dry-run', 'print the plan; start nothing')

@@ -17,6 +17,7 @@ import { type Admission, admission, estimatorFor, memoryBudget } from './memory.
 import { Records } from './records.js';
 import type { RunOptions } from './runOptions.js';
 import { selectCases } from './select.js';
+import { claimTargets } from './targets.js';
 import type { Pipeline } from './types.js';
 
 /** Cases that are open at once with `inFlight: auto`: one that loads, one on the device, and one that is saved. */
@@ -40,6 +41,8 @@ export interface OpenRun {
   readonly memory: number;
   readonly stages: readonly Stage[];
   readonly sinks: readonly OpenSink[];
+  /** The folders that the run writes to. */
+  readonly folders: ReadonlySet<string>;
   /** Names what the pipeline does to a case; see `fingerprint`. */
   readonly identity: string;
   readonly journal: Journal;
@@ -80,8 +83,8 @@ export async function openRun(
   const started = new Date();
   const output = resolve(pipeline.output);
   const onWarning = (message: string) => onEvent({ event: 'warning', message });
-  const items = await selectCases(pipeline.source.built.open({ onWarning }), options);
-  if (items.length === 0) {
+  const listed = await selectCases(pipeline.source.built.open({ onWarning }), options);
+  if (listed.length === 0) {
     throw new OptionError(
       'No case is left to run: the dataset, or what --shard and --limit leave of it, is empty.',
     );
@@ -97,7 +100,15 @@ export async function openRun(
   try {
     const runtime = options.runtime ?? runtimeFor(pipeline, { onWarning });
     if (!options.runtime) cleanUps.push(() => runtime.close());
-    await removePartials(output);
+    const journal = new Journal(output);
+    const { items, folders } = await claimTargets({
+      output,
+      items: listed,
+      sinks: pipeline.sinks.map(({ id, built }) => ({ id, targets: built.targets?.(output) ?? {} })),
+      finished: await journal.read(),
+      overwrite: options.overwrite,
+    });
+    await removePartials(folders);
     cleanUps.push(await loadShared(pipeline, runtime));
     const { inFlight, seed } = pipeline.runtime;
     const sinks: OpenSink[] = [];
@@ -130,7 +141,8 @@ export async function openRun(
       stages: fuseSteps(pipeline.steps, pipeline.fusions),
       sinks,
       identity,
-      journal: new Journal(output),
+      journal,
+      folders,
       records,
       admit: admission(await estimatorFor(pipeline, runtime), new Budget(memory)),
       lockLost: lock.lost,

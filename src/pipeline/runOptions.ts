@@ -6,6 +6,8 @@ import type { Selection } from './select.js';
 export interface RunOptions extends Selection {
   /** Skip what an earlier run into the same folder finished, if inputs, pipeline, models and version are the same. */
   readonly resume?: boolean;
+  /** Replace files that no run in the output folder is known to have written. Default: such a run is refused. */
+  readonly overwrite?: boolean;
   /** Aborting it ends the run: no further case is started, and open cases are abandoned. */
   readonly signal?: AbortSignal;
   /** Called with each event. */

@@ -71,7 +71,7 @@ async function run(
     await end(open, finished.length, signal.aborted, tell);
   } finally {
     await open.close();
-    if (signal.aborted) await removePartials(open.output);
+    if (signal.aborted) await removePartials(open.folders);
   }
 }
 

@@ -42,8 +42,18 @@ export interface SinkContext {
   readonly seed: number;
 }
 
+/** The files and folders that a sink writes: absolute paths inside the run's folder. */
+export interface SinkTargets {
+  /** Those of the run as a whole. */
+  readonly ofRun?: readonly string[];
+  /** Those of a case, by its id and files. Volumes are not known yet. */
+  readonly ofCase?: (subject: Pick<Case, 'id' | 'files'>) => readonly string[];
+}
+
 /** A sink with options that were checked. */
 export interface OpenableSink {
+  /** Where it writes. */
+  readonly targets?: (output: string) => SinkTargets;
   /** Starts the sink. Throws if its output cannot be written, before the first case is read. */
   readonly open: (context: SinkContext) => Promise<Sink>;
   /** The memory that it needs for itself, for the estimate of a case's. Default: next to none. */
@@ -52,6 +62,11 @@ export interface OpenableSink {
 
 /** What is written once of a sink. Its types, help, JSON Schema and reference page all derive from it. */
 export interface SinkSpec<T extends OptionTypes> extends Described<T> {
+  /**
+   * Where it writes. The engine refuses a run before it starts if two results would get the same file, or if a file would be
+   * replaced that no run wrote. Name every file or folder.
+   */
+  readonly targets?: (options: OptionValues<T>, output: string) => SinkTargets;
   /** Starts the sink. Throws if its output cannot be written, before the first case is read. */
   readonly open: (options: OptionValues<T>, context: SinkContext) => Promise<Sink>;
   /** The memory that it needs for itself, for the estimate of a case's. Default: next to none. */
@@ -76,11 +91,12 @@ export interface SinkOf<T extends OptionTypes, Given = GivenOptions<T>> extends 
 
 /** Defines a sink. */
 export function sink<const T extends OptionTypes>(spec: SinkSpec<T>): SinkOf<T> {
-  const { open, forecast, ...described } = spec;
+  const { open, forecast, targets, ...described } = spec;
   const configure = configurator(
     spec,
     (options): OpenableSink => ({
       open: (context) => open(options, context),
+      ...(targets && { targets: (output) => targets(options, output) }),
       ...(forecast && { forecast: () => forecast(options) }),
     }),
   );

@@ -15,6 +15,7 @@ export const metricsCsvSink = sink({
     path: z.string().min(1).default('metrics.csv').describe("The file, relative to the run's folder"),
   },
   example: { path: 'metrics.csv' },
+  targets: ({ path }, output) => ({ ofRun: [resolve(output, path)] }),
   open: ({ path }, { output }) => openMetricsCsv(resolve(output, path)),
 });
 

@@ -4,7 +4,7 @@ import { type Case, chooseKeys, fileNameOf, volumeOf } from '../case.js';
 import { DataError } from '../errors.js';
 import { writeNifti } from '../formats/writeNifti.js';
 import type { OptionValues } from '../options.js';
-import { byKey, forKey } from '../optionTypes.js';
+import { byKey, forKey, namePart } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { type VoxelType, voxelTypes } from '../volume/volume.js';
 import { type Sink, type SinkContext, sink } from './define.js';
@@ -19,7 +19,7 @@ const options = {
     .default('pred')
     .describe('Volumes to write'),
   dir: z.string().default('').describe("Folder, relative to the run's. Default: the run's own"),
-  postfix: byKey(z.string())
+  postfix: byKey(namePart)
     .optional()
     .describe("What follows the case's name, or a map by key; empty for nothing. Default: the key"),
   separateFolder: z.boolean().default(false).describe('Put each case into a folder of its own'),
@@ -43,22 +43,31 @@ export const niftiSink = sink({
   summary: 'Writes volumes as NIfTI files, CASE_POSTFIX.nii.gz.',
   options,
   example: { keys: 'pred', postfix: 'seg', dtype: 'uint8' },
+  targets: (options, output) => ({
+    ofCase: (subject) => [options.keys].flat().map((key) => fileOf(options, output, subject, key)),
+  }),
   open: async (options, context) => openNifti(options, context),
 });
 
+/** The file of one volume of a case. */
+function fileOf(
+  { dir, separateFolder, postfix }: Options,
+  output: string,
+  { id }: Pick<Case, 'id'>,
+  key: string,
+): string {
+  const name = fileNameOf(id);
+  const ending = forKey(postfix, key) ?? key;
+  const file = ending === '' ? name : `${name}_${ending}`;
+  return join(resolve(output, dir), separateFolder ? name : '', `${file}.nii.gz`);
+}
+
 function openNifti(options: Options, context: SinkContext): Sink {
-  const { separateFolder, dtype } = options;
-  const folder = resolve(context.output, options.dir);
-  const fileOf = (subject: Case, key: string) => {
-    const name = fileNameOf(subject.id);
-    const postfix = forKey(options.postfix, key) ?? key;
-    const file = postfix === '' ? name : `${name}_${postfix}`;
-    return join(folder, separateFolder ? name : '', `${file}.nii.gz`);
-  };
+  const { dtype } = options;
   const keysOf = (subject: Case) => chooseKeys(subject, options.keys, []);
   return {
     async write(subject) {
-      const files = keysOf(subject).map((key) => fileOf(subject, key));
+      const files = keysOf(subject).map((key) => fileOf(options, context.output, subject, key));
       const twice = files.find((file, i) => files.indexOf(file) !== i);
       if (twice) {
         throw new DataError(
@@ -71,6 +80,8 @@ function openNifti(options: Options, context: SinkContext): Sink {
         ),
       );
     },
-    volumes: (subject) => Object.fromEntries(keysOf(subject).map((key) => [key, fileOf(subject, key)])),
+    volumes: (subject) => Object.fromEntries(
+        keysOf(subject).map((key) => [key, fileOf(options, context.output, subject, key)]),
+      ),
   };
 }

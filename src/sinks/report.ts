@@ -49,6 +49,10 @@ export const reportSink = sink({
     ({ image }) =>
     (subject) =>
       foresee(subject, {}, subject.files[image]?.bytesToRead ?? 0),
+  targets: ({ dir }, output) => ({
+    ofRun: [join(output, dir, 'index.html'), join(output, dir, lanesFile)],
+    ofCase: ({ id }) => [join(output, dir, casesFolder, caseFolder(id))],
+  }),
   open: async (options, context) => openReport(options, context),
 });
 

@@ -17,6 +17,7 @@ export const summarySink = sink({
       .describe('How undefined and infinite values count'),
   },
   example: { path: 'summary.json' },
+  targets: ({ path }, output) => ({ ofRun: [resolve(output, path)] }),
   open: async ({ path, undefinedAs }, { output, seed }) =>
     openSummary(resolve(output, path), { undefinedAs, seed }),
 });

@@ -84,13 +84,19 @@ export async function runTraining(pipeline: Pipeline, options: TrainOptions): Pr
     return options.signal?.aborted ?? false;
   };
   try {
-    await removePartials(output);
+    await removePartials(foldersOf(output));
     return await trainInto(output, pipeline, train, { ...options, onEvent, stopped, failed });
   } finally {
     failed.close();
     await rm(formsFolder(output), { recursive: true, force: true });
     await lock.release();
   }
+}
+
+/** The folders that a training writes to. */
+function foldersOf(output: string): string[] {
+  const inside = ['', 'checkpoint', 'model', 'report', 'tensorboard', '.voxstream', '.voxstream/validation'];
+  return inside.map((folder) => join(output, folder));
 }
 
 /** Trains into a folder that is locked. */

@@ -116,7 +116,10 @@ async function claimCase(
 }
 
 function sharedTarget(path: string, sink: string, taken: Owner): OptionError {
-  const who = sink === taken.sink ? `The sink ${sink} would write twice to` : `The sinks ${taken.sink} and ${sink} would both write to`;
+  const who =
+    sink === taken.sink
+      ? `The sink ${sink} would write twice to`
+      : `The sinks ${taken.sink} and ${sink} would both write to`;
   return new OptionError(
     `${who} ${path}, and only the last would remain. Give them different postfixes, folders or paths.`,
   );
@@ -148,7 +151,12 @@ async function checkForeign(
 ): Promise<void> {
   const names = new Map<string, Promise<ReadonlySet<string>>>();
   const namesIn = (folder: string) => {
-    const known = names.get(folder) ?? readdir(folder).then((list) => new Set(list), () => new Set<string>());
+    const known =
+      names.get(folder) ??
+      readdir(folder).then(
+        (list) => new Set(list),
+        () => new Set<string>(),
+      );
     names.set(folder, known);
     return known;
   };

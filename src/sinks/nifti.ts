@@ -80,8 +80,7 @@ function openNifti(options: Options, context: SinkContext): Sink {
         ),
       );
     },
-    volumes: (subject) => Object.fromEntries(
-        keysOf(subject).map((key) => [key, fileOf(options, context.output, subject, key)]),
-      ),
+    volumes: (subject) =>
+      Object.fromEntries(keysOf(subject).map((key) => [key, fileOf(options, context.output, subject, key)])),
   };
 }

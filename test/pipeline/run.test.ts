@@ -34,7 +34,15 @@ const collectGarbage = runInNewContext('gc') as () => void;
 /** Sources, steps and sinks of a test's own, to see what the engine does with them. */
 function bench(items: SourceItem[]) {
   const made: WeakRef<Volume>[] = [];
-  const seen = { open: 0, mostOpen: 0, mostHeld: 0, written: [] as string[], fail: new Set<string>() };
+  const seen = {
+    open: 0,
+    mostOpen: 0,
+    mostHeld: 0,
+    written: [] as string[],
+    fail: new Set<string>(),
+    /** The device waits once until so many cases are open. */
+    meet: 0,
+  };
   const list = source({
     name: 'list',
     summary: 'The cases of the test.',
@@ -66,7 +74,9 @@ function bench(items: SourceItem[]) {
     create: ({ factor }, context) =>
       concatMap((subject: Case) =>
         context.runtime.on('device', async () => {
-          await new Promise((resolve) => setTimeout(resolve, 5));
+          while (seen.open < seen.meet) await sleep(5);
+          seen.meet = 0;
+          await sleep(5);
           collectGarbage();
           seen.mostHeld = Math.max(seen.mostHeld, made.filter((ref) => ref.deref()).length);
           if (seen.fail.has(subject.id)) throw new DataError(`The device does not like ${subject.id}.`);
@@ -348,6 +358,7 @@ test('the memory budget holds cases back, whatever inFlight allows, and fails on
     [1, 1, 1, 1].map(() => 2 ** 25 + 16 ** 3),
   );
   seen.written.length = 0;
+  seen.meet = 2;
   assert.is((await run({}, ['runtime.memory=80MiB', 'runtime.inFlight=5'], steps)).failed, 0);
   assert.is(seen.mostOpen, 2);
 });

@@ -2,7 +2,6 @@ import { basename } from 'node:path';
 import type { CaseFile } from '../case.js';
 import type { Volume } from '../volume/volume.js';
 import type { FileGrid, ImageFormat, ReadOptions } from './define.js';
-import { readSeries, readSeriesGrid } from './dicom/readSeries.js';
 import { foreignFormats, loadForeignFormats } from './foreign.js';
 import { metaImage } from './metaImage.js';
 import { nifti } from './nifti.js';
@@ -62,7 +61,7 @@ async function formatOf(file: string): Promise<ImageFormat> {
 
 /** Reads a file's header, and no voxels. Throws DataError if it cannot be read or is not usable. */
 export async function readGrid(file: CaseFile): Promise<FileGrid> {
-  if (typeof file !== 'string') return readSeriesGrid(file);
+  if (typeof file !== 'string') return (await import('./dicom/readSeries.js')).readSeriesGrid(file);
   return (await formatOf(file)).readGrid(file);
 }
 
@@ -84,6 +83,7 @@ export async function readGrid(file: CaseFile): Promise<FileGrid> {
  * holds NaN or infinite voxels (unless `nonFinite`), or labels that are not whole numbers.
  */
 export async function readVolume(file: CaseFile, options: ReadOptions): Promise<Volume> {
-  if (typeof file !== 'string') return readSeries(file, options);
+  // Imported here: each worker thread loads this module, and few read DICOM.
+  if (typeof file !== 'string') return (await import('./dicom/readSeries.js')).readSeries(file, options);
   return (await formatOf(file)).read(file, options);
 }

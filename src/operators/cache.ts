@@ -17,7 +17,7 @@ import {
 import { z } from 'zod';
 import { type Case, fileNameOf, withNotes } from '../case.js';
 import { OptionError } from '../errors.js';
-import { type KeptCase, readCaseFile, writeCaseFile } from '../formats/caseFile.js';
+import type { KeptCase } from '../formats/caseFile.js';
 import { pathsOf } from '../formats/inputFiles.js';
 import { findFile } from '../formats/tar.js';
 import { cacheFolder, memoryLimit } from '../machine.js';
@@ -27,8 +27,16 @@ import { task } from '../runtime/task.js';
 import { version } from '../version.js';
 import { type FormerSteps, operator, type StepContext, standalone } from './define.js';
 
-const readCaseFileTask = task(new URL('../formats/caseFile.js', import.meta.url), readCaseFile);
-const writeCaseFileTask = task(new URL('../formats/caseFile.js', import.meta.url), writeCaseFile);
+// Given by name, so that threads load the module only when a pipeline has a cache.
+type CaseFileModule = typeof import('../formats/caseFile.js');
+const readCaseFileTask = task<CaseFileModule['readCaseFile']>(
+  new URL('../formats/caseFile.js', import.meta.url),
+  'readCaseFile',
+);
+const writeCaseFileTask = task<CaseFileModule['writeCaseFile']>(
+  new URL('../formats/caseFile.js', import.meta.url),
+  'writeCaseFile',
+);
 
 /** `cache` as an operator of pipeline files, where it gets the steps before it from the engine. */
 export const cacheOperator = operator({

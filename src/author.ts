@@ -1,4 +1,4 @@
-// What packages with operators, sources and sinks of their own build on: `import … from 'voxstream/author'`. The default
+// What packages with operators, metrics, sources and sinks of their own build on: `import … from 'voxstream/author'`. The default
 // export of such a package is an `Extension`; `--use PACKAGE` loads it. See docs/extending.md.
 
 // The library of option types: packages use this very one.
@@ -11,12 +11,15 @@ export {
   type Keys,
   makeCase,
   volumeOf,
+  withMetrics,
   withNotes,
   withVolumes,
 } from './case.js';
 export { DataError, listNames, ModelError, OptionError, show, unknownName, VoxError } from './errors.js';
 // File formats for images
 export { type FileGrid, type ImageFormat, imageFormat, type ReadOptions } from './formats/index.js';
+// Metrics
+export type { Implications, MaskFact, MetricDescription, MetricValue } from './metrics/metric.js';
 // Networks, and the parts of a training
 export { type Network, type NetworkSpec, network } from './onnx/builders/network.js';
 export type { NetworkBuilder } from './onnx/builders/networkBuilder.js';
@@ -26,7 +29,21 @@ export { type Optimizer, optimizer, type Slot, type WeightStep } from './onnx/tr
 export { type Schedule, schedule, timed, timing } from './onnx/training/schedule.js';
 // Operators
 export { type Operator, type OperatorSpec, operator, type StepContext } from './operators/define.js';
+export {
+  defineMetric,
+  defineMetrics,
+  type Metric,
+  type MetricOperator,
+  type MetricsSpec,
+} from './operators/defineMetric.js';
 export { drawFrom, drawRangeType, drawsFor, probType, seedType } from './operators/draws.js';
+export type { EvaluatedLabel } from './operators/evaluatedLabels.js';
+export {
+  type Evaluation,
+  evaluationTypes,
+  type MetricSpec,
+  type PredictionEvaluation,
+} from './operators/evaluation.js';
 export {
   bytesOf,
   type Forecast,

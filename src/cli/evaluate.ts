@@ -4,11 +4,13 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { OptionError, show, unknownName } from '../errors.js';
 import type { UndefinedAs } from '../metrics/summary.js';
 import type { Metric } from '../operators/defineMetric.js';
+import { loadRegistry } from '../pipeline/extensions.js';
 import { parsePipeline } from '../pipeline/load.js';
-import { createRegistry, type Registry } from '../pipeline/registry.js';
+import type { Registry } from '../pipeline/registry.js';
 import type { Pipeline } from '../pipeline/types.js';
 import { findPairs } from '../sources/pairs.js';
-import { commaList, positive } from './args.js';
+import { collect, commaList, positive } from './args.js';
+import { useHelp } from './pipelineOptions.js';
 import { run } from './run.js';
 
 interface EvaluateFlags {
@@ -31,6 +33,7 @@ interface EvaluateFlags {
   readonly resume?: boolean;
   readonly overwrite?: boolean;
   readonly json?: boolean;
+  readonly use?: readonly string[];
 }
 
 const defaultMetrics = ['dice', 'iou', 'hd', 'hd95', 'assd', 'nsd', 'confusion', 'volume'];
@@ -59,6 +62,7 @@ export function addEvaluateCommand(program: Command): void {
         .argParser(commaList)
         .default(defaultMetrics, defaultMetrics.join(',')),
     )
+    .option('--use <package>', useHelp, collect)
     .option('--tolerance <mm>', 'how far surfaces may lie apart for nsd, in mm (default: 3)', tolerance)
     .option('--labels <list>', 'labels to measure, by number or name (default: all)', labelList)
     .option('--include-background', 'measure label 0 as well', false)
@@ -80,7 +84,7 @@ export function addEvaluateCommand(program: Command): void {
     .option('--json', 'print events as JSON, one per line, instead of the progress display')
     .action(async (flags: EvaluateFlags) => {
       await checkOutput(flags.output);
-      const pipeline = evaluation(flags, createRegistry());
+      const pipeline = evaluation(flags, await loadRegistry(flags.use ?? []));
       const { unpaired } = await findPairs(flags);
       if (unpaired.length > 0) {
         process.stderr.write(
@@ -117,7 +121,7 @@ function evaluation(flags: EvaluateFlags, registry: Registry): Pipeline {
     ],
     runtime: { inFlight, workers },
   };
-  return parsePipeline(JSON.stringify(pipeline), 'evaluate');
+  return parsePipeline(JSON.stringify(pipeline), 'evaluate', { registry });
 }
 
 /**

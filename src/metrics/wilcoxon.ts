@@ -1,20 +1,20 @@
 /** The result of a Wilcoxon signed-rank test. */
 export interface SignedRankTest {
-  /** Differences that are not zero; zeros are dropped, as Wilcoxon did. */
+  /** The number of differences that are not zero. Zeros are dropped, as in Wilcoxon's paper. */
   readonly n: number;
   /** The sum of the ranks of positive differences. */
   readonly positiveRanks: number;
-  /** The two-sided p-value; null when all differences are zero. */
+  /** The two-sided p-value; null if all differences are zero. */
   readonly p: number | null;
 }
 
-/** Up to so many differences the p-value is exact. */
+/** The p-value is exact up to this number of differences. */
 const exactUpTo = 200;
 
 /**
- * The Wilcoxon signed-rank test (Biometrics Bulletin 1, 1945) of whether paired differences lie about zero.
- * Equal sizes share their ranks. The p-value is exact, given the ranks, for up to 200 differences; above, it
- * comes from the normal approximation with the variance corrected for ties.
+ * The Wilcoxon signed-rank test (Biometrics Bulletin 1, 1945) of whether paired differences are centred on zero.
+ * Equal sizes share their ranks. The p-value is exact for up to 200 differences. Above, it is a normal
+ * approximation with the variance corrected for ties.
  */
 export function signedRankTest(differences: readonly number[]): SignedRankTest {
   const nonzero = differences.filter((value) => value !== 0).sort((a, b) => Math.abs(a) - Math.abs(b));
@@ -26,7 +26,7 @@ export function signedRankTest(differences: readonly number[]): SignedRankTest {
   return { n, positiveRanks, p };
 }
 
-/** Ranks from 1 of ascending numbers; equal ones get the mean of their places. */
+/** The ranks of ascending numbers, from 1. Equal numbers share the mean of their ranks. */
 function sharedRanks(ascending: readonly number[]): number[] {
   const ranks: number[] = [];
   while (ranks.length < ascending.length) {
@@ -39,8 +39,8 @@ function sharedRanks(ascending: readonly number[]): number[] {
 }
 
 /**
- * From the distribution of the sum over all choices of signs, each as likely as the other; in half ranks, so
- * whole.
+ * The two-sided p-value from the distribution of the rank sum over all choices of signs, which are equally
+ * likely. Sums are counted in half ranks, so that they are whole numbers.
  */
 function exactP(ranks: readonly number[], sum: number): number {
   const total = 2 * ranks.reduce((all, rank) => all + rank, 0);
@@ -61,7 +61,7 @@ function exactP(ranks: readonly number[], sum: number): number {
 
 function normalP(ranks: readonly number[], sum: number): number {
   const mean = ranks.reduce((all, rank) => all + rank, 0) / 2;
-  // The sum of squared ranks over 4 is the variance, ties and all.
+  // A quarter of the sum of squared ranks is the variance, also with ties.
   const variance = ranks.reduce((all, rank) => all + rank * rank, 0) / 4;
   return upperTail(Math.abs(sum - mean) / Math.sqrt(variance)) * 2;
 }

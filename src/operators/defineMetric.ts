@@ -130,6 +130,6 @@ export function defineMetrics<const T extends OptionTypes & EvaluationTypes>(
 }
 
 /** Whether an operator measures metrics. */
-export function isMetric(definition: AnyOperator): definition is Metric {
+export function isMetric(definition: object): definition is Metric {
   return 'metrics' in definition && 'find' in definition;
 }

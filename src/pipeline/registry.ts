@@ -72,7 +72,7 @@ export const extensionParts: Readonly<Record<keyof Extension, (value: unknown) =
   operators: isDefinition,
   sources: isDefinition,
   sinks: isDefinition,
-  metrics: isDefinition,
+  metrics: (value) => isDefinition(value) && isMetric(Object(value)),
   networks: isDefinition,
   losses: isDefinition,
   optimizers: isDefinition,

@@ -120,6 +120,25 @@ test('evaluate --report makes a report, with pictures of the images where it is 
   assert.match(page, /spleen was missed in 1 of 7 cases: ct_5\./);
 });
 
+test('evaluate measures metrics of other packages, by the name of an operator or of a value', async () => {
+  const { root, args } = await tenPairs();
+  const module = join(root, 'excess.js');
+  writeFileSync(
+    module,
+    `import { defineMetric } from ${JSON.stringify(new URL('../../../dist/author.js', import.meta.url).href)};
+    const measure = ({ labels }) => labels.map(({ overlap }) => overlap.predicted - overlap.both);
+    export default { metrics: [defineMetric({ name: 'excess', title: 'Excess', better: 'lower', measure })] };`,
+  );
+  const out = join(root, 'out/m.csv');
+  await voxstream([...args, '-o', out, '--use', module, '--metrics', 'excess,asd,precision,sensitivity']);
+  assert.equal(Object.keys(readCsv(out)[0]), [
+    ...['case', 'excess_spleen', 'asd_spleen'],
+    ...['sensitivity_spleen', 'specificity_spleen', 'precision_spleen'],
+  ]);
+  const { columns } = JSON.parse(readFileSync(join(root, 'out/run.json'), 'utf8'));
+  assert.equal([columns.excess_spleen.title, columns.excess_spleen.better], ['Excess', 'lower']);
+});
+
 test('evaluate refuses to write over the results of another pipeline', async () => {
   const { root, args } = await tenPairs();
   const out = join(root, 'run');

@@ -4,13 +4,14 @@ import type { Affine } from '../volume/volume.js';
 import { checkAffine, checkSize } from './checks.js';
 import type { StoredType } from './layout.js';
 import { type RasterHeader, rasterFormat } from './raster.js';
+import { readSegments } from './segments.js';
 import { besideHeader, readTextHeader } from './textHeader.js';
 import { unitInMm } from './units.js';
 
 /** NRRD, in one file or with its voxels in a file beside it. */
 export const nrrd = rasterFormat({
   name: 'NRRD',
-  extensions: ['.nrrd', '.nhdr'],
+  extensions: ['.seg.nrrd', '.nrrd', '.nhdr'],
   matches: (start) => Buffer.from(start.subarray(0, 4)).toString('latin1') === 'NRRD',
   readHeader: (file) => readTextHeader(file, parseNrrd),
 });
@@ -65,7 +66,7 @@ function parseNrrd(bytes: Buffer, file: string): RasterHeader {
   const text = bytes.toString('latin1');
   const end = /\r?\n\r?\n/.exec(text);
   const headerBytes = end ? end.index + end[0].length : text.length;
-  const fields = readFields(bytes.toString('utf8', 0, headerBytes));
+  const { fields, pairs } = readFields(bytes.toString('utf8', 0, headerBytes));
   const field = (...names: string[]) =>
     names.map((name) => fields.get(name)).find((value) => value !== undefined);
   const needed = (name: string) => {
@@ -131,17 +132,21 @@ function parseNrrd(bytes: Buffer, file: string): RasterHeader {
     atEnd: skip === -1,
     compressed,
     notes,
+    segments: readSegments(pairs),
   };
 }
 
-/** The fields of a header by name in lower case; comments and `key:=value` pairs are ignored. */
-function readFields(text: string): Map<string, string> {
+/** The fields of a header by name in lower case, and its `key:=value` pairs. Comments are ignored. */
+function readFields(text: string): { fields: Map<string, string>; pairs: Map<string, string> } {
   const fields = new Map<string, string>();
+  const pairs = new Map<string, string>();
   for (const line of text.split(/\r?\n/).slice(1)) {
-    const found = /^([^#:][^:]*):(?!=)\s*(.*?)\s*$/.exec(line);
-    if (found) fields.set(found[1].trim().toLowerCase(), found[2]);
+    const [, key, value] = /^([^#:][^:]*):(?!=)\s*(.*?)\s*$/.exec(line) ?? [];
+    if (key !== undefined) fields.set(key.trim().toLowerCase(), value);
+    const [, name, content] = /^([^#:][^:]*):=(.*)$/.exec(line) ?? [];
+    if (name !== undefined) pairs.set(name, content);
   }
-  return fields;
+  return { fields, pairs };
 }
 
 function numbers(text: string): number[] {

@@ -4,6 +4,7 @@ import { type ImageFormat, imageFormat, type ReadOptions } from './define.js';
 import { mostBytes, streamBytes } from './inflate.js';
 import { dataBytes, gridOf, type StoredLayout } from './layout.js';
 import { type OpenFile, withFile } from './openFile.js';
+import { labelsOfSegments, type Segment } from './segments.js';
 import { finishVoxels } from './voxels.js';
 import { checkLength, VoxelTaker } from './voxelTaker.js';
 
@@ -23,8 +24,8 @@ export interface RasterHeader extends StoredLayout {
   readonly compressed: boolean;
   /** NIfTI header fields for files that derive from this one. */
   readonly nifti?: NiftiFields;
-  /** Names of the label values, if the header has them. */
-  readonly labelNames?: Readonly<Record<number, string>>;
+  /** The segments of a segmentation, if the header names them. */
+  readonly segments?: readonly Segment[];
   /** What was assumed, as full sentences. */
   readonly notes?: readonly string[];
 }
@@ -65,14 +66,18 @@ async function readRaster(file: string, header: RasterHeader, options: ReadOptio
   const layout = header.atEnd ? await stream((bytes) => layoutFromEnd(bytes, header)) : header;
   const stored = await stream((bytes) => takeVoxels(bytes, layout, options));
   const { voxels, notes } = finishVoxels(stored, header, name, options);
+  const { segments = [] } = header;
+  const labels =
+    options.kind === 'label' && segments.length > 0
+      ? labelsOfSegments(voxels, header, segments, file)
+      : { data: voxels, channels, notes: [] };
   return makeVolume({
-    data: voxels,
     size,
-    channels,
     affine,
     kind: options.kind,
     origin: { file, ...(nifti && { nifti }) },
-    notes: [...(header.notes ?? []), ...notes],
+    ...labels,
+    notes: [...(header.notes ?? []), ...notes, ...labels.notes],
   });
 }
 

@@ -31,8 +31,8 @@ export const load = operator({
   name: 'load',
   summary: "Reads a case's files (NIfTI, NRRD, MetaImage) into volumes.",
   mirrors:
-    'LoadImaged with EnsureChannelFirstd; integers keep their type until a step computes with them, labels must be ' +
-    'whole numbers, NaN and infinite voxels are refused',
+    'LoadImaged with EnsureChannelFirstd; integers keep their type until a step computes with them, labels ' +
+    'must be whole numbers, NaN and infinite voxels are refused',
   options: {
     keys: keysType('every file that the case has'),
     labelKeys: z
@@ -59,10 +59,13 @@ export const load = operator({
       for (const key of fileKeys(subject, keys)) {
         const kind = [labelKeys].flat().includes(key) ? 'label' : 'image';
         const volume = await context.runtime.run(readVolumeTask, subject.files[key], { kind, nonFinite });
-        loaded[key] = kind === 'label' ? { ...volume, labelNames: subject.labelNames } : volume;
+        loaded[key] = kind === 'label' ? withNames(volume, subject.labelNames) : volume;
       }
       checkGrids(subject, loaded);
-      const notes = Object.values(loaded).flatMap((volume) => volume.notes ?? []);
+      const notes = [
+        ...Object.values(loaded).flatMap((volume) => volume.notes ?? []),
+        ...namesThatDiffer(loaded),
+      ];
       return withNotes(withVolumes(subject, loaded), notes);
     }),
 });
@@ -82,6 +85,35 @@ function fileKeys(subject: Case, keys: Keys | undefined): readonly string[] {
   );
 }
 
+/** The label map with the names of the dataset. Names that its own file has come first, with a note where they differ. */
+function withNames(volume: Volume, names: Case['labelNames']): Volume {
+  const own = volume.labelNames;
+  if (!own) return { ...volume, labelNames: names };
+  const differing = Object.keys(own).filter((label) => names?.[+label] && names[+label] !== own[+label]);
+  const notes = differing.map(
+    (label) =>
+      `${volume.origin?.file} names label ${label} ${show(own[+label])}, but the dataset names it ` +
+      `${show(names?.[+label])}; the file's name is used.`,
+  );
+  return { ...volume, labelNames: { ...names, ...own }, notes: [...(volume.notes ?? []), ...notes] };
+}
+
+/** Notes for labels that two files of a case give different names. */
+function namesThatDiffer(loaded: Readonly<Record<string, Volume>>): string[] {
+  const [first, ...others] = Object.entries(loaded).filter(([, volume]) => volume.labelNames);
+  return others.flatMap(([key, { labelNames = {} }]) =>
+    Object.entries(labelNames).flatMap(([label, name]) => {
+      const other = first[1].labelNames?.[+label];
+      return other === undefined || other === name
+        ? []
+        : [
+            `Label ${label} is named ${show(other)} in ${first[0]} and ${show(name)} in ${key}; labels are ` +
+              'compared by number.',
+          ];
+    }),
+  );
+}
+
 /** Labels must lie on the image's grid, or where there is no image, on that of the first label. */
 function checkGrids(subject: Case, loaded: Readonly<Record<string, Volume>>): void {
   const labels = Object.entries(loaded).filter(([, volume]) => volume.kind === 'label');
@@ -93,9 +125,10 @@ function checkGrids(subject: Case, loaded: Readonly<Record<string, Volume>>): vo
     const tell = (volume: Volume) =>
       sizesDiffer ? `${volume.size.join(' x ')} voxels` : `the affine ${show(rows(volume), 400)}`;
     throw new DataError(
-      `The ${labelKey} and the ${key} of case ${subject.id} lie on different grids: ${showFile(subject.files[labelKey])} has ` +
-        `${tell(label)}, but ${showFile(subject.files[key])} has ${tell(reference)}. Check that they belong together, and ` +
-        `resample the ${labelKey} to the grid of the ${key}.`,
+      `The ${labelKey} and the ${key} of case ${subject.id} lie on different grids: ` +
+        `${showFile(subject.files[labelKey])} has ${tell(label)}, but ${showFile(subject.files[key])} has ` +
+        `${tell(reference)}. Check that they belong together, and resample the ${labelKey} to the grid of ` +
+        `the ${key}.`,
     );
   }
 }

@@ -40,6 +40,26 @@ test('load reads every file of a case, labels as whole numbers with the names of
   assert.equal(subject.volumes, {});
 });
 
+test('names in a segmentation come before those of the dataset, and differences are noted', async () => {
+  const segmentation = (name: string, file: string) => {
+    const header =
+      'NRRD0004\ntype: uint8\ndimension: 3\nspace: RAS\nsizes: 2 1 1\nencoding: raw\n' +
+      'space directions: (1,0,0) (0,1,0) (0,0,1)\nspace origin: (0,0,0)\n' +
+      `Segment0_ID:=s\nSegment0_Name:=${name}\nSegment0_LabelValue:=1\nSegment0_Layer:=0\n\n`;
+    return put(file, Buffer.concat([Buffer.from(header), Buffer.from([0, 1])]));
+  };
+  const files = { label: segmentation('spleen', 'l.seg.nrrd'), pred: segmentation('liver', 'p.seg.nrrd') };
+  const { volumes, notes } = await run(
+    makeCase({ id: 'ct', files, labelNames: { 1: 'spleen', 2: 'aorta' } }),
+  );
+  assert.equal(volumes.label.labelNames, { 1: 'spleen', 2: 'aorta' });
+  assert.equal(volumes.pred.labelNames, { 1: 'liver', 2: 'aorta' });
+  assert.equal(notes, [
+    `${files.pred} names label 1 "liver", but the dataset names it "spleen"; the file's name is used.`,
+    'Label 1 is named "spleen" in label and "liver" in pred; labels are compared by number.',
+  ]);
+});
+
 test('load reads only the keys asked for, and as labels those that labelKeys names', async () => {
   const subject = makeCase({ id: 'ct', files: { image, label, mask: label } });
   const { volumes } = await run(subject, { keys: ['image', 'mask'], labelKeys: 'mask' });

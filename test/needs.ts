@@ -54,3 +54,9 @@ export const browser: Missing = existsSync(browserPath)
 
 /** The need for Linux. */
 export const linux: Missing = process.platform === 'linux' ? undefined : 'Linux';
+
+/** The need for a program of a Debian package. */
+export const program = (name: string, debianPackage: string): Missing =>
+  (process.env['PATH'] ?? '').split(':').some((folder) => existsSync(`${folder}/${name}`))
+    ? undefined
+    : `${name}: apt-get install ${debianPackage}`;

@@ -1,8 +1,9 @@
 import type { AnySink } from './define.js';
+import { dicomSegSink } from './dicomSeg.js';
 import { metricsCsvSink } from './metricsCsv.js';
 import { niftiSink } from './nifti.js';
 import { reportSink } from './report.js';
 import { summarySink } from './summary.js';
 
 /** The sinks that come with voxstream. */
-export const sinks: readonly AnySink[] = [niftiSink, metricsCsvSink, summarySink, reportSink];
+export const sinks: readonly AnySink[] = [niftiSink, metricsCsvSink, summarySink, reportSink, dicomSegSink];

@@ -69,7 +69,7 @@ export async function readSeries(files: SeriesFiles, { kind, maxBytes }: ReadOpt
 }
 
 /** The stack of the volume that is asked for. */
-async function openSeries(files: SeriesFiles): Promise<Stack> {
+export async function openSeries(files: SeriesFiles): Promise<Stack> {
   const name = showFile(files);
   if (files.series.length === 0)
     throw new DataError('A series without files cannot be read. Give the paths of its files.');
@@ -94,7 +94,7 @@ async function openSeries(files: SeriesFiles): Promise<Stack> {
   return stack;
 }
 
-function sizeOf({ slices, planes }: Stack): Vec3 {
+export function sizeOf({ slices, planes }: Stack): Vec3 {
   const { rows, columns } = slices[0].file.layout;
   return [columns, rows, planes.length];
 }

@@ -1,0 +1,72 @@
+import { DataError, listNames, show } from '../../errors.js';
+import type { Volume } from '../../volume/volume.js';
+import { type Anatomy, anatomyByCode, anatomyOf, type Code } from './anatomy.js';
+
+/** One structure of a label map, as DICOM objects describe it. */
+export interface Segment {
+  /** From 1, without gaps. */
+  readonly number: number;
+  /** Its value in the label map. */
+  readonly label: number;
+  readonly name: string;
+  readonly anatomy: Anatomy;
+  /** True if no voxel has the label. */
+  readonly empty: boolean;
+}
+
+/** How labels become segments. */
+export interface SegmentOptions {
+  /** Keep segments without a voxel, so that numbers are the same for all cases. */
+  readonly emptySegments: 'keep' | 'omit';
+  /** Codes by label name, for names that are not in the table of `anatomyOf`. */
+  readonly codes: Readonly<Record<string, Code>>;
+}
+
+/**
+ * The segments of a label map, by ascending label.
+ *
+ * @param name What messages call the label map.
+ * @throws DataError if it is not a label map of one channel, or if a label has no name or no code.
+ */
+export function segmentsOf(
+  { data, kind, channels, labelNames = {} }: Volume,
+  name: string,
+  { emptySegments, codes }: SegmentOptions,
+): Segment[] {
+  if (kind !== 'label' || channels !== 1) {
+    throw new DataError(
+      `${name} holds ${kind === 'label' ? `${channels} channels` : kind}, but a label map of one channel was expected. Put ` +
+        'asDiscrete with argmax before the end of the steps.',
+    );
+  }
+  const present = new Set<number>(data);
+  present.delete(0);
+  const named = Object.keys(labelNames).map(Number);
+  const labels = [...new Set([...named, ...present])].filter((label) => label !== 0).sort((a, b) => a - b);
+  const nameless = labels.filter((label) => !labelNames[label]);
+  if (nameless.length > 0) {
+    throw new DataError(
+      `${name} has the label(s) ${listNames(nameless.map(String))}, which have no name. Name them in the model's card ` +
+        '(labels), or change them with mapLabels.',
+    );
+  }
+  const anatomyFor = (label: number) =>
+    codes[labelNames[label]] ? anatomyByCode(codes[labelNames[label]]) : anatomyOf(labelNames[label]);
+  const codeless = labels.filter((label) => !anatomyFor(label));
+  if (codeless.length > 0) {
+    throw new DataError(
+      `${name} has the label(s) ${listNames(codeless.map((label) => show(labelNames[label])))}, for which no SNOMED CT code is ` +
+        'known. Give one with the option codes: { NAME: { value: "78961009", meaning: "Spleen" } }.',
+    );
+  }
+  return labels
+    .filter((label) => emptySegments === 'keep' || present.has(label))
+    .map((label, i) => ({
+      number: i + 1,
+      label,
+      name: labelNames[label],
+      // Every label has one: others were refused.
+      anatomy: anatomyFor(label) as Anatomy,
+      empty: !present.has(label),
+    }));
+}

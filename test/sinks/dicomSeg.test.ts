@@ -1,0 +1,236 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { readSegmentationNode } from '@itk-wasm/dicom';
+import dicomParser, { type DataSet as Parsed } from 'dicom-parser';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type Case, makeCase } from '#src/case.js';
+import { openSeries } from '#src/formats/dicom/readSeries.js';
+import { segmentsOf } from '#src/formats/dicom/segments.js';
+import { segObject } from '#src/formats/dicom/segObject.js';
+import { studyFieldsOf } from '#src/formats/dicom/studyFields.js';
+import { readVolume } from '#src/formats/index.js';
+import type { OptionsOf } from '#src/options.js';
+import { createRuntime } from '#src/runtime/runtime.js';
+import { dicomSegSink } from '#src/sinks/dicomSeg.js';
+import { allocate, type Volume } from '#src/volume/volume.js';
+import { temporaryFolder } from '../e2e/harness.js';
+import { buildDicom, type DataSet, sliceSet } from '../formats/dicom/buildDicom.js';
+import { program, testNeeding } from '../needs.js';
+
+const warnings: string[] = [];
+const runtime = createRuntime({ workers: 1, onWarning: (message) => warnings.push(message) });
+test.after(() => runtime.close());
+
+/** A case with a series of four slices and a label map on its grid. */
+async function caseOf(
+  labelAt: (x: number, y: number, z: number) => number,
+  changes: (z: number) => DataSet = () => ({}),
+  labelNames: Readonly<Record<number, string>> = { 1: 'spleen', 3: 'kidney_left', 4: 'liver' },
+): Promise<Case> {
+  const folder = temporaryFolder();
+  const series = [0, 1, 2, 3].map((z) => {
+    const file = join(folder, `I${z}`);
+    writeFileSync(file, buildDicom(sliceSet(z, changes(z))));
+    return file;
+  });
+  const image = await readVolume({ series }, { kind: 'image' });
+  const [nx, ny, nz] = image.size;
+  const data = allocate('uint8', nx * ny * nz);
+  for (let i = 0; i < data.length; i++)
+    data[i] = labelAt(i % nx, Math.floor(i / nx) % ny, Math.floor(i / (nx * ny)));
+  const pred: Volume = { ...image, data, kind: 'label', labelNames };
+  return makeCase({ id: 'a', files: { image: { series } }, volumes: { image, pred } });
+}
+
+/** Writes a case, and returns the file. */
+async function write(subject: Case, options: OptionsOf<typeof dicomSegSink> = {}): Promise<string> {
+  const { built } = dicomSegSink.configure(options);
+  const sink = await built!.open({ output: temporaryFolder(), runtime, seed: 0 });
+  await sink.write(subject);
+  const [file] = sink.files!(subject);
+  return file;
+}
+
+const refusal = (subject: Case, options: OptionsOf<typeof dicomSegSink> = {}) =>
+  write(subject, options).then(
+    () => 'nothing was refused',
+    (error: Error) => error.message,
+  );
+
+/** The frames of a segmentation: segment, position, and mask as a string of 0 and 1. */
+function framesIn(file: string): { names: string[]; frames: string[]; set: Parsed } {
+  const set = dicomParser.parseDicom(readFileSync(file));
+  const items = (tag: string, from = set) => from.elements[tag].items!.map(({ dataSet }) => dataSet!);
+  const pixels = set.uint16('x00280010')! * set.uint16('x00280011')!;
+  const { dataOffset } = set.elements['x7fe00010'];
+  const frames = items('x52009230').map((frame, i) => {
+    const [place] = items('x00209113', frame);
+    const [segment] = items('x0062000a', frame);
+    const bits = Array.from({ length: pixels }, (_, at) => {
+      const bit = i * pixels + at;
+      return (set.byteArray[dataOffset + (bit >> 3)] >> (bit & 7)) & 1;
+    });
+    return `${segment.uint16('x0062000b')} at ${place.string('x00200032')}: ${bits.join('')}`;
+  });
+  return { names: items('x00620002').map((segment) => segment.string('x00620005')!), frames, set };
+}
+
+/** Label 1 in one voxel of slices 1 and 2, label 3 in a row of slice 3. */
+const twoLabels = (x: number, y: number, z: number) => {
+  if (z === 3) return y === 2 ? 3 : 0;
+  return z > 0 && x === 2 && y === z - 1 ? 1 : 0;
+};
+
+test('frames lie at the positions of the slices, packed without gaps, and segments keep their order', async () => {
+  const { names, frames } = framesIn(await write(await caseOf(twoLabels)));
+  assert.equal(names, ['spleen', 'kidney_left', 'liver']);
+  assert.equal(frames, [
+    '1 at 10\\20\\32.5: 001000000000',
+    '1 at 10\\20\\35: 000000100000',
+    '2 at 10\\20\\37.5: 000000001111',
+  ]);
+  const omitted = framesIn(await write(await caseOf(twoLabels), { emptySegments: 'omit' }));
+  assert.equal(omitted.names, ['spleen', 'kidney_left']);
+});
+
+test('tilted series keep the positions of their slices', async () => {
+  const tilted = await caseOf(twoLabels, (z) => ({ '00200032 DS': [10, 20 + 0.7 * z, 30 + 2.5 * z] }));
+  const { frames } = framesIn(await write(tilted));
+  assert.equal(
+    frames.map((frame) => frame.split(':')[0]),
+    ['1 at 10\\20.7\\32.5', '1 at 10\\21.4\\35', '2 at 10\\22.1\\37.5'],
+  );
+});
+
+test('itk-wasm reads the same voxels at the same places', async () => {
+  const oblique = (z: number) => ({
+    '00200037 DS': [0.8, 0.6, 0, -0.6, 0.8, 0],
+    '00200032 DS': [10, 20, 30 + 2.5 * z],
+  });
+  const subject = await caseOf((x, y, z) => (x + y > z ? 1 : 0), oblique, { 1: 'spleen' });
+  const { segImage } = await readSegmentationNode(await write(subject));
+  const { size, origin, spacing, data } = segImage;
+  assert.equal(size, [4, 3, 4]);
+  assert.equal(
+    [...(data as unknown as ArrayLike<number> & Iterable<number>)],
+    [...subject.volumes.pred.data],
+  );
+  assert.equal(
+    [origin, spacing],
+    [
+      [10, 20, 30],
+      [0.5, 0.75, 2.5],
+    ],
+  );
+});
+
+test('writing the same result again gives the same bytes, and another result other UIDs', async () => {
+  const subject = await caseOf(twoLabels);
+  const [first, second] = [await write(subject), await write(subject)].map((file) => readFileSync(file));
+  assert.ok(first.equals(second));
+  const other = framesIn(await write(await caseOf((x) => (x === 0 ? 1 : 0)))).set;
+  for (const tag of ['x00080018', 'x0020000e']) {
+    assert.is.not(other.string(tag), dicomParser.parseDicom(first).string(tag));
+  }
+});
+
+test('2,000 results have 2,000 UIDs', async () => {
+  const subject = await caseOf(twoLabels);
+  const { image } = subject.files;
+  const stack = await openSeries(image as Exclude<typeof image, string>);
+  const segments = segmentsOf(subject.volumes.pred, 'pred', { emptySegments: 'keep', codes: {} });
+  const study = studyFieldsOf(dicomParser.parseDicom(buildDicom(sliceSet(0))), () => {});
+  const uids = new Set<unknown>();
+  for (let i = 0; i < 2000; i++) {
+    const data = subject.volumes.pred.data.map((_, at) => (i >> at) & 1);
+    const object = segObject({
+      stack,
+      study,
+      segments,
+      volume: { ...subject.volumes.pred, data },
+      id: 'a',
+      version: '1',
+      frameOfReference: '1.2',
+      seriesDescription: '',
+      algorithm: 'a',
+      contentTime: ['20260101', '120000'],
+    }) as { SOPInstanceUID: string };
+    uids.add(object.SOPInstanceUID);
+    assert.match(object.SOPInstanceUID, /^2\.25\.\d{1,39}$/);
+  }
+  assert.is(uids.size, 2000);
+});
+
+test('an empty result, and 104 labels, are written', async () => {
+  const empty = framesIn(await write(await caseOf(() => 0)));
+  assert.equal(empty.frames, ['1 at 10\\20\\30: 000000000000']);
+  assert.is(empty.names.length, 3);
+  const names = Object.fromEntries(Array.from({ length: 104 }, (_, i) => [i + 1, `structure ${i + 1}`]));
+  const codes = Object.fromEntries(
+    Object.values(names).map((name) => [name, { value: '123', meaning: name }]),
+  );
+  const many = framesIn(
+    await write(await caseOf((x, y, z) => 1 + x + 4 * y + 12 * z, undefined, names), { codes }),
+  );
+  assert.is(many.names.length, 104);
+  assert.is(many.frames.length, 48);
+});
+
+test('invalid values of the source are left out with a warning that does not tell them', async () => {
+  warnings.length = 0;
+  const dirty = {
+    '00101010 AS': '45',
+    '00100040 CS': 'Male',
+    '00080050 SH': '12345678901234567890',
+    '00200052 UI': undefined,
+  };
+  const { set } = framesIn(await write(await caseOf(twoLabels, () => dirty)));
+  assert.equal(
+    [set.string('x00101010'), set.string('x00100040'), set.string('x00080050')],
+    [undefined, undefined, undefined],
+  );
+  assert.is(set.string('x00100010'), 'Doe^Jane');
+  assert.match(set.string('x00200052') ?? '', /^2\.25\./);
+  assert.is(warnings.length, 4);
+  assert.match(warnings.join(' '), /its PatientAge is not valid \(expected: e\.g\. 045Y\)/);
+  assert.not.match(warnings.join(' '), /45"|Male|1234567890|Doe|SECRET/);
+});
+
+test('what would be wrong or meaningless is refused with what to do', async () => {
+  const subject = await caseOf(twoLabels);
+  const { pred, image } = subject.volumes;
+  const withPred = (volume: Volume) => ({ ...subject, volumes: { image, pred: volume } });
+  assert.match(
+    await refusal(withPred({ ...pred, affine: image.affine.map((v, i) => (i === 3 ? v + 1 : v)) })),
+    'Put invert before',
+  );
+  assert.match(
+    await refusal(withPred({ ...pred, kind: 'probability' })),
+    'but a label map of one channel was expected',
+  );
+  assert.match(
+    await refusal(withPred({ ...pred, labelNames: { 1: 'spleen' } })),
+    'the label(s) 3, which have no name',
+  );
+  assert.match(
+    await refusal(withPred({ ...pred, labelNames: { 1: 'spleen', 3: 'blob' } })),
+    'the label(s) "blob", for which no SNOMED',
+  );
+  assert.match(
+    await refusal({ ...subject, files: { image: 'a.nii' } }),
+    'was read from a.nii, but a DICOM series was expected',
+  );
+  assert.match(await refusal(subject, { image: 'ct' }), 'the ct of case a has no files');
+});
+
+testNeeding(program('dciodvfy', 'dicom3tools'), 'dciodvfy finds no error', async () => {
+  for (const subject of [await caseOf(twoLabels), await caseOf(() => 0)]) {
+    const { stdout, stderr } = spawnSync('dciodvfy', ['-new', await write(subject)], { encoding: 'utf8' });
+    assert.not.match(stdout + stderr, /Error/);
+    assert.match(stdout + stderr, 'Segmentation');
+  }
+});
+
+test.run();

@@ -10,23 +10,23 @@ const softmaxTask = task(new URL('../volume/classes.js', import.meta.url), softm
 const sigmoidTask = task(new URL('../volume/classes.js', import.meta.url), sigmoid);
 
 /**
- * Turns logits into probabilities, float32: softmax over the channels, or the logistic function of every voxel.
+ * Converts logits to probabilities (float32): softmax over the channels, or the logistic function per voxel.
  *
- * Mirrors MONAI's `Activationsd`.
+ * Mirrors MONAI's `Activationsd`, without `other`.
  *
  * @throws OptionError when built, unless exactly one of `softmax` and `sigmoid` is true.
  */
 export const activations = operator({
   name: 'activations',
-  summary: "Turns a model's output into probabilities: softmax or sigmoid.",
+  summary: "Converts a model's output to probabilities with softmax or sigmoid.",
   mirrors: 'Activationsd, without other',
   options: {
-    softmax: z.boolean().default(false).describe('Softmax over the channels'),
-    sigmoid: z.boolean().default(false).describe('The logistic function of every voxel'),
+    softmax: z.boolean().default(false).describe('Apply softmax over the channels'),
+    sigmoid: z.boolean().default(false).describe('Apply the logistic function to every voxel'),
     keys: keysType('pred'),
   },
   check: ({ softmax, sigmoid }) =>
-    softmax === sigmoid ? ['either softmax or sigmoid must be true, and not both'] : [],
+    softmax === sigmoid ? ['exactly one of softmax and sigmoid must be true'] : [],
   example: { softmax: true },
   forecast: ({ keys }) => foreseeFloats(keys, ['pred'], 'probability'),
   create: ({ softmax, keys }, context) =>

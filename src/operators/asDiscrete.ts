@@ -10,25 +10,28 @@ const argmaxTask = task(new URL('../volume/classes.js', import.meta.url), argmax
 const thresholdTask = task(new URL('../volume/classes.js', import.meta.url), threshold);
 
 /**
- * Turns probabilities or logits into labels. `argmax` gives one channel with the number of the largest channel, the
- * first of equals; `threshold` gives 0 or 1 in every channel.
+ * Converts probabilities or logits to labels. `argmax` returns one channel that holds the index of the
+ * largest channel; ties go to the lower index. `threshold` sets every voxel of every channel to 0 or 1.
  *
- * Mirrors MONAI's `AsDiscreted`, its `argmax` and `threshold`.
+ * Mirrors the `argmax` and `threshold` options of MONAI's `AsDiscreted`.
  *
  * @throws OptionError when built, unless exactly one of `argmax` and `threshold` is given.
  */
 export const asDiscrete = operator({
   name: 'asDiscrete',
-  summary: 'Turns probabilities or logits into labels: argmax or threshold.',
-  mirrors: 'AsDiscreted, its argmax and threshold',
+  summary: 'Converts probabilities or logits to labels with argmax or a threshold.',
+  mirrors: 'AsDiscreted, only its argmax and threshold options',
   options: {
-    argmax: z.boolean().default(false).describe('Take the channel with the largest value as the label'),
-    threshold: z.number().optional().describe('1 where a voxel is at least this, else 0, in every channel'),
+    argmax: z.boolean().default(false).describe('Use the index of the largest channel as the label'),
+    threshold: z
+      .number()
+      .optional()
+      .describe('Set voxels that are at least this value to 1 and all others to 0, in every channel'),
     keys: keysType('pred'),
   },
   check: ({ argmax, threshold }) =>
     argmax === (threshold !== undefined)
-      ? ['either argmax must be true or threshold be given, and not both']
+      ? ['either argmax must be true or threshold must be given, but not both']
       : [],
   example: { argmax: true },
   forecast: ({ threshold, keys }) =>

@@ -4,39 +4,42 @@ import { type Keys, volumeOf } from '../case.js';
 import { DataError, OptionError, show } from '../errors.js';
 import { cutWindow, type ModelAxes } from '../volume/windows.js';
 
-/** A tensor of several cases' volumes, the case slowest: [n, channels, x, y, z], or with `zyx` [n, channels, z, y, x]. */
+/**
+ * One tensor with a volume of each case. The case is the slowest axis: [n, channels, x, y, z], or [n,
+ * channels, z, y, x] with `zyx`.
+ */
 export interface BatchTensor {
   readonly data: Float32Array;
   readonly dims: readonly number[];
 }
 
-/** Volumes of several cases, put together as a network takes them. */
+/** The volumes of several cases, combined into tensors for a network. */
 export interface Batch {
-  /** The ids of the cases. */
+  /** The ids of the cases, in tensor order. */
   readonly ids: readonly string[];
-  /** A tensor for each key. */
+  /** One tensor per key. */
   readonly tensors: Readonly<Record<string, BatchTensor>>;
 }
 
 export interface BatchOptions {
-  /** Cases of a batch; the last one may have fewer. */
+  /** Cases per batch. The last batch may hold fewer. */
   readonly size: number;
-  /** Volumes to take. Default: `image` and `label`. */
+  /** Volumes to use. Default: `image` and `label`. */
   readonly keys?: Keys;
-  /** Which axis is slowest in the tensors: x (`xyz`, as in MONAI) or z. Default: `xyz`. */
+  /** The slowest spatial axis of the tensors: x (`xyz`, as in MONAI) or z (`zyx`). Default: `xyz`. */
   readonly axes?: ModelAxes;
 }
 
 /**
- * Puts the volumes of `size` cases after the other into float32 tensors, one per key. Where a stream ends, the last batch
- * holds what is left.
+ * Combines the volumes of each `size` consecutive cases into float32 tensors, one per key. The last batch
+ * holds the remaining cases.
  *
- * @throws OptionError when built, if `size` is not a whole number from 1 on.
- * @throws DataError, on the stream, when volumes of one batch differ in size or channels.
+ * @throws OptionError when built, if `size` is not a positive integer.
+ * @throws DataError, on the stream, if volumes of one batch differ in size or channels.
  */
 export function batch({ size, keys, axes }: BatchOptions): OperatorFunction<Case, Batch> {
   if (!Number.isInteger(size) || size < 1) {
-    throw new OptionError(`batch: size must be a whole number from 1 on, but it is ${show(size)}.`);
+    throw new OptionError(`batch: size must be a positive integer, but it is ${show(size)}.`);
   }
   return (source) =>
     source.pipe(
@@ -45,7 +48,7 @@ export function batch({ size, keys, axes }: BatchOptions): OperatorFunction<Case
     );
 }
 
-/** The batch of cases whose volumes are alike; see `batch`. */
+/** Builds one batch from cases whose volumes have the same size and channels; see `batch`. */
 export function collate(
   cases: readonly Case[],
   keys: Keys = ['image', 'label'],
@@ -65,8 +68,10 @@ function stack(cases: readonly Case[], key: string, axes: ModelAxes): BatchTenso
       const tell = (n: number, voxels: readonly number[]) =>
         `${n} channel(s) of ${voxels.join(' x ')} voxels`;
       throw new DataError(
-        `Cases of one batch must be alike, but ${key} of ${subject.id} has ${tell(volume.channels, volume.size)}, that of ` +
-          `${cases[0].id} ${tell(channels, size)}. Bring them to one size, with randCropByPosNegLabel or spatialPad for instance.`,
+        `All cases of a batch must have the same size and channels, but ${key} of ${subject.id} has ` +
+          `${tell(volume.channels, volume.size)} and ${key} of ${cases[0].id} has ` +
+          `${tell(channels, size)}. Make them the same size, e.g. with randCropByPosNegLabel or ` +
+          'spatialPad.',
       );
     }
     const out = data.subarray(i * count, (i + 1) * count);

@@ -38,31 +38,37 @@ const writeCaseFileTask = task<CaseFileModule['writeCaseFile']>(
   'writeCaseFile',
 );
 
-/** `cache` as an operator of pipeline files, where it gets the steps before it from the engine. */
+/** `cache` for pipeline files. The engine passes it the steps before it. */
 export const cacheOperator = operator({
   name: 'cache',
   summary:
-    'Does the steps before it once for each case, and keeps the result: in memory, and what does not fit on disk.',
+    'Runs the steps before it once per case and caches the result in memory, and on disk when memory ' +
+    'is full.',
   mirrors:
-    'CacheDataset and PersistentDataset in one; files are known by path, size, time of change and the options of the steps',
+    'CacheDataset and PersistentDataset in one; files are identified by path, size, modification time ' +
+    'and the options of the steps',
   wraps: true,
   options: {
     memory: z
       .union([z.literal('auto'), bytesType])
       .default('auto')
-      .describe("How much is kept in memory, such as 4GiB; auto: a quarter of the machine's"),
+      .describe("Memory for cached cases, e.g. 4GiB; auto: a quarter of the machine's memory"),
     dir: z
       .string()
       .min(1)
       .optional()
-      .describe("Where the rest is kept, over runs too. Default: voxstream/cases in the user's cache folder"),
+      .describe(
+        'Folder for cases that do not fit in memory; reused by later runs. Default: voxstream/cases in ' +
+          "the user's cache folder",
+      ),
   },
   example: { memory: '8GiB' },
   create: ({ memory, dir }, context) => {
     const { former } = context;
     if (!former) {
       throw new OptionError(
-        'cache keeps what the steps before it make, but it is the first step. Put it behind the steps that draw nothing.',
+        'cache stores the results of the steps before it, but it is the first step. Move it after the ' +
+          'deterministic steps.',
       );
     }
     const store = new CaseStore(
@@ -75,7 +81,7 @@ export const cacheOperator = operator({
   },
 });
 
-/** Cases whose former steps are done. */
+/** Cases that have passed the cached steps. */
 class CaseStore {
   readonly #kept = new Map<string, Case>();
   readonly #open = new Map<string, Observable<Case>>();
@@ -90,7 +96,7 @@ class CaseStore {
     this.#free = budget;
   }
 
-  /** The case with what the former steps made of it. Subscribers at the same time share one pass through them. */
+  /** The case after the cached steps. Concurrent subscribers share one pass. */
   get(subject: Case): Observable<Case> {
     const start = performance.now();
     let opening = this.#open.get(subject.id);
@@ -122,7 +128,7 @@ class CaseStore {
     );
   }
 
-  /** Runs the former steps, and keeps the result in memory or, if it does not fit, in the file. */
+  /** Runs the cached steps and keeps the result in memory or, if it does not fit, in the file. */
   #make(subject: Case, file: string): Observable<Case> {
     const { runtime } = this.context;
     return of(subject).pipe(
@@ -140,7 +146,7 @@ class CaseStore {
     return join(this.dir, `${fileNameOf(subject.id)}-${await this.#keyOf(subject)}.voxcase`);
   }
 
-  /** What a file holds; undefined if there is none. A damaged one is removed. */
+  /** The content of a file, or undefined if there is none. A damaged file is removed. */
   async #read(file: string): Promise<KeptCase | undefined> {
     if (!existsSync(file)) return undefined;
     const { runtime } = this.context;
@@ -156,7 +162,7 @@ class CaseStore {
     return bytesOf(made) <= this.#free;
   }
 
-  /** Keeps a case in memory where it fits. Its timings are of the first time alone. */
+  /** Keeps a case in memory if it fits. Timings are reported only the first time. */
   #keep(made: Case): Case {
     if (this.#fits(made)) {
       this.#free -= bytesOf(made);
@@ -165,7 +171,10 @@ class CaseStore {
     return made;
   }
 
-  /** What the result depends on: the files as they are now, the steps, and the models that were loaded for them. */
+  /**
+   * A hash of everything that the result depends on: the files' current state, the steps, and the models they
+   * loaded.
+   */
   async #keyOf({ id, files, labelNames }: Case): Promise<string> {
     const states = await Promise.all(
       Object.entries(files).map(async ([key, file]) => {
@@ -185,14 +194,15 @@ function bytesOf({ volumes }: Case): number {
 }
 
 /**
- * Does `former` (one step, or several in a `pipe`) once for each case, and keeps the result: in memory up to a budget, what
- * does not fit on disk, one file per case, for later runs too. A case is done anew when its files, `former.description` or
- * voxstream's version change. Random steps belong behind it.
+ * Runs `former` (one step, or several in a `pipe`) once per case and caches the result: in memory up to a
+ * budget, then on disk with one file per case, which later runs reuse. A case is computed again when its
+ * files, `former.description` or voxstream's version change. Put random steps after it.
  *
- * Like MONAI's `CacheDataset`, and where memory ends its `PersistentDataset`.
+ * Works like MONAI's `CacheDataset`, and like its `PersistentDataset` once memory is full.
  *
- * @param former The steps, and a description of what they do: plain data that is equal only for steps that do the same.
- * @throws DataError, on the stream, when a result cannot be written.
+ * @param former The steps, and a description of them as plain data. Only steps that do the same may share a
+ * description.
+ * @throws DataError, on the stream, if a result cannot be written.
  */
 export function cache(
   former: FormerSteps,

@@ -8,13 +8,14 @@ import { mapVolumes } from './map.js';
 import { cropOrPadTask } from './spatialPad.js';
 
 /**
- * Keeps the middle `roiSize` voxels along each axis. The affine follows: every voxel keeps its position in mm.
+ * Keeps the central `roiSize` voxels along each axis. The affine follows: every voxel keeps its position in
+ * mm.
  *
  * Mirrors MONAI's `CenterSpatialCropd`.
  */
 export const centerCrop = operator({
   name: 'centerCrop',
-  summary: 'Keeps the middle roiSize voxels of volumes.',
+  summary: 'Crops volumes to their central roiSize voxels.',
   mirrors: 'CenterSpatialCropd',
   options: {
     roiSize: perAxis(z.int()).describe(

@@ -12,8 +12,8 @@ import { cropOrPadTask } from './spatialPad.js';
 const foregroundBoxTask = task(new URL('../volume/crop.js', import.meta.url), foregroundBox);
 
 /**
- * Crops volumes to the box around all voxels of `sourceKey` above zero, grown by `margin` voxels. Affines follow: every
- * voxel keeps its position in mm.
+ * Crops volumes to the bounding box of the voxels of `sourceKey` that are above zero, grown by `margin`
+ * voxels. Affines follow: every voxel keeps its position in mm.
  *
  * Mirrors MONAI's `CropForegroundd` with its default `select_fn`.
  *
@@ -21,28 +21,28 @@ const foregroundBoxTask = task(new URL('../volume/crop.js', import.meta.url), fo
  */
 export const cropForeground = operator({
   name: 'cropForeground',
-  summary: 'Crops volumes to the box around all voxels above zero.',
+  summary: 'Crops volumes to the bounding box of all voxels above zero.',
   mirrors: 'CropForegroundd, with the default select_fn (above zero)',
   options: {
-    sourceKey: z.string().default('image').describe('The volume whose voxels above 0 set the box'),
+    sourceKey: z.string().default('image').describe('The volume whose voxels above 0 define the box'),
     margin: perAxis(z.int().min(0))
       .default([0, 0, 0])
       .describe('Voxels to keep around the box: one number, or one per axis'),
     allowSmaller: z
       .boolean()
       .default(true)
-      .describe("Let the margin end at the volume's border, else pad with zeros"),
+      .describe("Clip the margin at the volume's border instead of padding with zeros"),
     kDivisible: perAxis(z.int().min(1))
       .default([1, 1, 1])
-      .describe('Grow the box to a multiple of this many voxels'),
+      .describe('Grow the box to a multiple of this many voxels: one number, or one per axis'),
     channelIndices: z
       .array(z.int().min(0))
       .optional()
-      .describe('Channels of the source to look at. Default: all'),
+      .describe('Channels of the source to use. Default: all'),
     keys: keysType('image and label'),
   },
   example: { margin: 2 },
-  // Where the foreground ends is not known yet: at most it is everything.
+  // The extent of the foreground is not known yet. At most it is the whole volume.
   forecast: ({ margin, allowSmaller, kDivisible, keys }) =>
     foreseeVolumes(keys, geometryKeys, (volume) => {
       const size = volume.size.map((n, axis) => {

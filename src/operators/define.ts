@@ -14,76 +14,86 @@ import {
 import { defaultRuntime, type Runtime } from '../runtime/runtime.js';
 import type { Forecaster } from './forecast.js';
 
-/** What an operator gets besides its options. The engine makes one for each step; `standalone` makes one without it. */
+/**
+ * What an operator receives besides its options. The engine creates one per step; `standalone` creates one
+ * for use without the engine.
+ */
 export interface StepContext {
   /** The step's name in `timings` and messages. */
   readonly id: string;
   readonly runtime: Runtime;
   /**
-   * The next step looks only at the differences between the channels of the result, as softmax and argmax do.
+   * The next step uses only the differences between the channels of the result, as softmax and argmax do.
    * Default: false.
    */
   readonly onlyDifferences?: boolean;
-  /** The seed of random steps that are given none. Default: 0. */
+  /** The seed for random steps without a `seed` option. Default: 0. */
   readonly seed?: number;
   /** The steps before this one, for an operator that wraps them. */
   readonly former?: FormerSteps;
 }
 
-/** Steps that a wrapping operator takes in. */
+/** The steps that a wrapping operator replaces. */
 export interface FormerSteps {
   readonly operator: OperatorFunction<Case, Case>;
-  /** What they do, as plain data. Two descriptions are equal only if the steps do the same. */
+  /** A description of the steps as plain data. Two descriptions are equal only if the steps do the same. */
   readonly description: unknown;
   /** Whether they use models, whose versions then count as well. Default: true. */
   readonly models?: boolean;
 }
 
-/** An operator with options that were checked. */
+/** An operator with validated options. */
 export interface Step {
   /** Builds the operator. */
   readonly create: (context: StepContext) => OperatorFunction<Case, Case>;
   /** Loads what all cases share; see `OperatorSpec`. */
   readonly prepare?: (context: StepContext) => Promise<() => Promise<void>>;
-  /** Forecasts the sizes of what it makes; see `OperatorSpec`. */
+  /** Predicts the sizes of the volumes it creates; see `OperatorSpec`. */
   readonly forecast?: (runtime: Runtime) => Forecaster | Promise<Forecaster>;
 }
 
-/** What is written once of an operator. Its types, help, JSON Schema and reference page all derive from it. */
+/**
+ * The single definition of an operator. Its types, help, JSON Schema and reference page all derive from it.
+ */
 export interface OperatorSpec<T extends OptionTypes> extends Described<T> {
-  /** It makes several cases of one, `ID#0`, `ID#1` and so on; only `train` takes such steps. Default: false. */
+  /**
+   * The operator splits a case into several, named `ID#0`, `ID#1` and so on. Only `train` accepts such steps.
+   * Default: false.
+   */
   readonly splits?: boolean;
-  /** It takes the place of all steps before it, and runs them (`former` of its context) as it likes. Default: false. */
+  /**
+   * The operator replaces all steps before it and runs them itself (`former` in its context). Default: false.
+   */
   readonly wraps?: boolean;
   /** Builds the operator. */
   readonly create: (options: OptionValues<T>, context: StepContext) => OperatorFunction<Case, Case>;
   /**
-   * Loads what all cases share (a model) before the first case is read, so that a run that cannot work never starts.
-   * Returns a function that releases it.
+   * Loads what all cases share (a model) before the first case is read, so that a run that cannot work never
+   * starts. Returns a function that releases it.
    */
   readonly prepare?: (options: OptionValues<T>, context: StepContext) => Promise<() => Promise<void>>;
   /**
-   * What the step makes of volumes, as far as their sizes go. The memory estimate of a case comes from it. Default: the
-   * step makes no volumes.
+   * Predicts the sizes of the volumes that the step creates, for the memory estimate of a case. Default: the
+   * step creates no volumes.
    */
   readonly forecast?: (options: OptionValues<T>, runtime: Runtime) => Forecaster | Promise<Forecaster>;
 }
 
-/** An operator as a registry holds it, whatever its options are. */
+/** An operator of any option type, as a registry stores it. */
 export interface AnyOperator extends Definition<Step> {
   readonly splits?: boolean;
   readonly wraps?: boolean;
 }
 
 /**
- * An operator: call it with options for use in a `pipe(…)`, or put it into a registry for use in pipeline files.
+ * An operator. Call it with options to use it in a `pipe(…)`, or register it to use it in pipeline files.
  *
- * @throws OptionError when called, if options are faulty.
+ * @throws OptionError when called with invalid options.
  */
 export interface Operator<T extends OptionTypes, Given = GivenOptions<T>> extends AnyOperator {
   (...args: OptionsThen<T, Given, [context?: StepContext]>): OperatorFunction<Case, Case>;
   readonly options: T;
-  /** Never set: it carries the type of the options; see `OptionsOf`. */
+  /** Never set. It carries the type of the options; see `OptionsOf`. */
   readonly given?: Given;
 }
 
@@ -103,7 +113,7 @@ export function operator<const T extends OptionTypes>(spec: OperatorSpec<T>): Op
   return callable(call, { ...described, configure });
 }
 
-/** The context of an operator that is used without the engine: its own name as the id, and the shared runtime. */
+/** The context of an operator that is used without the engine: its name as the id, and the shared runtime. */
 export function standalone(name: string): StepContext {
   return { id: name, runtime: defaultRuntime() };
 }

@@ -9,7 +9,7 @@ export const seedType = z
   .int()
   .min(0)
   .optional()
-  .describe("Seed of what is random. Default: the pipeline's (runtime.seed)");
+  .describe("Seed for the random draws. Default: the pipeline's (runtime.seed)");
 
 /** The schema of a `prob` option. */
 export const probType = z
@@ -17,14 +17,15 @@ export const probType = z
   .min(0)
   .max(1)
   .default(0.1)
-  .describe('How likely a case is changed, 0 to 1');
+  .describe('Probability that a case is changed, 0 to 1');
 
 /**
- * The random numbers of one step for one case: a function of the seed, the epoch, the case's id (a patch's number is part
- * of it) and the step's id, and of nothing else. So they do not depend on the order in which cases come, nor on how many
- * are worked on at once, and a step that is added or left out changes no other step's draws.
+ * The random numbers of one step for one case. They depend only on the seed, the epoch, the case's id (which
+ * includes a patch's number) and the step's id. So neither the order of the cases nor the concurrency changes
+ * them, and adding or removing a step does not change the draws of other steps.
  *
- * The generator is `Random`; MONAI's (NumPy's Mersenne twister) gives other numbers of the same distributions.
+ * The generator is `Random`. MONAI uses NumPy's Mersenne Twister, so it draws other numbers from the same
+ * distributions.
  */
 export function drawsFor(subject: Case, context: StepContext, seed?: number): Random {
   const name = JSON.stringify([context.id, subject.epoch ?? 0, subject.id]);
@@ -32,13 +33,13 @@ export function drawsFor(subject: Case, context: StepContext, seed?: number): Ra
   return new Random(seed ?? context.seed ?? 0, stream);
 }
 
-/** A range to draw from: a number f stands for -f..f. */
+/** A range to draw from. A number f means -f..f. */
 export type DrawRange = number | readonly [number, number];
 
 /** The schema of a `DrawRange`. */
 export const drawRangeType = z.union([z.number(), z.tuple([z.number(), z.number()])]);
 
-/** A number of the range, all equally likely. */
+/** A number from the range, uniformly distributed. */
 export function drawFrom(random: Random, range: DrawRange): number {
   const [low, high] = typeof range === 'number' ? [-range, range] : range;
   return random.uniform(low, high);

@@ -8,21 +8,23 @@ import { mapVolumes } from './map.js';
 const fillHolesTask = task(new URL('../volume/fillHoles.js', import.meta.url), kernel);
 
 /**
- * Fills the holes of labels in three dimensions: whatever a label encloses, other labels included, becomes that label.
- * What reaches the volume's border is no hole. Labels are filled in ascending order.
+ * Fills the holes of labels in 3D. Everything that a label encloses becomes that label, other labels
+ * included. A region that reaches the volume's border is not a hole. Labels are filled in ascending order.
  *
- * Mirrors MONAI's `FillHolesd`: a volume of one channel is a label map, one of several holds a mask per channel, where
- * channel 0 is left alone.
+ * Mirrors MONAI's `FillHolesd`: one channel is a label map; several channels hold one mask each, and channel
+ * 0 is never filled.
  */
 export const fillHoles = operator({
   name: 'fillHoles',
-  summary: 'Fills what a label encloses with that label.',
+  summary: 'Fills the holes of labels.',
   mirrors: 'FillHolesd',
   options: {
-    appliedLabels: labelNumbers.optional().describe('Labels to fill, by number. Default: all but 0'),
+    appliedLabels: labelNumbers.optional().describe('Labels to fill. Default: all but 0'),
     connectivity: connectivity
       .default(3)
-      .describe('A hole leaks through a face (1), through an edge too (2), or through a corner too (3)'),
+      .describe(
+        'What opens a hole to the outside: a face (1), a face or edge (2), or a face, edge or corner (3)',
+      ),
     keys: keysType('pred'),
   },
   example: { appliedLabels: [1] },

@@ -10,36 +10,36 @@ import {
   voxelCount,
 } from '../volume/volume.js';
 
-/** A volume as it will be: what is known of it before its voxels are read. */
+/** What is known of a volume before its voxels are read. */
 export interface VolumeForecast extends Grid {
   readonly channels: number;
-  /** Bytes of one voxel of one channel. */
+  /** Bytes per voxel of one channel. */
   readonly bytesPerVoxel: number;
   readonly kind: VolumeKind;
-  /** Its invertible geometric steps, oldest first, as those of a `Volume`. */
+  /** Its invertible geometric steps, oldest first, as in `Volume`. */
   readonly history: readonly HistoryStep[];
 }
 
-/** A case as it will be after some steps, and the memory that it takes on the way. */
+/** The expected state of a case after some steps, and the memory it takes to get there. */
 export interface Forecast {
-  /** What the headers of its files say. */
+  /** From the headers of the case's files. */
   readonly files: Readonly<Record<string, FileGrid>>;
   readonly volumes: Readonly<Record<string, VolumeForecast>>;
-  /** Most bytes that it holds at once, up to here. */
+  /** Peak memory up to this point, in bytes. */
   readonly peak: number;
 }
 
-/** Works out what a step makes of a case's volumes, as far as their sizes go. */
+/** Predicts the sizes of the volumes that a step creates. */
 export type Forecaster = (subject: Forecast) => Forecast;
 
-/** Bytes of a volume's voxels. */
+/** Size of a volume's voxels in bytes. */
 export function bytesOf({ size, channels, bytesPerVoxel }: Omit<VolumeForecast, 'kind' | 'history'>): number {
   return voxelCount(size) * channels * bytesPerVoxel;
 }
 
 /**
- * The case after a step that replaces or adds volumes. Until it ends there are the old ones, the new ones, and `working`
- * bytes that it needs for itself.
+ * The case after a step that replaces or adds volumes. Until the step ends, the old volumes, the new ones and
+ * `working` bytes of scratch memory exist at the same time.
  */
 export function foresee(
   subject: Forecast,
@@ -57,9 +57,10 @@ export function foresee(
 }
 
 /**
- * Forecasts a step that replaces each chosen volume, as `mapVolumes` does; a volume that comes back as it is takes no memory.
+ * Predicts a step that replaces each selected volume, as `mapVolumes` does. A volume that is returned
+ * unchanged takes no memory.
  *
- * @param working Bytes that the step needs for itself while it makes one volume.
+ * @param working Scratch memory in bytes that the step needs while it creates one volume.
  */
 export function foreseeVolumes(
   keys: Keys | undefined,
@@ -77,7 +78,7 @@ export function foreseeVolumes(
   };
 }
 
-/** Forecasts a step that computes volumes anew in float32, on the same grid. */
+/** Predicts a step that computes new float32 volumes on the same grid. */
 export function foreseeFloats(
   keys: Keys | undefined,
   defaults: readonly string[],
@@ -86,7 +87,10 @@ export function foreseeFloats(
   return foreseeVolumes(keys, defaults, (volume) => ({ ...volume, bytesPerVoxel: 4, kind }));
 }
 
-/** Forecasts a step that copies label maps and cleans them, with masks of labels beside: at most a byte per voxel. */
+/**
+ * Predicts a step that copies label maps and cleans them. Its masks of single labels take at most one byte
+ * per voxel.
+ */
 export function foreseeCleaning(keys: Keys | undefined, defaults: readonly string[]): Forecaster {
   return foreseeVolumes(
     keys,
@@ -96,16 +100,16 @@ export function foreseeCleaning(keys: Keys | undefined, defaults: readonly strin
   );
 }
 
-/** A volume that a geometric step brought to another grid. */
+/** The volume after a geometric step moved it to another grid. */
 export function onGrid(volume: VolumeForecast, grid: Grid, step: StepFromGrid): VolumeForecast {
   const from = { size: volume.size, affine: volume.affine };
   return { ...volume, size: grid.size, affine: grid.affine, history: [...volume.history, { ...step, from }] };
 }
 
-/** A geometric step without the grid that it came from. */
+/** A geometric step without its original grid. */
 type StepFromGrid = HistoryStep extends infer S ? (S extends HistoryStep ? Omit<S, 'from'> : never) : never;
 
-/** A volume that was resampled to a grid; as it is where it lies on it already. */
+/** The volume after resampling to a grid, or the same volume if it is on that grid already. */
 export function resampledForecast(
   volume: VolumeForecast,
   grid: Grid,
@@ -116,7 +120,7 @@ export function resampledForecast(
   return mode === 'nearest' ? resampled : { ...resampled, bytesPerVoxel: 4 };
 }
 
-/** A volume as it is read from a file. */
+/** The volume as it is read from a file. */
 export function readAs(
   { size, affine, channels, bytesPerVoxel }: FileGrid,
   kind: VolumeKind,

@@ -6,7 +6,7 @@ import type { Runtime } from '../runtime/runtime.js';
 import type { AnyOperator, Operator, Step, StepContext } from './define.js';
 import type { Forecaster } from './forecast.js';
 
-/** A step of a pipeline: an operator, its options after the check, and what was built from them. */
+/** A step of a pipeline: an operator, its validated options, and what was built from them. */
 export interface PlacedStep {
   /** Its name in timings, failures and overrides. */
   readonly id: string;
@@ -15,38 +15,38 @@ export interface PlacedStep {
   readonly built: Step;
 }
 
-/** Neighbouring steps that are done in one pass. */
+/** Consecutive steps that run in one pass. */
 export interface FusedSteps {
-  /** How many steps, from the first one on. */
+  /** How many steps the pass replaces, counted from the first one. */
   readonly count: number;
-  /** `each` has the steps as operators of their own, for cases that one pass cannot do. */
+  /** `each` holds the steps as separate operators, for cases that cannot be processed in one pass. */
   readonly create: (
     context: StepContext,
     each: readonly OperatorFunction<Case, Case>[],
   ) => OperatorFunction<Case, Case>;
-  /** `each` forecasts the steps one after the other. */
+  /** `each` predicts the steps one after the other. */
   readonly forecast: (runtime: Runtime, each: Forecaster) => Forecaster;
 }
 
 /**
- * Finds out whether the first of some steps can be done in one pass with those that follow, with the same result to the
- * last bit. Returns undefined if not.
+ * Decides whether the first of these steps and those after it can run in one pass with a bit-identical
+ * result. Returns undefined if not.
  *
- * A fusion recognises steps by the identity of their operators (`optionsFor`), so an operator that takes the name of a
- * built-in one is not mistaken for it.
+ * A fusion recognises steps by the identity of their operators (`optionsFor`). An operator from a package
+ * that has the name of a built-in one is therefore never mistaken for it.
  */
 export type Fusion = (steps: readonly PlacedStep[]) => FusedSteps | undefined;
 
-/** The options of a step if it is of this operator, else undefined. */
+/** The options of a step if it uses this operator, otherwise undefined. */
 export function optionsFor<T extends OptionTypes>(
   step: PlacedStep | undefined,
   operator: Operator<T>,
 ): OptionValues<T> | undefined {
-  // The operator is the very one that checked these options.
+  // This very operator validated these options.
   return step?.definition === operator ? (step.options as OptionValues<T>) : undefined;
 }
 
-/** The step with other options. Throws OptionError if they are faulty. */
+/** The step with other options. Throws OptionError if they are invalid. */
 export function withOptions(step: PlacedStep, given: Readonly<Record<string, unknown>>): PlacedStep {
   const { options, built, faults } = step.definition.configure(given);
   if (options) return { ...step, options, built };

@@ -37,7 +37,7 @@ import { spatialPad } from './spatialPad.js';
 import { surfaceDice } from './surfaceDice.js';
 import { volume } from './volume.js';
 
-/** The operators that come with voxstream, in the order in which a pipeline usually has them. */
+/** The built-in operators, in the order in which a pipeline usually uses them. */
 export const operators: readonly AnyOperator[] = [
   load,
   orient,
@@ -75,5 +75,5 @@ export const operators: readonly AnyOperator[] = [
   components,
 ];
 
-/** The passes that join neighbouring steps; the first that fits is taken. */
+/** The fused passes. The first one that matches is used. */
 export const fusions: readonly Fusion[] = [prepareFusion, labelsFusion];

@@ -15,44 +15,47 @@ import { mapCase } from './map.js';
 const share = z.number().min(0).lt(1);
 
 const options = {
-  model: z.string().min(1).describe("Model folder, .onnx file, or a model's name"),
+  model: z.string().min(1).describe('A model folder, an .onnx file, or the name of a model'),
   roiSize: perAxis(z.int())
     .optional()
     .describe(
-      "Window size in voxels; 0 or less takes the volume's own. Default: the patch on the model's card",
+      "Window size in voxels; 0 or less uses the volume's size. Default: the patch size on the model's card",
     ),
-  swBatchSize: z.int().min(1).default(1).describe('Windows per run of the model; a CPU takes one at a time'),
-  overlap: perAxis(share).default([0.25, 0.25, 0.25]).describe('Share of a window that the next one repeats'),
+  swBatchSize: z.int().min(1).default(1).describe('Windows per run of the model; on a CPU always one'),
+  overlap: perAxis(share)
+    .default([0.25, 0.25, 0.25])
+    .describe('Overlap of neighbouring windows, as a fraction of the window'),
   mode: z.enum(['constant', 'gaussian']).default('constant').describe('How overlapping windows are weighted'),
   sigmaScale: perAxis(z.number().positive())
     .default([0.125, 0.125, 0.125])
-    .describe('Standard deviation of Gaussian weights, as a share of the window'),
+    .describe('Standard deviation of the Gaussian weights, as a fraction of the window'),
   paddingMode: z
     .enum(paddingModes)
     .default('constant')
-    .describe('What lies outside a volume smaller than a window'),
-  cval: z.number().default(0).describe('The value of constant padding'),
+    .describe('How a volume smaller than a window is padded'),
+  cval: z.number().default(0).describe('The value for constant padding'),
   key: z.string().min(1).default('image').describe('The volume to segment'),
-  output: z.string().min(1).default('pred').describe('The name of the result'),
+  output: z.string().min(1).default('pred').describe('The key of the result'),
 };
 
 type Options = OptionValues<typeof options>;
 
 /**
- * Slides a model over a volume and adds the blended outputs (logits, one channel per class) as `pred`, on the same
- * grid. A volume smaller than a window is padded for it, and the result cropped again.
+ * Slides a model over a volume and adds the blended outputs (logits, one channel per class) as `pred`, on the
+ * same grid. A volume smaller than a window is padded first, and the result is cropped back.
  *
- * Each voxel is the weighted mean of the windows over it. The windows are those of MONAI's `SlidingWindowInferer`: they
- * step by `roiSize * (1 - overlap)` voxels and the last one ends with the volume.
+ * Each voxel is the weighted mean of the windows that cover it. The window positions are those of MONAI's
+ * `SlidingWindowInferer`: a step of `roiSize * (1 - overlap)` voxels, with the last window ending at the
+ * volume's border.
  *
- * The model is loaded with the first case and unloaded when the stream ends, fails or is unsubscribed.
+ * The model is loaded for the first case and unloaded when the stream ends, fails or is unsubscribed.
  *
  * @throws OptionError when built, for options out of range.
  * @throws ModelError, on the stream, if the model cannot be found or loaded, or does not fit the volume.
  */
 export const inference = operator({
   name: 'inference',
-  summary: 'Slides a model over a volume, window by window, and blends its outputs.',
+  summary: 'Slides a model over a volume window by window and blends the outputs.',
   mirrors: 'SlidingWindowInferer',
   options,
   example: { model: 'models/spleen_ct_segmentation', roiSize: [96, 96, 96], swBatchSize: 4, overlap: 0.5 },
@@ -83,7 +86,7 @@ export const inference = operator({
   },
   create: (options, context) => (source) =>
     defer(() => {
-      // One share in the model for the whole stream, taken with the first case and given back when the stream ends.
+      // One lease for the whole stream: taken for the first case and released when the stream ends.
       let lease: Promise<ModelLease> | undefined;
       return source.pipe(
         mapCase(context, 'device', async (subject, leave) => {
@@ -124,14 +127,14 @@ async function segment(subject: Case, options: Options, lease: ModelLease, leave
       cval: options.cval,
     },
     options.swBatchSize,
-    // The next case's windows begin while the last of this one's are at work.
+    // Lets the next case's windows start while the last ones of this case are still running.
     leave,
   );
   const names = Object.keys(card.labels).length > 0 ? { labelNames: card.labels } : {};
   return withVolumes(subject, { [options.output]: { ...pred, ...names } });
 }
 
-/** The channels a model takes, as its card or its file says; undefined when neither does. */
+/** The number of input channels from the model's card or file, or undefined if neither states it. */
 function inputChannels({ card, model }: ModelLease): number | undefined {
   const stated = model.shape.inputs[0].dims[1];
   return card.input.channels ?? (stated > 0 ? stated : undefined);
@@ -145,7 +148,7 @@ function windowSize(options: Options, { card, model }: ModelLease): Vec3 {
     return (card.axes === 'xyz' ? fixed : fixed.reverse()) as Triple;
   }
   throw new ModelError(
-    `inference: the model ${card.name} does not say its window size, neither on its card (input.patch) nor in its ` +
-      'file; give roiSize.',
+    `inference: the window size of the model ${card.name} is unknown: neither its card (input.patch) ` +
+      'nor its file states it. Set roiSize.',
   );
 }

@@ -13,25 +13,25 @@ import { mapCase } from './map.js';
 const invertHistoryTask = task(new URL('../volume/invert.js', import.meta.url), invertHistory);
 
 /**
- * Undoes the geometric steps of `like` (orient, spacing, crops and pads), the last first, on volumes that lie on its
- * grid: a prediction comes back to the very grid that the image was read on, size and affine exact. Probabilities are
- * interpolated (trilinear), labels take the nearest voxel; what was cropped away comes back as zeros.
+ * Undoes the geometric steps of `like` (orient, spacing, crops and pads) in reverse order on volumes that
+ * share its grid. A prediction returns to exactly the grid of the image file, with identical size and affine.
+ * Probabilities are interpolated (trilinear), labels use the nearest voxel, and cropped regions become zeros.
  *
  * Mirrors MONAI's `Invertd`, where `nearest_interp` is true by default.
  *
- * @throws DataError, on the stream, if a volume does not lie on the grid of `like`.
+ * @throws DataError, on the stream, if a volume is not on the grid of `like`.
  */
 export const invert = operator({
   name: 'invert',
-  summary: 'Brings volumes back to the grid that another one was read on.',
-  mirrors: 'Invertd; nearest_interp is true by default there, and here for labels only',
+  summary: 'Returns volumes to the grid on which another volume was read.',
+  mirrors: 'Invertd; nearest_interp is true by default there, and true only for labels here',
   options: {
     keys: keysType('pred'),
     like: z.string().default('image').describe('The volume whose geometric steps are undone'),
     nearestInterp: z
       .boolean()
       .default(false)
-      .describe('Take the nearest voxel for every kind, not for labels only'),
+      .describe('Use the nearest voxel for volumes of every kind, not only for labels'),
   },
   example: { keys: 'pred', like: 'image' },
   forecast: ({ keys, like, nearestInterp }) =>
@@ -45,7 +45,7 @@ export const invert = operator({
         const { size, affine } = first.from;
         return { ...volume, size, affine, bytesPerVoxel: nearest ? volume.bytesPerVoxel : 4, history: [] };
       },
-      // Each step undone gives a volume of its own; the last but one is there while the last is made.
+      // Undoing a step creates a volume. The previous one is still in memory while the last one is created.
       (volume, { volumes }) => {
         const [, ...between] = volumes[like]?.history ?? [];
         return Math.max(0, ...between.map(({ from }) => bytesOf({ ...volume, size: from.size })));
@@ -59,7 +59,7 @@ export const invert = operator({
         const volume = volumeOf(subject, key);
         if (!sameGrid(volume, reference)) {
           throw new DataError(
-            `invert: ${key} (size ${show(volume.size)}) does not lie on the grid of ${like} (size ` +
+            `invert: ${key} (size ${show(volume.size)}) is not on the grid of ${like} (size ` +
               `${show(reference.size)}), so the steps of ${like} cannot be undone on it.`,
           );
         }

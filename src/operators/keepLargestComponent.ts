@@ -9,23 +9,27 @@ import { mapVolumes } from './map.js';
 const keepLargestComponentTask = task(new URL('../volume/islands.js', import.meta.url), kernel);
 
 /**
- * Keeps the largest connected component of each label, or the `numComponents` largest, and sets the label's other
- * voxels to 0. Sizes are counted in voxels. Of components of equal size the one that begins last is kept.
+ * Keeps the largest connected component of each label, or the `numComponents` largest, and sets the label's
+ * other voxels to 0. Sizes are in voxels. Among components of equal size, the one whose first voxel comes
+ * last is kept.
  *
- * Mirrors MONAI 1.3.2's `KeepLargestConnectedComponentd`: a volume of one channel is a label map, one of several holds
- * a mask per channel (`is_onehot`), where channel 0 is left alone unless `appliedLabels` names it.
+ * Mirrors MONAI 1.3.2's `KeepLargestConnectedComponentd`: one channel is a label map; several channels hold
+ * one mask each (`is_onehot`), and channel 0 is kept unchanged unless `appliedLabels` names it.
  */
 export const keepLargestComponent = operator({
   name: 'keepLargestComponent',
   summary: 'Keeps the largest connected component of each label and sets the rest to 0.',
-  mirrors: 'KeepLargestConnectedComponentd; is_onehot follows from the number of channels',
+  mirrors: 'KeepLargestConnectedComponentd; is_onehot is derived from the number of channels',
   options: {
-    appliedLabels: labelNumbers.optional().describe('Labels to clean, by number. Default: all but 0'),
-    independent: z.boolean().default(true).describe('Clean each label by itself, not their union'),
+    appliedLabels: labelNumbers.optional().describe('Labels to clean. Default: all but 0'),
+    independent: z
+      .boolean()
+      .default(true)
+      .describe('Clean each label separately instead of the union of all labels'),
     connectivity: connectivity
       .default(3)
-      .describe('Neighbours share a face (1), an edge (2) or a corner (3)'),
-    numComponents: z.int().min(1).default(1).describe('How many components to keep'),
+      .describe('Neighbouring voxels share a face (1), an edge (2) or a corner (3)'),
+    numComponents: z.int().min(1).default(1).describe('Number of components to keep'),
     keys: keysType('pred'),
   },
   example: { appliedLabels: [1] },

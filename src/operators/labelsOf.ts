@@ -18,9 +18,9 @@ const foregroundExtentTask = task(new URL('../volume/labels.js', import.meta.url
 const labelSlicesTask = task(new URL('../volume/labels.js', import.meta.url), labelSlices);
 
 /**
- * Does `activations` (softmax), `invert` and `asDiscrete` (argmax) of one volume in one pass, in all worker threads. It
- * never holds probabilities at full resolution. A case for which one pass is not possible (crops to undo, sheared affines)
- * goes through the steps.
+ * Runs `activations` (softmax), `invert` and `asDiscrete` (argmax) of one volume in one pass on all worker
+ * threads. It never holds probabilities at full resolution. A case that one pass cannot process (crops to
+ * undo, sheared affines) goes through the separate steps.
  */
 export const labelsFusion: Fusion = ([first, second, third]) => {
   const activate = optionsFor(first, activations);
@@ -62,8 +62,8 @@ function labelsOf(
 }
 
 /**
- * Forecasts one pass: the label map alone, and two slices of probabilities for each part of the work. Where one pass is not
- * possible, it is what `each` forecasts of the steps one after the other.
+ * Predicts one pass: only the label map, plus two slices of probabilities per part of the work. Where one
+ * pass is not possible, it returns what `each` predicts for the separate steps.
  */
 function foreseeLabels(key: string, like: string, each: Forecaster, { lanes }: Runtime): Forecaster {
   return (subject) => {

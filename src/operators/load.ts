@@ -14,32 +14,32 @@ import { mapCase } from './map.js';
 export const readVolumeTask = task(new URL('../formats/index.js', import.meta.url), readVolume);
 
 /**
- * Reads the files of a case into volumes of the same keys.
+ * Reads the files of a case into volumes with the same keys.
  *
- * Size [nx, ny, nz], x fastest; a fourth dimension becomes channels. The affine is voxel index to mm, RAS+.
- * Integers keep their type, scaled voxels become float32; see `readVolume`. Label maps carry the case's label
- * names.
+ * The size is [nx, ny, nz] with x fastest; a fourth dimension becomes channels. The affine maps voxel indices
+ * to mm, RAS+. Integers keep their type and scaled voxels become float32; see `readVolume`. Label maps carry
+ * the case's label names.
  *
- * Mirrors MONAI's `LoadImaged` with `EnsureChannelFirstd`. Other than there, voxels become float only when a
- * step computes with them, labels must be whole numbers, NaN and infinite voxels are refused (unless
- * `nonFinite`), and so is a label on another grid than the image, of another size or off by more than a
- * twentieth of a voxel.
+ * Mirrors MONAI's `LoadImaged` with `EnsureChannelFirstd`. Differences: voxels become float only when a step
+ * computes with them, labels must be integers, NaN and infinite voxels are rejected (unless `nonFinite` is
+ * set), and so is a label whose grid differs from the image's (another size, or a position that is off by
+ * more than a twentieth of a voxel).
  *
- * @throws DataError in the stream, when a file is missing, damaged or no 3D image, or grids differ.
+ * @throws DataError, on the stream, if a file is missing, damaged or not a 3D image, or if grids differ.
  */
 export const load = operator({
   name: 'load',
   summary: "Reads a case's files (NIfTI, NRRD, MetaImage) into volumes.",
   mirrors:
-    'LoadImaged with EnsureChannelFirstd; integers keep their type until a step computes with them, labels ' +
-    'must be whole numbers, NaN and infinite voxels are refused',
+    'LoadImaged with EnsureChannelFirstd; integers keep their type until a step computes with them, ' +
+    'labels must be integers, NaN and infinite voxels are rejected',
   options: {
     keys: keysType('every file that the case has'),
     labelKeys: z
       .union([z.string().min(1), z.array(z.string().min(1))])
       .default(['label', 'pred'])
-      .describe('Keys whose files are label maps: whole numbers, never interpolated'),
-    nonFinite: z.boolean().default(false).describe('Let NaN and infinite voxels of images pass'),
+      .describe('Keys whose files are label maps: integers, never interpolated'),
+    nonFinite: z.boolean().default(false).describe('Accept NaN and infinite voxels in images'),
   },
   example: { keys: ['image', 'label'] },
   forecast:
@@ -70,7 +70,7 @@ export const load = operator({
     }),
 });
 
-/** The keys of the files to read. Throws DataError when the case lacks one, or has no files at all. */
+/** The keys of the files to read. Throws DataError if the case lacks one or has no files. */
 function fileKeys(subject: Case, keys: Keys | undefined): readonly string[] {
   const present = Object.keys(subject.files);
   if (present.length === 0) {
@@ -85,7 +85,7 @@ function fileKeys(subject: Case, keys: Keys | undefined): readonly string[] {
   );
 }
 
-/** The label map with the names of the dataset. Names that its own file has come first, with a note where they differ. */
+/** The label map with the dataset's label names. Names in its own file take precedence; a note lists those that differ. */
 function withNames(volume: Volume, names: Case['labelNames']): Volume {
   const own = volume.labelNames;
   if (!own) return { ...volume, labelNames: names };
@@ -98,7 +98,7 @@ function withNames(volume: Volume, names: Case['labelNames']): Volume {
   return { ...volume, labelNames: { ...names, ...own }, notes: [...(volume.notes ?? []), ...notes] };
 }
 
-/** Notes for labels that two files of a case give different names. */
+/** Notes on labels that have different names in two files of a case. */
 function namesThatDiffer(loaded: Readonly<Record<string, Volume>>): string[] {
   const [first, ...others] = Object.entries(loaded).filter(([, volume]) => volume.labelNames);
   return others.flatMap(([key, { labelNames = {} }]) =>
@@ -114,7 +114,7 @@ function namesThatDiffer(loaded: Readonly<Record<string, Volume>>): string[] {
   );
 }
 
-/** Labels must lie on the image's grid, or where there is no image, on that of the first label. */
+/** Labels must be on the grid of the image or, without an image, on the grid of the first label. */
 function checkGrids(subject: Case, loaded: Readonly<Record<string, Volume>>): void {
   const labels = Object.entries(loaded).filter(([, volume]) => volume.kind === 'label');
   const [key, reference] = loaded['image'] ? ['image', loaded['image']] : (labels[0] ?? []);
@@ -125,10 +125,10 @@ function checkGrids(subject: Case, loaded: Readonly<Record<string, Volume>>): vo
     const tell = (volume: Volume) =>
       sizesDiffer ? `${volume.size.join(' x ')} voxels` : `the affine ${show(rows(volume), 400)}`;
     throw new DataError(
-      `The ${labelKey} and the ${key} of case ${subject.id} lie on different grids: ` +
-        `${showFile(subject.files[labelKey])} has ${tell(label)}, but ${showFile(subject.files[key])} has ` +
-        `${tell(reference)}. Check that they belong together, and resample the ${labelKey} to the grid of ` +
-        `the ${key}.`,
+      `The ${labelKey} and the ${key} of case ${subject.id} are on different grids: ` +
+        `${showFile(subject.files[labelKey])} has ${tell(label)}, but ${showFile(subject.files[key])} ` +
+        `has ${tell(reference)}. Check that they belong together, and resample the ${labelKey} to the ` +
+        `grid of the ${key}.`,
     );
   }
 }

@@ -7,8 +7,9 @@ import type { StepContext } from './define.js';
 import { drawsFor } from './draws.js';
 
 /**
- * An operator that does `work` for one case after another on a lane, and notes in `timings` how many seconds it
- * took, waiting for the lane left out. Work that calls `leave` gives its place on the lane back before it ends. What `work` throws goes down the stream as its error.
+ * An operator that runs `work` for one case at a time on a lane and adds the elapsed seconds, without the
+ * time spent waiting for the lane, to `timings`. Work that calls `leave` releases its place on the lane
+ * before it ends. If `work` throws, the stream fails with that error.
  */
 export function mapCase(
   context: StepContext,
@@ -25,7 +26,7 @@ export function mapCase(
   );
 }
 
-/** Like `mapCase`, for work that makes several cases of one. */
+/** Like `mapCase`, for work that splits a case into several. */
 export function splitCase(
   context: StepContext,
   lane: LaneName,
@@ -44,7 +45,9 @@ export function splitCase(
   });
 }
 
-/** An operator that replaces each chosen volume by what `work` makes of it; see `mapCase` and `chooseKeys`. */
+/**
+ * An operator that replaces each selected volume with the result of `work`; see `mapCase` and `chooseKeys`.
+ */
 export function mapVolumes(
   context: StepContext,
   lane: LaneName,
@@ -61,22 +64,23 @@ export function mapVolumes(
   });
 }
 
-/** What steps that act by chance share; see `drawsFor`. */
+/** Options shared by random steps; see `drawsFor`. */
 export interface ChanceOptions {
-  /** How likely a case is changed, 0 to 1. */
+  /** Probability that a case is changed, 0 to 1. */
   readonly prob: number;
   readonly seed: number | undefined;
   readonly keys: Keys | undefined;
-  /** The keys where none are given; see `chooseKeys`. */
+  /** The keys to use if none are given; see `chooseKeys`. */
   readonly defaults: readonly string[];
 }
 
-/** What is done to one volume. */
+/** The work on one volume. */
 type VolumeWork = (volume: Volume, key: string) => Promise<Volume>;
 
 /**
- * An operator that changes the chosen volumes of some cases, by chance: `draw` draws once for a case, and what it returns is
- * done to each of its volumes; `otherwise` to those of the cases that are left out, nothing by default.
+ * An operator that randomly changes the selected volumes of some cases. `draw` draws once per case and
+ * returns the work to apply to each of its volumes. `otherwise` is applied to the volumes of all other cases;
+ * by default they stay unchanged.
  */
 export function mapByChance(
   context: StepContext,

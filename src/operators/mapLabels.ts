@@ -9,22 +9,23 @@ import { mapVolumes } from './map.js';
 const mapLabelsTask = task(new URL('../volume/mapLabels.js', import.meta.url), kernel);
 
 /**
- * Replaces labels by others, all at once: `{ 1: 2, 2: 1 }` swaps two. Labels that `map` does not name stay. The voxel
- * type stays if it can hold the new labels, else it becomes the smallest that can. Label names follow their labels; a
- * label into which several with different names are merged has no name.
+ * Replaces labels with others, all at once: `{ 1: 2, 2: 1 }` swaps two labels. Labels that `map` does not
+ * name stay. The voxel type stays if it can hold the new labels; otherwise the smallest type that can is
+ * used. Label names move with their labels. If labels with different names are merged, the new label has no
+ * name.
  *
- * Mirrors MONAI's `MapLabelValued`, for whole numbers; there the result is float32 by default.
+ * Mirrors MONAI's `MapLabelValued` for integers. MONAI returns float32 by default.
  *
- * @throws OptionError when built, if `map` holds anything but whole numbers.
+ * @throws OptionError when built, if `map` contains anything but integers.
  */
 export const mapLabels = operator({
   name: 'mapLabels',
-  summary: 'Replaces labels by other labels, all at once.',
-  mirrors: 'MapLabelValued, for whole numbers and with the voxel type kept where it can hold them',
+  summary: 'Replaces labels with other labels, all at once.',
+  mirrors: 'MapLabelValued, for integers only; keeps the voxel type if it can hold the new labels',
   options: {
     map: z
       .record(z.string().regex(/^-?\d+$/, 'whole numbers as labels'), z.int())
-      .describe('New label by old label; others stay'),
+      .describe('The new label for each old label; other labels stay'),
     keys: keysType('pred'),
   },
   example: { map: { 1: 7, 2: 3 } },

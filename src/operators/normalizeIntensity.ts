@@ -12,24 +12,26 @@ const normalizeIntensityTask = task(new URL('../volume/intensity.js', import.met
 const oneOrPerChannel = z.union([z.number(), z.array(z.number())]).optional();
 
 /**
- * Subtracts the mean and divides by the (population) standard deviation, as float32. Voxels that are 0 are left out and
- * left alone with `nonzero`. A standard deviation of 0 counts as 1.
+ * Subtracts the mean and divides by the (population) standard deviation; the result is float32. With
+ * `nonzero`, voxels that are 0 are neither counted nor changed. A standard deviation of 0 counts as 1.
  *
  * Mirrors MONAI's `NormalizeIntensityd`.
+ *
+ * @throws DataError, on the stream, if a list has not one number per channel.
  */
 export const normalizeIntensity = operator({
   name: 'normalizeIntensity',
-  summary: 'Subtracts the mean and divides by the standard deviation, or by numbers given.',
+  summary: 'Subtracts the mean and divides by the standard deviation, or uses given numbers.',
   mirrors: 'NormalizeIntensityd',
   options: {
     subtrahend: oneOrPerChannel.describe(
-      'What to subtract: a number, or a list with one per channel. Default: the mean',
+      'Value to subtract: a number, or a list with one per channel. Default: the mean',
     ),
     divisor: oneOrPerChannel.describe(
-      'What to divide by: a number, or a list with one per channel. Default: the standard deviation',
+      'Value to divide by: a number, or a list with one per channel. Default: the standard deviation',
     ),
-    nonzero: z.boolean().default(false).describe('Count and change only voxels that are not 0'),
-    channelWise: z.boolean().default(false).describe('Treat each channel by itself'),
+    nonzero: z.boolean().default(false).describe('Use and change only voxels that are not 0'),
+    channelWise: z.boolean().default(false).describe('Normalize each channel separately'),
     keys: keysType('image'),
   },
   check: ({ subtrahend, divisor, channelWise }) =>

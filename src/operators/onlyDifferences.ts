@@ -5,8 +5,8 @@ import { optionsFor, type PlacedStep } from './fusion.js';
 import { inference } from './inference.js';
 
 /**
- * True if a step is an inference and the next one is a softmax or argmax of its result. Both look only at the differences
- * between channels, so the model may leave out the rest; see `twoClassHead`.
+ * True if a step is an inference and the next one applies softmax or argmax to its result. Both depend only
+ * on the differences between channels, so the model may compute only those; see `twoClassHead`.
  */
 export function onlyDifferences(step: PlacedStep, next: PlacedStep | undefined): boolean {
   const output = optionsFor(step, inference)?.output;

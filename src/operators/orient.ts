@@ -20,13 +20,14 @@ export const reorientTask = task(new URL('../volume/reorient.js', import.meta.ur
 /**
  * Flips and reorders the voxel axes until they point along `axcodes`.
  *
- * Size [nx, ny, nz], x fastest, comes out permuted; channels stay. Voxels are copied, never interpolated, so HU stay
- * HU. The affine (voxel index to mm, RAS+) follows the axes: every voxel keeps its position in mm. Oblique and sheared
- * affines count as the orientation they are nearest to.
+ * The size [nx, ny, nz], x fastest, is permuted; channels stay. Voxels are copied, never interpolated, so HU
+ * stay HU. The affine (voxel index to mm, RAS+) follows the axes: every voxel keeps its position in mm.
+ * Oblique and sheared affines count as the nearest orientation.
  *
  * Mirrors MONAI's `Orientationd`, without `as_closest_canonical`.
  *
- * @throws OptionError when built, if `axcodes` does not hold exactly one letter of each pair L/R, P/A and I/S.
+ * @throws OptionError when built, if `axcodes` does not contain exactly one letter of each pair L/R, P/A and
+ * I/S.
  */
 export const orient = operator({
   name: 'orient',

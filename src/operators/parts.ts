@@ -1,6 +1,9 @@
 import type { Runtime } from '../runtime/runtime.js';
 
-/** Does work on `count` slices in parts, one for each worker thread, and waits for all; their results in order. */
+/**
+ * Splits work on `count` slices into one part per worker thread, waits for all of them and returns their
+ * results in order.
+ */
 export function inParts<T>(
   runtime: Runtime,
   count: number,

@@ -22,7 +22,7 @@ import { respaceSettings, respaceTask, spacing } from './spacing.js';
 
 const prepareSlicesTask = task(new URL('../volume/prepare.js', import.meta.url), prepareSlices);
 
-/** The options of neighbouring steps that become one pass; each may be missing. */
+/** The options of consecutive steps that run as one pass. Any of them may be missing. */
 interface PrepareOptions {
   readonly orient?: ValuesOf<typeof orient>;
   readonly spacing?: ValuesOf<typeof spacing>;
@@ -30,13 +30,13 @@ interface PrepareOptions {
 }
 
 /**
- * Does `orient`, `spacing` and `scaleIntensityRange` (any two of them or all three, in this order) in one pass over the
- * voxels as they are stored, in all worker threads. Volumes for which one pass is not possible (labels, several channels,
- * sheared affines) go step by step.
+ * Runs `orient`, `spacing` and `scaleIntensityRange` (any two or all three, in this order) in one pass over
+ * the stored voxels on all worker threads. Volumes that one pass cannot process (labels, several channels,
+ * sheared affines) go through the separate steps.
  */
 export const prepareFusion: Fusion = (steps) => {
   let count = 0;
-  /** The options of the next step if it is of this operator; the step is then taken. */
+  /** Consumes the next step if it uses this operator, and returns its options. */
   const take = <T extends OptionTypes>(operator: Operator<T>) => {
     const options = optionsFor(steps[count], operator);
     if (options) count++;
@@ -79,8 +79,8 @@ function prepare(options: PrepareOptions, context: StepContext): OperatorFunctio
 }
 
 /**
- * Forecasts one pass: the volumes that the steps lead to, and none in between, if one pass is possible for all that they
- * change. `each` forecasts the steps one after the other.
+ * Predicts one pass: only the final volumes, without intermediate ones, if one pass works for all volumes
+ * that the steps change. `each` predicts the separate steps.
  */
 function foreseePrepared({ orient, spacing }: PrepareOptions, each: Forecaster): Forecaster {
   const orientation = orient && parseAxcodes(orient.axcodes);

@@ -15,44 +15,47 @@ const warpTask = task(new URL('../volume/warp.js', import.meta.url), warp);
 
 type AnyRange = number | readonly DrawRange[];
 
-/** A list of ranges, one per number that is drawn; a number alone is the first. */
+/** A list of ranges, one for each number that is drawn. A single number is the first range. */
 const ranges = (most: number) =>
   z
     .union([z.number().transform((first): readonly DrawRange[] => [first]), z.array(drawRangeType).max(most)])
     .optional();
 
 /**
- * Turns, shears, shifts and scales all chosen volumes alike about their middle, with the probability `prob`: what is seen
- * through a window that is turned, sheared, shifted and scaled so. Affines follow: what is seen keeps its place in mm.
+ * Rotates, shears, translates and scales all selected volumes about their centre in the same way, with
+ * probability `prob`. The transform applies to the sampling grid: the result shows what a window that was
+ * moved in this way sees. Affines follow: every structure keeps its position in mm.
  *
- * Mirrors MONAI's `RandAffined`, a label being resampled by nearest neighbour unless `mode` says otherwise; see `drawsFor`
- * for the draws.
+ * Mirrors MONAI's `RandAffined`, except that labels use nearest neighbour unless `mode` says otherwise; see
+ * `drawsFor` for the random draws.
  */
 export const randAffine = operator({
   name: 'randAffine',
-  summary: 'Turns, shears, shifts and scales volumes, by chance.',
+  summary: 'Randomly rotates, shears, translates and scales volumes.',
   mirrors:
-    "RandAffined, a label being resampled by nearest neighbour unless mode says otherwise; the draws are those of voxstream's own generator",
+    'RandAffined, except that labels use nearest neighbour unless mode says otherwise; draws come from ' +
+    "voxstream's random generator",
   options: {
     rotateRange: ranges(3).describe(
-      'Turn about x, y and z in radians: for each a number f for -f..f, or a range',
+      'Rotation about x, y and z in radians: a range for each, or a number f for -f..f',
     ),
-    shearRange: ranges(6).describe('Shear xy, xz, yx, yz, zx, zy, likewise'),
-    translateRange: ranges(3).describe('Shift along x, y and z in voxels, likewise'),
+    shearRange: ranges(6).describe('Shear xy, xz, yx, yz, zx, zy, given in the same way'),
+    translateRange: ranges(3).describe('Translation along x, y and z in voxels, given in the same way'),
     scaleRange: ranges(3).describe(
-      'Scale along x, y and z, likewise; 1 is added, and more than 1 shows more of the volume',
+      'Scale along x, y and z, given in the same way; 1 is added, and factors above 1 show more of the ' +
+        'volume',
     ),
     prob: probType,
     spatialSize: perAxis(z.int())
       .optional()
-      .describe("Voxels of the result; 0 or less keeps the axis. Default: the volume's"),
+      .describe("Size of the result in voxels; 0 or less keeps the axis. Default: the volume's size"),
     mode: byKey(z.enum(['bilinear', 'nearest']))
       .optional()
       .describe('bilinear or nearest, or a map by key. Default: nearest for labels, bilinear for the rest'),
     paddingMode: z
       .enum(['reflection', 'border', 'zeros'])
       .default('reflection')
-      .describe('What lies outside the volume'),
+      .describe('Values outside the volume'),
     seed: seedType,
     keys: keysType('image and label'),
   },
@@ -91,7 +94,7 @@ export const randAffine = operator({
       });
       return resample(matrix);
     };
-    // A size that is asked for holds for cases that are not changed as well.
+    // A requested size also applies to cases that are not transformed.
     const kept = (volume: Volume, key: string) =>
       sizeFor(volume).every((n, axis) => n === volume.size[axis])
         ? Promise.resolve(volume)

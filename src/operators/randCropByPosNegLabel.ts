@@ -14,27 +14,27 @@ import { cropOrPadTask } from './spatialPad.js';
 const patchStartsTask = task(new URL('../volume/patches.js', import.meta.url), patchStarts);
 
 /**
- * Cuts `numSamples` patches of `spatialSize` voxels from each case, each a case of its own: `ID#0`, `ID#1` and so on. A patch
- * lies around a random voxel, with the probability pos / (pos + neg) one that has a label, and is moved inside where it
- * would reach out of the volume. Affines follow: every voxel keeps its place in mm.
+ * Cuts `numSamples` patches of `spatialSize` voxels from each case. Each patch becomes a case: `ID#0`, `ID#1`
+ * and so on. A patch is centred on a random voxel, which is a labelled one with probability pos / (pos +
+ * neg), and is moved to fit inside the volume. Affines follow: every voxel keeps its position in mm.
  *
- * Mirrors MONAI's `RandCropByPosNegLabeld`; see `drawsFor` for the draws.
+ * Mirrors MONAI's `RandCropByPosNegLabeld`; see `drawsFor` for the random draws.
  *
  * @throws OptionError when built, without `spatialSize`.
- * @throws DataError, on the stream, for a patch larger than the volume, or when no voxel can be a centre.
+ * @throws DataError, on the stream, if a patch is larger than the volume or no voxel can be its centre.
  */
 export const randCropByPosNegLabel = operator({
   name: 'randCropByPosNegLabel',
-  summary: 'Cuts random patches, a share of them around labelled voxels; each becomes a case of its own.',
-  mirrors: "RandCropByPosNegLabeld; the draws are those of voxstream's own generator",
+  summary: 'Cuts random patches, a given share of them around labelled voxels. Each patch becomes a case.',
+  mirrors: "RandCropByPosNegLabeld; draws come from voxstream's random generator",
   splits: true,
   options: {
-    spatialSize: perAxis(z.int()).describe('Voxels of a patch; 0 or less takes the whole axis'),
+    spatialSize: perAxis(z.int()).describe('Patch size in voxels; 0 or less uses the whole axis'),
     pos: z
       .number()
       .min(0)
       .default(1)
-      .describe('With neg, the share of patches around a labelled voxel: pos / (pos + neg)'),
+      .describe('With neg, sets the share of patches centred on a labelled voxel: pos / (pos + neg)'),
     neg: z.number().min(0).default(1).describe('See pos'),
     numSamples: z.int().min(1).default(1).describe('Patches per case'),
     labelKey: z.string().min(1).default('label').describe('The volume with the labels'),
@@ -42,12 +42,12 @@ export const randCropByPosNegLabel = operator({
       .string()
       .min(1)
       .optional()
-      .describe('The image that says where patches without a label may be centred. Default: anywhere'),
-    imageThreshold: z.number().default(0).describe('They are centred only where the image is above this'),
+      .describe('The image that limits where patches without a label may be centred. Default: anywhere'),
+    imageThreshold: z.number().default(0).describe('Centre them only where the image is above this value'),
     allowSmaller: z
       .boolean()
       .default(false)
-      .describe('Take a volume smaller than a patch whole, rather than fail'),
+      .describe('Use a volume that is smaller than a patch whole instead of failing'),
     seed: seedType,
     keys: keysType('image and label'),
   },
@@ -79,8 +79,8 @@ export const randCropByPosNegLabel = operator({
         const { size } = volumeOf(subject, key);
         if (size.every((n, axis) => n === label.size[axis])) continue;
         throw new DataError(
-          `${context.id}: in case ${subject.id}, ${key} has ${size.join(' x ')} voxels, but ${labelKey} has ` +
-            `${label.size.join(' x ')}; patches are cut from volumes on one grid.`,
+          `${context.id}: in case ${subject.id}, ${key} has ${size.join(' x ')} voxels, but ` +
+            `${labelKey} has ${label.size.join(' x ')}. Patches need volumes on the same grid.`,
         );
       }
       const random = drawsFor(subject, context, seed);

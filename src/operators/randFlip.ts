@@ -13,21 +13,21 @@ const flipTask = task(new URL('../volume/turn.js', import.meta.url), flip);
 const axis = z.int().min(0).max(2);
 
 /**
- * Reverses the voxels of all chosen volumes along `spatialAxis`, with the probability `prob`. Affines follow: every voxel
- * keeps its place in mm, but the axes now run another way.
+ * Reverses all selected volumes along `spatialAxis` with probability `prob`. Affines follow: every voxel
+ * keeps its position in mm, but the axes now point the other way.
  *
- * Mirrors MONAI's `RandFlipd`; see `drawsFor` for the draws.
+ * Mirrors MONAI's `RandFlipd`; see `drawsFor` for the random draws.
  */
 export const randFlip = operator({
   name: 'randFlip',
-  summary: 'Reverses volumes along voxel axes, by chance.',
-  mirrors: "RandFlipd; the draws are those of voxstream's own generator",
+  summary: 'Randomly reverses volumes along voxel axes.',
+  mirrors: "RandFlipd; draws come from voxstream's random generator",
   options: {
     prob: probType,
     spatialAxis: z
       .union([axis.transform((one): readonly number[] => [one]), z.array(axis).min(1)])
       .default([0, 1, 2])
-      .describe('The axes to reverse, 0 for x to 2 for z: one, or several at once'),
+      .describe('The axis or axes to reverse: 0 is x, 1 is y, 2 is z'),
     seed: seedType,
     keys: keysType('image and label'),
   },

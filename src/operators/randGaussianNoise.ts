@@ -10,19 +10,23 @@ import { mapByChance } from './map.js';
 const addNoiseTask = task(new URL('../volume/noise.js', import.meta.url), addNoise);
 
 /**
- * Adds normally distributed numbers to the voxels of the chosen volumes, the same ones to each, with the probability
- * `prob`; as float32.
+ * Adds normally distributed noise to the selected volumes with probability `prob`. All volumes of a case get
+ * the same noise. The result is float32.
  *
- * Mirrors MONAI's `RandGaussianNoised`; see `drawsFor` for the draws.
+ * Mirrors MONAI's `RandGaussianNoised`; see `drawsFor` for the random draws.
  */
 export const randGaussianNoise = operator({
   name: 'randGaussianNoise',
-  summary: 'Adds Gaussian noise to intensities, by chance.',
-  mirrors: "RandGaussianNoised; the draws are those of voxstream's own generator",
+  summary: 'Randomly adds Gaussian noise to intensities.',
+  mirrors: "RandGaussianNoised; draws come from voxstream's random generator",
   options: {
     prob: probType,
     mean: z.number().default(0).describe("Mean of the noise, in the image's units"),
-    std: z.number().min(0).default(0.1).describe('Standard deviation of the noise, or the most it may be'),
+    std: z
+      .number()
+      .min(0)
+      .default(0.1)
+      .describe('Standard deviation of the noise, or its maximum with sampleStd'),
     sampleStd: z.boolean().default(true).describe('Draw the standard deviation from 0 to std'),
     seed: seedType,
     keys: keysType('image'),

@@ -14,19 +14,20 @@ const deviation = z.number().min(0);
 const sigma = z.tuple([deviation, deviation]).default([0.25, 1.5]);
 
 /**
- * Smooths the chosen volumes with a Gaussian whose width is drawn for each axis, with the probability `prob`; voxels
- * outside count as 0. As float32.
+ * Smooths the selected volumes with a Gaussian, with probability `prob`. The width is drawn for each axis.
+ * Voxels outside the volume count as 0. The result is float32.
  *
- * Mirrors MONAI's `RandGaussianSmoothd` with its default `approx`, `erf`; see `drawsFor` for the draws.
+ * Mirrors MONAI's `RandGaussianSmoothd` with its default `approx`, `erf`; see `drawsFor` for the random
+ * draws.
  */
 export const randGaussianSmooth = operator({
   name: 'randGaussianSmooth',
-  summary: 'Smooths intensities with a Gaussian, by chance.',
-  mirrors: "RandGaussianSmoothd with approx erf; the draws are those of voxstream's own generator",
+  summary: 'Randomly smooths intensities with a Gaussian.',
+  mirrors: "RandGaussianSmoothd with approx erf; draws come from voxstream's random generator",
   options: {
-    sigmaX: sigma.describe('The range of the standard deviation along x, in voxels'),
-    sigmaY: sigma.describe('The range of the standard deviation along y, in voxels'),
-    sigmaZ: sigma.describe('The range of the standard deviation along z, in voxels'),
+    sigmaX: sigma.describe('Range of the standard deviation along x, in voxels'),
+    sigmaY: sigma.describe('Range of the standard deviation along y, in voxels'),
+    sigmaZ: sigma.describe('Range of the standard deviation along z, in voxels'),
     prob: probType,
     seed: seedType,
     keys: keysType('image'),

@@ -13,22 +13,26 @@ const rotate90Task = task(new URL('../volume/turn.js', import.meta.url), rotate9
 const axis = z.int().min(0).max(2);
 
 /**
- * Turns all chosen volumes by the same number of quarter turns, with the probability `prob`. Affines follow: every voxel
- * keeps its place in mm.
+ * Rotates all selected volumes by the same number of quarter turns, with probability `prob`. Affines follow:
+ * every voxel keeps its position in mm.
  *
- * Mirrors MONAI's `RandRotate90d`; see `drawsFor` for the draws.
+ * Mirrors MONAI's `RandRotate90d`; see `drawsFor` for the random draws.
  */
 export const randRotate90 = operator({
   name: 'randRotate90',
-  summary: 'Turns volumes by quarter turns, by chance.',
-  mirrors: "RandRotate90d; the draws are those of voxstream's own generator",
+  summary: 'Randomly rotates volumes by quarter turns.',
+  mirrors: "RandRotate90d; draws come from voxstream's random generator",
   options: {
     prob: probType,
-    maxK: z.int().min(1).default(3).describe('Most quarter turns; 1 up to this many are equally likely'),
+    maxK: z
+      .int()
+      .min(1)
+      .default(3)
+      .describe('Maximum number of quarter turns; all numbers from 1 to it are equally likely'),
     spatialAxes: z
       .tuple([axis, axis])
       .default([0, 1])
-      .describe('The turn goes from the first axis towards the second, 0 for x to 2 for z'),
+      .describe('The plane of the rotation, from the first axis towards the second: 0 is x, 1 is y, 2 is z'),
     seed: seedType,
     keys: keysType('image and label'),
   },

@@ -10,23 +10,21 @@ import { mapByChance } from './map.js';
 export const scaleAndShiftTask = task(new URL('../volume/noise.js', import.meta.url), scaleAndShift);
 
 /**
- * Multiplies the intensities of the chosen volumes by 1 plus a number from `factors`, with the probability `prob`; as
- * float32.
+ * Multiplies the intensities of the selected volumes by 1 plus a number from `factors`, with probability
+ * `prob`. The result is float32.
  *
- * Mirrors MONAI's `RandScaleIntensityd`; see `drawsFor` for the draws.
+ * Mirrors MONAI's `RandScaleIntensityd`; see `drawsFor` for the random draws.
  *
  * @throws OptionError when built, without `factors`.
  */
 export const randScaleIntensity = operator({
   name: 'randScaleIntensity',
-  summary: 'Multiplies intensities by 1 plus a factor, by chance.',
-  mirrors: "RandScaleIntensityd; the draws are those of voxstream's own generator",
+  summary: 'Randomly scales intensities by 1 plus a factor.',
+  mirrors: "RandScaleIntensityd; draws come from voxstream's random generator",
   options: {
-    factors: drawRangeType.describe(
-      'A factor is drawn from this range (f stands for -f..f), and 1 is added to it',
-    ),
+    factors: drawRangeType.describe('Range that the factor is drawn from (f means -f..f); 1 is added to it'),
     prob: probType,
-    channelWise: z.boolean().default(false).describe('Draw for each channel on its own'),
+    channelWise: z.boolean().default(false).describe('Draw a separate number for each channel'),
     seed: seedType,
     keys: keysType('image'),
   },

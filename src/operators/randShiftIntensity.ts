@@ -7,20 +7,21 @@ import { mapByChance } from './map.js';
 import { scaleAndShiftTask } from './randScaleIntensity.js';
 
 /**
- * Adds a number from `offsets` to the intensities of the chosen volumes, with the probability `prob`; as float32.
+ * Adds a number from `offsets` to the intensities of the selected volumes, with probability `prob`. The
+ * result is float32.
  *
- * Mirrors MONAI's `RandShiftIntensityd`, without `safe`; see `drawsFor` for the draws.
+ * Mirrors MONAI's `RandShiftIntensityd`, without `safe`; see `drawsFor` for the random draws.
  *
  * @throws OptionError when built, without `offsets`.
  */
 export const randShiftIntensity = operator({
   name: 'randShiftIntensity',
-  summary: 'Adds an offset to intensities, by chance.',
-  mirrors: "RandShiftIntensityd; the draws are those of voxstream's own generator",
+  summary: 'Randomly adds an offset to intensities.',
+  mirrors: "RandShiftIntensityd, without safe; draws come from voxstream's random generator",
   options: {
-    offsets: drawRangeType.describe('The range that the offset is drawn from; f stands for -f..f'),
+    offsets: drawRangeType.describe('Range that the offset is drawn from; f means -f..f'),
     prob: probType,
-    channelWise: z.boolean().default(false).describe('Draw for each channel on its own'),
+    channelWise: z.boolean().default(false).describe('Draw a separate number for each channel'),
     seed: seedType,
     keys: keysType('image'),
   },

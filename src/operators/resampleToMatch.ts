@@ -13,8 +13,9 @@ const resampleToTask = task(new URL('../volume/resample.js', import.meta.url), r
 const interpolation = z.enum(['bilinear', 'nearest']);
 
 /**
- * Resamples volumes to the grid of `keyDst`, its size and affine, each voxel at its place in mm: trilinear for images (as
- * float32), nearest for labels. A volume that lies on that grid already, within 0.001 mm, is left as it is.
+ * Resamples volumes to the size and affine of `keyDst`. Every structure keeps its position in mm. Images are
+ * interpolated (trilinear, float32); labels use nearest neighbour. A volume that is already on that grid,
+ * within 0.001 mm or 1 % of a voxel, whichever is smaller, is returned unchanged.
  *
  * Mirrors MONAI's `ResampleToMatchd`.
  *
@@ -22,14 +23,14 @@ const interpolation = z.enum(['bilinear', 'nearest']);
  */
 export const resampleToMatch = operator({
   name: 'resampleToMatch',
-  summary: 'Resamples volumes to the grid of another one.',
+  summary: 'Resamples volumes to the grid of another volume.',
   mirrors: 'ResampleToMatchd',
   options: {
-    keyDst: z.string().min(1).default('label').describe('The volume whose grid the others take'),
+    keyDst: z.string().min(1).default('label').describe('The volume whose grid is used'),
     mode: byKey(interpolation)
       .optional()
       .describe('bilinear or nearest, or a map by key. Default: nearest for labels, bilinear for the rest'),
-    paddingMode: z.enum(['border', 'zeros']).default('border').describe('What lies outside the volume'),
+    paddingMode: z.enum(['border', 'zeros']).default('border').describe('Values outside the volume'),
     keys: keysType('pred'),
   },
   example: { keyDst: 'label', paddingMode: 'zeros' },

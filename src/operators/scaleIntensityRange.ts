@@ -9,7 +9,8 @@ import { mapVolumes } from './map.js';
 export const scaleIntensityRangeTask = task(new URL('../volume/intensity.js', import.meta.url), kernel);
 
 /**
- * Maps intensities `aMin`..`aMax` linearly to `bMin`..`bMax`, as float32; with `clip`, what lies outside is cut off.
+ * Maps intensities linearly from `aMin`..`aMax` to `bMin`..`bMax`; the result is float32. With `clip`, values
+ * outside `bMin`..`bMax` are clipped.
  *
  * Mirrors MONAI's `ScaleIntensityRanged`.
  *
@@ -17,14 +18,20 @@ export const scaleIntensityRangeTask = task(new URL('../volume/intensity.js', im
  */
 export const scaleIntensityRange = operator({
   name: 'scaleIntensityRange',
-  summary: 'Maps intensities aMin..aMax linearly to bMin..bMax.',
+  summary: 'Maps intensities linearly from aMin..aMax to bMin..bMax.',
   mirrors: 'ScaleIntensityRanged',
   options: {
-    aMin: z.number().describe('Intensity (HU for CT) that becomes bMin'),
-    aMax: z.number().describe('Intensity that becomes bMax'),
-    bMin: z.number().optional().describe('Lower end of the new range. Default, with bMax left out too: 0'),
-    bMax: z.number().optional().describe('Upper end of the new range. Default, with bMin left out too: 1'),
-    clip: z.boolean().default(false).describe('Cut off what lies outside bMin..bMax'),
+    aMin: z.number().describe('Intensity (HU for CT) that is mapped to bMin'),
+    aMax: z.number().describe('Intensity that is mapped to bMax'),
+    bMin: z
+      .number()
+      .optional()
+      .describe('Lower end of the new range. Default, if bMax is not given either: 0'),
+    bMax: z
+      .number()
+      .optional()
+      .describe('Upper end of the new range. Default, if bMin is not given either: 1'),
+    clip: z.boolean().default(false).describe('Clip values outside bMin..bMax'),
     keys: keysType('image'),
   },
   check: ({ aMin, aMax, bMin, bMax }) => [

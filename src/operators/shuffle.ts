@@ -3,25 +3,27 @@ import { OptionError, show } from '../errors.js';
 import { Random } from '../volume/random.js';
 
 export interface ShuffleOptions {
-  /** Values held back to choose from: the more, the better mixed. All of a stream no longer than this are equally likely. */
+  /**
+   * Size of the buffer. A larger buffer shuffles better. If it holds the whole stream, all orders are equally
+   * likely.
+   */
   readonly bufferSize: number;
   /** Seed of the order. Default: 0. */
   readonly seed?: number;
-  /** Another order of the same seed, the epoch for one. Default: 0. */
+  /** Selects another order for the same seed, e.g. the epoch. Default: 0. */
   readonly stream?: number;
 }
 
 /**
- * Mixes the values of a stream: holds `bufferSize` of them back, and for each further one lets a random one of them go; at
- * the end the rest, in random order. The same seed and stream give the same order. For values of any kind.
+ * Shuffles a stream of any values. It buffers `bufferSize` values and emits a random one of them for each
+ * further value. When the source ends, it emits the rest in random order. The same seed and stream give the
+ * same order.
  *
- * @throws OptionError when built, if `bufferSize` is not a whole number from 1 on.
+ * @throws OptionError when built, if `bufferSize` is not a positive integer.
  */
 export function shuffle<T>({ bufferSize, seed = 0, stream = 0 }: ShuffleOptions): OperatorFunction<T, T> {
   if (!Number.isInteger(bufferSize) || bufferSize < 1) {
-    throw new OptionError(
-      `shuffle: bufferSize must be a whole number from 1 on, but it is ${show(bufferSize)}.`,
-    );
+    throw new OptionError(`shuffle: bufferSize must be a positive integer, but it is ${show(bufferSize)}.`);
   }
   return (source) =>
     new Observable<T>((subscriber) => {

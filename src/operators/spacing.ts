@@ -15,24 +15,27 @@ const mm = z.number().positive();
 const interpolation = z.enum(['bilinear', 'nearest']);
 
 const options = {
-  pixdim: z.tuple([mm, mm, mm]).describe('Wanted voxel size per axis: three positive numbers in mm'),
+  pixdim: z.tuple([mm, mm, mm]).describe('Voxel size per axis: three positive numbers in mm'),
   mode: byKey(interpolation)
     .optional()
     .describe('bilinear or nearest, or a map by key. Default: nearest for labels, bilinear for the rest'),
-  paddingMode: z.enum(['border', 'zeros']).default('border').describe('What lies outside the volume'),
+  paddingMode: z.enum(['border', 'zeros']).default('border').describe('Values outside the volume'),
   minPixdim: z
     .tuple([mm, mm, mm])
     .optional()
-    .describe('Smallest voxel size to keep as it is, in mm. Default: pixdim'),
+    .describe('Smallest voxel size that is kept as it is, in mm. Default: pixdim'),
   maxPixdim: z
     .tuple([mm, mm, mm])
     .optional()
-    .describe('Largest voxel size to keep as it is, in mm. Default: pixdim'),
-  diagonal: z.boolean().default(false).describe("Make the new axes the world's, taking a rotation out"),
+    .describe('Largest voxel size that is kept as it is, in mm. Default: pixdim'),
+  diagonal: z
+    .boolean()
+    .default(false)
+    .describe('Align the new axes with the world axes, which removes any rotation'),
   scaleExtent: z
     .boolean()
     .default(false)
-    .describe('Let outer faces coincide rather than outer voxel centres'),
+    .describe('Align the outer faces of the volume instead of the centres of the outer voxels'),
   keys: keysType('image and label'),
 };
 
@@ -41,17 +44,18 @@ type Options = OptionValues<typeof options>;
 /**
  * Resamples volumes to voxels of `pixdim` mm, trilinear for images and nearest for labels.
  *
- * The first voxel stays where it is; the size becomes round((n - 1) * old / new + 1) per axis. Directions stay, shears
- * are taken out. A voxel size within 0.001 mm of the wanted one is kept. Images come out as float32.
+ * The first voxel keeps its position, and the size becomes round((n - 1) * old / new + 1) per axis. Axis
+ * directions stay; shears are removed. A voxel size within 0.001 mm of the requested one (1 % of a voxel below
+ * 0.1 mm) is kept. Images become float32.
  *
- * Mirrors MONAI 1.3.2's `Spacingd`, without `align_corners` (which changes nothing there).
+ * Mirrors MONAI 1.3.2's `Spacingd`, without `align_corners` (which has no effect there).
  *
  * @throws OptionError when built, if `pixdim` is not three positive numbers.
  */
 export const spacing = operator({
   name: 'spacing',
   summary: 'Resamples volumes to voxels of pixdim mm.',
-  mirrors: 'Spacingd, with align_corners left out, which changes nothing there',
+  mirrors: 'Spacingd, without align_corners, which has no effect there',
   options,
   example: { pixdim: [1.5, 1.5, 2], mode: { image: 'bilinear', label: 'nearest' } },
   forecast: (options) =>
@@ -65,7 +69,7 @@ export const spacing = operator({
     ),
 });
 
-/** The options for one volume: how it is interpolated depends on its key and kind. */
+/** The settings for one volume. Its interpolation depends on its key and kind. */
 export function respaceSettings(
   options: Options,
   volume: Pick<Volume, 'kind'>,

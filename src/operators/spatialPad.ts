@@ -20,11 +20,11 @@ export const spatialPad = operator({
   mirrors: "SpatialPadd, with PyTorch's padding modes",
   options: {
     spatialSize: perAxis(z.int()).describe(
-      'Least size in voxels: one number, or one per axis; -1 leaves an axis alone',
+      'Minimum size in voxels: one number, or one per axis; -1 leaves an axis unchanged',
     ),
-    method: z.enum(['symmetric', 'end']).default('symmetric').describe('Pad both sides, or only behind'),
-    mode: z.enum(paddingModes).default('constant').describe('What to pad with'),
-    value: z.number().default(0).describe('The constant to pad with'),
+    method: z.enum(['symmetric', 'end']).default('symmetric').describe('Pad both sides, or only the end'),
+    mode: z.enum(paddingModes).default('constant').describe('How the padding is filled'),
+    value: z.number().default(0).describe('The value for constant padding'),
     keys: keysType('image and label'),
   },
   example: { spatialSize: [96, 96, 96] },

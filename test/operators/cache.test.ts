@@ -35,14 +35,14 @@ const subject = makeCase({
   metrics: valuesNamed({ dice_spleen: 0.5, hd95_spleen: Number.POSITIVE_INFINITY, asd_mean: Number.NaN }),
 });
 
-/** Steps that count how often they are done. */
+/** Steps that count how often they run. */
 function counting(description: unknown = 'steps') {
   const seen: string[] = [];
   const operator = tap<Case>(({ id }) => seen.push(id));
   return { seen, former: { operator, description } };
 }
 
-test('cache does the former steps once, in memory', async () => {
+test('cache runs the cached steps once and keeps the result in memory', async () => {
   const { seen, former } = counting();
   const dir = join(folder, 'unused');
   const cached = cache(former, { dir });
@@ -54,7 +54,7 @@ test('cache does the former steps once, in memory', async () => {
   assert.throws(() => readdirSync(dir), /ENOENT/);
 });
 
-test('cache keeps what does not fit on disk, for other runs too, until files or steps change', async () => {
+test('cache writes to disk what does not fit in memory, and later runs reuse it until files or steps change', async () => {
   const dir = join(folder, 'disk');
   const options = { dir, memory: 1 };
   const { seen, former } = counting();
@@ -81,7 +81,7 @@ test('cache keeps what does not fit on disk, for other runs too, until files or 
   assert.is(seen.length, 2);
 });
 
-test('a damaged file is made anew', async () => {
+test('a damaged file is rebuilt', async () => {
   const dir = join(folder, 'damaged');
   const options = { dir, memory: 1 };
   await through(cache(counting().former, options), subject);
@@ -100,10 +100,10 @@ test('a damaged file is made anew', async () => {
   }
 });
 
-test('in a pipeline, cache takes in the steps before it; without any it is refused', async () => {
+test('in a pipeline, cache takes over the steps before it, and is rejected as the first step', async () => {
   refused(
     () => cache(undefined as never),
-    /cache keeps what the steps before it make, but it is the first step/,
+    /cache stores the results of the steps before it, but it is the first step/,
   );
   const pipeline = parsePipeline(
     JSON.stringify({
@@ -120,7 +120,7 @@ test('in a pipeline, cache takes in the steps before it; without any it is refus
   );
 });
 
-test('run refuses steps that make several cases of one', async () => {
+test('run rejects steps that split cases', async () => {
   const pipeline = parsePipeline(
     `{ output: ${join(folder, 'split')}, source: { glob: { image: '${file}' } }, steps: [{ randCropByPosNegLabel: { spatialSize: 2 } }] }`,
   );

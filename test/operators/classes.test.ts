@@ -15,7 +15,7 @@ const pred = makeVolume({
 });
 const subject = makeCase({ id: 'a', volumes: { pred } });
 
-test('activations turn logits into probabilities, by softmax or sigmoid', async () => {
+test('activations convert logits to probabilities with softmax or sigmoid', async () => {
   const soft = await through(activations({ softmax: true }), subject);
   assert.is(soft.volumes.pred.kind, 'probability');
   assert.ok(Math.abs(soft.volumes.pred.data[0] - 0.25) < 1e-6);
@@ -25,13 +25,13 @@ test('activations turn logits into probabilities, by softmax or sigmoid', async 
   assert.ok(soft.timings.activations > 0);
 });
 
-test('activations want exactly one of softmax and sigmoid', () => {
-  const message = 'activations: either softmax or sigmoid must be true, and not both.';
+test('activations require exactly one of softmax and sigmoid', () => {
+  const message = 'activations: exactly one of softmax and sigmoid must be true.';
   refused(() => activations({}), message);
   refused(() => activations({ softmax: true, sigmoid: true }), message);
 });
 
-test('asDiscrete takes the largest channel, or the voxels from a threshold on, and keeps the names', async () => {
+test('asDiscrete picks the largest channel, or applies a threshold, and keeps the label names', async () => {
   const labels = await through(asDiscrete({ argmax: true }), subject);
   assert.equal(Array.from(labels.volumes.pred.data), [1, 0]);
   assert.equal([labels.volumes.pred.channels, labels.volumes.pred.kind], [1, 'label']);
@@ -41,10 +41,10 @@ test('asDiscrete takes the largest channel, or the voxels from a threshold on, a
   assert.ok(mask.timings.asDiscrete > 0);
 });
 
-test('asDiscrete takes a threshold of 0, and wants exactly one of argmax and threshold', async () => {
+test('asDiscrete accepts a threshold of 0, and requires exactly one of argmax and threshold', async () => {
   const mask = await through(asDiscrete({ threshold: 0 }), subject);
   assert.equal(Array.from(mask.volumes.pred.data), [1, 1, 1, 1]);
-  const message = 'asDiscrete: either argmax must be true or threshold be given, and not both.';
+  const message = 'asDiscrete: either argmax must be true or threshold must be given, but not both.';
   refused(() => asDiscrete({}), message);
   refused(() => asDiscrete({ argmax: true, threshold: 0.5 }), message);
 });

@@ -8,14 +8,14 @@ import { spatialPad } from '#src/operators/spatialPad.js';
 import { makeVolume } from '#src/volume/volume.js';
 import { refused, through } from '../shared.js';
 
-/** A line of voxels 0, 0, 3, 4, 0, 0 with 2 mm steps, and its label. */
+/** A line of voxels 0, 0, 3, 4, 0, 0 in steps of 2 mm, and its label. */
 const affine = [2, 0, 0, 10, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1];
 const image = makeVolume({ data: Int16Array.of(0, 0, 3, 4, 0, 0), size: [6, 1, 1], affine });
 const label = makeVolume({ data: Uint8Array.of(0, 1, 1, 1, 0, 0), size: [6, 1, 1], affine, kind: 'label' });
 const subject = makeCase({ id: 'a', volumes: { image, label } });
 const values = (volume: { data: ArrayLike<number> }) => Array.from(volume.data);
 
-test('cropForeground crops image and label alike, to the box of the image', async () => {
+test('cropForeground crops image and label to the box of the image', async () => {
   const { volumes, timings } = await through(cropForeground(), subject);
   assert.equal(
     [values(volumes.image), values(volumes.label)],
@@ -28,7 +28,7 @@ test('cropForeground crops image and label alike, to the box of the image', asyn
   assert.ok(timings.cropForeground > 0);
 });
 
-test('cropForeground takes another source, a margin, padding beyond the border, and a multiple', async () => {
+test('cropForeground supports another source, a margin, padding beyond the border, and a multiple', async () => {
   const cut = async (...args: Parameters<typeof cropForeground>) =>
     values((await through(cropForeground(...args), subject)).volumes.image);
   assert.equal(await cut({ sourceKey: 'label' }), [0, 3, 4]);
@@ -39,7 +39,7 @@ test('cropForeground takes another source, a margin, padding beyond the border, 
   assert.equal(await cut({ keys: 'label' }), [0, 0, 3, 4, 0, 0]);
 });
 
-test('cropForeground fails a case without foreground, and refuses options out of range', async () => {
+test('cropForeground fails a case without foreground, and rejects options out of range', async () => {
   const dark = makeCase({
     id: 'b',
     volumes: { image: makeVolume({ data: new Int16Array(2), size: [2, 1, 1] }) },
@@ -51,7 +51,7 @@ test('cropForeground fails a case without foreground, and refuses options out of
   refused(() => cropForeground({ kDivisible: 0 }), /^cropForeground: kDivisible must be /);
 });
 
-test('centerCrop keeps the middle, with one size for all axes or one each', async () => {
+test('centerCrop keeps the middle, with one size for all axes or one per axis', async () => {
   const cut = await through(centerCrop({ roiSize: [2, -1, 5] }), subject);
   assert.equal(
     [values(cut.volumes.image), values(cut.volumes.label)],
@@ -66,7 +66,7 @@ test('centerCrop keeps the middle, with one size for all axes or one each', asyn
   refused(() => centerCrop({ roiSize: 1.5 }), /^centerCrop: roiSize must be /);
 });
 
-test('spatialPad pads to a size, both sides or behind, and leaves longer axes alone', async () => {
+test('spatialPad pads to a size, on both sides or at the end, and leaves longer axes unchanged', async () => {
   const pad = async (...args: Parameters<typeof spatialPad>) =>
     values((await through(spatialPad(...args), subject)).volumes.image);
   const spatialSize = [9, -1, 1] as const;

@@ -20,8 +20,8 @@ test.after(() => runtime.close());
 const models = temporaryFolder();
 
 /**
- * Writes a model of two channels: the image, and the image one voxel further on along its first axis (zeros at the
- * end), with a card that holds `card`.
+ * Writes a model with two output channels: the image, and the image shifted by one voxel along its first axis
+ * (zeros at the end), with a card that contains `card`.
  */
 function writeShiftModel(name: string, card: object, dims: (string | number)[] = ['d', 'h', 'w']): string {
   const graph = new Graph({ name });
@@ -39,13 +39,13 @@ function writeShiftModel(name: string, card: object, dims: (string | number)[] =
 const labels = { 0: 'background', 1: 'spleen' };
 const shift = writeShiftModel('shift', { labels, input: { channels: 1, patch: [4, 3, 2] } });
 const affine = [2, 0, 0, 5, 0, 3, 0, 6, 0, 0, 4, 7, 0, 0, 0, 1];
-/** [4, 3, 2] voxels that hold 1 … 24. */
+/** [4, 3, 2] voxels with values 1 … 24. */
 const image = makeVolume({ data: Int16Array.from({ length: 24 }, (_, i) => i + 1), size: [4, 3, 2], affine });
 const subject = makeCase({ id: 'a', volumes: { image } });
 const run = (options: Partial<OptionsOf<typeof inference>>, given: Case = subject, on: Runtime = runtime) =>
   through(inference({ model: shift, ...options }, { id: 'inference', runtime: on }), given);
 
-test('inference adds logits on the grid of the image, named as on the card', async () => {
+test('inference adds logits on the grid of the image, with the label names of the card', async () => {
   const { volumes, timings } = await run({});
   const { pred } = volumes;
   assert.equal([pred.size, pred.affine, pred.channels, pred.kind], [[4, 3, 2], affine, 2, 'logits']);
@@ -60,15 +60,15 @@ test('inference adds logits on the grid of the image, named as on the card', asy
   assert.ok(timings.inference > 0);
 });
 
-test('a model whose card says zyx reads the axes the other way round', async () => {
+test('a model whose card says zyx reads the axes in reverse order', async () => {
   const model = writeShiftModel('zyx', { axes: 'zyx', input: { patch: [4, 3, 2] } });
   const { pred } = (await run({ model })).volumes;
   assert.equal(Array.from(pred.data.subarray(0, 24)), Array.from(image.data));
-  // Its first axis is z: the second slice comes first, and then zeros.
+  // Its first axis is z: the second slice comes first, followed by zeros.
   assert.equal(Array.from(pred.data.subarray(24)), [...image.data.subarray(12), ...new Array(12).fill(0)]);
 });
 
-test('windows smaller and larger than the volume give the same where the model does not look further', async () => {
+test('window sizes do not change the result of a model that looks no further than one voxel', async () => {
   for (const options of [
     { roiSize: [2, 2, 2] as const, overlap: 0.5 },
     { roiSize: [3, 2, 1] as const, overlap: 0, swBatchSize: 4 },
@@ -81,7 +81,7 @@ test('windows smaller and larger than the volume give the same where the model d
   }
 });
 
-test('what lies outside a small volume is cval, or what paddingMode says', async () => {
+test('a small volume is padded with cval, or as paddingMode says', async () => {
   const line = makeVolume({ data: Int16Array.of(1, 2), size: [2, 1, 1] });
   const shifted = async (options: Partial<OptionsOf<typeof inference>>) => {
     const given = makeCase({ id: 'b', volumes: { scan: line } });
@@ -94,23 +94,23 @@ test('what lies outside a small volume is cval, or what paddingMode says', async
   assert.equal(await shifted({ paddingMode: 'circular' }), [2, 1]);
 });
 
-test('the window is that of the card, else the one that the file fixes, and must be known', async () => {
+test('the window size comes from the card, else from the file, and must be known', async () => {
   const fixed = writeShiftModel('fixed', {}, [2, 3, 2]);
   assert.is((await run({ model: fixed })).volumes.pred.data[24], 2);
   const open = writeShiftModel('open', {});
   const error = await run({ model: open }).catch((fault) => fault);
   assert.instance(error, ModelError);
-  assert.match(error.message, /the model open does not say its window size.*give roiSize\.$/);
+  assert.match(error.message, /the window size of the model open is unknown.*Set roiSize\.$/);
 });
 
-test('a case with another number of channels fails in a sentence', async () => {
+test('a case with the wrong number of channels fails with a sentence', async () => {
   const two = makeVolume({ data: new Float32Array(8), size: [2, 2, 1], channels: 2 });
   const error = await run({}, makeCase({ id: 'ct', volumes: { image: two } })).catch((fault) => fault);
   assert.instance(error, DataError);
   assert.is(error.message, 'inference: image of case ct has 2 channel(s), but the model shift takes 1.');
 });
 
-test('prepare loads the model before the first case, and refuses one that cannot be found', async () => {
+test('prepare loads the model before the first case, and rejects one that cannot be found', async () => {
   const context = { id: 'inference', runtime };
   const release = await inference.configure({ model: shift }).built!.prepare!(context);
   await release();
@@ -120,7 +120,7 @@ test('prepare loads the model before the first case, and refuses one that cannot
   assert.match(error.message, /^There is no model ".*shfit"/);
 });
 
-/** A runtime that counts how often models are asked for and given back. */
+/** A runtime that counts how often models are acquired and released. */
 function counting() {
   const counts = { taken: 0, released: 0 };
   const counted: Runtime = {
@@ -140,7 +140,7 @@ function counting() {
   return { counts, context: { id: 'inference', runtime: counted } };
 }
 
-test('the model is taken once for a stream, and given back when it ends, fails or is left early', async () => {
+test('a stream acquires the model once, and releases it when it ends, fails or is unsubscribed', async () => {
   const settled = () => new Promise((resolve) => setTimeout(resolve, 0));
   const ended = counting();
   const three = from(['a', 'b', 'c'].map((id) => ({ ...subject, id })));
@@ -165,7 +165,7 @@ test('the model is taken once for a stream, and given back when it ends, fails o
   assert.equal(left.counts, { taken: 1, released: 1 });
 });
 
-test('inference refuses options out of range, all at once', () => {
+test('inference rejects options out of range and reports all of them', () => {
   refused(
     () => inference({ model: '', overlap: 1, swBatchSize: 0, mode: 'max' as never }),
     (() => {

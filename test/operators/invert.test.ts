@@ -13,7 +13,7 @@ import { through } from '../shared.js';
 const affine = [-2, 0, 0, 3, 0, -1, 0, 5, 0, 0, 1, 0, 0, 0, 0, 1];
 const image = makeVolume({ data: Int16Array.of(0, 5, 9, 0), size: [4, 1, 1], affine });
 
-/** The image after some steps, with a pred made of it. */
+/** The image after some steps, with a pred on its grid. */
 async function processed(kind: Volume['kind']) {
   const steps = of(makeCase({ id: 'a', volumes: { image } })).pipe(
     orient({ axcodes: 'RAS' }),
@@ -26,7 +26,7 @@ async function processed(kind: Volume['kind']) {
   return withVolumes(subject, { pred: makeVolume({ data: mask, size, affine: place, kind }) });
 }
 
-test('invert brings a prediction back to the grid that the image was read on', async () => {
+test('invert returns a prediction to the grid on which the image was read', async () => {
   const subject = await processed('probability');
   // Forward: 0, 9, 5, 0 at 2 mm becomes 0, 4.5, 9, 7, 5, 2.5, 0 at 1 mm, and is cropped to 4.5 … 2.5.
   assert.equal(Array.from(subject.volumes.image.data), [4.5, 9, 7, 5, 2.5]);
@@ -38,7 +38,7 @@ test('invert brings a prediction back to the grid that the image was read on', a
   assert.ok(timings.invert > 0);
 });
 
-test('probabilities are interpolated on the way back, labels and nearestInterp take the nearest voxel', async () => {
+test('on the way back probabilities are interpolated, and labels and nearestInterp use the nearest voxel', async () => {
   const coarse = await through(spacing({ pixdim: [4, 1, 1] }), makeCase({ id: 'a', volumes: { image } }));
   const { size, affine: place } = coarse.volumes.image;
   const back = async (kind: Volume['kind'], nearestInterp = false) => {
@@ -47,7 +47,7 @@ test('probabilities are interpolated on the way back, labels and nearestInterp t
     return Array.from(volumes.pred.data);
   };
   assert.equal(size, [2, 1, 1]);
-  // Old voxels lie at 0, 0.5, 1 and 1.5 new ones; beyond the last the border is repeated.
+  // Old voxels are at 0, 0.5, 1 and 1.5 new ones. Beyond the last one the border is repeated.
   assert.equal(await back('probability'), [0, 0.5, 1, 1]);
   for (const labels of [await back('label'), await back('probability', true)]) {
     assert.equal([labels[0], labels[2], labels[3]], [0, 1, 1]);
@@ -55,7 +55,7 @@ test('probabilities are interpolated on the way back, labels and nearestInterp t
   }
 });
 
-test('several volumes go back, by the steps of the volume named', async () => {
+test('invert handles several volumes, with the steps of the named volume', async () => {
   const subject = await processed('label');
   const { pred } = subject.volumes;
   const more = withVolumes(subject, { scan: subject.volumes.image, other: pred });
@@ -71,7 +71,7 @@ test('a volume on another grid fails the case, and so does a missing one', async
   assert.instance(error, DataError);
   assert.is(
     error.message,
-    'invert: pred (size [3, 1, 1]) does not lie on the grid of image (size [5, 1, 1]), so the steps of image cannot be ' +
+    'invert: pred (size [3, 1, 1]) is not on the grid of image (size [5, 1, 1]), so the steps of image cannot be ' +
       'undone on it.',
   );
   const missing = await through(invert({ keys: 'seg' }), subject).catch((fault) => fault);

@@ -23,7 +23,7 @@ const label = put(
   buildNifti({ sform, datatype: 16, values: [0, 1, 0, 1, 0, 2, 0, 1, 0, 1, 0, 0] }),
 );
 
-test('load reads every file of a case, labels as whole numbers with the names of the dataset', async () => {
+test('load reads every file of a case, labels as integers with the names of the dataset', async () => {
   const labelNames = { 1: 'spleen', 2: 'liver' };
   const subject = makeCase({ id: 'ct', files: { image, label }, labelNames });
   const { volumes, timings } = await run(subject);
@@ -40,7 +40,7 @@ test('load reads every file of a case, labels as whole numbers with the names of
   assert.equal(subject.volumes, {});
 });
 
-test('names in a segmentation come before those of the dataset, and differences are noted', async () => {
+test('label names in a file take precedence over those of the dataset, and differences are noted', async () => {
   const segmentation = (name: string, file: string) => {
     const header =
       'NRRD0004\ntype: uint8\ndimension: 3\nspace: RAS\nsizes: 2 1 1\nencoding: raw\n' +
@@ -60,7 +60,7 @@ test('names in a segmentation come before those of the dataset, and differences 
   ]);
 });
 
-test('load reads only the keys asked for, and as labels those that labelKeys names', async () => {
+test('load reads only the requested keys, and treats the keys in labelKeys as labels', async () => {
   const subject = makeCase({ id: 'ct', files: { image, label, mask: label } });
   const { volumes } = await run(subject, { keys: ['image', 'mask'], labelKeys: 'mask' });
   assert.equal(Object.keys(volumes), ['image', 'mask']);
@@ -68,14 +68,14 @@ test('load reads only the keys asked for, and as labels those that labelKeys nam
   assert.is((await run(subject, { keys: 'label', labelKeys: [] })).volumes.label.kind, 'image');
 });
 
-test('load passes NaN only when it is told to', async () => {
+test('load accepts NaN only with nonFinite', async () => {
   const file = put('nan.nii', buildNifti({ datatype: 16, dims: [2, 1, 1], values: [Number.NaN, 1] }));
   const subject = makeCase({ id: 'ct', files: { image: file } });
   await fails(run(subject), file, 'holds 1 voxel(s) that are NaN or infinite');
   assert.equal([...(await run(subject, { nonFinite: true })).volumes.image.data], [Number.NaN, 1]);
 });
 
-test('load fails a case whose file is missing or not known', async () => {
+test('load fails a case whose file is missing or of unknown format', async () => {
   const subject = makeCase({ id: 'ct', files: { image, label: put('gone.nii') } });
   await fails(run(subject), 'gone.nii cannot be read: there is no such file; check its path.');
   await fails(
@@ -85,11 +85,11 @@ test('load fails a case whose file is missing or not known', async () => {
   await fails(run(makeCase({ id: 'empty' })), 'Case empty has no files to load. Check the source.');
 });
 
-test('load fails a case whose image and label lie on different grids', async () => {
+test('load fails a case whose image and label are on different grids', async () => {
   const wide = put('wide.nii', buildNifti({ sform, dims: [2, 2, 3] }));
   await fails(
     run(makeCase({ id: 'ct', files: { image, label: wide } })),
-    `The label and the image of case ct lie on different grids: ${wide} has 2 x 2 x 3 voxels, but ${image} has ` +
+    `The label and the image of case ct are on different grids: ${wide} has 2 x 2 x 3 voxels, but ${image} has ` +
       '3 x 2 x 2 voxels. Check that they belong together',
   );
   const rows = [...affine.slice(0, 3), -9.8, ...affine.slice(4)];
@@ -113,7 +113,7 @@ test('load reads the inputs of the golden cases', async () => {
   assert.equal(volumes.label.size, [40, 36, 26]);
 });
 
-test('load refuses unknown options when it is built', () => {
+test('load rejects unknown options when it is built', () => {
   assert.throws(
     () => load({ kesy: 'image' } as OptionsOf<typeof load>),
     (error: unknown) => error instanceof OptionError && /did you mean "keys"/.test(error.message),

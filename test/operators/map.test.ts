@@ -13,7 +13,7 @@ const context: StepContext = { id: 'step', runtime };
 const volume = makeVolume({ data: Uint8Array.of(1), size: [1, 1, 1] });
 const subject = makeCase({ id: 'a', volumes: { image: volume, label: volume } });
 
-test('mapCase works on one case after another, in order', async () => {
+test('mapCase processes one case after another, in order', async () => {
   let running = 0;
   const step = mapCase(context, 'cpu', async (given) => {
     assert.is(++running, 1, 'no two cases at once');
@@ -28,10 +28,10 @@ test('mapCase works on one case after another, in order', async () => {
   );
 });
 
-test('mapCase adds up the seconds of a step that a case passes twice, and leaves waiting out', async () => {
+test('mapCase sums the seconds if a case passes a step twice, and excludes time spent waiting', async () => {
   const earlier = { ...subject, timings: { step: 100, load: 1 } };
   const step = mapCase(context, 'device', async (given) => given);
-  // The device lane is one place wide: the case waits while it is taken.
+  // The device lane has one place, so the case waits while it is taken.
   let free = () => {};
   const taken = runtime.on('device', () => new Promise<void>((resolve) => (free = resolve)));
   const start = performance.now();
@@ -48,7 +48,7 @@ test('mapCase adds up the seconds of a step that a case passes twice, and leaves
   assert.is(timings.load, 1);
 });
 
-test('what the work throws, and what the source throws, goes down the stream', async () => {
+test('errors from the work and from the source propagate down the stream', async () => {
   const failing = mapCase(context, 'cpu', async () => {
     throw new Error('broken');
   });
@@ -62,11 +62,11 @@ test('what the work throws, and what the source throws, goes down the stream', a
   const error = await new Promise<Error>((resolve) =>
     source.pipe(passing).subscribe({ next: ({ id }) => seen.push(id), error: resolve }),
   );
-  // RxJS passes an error on at once: the case that was being worked on is not waited for.
+  // RxJS propagates an error at once, without waiting for the case in progress.
   assert.equal([seen, error.message], [[], 'source']);
 });
 
-test('nobody hears of a case once they have unsubscribed, and the lane is free again', async () => {
+test('after an unsubscribe no case is emitted, and the lane is free again', async () => {
   const source = new Subject<typeof subject>();
   let done = () => {};
   const work = new Promise<void>((resolve) => (done = resolve));
@@ -82,7 +82,7 @@ test('nobody hears of a case once they have unsubscribed, and the lane is free a
   assert.is(runtime.lanes.device.active, 0);
 });
 
-test('mapVolumes replaces the volumes chosen and leaves the others', async () => {
+test('mapVolumes replaces the selected volumes and leaves the others', async () => {
   const other = makeVolume({ data: Uint8Array.of(2), size: [1, 1, 1] });
   const step = mapVolumes(context, 'cpu', undefined, ['label', 'pred'], async (given, key) => {
     assert.is(given, volume);
@@ -94,7 +94,7 @@ test('mapVolumes replaces the volumes chosen and leaves the others', async () =>
   assert.is(volumes.image, volume);
 });
 
-test('chooseKeys takes the keys asked for, else those of the defaults that there are', () => {
+test('chooseKeys uses the requested keys, else the default keys that are present', () => {
   assert.equal(chooseKeys(subject, 'pred', ['image']), ['pred']);
   assert.equal(chooseKeys(subject, ['x', 'y'], ['image']), ['x', 'y']);
   assert.equal(chooseKeys(subject, undefined, ['pred', 'image']), ['image']);

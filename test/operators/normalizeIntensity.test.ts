@@ -17,7 +17,7 @@ const two = makeCase({
 const values = async (...args: Parameters<typeof normalizeIntensity>) =>
   Array.from((await through(normalizeIntensity(...args), subject)).volumes.image.data);
 
-test('normalizeIntensity takes mean and deviation of all voxels, or of those that are not 0', async () => {
+test('normalizeIntensity uses mean and deviation of all voxels, or of those that are not 0', async () => {
   // Mean 1.5, variance 2.75.
   const expected = [-1.5, 0.5, 2.5, -1.5].map((value) => Math.fround(value / Math.sqrt(2.75)));
   assert.equal(await values(), expected);
@@ -25,14 +25,14 @@ test('normalizeIntensity takes mean and deviation of all voxels, or of those tha
   assert.equal(await values({ subtrahend: 1, divisor: 2 }), [-0.5, 0.5, 1.5, -0.5]);
 });
 
-test('with channelWise each channel is treated by itself, with a number for each', async () => {
+test('channelWise normalizes each channel separately, with one number per channel', async () => {
   const step = normalizeIntensity({ channelWise: true, subtrahend: [0, 10], divisor: [2, 20] });
   const { volumes, timings } = await through(step, two);
   assert.equal(Array.from(volumes.image.data), [0, 1, 0, 1]);
   assert.ok(timings.normalizeIntensity > 0);
 });
 
-test('a list that does not fit the channels fails the case, and a list without channelWise is refused', async () => {
+test('a list that does not match the channels fails the case, and a list without channelWise is rejected', async () => {
   const step = normalizeIntensity({ channelWise: true, divisor: [1, 2, 3] });
   const error = await through(step, two).catch((fault) => fault);
   assert.instance(error, DataError);

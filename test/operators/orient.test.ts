@@ -31,7 +31,7 @@ test('orient works on image and label by default, and on the keys asked for', as
   assert.equal(await codes(['label', 'other']), ['image LPS', 'label RAS', 'other RAS']);
 });
 
-test('orient refuses axis codes that do not name each axis once, and unknown options', () => {
+test('orient rejects axis codes that do not name each axis once, and unknown options', () => {
   refused(
     () => orient({ axcodes: 'RAL' }),
     'orient: axcodes must hold exactly one letter of each pair L/R, P/A and I/S, such as RAS or LPS, but it is "RAL".',
@@ -43,7 +43,7 @@ test('orient refuses axis codes that do not name each axis once, and unknown opt
   );
 });
 
-test('cases go through in order, each with its own timing, and a stream without cases stays empty', async () => {
+test('cases pass in order, each with its own timing, and an empty stream stays empty', async () => {
   const subjects = ['a', 'b', 'c'].map((id) => makeCase({ id, volumes: { image: volume } }));
   const results = await lastValueFrom(from(subjects).pipe(orient({ axcodes: 'RAS' }), toArray()));
   assert.equal(
@@ -54,7 +54,7 @@ test('cases go through in order, each with its own timing, and a stream without 
   assert.equal(await lastValueFrom(from([]).pipe(orient({ axcodes: 'RAS' }), toArray())), []);
 });
 
-test('a case without the volume to work on fails in a sentence', async () => {
+test('a case without the selected volume fails with a sentence', async () => {
   const subject = makeCase({ id: 'ct_1', volumes: { scan: volume } });
   const fault = (keys?: string) => through(orient({ axcodes: 'RAS', keys }), subject).catch((e) => e.message);
   assert.is(

@@ -7,7 +7,7 @@ import { keepLargestComponent } from '#src/operators/keepLargestComponent.js';
 import { mapLabels } from '#src/operators/mapLabels.js';
 import { makeVolume } from '#src/volume/volume.js';
 
-test('post-processing works on pred by default and takes one label for a list', async () => {
+test('post-processing works on pred by default and accepts a single label as a list', async () => {
   const data = Uint8Array.of(1, 0, 1, 1, 2, 0, 2, 2);
   const subject = makeCase({
     id: 'a',
@@ -18,7 +18,7 @@ test('post-processing works on pred by default and takes one label for a list', 
   assert.equal(Object.keys(result.timings), ['keepLargestComponent']);
 });
 
-test('post-processing refuses options out of range when it is built', () => {
+test('post-processing rejects options out of range when it is built', () => {
   assert.throws(
     () => keepLargestComponent({ connectivity: 4 as never }),
     (error: Error) =>

@@ -20,14 +20,14 @@ const label = makeVolume({ data: Uint8Array.of(1, 2, 3, 4, 5, 6), size: [3, 2, 1
 const caseOf = (id: string, epoch?: number) => makeCase({ id, epoch, volumes: { image, label } });
 const values = ({ data }: { data: ArrayLike<number> }) => Array.from(data);
 
-/** The image of each of many cases after an operator. */
+/** The images of many cases after an operator. */
 async function many(operator: Parameters<typeof through>[0], count = 400): Promise<number[][]> {
   const cases = Array.from({ length: count }, (_, i) => caseOf(`case ${i}`));
   const changed = await lastValueFrom(from(cases).pipe(operator, toArray()));
   return changed.map(({ volumes }) => values(volumes.image));
 }
 
-test('randFlip reverses the chosen axes of image and label alike, as often as asked for', async () => {
+test('randFlip reverses the chosen axes of image and label together, with the given probability', async () => {
   const { volumes } = await through(randFlip({ prob: 1, spatialAxis: 0 }), caseOf('a'));
   assert.equal(
     [values(volumes.image), values(volumes.label)],
@@ -44,7 +44,7 @@ test('randFlip reverses the chosen axes of image and label alike, as often as as
   assert.ok(Math.abs(flipped - 120) < 40, `${flipped}`);
 });
 
-test('randRotate90 takes 1 to maxK turns, equally often', async () => {
+test('randRotate90 draws 1 to maxK turns, all equally often', async () => {
   const firsts = (await many(randRotate90({ prob: 1 }), 300)).map(([first]) => first);
   for (const first of [4, 6, 3]) {
     const count = firsts.filter((one) => one === first).length;
@@ -54,7 +54,7 @@ test('randRotate90 takes 1 to maxK turns, equally often', async () => {
   assert.equal(new Set((await many(randRotate90({ prob: 1, maxK: 1 }), 20)).map(([first]) => first)).size, 1);
 });
 
-test('randScaleIntensity and randShiftIntensity draw from their ranges and leave the label alone', async () => {
+test('randScaleIntensity and randShiftIntensity draw from their ranges and leave the label unchanged', async () => {
   const { volumes } = await through(randScaleIntensity({ factors: 0.5, prob: 1 }), caseOf('a'));
   assert.is(volumes.label, label);
   const scales = (await many(randScaleIntensity({ factors: [0.5, 1], prob: 1 }))).map(([first]) => first);
@@ -86,7 +86,7 @@ test('randGaussianNoise and randGaussianSmooth draw their strength for each case
   assert.equal(values(fixed.volumes.image), [4, 5, 6, 7, 8, 9]);
 });
 
-test('randAffine warps image and label alike, and gives the size asked for even where it changes nothing', async () => {
+test('randAffine warps image and label in the same way, and applies the requested size even to unchanged cases', async () => {
   const moved = await through(
     randAffine({ prob: 1, translateRange: [[1, 1]], paddingMode: 'zeros' }),
     caseOf('a'),
@@ -108,7 +108,7 @@ test('randAffine warps image and label alike, and gives the size asked for even 
   );
 });
 
-test('randCropByPosNegLabel makes numbered cases of one', async () => {
+test('randCropByPosNegLabel splits a case into numbered cases', async () => {
   const cut = await lastValueFrom(
     of(caseOf('a')).pipe(randCropByPosNegLabel({ spatialSize: [2, 1, 1], numSamples: 3 }), toArray()),
   );
@@ -128,7 +128,7 @@ test('randCropByPosNegLabel makes numbered cases of one', async () => {
   assert.match(error.message, /in case odd, image has 2 x 1 x 1 voxels, but label has 3 x 2 x 1/);
 });
 
-test('draws depend on seed, epoch, case, patch and step alone, not on order or on how many run at once', async () => {
+test('draws depend only on seed, epoch, case, patch and step, not on order or concurrency', async () => {
   const runtime = createRuntime({ workers: 3 });
   const steps = (seed?: number) => {
     const context = (id: string) => ({ id, runtime, seed: 5 });
@@ -167,7 +167,7 @@ test('draws depend on seed, epoch, case, patch and step alone, not on order or o
   }
 });
 
-test('options out of range are refused', () => {
+test('options out of range are rejected', () => {
   refused(() => randFlip({ prob: 2 }), /^randFlip: prob must be at most 1, but it is 2/);
   refused(() => randRotate90({ spatialAxes: [1, 1] }), /spatialAxes must be two different axes/);
   refused(() => randScaleIntensity({} as never), /^randScaleIntensity: factors is required/);

@@ -12,7 +12,7 @@ async function matched(pred: Volume, label: Volume, options = {}): Promise<Volum
   return (await lastValueFrom(of(subject).pipe(resampleToMatch(options)))).volumes.pred;
 }
 
-test('resampleToMatch puts labels on the other grid by the nearest voxel', async () => {
+test('resampleToMatch resamples labels with the nearest voxel', async () => {
   const data = Uint8Array.of(1, 2, 3);
   const pred = makeVolume({ data, size: [3, 1, 1], affine: along(0, 2), kind: 'label' });
   const label = makeVolume({
@@ -28,7 +28,7 @@ test('resampleToMatch puts labels on the other grid by the nearest voxel', async
   assert.is(zeros.data[0], 0);
 });
 
-test('resampleToMatch interpolates images, and leaves a volume on the same grid alone', async () => {
+test('resampleToMatch interpolates images, and leaves a volume on the same grid unchanged', async () => {
   const image = makeVolume({ data: Int16Array.of(0, 10), size: [2, 1, 1], affine: along(0, 2) });
   const label = makeVolume({ data: new Uint8Array(3), size: [3, 1, 1], affine: along(0, 1), kind: 'label' });
   assert.equal([...(await matched(image, label)).data], [0, 5, 10]);

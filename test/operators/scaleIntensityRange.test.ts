@@ -9,7 +9,7 @@ const volume = makeVolume({ data: Int16Array.of(-100, 0, 100, 200), size: [4, 1,
 const subject = makeCase({ id: 'a', volumes: { image: volume, label: { ...volume, kind: 'label' } } });
 const range = { aMin: -100, aMax: 100 };
 
-test('scaleIntensityRange maps the image alone, on its grid', async () => {
+test('scaleIntensityRange maps only the image and keeps its grid', async () => {
   const step = scaleIntensityRange({ ...range, bMin: 0, bMax: 1, clip: true });
   const { volumes, timings } = await through(step, subject);
   assert.equal(Array.from(volumes.image.data), [0, 0.5, 1, 1]);
@@ -18,12 +18,12 @@ test('scaleIntensityRange maps the image alone, on its grid', async () => {
   assert.ok(timings.scaleIntensityRange > 0);
 });
 
-test('without clip values go beyond the new range, and without a new range it is 0 to 1', async () => {
+test('values exceed the new range without clip, and the default range is 0 to 1', async () => {
   const { volumes } = await through(scaleIntensityRange(range), subject);
   assert.equal(Array.from(volumes.image.data), [0, 0.5, 1, 1.5]);
 });
 
-test('scaleIntensityRange refuses a range that runs backwards, and half a new range', () => {
+test('scaleIntensityRange rejects a reversed range and half a new range', () => {
   refused(
     () => scaleIntensityRange({ aMin: 164, aMax: -57 }),
     'scaleIntensityRange: aMin must not be above aMax, but they are 164 and -57.',

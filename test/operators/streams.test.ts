@@ -12,7 +12,7 @@ const numbers = Array.from({ length: 30 }, (_, i) => i);
 const shuffled = (options: Parameters<typeof shuffle>[0]) =>
   lastValueFrom(from(numbers).pipe(shuffle<number>(options), toArray()));
 
-test('shuffle gives every value once, in another order for each seed and stream', async () => {
+test('shuffle emits every value once, in another order for each seed and stream', async () => {
   const first = await shuffled({ bufferSize: 30, seed: 1 });
   assert.equal(
     [...first].sort((a, b) => a - b),
@@ -33,7 +33,7 @@ test('shuffle gives every value once, in another order for each seed and stream'
   );
 });
 
-test('shuffle holds back no more than its buffer, and passes ends and errors on', async () => {
+test('shuffle buffers no more values than bufferSize, and passes on completion and errors', async () => {
   const source = new Subject<number>();
   const seen: number[] = [];
   const subscription = source.pipe(shuffle({ bufferSize: 2 })).subscribe((value) => seen.push(value));
@@ -51,10 +51,10 @@ test('shuffle holds back no more than its buffer, and passes ends and errors on'
     throwError(() => new Error('bad')).pipe(shuffle({ bufferSize: 2 })),
   ).catch((e) => e);
   assert.is(error.message, 'bad');
-  refused(() => shuffle({ bufferSize: 0 }), /bufferSize must be a whole number from 1 on, but it is 0/);
+  refused(() => shuffle({ bufferSize: 0 }), /bufferSize must be a positive integer, but it is 0/);
 });
 
-/** A case of 2 x 1 x 2 voxels: x fastest, so 1 and 2 differ in x, 1 and 3 in z. */
+/** A case of 2 x 1 x 2 voxels: x is fastest, so 1 and 2 differ in x, 1 and 3 in z. */
 const caseOf = (id: string, shift: number, x = 2) =>
   makeCase({
     id,
@@ -64,7 +64,7 @@ const caseOf = (id: string, shift: number, x = 2) =>
     },
   });
 
-test('batch stacks volumes with x slowest, or as ITK has them, and leaves the rest for the last one', async () => {
+test('batch stacks volumes with x or z as the slowest axis, and the last batch holds the rest', async () => {
   const cases = [caseOf('a', 0), caseOf('b', 10), caseOf('c', 20)];
   const batches = await lastValueFrom(from(cases).pipe(batch({ size: 2 }), toArray()));
   assert.equal(
@@ -82,15 +82,15 @@ test('batch stacks volumes with x slowest, or as ITK has them, and leaves the re
   assert.equal(Object.keys(zyx.tensors), ['image']);
 });
 
-test('batch refuses cases that are not alike', async () => {
+test('batch rejects cases of different sizes', async () => {
   const odd = lastValueFrom(from([caseOf('a', 0), caseOf('b', 0, 4)]).pipe(batch({ size: 2 })));
   const error = await odd.catch((fault) => fault);
   assert.instance(error, DataError);
   assert.match(
     error.message,
-    /image of b has 1 channel\(s\) of 4 x 1 x 1 voxels, that of a 1 channel\(s\) of 2 x 1 x 2/,
+    /image of b has 1 channel\(s\) of 4 x 1 x 1 voxels and image of a has 1 channel\(s\) of 2 x 1 x 2/,
   );
-  refused(() => batch({ size: 1.5 }), /size must be a whole number from 1 on, but it is 1.5/);
+  refused(() => batch({ size: 1.5 }), /size must be a positive integer, but it is 1.5/);
 });
 
 test.run();

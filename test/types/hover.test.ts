@@ -27,8 +27,8 @@ test('an editor shows what an operator does, and the plain types of its options'
 });
 
 test('an editor shows the description, unit and default of an option', async () => {
-  assert.match(await hover(1, 'pixdim'), /Wanted voxel size per axis: three positive numbers in mm\.$/);
-  assert.match(await hover(1, 'paddingMode'), /What lies outside the volume\. Default: "border"\.$/);
+  assert.match(await hover(1, 'pixdim'), /Voxel size per axis: three positive numbers in mm\.$/);
+  assert.match(await hover(1, 'paddingMode'), /Values outside the volume\. Default: "border"\.$/);
   assert.match(await hover(2, 'dtype'), /Voxel type; auto is .* Default: "auto"\.$/);
   assert.match(await hover(3, 'root'), /The dataset's folder/);
 });

@@ -23,12 +23,12 @@ import type { ToDo } from './resume.js';
 import { isRefused } from './select.js';
 import { failureOf, named, StepFailure, writeTo } from './steps.js';
 
-/** The streams of a run's cases. */
+/** Builds the stream of each case of a run. */
 export class CaseStreams {
   readonly #steps: OperatorFunction<Case, Case>;
   /** How many notes of open cases were told, by id. */
   readonly #notes = new Map<string, number>();
-  /** Cases whose results or failures are being recorded. Unsubscribing does not stop that. */
+  /** Cases whose results or failures are being recorded. Unsubscribing does not interrupt that. */
   readonly #recording = new Set<Promise<void>>();
 
   constructor(
@@ -52,8 +52,8 @@ export class CaseStreams {
   }
 
   /**
-   * One case, from when there is room for it to its end. It completes without a value and never fails: a failure is
-   * recorded. Unsubscribing abandons the case.
+   * The stream of one case, from the moment it is admitted until it is recorded. It completes without a value
+   * and never fails: a failure is recorded instead. Unsubscribing abandons the case.
    */
   stream({ item, index, reason }: ToDo): Observable<never> {
     return defer(() => {
@@ -81,7 +81,7 @@ export class CaseStreams {
     );
   }
 
-  /** Ends when all cases are recorded that were being recorded. */
+  /** Resolves when all cases in the process of being recorded are recorded. */
   async settled(): Promise<void> {
     await Promise.all(this.#recording);
   }
@@ -120,7 +120,7 @@ export class CaseStreams {
     this.tell({ event: 'caseFailed', index, ...failure });
   }
 
-  /** Records a case whose files are all written. */
+  /** Records a case after all of its files are written. */
   async #finish(subject: Case, inputs: JournalEntry['inputs'], index: number, opened: number): Promise<void> {
     const { sinks, journal, records, identity } = this.run;
     const metrics = valuesToJson(records.nameMetrics(subject.metrics));
@@ -150,11 +150,11 @@ export class CaseStreams {
   }
 }
 
-/** The error for a source file that is not what it was when its case began. */
+/** The error for a source file that changed after its case started. */
 function changedMeanwhile(path: string, now: JournalEntry['inputs']): VoxError {
   const gone = now.find((file) => file.path === path)?.size === -1;
   return new VoxError(
-    `${path} ${gone ? 'was removed' : 'changed'} while the case was being worked on; ` +
+    `${path} ${gone ? 'was removed' : 'changed'} while the case was being processed; ` +
       `${gone ? 'put it back and ' : ''}run the case again with --resume.`,
   );
 }

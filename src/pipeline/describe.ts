@@ -2,12 +2,12 @@ import { z } from 'zod';
 import { show } from '../errors.js';
 import type { Configurable } from '../options.js';
 
-/** An option as people read it. */
+/** An option, described in words. */
 export interface OptionText {
   readonly name: string;
-  /** What it takes, in a few words: `3 numbers`, `"RAS" or …`. */
+  /** The accepted values in a few words: `3 numbers`, `"RAS" or …`. */
   readonly type: string;
-  /** The value it has when it is left out; undefined when it must be given or when the description says it. */
+  /** The default. Undefined if the option is required or its description states the default. */
   readonly initial?: string;
   readonly required: boolean;
   readonly description: string;

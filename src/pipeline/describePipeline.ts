@@ -13,7 +13,7 @@ interface Named extends Choice {
   readonly id: string;
 }
 
-/** The pipeline as plain data, with everything resolved: what `validate` prints and `run.json` records. */
+/** The resolved pipeline as plain data, for `validate` and `run.json`. */
 export function describePipeline(pipeline: Pipeline): Data {
   const { memory } = pipeline.runtime;
   return {
@@ -29,7 +29,7 @@ export function describePipeline(pipeline: Pipeline): Data {
   };
 }
 
-/** One of several kinds as a pipeline file writes it: `{ KIND: OPTIONS }`. */
+/** A network, loss or other choice as a pipeline file writes it: `{ KIND: OPTIONS }`. */
 export function describeChoice({ definition, options }: Choice): Data {
   return { [definition.name]: options };
 }

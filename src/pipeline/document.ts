@@ -2,35 +2,38 @@ import { readFile } from 'node:fs/promises';
 import { type Document, isMap, isNode, isSeq, LineCounter, parseDocument } from 'yaml';
 import { messageOf, OptionError, show } from '../errors.js';
 
-/** Plain data as YAML and JSON have it. */
+/** Plain data, as in YAML and JSON. */
 export type Data = Readonly<Record<string, unknown>>;
 
-/** A step or sink as a file gives it: `name: options` beside `id` and `disabled`. */
+/** A step or sink as written in a file: `name: options` plus `id` and `disabled`. */
 export interface Entry {
   readonly id: string;
   readonly name: string;
   readonly options: unknown;
   readonly disabled: boolean;
-  /** Its number in its list, from 1, as messages count it. */
+  /** Its position in its list, from 1, as messages count it. */
   readonly number: number;
 }
 
-/** A pipeline, from one file or several, before references are replaced and options checked. */
+/** A pipeline from one or more files, before references are replaced and options are checked. */
 export interface Draft {
   readonly head: Data;
   readonly steps: readonly Entry[];
   readonly sinks: readonly Entry[];
 }
 
-/** A pipeline file that was read, and where in it things stand. */
+/** A parsed pipeline file and the line numbers of its parts. */
 export interface PipelineFile {
   readonly file: string;
   readonly draft: Draft;
-  /** The line of a path's value, or of the nearest part of the path that there is. Steps and sinks go by number. */
+  /**
+   * The line of the value at a path, or of the nearest existing part of the path. Steps and sinks are given
+   * by number.
+   */
   readonly lineOf: (path: readonly (string | number)[]) => { line: number; depth: number };
 }
 
-/** Reads a pipeline file, YAML or JSON. Throws OptionError with file and line. */
+/** Reads a pipeline file (YAML or JSON). Throws OptionError with file and line. */
 export async function readPipelineFile(file: string): Promise<PipelineFile> {
   const text = await readFile(file, 'utf8').catch((error) => {
     const why =
@@ -40,7 +43,7 @@ export async function readPipelineFile(file: string): Promise<PipelineFile> {
   return parsePipelineText(text, file);
 }
 
-/** Like `readPipelineFile`, of a text; `file` is its name in messages. */
+/** Like `readPipelineFile`, for a text. `file` is its name in messages. */
 export function parsePipelineText(text: string, file: string): PipelineFile {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
@@ -53,7 +56,8 @@ export function parsePipelineText(text: string, file: string): PipelineFile {
   const content: unknown = document.toJS();
   if (content === null || typeof content !== 'object' || Array.isArray(content)) {
     throw new OptionError(
-      `${file} must hold a map with "source", "steps" and "sinks", but it is ${content === null ? 'empty' : show(content)}.`,
+      `${file} must contain a map with "source", "steps" and "sinks", but it is ` +
+        `${content === null ? 'empty' : show(content)}.`,
     );
   }
   const lineOf = (path: readonly (string | number)[]) => lineIn(document, lines, path);
@@ -85,7 +89,8 @@ function lineIn(document: Document, lines: LineCounter, path: readonly (string |
 }
 
 /**
- * Reads a list of steps or sinks. `place` says where the list, or one of its items, stands. Throws OptionError.
+ * Parses a list of steps or sinks. `place` returns the location of the list or of one of its items. Throws
+ * OptionError.
  */
 export function readEntries(
   list: unknown,
@@ -103,8 +108,8 @@ export function readEntries(
     const names = typeof rest === 'object' ? Object.keys(rest) : [];
     if (names.length !== 1) {
       throw new OptionError(
-        `${where} must be the name of ${key === 'steps' ? 'an operator' : 'a sink'}, or a map with that name as its one key ` +
-          `(beside id and disabled), but it is ${show(item)}.`,
+        `${where} must be the name of ${key === 'steps' ? 'an operator' : 'a sink'}, or a map with ` +
+          `that name as its only key (besides id and disabled), but it is ${show(item)}.`,
       );
     }
     if (typeof disabled !== 'boolean') {
@@ -125,13 +130,13 @@ export function readEntries(
   const twice = entries.find((entry, i) => entries.findIndex(({ id }) => id === entry.id) !== i);
   if (twice) {
     throw new OptionError(
-      `${place(twice.number - 1)}: two ${key} have the id "${twice.id}"; ids must differ.`,
+      `${place(twice.number - 1)}: two ${key} have the id "${twice.id}". Ids must be unique.`,
     );
   }
   return entries;
 }
 
-/** The name itself, or with the first number from 2 on that makes it new. */
+/** The name, or if it is taken, the name with the first free number from 2. */
 function freeId(name: string, taken: ReadonlySet<string>): string {
   if (!taken.has(name)) return name;
   let number = 2;
@@ -140,8 +145,8 @@ function freeId(name: string, taken: ReadonlySet<string>): string {
 }
 
 /**
- * Puts one draft over another: maps deeply; steps and sinks by id; the rest is replaced. A new step stands before the step of the
- * draft below that is listed after it, or at the end.
+ * Merges one draft over another: maps deeply, steps and sinks by id; everything else is replaced. A new step
+ * is inserted before the step of the lower draft that follows it in the upper one, or at the end.
  */
 export function mergeDrafts(below: Draft, above: Draft): Draft {
   return {
@@ -176,7 +181,7 @@ function mergeData(below: unknown, above: unknown): unknown {
   return merged;
 }
 
-/** True for a map, as opposed to a list, a text or nothing. */
+/** True for a map; false for lists, scalars and null. */
 export function isData(value: unknown): value is Data {
   return value !== null && typeof value === 'object' && !Array.isArray(value);
 }

@@ -2,8 +2,8 @@ import type { ColumnDescription } from '../metrics/describeColumns.js';
 import type { JsonValues } from '../metrics/valuesAsJson.js';
 
 /**
- * What happens in a run: what `stream` emits, and what `voxstream run --json` prints, one a line. Seconds are wall time.
- * `index` is the case's place in the dataset, from 0.
+ * The events of a run: `stream` emits them and `voxstream run --json` prints them, one per line. Seconds are
+ * wall time. `index` is the case's position in the dataset, from 0.
  */
 export type RunEvent =
   | {
@@ -12,16 +12,16 @@ export type RunEvent =
       readonly output: string;
       readonly cases: number;
       readonly inFlight: number;
-      /** Bytes that the cases that are open may take together. */
+      /** Memory limit for all open cases together, in bytes. */
       readonly memory: number;
-      /** The device that runs models; as it was asked for where no step has a model. */
+      /** The device that runs models. If no step has a model, the requested device. */
       readonly device: string;
-      /** Why it was picked, and what of the models it leaves to the CPU. */
+      /** Why the device was chosen, and which parts of the models run on the CPU instead. */
       readonly deviceNote?: string;
-      /** The steps and sinks in order. */
+      /** The ids of steps and sinks, in order. */
       readonly steps: readonly string[];
     }
-  /** A case that an earlier run finished is left out. */
+  /** A case was skipped because an earlier run finished it. */
   | {
       readonly event: 'caseSkipped';
       readonly case: string;
@@ -30,16 +30,16 @@ export type RunEvent =
       /** By column. */
       readonly metrics: JsonValues;
     }
-  /** A case is opened; one that cannot be fails without. */
+  /** A case was started. A case that cannot be opened fails without this event. */
   | {
       readonly event: 'caseStart';
       readonly case: string;
-      /** With `--resume`: why it is done again. */
+      /** With `--resume`: why the case is run again. */
       readonly reason?: string;
-      /** Bytes that it is estimated to take. */
+      /** Estimated memory in bytes. */
       readonly memory?: number;
     }
-  /** A step (or sink) of a case ended after `seconds` of work, waiting left out. */
+  /** A step (or sink) of a case ended after `seconds` of work, without waiting time. */
   | { readonly event: 'step'; readonly case: string; readonly step: string; readonly seconds: number }
   | {
       readonly event: 'caseDone';
@@ -56,7 +56,7 @@ export type RunEvent =
       readonly step: string;
       readonly message: string;
     }
-  /** Something that the user should know and that stops nothing, e.g. what was assumed about the data of a case. */
+  /** A non-fatal problem that the user should know about, e.g. an assumption about the data of a case. */
   | { readonly event: 'warning'; readonly message: string; readonly case?: string }
   | {
       readonly event: 'end';
@@ -65,15 +65,15 @@ export type RunEvent =
       readonly skipped: number;
       readonly interrupted: boolean;
       readonly seconds: number;
-      /** Per lane, the share of the run's wall time that its places were busy, 0 to 1. */
+      /** Utilization of each lane, 0 to 1: the share of the run's wall time in which its places were busy. */
       readonly lanes: Readonly<Record<string, number>>;
-      /** What the columns of `metrics` hold. */
+      /** Describes the columns of `metrics`. */
       readonly columns: Readonly<Record<string, ColumnDescription>>;
-      /** Files of the run as a whole that could not be written, a sentence each. */
+      /** One sentence for each run-level file that could not be written. */
       readonly problems: readonly string[];
     };
 
-/** One row of `failures.csv`. */
+/** A row of `failures.csv`. */
 export interface Failure {
   readonly case: string;
   readonly step: string;

@@ -13,11 +13,11 @@ import {
 } from './registry.js';
 
 /**
- * What comes with voxstream, and what packages or files add to it. This runs their code.
+ * The built-in definitions and those of packages or files. This runs their code.
  *
- * @param use Each is the name of an npm package (looked up from `folder`), or the path of a module's file.
+ * @param use Names of npm packages (resolved from `folder`) or paths of module files.
  * @param folder The folder that names and paths are relative to. Default: the working directory.
- * @throws OptionError for one that cannot be found or loaded, or whose default export is not an `Extension`.
+ * @throws OptionError if one cannot be found or loaded, or its default export is not an `Extension`.
  */
 export async function loadRegistry(use: readonly string[], folder = process.cwd()): Promise<Registry> {
   const extensions: Extension[] = [];
@@ -32,21 +32,21 @@ export async function loadRegistry(use: readonly string[], folder = process.cwd(
   return { ...createRegistry(...extensions), packages };
 }
 
-/** The URL of the module that `--use` names: a file if there is one of that path, else a package. */
+/** The URL of the module that `--use` names: the file at that path if it exists, otherwise a package. */
 async function moduleOf(use: string, folder: string): Promise<string> {
   const file = resolve(folder, use);
   const found = await stat(file).catch(() => undefined);
   if (found?.isFile()) return pathToFileURL(file).href;
   const parent = pathToFileURL(join(folder, 'index.js')).href;
   try {
-    // A folder is a package that is not installed.
+    // A folder is treated as a package that is not installed.
     if (found?.isDirectory())
       return resolveModule(await ownName(file), pathToFileURL(join(file, 'index.js')).href);
     return resolveModule(use, parent);
   } catch (error) {
     throw new OptionError(
-      `--use ${use}: there is no such file, and no such package is installed for ${folder} (${messageOf(error)}). ` +
-        `Install it with "npm install ${use}", or give the path of a file.`,
+      `--use ${use}: there is no such file, and no such package is installed for ${folder} ` +
+        `(${messageOf(error)}). Install it with "npm install ${use}", or give the path of a file.`,
       { cause: error },
     );
   }
@@ -60,10 +60,13 @@ async function importModule(use: string, url: string): Promise<unknown> {
   }
 }
 
-/** Throws OptionError unless a module's default export is lists of definitions, each in its place. */
+/**
+ * Throws OptionError unless a module's default export is an object with lists of definitions under the right
+ * keys.
+ */
 function checkExtension(use: string, found: unknown): Extension {
   const parts = Object.keys(extensionParts);
-  const wanted = `It must be an object with any of ${listNames(parts)}, a list each.`;
+  const wanted = `It must be an object with one or more of the lists ${listNames(parts)}.`;
   if (found === null || typeof found !== 'object') {
     throw new OptionError(`--use ${use}: the module's default export is ${show(found)}. ${wanted}`);
   }
@@ -75,7 +78,8 @@ function checkExtension(use: string, found: unknown): Extension {
     const wrong = list.findIndex((one) => !isPart(one));
     if (wrong >= 0) {
       throw new OptionError(
-        `--use ${use}: ${key}[${wrong}] is not made with the functions of voxstream/author, such as operator(…).`,
+        `--use ${use}: ${key}[${wrong}] was not created with the functions of voxstream/author, e.g. ` +
+          'operator(…).',
       );
     }
   }
@@ -87,7 +91,7 @@ async function ownName(folder: string): Promise<string> {
   return JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')).name;
 }
 
-/** The name and version of the package that a file belongs to: from the nearest package.json above it. */
+/** The name and version of the package that a file belongs to, from the nearest package.json above it. */
 async function packageOf(file: string): Promise<Omit<UsedPackage, 'use'>> {
   for (let folder = dirname(file); ; folder = dirname(folder)) {
     const text = await readFile(join(folder, 'package.json'), 'utf8').catch(() => undefined);

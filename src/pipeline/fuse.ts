@@ -6,23 +6,23 @@ import type { FusedSteps, Fusion, PlacedStep } from '../operators/fusion.js';
 import { onlyDifferences } from '../operators/onlyDifferences.js';
 import type { Runtime } from '../runtime/runtime.js';
 
-/** One step, or neighbouring steps that are done in one pass. */
+/** One step, or consecutive steps that run in one pass. */
 export interface Stage {
   /** The steps' ids, joined with `+`. */
   readonly id: string;
   readonly steps: readonly string[];
-  /** `named` is put around each stage that a wrapping one takes in. */
+  /** `named` wraps each stage inside a wrapping operator. */
   readonly build: (context: StepContext, named?: NameStage) => OperatorFunction<Case, Case>;
-  /** What it makes of a case's volumes, as far as their sizes go. */
+  /** Predicts the sizes of the volumes that the stage creates. */
   readonly forecast: (runtime: Runtime) => Promise<Forecaster>;
 }
 
-/** Wraps the operator of a stage, for instance to report its progress. */
+/** Wraps the operator of a stage, e.g. to report its progress. */
 export type NameStage = (id: string, operator: OperatorFunction<Case, Case>) => OperatorFunction<Case, Case>;
 
 /**
- * Joins neighbouring steps where a fusion gives the same result in one pass. A step that wraps those before it becomes one
- * stage with them.
+ * Groups steps into stages: consecutive steps become one where a fusion gives the same result in one pass,
+ * and a wrapping step forms one stage with all steps before it.
  */
 export function fuseSteps(steps: readonly PlacedStep[], fusions: readonly Fusion[]): Stage[] {
   const wrapping = steps.findLastIndex(({ definition }) => definition.wraps);
@@ -37,7 +37,7 @@ export function fuseSteps(steps: readonly PlacedStep[], fusions: readonly Fusion
   return stages;
 }
 
-/** What the first fusion that fits makes of the steps. */
+/** The result of the first fusion that matches the steps. */
 function firstOf(fusions: readonly Fusion[], steps: readonly PlacedStep[]): FusedSteps | undefined {
   for (const fusion of fusions) {
     const fused = fusion(steps);
@@ -91,12 +91,12 @@ function wrapSteps(
   };
 }
 
-/** Operators one after the other. */
+/** Chains operators one after the other. */
 export function chain(operators: readonly OperatorFunction<Case, Case>[]): OperatorFunction<Case, Case> {
   return (source) => operators.reduce((stream, operator) => stream.pipe(operator), source);
 }
 
-/** The forecast of steps one after the other. */
+/** Predicts steps that run one after the other. */
 async function forecastEach(steps: readonly PlacedStep[], runtime: Runtime): Promise<Forecaster> {
   const forecasters = await Promise.all(steps.map(({ built }) => built.forecast?.(runtime)));
   return inTurn(forecasters.filter((forecast) => forecast !== undefined));

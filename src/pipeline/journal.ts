@@ -11,7 +11,7 @@ import type { MetricValue } from '../metrics/metric.js';
 import { columnReader, type FindMetric } from '../metrics/parseColumn.js';
 import { type JsonValues, valuesFromJson, valuesToJson } from '../metrics/valuesAsJson.js';
 
-/** A file's state, to tell whether it has changed. */
+/** The state of a file, for detecting changes. */
 export interface FileState {
   readonly path: string;
   readonly size: number;
@@ -19,7 +19,7 @@ export interface FileState {
   readonly modified: number;
 }
 
-/** What is noted about a finished case. */
+/** The record of a finished case. */
 export interface JournalEntry {
   readonly case: string;
   /** The version of voxstream. */

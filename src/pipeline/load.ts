@@ -9,25 +9,26 @@ import { resolveTrain } from './resolveTrain.js';
 import { runtimeBlock } from './runtimeBlock.js';
 import type { Pipeline } from './types.js';
 
-/** What may be changed when pipeline files are loaded. */
+/** Options for loading pipeline files. */
 export interface LoadOptions {
-  /** Overrides, `PATH=VALUE` each, in order. */
+  /** Overrides of the form `PATH=VALUE`, applied in order. */
   readonly set?: readonly string[];
-  /** What pipelines can name. Default: what comes with voxstream. */
+  /** The definitions that pipelines can use. Default: the built-in ones. */
   readonly registry?: Registry;
-  /** Environment variables for `${env.NAME}`. Default: the process's. */
+  /** Environment variables for `${env.NAME}`. Default: those of the process. */
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
 /**
- * Loads a pipeline from files: merges later ones over earlier ones, applies overrides, replaces references, and checks
- * every option. Throws OptionError with one sentence per fault, each with file and line. All faults are found at once.
+ * Loads a pipeline from files: merges later files over earlier ones, applies overrides, replaces references
+ * and checks every option. Throws OptionError with one sentence per fault, each with file and line. All
+ * faults are reported at once.
  */
 export async function loadPipeline(files: readonly string[], options: LoadOptions = {}): Promise<Pipeline> {
   return resolvePipeline(await Promise.all(files.map(readPipelineFile)), options);
 }
 
-/** Like `loadPipeline`, for a text; `name` is its name in messages. */
+/** Like `loadPipeline`, for a text. `name` is its name in messages. */
 export function parsePipeline(text: string, name = 'pipeline', options: LoadOptions = {}): Pipeline {
   return resolvePipeline([parsePipelineText(text, name)], options);
 }
@@ -67,13 +68,13 @@ function resolvePipeline(
     pathOf: ({ id }) => ['sinks', id],
   });
   if (draft.steps.every(({ disabled }) => disabled))
-    faults.add(['steps'], 'steps is empty: a pipeline needs at least one step.');
+    faults.add(['steps'], 'steps is empty; a pipeline needs at least one step.');
   const runtime = resolver.block(runtimeBlock, head.runtime, ['runtime']);
   const train = head.train === undefined ? undefined : resolveTrain(resolver, head.train, draft, registry);
   const resolvedVars = resolver.replaced(vars, ['vars']);
   faults.throwAny();
   if (!source || !runtime)
-    throw new Error('A part of the pipeline was not resolved, yet no fault was found.');
+    throw new Error('A part of the pipeline was not resolved, but no fault was found.');
   return {
     name,
     output,

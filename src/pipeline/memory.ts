@@ -9,27 +9,31 @@ import { fuseSteps } from './fuse.js';
 import { StepFailure } from './steps.js';
 import type { Pipeline } from './types.js';
 
-/** What a case takes at most, and in which step. */
+/** The peak memory of a case and the step that needs it. */
 export interface Estimate {
   readonly bytes: number;
   readonly step: string;
 }
 
-/** Estimates the memory of a case from its files' headers; undefined where they cannot be read, which `load` will tell. */
+/**
+ * Estimates the memory of a case from the headers of its files. Returns undefined if they cannot be read;
+ * `load` reports the error later.
+ */
 export type Estimator = (subject: Case) => Promise<Estimate | undefined>;
 
-/** Bytes that a case takes besides its voxels: buffers of reading, inflating, packing and writing. */
+/** Memory of a case besides its voxels: buffers for reading, inflating, packing and writing. */
 const buffers = 32 << 20;
 
-/** The memory for cases that are open, in bytes: what the pipeline says, or half of what this process may use. */
+/** Memory for all open cases, in bytes: the pipeline's setting, or half of what this process may use. */
 export function memoryBudget({ runtime }: { readonly runtime: Pick<Pipeline['runtime'], 'memory'> }): number {
   return runtime.memory === 'auto' ? Math.floor(memoryLimit() / 2) : runtime.memory;
 }
 
 /**
- * What estimates the memory of a pipeline's cases, no voxel read: the volumes that each step and sink holds, fused as they run.
+ * Returns the memory estimator for a pipeline's cases. It considers the volumes that each step and sink
+ * holds, with steps fused as in the run, and reads no voxels.
  *
- * @throws ModelError when a model cannot be found.
+ * @throws ModelError if a model cannot be found.
  */
 export async function estimatorFor(
   { steps, sinks, fusions }: Pipeline,
@@ -60,25 +64,26 @@ export async function estimatorFor(
   };
 }
 
-/** The error for a case that the budget can never hold. */
+/** The error for a case that exceeds the whole budget. */
 function tooLarge({ id }: Case, { bytes, step }: Estimate, budget: number): DataError {
   return new DataError(
-    `Case ${id} needs about ${showBytes(bytes)} of memory (most of it in ${step}), more than the ${showBytes(budget)} that ` +
-      `cases may take (runtime.memory). Raise it with --memory ${Math.ceil((bytes * 1.05) / 2 ** 30)}GiB (${showBytes(memoryLimit())} is ` +
-      'what this machine lets voxstream use), or crop the image.',
+    `Case ${id} needs about ${showBytes(bytes)} of memory (most of it in ${step}), but open cases may ` +
+      `use only ${showBytes(budget)} (runtime.memory). Raise the limit with --memory ` +
+      `${Math.ceil((bytes * 1.05) / 2 ** 30)}GiB (voxstream may use ${showBytes(memoryLimit())} on this ` +
+      'machine), or crop the image.',
   );
 }
 
-/** A case's way in: what it is estimated to take, and what to call once it has ended. */
+/** An admitted case: its estimated memory, and a function to call when it ends. */
 export interface Admission {
   readonly bytes?: number;
   readonly leave: () => void;
 }
 
 /**
- * Lets cases in one after the other, in the order of asking, each as soon as the budget has room for it.
+ * Admits cases in the order of the calls, each as soon as the budget has room for it.
  *
- * @throws StepFailure at a case that the budget can never hold.
+ * @throws StepFailure for a case that exceeds the whole budget.
  */
 export function admission(estimate: Estimator, budget: Budget): (subject: Case) => Promise<Admission> {
   let last: Promise<unknown> = Promise.resolve();

@@ -20,16 +20,16 @@ import { selectCases } from './select.js';
 import { claimTargets } from './targets.js';
 import type { Pipeline } from './types.js';
 
-/** Cases that are open at once with `inFlight: auto`: one that loads, one on the device, and one that is saved. */
+/** Open cases with `inFlight: auto`: one being loaded, one on the device, and one being saved. */
 export const defaultInFlight = 3;
 
-/** A sink and its name. */
+/** A sink and its id. */
 export interface OpenSink {
   readonly id: string;
   readonly sink: Sink;
 }
 
-/** A run that is ready for its first case: the folder is locked, models are loaded, sinks are open. */
+/** A run that is ready for its first case: the folder is locked, models are loaded and sinks are open. */
 export interface OpenRun {
   readonly pipeline: Pipeline;
   readonly output: string;
@@ -37,26 +37,26 @@ export interface OpenRun {
   /** The cases in dataset order. */
   readonly items: readonly SourceItem[];
   readonly inFlight: number;
-  /** Bytes. */
+  /** In bytes. */
   readonly memory: number;
   readonly stages: readonly Stage[];
   readonly sinks: readonly OpenSink[];
   /** The folders that the run writes to. */
   readonly folders: ReadonlySet<string>;
-  /** Names what the pipeline does to a case; see `fingerprint`. */
+  /** Identifies everything in the pipeline that affects a case's result; see `fingerprint`. */
   readonly identity: string;
   readonly journal: Journal;
   readonly records: Records;
   /** Admits cases as the memory budget allows. */
   readonly admit: (subject: Case) => Promise<Admission>;
-  /** Aborted when the lock on the folder was lost. */
+  /** Aborted if the lock on the folder is lost. */
   readonly lockLost: AbortSignal;
   readonly started: Date;
-  /** Gives back the folder, models and threads. */
+  /** Releases the folder, models and threads. */
   close(): Promise<void>;
 }
 
-/** The runtime that a pipeline asks for. */
+/** Creates the runtime that a pipeline asks for. */
 export function runtimeFor(
   { runtime }: Pipeline,
   settings: Pick<RuntimeSettings, 'modelFolders' | 'formsFolder' | 'onWarning'> = {},
@@ -70,9 +70,10 @@ export function runtimeFor(
 }
 
 /**
- * Does everything that comes before the first case.
+ * Prepares everything that is needed before the first case.
  *
- * @throws VoxError when the dataset, a model or the output folder cannot be used. Nothing is held then.
+ * @throws VoxError if the dataset, a model or the output folder cannot be used. All resources are released in
+ * that case.
  */
 export async function openRun(
   pipeline: Pipeline,
@@ -86,7 +87,7 @@ export async function openRun(
   const listed = await selectCases(pipeline.source.built.open({ onWarning }), options);
   if (listed.length === 0) {
     throw new OptionError(
-      'No case is left to run: the dataset, or what --shard and --limit leave of it, is empty.',
+      'There are no cases to run: the dataset, or the part selected with --shard and --limit, is empty.',
     );
   }
   await makeFolder(output).catch((error) => {
@@ -119,7 +120,7 @@ export async function openRun(
     const description = describePipeline(pipeline);
     const models = runtime.loaded();
     const identity = fingerprint(description.steps, description.sinks, models, pipeline.packages);
-    // A second case of the same id is refused, and shares its id with the first.
+    // A second case with the same id is rejected, so the id appears twice.
     const order = [...new Set(items.map(({ id }) => id))];
     const records = new Records(output, order, {
       pipeline: description,
@@ -155,22 +156,22 @@ export async function openRun(
   }
 }
 
-/** Throws OptionError for a pipeline that trains, or that has steps for training only. */
+/** Throws OptionError for a pipeline with a `train` block or with training-only steps. */
 function checkSteps({ train, files, steps }: Pipeline): void {
   if (train) {
     throw new OptionError(
-      `${files.join(', ')} has a train block: run it with "voxstream train", or take the block out.`,
+      `${files.join(', ')} has a train block. Run it with "voxstream train", or remove the block.`,
     );
   }
   const splitting = steps.find(({ definition }) => definition.splits);
   if (!splitting) return;
   throw new OptionError(
-    `The step ${splitting.id} makes several cases of one, for training; "run" gives one result per case. Use ` +
-      `"voxstream train", or disable the step with --set ${splitting.id}.disabled=true.`,
+    `The step ${splitting.id} splits a case into several for training, but "run" produces one result ` +
+      `per case. Use "voxstream train", or disable the step with --set ${splitting.id}.disabled=true.`,
   );
 }
 
-/** Loads what all cases share, such as models. Returns a function that releases it. */
+/** Loads what all cases share, e.g. models. Returns a function that releases it. */
 async function loadShared({ steps }: Pipeline, runtime: Runtime): Promise<() => Promise<void>> {
   const releases: (() => Promise<void>)[] = [];
   const release = async () => {

@@ -2,18 +2,18 @@ import { parse as parseYaml } from 'yaml';
 import { messageOf, OptionError, unknownName } from '../errors.js';
 import { type Data, type Draft, type Entry, isData } from './document.js';
 
-/** A `--set`: a path and the value that goes there. */
+/** A `--set` option: a path and the new value. */
 export interface Override {
   readonly path: readonly string[];
   readonly value: unknown;
 }
 
-/** Reads `PATH=VALUE`, the value as YAML. Throws OptionError. */
+/** Parses `PATH=VALUE`, with the value as YAML. Throws OptionError. */
 export function parseOverride(text: string): Override {
   const at = text.indexOf('=');
   if (at < 1)
     throw new OptionError(
-      `--set takes PATH=VALUE, such as output=/tmp/out or inference.overlap=0.5, but it is "${text}".`,
+      `--set takes PATH=VALUE, e.g. output=/tmp/out or inference.overlap=0.5, but it is "${text}".`,
     );
   const path = text.slice(0, at).trim().split('.');
   if (path.includes(''))
@@ -21,17 +21,17 @@ export function parseOverride(text: string): Override {
   try {
     return { path, value: parseYaml(text.slice(at + 1)) };
   } catch (error) {
-    throw new OptionError(`--set ${text}: the value is no valid YAML: ${messageOf(error)}.`);
+    throw new OptionError(`--set ${text}: the value is not valid YAML: ${messageOf(error)}.`);
   }
 }
 
-/** The keys of a pipeline file. */
+/** The top-level keys of a pipeline file. */
 export const headKeys = ['name', 'output', 'vars', 'source', 'runtime', 'train'] as const;
 
 /**
- * Applies a `--set`. The path begins with one of the file's own keys (`source.` reaches into the one source, with or
- * without its name), with a variable, or with the id of a step or sink. Throws OptionError, with the nearest name, when there
- * is no such thing.
+ * Applies a `--set` option. The path starts with a top-level key of the file (`source.` refers to the options
+ * of the source, with or without its name), a variable, or the id of a step or sink. Throws OptionError with
+ * the nearest name if nothing has that name.
  */
 export function applyOverride(draft: Draft, { path, value }: Override): Draft {
   const [first, ...rest] = path;

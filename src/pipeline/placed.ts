@@ -1,11 +1,13 @@
 import type { Definition } from '../options.js';
 
-/** Options that were validated, with defaults filled in. */
+/** Validated options with defaults filled in. */
 export type Options = Readonly<Record<string, unknown>>;
 
-/** A step, sink or source of a pipeline: its definition, its options after the check, and what was built from them. */
+/**
+ * A step, sink or source of a pipeline: its definition, its validated options, and what was built from them.
+ */
 export interface Placed<Built> {
-  /** Its name in timings, failures and overrides; unique among steps and among sinks. */
+  /** Its name in timings, failures and overrides. Unique among steps and among sinks. */
   readonly id: string;
   readonly definition: Definition<Built>;
   readonly options: Options;

@@ -10,8 +10,8 @@ import { isRefused, type Selection, selectCases } from './select.js';
 import type { Pipeline } from './types.js';
 
 /**
- * What a run would do, as text: cases, steps with their options, where results go, the memory that the largest case takes. Opens
- * the source and reads headers, no voxels.
+ * Describes what a run would do: cases, steps with their options, the output folder, and the memory of the
+ * largest case. Opens the source and reads headers, but no voxels.
  */
 export async function planText(pipeline: Pipeline, selection: Selection, runtime: Runtime): Promise<string> {
   const notes: string[] = [];
@@ -45,20 +45,23 @@ export async function planText(pipeline: Pipeline, selection: Selection, runtime
   for (const { steps } of fused) lines.push(`One pass: ${listNames(steps)}`);
   const { device, inFlight, workers } = pipeline.runtime;
   lines.push(
-    `Runtime: device ${device}, ${inFlight === 'auto' ? defaultInFlight : inFlight} case(s) at once, workers ${workers}`,
+    `Runtime: device ${device}, ${inFlight === 'auto' ? defaultInFlight : inFlight} case(s) at once, ` +
+      `workers ${workers}`,
     await memoryText(pipeline, items, runtime),
   );
   return `${lines.join('\n')}\n`;
 }
 
-/** What the cases take, and what they may take. */
+/** The memory that cases need and the memory they may use. */
 async function memoryText(
   pipeline: Pipeline,
   items: readonly SourceItem[],
   runtime: Runtime,
 ): Promise<string> {
   const budget = memoryBudget(pipeline);
-  const allowed = `Memory: ${showBytes(budget)} for the cases that are open${pipeline.runtime.memory === 'auto' ? ' (half of what there is)' : ''}`;
+  const allowed =
+    `Memory: ${showBytes(budget)} for open ` +
+    `cases${pipeline.runtime.memory === 'auto' ? ' (half of the available memory)' : ''}`;
   let largest: (Estimate & Pick<Case, 'id'>) | undefined;
   let tooLarge = 0;
   try {
@@ -69,9 +72,12 @@ async function memoryText(
       if (needed && needed.bytes > (largest?.bytes ?? 0)) largest = { ...needed, id: item.id };
     }
   } catch (error) {
-    return `${allowed}; what they take is not known: ${messageOf(error)}`;
+    return `${allowed}; the memory per case is unknown: ${messageOf(error)}`;
   }
   if (!largest) return allowed;
-  const rest = tooLarge > 0 ? `; ${tooLarge} case(s) need more than that, and would fail` : '';
-  return `${allowed}; the largest, ${largest.id}, takes about ${showBytes(largest.bytes)} (in ${largest.step})${rest}`;
+  const rest = tooLarge > 0 ? `; ${tooLarge} case(s) need more than that and would fail` : '';
+  return (
+    `${allowed}; the largest case, ${largest.id}, needs about ${showBytes(largest.bytes)} (in ` +
+    `${largest.step})${rest}`
+  );
 }

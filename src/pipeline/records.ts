@@ -10,7 +10,10 @@ import { columnsOf } from '../sinks/rows.js';
 import type { Failure } from './events.js';
 import { type Provenance, writeRunFile } from './runFile.js';
 
-/** What every run leaves in its folder besides the sinks' files: `failures.csv`, `timings.csv` and `run.json`. */
+/**
+ * Writes the files that every run creates besides its sinks' output: `failures.csv`, `timings.csv` and
+ * `run.json`.
+ */
 export class Records {
   readonly #failures: Failure[] = [];
   readonly #columns = new Columns();
@@ -20,26 +23,25 @@ export class Records {
     readonly output: string,
     /** The ids of all cases, in dataset order. */
     readonly order: readonly string[],
-    /** What is known of the run before its first case. */
+    /** What is known about the run before its first case. */
     readonly provenance: Provenance,
   ) {}
 
-  /** Begins anew: what a former run left no longer holds. A run that is killed has told by then what it was. */
+  /**
+   * Replaces the records of an earlier run. run.json is written now, so that it exists even if the run is
+   * killed.
+   */
   async start(): Promise<void> {
     await this.#writeFailures();
     await writeRunFile(this.output, this.provenance, {});
   }
 
-  /**
-   * Names the metrics of a case as files do.
-   *
-   * @throws DataError if a name stands for two different things, in this case or together with others.
-   */
+  /** Names the metrics of a case as the result files do. */
   nameMetrics(metrics: readonly MetricValue[]): NamedValues {
     return this.#columns.add(metrics);
   }
 
-  /** What the columns of the metrics hold. */
+  /** Describes the columns of the metrics. */
   columns(): Record<string, ColumnDescription> {
     return describeColumns(this.#columns.all());
   }
@@ -48,12 +50,13 @@ export class Records {
     this.#done.set(id, { metrics, timings });
   }
 
-  /** Notes a failure, and appends it to the file at once. */
+  /** Records a failure and appends it to the file at once. */
   async failed(failure: Failure): Promise<void> {
     this.#failures.push(failure);
     const file = this.#path('failures.csv');
     await appendFile(file, stringify([failureRow(failure)]), { flush: true }).catch(() => {
-      // The disk is full, perhaps for this very case; the file is written whole at the end of the run.
+      // The disk may be full, possibly because of this very case. The whole file is written again at the end
+      // of the run.
     });
   }
 
@@ -61,7 +64,7 @@ export class Records {
     return this.order.flatMap((id) => this.#failures.filter((failure) => failure.case === id));
   }
 
-  /** The cases that ended well, in dataset order. */
+  /** The successful cases, in dataset order. */
   finished(): FinishedCase[] {
     return this.order.flatMap((id) => {
       const done = this.#done.get(id);
@@ -69,7 +72,7 @@ export class Records {
     });
   }
 
-  /** Writes the files whole, in dataset order, and how the run ended. */
+  /** Writes the complete files, in dataset order, and the outcome of the run. */
   async close(outcome: Readonly<Record<string, unknown>>): Promise<void> {
     await this.#writeFailures();
     const steps = columnsOf([...this.#done.values()].map(({ timings }) => timings));

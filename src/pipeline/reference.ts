@@ -3,7 +3,7 @@ import type { Configurable } from '../options.js';
 import { describeOptions } from './describe.js';
 import { createRegistry, type Registry } from './registry.js';
 
-/** What help texts and the reference say of an operator, source or sink. */
+/** An operator, source or sink as described by help texts and the reference. */
 export interface Described extends Configurable {
   readonly summary: string;
   readonly mirrors?: string;
@@ -14,11 +14,11 @@ export interface Described extends Configurable {
 export interface DefinitionGroup {
   readonly title: string;
   readonly definitions: readonly Described[];
-  /** The key of the `train` block that names one of them. Default: they stand in lists of their kind. */
+  /** The key of the `train` block that selects one of them. Default: they are items of lists. */
   readonly trainKey?: string;
 }
 
-/** All definitions of a registry by kind. */
+/** All definitions of a registry, by kind. */
 export function groupsOf(registry: Registry): DefinitionGroup[] {
   const group = (title: string, definitions: ReadonlyMap<string, Described>, trainKey?: string) => ({
     title,
@@ -38,7 +38,7 @@ export function groupsOf(registry: Registry): DefinitionGroup[] {
 
 const flow = { collectionStyle: 'flow', lineWidth: 100, flowCollectionPadding: true } as const;
 
-/** An example as written in a pipeline file. */
+/** An example in the form of a pipeline file. */
 export function exampleText({ name, example }: Described, trainKey?: string): string {
   if (trainKey) {
     const text = stringify({ [trainKey]: { [name]: example } }, flow).trim();
@@ -51,15 +51,15 @@ export function exampleText({ name, example }: Described, trainKey?: string): st
     .replace(/^- \{ (\w+): (.*) \}$/s, '- $1: $2');
 }
 
-/** The reference of everything that a pipeline can name, as Markdown: `docs/operators.md`. */
+/** The reference of all definitions, as Markdown: `docs/operators.md`. */
 export function referencePage(registry: Registry = createRegistry()): string {
   const section = ({ title, definitions, trainKey }: DefinitionGroup) =>
     `## ${title}\n\n${definitions.map((definition) => entry(definition, trainKey)).join('\n')}`;
-  return `# What a pipeline can name
-
-Made from the definitions in \`src/\` by \`node scripts/generate.mjs\`; \`voxstream operators NAME\` prints the same.
-
-${groupsOf(registry).map(section).join('\n')}`;
+  return (
+    '# What a pipeline can contain Generated from the definitions in `src/` by `node ' +
+    'scripts/generate.mjs`. `voxstream operators NAME` prints the same text. ' +
+    `${groupsOf(registry).map(section).join('\n')}`
+  );
 }
 
 function entry(definition: Described, trainKey?: string): string {

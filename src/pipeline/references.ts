@@ -4,9 +4,9 @@ import { type Data, isData } from './document.js';
 const reference = /\$\{([^{}]*)\}/g;
 
 /**
- * Replaces `${name}` by a variable and `${env.NAME}` by an environment variable, everywhere in `value`. A value that is
- * only a reference keeps the variable's type. Variables may refer to others. Throws OptionError for one that does not exist
- * or refers to itself.
+ * Replaces `${name}` with a variable and `${env.NAME}` with an environment variable everywhere in `value`. A
+ * value that consists of one reference keeps the variable's type. Variables may refer to other variables.
+ * Throws OptionError if a variable does not exist or refers to itself.
  */
 export function replaceReferences(
   value: unknown,
@@ -45,8 +45,8 @@ export function replaceReferences(
       const found = lookUp(name.trim(), trail);
       if (found !== null && typeof found === 'object') {
         throw new OptionError(
-          `"${part}" puts \${${name}} inside a text, but that variable is a ${Array.isArray(found) ? 'list' : 'map'}; ` +
-            'only a text or a number can stand there.',
+          `"${part}" inserts \${${name}} into a text, but that variable is a ` +
+            `${Array.isArray(found) ? 'list' : 'map'}. Only a text or a number can be inserted.`,
         );
       }
       return String(found);

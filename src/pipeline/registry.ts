@@ -20,33 +20,33 @@ import { sources } from '../sources/index.js';
 
 /** A package or file that adds definitions, for the records of a run. */
 export interface UsedPackage {
-  /** As it was given with `--use`. */
+  /** The value given with `--use`. */
   readonly use: string;
-  /** The name and version of the package that the module belongs to, if it has a package.json. */
+  /** The name and version of the package that contains the module, if it has a package.json. */
   readonly name?: string;
   readonly version?: string;
 }
 
-/** What a pipeline file can name. */
+/** The definitions that a pipeline file can use. */
 export interface Registry {
   readonly operators: ReadonlyMap<string, AnyOperator>;
   readonly sources: ReadonlyMap<string, AnySource>;
   readonly sinks: ReadonlyMap<string, AnySink>;
-  /** Those of `operators` that measure metrics. */
+  /** The members of `operators` that compute metrics. */
   readonly metrics: ReadonlyMap<string, Metric>;
   readonly networks: ReadonlyMap<string, Network>;
   readonly losses: ReadonlyMap<string, AnyLoss>;
   readonly optimizers: ReadonlyMap<string, AnyOptimizer>;
   readonly schedules: ReadonlyMap<string, AnySchedule>;
-  /** Passes that join neighbouring steps with the same result; the first that fits is taken. */
+  /** Passes that run several steps with the same result. The first one that matches is used. */
   readonly fusions: readonly Fusion[];
-  /** The packages and files that add to it; see `loadRegistry`. */
+  /** The packages and files that add definitions; see `loadRegistry`. */
   readonly packages: readonly UsedPackage[];
 }
 
 /**
- * Definitions from elsewhere: the default export of a module that is given with `--use`. A definition with the name of a
- * built-in one takes its place.
+ * Definitions from a package or file: the default export of a module that is given with `--use`. A definition
+ * with the name of a built-in one replaces it.
  */
 export interface Extension {
   readonly operators?: readonly AnyOperator[];
@@ -60,14 +60,14 @@ export interface Extension {
   readonly schedules?: readonly AnySchedule[];
   /** File formats for images. They are registered in the process by `loadRegistry`; see `registerFormat`. */
   readonly formats?: readonly ImageFormat[];
-  /** They are tried before the built-in ones. */
+  /** Tried before the built-in ones. */
   readonly fusions?: readonly Fusion[];
 }
 
 const isFunction = (value: unknown) => typeof value === 'function';
 const isDefinition = (value: unknown) => isFunction(Object(value).configure);
 
-/** The parts of an extension, and whether a value can be in them. */
+/** The parts of an extension, and for each a check whether a value belongs there. */
 export const extensionParts: Readonly<Record<keyof Extension, (value: unknown) => boolean>> = {
   operators: isDefinition,
   sources: isDefinition,
@@ -81,7 +81,7 @@ export const extensionParts: Readonly<Record<keyof Extension, (value: unknown) =
   fusions: isFunction,
 };
 
-/** The definitions that come with voxstream, and those of extensions; later ones win. */
+/** The built-in definitions plus those of extensions. Later ones replace earlier ones of the same name. */
 export function createRegistry(...extensions: readonly Extension[]): Registry {
   const byName = <T extends { readonly name: string }>(
     ours: readonly T[],
@@ -117,7 +117,7 @@ export function metricFinder({ metrics }: Registry): FindMetric {
   };
 }
 
-/** The clause for a name that a part of the registry does not have. */
+/** The clause for a name that this part of the registry does not contain. */
 export function unknownDefinition(what: string, name: string, known: ReadonlyMap<string, unknown>): string {
   return unknownName(what, name, [...known.keys()]);
 }

@@ -11,7 +11,7 @@ import {
   validationBlock,
 } from './trainBlock.js';
 
-/** The `train` block of a pipeline, checked. */
+/** The validated `train` block of a pipeline. */
 export function resolveTrain(
   resolver: Resolver,
   given: unknown,
@@ -23,7 +23,7 @@ export function resolveTrain(
   if (!block) return undefined;
   const { network: wanted, model } = block;
   if (wanted === undefined && model === undefined)
-    faults.add(['train'], 'train needs a network, or a model to start from.');
+    faults.add(['train'], 'train needs a network or a model to start from.');
   const network = wanted === undefined ? undefined : resolveNetwork(resolver, wanted, registry);
   const loss = resolver.choice(block.loss, ['train', 'loss'], 'loss', registry.losses);
   const optimizer = resolver.choice(
@@ -41,11 +41,11 @@ export function resolveTrain(
   const validation =
     block.validation === undefined ? undefined : resolveValidation(resolver, block.validation, registry);
   if (block.earlyStopping && block.validation === undefined)
-    faults.add(['train', 'earlyStopping'], 'train, earlyStopping needs a validation.');
+    faults.add(['train', 'earlyStopping'], 'train, earlyStopping needs a validation block.');
   if (draft.sinks.some(({ disabled }) => !disabled))
     faults.add(
       ['sinks'],
-      'a pipeline that trains has no sinks: the results of a training are its model and its records.',
+      'a training pipeline has no sinks: its results are the model and the training records.',
     );
   if (!loss || !optimizer || !schedule) return undefined;
   return { ...block, network, loss, optimizer, schedule, validation };
@@ -84,7 +84,7 @@ function resolveValidation(
     faults.addPlaced(messageOf(error));
     return undefined;
   }
-  if (entries.length === 0) faults.add(path, 'validation needs steps, from files to metrics.');
+  if (entries.length === 0) faults.add(path, 'validation needs steps that lead from files to metrics.');
   const steps = resolver.entries(entries.map(withModelInTraining), {
     kind: 'operator',
     what: 'validation step',
@@ -94,7 +94,7 @@ function resolveValidation(
   return source && { ...block, source, steps };
 }
 
-/** In a validation, an inference without a model takes the one in training. */
+/** In a validation, an inference without a model uses the model in training. */
 function withModelInTraining(entry: Entry): Entry {
   if (entry.name !== 'inference') return entry;
   const options: Data = isData(entry.options) ? entry.options : {};

@@ -13,7 +13,9 @@ import type { Placed } from './placed.js';
 import { replaceReferences } from './references.js';
 import { unknownDefinition } from './registry.js';
 
-/** Turns parts of a pipeline document into definitions and checked options. What is wrong goes to `faults`. */
+/**
+ * Resolves parts of a pipeline document to definitions and validated options. Problems are added to `faults`.
+ */
 export class Resolver {
   constructor(
     readonly faults: Faults,
@@ -31,7 +33,7 @@ export class Resolver {
     }
   }
 
-  /** A text that is not empty. */
+  /** A non-empty text. */
   text(value: unknown, key: string): string {
     const found = this.replaced(value, [key]);
     if (found !== undefined && (typeof found !== 'string' || found === ''))
@@ -39,7 +41,7 @@ export class Resolver {
     return String(found);
   }
 
-  /** A block of options, checked. */
+  /** A validated block of options. */
   block<T extends OptionTypes>(
     definition: Configurable<T>,
     given: unknown,
@@ -52,7 +54,7 @@ export class Resolver {
     return options;
   }
 
-  /** One of several kinds, written as `{ KIND: OPTIONS }`, or `KIND` if it needs no options. */
+  /** A choice of one kind, written as `{ KIND: OPTIONS }`, or as `KIND` if it needs no options. */
   choice<D extends Definition<unknown>>(
     given: unknown,
     path: readonly string[],
@@ -63,7 +65,7 @@ export class Resolver {
     if (names.length !== 1) {
       this.faults.add(
         path,
-        `${kind} must name one of ${listNames([...known.keys()], 'or')}, as its one key, but it is ` +
+        `${kind} must have one of ${listNames([...known.keys()], 'or')} as its only key, but it is ` +
           `${show(given ?? 'missing')}.`,
       );
       return undefined;
@@ -78,7 +80,7 @@ export class Resolver {
     return this.#place(name, definition, options, [...path, name], `${kind} ${name}`);
   }
 
-  /** A list of steps or sinks; disabled ones are left out. `pathOf` says where an entry is. */
+  /** A list of steps or sinks without the disabled ones. `pathOf` returns the path of an entry. */
   entries<D extends Definition<unknown>>(
     entries: readonly Entry[],
     { kind, what, known, pathOf }: EntryKind<D>,
@@ -108,11 +110,11 @@ export class Resolver {
     if (!value) return undefined;
     const { options, built, faults } = definition.configure(value);
     this.#add(faults, path, title);
-    // What a definition builds is as its own type says.
+    // The definition's own type states what it builds.
     return options && ({ id, definition, options, built } as PlacedOf<D>);
   }
 
-  /** Options with references replaced; undefined if they are not a map or a reference is faulty. */
+  /** Options with references replaced. Undefined if they are not a map or a reference is invalid. */
   #options(given: unknown, path: readonly string[], title: string): Data | undefined {
     const before = this.faults.count;
     const value = this.replaced(given, path);
@@ -131,11 +133,11 @@ export class Resolver {
   }
 }
 
-/** A definition in its place, of the kind that `D` is. */
+/** A placed definition of the type `D`. */
 export type PlacedOf<D extends Definition<unknown>> =
   D extends Definition<infer Built> ? Placed<Built> & { readonly definition: D } : never;
 
-/** What a list of entries holds, for messages and lookups. */
+/** The kind of entries in a list, for messages and lookups. */
 interface EntryKind<D> {
   /** `operator` or `sink`. */
   readonly kind: string;

@@ -5,10 +5,10 @@ import { version } from '../version.js';
 import { changedFile, type JournalEntry, stateOf } from './journal.js';
 import { isRefused } from './select.js';
 
-/** A case to run, and when resuming, why it is run again. */
+/** A case to run and, when resuming, why it is run again. */
 export interface ToDo {
   readonly item: SourceItem;
-  /** Its place in the dataset. */
+  /** Its position in the dataset. */
   readonly index: number;
   readonly reason?: string;
 }
@@ -16,15 +16,15 @@ export interface ToDo {
 /** A case that an earlier run finished. */
 export interface Finished {
   readonly subject: Case;
-  /** Its place in the dataset. */
+  /** Its position in the dataset. */
   readonly index: number;
   readonly entry: JournalEntry;
 }
 
 /**
- * Divides cases into those to run and those that the journal (`earlier`) shows to be finished: by this
- * version of voxstream with the same pipeline and model (`identity`), from the same input files, and with
- * outputs that are still there. Both in the order of `items`.
+ * Splits cases into those to run and those that the journal (`earlier`) shows as finished. A case is finished
+ * if this version of voxstream ran it with the same pipeline and model (`identity`) from the same input
+ * files, and its outputs still exist. Both lists are in the order of `items`.
  */
 export async function sortOut(
   items: readonly SourceItem[],
@@ -35,8 +35,8 @@ export async function sortOut(
   const finished: Finished[] = [];
   for (const [index, item] of items.entries()) {
     const entry = earlier.get(item.id);
-    if (isRefused(item)) todo.push({ item, index, reason: 'failed before' });
-    else if (!entry) todo.push({ item, index, reason: 'not finished before' });
+    if (isRefused(item)) todo.push({ item, index, reason: 'failed in the earlier run' });
+    else if (!entry) todo.push({ item, index, reason: 'not finished in the earlier run' });
     else {
       const reason = await staleness(item, entry, identity);
       if (reason) todo.push({ item, index, reason });
@@ -49,7 +49,7 @@ export async function sortOut(
   return { todo, finished };
 }
 
-/** Why a case's journal entry no longer holds; undefined if it does. */
+/** Why a case's journal entry is no longer valid; undefined if it is valid. */
 async function staleness(item: Case, entry: JournalEntry, identity: string): Promise<string | undefined> {
   if (entry.version !== version) return 'it was finished by another version of voxstream';
   if (entry.pipeline !== identity) return 'the pipeline or its model changed';

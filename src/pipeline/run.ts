@@ -8,25 +8,25 @@ import type { RunOptions } from './runOptions.js';
 import { stream } from './stream.js';
 import type { Pipeline } from './types.js';
 
-/** How a run ended. */
+/** The outcome of a run. */
 export interface RunResult {
   readonly done: number;
   readonly failed: number;
-  /** Cases that an earlier run had finished. */
+  /** Number of cases that an earlier run had finished. */
   readonly skipped: number;
   readonly interrupted: boolean;
   /** In dataset order. */
   readonly failures: readonly Failure[];
-  /** A sentence for each file of the run as a whole that could not be written. A run with `resume` writes them. */
+  /** One sentence for each run-level file that could not be written. A run with `resume` writes them. */
   readonly problems: readonly string[];
   /** The metrics of each finished case, in dataset order. */
   readonly metrics: readonly MetricsRow[];
 }
 
 /**
- * Runs a pipeline to its end: `stream` as a promise.
+ * Runs a pipeline to its end. It is `stream` as a promise.
  *
- * @throws VoxError, as `stream` does.
+ * @throws VoxError under the same conditions as `stream`.
  */
 export async function runPipeline(
   pipeline: Pipeline,
@@ -48,7 +48,7 @@ export async function runPipeline(
   const { done, failed, skipped, interrupted, problems } = last;
   const columns = readColumns(last.columns);
   const columnOf = (name: string) => columns.get(name) ?? unknownColumn(name);
-  // Both lists are by the place in the dataset, and flat() leaves out the places of other cases.
+  // Both lists are indexed by position in the dataset; flat() drops the empty positions of other cases.
   const metrics = rows
     .flat()
     .map(({ id, values }) => ({ case: id, metrics: valuesFromJson(values, columnOf) }));

@@ -2,10 +2,10 @@ import { join } from 'node:path';
 import { writeFileAside } from '../formats/files.js';
 import { version } from '../version.js';
 
-/** What is told of a run or a training, besides the program and the machine. */
+/** The facts about a run or a training in run.json, besides the program and the machine. */
 export type Provenance = Readonly<Record<string, unknown>>;
 
-/** Writes run.json, whole or not at all: the program, the machine, what is known at the start, and how it ended. */
+/** Writes run.json atomically: the program, the machine, what is known at the start, and the outcome. */
 export function writeRunFile(output: string, provenance: Provenance, outcome: Provenance): Promise<void> {
   const run = {
     voxstream: version,

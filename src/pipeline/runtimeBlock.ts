@@ -17,11 +17,8 @@ export const runtimeBlock = {
     inFlight: z
       .union([auto, z.int().min(1)])
       .default('auto')
-      .describe('Cases that are open at once'),
-    memory: z
-      .union([auto, bytesType])
-      .default('auto')
-      .describe('Memory for the cases that are open, such as 4GiB'),
+      .describe('Cases processed at the same time'),
+    memory: z.union([auto, bytesType]).default('auto').describe('Memory for all open cases, e.g. 4GiB'),
     workers: z
       .union([auto, z.int().min(1)])
       .default('auto')
@@ -30,10 +27,10 @@ export const runtimeBlock = {
       .number()
       .positive()
       .default(defaultStepTimeout)
-      .describe('Seconds without a sign of life after which a thread is ended and its case fails'),
-    seed: z.int().min(0).default(0).describe('Seed of everything that is random'),
+      .describe('Seconds without progress after which a thread is stopped and its case fails'),
+    seed: z.int().min(0).default(0).describe('Seed for everything random'),
   },
 };
 
-/** The `runtime` block after the check. */
+/** The validated `runtime` block. */
 export type RuntimeOptions = ValuesOf<typeof runtimeBlock>;

@@ -6,12 +6,12 @@ import { trainBlock, validationBlock } from './trainBlock.js';
 
 type JsonSchema = Record<string, unknown>;
 
-/** Any option may be given as a reference to a variable instead. */
+/** Any option may also be a reference to a variable. */
 const reference: JsonSchema = { type: 'string', pattern: '\\$\\{[^{}]+\\}' };
 
 /**
- * The JSON Schema of a pipeline file, made from the registry's definitions. `schema/pipeline.schema.json` is this for what
- * comes with voxstream; editors complete and check pipeline files with it.
+ * The JSON Schema of pipeline files, generated from the registry. `schema/pipeline.schema.json` is the schema
+ * for the built-in definitions. Editors use it to complete and check pipeline files.
  */
 export function pipelineSchema(registry: Registry = createRegistry()): JsonSchema {
   const alternatives = (definitions: Iterable<Configurable & { summary: string }>, beside: JsonSchema) => {
@@ -32,19 +32,19 @@ export function pipelineSchema(registry: Registry = createRegistry()): JsonSchem
     id: {
       type: 'string',
       pattern: '^[\\w-]+$',
-      description: 'Name in overrides, timings and failures. Default: the name',
+      description: 'Name in overrides, timings and failures. Default: the name of the operator or sink',
     },
-    disabled: { type: 'boolean', default: false, description: 'Leave it out' },
+    disabled: { type: 'boolean', default: false, description: 'Skip this entry' },
   };
   return {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     title: 'voxstream pipeline',
-    description: 'A dataset, the steps its cases go through, and where the results go.',
+    description: 'A dataset, the steps that process its cases, and the outputs.',
     type: 'object',
     properties: {
-      name: { type: 'string', description: "Name of the pipeline. Default: the file's" },
-      output: { type: 'string', description: "The run's folder. Default: results/NAME" },
-      vars: { type: 'object', description: 'Variables; a dollar sign and a name in braces stand for one' },
+      name: { type: 'string', description: 'Name of the pipeline. Default: the file name' },
+      output: { type: 'string', description: 'The output folder. Default: results/NAME' },
+      vars: { type: 'object', description: 'Variables, used as a name in braces after a dollar sign' },
       source: { description: 'The dataset', anyOf: alternatives(registry.sources.values(), {}) },
       steps: {
         type: 'array',
@@ -54,18 +54,18 @@ export function pipelineSchema(registry: Registry = createRegistry()): JsonSchem
       },
       sinks: {
         type: 'array',
-        description: 'Where results go',
+        description: 'Outputs',
         items: { anyOf: alternatives(registry.sinks.values(), beside) },
       },
       train: trainSchema(registry, alternatives, beside),
-      runtime: { ...optionsSchema(runtimeBlock), description: 'How the machine is used' },
+      runtime: { ...optionsSchema(runtimeBlock), description: 'How the run uses the machine' },
     },
-    // Not required: a file may be one of several that are merged.
+    // Nothing is required, because a file may be one of several that are merged.
     additionalProperties: false,
   };
 }
 
-/** The schema of the train block, which holds choices and a pipeline of its own. */
+/** The schema of the train block, which contains choices and a nested pipeline. */
 function trainSchema(
   registry: Registry,
   alternatives: (
@@ -77,7 +77,7 @@ function trainSchema(
   const choice = (definitions: Iterable<Configurable & { summary: string }>) => ({
     anyOf: alternatives(definitions, {}),
   });
-  // Here inference needs no model.
+  // Inference needs no model here.
   const inference = alternatives(
     [...registry.operators.values()]
       .filter(({ name }) => name === 'inference')
@@ -95,8 +95,8 @@ function trainSchema(
   });
   return {
     ...own,
-    description: 'How a network is trained, for "voxstream train"',
-    // Not required: a file may be one of several that are merged.
+    description: 'How to train a network, for "voxstream train"',
+    // Nothing is required, because a file may be one of several that are merged.
     required: [],
     properties: {
       ...(own.properties as JsonSchema),
@@ -120,7 +120,7 @@ function trainSchema(
   };
 }
 
-/** Names of the options that must be given. */
+/** Names of the required options. */
 function required(definition: Configurable): string[] {
   return Object.keys(definition.options).filter(
     (name) => !definition.options[name].safeParse(undefined).success,

@@ -3,13 +3,13 @@ import { OptionError, unknownName } from '../errors.js';
 import { showFile } from '../formats/inputFiles.js';
 import type { RefusedCase, SourceItem } from '../sources/define.js';
 
-/** Which cases of a dataset to run. */
+/** Selects the cases of a dataset to run. */
 export interface Selection {
   /** Ids of the cases to run. Default: all. */
   readonly cases?: readonly string[];
-  /** Part `index` (from 1) of `count` parts, as equal as can be: every `count`-th case. */
+  /** Part `index` (from 1) of `count` nearly equal parts. A part takes every `count`-th case. */
   readonly shard?: { readonly index: number; readonly count: number };
-  /** At most this many. */
+  /** Maximum number of cases. */
   readonly limit?: number;
 }
 
@@ -19,8 +19,8 @@ export function isRefused(item: SourceItem): item is RefusedCase {
 }
 
 /**
- * Lists the cases of a source and picks those that are wanted, in dataset order: first by id, then the shard, then the
- * limit. A second case with an id that is taken, or that would be written to the same files, is refused.
+ * Lists the selected cases of a source in dataset order. The filters apply in this order: ids, shard, limit.
+ * A second case with the same id, or with the same output files, is rejected.
  */
 export async function selectCases(
   source: AsyncIterable<SourceItem>,
@@ -52,7 +52,8 @@ function refuseSecond(item: SourceItem, former: string): RefusedCase {
   return {
     id: item.id,
     refused:
-      `A second case has the id ${item.id}${former === item.id ? '' : `, which is written to the same files as ${former}`}` +
-      `${files}; ids must differ. Only the first is run.`,
+      'A second case has the id ' +
+      `${item.id}${former === item.id ? '' : `, which is written to the same files as ${former}`}${files}. ` +
+      'Ids must be unique; only the first case is run.',
   };
 }

@@ -6,7 +6,7 @@ import { mapCase } from '../operators/map.js';
 import type { Sink } from '../sinks/define.js';
 import type { Failure, RunEvent } from './events.js';
 
-/** What went wrong in which step. */
+/** The error of a step, with the step's id. */
 export class StepFailure extends Error {
   constructor(
     readonly step: string,
@@ -16,7 +16,7 @@ export class StepFailure extends Error {
   }
 }
 
-/** A step whose errors say which step they are from, and whose end is told. */
+/** A step that adds its id to its errors and reports when it ends. */
 export function named(
   id: string,
   operator: OperatorFunction<Case, Case>,
@@ -34,7 +34,7 @@ export function named(
     );
 }
 
-/** The step that writes a case to a sink, with a place on the io lane. */
+/** The step that writes a case to a sink, on the io lane. */
 export function writeTo(context: StepContext, sink: Sink): OperatorFunction<Case, Case> {
   return mapCase(context, 'io', async (subject) => {
     await sink.write(subject);
@@ -42,7 +42,7 @@ export function writeTo(context: StepContext, sink: Sink): OperatorFunction<Case
   });
 }
 
-/** The row of a case that failed; what is no sentence of ours is introduced as one. */
+/** The failures row for an error of a case. Errors that are not ours are introduced as unexpected. */
 export function failureOf(id: string, error: unknown): Failure {
   const { step, reason } = error instanceof StepFailure ? error : { step: 'run', reason: error };
   if (reason instanceof VoxError) return { case: id, step, message: reason.message };

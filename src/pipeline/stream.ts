@@ -12,18 +12,19 @@ import type { Pipeline } from './types.js';
 type Tell = (event: RunEvent) => void;
 
 /**
- * Streams the cases of a pipeline's source through its steps into its sinks, as an observable of what happens.
+ * Streams the cases of a pipeline's source through its steps into its sinks, as an observable of the run's
+ * events.
  *
- * It is cold: each subscription starts a run. It completes after the event `end`. Unsubscribing ends the run: no further
- * case is started and open cases are abandoned; soon after, the run's files are written and its folder is unlocked.
- * Aborting `signal` does the same, and `end` is still emitted.
+ * The observable is cold: each subscription starts a run. It completes after the event `end`. Unsubscribing
+ * ends the run: no more cases start, and open cases are abandoned. Shortly afterwards the run's files are
+ * written and its folder is unlocked. Aborting `signal` does the same, and `end` is still emitted.
  *
- * At most `inFlight` cases are open at once, each an inner stream, and the memory that they are estimated to take stays
- * within the budget, so memory does not grow with the dataset. A failed case is recorded and the run continues. Besides
- * what sinks write, the output folder gets `failures.csv`, `timings.csv` and `run.json`.
+ * At most `inFlight` cases are open at once, each as an inner stream, and their estimated memory stays within
+ * the budget, so memory does not grow with the dataset. A failed case is recorded and the run continues.
+ * Besides the sinks' output, the output folder gets `failures.csv`, `timings.csv` and `run.json`.
  *
- * @throws VoxError, as the stream's error, before the first case is read: when the dataset, a model or the output folder
- * cannot be used. Later only when the lock on the output folder is lost.
+ * @throws VoxError, as the stream's error, before the first case is read, if the dataset, a model or the
+ * output folder cannot be used. Later only if the lock on the output folder is lost.
  */
 export function stream(pipeline: Pipeline, options: Omit<RunOptions, 'onEvent'> = {}): Observable<RunEvent> {
   return new Observable((subscriber) => {
@@ -58,7 +59,7 @@ async function run(
     if (!signal.aborted) {
       await lastValueFrom(
         from(todo).pipe(
-          // Only a run that resumes has a reason for each case that it does again.
+          // Only a resumed run gives a reason for each case that it runs again.
           mergeMap((one) => cases.stream(resume ? one : { ...one, reason: undefined }), open.inFlight),
           takeUntil(merge(stopped, lost)),
         ),
@@ -89,7 +90,7 @@ function startOf({ pipeline, output, items, inFlight, memory, runtime, stages, s
   };
 }
 
-/** Takes over the cases that an earlier run finished. */
+/** Restores the results of cases that an earlier run finished. */
 async function restore(
   { sinks, records, journal }: OpenRun,
   finished: readonly Finished[],
@@ -104,7 +105,7 @@ async function restore(
   await journal.start(finished.map(({ entry }) => entry));
 }
 
-/** Closes sinks and records, and reports how the run ended. */
+/** Closes sinks and records, and reports the outcome of the run. */
 async function end(open: OpenRun, skipped: number, interrupted: boolean, tell: Tell): Promise<void> {
   const { runtime, records, sinks, started } = open;
   const seconds = (Date.now() - started.getTime()) / 1000;
@@ -114,7 +115,8 @@ async function end(open: OpenRun, skipped: number, interrupted: boolean, tell: T
   const finished = records.finished();
   const done = finished.length - skipped;
   const counts = { done, failed: records.failures().length, skipped, interrupted };
-  // Some may fail, for instance on a full disk. The cases are safe then, and the others are closed all the same.
+  // Closing may fail, e.g. on a full disk. The results of the cases are safe at this point, and the remaining
+  // sinks and records are still closed.
   const problems: string[] = [];
   const closing = async (close: () => Promise<void> | undefined) => {
     try {

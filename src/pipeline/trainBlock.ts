@@ -8,7 +8,7 @@ import type { ValuesOf } from '../options.js';
 import type { OpenableSource } from '../sources/define.js';
 import type { Options, Placed } from './placed.js';
 
-/** A network, and its parameters as written in the pipeline file: building the network checks them again. */
+/** A network and its parameters as written in the pipeline file. Building the network checks them again. */
 export interface ChosenNetwork {
   readonly definition: Network;
   readonly options: Options;
@@ -17,62 +17,63 @@ export interface ChosenNetwork {
 const positive = z.number().positive();
 
 /**
- * The `train` block of a pipeline file. `network`, `loss`, `optimizer`, `schedule` and `validation` hold
+ * The `train` block of a pipeline file. `network`, `loss`, `optimizer`, `schedule` and `validation` contain
  * definitions; `resolveTrain` checks them.
  */
 export const trainBlock = {
   name: 'train',
   options: {
-    network: z.unknown().optional().describe("The network, by MONAI's class name, with MONAI's parameters"),
+    network: z.unknown().optional().describe("The network: MONAI's class name and parameters"),
     model: z
       .string()
       .min(1)
       .optional()
       .describe(
-        'The model to start from instead of a new network: a model folder, an .onnx file, or a .pt of the ' +
-          'network. --finetune sets it',
+        'The model to start from instead of a new network: a model folder, an .onnx file, or the ' +
+          "network's .pt file. --finetune sets it",
       ),
-    loss: z.unknown().optional().describe('What the training minimizes'),
-    optimizer: z.unknown().optional().describe('How each step changes the weights'),
-    schedule: z.unknown().optional().describe('The learning rate over the training. Default: constant'),
+    loss: z.unknown().optional().describe('The loss to minimize'),
+    optimizer: z.unknown().optional().describe('The optimizer'),
+    schedule: z.unknown().optional().describe('The learning rate schedule. Default: constant'),
     epochs: z.int().min(1).describe('Passes over all training cases'),
     batchSize: z
       .int()
       .min(1)
       .default(1)
-      .describe('Cases per step; each counts with all patches that the steps make of it'),
+      .describe('Cases per step; each counts with all patches that the steps create from it'),
     accumulate: z
       .int()
       .min(1)
       .default(1)
       .describe(
-        'Parts that a batch is divided into, one after the other, with their gradients added up: less ' +
-          'memory, more time',
+        'Number of parts into which a batch is divided; they run one after the other and their ' +
+          'gradients are added up, which needs less memory and more time',
       ),
     clip: z
       .strictObject({ norm: positive.optional(), value: positive.optional() })
       .prefault({})
-      .describe('Limits of the gradients: norm of all together, value of each number'),
+      .describe('Limits for the gradients: the norm of all of them, or the value of each'),
     amp: z
       .boolean()
       .default(false)
       .describe(
-        "Mixed precision: convolutions in float16, with PyTorch's scaling of the loss. CPUs always compute " +
-          'in float32',
+        'Mixed precision: convolutions in float16, with loss scaling as in PyTorch. CPUs always ' +
+          'compute in float32',
       ),
-    validation: z.unknown().optional().describe('How the model is tested, and which one is the best'),
+    validation: z.unknown().optional().describe('How the model is evaluated and the best one chosen'),
     earlyStopping: z
       .strictObject({ patience: z.int().min(1), minDelta: z.number().min(0).default(0) })
       .optional()
       .describe(
-        'Stop after `patience` validations in a row that did not improve the metric by more than `minDelta`',
+        'Stop after `patience` consecutive validations that did not improve the metric by more than ' +
+          '`minDelta`',
       ),
     saveEvery: z
       .int()
       .min(1)
       .default(500)
-      .describe('Steps between two saves of the state; it is also saved at the end of each epoch'),
-    prefetch: z.int().min(1).default(4).describe('Cases that are prepared ahead of the device'),
+      .describe('Steps between two saves of the state; it is also saved after each epoch'),
+    prefetch: z.int().min(1).default(4).describe('Cases to prepare ahead of the device'),
     card: z
       .record(z.string(), z.unknown())
       .default({})
@@ -81,8 +82,8 @@ export const trainBlock = {
 };
 
 /**
- * The `validation` of a train block: a pipeline. `source` and `steps` hold definitions; `resolveTrain` checks
- * them.
+ * The `validation` of a train block, which is a pipeline. `source` and `steps` contain definitions;
+ * `resolveTrain` checks them.
  */
 export const validationBlock = {
   name: 'validation',
@@ -92,33 +93,34 @@ export const validationBlock = {
       .min(1)
       .default(1)
       .describe('Epochs between two validations; the last epoch always ends with one'),
-    atStart: z.boolean().default(true).describe('Validate before the first step as well'),
+    atStart: z.boolean().default(true).describe('Also validate before the first step'),
     source: z.unknown().optional().describe('The cases'),
     steps: z
       .unknown()
       .optional()
-      .describe('Steps from files to metrics; an inference without a model uses the one in training'),
+      .describe('Steps from files to metrics; an inference without a model uses the model in training'),
     metric: z
       .string()
       .min(1)
       .default('dice')
       .describe(
-        'The metric that chooses the best model: a column, or the start of several, which are averaged',
+        'The metric that selects the best model: a column, or the prefix of several columns, which are ' +
+          'averaged',
       ),
     goal: z.enum(['max', 'min']).default('max').describe('Whether a higher or a lower metric is better'),
   },
 };
 
-/** A `validation` block after the check. */
+/** A validated `validation` block. */
 export interface ValidationBlock extends Omit<ValuesOf<typeof validationBlock>, 'source' | 'steps'> {
   readonly source: Placed<OpenableSource>;
   readonly steps: readonly PlacedStep[];
 }
 
-/** A `train` block after the check. */
+/** A validated `train` block. */
 export interface TrainBlock
   extends Omit<ValuesOf<typeof trainBlock>, 'network' | 'loss' | 'optimizer' | 'schedule' | 'validation'> {
-  /** The network to start from, or the one that the checkpoint `model` belongs to. Needed without `model`. */
+  /** The network to start from, or the network of the checkpoint `model`. Required without `model`. */
   readonly network?: ChosenNetwork;
   readonly loss: Placed<Loss>;
   readonly optimizer: Placed<Optimizer>;
@@ -126,5 +128,5 @@ export interface TrainBlock
   readonly validation?: ValidationBlock;
 }
 
-/** Stands for the model in training in the options of a validation's `inference`. */
+/** Represents the model in training in the options of a validation's `inference`. */
 export const modelInTraining = '(the model in training)';

@@ -6,22 +6,24 @@ import type { UsedPackage } from './registry.js';
 import type { RuntimeOptions } from './runtimeBlock.js';
 import type { TrainBlock } from './trainBlock.js';
 
-/** A pipeline that is ready to run: files merged, overrides applied, references replaced, options validated. */
+/**
+ * A pipeline that is ready to run: files merged, overrides applied, references replaced, options validated.
+ */
 export interface Pipeline {
   readonly name: string;
-  /** The run's folder. */
+  /** The output folder. */
   readonly output: string;
   readonly source: Placed<OpenableSource>;
   readonly steps: readonly PlacedStep[];
   readonly sinks: readonly Placed<OpenableSink>[];
   readonly runtime: RuntimeOptions;
-  /** In a pipeline that trains: how. */
+  /** Training settings, in a training pipeline. */
   readonly train?: TrainBlock;
   /** The packages and files whose definitions it may use; see `loadRegistry`. */
   readonly packages: readonly UsedPackage[];
-  /** Passes that join neighbouring steps; see `Registry`. */
+  /** Passes that run several steps at once; see `Registry`. */
   readonly fusions: readonly Fusion[];
-  /** The variables as they are after overrides. */
+  /** The variables after overrides. */
   readonly vars: Readonly<Record<string, unknown>>;
   /** The files it was read from. */
   readonly files: readonly string[];

@@ -132,7 +132,7 @@ test('what cannot be used is refused in a sentence', async () => {
   );
   assert.match(
     await refusal('d.mjs', 'export default { operators: [{ name: "x" }] };'),
-    /operators\[0\] is not made with the functions of voxstream\/author/,
+    /operators\[0\] was not created with the functions of voxstream\/author/,
   );
 });
 

@@ -106,7 +106,7 @@ test('a source file that disappears or changes while the run is on fails its cas
   );
   assert.match(
     failures[0].message,
-    /ct_02\.nii\.gz changed while the case was being worked on; run the case again/,
+    /ct_02\.nii\.gz changed while the case was being processed; run the case again/,
   );
   assert.match(failures[1].message, /ct_04\.nii\.gz cannot be read: there is no such file/);
   assert.is(readCsv(join(output, 'metrics.csv')).length, 3);
@@ -143,7 +143,7 @@ test('gzip bombs and headers that claim more than there is are refused before me
   );
   assert.match(
     messages.huge,
-    /^Case huge needs about 2\.0 GiB of memory .*more than the 1\.0 GiB that cases may take/,
+    /^Case huge needs about 2\.0 GiB of memory .*but open cases may use only 1\.0 GiB/,
   );
   for (const name of ['claim.nii', 'claimPacked.nii.gz']) {
     assert.match(

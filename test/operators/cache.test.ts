@@ -125,7 +125,7 @@ test('run rejects steps that split cases', async () => {
     `{ output: ${join(folder, 'split')}, source: { glob: { image: '${file}' } }, steps: [{ randCropByPosNegLabel: { spatialSize: 2 } }] }`,
   );
   const error = await runPipeline(pipeline).catch((fault) => fault);
-  assert.match(error.message, /The step randCropByPosNegLabel makes several cases of one/);
+  assert.match(error.message, /The step randCropByPosNegLabel splits a case into several/);
 });
 
 test.run();

@@ -130,7 +130,7 @@ test('references to what does not exist, or to themselves, are refused', () => {
     /refers to a variable that does not exist: there is no variable "lst"; did you mean "list"\?/,
   );
   assert.match(faultsOf(text('${a}')), /The variable "a" refers to itself: a -> b -> a/);
-  assert.match(faultsOf(text('x/${list}')), /puts \$\{list\} inside a text, but that variable is a list/);
+  assert.match(faultsOf(text('x/${list}')), /inserts \$\{list\} into a text, but that variable is a list/);
   assert.match(faultsOf(text('${env.VOXSTREAM_NOT_SET}')), /VOXSTREAM_NOT_SET, which is not set/);
 });
 
@@ -142,7 +142,7 @@ test('environment variables are read from the environment that is given', () => 
 test('a file that is no map, or no YAML, is refused with its line', () => {
   assert.match(
     faultsOf('- 1'),
-    /p\.yaml must hold a map with "source", "steps" and "sinks", but it is \[1\]/,
+    /p\.yaml must contain a map with "source", "steps" and "sinks", but it is \[1\]/,
   );
   assert.match(faultsOf('a: 1\nb: [1'), /p\.yaml:2: /);
   assert.match(faultsOf('steps: 3'), /p\.yaml:1: steps must be a list, but it is 3/);

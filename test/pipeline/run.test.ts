@@ -214,7 +214,7 @@ test('--resume leaves out what is finished, and redoes what failed or changed, a
     ['case-0', 'case-3'],
   );
   const reasons = events.flatMap((event) => (event.event === 'caseStart' ? [event.reason] : []));
-  assert.is(reasons[0], 'not finished before');
+  assert.is(reasons[0], 'not finished in the earlier run');
   assert.is(reasons[1], `${join(folder, 'case-2')} changed`);
   const rows = readCsv(join(output, 'metrics.csv'));
   assert.equal(
@@ -272,7 +272,7 @@ test('a source file that changes while its case is worked on fails the case', as
       if (event.event === 'step' && event.step === 'make') writeFileSync(file, 'longer');
     },
   });
-  assert.match(failures[0].message, /changed while the case was being worked on/);
+  assert.match(failures[0].message, /changed while the case was being processed/);
 });
 
 test('aborting begins no further case, and the next run goes on', async () => {
@@ -350,7 +350,7 @@ test('the memory budget holds cases back, whatever inFlight allows, and fails on
   assert.is(result.failures[0].step, 'memory');
   assert.match(
     result.failures[0].message,
-    /^Case c2 needs about 48\.0 MiB of memory \(most of it in load\), more than the 40\.0 MiB that cases may take \(runtime\.memory\)\. Raise it with --memory 1GiB /,
+    /^Case c2 needs about 48\.0 MiB of memory \(most of it in load\), but open cases may use only 40\.0 MiB \(runtime\.memory\)\. Raise the limit with --memory 1GiB /,
   );
   const told = events.flatMap((event) => (event.event === 'caseStart' ? [event.memory] : []));
   assert.equal(
@@ -390,7 +390,7 @@ test('unsubscribing ends the run: open cases are abandoned, the files are writte
 
 test('the error of a run is the error of its stream', async () => {
   const error = await lastValueFrom(stream(bench([]).pipeline())).catch((fault) => fault);
-  assert.match(error.message, /^No case is left to run/);
+  assert.match(error.message, /^There are no cases to run/);
 });
 
 test('the seconds of a sink do not count its waiting for the io lane', async () => {
@@ -427,7 +427,7 @@ test('an empty dataset is refused', async () => {
     .run()
     .then(
       () => assert.unreachable(),
-      (error) => assert.match(error.message, /No case is left to run/),
+      (error) => assert.match(error.message, /There are no cases to run/),
     );
 });
 

@@ -93,9 +93,9 @@ test('faults are told with file, line and field, all at once', () => {
   assert.match(faults(text.replace('[4, 8]', '[4]'))[0], /^tiny.yaml:8: network UNet, channels must be /);
   assert.match(
     faults(text.replace(/ {2}network.*\n/, ''))[0],
-    /train needs a network, or a model to start from/,
+    /train needs a network or a model to start from/,
   );
-  assert.match(faults(`${text}sinks: [metricsCsv]`)[0], /a pipeline that trains has no sinks/);
+  assert.match(faults(`${text}sinks: [metricsCsv]`)[0], /a training pipeline has no sinks/);
   assert.match(
     faults(text.replace(/ {2}validation:[\s\S]*/, '  earlyStopping: { patience: 3 }\n'))[0],
     /earlyStopping needs a validation/,
@@ -145,7 +145,7 @@ test('a model to go on from needs no network', () => {
 
 test('run refuses a pipeline that trains', async () => {
   const error = await runPipeline(parsePipeline(text, 'tiny.yaml')).catch((fault) => fault);
-  assert.match(error.message, /tiny.yaml has a train block: run it with "voxstream train"/);
+  assert.match(error.message, /tiny.yaml has a train block. Run it with "voxstream train"/);
 });
 
 /** `lambda_dice` as `lambdaDice`. */

@@ -32,6 +32,7 @@ export { type Operator, type OperatorSpec, operator, type StepContext } from './
 export {
   defineMetric,
   defineMetrics,
+  type LabelMetric,
   type Metric,
   type MetricOperator,
   type MetricsSpec,
@@ -81,7 +82,7 @@ export {
   source,
 } from './sources/define.js';
 // Volumes
-export { sameGrid } from './volume/affine.js';
+export { sameGrid, voxelVolume } from './volume/affine.js';
 export { Random } from './volume/random.js';
 export {
   type Affine,

@@ -50,6 +50,18 @@ test('the pipelines in the guide and the README are valid', () => {
   for (const text of found) assert.ok(parsePipeline(text).steps.length > 0);
 });
 
+test('the package that extending.md builds is the example package, file by file', () => {
+  const text = readFileSync(join(root, 'docs/extending.md'), 'utf8');
+  const files = [...text.matchAll(/`([\w./]+)`:\n\n```\w+\n(.*?)```/gs)];
+  const example = join(root, 'examples/operator-package');
+  for (const [, file, content] of files) assert.is(content, readFileSync(join(example, file), 'utf8'), file);
+  const told = files.map(([, file]) => file).sort();
+  const there = readdirSync(example, { recursive: true, encoding: 'utf8' }).filter((file) =>
+    file.includes('.'),
+  );
+  assert.equal(told, there.filter((file) => !/^(dist|node_modules)/.test(file)).sort());
+});
+
 test('the pipelines that ship are valid', () => {
   for (const name of readdirSync(join(root, 'pipelines'))) {
     const text = readFileSync(join(root, 'pipelines', name), 'utf8');

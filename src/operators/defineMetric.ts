@@ -42,6 +42,9 @@ export interface MetricOperator<T extends OptionTypes, Given = GivenOptions<T>>
 
 type EvaluationTypes = typeof evaluationTypes;
 
+/** A metric without options of its own: what `defineMetric` returns. */
+export type LabelMetric = MetricOperator<EvaluationTypes>;
+
 interface MetricTexts {
   /** One sentence. Default: the title. */
   readonly summary?: string;

@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert';
 import { readVolume } from '#src/formats/index.js';
 import { writeNifti } from '#src/formats/writeNifti.js';
 import { makeVolume } from '#src/volume/volume.js';
-import { root, temporaryFolder, voxstream } from './harness.js';
+import { readCsv, root, temporaryFolder, voxstream } from './harness.js';
 
 const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
 
@@ -25,6 +25,8 @@ function userFolder(): string {
     filter: (path) => !/operator-package\/(node_modules|dist)/.test(path),
   });
   link(source, 'voxstream', root);
+  // npm puts what voxstream depends on beside it.
+  link(source, 'zod', join(root, 'node_modules/zod'));
   link(source, '@types/node', join(root, 'node_modules/@types/node'));
   const compiler = join(root, 'node_modules/typescript/bin/tsc');
   execFileSync(process.execPath, [compiler, '-p', source], { stdio: 'inherit' });
@@ -71,6 +73,30 @@ test('a pipeline runs an operator of an installed package, its kernel in a worke
   assert.equal(record.pipeline.use, [
     { use: 'voxstream-example-operators', name: 'voxstream-example-operators', version: '1.0.0' },
   ]);
+});
+
+test('a metric of a package has its title and direction in the summary, and evaluate measures it', async () => {
+  const label = (name: string, voxels: number) => {
+    const data = new Uint8Array(1000).fill(1, 0, voxels);
+    const affine = [2, 0, 0, 0, 0, 2, 0, 0, 0, 0, 2.5, 0, 0, 0, 0, 1];
+    mkdirSync(join(user, name), { recursive: true });
+    return writeNifti(
+      join(user, name, 'a.nii.gz'),
+      makeVolume({ data, size: [10, 10, 10], affine, kind: 'label' }),
+    );
+  };
+  await Promise.all([label('pred', 300), label('truth', 200)]);
+  const flags = ['--pred', 'pred', '--label', 'truth', '-o', 'judged/metrics.csv', '--metrics', 'dice,fp_ml'];
+  const { code, stdout, stderr } = await voxstream(['evaluate', ...flags, ...use], {}, user);
+  assert.is(code, 0, stderr);
+  const [row] = readCsv(join(user, 'judged/metrics.csv'));
+  // 100 voxels of 10 mm^3 are 1 mL.
+  assert.equal([Number(row.dice_1), Number(row.fp_ml_1)], [0.8, 1]);
+  assert.match(stdout, /fp_ml_1/);
+  const summary = JSON.parse(readFileSync(join(user, 'judged/summary.json'), 'utf8'));
+  const text = JSON.stringify(summary);
+  assert.match(text, /False positives/);
+  assert.match(text, /"better":"lower"/);
 });
 
 test('help, validation and the JSON Schema know what a package adds', async () => {

@@ -1,7 +1,8 @@
 import type { Extension } from 'voxstream/author';
+import { falsePositives } from './falsePositives.js';
 import { gaussianSmooth } from './gaussianSmooth.js';
 
-export { gaussianSmooth };
+export { falsePositives, gaussianSmooth };
 
-const extension: Extension = { operators: [gaussianSmooth] };
+const extension: Extension = { operators: [gaussianSmooth], metrics: [falsePositives] };
 export default extension;

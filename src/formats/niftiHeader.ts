@@ -1,5 +1,5 @@
 import { DataError, show } from '../errors.js';
-import { isUsableAffine } from '../volume/affine.js';
+import { isUsableAffine, sameGrid } from '../volume/affine.js';
 import type { Affine, NiftiFields, Triple, Vec3 } from '../volume/volume.js';
 import { checkAffine, checkSize } from './checks.js';
 import type { StoredLayout, StoredType } from './layout.js';
@@ -259,6 +259,11 @@ function readSpace(
   const affine = chosen === 'sform' ? sform : (qform ?? baseAffine(size, pixdim));
   checkAffine(affine, chosen, file);
   const forms = sformCode > 0 && qform && isUsableAffine(qform) ? { sform, qform } : undefined;
+  if (forms && !sameGrid({ size, affine: forms.sform }, { size, affine: forms.qform })) {
+    notes.push(
+      `${file} has a qform and an sform that differ; the sform was used, as in nibabel. ITK may use the qform.`,
+    );
+  }
   return { affine, notes, fields: { ...texts, qformCode, sformCode, ...(forms && { forms }) } };
 }
 

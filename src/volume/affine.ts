@@ -76,6 +76,17 @@ export function spacingOf(affine: Affine): [number, number, number] {
   return [length(0), length(1), length(2)];
 }
 
+/**
+ * True if the voxel axes are at an angle other than 90 degrees: two of them have a cosine above 1e-6, which is
+ * more than rounding to float32 causes.
+ */
+export function isSheared(affine: Affine): boolean {
+  const lengths = spacingOf(affine);
+  const cosine = (a: number, b: number) =>
+    [0, 4, 8].reduce((sum, row) => sum + affine[row + a] * affine[row + b], 0) / (lengths[a] * lengths[b]);
+  return [cosine(0, 1), cosine(0, 2), cosine(1, 2)].some((value) => Math.abs(value) > 1e-6);
+}
+
 /** The volume of a voxel in mm³. */
 export function voxelVolume([a, b, c, , d, e, f, , g, h, i]: Affine): number {
   return Math.abs(a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g));

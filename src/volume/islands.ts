@@ -1,4 +1,4 @@
-import { spacingOf } from './affine.js';
+import { isSheared, spacingOf, voxelVolume } from './affine.js';
 import { type Components, type Connectivity, connectedComponents, paintComponents } from './components.js';
 import { type Box, boxAround, findRegions, type LabelVoxels, labelIn, labelsOf, maskOf } from './regions.js';
 import { channelsOf, copyVoxels, type Vec3, type Volume } from './volume.js';
@@ -35,7 +35,10 @@ export interface RemoveSmallSettings {
 /** Sets connected components of fewer than `minSize` voxels (or mm³) to 0; MONAI's `RemoveSmallObjects`. */
 export function removeSmallObjects(volume: Volume, settings: RemoveSmallSettings): Volume {
   const { size, affine } = volume;
-  const voxel = spacingOf(affine).reduce((product, length) => product * length);
+  // The product of the voxel sizes, as in MONAI, rounds differently from the determinant.
+  const voxel = isSheared(affine)
+    ? voxelVolume(affine)
+    : spacingOf(affine).reduce((product, length) => product * length);
   const minSize = settings.byMeasure ? Math.ceil(settings.minSize / voxel) : settings.minSize;
   const result = { ...volume, data: copyVoxels(volume.data) };
   const regions = findRegions(result.data, [size[0], size[1], size[2] * volume.channels]);

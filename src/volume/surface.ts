@@ -1,5 +1,6 @@
-import { spacingOf } from './affine.js';
+import { isSheared, spacingOf } from './affine.js';
 import { distancesTo } from './distance.js';
+import { nearestDistances, pointsOf } from './nearest.js';
 import { type Box, labelIn, maskOf } from './regions.js';
 import { grow, type Vec3, type Volume } from './volume.js';
 
@@ -29,7 +30,8 @@ export interface LabelBox {
 }
 
 /**
- * The surface distances of labels between two label maps on the same grid, in mm by the reference's affine.
+ * The surface distances of labels between two label maps on the same grid, in mm by the reference's affine,
+ * sheared grids included.
  *
  * A surface voxel has the label, and a face neighbour without it; outside the volume there is no label. This
  * is MONAI's `get_mask_edges` (a mask without its erosion by a cross) and `get_surface_distance`. Distances
@@ -40,13 +42,17 @@ export function surfaceDistances(
   reference: Volume,
   labels: readonly LabelBox[],
 ): SurfaceDistances[] {
-  const spacing = spacingOf(reference.affine);
+  const { affine } = reference;
+  const measure = isSheared(affine)
+    ? (from: Int32Array, to: Int32Array, size: Vec3) =>
+        nearestDistances(pointsOf(from, size, affine), pointsOf(to, size, affine))
+    : (from: Int32Array, to: Int32Array, size: Vec3) => distancesTo(from, to, size, spacingOf(affine));
   return labels.map(({ label, box }) => {
     const predicted = surfaceOf(prediction, label, box);
     const truth = surfaceOf(reference, label, box);
     return {
-      toReference: distancesTo(predicted, truth, box.size, spacing).sort(),
-      toPrediction: distancesTo(truth, predicted, box.size, spacing).sort(),
+      toReference: measure(predicted, truth, box.size).sort(),
+      toPrediction: measure(truth, predicted, box.size).sort(),
     };
   });
 }

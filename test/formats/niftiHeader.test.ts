@@ -341,6 +341,7 @@ test('a qform that differs from the sform is kept, and moves with the grid', () 
   // Slightly sheared, as ITK refuses it; ITK then goes by the qform.
   const rows = [-0.8, 0, 0.012, 90.5, 0.004, 0.9, 0, -71.25, 0, 0, 2.5, -40];
   const source = parse({ pixdim: tiltedSizes, qform: tilted, sform: { code: 2, rows } });
+  assert.match(source.notes[0], /has a qform and an sform that differ; the sform was used, as in nibabel/);
   const write = (affine: readonly number[]) => {
     const made = { size: [3, 2, 2] as const, channels: 1, type: 'int16' as const, affine };
     return parseNiftiHeader(makeNiftiHeader({ ...made, fields: source.fields }), 'out.nii');

@@ -5,6 +5,7 @@ import {
   coveringGrid,
   identityAffine,
   invertAffine,
+  isSheared,
   isUsableAffine,
   multiply,
   roundHalfEven,
@@ -94,6 +95,13 @@ test('sameGrid allows a twentieth of a voxel over the whole extent, whatever the
     -30, 0, 0, 0, 1,
   ];
   assert.ok(sameGrid({ size: [24, 26, 16], affine: sform }, { size: [24, 26, 16], affine: qform }));
+});
+
+test('isSheared tells axes that are not at right angles from rounding', () => {
+  const oblique30 = [0.866, -0.5, 0, 0, 0.5, 0.866, 0, 0, 0, 0, 3, 0, 0, 0, 0, 1];
+  assert.not(isSheared(oblique30));
+  assert.not(isSheared(oblique30.map(Math.fround)));
+  assert.ok(isSheared(oblique30.map((value, i) => (i === 2 ? 0.01 : value))));
 });
 
 test('zoomAffine keeps directions and takes shears out', () => {

@@ -77,6 +77,15 @@ test('keepLargestComponent leaves a volume without labels as it is', () => {
 
 const small = { minSize: 3, connectivity: 1, independentChannels: true, byMeasure: false } as const;
 
+test('removeSmallObjects measures mm³ by the volume of a voxel, sheared ones too', () => {
+  // Three voxels of 1 x 1 x 2 mm whose z axis is tilted by 60 degrees: 1 mm³ each.
+  const affine = [1, 0, 0, 0, 0, 1, 2 * Math.sin(Math.PI / 3), 0, 0, 0, 1, 0, 0, 0, 0, 1];
+  const volume = { ...labelMap(['1110']), affine };
+  const byVolume = { ...small, byMeasure: true };
+  assert.equal(rowsOf(removeSmallObjects(volume, { ...byVolume, minSize: 2.9 })), ['1110']);
+  assert.equal(rowsOf(removeSmallObjects(volume, { ...byVolume, minSize: 3.1 })), ['0000']);
+});
+
 test('removeSmallObjects removes small components of a mask', () => {
   const volume = labelMap(['1100', '0011', '1001']);
   assert.equal(rowsOf(removeSmallObjects(volume, small)), ['0000', '0011', '0001']);

@@ -1,6 +1,8 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { transformPoint } from '#src/volume/affine.js';
 import { distancesTo } from '#src/volume/distance.js';
+import { nearestDistances } from '#src/volume/nearest.js';
 import { Random } from '#src/volume/random.js';
 import { surfaceDistances, surfaceVoxels } from '#src/volume/surface.js';
 import { makeVolume, type Vec3 } from '#src/volume/volume.js';
@@ -110,6 +112,69 @@ test('surfaceDistances look in the box of a label alone, and find the same there
   const tight = { label: 1, box: { start: [2, 3, 1], size: [5, 4, 5] } } as const;
   const [a, b] = surfaceDistances(prediction, reference, [whole, tight]);
   assert.equal(a, b);
+});
+
+/** A CT with a gantry tilt of 18 degrees, in voxels of 0.8 x 0.8 x 3 mm. */
+const tilted = [
+  0.8,
+  0,
+  0,
+  5,
+  0,
+  0.8,
+  3 * Math.sin(Math.PI / 10),
+  6,
+  0,
+  0,
+  3 * Math.cos(Math.PI / 10),
+  7,
+  0,
+  0,
+  0,
+  1,
+];
+
+test('distances on a sheared grid are those between the positions of voxels in mm', () => {
+  for (const { size, a, b } of randomCases(60)) {
+    const [prediction, reference] = [a, b].map((data) => makeVolume({ data, size, affine: tilted }));
+    const box = { start: [0, 0, 0], size } as const;
+    const [found] = surfaceDistances(prediction, reference, [{ label: 1, box }]);
+    const place = (i: number) => transformPoint(tilted, positionOf(i, size));
+    const expected = (from: Uint8Array, to: Uint8Array) => {
+      const others = [...surfaceVoxels(to, size)].map(place);
+      const distance = (p: readonly number[]) =>
+        Math.min(
+          Number.POSITIVE_INFINITY,
+          ...others.map((q) => Math.hypot(...q.map((value, k) => value - p[k]))),
+        );
+      return [...surfaceVoxels(from, size)].map((i) => distance(place(i))).sort((p, q) => p - q);
+    };
+    for (const [actual, wanted] of [
+      [found.toReference, expected(a, b)],
+      [found.toPrediction, expected(b, a)],
+    ] as const) {
+      assert.is(actual.length, wanted.length);
+      for (const [i, value] of actual.entries()) {
+        assert.ok(value === wanted[i] || Math.abs(value - wanted[i]) < 1e-12, `${value} is not ${wanted[i]}`);
+      }
+    }
+  }
+});
+
+test('the tree finds the nearest of many points, equal ones too', () => {
+  const random = new Random(4);
+  const points = (count: number) => Float64Array.from({ length: 3 * count }, () => random.integer(12));
+  for (const count of [1, 8, 9, 500]) {
+    const [from, to] = [points(200), points(count)];
+    for (const [i, distance] of nearestDistances(from, to).entries()) {
+      const least = Math.min(
+        ...Array.from({ length: count }, (_, j) =>
+          Math.hypot(...[0, 1, 2].map((k) => to[3 * j + k] - from[3 * i + k])),
+        ),
+      );
+      assert.ok(Math.abs(distance - least) < 1e-12);
+    }
+  }
 });
 
 test.run();

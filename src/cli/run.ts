@@ -12,6 +12,7 @@ import { summarySink } from '../sinks/summary.js';
 import { commaList, positive, shard } from './args.js';
 import { addPipelineOptions, loadFromFlags, modelFoldersOf, type PipelineFlags } from './pipelineOptions.js';
 import { jsonProgress, lineProgress, liveProgress } from './progress.js';
+import { interruptedCode, stopOnSignal } from './stopOnSignal.js';
 
 interface RunFlags extends PipelineFlags, Selection {
   readonly resume?: boolean;
@@ -21,7 +22,7 @@ interface RunFlags extends PipelineFlags, Selection {
 }
 
 /** Exit codes: all cases succeeded, nothing was started, some failed, interrupted. */
-const exitCodes = { ok: 0, notStarted: 1, someFailed: 2, interrupted: 130 } as const;
+const exitCodes = { ok: 0, notStarted: 1, someFailed: 2, interrupted: interruptedCode } as const;
 
 /** `voxstream run`: streams a dataset through a pipeline. */
 export function addRunCommand(program: Command): void {
@@ -55,26 +56,17 @@ export async function run(pipeline: Pipeline, flags: RunFlags): Promise<number> 
     : process.stderr.isTTY
       ? liveProgress(process.stderr, runtime)
       : lineProgress(process.stderr);
-  const abort = new AbortController();
-  const stop = () => {
-    if (abort.signal.aborted) {
-      // By the signal itself, for which shells say 130 as well: process.exit would wait for threads that are at work.
-      process.removeAllListeners('SIGINT');
-      process.kill(process.pid, 'SIGINT');
-      return;
-    }
-    abort.abort();
+  const stop = stopOnSignal(() =>
     progress.say(
       'Stopping: no new cases are started, and open ones are abandoned. Press Ctrl-C again to stop at once.',
-    );
-  };
-  process.on('SIGINT', stop).on('SIGTERM', stop);
+    ),
+  );
   const start = performance.now();
   try {
     const result = await runPipeline(pipeline, {
       ...flags,
       runtime,
-      signal: abort.signal,
+      signal: stop.signal,
       onEvent: progress.onEvent,
     });
     progress.end();
@@ -83,7 +75,7 @@ export async function run(pipeline: Pipeline, flags: RunFlags): Promise<number> 
     return result.failed + result.problems.length > 0 ? exitCodes.someFailed : exitCodes.ok;
   } finally {
     progress.end();
-    process.off('SIGINT', stop).off('SIGTERM', stop);
+    stop.end();
     await runtime.close();
   }
 }

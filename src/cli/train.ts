@@ -7,6 +7,7 @@ import { trainPlanText } from '../train/plan.js';
 import { formsFolder, runTraining, type TrainResult } from '../train/train.js';
 import { addPipelineOptions, loadFromFlags, modelFoldersOf, type PipelineFlags } from './pipelineOptions.js';
 import { jsonProgress } from './progress.js';
+import { interruptedCode, stopOnSignal } from './stopOnSignal.js';
 import { lineTraining, liveTraining } from './trainProgress.js';
 
 interface TrainFlags extends PipelineFlags {
@@ -18,7 +19,7 @@ interface TrainFlags extends PipelineFlags {
 }
 
 /** Exit codes. An error before the first step gives 1. */
-const exitCodes = { ok: 0, someFailed: 2, interrupted: 130 } as const;
+const exitCodes = { ok: 0, someFailed: 2, interrupted: interruptedCode } as const;
 
 /** `voxstream train`: trains a network on a dataset. */
 export function addTrainCommand(program: Command): void {
@@ -56,20 +57,16 @@ async function train(pipeline: Pipeline, flags: TrainFlags): Promise<number> {
     formsFolder: formsFolder(pipeline.output),
     onWarning: (message) => progress.onEvent({ event: 'warning', message }),
   });
-  const abort = new AbortController();
-  const stop = () => {
-    if (abort.signal.aborted) process.exit(exitCodes.interrupted);
-    abort.abort();
+  const stop = stopOnSignal(() =>
     progress.say(
       'Stopping after this step or validation; the state is saved. Press Ctrl-C again to stop at once.',
-    );
-  };
-  process.on('SIGINT', stop).on('SIGTERM', stop);
+    ),
+  );
   try {
     const result = await runTraining(pipeline, {
       resume: flags.resume,
       overwrite: flags.overwrite,
-      signal: abort.signal,
+      signal: stop.signal,
       onEvent: progress.onEvent,
       runtime,
       modelFolders,
@@ -81,7 +78,7 @@ async function train(pipeline: Pipeline, flags: TrainFlags): Promise<number> {
     return result.failed.length > 0 ? exitCodes.someFailed : exitCodes.ok;
   } finally {
     progress.end();
-    process.off('SIGINT', stop).off('SIGTERM', stop);
+    stop.end();
     await runtime.close();
   }
 }

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { DataError, messageOf, VoxError } from '../errors.js';
 
@@ -36,19 +35,31 @@ export async function writeAside(
 }
 
 /**
- * Creates a folder and its parents. Node reports any failure of that as ENOENT, so it is repeated without
- * parents.
+ * Creates a folder and its parents, one level at a time. Node's recursive `mkdir` never ends where the file
+ * system refuses new folders with ENOENT, as `/proc` does.
+ *
+ * @throws The system's error; DataError where the file system has no place for folders.
  */
 export async function makeFolder(folder: string): Promise<void> {
+  if (await isFolder(folder)) return;
+  const parent = dirname(folder);
+  if (parent !== folder) await makeFolder(parent);
   try {
-    await mkdir(folder, { recursive: true });
+    await mkdir(folder);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    let missing = folder;
-    while (!existsSync(dirname(missing))) missing = dirname(missing);
-    await mkdir(missing);
-    await mkdir(folder, { recursive: true });
+    // Another process may have made it meanwhile.
+    if (await isFolder(folder)) return;
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || !(await isFolder(parent))) throw error;
+    throw new DataError(
+      `The folder ${folder} cannot be created: the file system of ${parent} does not allow it. Choose another ` +
+        'folder.',
+    );
   }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined);
+  return found?.isDirectory() ?? false;
 }
 
 /** What error codes mean when writing, and what to do. */

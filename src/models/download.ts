@@ -1,12 +1,12 @@
 import { createWriteStream } from 'node:fs';
-import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream as WebStream } from 'node:stream/web';
 import { setTimeout as wait } from 'node:timers/promises';
 import { ModelError, messageOf, showBytes } from '../errors.js';
-import { partialSuffix, writeFault } from '../formats/aside.js';
+import { makeFolder, partialSuffix, writeFault } from '../formats/aside.js';
 import { type Checksum, checksumNames, checksumOf } from './checksum.js';
 
 export interface DownloadOptions {
@@ -46,7 +46,7 @@ class LostConnection extends Error {}
 export async function download(options: DownloadOptions): Promise<void> {
   const { url, file, checksum, pauseSeconds = 1 } = options;
   const partial = `${file}${partialSuffix}`;
-  await mkdir(dirname(file), { recursive: true }).catch((error) => {
+  await makeFolder(dirname(file)).catch((error) => {
     throw writeFault(file, error);
   });
   for (let failures = 0; ; ) {

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ModelError } from '../errors.js';
-import { partialSuffix, writeFault } from '../formats/aside.js';
+import { makeFolder, partialSuffix, writeFault } from '../formats/aside.js';
 import { type ModelCard, parseCard } from './card.js';
 import type { ModelFiles } from './findModel.js';
 
@@ -61,7 +61,7 @@ export async function writeModelFolder(
   const parsed: ModelCard = parseCard(written, join(folder, 'metadata.json'));
   const aside = `${folder}.${process.pid}-${randomBytes(4).toString('hex')}${partialSuffix}`;
   try {
-    await mkdir(dirname(folder), { recursive: true });
+    await makeFolder(dirname(folder));
     await mkdir(aside);
     await writeFile(join(aside, 'model.onnx'), bytes, { flush: true });
     await writeFile(join(aside, 'metadata.json'), cardText(written), { flush: true });

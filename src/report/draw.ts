@@ -1,7 +1,7 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CaseFile } from '../case.js';
-import { writeAside } from '../formats/aside.js';
+import { makeFolder, writeAside } from '../formats/aside.js';
 import { writeFileAside } from '../formats/files.js';
 import { readVolume } from '../formats/index.js';
 import { writeNifti } from '../formats/writeNifti.js';
@@ -64,7 +64,7 @@ export function pictureFiles(note: Pick<CaseNote, 'grey' | 'masks'>): string[] {
  */
 export async function drawCase(request: DrawRequest): Promise<void> {
   const { folder, labelNames } = request;
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const image = isFile(request.image)
     ? await readVolume(request.image, { kind: 'image', nonFinite: true })
     : request.image;

@@ -1,9 +1,10 @@
 import { constants } from 'node:fs';
-import { access, mkdir, statfs } from 'node:fs/promises';
+import { access, statfs } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { arch, availableParallelism, cpus, freemem, release, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { messageOf } from '../errors.js';
+import { makeFolder } from '../formats/aside.js';
 import { cacheFolder, groupLimits, memoryLimit, processors, read } from '../machine.js';
 import { channelBlock } from '../onnx/blockSize.js';
 import { chooseDevice, type DeviceChoice } from './chooseDevice.js';
@@ -113,7 +114,7 @@ function freeMemory(): number {
 async function examineCache(): Promise<Examination['cache']> {
   const folder = cacheFolder();
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     await access(folder, constants.W_OK);
     const { bavail, bsize } = await statfs(folder);
     return { folder, free: bavail * bsize };

@@ -1,6 +1,6 @@
-import { appendFile, mkdir } from 'node:fs/promises';
+import { appendFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { writeFault } from '../formats/aside.js';
+import { makeFolder, writeFault } from '../formats/aside.js';
 
 const table = Uint32Array.from({ length: 256 }, (_, byte) => {
   let value = byte;
@@ -98,7 +98,7 @@ export class EventWriter {
     this.#pending = [];
     if (bytes.length === 0) return;
     try {
-      await mkdir(dirname(this.file), { recursive: true });
+      await makeFolder(dirname(this.file));
       await appendFile(this.file, bytes);
     } catch (error) {
       throw writeFault(this.file, error);

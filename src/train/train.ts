@@ -1,7 +1,7 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { OptionError } from '../errors.js';
-import { writeFault } from '../formats/aside.js';
+import { makeFolder, writeFault } from '../formats/aside.js';
 import { removePartials } from '../formats/files.js';
 import { sizeOf } from '../onnx/tensor.js';
 import { trainableWeights } from '../onnx/training/weights.js';
@@ -70,7 +70,7 @@ export async function runTraining(pipeline: Pipeline, options: TrainOptions): Pr
     );
   }
   const output = resolve(pipeline.output);
-  await mkdir(output, { recursive: true }).catch((error) => {
+  await makeFolder(output).catch((error) => {
     throw writeFault(output, error);
   });
   const { onEvent = () => {} } = options;

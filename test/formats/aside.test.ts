@@ -1,10 +1,11 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { DataError, VoxError } from '#src/errors.js';
-import { partialSuffix, readFault, writeAside, writeFault } from '#src/formats/aside.js';
+import { makeFolder, partialSuffix, readFault, writeAside, writeFault } from '#src/formats/aside.js';
+import { linux, testNeeding } from '../needs.js';
 import { fails, temporaryFolder } from './buildNifti.js';
 
 const put = temporaryFolder();
@@ -53,6 +54,25 @@ test('writeAside says when a file is where a folder should be, or the other way 
   await fails(
     writeAside(put('folder'), (temporary) => writeFile(temporary, '')),
     'a folder of that name is in the way',
+  );
+});
+
+test('makeFolder makes missing levels, takes part in races, and leaves what is there', async () => {
+  const deep = put('a/b/c/d');
+  await Promise.all(Array.from({ length: 20 }, () => makeFolder(deep)));
+  assert.ok(existsSync(deep));
+  await makeFolder(deep);
+  symlinkSync(put('nowhere'), put('dangling'));
+  await makeFolder(put('dangling/x')).then(
+    () => assert.unreachable(),
+    (error) => assert.is(error.code, 'EEXIST'),
+  );
+});
+
+testNeeding(linux, 'makeFolder ends where the file system refuses folders', async () => {
+  await fails(
+    makeFolder('/proc/none/deeper/still'),
+    'The folder /proc/none cannot be created: the file system of /proc does not allow it. Choose another folder.',
   );
 });
 

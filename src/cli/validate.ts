@@ -10,7 +10,12 @@ export function addValidateCommand(program: Command): void {
     .action(async (files: string[], _flags, command: Command) => {
       const pipeline = await loadFromFlags(files, command);
       process.stdout.write(
-        stringify(describePipeline(pipeline), { lineWidth: 110, flowCollectionPadding: true }),
+        stringify(describePipeline(pipeline), {
+          lineWidth: 110,
+          flowCollectionPadding: true,
+          // Values that references share are written out.
+          aliasDuplicateObjects: false,
+        }),
       );
       process.stderr.write(`${pipeline.files.join(', ')}: the pipeline is valid.\n`);
     });

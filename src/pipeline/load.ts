@@ -3,6 +3,7 @@ import { listNames, OptionError, show, unknownName } from '../errors.js';
 import { isData, mergeDrafts, type PipelineFile, parsePipelineText, readPipelineFile } from './document.js';
 import { Faults } from './faults.js';
 import { applyOverride, headKeys, parseOverride } from './overrides.js';
+import { References } from './references.js';
 import { createRegistry, type Registry } from './registry.js';
 import { Resolver } from './resolver.js';
 import { resolveTrain } from './resolveTrain.js';
@@ -51,7 +52,7 @@ function resolvePipeline(
   if (head.vars !== undefined && head.vars !== null && !isData(head.vars))
     faults.add(['vars'], `vars must be a map, but it is ${show(head.vars)}.`);
 
-  const resolver = new Resolver(faults, vars, env);
+  const resolver = new Resolver(faults, new References(vars, env));
   const name = resolver.text(head.name ?? basename(files[0].file, extname(files[0].file)), 'name');
   const output = resolver.text(head.output ?? join('results', name), 'output');
   const source = resolver.choice(head.source, ['source'], 'source', registry.sources);

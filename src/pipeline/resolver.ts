@@ -10,7 +10,7 @@ import {
 import { type Data, type Entry, isData } from './document.js';
 import type { Faults } from './faults.js';
 import type { Placed } from './placed.js';
-import { replaceReferences } from './references.js';
+import type { References } from './references.js';
 import { unknownDefinition } from './registry.js';
 
 /**
@@ -19,14 +19,13 @@ import { unknownDefinition } from './registry.js';
 export class Resolver {
   constructor(
     readonly faults: Faults,
-    readonly vars: Data,
-    readonly env?: Readonly<Record<string, string | undefined>>,
+    readonly references: References,
   ) {}
 
   /** A value with its references replaced. */
   replaced(value: unknown, path: readonly string[]): unknown {
     try {
-      return replaceReferences(value, this.vars, this.env);
+      return this.references.replace(value);
     } catch (error) {
       this.faults.add(path, messageOf(error));
       return undefined;

@@ -225,4 +225,30 @@ test('parseBytes reads sizes', () => {
   assert.is(parseBytes('4 apples'), undefined);
 });
 
+test('variables that double themselves are refused before they fill the memory', () => {
+  const levels = Array.from({ length: 60 }, (_, i) => i + 1);
+  const list = levels.map((i) => `v${i}: ['\${v${i - 1}}', '\${v${i - 1}}']`);
+  const text = levels.map((i) => `v${i}: '\${v${i - 1}}\${v${i - 1}}'`);
+  for (const lines of [list, text]) {
+    const pipeline = (last: number) =>
+      `vars: { v0: ab, ${lines.slice(0, last).join(', ')} }\nsource: { glob: { image: x } }\nsteps: [load]`;
+    assert.match(faultsOf(pipeline(60)), /p\.yaml:1: The variables grow to more than 4194304 characters and/);
+    assert.ok(parsePipeline(pipeline(8), 'p.yaml').vars['v8']);
+  }
+});
+
+test('a variable is resolved once, however often it is referred to', () => {
+  const used = Array.from({ length: 1000 }, () => "'${a}'").join(', ');
+  let looked = 0;
+  const env = {
+    get A() {
+      looked++;
+      return 'x';
+    },
+  };
+  const text = `vars: { a: '\${env.A}', b: [${used}] }\nsource: { glob: { image: '\${a}' } }\nsteps: [load]`;
+  assert.is(parsePipeline(text, 'p.yaml', { env }).source.options.image, 'x');
+  assert.is(looked, 1);
+});
+
 test.run();

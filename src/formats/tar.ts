@@ -19,16 +19,88 @@ export interface FilePlace {
 /** A regular file in a tar archive. */
 export type TarMember = Omit<FilePlace, 'file'>;
 
+/** An index as it is shared with worker threads, without a copy. Its members are sorted by name. */
+interface TarTable {
+  /** All names one after the other, in UTF-8. */
+  readonly names: SharedArrayBuffer;
+  /** For each member four float64: the end of its name, its offset, size and modification time. */
+  readonly places: SharedArrayBuffer;
+}
+
 /** The regular files of a tar archive by name, without a leading `./`. */
-export type TarIndex = ReadonlyMap<string, TarMember>;
+export class TarIndex {
+  readonly #names: Buffer;
+  readonly #places: Float64Array;
+
+  constructor({ names, places }: TarTable) {
+    this.#names = Buffer.from(names);
+    this.#places = new Float64Array(places);
+  }
+
+  /** The number of files. */
+  get size(): number {
+    return this.#places.length / 4;
+  }
+
+  /** The place of a file; undefined if there is none of that name. */
+  get(name: string): TarMember | undefined {
+    let low = 0;
+    let high = this.size - 1;
+    while (low <= high) {
+      const middle = (low + high) >> 1;
+      const found = this.#nameAt(middle);
+      if (found === name) {
+        const [, offset, size, modified] = this.#places.subarray(4 * middle, 4 * middle + 4);
+        return { offset, size, modified };
+      }
+      if (found < name) low = middle + 1;
+      else high = middle - 1;
+    }
+    return undefined;
+  }
+
+  /** The names of the files, sorted. */
+  *keys(): Generator<string> {
+    for (let i = 0; i < this.size; i++) yield this.#nameAt(i);
+  }
+
+  #nameAt(i: number): string {
+    const start = i === 0 ? 0 : this.#places[4 * (i - 1)];
+    return this.#names.toString('utf8', start, this.#places[4 * i]);
+  }
+}
+
+function tableOf(members: ReadonlyMap<string, TarMember>): TarTable {
+  const sorted = [...members.keys()].sort();
+  const bytes = sorted.reduce((sum, name) => sum + Buffer.byteLength(name), 0);
+  const names = new SharedArrayBuffer(bytes);
+  const places = new SharedArrayBuffer(sorted.length * 4 * Float64Array.BYTES_PER_ELEMENT);
+  const [text, numbers] = [Buffer.from(names), new Float64Array(places)];
+  let end = 0;
+  for (const [i, name] of sorted.entries()) {
+    const { offset, size, modified } = members.get(name) as TarMember;
+    end += text.write(name, end);
+    numbers.set([end, offset, size, modified], 4 * i);
+  }
+  return { names, places };
+}
 
 interface Indexed {
   /** Size and modification time of the archive when it was indexed. */
   readonly state: string;
-  readonly index: TarIndex;
+  readonly table: TarTable;
 }
 
 const block = 512;
+
+/** How many bytes are read at once: the headers of small members lie close together. */
+const chunkBytes = 2 ** 16;
+
+/** The most bytes of an extended header. They hold long names and a few numbers. */
+const mostExtended = 2 ** 20;
+
+/** The fields of extended headers that are used. */
+const extendedFields = ['path', 'linkpath', 'size', 'mtime'];
 
 /** Where worker threads find the indexes that their parent has read. */
 const shareKey = 'voxstream tar indexes';
@@ -73,13 +145,13 @@ export async function indexTar(archive: string): Promise<TarIndex> {
     const { size, mtimeMs } = await stat(archive);
     const state = `${size} ${mtimeMs}`;
     const known = indexes.get(archive);
-    if (known?.state === state) return known.index;
+    if (known?.state === state) return new TarIndex(known.table);
     const handle = await open(archive, 'r');
     try {
-      const index = await readIndex(archive, handle, size);
-      indexes.set(archive, { state, index });
+      const table = tableOf(await readMembers(archive, handle, size));
+      indexes.set(archive, { state, table });
       setEnvironmentData(shareKey, indexes);
-      return index;
+      return new TarIndex(table);
     } finally {
       await handle.close();
     }
@@ -88,18 +160,42 @@ export async function indexTar(archive: string): Promise<TarIndex> {
   }
 }
 
-async function readIndex(archive: string, handle: FileHandle, fileBytes: number): Promise<TarIndex> {
+/** Reads a file from its beginning to its end, in chunks, with gaps. */
+class ForwardReader {
+  readonly #chunk = Buffer.alloc(chunkBytes);
+  #start = 0;
+  #length = 0;
+
+  constructor(readonly handle: FileHandle) {}
+
+  /** Bytes of the file, at most a chunk; fewer at its end. They are valid until the next call. */
+  async bytes(at: number, length: number): Promise<Buffer> {
+    if (at < this.#start || at + length > this.#start + this.#length) {
+      const { bytesRead } = await this.handle.read(this.#chunk, 0, chunkBytes, at);
+      this.#start = at;
+      this.#length = bytesRead;
+    }
+    const from = at - this.#start;
+    return this.#chunk.subarray(from, Math.min(from + length, this.#length));
+  }
+}
+
+async function readMembers(
+  archive: string,
+  handle: FileHandle,
+  fileBytes: number,
+): Promise<Map<string, TarMember>> {
+  const reader = new ForwardReader(handle);
   const members = new Map<string, TarMember>();
   const links: [name: string, target: string][] = [];
   /** Fields from extended headers: for the next member, and for all that follow. */
   let own = new Map<string, string>();
   const all = new Map<string, string>();
-  const header = Buffer.alloc(block);
-  await handle.read(header, 0, block, 0);
-  if (fileBytes < block || !isHeader(header)) throw noArchive(archive, header);
+  const first = await reader.bytes(0, block);
+  if (!isHeader(first)) throw noArchive(archive, first);
   for (let at = 0; at + block <= fileBytes; ) {
-    await handle.read(header, 0, block, at);
-    if (header.every((byte) => byte === 0)) break;
+    const header = await reader.bytes(at, block);
+    if (isZero(header)) break;
     if (!isHeader(header)) {
       throw new DataError(
         `${archive} is damaged: the header at byte ${at} has the wrong checksum. Copy or download it again.`,
@@ -118,17 +214,27 @@ async function readIndex(archive: string, handle: FileHandle, fileBytes: number)
     }
     at = offset + Math.ceil(size / block) * block;
     if (special) {
+      if (size > mostExtended) {
+        throw new DataError(
+          `${archive} is damaged: the extended header at byte ${offset - block} has ${showBytes(size)}, but ` +
+            `${showBytes(mostExtended)} at most are allowed. Copy or download it again.`,
+        );
+      }
       const text = Buffer.alloc(size);
       await handle.read(text, 0, size, offset);
       if (type === 'L') own.set('path', textIn(text, 0, size));
       else if (type === 'K') own.set('linkpath', textIn(text, 0, size));
-      else for (const [key, value] of paxRecords(text)) (type === 'g' ? all : own).set(key, value);
+      else {
+        for (const [key, value] of paxRecords(text)) {
+          if (extendedFields.includes(key)) (type === 'g' ? all : own).set(key, value);
+        }
+      }
       continue;
     }
     const prefix = header.toString('latin1', 257, 263) === 'ustar\0' ? textIn(header, 345, 155) : '';
     const short = textIn(header, 0, 100);
     const name = safeName(said('path') ?? (prefix ? `${prefix}/${short}` : short));
-    const modified = 1000 * Number(said('mtime') ?? numberIn(header, 136, 12));
+    const modified = 1000 * Number(said('mtime') ?? numberIn(header, 136, 12)) || 0;
     if (name && (type === '0' || type === '\0' || type === '7'))
       members.set(name, { offset, size, modified });
     const target = type === '1' ? safeName(said('linkpath') ?? textIn(header, 157, 100)) : undefined;
@@ -144,9 +250,14 @@ async function readIndex(archive: string, handle: FileHandle, fileBytes: number)
 
 /** True for a header with the right checksum: the sum of its bytes, with blanks in place of the checksum. */
 function isHeader(header: Buffer): boolean {
+  if (header.length < block) return false;
   let sum = 0;
   for (let i = 0; i < block; i++) sum += i >= 148 && i < 156 ? 32 : header[i];
   return sum === numberIn(header, 148, 8);
+}
+
+function isZero(header: Buffer): boolean {
+  return header[0] === 0 && header.every((byte) => byte === 0);
 }
 
 function noArchive(archive: string, header: Buffer): DataError {

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readFileSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { getEnvironmentData } from 'node:worker_threads';
 import { gzipSync } from 'node:zlib';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -163,6 +164,37 @@ test('an archive that is compressed, cut off, damaged or none is told', async ()
     await put(Buffer.from('no archive'.repeat(100))),
     /is not a tar archive: it does not begin with a header/,
   );
+});
+
+test('an extended header of more than 1 MiB is refused without reading it', async () => {
+  // A sparse file: the header says 3 GiB, more than a buffer may have.
+  for (const type of ['x', 'g', 'L', 'K']) {
+    const file = join(temporaryFolder(), 'a.tar');
+    const header = member('long', '', type).subarray(0, 512);
+    header.write(`${(3 * 2 ** 30).toString(8).padStart(11, '0')}\0`, 124);
+    header.write('        ', 148);
+    const sum = header.reduce((total, byte) => total + byte, 0);
+    header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148);
+    writeFileSync(file, header);
+    truncateSync(file, 512 + 3 * 2 ** 30);
+    const error = await indexTar(file).catch(String);
+    assert.match(
+      String(error),
+      /a\.tar is damaged: the extended header at byte 0 has 3\.0 GiB, but 1\.0 MiB at/,
+    );
+  }
+});
+
+test('worker threads look members up in the one index of their parent', async () => {
+  const names = Array.from({ length: 3000 }, (_, i) => `x/${i}_ü\u{1f600}.nii`);
+  const file = archive(...names.map((name, i) => member(name, 'a'.repeat(i % 700))));
+  const index = await indexTar(file);
+  assert.is(index.size, 3000);
+  assert.equal([...index.keys()], [...names].sort());
+  for (const [i, name] of names.entries()) assert.is(index.get(name)?.size, i % 700, name);
+  for (const name of ['', 'x', 'x/', 'x/1', 'y', '\uffff']) assert.is(index.get(name), undefined);
+  const shared = getEnvironmentData('voxstream tar indexes') as Map<string, { table: object }>;
+  for (const part of Object.values(shared.get(file)!.table)) assert.instance(part, SharedArrayBuffer);
 });
 
 test('an archive that changes is indexed anew', async () => {

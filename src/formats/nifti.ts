@@ -27,7 +27,8 @@ async function readHeader(file: string): Promise<RasterHeader> {
   const dataFile = isPair ? await findPartner(header, 'img') : header;
   return withFile(dataFile, async (open, fileBytes) => {
     const compressed = isGzip(await readStart(open, 2));
-    checkLength(dataFile, rest, mostBytes(fileBytes, compressed));
+    const name = dataFile === header ? header : `${dataFile} (the voxels of ${header})`;
+    checkLength(name, rest, mostBytes(fileBytes, compressed));
     return { ...rest, dataFile, start: 0, compressed, ...(fields && { nifti: fields }) };
   });
 }

@@ -1,11 +1,10 @@
 import { gzipSync } from 'node:zlib';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { VoxError } from '#src/errors.js';
 import { readVolume } from '#src/formats/index.js';
 import { nifti } from '#src/formats/nifti.js';
 import { voxelTypeOf } from '#src/volume/volume.js';
-import { buildNifti, datatypes, fails, lcg, temporaryFolder } from './buildNifti.js';
+import { buildNifti, datatypes, fails, temporaryFolder } from './buildNifti.js';
 
 const put = temporaryFolder();
 const image = { kind: 'image' } as const;
@@ -345,37 +344,6 @@ test('the NIfTI reader reads the beginning of a file and no more', async () => {
   assert.equal((await nifti.readGrid(put('named.nii.gz', named))).size, [3, 2, 2]);
   await fails(nifti.readGrid(put('a.nii.gz', 'text')), 'is not a NIfTI file');
   await fails(nifti.readGrid(put('a.nii.gz', bytes.subarray(0, 40))), 'is cut off');
-});
-
-test('the NIfTI reader gives a volume or a sentence for 600 damaged files', async () => {
-  const random = lcg(1);
-  const sound = {
-    'a.nii': buildNifti({ dims: [4, 4, 4] }),
-    'b.nii': buildNifti({ dims: [4, 4, 4], version: 2 }),
-  };
-  let volumes = 0;
-  for (let i = 0; i < 600; i++) {
-    const plain = Buffer.from(sound[i % 2 ? 'a.nii' : 'b.nii']);
-    const bytes = i % 3 === 0 ? gzipSync(plain) : plain;
-    for (let flips = 1 + random(4); flips > 0; flips--) {
-      // The header rather than the voxels, where any value is a good one.
-      bytes[random(i % 3 === 0 ? bytes.length : i % 2 ? 352 : 544)] = random(256);
-    }
-    const file = put('fuzz.nii', random(8) ? bytes : bytes.subarray(0, random(bytes.length)));
-    try {
-      const volume = await nifti.read(file, { kind: random(2) ? 'image' : 'label', maxBytes: 1 << 20 });
-      assert.is(
-        volume.data.length,
-        volume.size.reduce((product, n) => product * n, volume.channels),
-      );
-      assert.ok(volume.affine.every(Number.isFinite));
-      volumes++;
-    } catch (error) {
-      if (!(error instanceof VoxError)) throw error;
-      assert.ok(error.message.startsWith(file) && error.message.endsWith('.'), error.message);
-    }
-  }
-  assert.ok(volumes > 50 && volumes < 550);
 });
 
 test.run();

@@ -1,10 +1,14 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
+import { readImageNode } from '@itk-wasm/image-io';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { readVolume } from '#src/formats/index.js';
 import { nifti } from '#src/formats/nifti.js';
 import { writeNifti } from '#src/formats/writeNifti.js';
+import { cropOrPad } from '#src/volume/crop.js';
+import { resampleTo, respacedGrid } from '#src/volume/resample.js';
 import { makeVolume, type VoxelArray, type VoxelType, voxelTypeOf, voxelTypes } from '#src/volume/volume.js';
 import { fixtures } from '../e2e/harness.js';
 import { buildNifti, fails, temporaryFolder } from './buildNifti.js';
@@ -130,6 +134,42 @@ test('writeNifti gives back the golden inputs with the same affine', async () =>
     assert.equal(origin?.nifti, source.origin?.nifti);
     assert.ok(data.every((value, i) => value === Math.fround(source.data[i])));
   }
+});
+
+/** The direction, spacing and origin that itk-wasm 1.6 reads. */
+async function itkSpace(file: string) {
+  const { direction, spacing, origin } = await readImageNode(file);
+  return [...[...direction].map(Number), ...spacing, ...origin];
+}
+
+test('a file that ITK opens is opened by it when it is written again, on its grid and on others', async () => {
+  // A valid qform, and an sform that is sheared by half a degree: ITK goes by the qform.
+  const bytes = buildNifti({
+    dims: [6, 5, 4],
+    pixdim: [-1, 0.8, 0.9, 2.5],
+    qform: { code: 1, quatern: [0, 1, 0], offset: [90.5, -71.25, -40] },
+    sform: { code: 1, rows: [-0.8, 0, 0.022, 90.5, 0.007, 0.9, 0, -71.25, 0, 0, 2.5, -40] },
+  });
+  const file = put('sheared.nii', bytes);
+  const volume = await readVolume(file, { kind: 'image' });
+  const expected = await itkSpace(file);
+  const same = put('same.nii.gz');
+  await writeNifti(same, volume);
+  (await itkSpace(same)).forEach((value, i) => {
+    assert.ok(Math.abs(value - expected[i]) < 1e-5, `${value} is not ${expected[i]}`);
+  });
+  const cropped = put('cropped.nii.gz');
+  await writeNifti(cropped, cropOrPad(volume, [1, 2, 1], [4, 3, 2]));
+  // Voxel (1, 2, 1) by the qform, in LPS.
+  const origin = [-(90.5 - 0.8), -(-71.25 + 2 * 0.9), -40 + 2.5];
+  (await itkSpace(cropped)).forEach((value, i) => {
+    const wanted = i < 12 ? expected[i] : origin[i - 12];
+    assert.ok(Math.abs(value - wanted) < 1e-4, `${value} is not ${wanted}`);
+  });
+  const respaced = put('respaced.nii.gz');
+  const grid = respacedGrid(volume, { pixdim: [1, 1, 2], diagonal: false, scaleExtent: false });
+  await writeNifti(respaced, resampleTo(volume, grid, 'bilinear', 'border'));
+  assert.is((await itkSpace(respaced)).length, 15);
 });
 
 test.run();

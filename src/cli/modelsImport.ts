@@ -1,10 +1,10 @@
 import { stat } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { parse as parseYaml } from 'yaml';
 import { messageOf, OptionError, show } from '../errors.js';
 import { readFault } from '../formats/aside.js';
-import { checkCheckpoint, readBundle, readTree } from '../models/bundle.js';
+import { checkCheckpoint, readBundle, readConfiguration, readTree } from '../models/bundle.js';
 import { cachedModels } from '../models/findModel.js';
 import { checkModelFolder, type NewModel, writeModelFolder } from '../models/folder.js';
 import { type CardFields, importCheckpoint, importOnnx } from '../models/importModel.js';
@@ -167,7 +167,11 @@ async function networkOf(source: string, flags: ImportFlags, set: Tree): Promise
 /** Reads a network's configuration in any of the forms that `--config` accepts. */
 async function readConfig(file: string, set: Tree): Promise<{ type?: string; config: Tree }> {
   const content = await readTree(file);
-  if ('network_def' in content) return new MonaiConfig(content, file).network(set);
+  if ('network_def' in content) {
+    // In a bundle, configurations lie in a folder of the bundle's folder.
+    const roots = [dirname(file), join(dirname(file), '..')];
+    return (await readConfiguration(content, file, roots)).network(set);
+  }
   if (typeof content['_target_'] === 'string')
     return new MonaiConfig({ network_def: content }, file).network(set);
   const parameters = isTree(content['network']) ? content['network'] : content;

@@ -4,6 +4,8 @@ import { basename, join, resolve } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import { listNames, ModelError, messageOf, show } from '../errors.js';
 import { readFault } from '../formats/aside.js';
+import { plainValues } from '../onnx/checkpoint/plainValues.js';
+import { readPickledFile } from '../onnx/checkpoint/readCheckpoint.js';
 import { isTree, MonaiConfig, type Tree } from '../onnx/monaiConfig.js';
 
 /** The model of a MONAI bundle's folder. */
@@ -39,6 +41,26 @@ export async function readTree(file: string): Promise<Tree> {
 }
 
 /**
+ * A configuration with the content of the files that it loads with PyTorch, which are read as data.
+ *
+ * @param roots Folders that the paths of such files may begin from.
+ * @throws ModelError when such a file cannot be read.
+ */
+export async function readConfiguration(
+  content: Tree,
+  file: string,
+  roots: readonly string[],
+): Promise<MonaiConfig> {
+  const config = new MonaiConfig(content, file);
+  for (const { id, path } of config.loads()) {
+    const found = roots.map((root) => join(root, path)).find((one) => existsSync(one));
+    const values = found && plainValues(await readPickledFile(found));
+    if (isTree(values)) config.provide(id, values);
+  }
+  return config;
+}
+
+/**
  * Reads a MONAI bundle's folder: `configs/inference.json` (or `.yaml`) and `configs/metadata.json`. Nothing
  * is executed.
  *
@@ -55,7 +77,7 @@ export async function readBundle(folder: string): Promise<Bundle> {
         "a bundle's folder or a PyTorch checkpoint.",
     );
   }
-  const config = new MonaiConfig(await readTree(file), file);
+  const config = await readConfiguration(await readTree(file), file, [folder]);
   const path = join(configs, 'metadata.json');
   const metadata = existsSync(path) ? await readTree(path) : {};
   return {

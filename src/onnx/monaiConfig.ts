@@ -9,6 +9,17 @@ const parserKeys = ['_target_', '_desc_', '_requires_', '_disabled_', '_mode_'];
 /** References to references could make a small file cost any amount of work. */
 const mostValues = 100_000;
 
+/** Classes of parts of networks. They are data: their parameters, and the class as `type`. */
+const networkParts = ['TopologyInstance', 'SegResNetDS2', 'ClassMappingClassify', 'PointMappingSAM'];
+
+/** A file that a configuration loads with PyTorch. */
+export interface LoadedEntry {
+  /** The entry that holds what was loaded. */
+  readonly id: string;
+  /** The file's path from the bundle's folder. */
+  readonly path: string;
+}
+
 /** A network as a configuration has it: the class without its module, and its parameters. */
 export interface ConfiguredNetwork {
   /** `UNet`. */
@@ -28,6 +39,7 @@ export class MonaiConfig {
   /** What is refused: the place, and a clause that goes on from it. */
   #resolved = 0;
   readonly #faults: { readonly place: string; readonly message: string }[] = [];
+  readonly #loaded = new Map<string, Tree>();
 
   /** @param file The configuration's name, for messages. */
   constructor(
@@ -65,6 +77,21 @@ export class MonaiConfig {
     );
     this.#report();
     return { type: found['_target_'].split('.').at(-1) as string, config };
+  }
+
+  /** The files that the configuration loads with `torch.load`, such as the search codes of DiNTS. */
+  loads(): LoadedEntry[] {
+    return Object.entries(this.#content).flatMap(([id, value]) => {
+      const entry = typeof value === 'string' && /^\$\s*torch\.load\(\s*@(\w+)/.exec(value)?.[1];
+      const path = entry && this.#content[entry];
+      const quoted = typeof path === 'string' ? /['"]\/?([^'"]+)['"]\s*$/.exec(path)?.[1] : undefined;
+      return quoted ? [{ id, path: quoted }] : [];
+    });
+  }
+
+  /** Gives what a file of `loads` holds. */
+  provide(id: string, content: Tree): void {
+    this.#loaded.set(id, content);
   }
 
   /** The value at a place such as `inferer#roi_size`, or undefined when there is none, or only by running code. */
@@ -116,6 +143,15 @@ export class MonaiConfig {
       this.#resolve(item, `${place}#${key}`, found.trail);
     if (Array.isArray(found.value)) return found.value.map(inside);
     if (!isTree(found.value)) return found.value;
+    const part = String(found.value['_target_'] ?? '')
+      .split('.')
+      .at(-1) as string;
+    if (networkParts.includes(part)) {
+      // The device does not change what a network computes.
+      const skipped = [...parserKeys, 'device'];
+      const parameters = Object.entries(found.value).filter(([key]) => !skipped.includes(key));
+      return { type: part, ...Object.fromEntries(parameters.map(([key, item]) => [key, inside(item, key)])) };
+    }
     if ('_target_' in found.value) {
       const message = `is an object of the class ${show(found.value['_target_'])}, which only Python can make`;
       this.#faults.push({ place, message });
@@ -132,6 +168,11 @@ export class MonaiConfig {
   ): { value: unknown; trail: readonly string[] } {
     if (typeof value !== 'string' || !/^[@$%]/.test(value)) return { value, trail };
     const text = value.replaceAll('::', '#');
+    const [, loadedId = '', key = ''] =
+      /^\$\s*(?:torch\.(?:from_numpy|as_tensor|tensor)\(\s*)?@(\w+)\[['"](\w+)['"]\]\s*\)?\s*$/.exec(text) ??
+      [];
+    const loaded = this.#loaded.get(loadedId)?.[key];
+    if (loaded !== undefined) return { value: loaded, trail };
     const id = /^(?:\$?\s*@|%)([\w-]+(?:#[\w-]+)*)\s*$/.exec(text)?.[1];
     if (id === undefined) {
       const what = value.startsWith('$') ? 'expression' : 'reference';

@@ -2,7 +2,14 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Axes } from '#src/onnx/builders/config.js';
 import { attend, linear } from '#src/onnx/builders/layers/transformer.js';
-import { join, masked, partition, relativeBias, windowsOf } from '#src/onnx/builders/layers/windows.js';
+import {
+  join,
+  maskOf,
+  partition,
+  relativeBias,
+  relativeIndex,
+  windowsOf,
+} from '#src/onnx/builders/layers/windows.js';
 import { NetworkBuilder } from '#src/onnx/builders/networkBuilder.js';
 import { floats, type Tensor } from '#src/onnx/tensor.js';
 import { Random } from '#src/volume/random.js';
@@ -85,21 +92,30 @@ test('joining windows gives back the volume', async () => {
   assert.equal([...(output.data as Float32Array)], [...(input.data as Float32Array)]);
 });
 
-test('the bias of two tokens is the entry of the table for the difference of their places', () => {
-  // Three entries along the only axis that has more than one token: differences -1, 0 and 1.
-  assert.equal([...relativeBias(Float32Array.of(10, 20, 30), [1, 1, 2], 2, 1)], [20, 10, 30, 20]);
-  // Two heads, whose entries alternate.
-  const two = relativeBias(Float32Array.of(1, -1, 2, -2, 3, -3), [1, 1, 2], 2, 2);
-  assert.equal([...two], [2, 1, 3, 2, -2, -1, -3, -2]);
+test('the bias of two tokens is the entry of the table for the difference of their places', async () => {
+  // Three entries along the only axis that has more than one token: differences -1, 0 and 1. Two heads.
+  const window: Axes = [1, 1, 2];
+  const table = floats([3, 2], [1, -1, 2, -2, 3, -3]);
+  const output = await evaluate(floats([1], [0]), { table }, (net, x) =>
+    net.ops.add(x, relativeBias(net, 'table', { window, tokens: 2, heads: 2 })),
+  );
+  assert.equal([...(output.data as Float32Array)], [2, 1, 3, 2, -2, -1, -3, -2]);
+});
+
+test('a clipped window uses the first rows and columns of the whole index', () => {
+  const whole = relativeIndex([2, 2, 2], 8);
+  const rows = [0, 1, 2, 3].map((row) => [...whole.slice(row * 8, row * 8 + 4)]);
+  assert.equal([...relativeIndex([2, 2, 2], 4)], rows.flat());
+  assert.is(whole[0], 13n);
 });
 
 test('in the last window of a shifted axis, tokens of both ends of the volume do not see each other', () => {
   const windows = windowsOf([1, 1, 8], [1, 1, 4], true);
   assert.equal(windows.shift, [0, 0, 2]);
-  const bias = new Float32Array(16);
-  const rows = masked(bias, windows, [false, false, true]);
-  assert.equal([...rows.slice(0, 4)], [0, 0, -100, -100]);
-  assert.equal([...rows.slice(12)], [-100, -100, 0, 0]);
+  const mask = maskOf(windows, [false, false, true]);
+  assert.equal([...mask.slice(0, 4)], [0, 0, -100, -100]);
+  assert.equal([...mask.slice(12)], [-100, -100, 0, 0]);
+  assert.ok(maskOf(windows, [false, false, false]).every((value) => value === 0));
 });
 
 test.run();

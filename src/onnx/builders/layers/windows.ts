@@ -1,4 +1,4 @@
-import { floats } from '../../tensor.js';
+import { floats, tensor } from '../../tensor.js';
 import { type Axes, eachAxis } from '../config.js';
 import type { NetworkBuilder } from '../networkBuilder.js';
 
@@ -83,38 +83,54 @@ function roll(net: NetworkBuilder, input: string, shift: Axes): string {
 const largest = 2 ** 31 - 1;
 
 /**
- * The part of the scores that depends on the places of two tokens in a window: [heads, tokens, tokens] of a learned table
- * [(2 w0 - 1)(2 w1 - 1)(2 w2 - 1), heads], as values.
+ * The entry of a learned table for each pair of tokens of a window, [tokens, tokens] as a list: the table has one for each
+ * difference of places, (2 w0 - 1)(2 w1 - 1)(2 w2 - 1) in all.
  *
  * @param window The window that the table was made for.
  * @param tokens Those of the window in use. One that was clipped uses the first rows and columns of the whole window's
  * index, which are not those of its own geometry: MONAI does so, and weights were trained with it.
  */
-export function relativeBias(table: Float32Array, window: Axes, tokens: number, heads: number): Float32Array {
+export function relativeIndex(window: Axes, tokens: number): BigInt64Array {
   const [, w1, w2] = window;
-  const place = (token: number) => [Math.floor(token / (w1 * w2)), Math.floor(token / w2) % w1, token % w2];
-  const out = new Float32Array(heads * tokens * tokens);
-  for (let i = 0; i < tokens; i++) {
-    const from = place(i);
-    for (let j = 0; j < tokens; j++) {
-      const [dx, dy, dz] = place(j).map((at, axis) => from[axis] - at + window[axis] - 1);
-      const entry = (dx * (2 * w1 - 1) + dy) * (2 * w2 - 1) + dz;
-      for (let head = 0; head < heads; head++) {
-        out[(head * tokens + i) * tokens + j] = table[entry * heads + head];
-      }
+  const places = Array.from({ length: tokens }, (_, token) => [
+    Math.floor(token / (w1 * w2)),
+    Math.floor(token / w2) % w1,
+    token % w2,
+  ]);
+  const out = new BigInt64Array(tokens * tokens);
+  for (const [i, from] of places.entries()) {
+    for (const [j, to] of places.entries()) {
+      const [dx, dy, dz] = from.map((at, axis) => at - to[axis] + window[axis] - 1);
+      out[i * tokens + j] = BigInt((dx * (2 * w1 - 1) + dy) * (2 * w2 - 1) + dz);
     }
   }
   return out;
+}
+
+/** The part of the scores that depends on the places of tokens, [1, heads, tokens, tokens], from the table `NAME`. */
+export function relativeBias(
+  net: NetworkBuilder,
+  name: string,
+  { window, tokens, heads }: { readonly window: Axes; readonly tokens: number; readonly heads: number },
+): string {
+  const entries = window.reduce((product, size) => product * (2 * size - 1), 1);
+  const table = net.parameter(name, [entries, heads], 0);
+  const index = net.constant(
+    `relative_index_${window.join('_')}_${tokens}`,
+    tensor('int64', [tokens * tokens], relativeIndex(window, tokens)),
+  );
+  const rows = net.ops.reshape(net.graph.addNode('Gather', [table, index]), [1, tokens, tokens, heads]);
+  return net.ops.transpose(rows, [0, 3, 1, 2]);
 }
 
 /** Whether a window is the last one along each axis that is shifted; windows of one kind have the same mask. */
 export type WindowKind = readonly [boolean, boolean, boolean];
 
 /**
- * `bias` [heads, tokens, tokens], less 100 for tokens that lay far apart before windows were shifted: in the last window of
- * an axis, those before and behind the end of the volume.
+ * -100 for pairs of tokens [tokens, tokens] that lay far apart before windows were shifted, and 0 for others: in the last
+ * window of an axis, those before and behind the end of the volume do not see each other.
  */
-export function masked(bias: Float32Array, { window, shift }: Windows, kind: WindowKind): Float32Array {
+export function maskOf({ window, shift }: Windows, kind: WindowKind): Float32Array {
   const [a, b, c] = window;
   const tokens = a * b * c;
   const regions = Array.from({ length: tokens }, (_, token) => {
@@ -122,39 +138,38 @@ export function masked(bias: Float32Array, { window, shift }: Windows, kind: Win
     const sides = places.map((place, axis) => (kind[axis] && place >= window[axis] - shift[axis] ? 1 : 0));
     return 4 * sides[0] + 2 * sides[1] + sides[2];
   });
-  return bias.map((value, at) => {
-    const i = Math.floor(at / tokens) % tokens;
-    return regions[i] === regions[at % tokens] ? value : value - 100;
-  });
+  const pair = (_: unknown, at: number) =>
+    regions[Math.floor(at / tokens)] === regions[at % tokens] ? 0 : -100;
+  return Float32Array.from({ length: tokens * tokens }, pair);
 }
 
 /**
- * Applies `attend` to windows [N, wx, wy, wz, tokens, width] of each kind apart, each with the bias of its kind, and puts
- * the results [B, tokens, channels] together again.
+ * Applies `attend` to windows [N, wx, wy, wz, tokens, width] of each kind apart, each with `bias` and the mask of its kind,
+ * and puts the results [B, tokens, channels] together again. A mask for each window would take a hundred times the memory.
  */
 export function attendByKind(
   net: NetworkBuilder,
-  name: string,
   input: string,
   options: {
     readonly windows: Windows;
-    readonly heads: number;
     readonly width: number;
     readonly channels: number;
-    readonly bias: Float32Array;
+    /** [1, heads, tokens, tokens] */
+    readonly bias: string;
   },
   attend: (windows: string, bias: string) => string,
 ): string {
-  const { windows, heads, width, channels, bias } = options;
+  const { windows, width, channels, bias } = options;
   const { ops } = net;
   const { window, shift, counts } = windows;
   const tokens = window[0] * window[1] * window[2];
-  const constant = (values: Float32Array) =>
-    net.graph.addConstant(`${name}.bias`, floats([1, heads, tokens, tokens], values));
+  const biasOf = (kind: WindowKind) => {
+    if (kind.every((last) => !last)) return bias;
+    const name = ['mask', ...window, ...shift, ...kind.map(Number)].join('_');
+    return ops.add(bias, net.constant(name, floats([tokens, tokens], maskOf(windows, kind))));
+  };
   const run = (x: string, sizes: Axes, kind: WindowKind) => {
-    const isPlain = kind.every((last) => !last);
-    const values = isPlain ? bias : masked(bias, windows, kind);
-    const result = attend(ops.reshape(x, [-1, tokens, width]), constant(values));
+    const result = attend(ops.reshape(x, [-1, tokens, width]), biasOf(kind));
     return ops.reshape(result, [-1, ...sizes, tokens, channels]);
   };
   /** Splits along an axis and those behind it. */

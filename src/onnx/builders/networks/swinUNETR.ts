@@ -243,10 +243,8 @@ function swinBlock(
   const { channels, heads, sizes, shifted } = options;
   const windows = windowsOf(sizes, config.window_size, shifted);
   const tokens = windows.window[0] * windows.window[1] * windows.window[2];
-  const [w0, w1, w2] = config.window_size;
-  const entries = (2 * w0 - 1) * (2 * w1 - 1) * (2 * w2 - 1);
-  const table = net.values(`${name}.attn.relative_position_bias_table`, [entries, heads], 0);
-  const bias = relativeBias(table, config.window_size, tokens, heads);
+  const place = { window: config.window_size, tokens, heads };
+  const bias = relativeBias(net, `${name}.attn.relative_position_bias_table`, place);
 
   const normal = layerNorm(net, `${name}.norm1`, input, channels);
   const parts = partition(net, normal, sizes, channels, windows);
@@ -256,8 +254,7 @@ function swinBlock(
     outputs: width,
     bias: config.qkv_bias,
   });
-  const kinds = { windows, heads, width, channels, bias };
-  const result = attendByKind(net, `${name}.attn`, qkv, kinds, (x, added) =>
+  const result = attendByKind(net, qkv, { windows, width, channels, bias }, (x, added) =>
     attend(net, x, { tokens, channels, heads, bias: added }),
   );
   const out = { inputs: channels, outputs: channels, bias: true };

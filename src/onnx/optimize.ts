@@ -16,6 +16,7 @@ import { lowerPixelShuffle } from './passes/pixelShuffle.js';
 import { preluToLeakyRelu } from './passes/preluToLeakyRelu.js';
 import { sliceConvs } from './passes/sliceConvs.js';
 import { differenceHead, headKey, twoClassHead } from './passes/twoClassHead.js';
+import { ungroupConvs } from './passes/ungroupConvs.js';
 import { inferShapes, windowDims } from './shapes.js';
 import { sizeOf } from './tensor.js';
 
@@ -131,8 +132,13 @@ async function passesOf(options: OptimizeOptions): Promise<Pass[]> {
         : []),
       lower,
     ],
-    // WebGPU has no transposed 3D convolution.
-    webgpu: [['mergeConvs', mergeConvs], ['convTransposePhases', convTransposePhases], lower],
+    // WebGPU has no transposed 3D convolution, and none of several groups.
+    webgpu: [
+      ['mergeConvs', mergeConvs],
+      ['ungroupConvs', ungroupConvs],
+      ['convTransposePhases', convTransposePhases],
+      lower,
+    ],
     cuda: [],
   };
   const passes = [...exact, ...forTarget[target]];

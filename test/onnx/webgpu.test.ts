@@ -2,7 +2,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { readModel } from '#src/onnx/modelFile.js';
+import { newNetwork } from '#src/onnx/builders/buildNetwork.js';
+import { freshWeights } from '#src/onnx/builders/freshWeights.js';
+import { swinBlock } from '#src/onnx/builders/layers/swinBlock.js';
+import { NetworkBuilder } from '#src/onnx/builders/networkBuilder.js';
+import { readModel, writeModel } from '#src/onnx/modelFile.js';
 import { optimizeModel } from '#src/onnx/optimize.js';
 import { root } from '../e2e/harness.js';
 import { type Missing, shared, sharedPath, swiftShader, swiftShaderEnv, testNeeding } from '../needs.js';
@@ -48,5 +52,59 @@ for (const { name, file, need } of models) {
     );
   }
 }
+
+/** Small networks of convolutions, with gates and with groups. */
+const networks: readonly { name: string; config: object; size: readonly [number, number, number] }[] = [
+  {
+    name: 'SegResNetDS',
+    config: { init_filters: 4, blocks_down: [1, 1], norm: 'instance' },
+    size: [8, 8, 8],
+  },
+  {
+    name: 'AttentionUnet',
+    config: { in_channels: 1, out_channels: 2, channels: [4, 8], strides: [2] },
+    size: [8, 8, 8],
+  },
+  {
+    name: 'MedNeXt',
+    config: {
+      init_filters: 4,
+      kernel_size: 3,
+      blocks_down: [1],
+      blocks_up: [1],
+      use_residual_connection: true,
+    },
+    size: [8, 8, 8],
+  },
+];
+
+for (const { name, config, size } of networks) {
+  testNeeding(swiftShader, `a new ${name} gives on WebGPU what it gives on the CPU`, async () => {
+    const graph = newNetwork(name, config, 1, { size });
+    const { bytes } = await optimizeModel(writeModel(graph), { target: 'webgpu', roiSize: size });
+    const dims = [1, 1, ...size];
+    const expected = await run(graph, dims);
+    const actual = await run(readModel(bytes), dims, { executionProviders: ['webgpu'] });
+    const far = maxDifference(actual.data, expected.data);
+    assert.ok(far < 1e-4, `WebGPU differs by ${far}`);
+  });
+}
+
+testNeeding(
+  swiftShader,
+  'attention in shifted windows gives on WebGPU what it gives on the CPU',
+  async () => {
+    const net = new NetworkBuilder('block', freshWeights(1, 'uniform'));
+    const dims = [1, 5, 4, 6, 8];
+    const x = net.graph.addInput('x', 'float32', dims);
+    const config = { window_size: [3, 3, 3], qkv_bias: true, mlp_ratio: 2 } as const;
+    const options = { channels: 8, heads: 2, sizes: [5, 4, 6], shifted: true } as const;
+    net.graph.addOutput(swinBlock(net, 'block', x, config, options), 'float32', dims);
+    const expected = await run(net.graph, dims);
+    const actual = await run(net.graph, dims, { executionProviders: ['webgpu'] });
+    const far = maxDifference(actual.data, expected.data);
+    assert.ok(far < 1e-5, `WebGPU differs by ${far}`);
+  },
+);
 
 test.run();

@@ -1,6 +1,6 @@
 import { convConstants, intOf, intsOf, rewriteNodes, textOf } from '../edit.js';
 import type { Graph, GraphNode } from '../graph.js';
-import { floats, grid, numbersOf, type Tensor } from '../tensor.js';
+import { floats, grid, int64s, numbersOf, type Tensor } from '../tensor.js';
 import { addPixelShuffle } from './pixelShuffle.js';
 
 /**
@@ -9,8 +9,8 @@ import { addPixelShuffle } from './pixelShuffle.js';
  * convolution of its own, and all of them are the output channels of one (2 x 2 x 2 with eight phases for stride 2,
  * kernel 3, pads 1, output padding 1).
  *
- * Takes transposed convolutions with constant float32 weights, one group, no dilation, and an output exactly `stride`
- * times the input. Their `PixelShuffle` is not ONNX's: `lowerPixelShuffle` must follow.
+ * Takes transposed convolutions with constant float32 weights, one group, no dilation, and an output of `stride` times the
+ * input, or less by fewer voxels than the stride. Their `PixelShuffle` is not ONNX's: `lowerPixelShuffle` must follow.
  */
 export function convTransposePhases(graph: Graph): Graph {
   return rewriteNodes(graph, (node, copy) => {
@@ -33,10 +33,20 @@ export function convTransposePhases(graph: Graph): Graph {
       },
       { outputs: [copy.freeName(`${node.name}.phases`)] },
     );
-    addPixelShuffle(copy, conv, strides, node.outputs[0]);
+    const missing = axes.map(({ less }) => less);
+    if (missing.every((count) => count === 0)) addPixelShuffle(copy, conv, strides, node.outputs[0]);
+    else {
+      const whole = addPixelShuffle(copy, conv, strides, copy.freeName(`${node.name}.whole`));
+      const ends = copy.addConstant('ends', int64s(missing.map((count) => (count === 0 ? largest : -count))));
+      const starts = copy.addConstant('starts', int64s(missing.map(() => 0)));
+      const places = copy.addConstant('axes', int64s(missing.map((_, axis) => axis + 2)));
+      copy.addNode('Slice', [whole, starts, ends, places], {}, { outputs: node.outputs });
+    }
     return true;
   });
 }
+
+const largest = 2 ** 31 - 1;
 
 /** One axis: the outputs of all phases see the inputs q + first to q + last. */
 interface TransposedAxis {
@@ -45,6 +55,8 @@ interface TransposedAxis {
   readonly kernel: number;
   readonly first: number;
   readonly last: number;
+  /** Voxels that the output has less than the stride times the input. */
+  readonly less: number;
 }
 
 function transposedAxes(node: GraphNode, weight: Tensor): TransposedAxis[] | undefined {
@@ -53,18 +65,19 @@ function transposedAxes(node: GraphNode, weight: Tensor): TransposedAxis[] | und
   const strides = intsOf(node, 'strides', Array<number>(rank).fill(1));
   const pads = intsOf(node, 'pads', Array<number>(2 * rank).fill(0));
   const more = intsOf(node, 'output_padding', Array<number>(rank).fill(0));
+  const missing = kernel.map((k, i) => strides[i] - (k - pads[i] - pads[i + rank] + more[i]));
   const plain =
     intOf(node, 'group', 1) === 1 &&
     intsOf(node, 'dilations', []).every((dilation) => dilation === 1) &&
     textOf(node, 'auto_pad', 'NOTSET') === 'NOTSET' &&
     !node.attributes['output_shape'] &&
-    kernel.every((k, i) => k - pads[i] - pads[i + rank] + more[i] === strides[i]);
+    missing.every((less, i) => less >= 0 && less < strides[i]);
   if (!plain) return undefined;
   return kernel.map((k, i) => {
     // Phase r sees the inputs q + d with 0 <= r + pad - stride d < kernel.
     const first = Math.ceil((pads[i] - k + 1) / strides[i]);
     const last = Math.floor((strides[i] - 1 + pads[i]) / strides[i]);
-    return { stride: strides[i], pad: pads[i], kernel: k, first, last };
+    return { stride: strides[i], pad: pads[i], kernel: k, first, last, less: missing[i] };
   });
 }
 

@@ -10,6 +10,7 @@ import { mergeConvs } from '#src/onnx/passes/mergeConvs.js';
 import { lowerPixelShuffle } from '#src/onnx/passes/pixelShuffle.js';
 import { preluToLeakyRelu } from '#src/onnx/passes/preluToLeakyRelu.js';
 import { twoClassHead } from '#src/onnx/passes/twoClassHead.js';
+import { ungroupConvs } from '#src/onnx/passes/ungroupConvs.js';
 import { inferShapes } from '#src/onnx/shapes.js';
 import { floats } from '#src/onnx/tensor.js';
 import { assertSame, conv, convTranspose, graphOf, leakyRelu, ops, random, run } from '../models.js';
@@ -190,6 +191,50 @@ test('lowerPixelShuffle computes sizes that are not known when the model runs', 
   assert.ok(ops(changed).includes('Shape'));
   await assertSame(changed, graph, [2, 3, 3, 4, 5]);
   await assertSame(changed, graph, [1, 3, 2, 2, 2]);
+});
+
+test('convTransposePhases cuts off what the output has less than a multiple of its input', async () => {
+  // Kernel 3 with stride 2 gives 2 n - 1 voxels; kernel 1 with stride 3 gives 3 n - 2.
+  for (const [kernel, strides, pads] of [
+    [
+      [3, 3, 3],
+      [2, 2, 2],
+      [1, 1, 1, 1, 1, 1],
+    ],
+    [
+      [1, 2, 1],
+      [3, 2, 1],
+      [0, 0, 0, 0, 0, 0],
+    ],
+  ]) {
+    const graph = graphOf(3, (g, x) => convTranspose(g, x, [3, 2], { strides, pads }, kernel), 2);
+    const changed = lowered(convTransposePhases(graph), [1, 3, 3, 4, 5]);
+    assert.equal(ops(changed), ['Conv', 'Reshape', 'Transpose', 'Reshape', 'Slice']);
+    await assertSame(changed, graph, [2, 3, 3, 4, 5]);
+  }
+});
+
+test('ungroupConvs gives the same numbers with one group', async () => {
+  const graph = graphOf(
+    4,
+    (g, x) => {
+      const pads = [1, 1, 1, 1, 1, 1];
+      const two = g.addNode(
+        'Conv',
+        [x, g.addConstant('w', random([6, 2, 3, 3, 3], 3)), g.addConstant('b', random([6], 4))],
+        { group: 2, pads },
+      );
+      return g.addNode('ConvTranspose', [two, g.addConstant('w', random([6, 1, 2, 2, 2], 5))], {
+        group: 3,
+        strides: [2, 2, 2],
+      });
+    },
+    3,
+  );
+  const changed = ungroupConvs(graph);
+  assert.equal(ops(changed), ['Conv', 'ConvTranspose']);
+  assert.ok(changed.nodes.every(({ attributes }) => !('group' in attributes)));
+  await assertSame(changed, graph, [2, 4, 3, 4, 5]);
 });
 
 test('convTransposePhases leaves one whose output is not a multiple of its input', () => {

@@ -12,18 +12,9 @@ import {
   spatialDims,
 } from '../config.js';
 import { conv, ones, twos, zeros } from '../layers/conv.js';
-import { add } from '../layers/join.js';
-import {
-  attend,
-  channelNorm,
-  channelsFirst,
-  channelsLast,
-  layerNorm,
-  linear,
-  mlp,
-} from '../layers/transformer.js';
+import { swinBlock } from '../layers/swinBlock.js';
+import { channelNorm, channelsFirst, channelsLast, layerNorm, linear } from '../layers/transformer.js';
 import { unetBlock, unetrUpBlock } from '../layers/unetBlocks.js';
-import { attendByKind, join, partition, relativeBias, windowsOf } from '../layers/windows.js';
 import { isBefore, monaiVersion } from '../monaiVersion.js';
 import { network } from '../network.js';
 import type { NetworkBuilder } from '../networkBuilder.js';
@@ -225,44 +216,6 @@ function swin(net: NetworkBuilder, input: string, config: SwinConfig, size: Axes
   net.ignore((name) => name.endsWith('.attn.relative_position_index'));
   if (!normalize) return results;
   return results.map((result, stage) => channelNorm(net, undefined, result, f * 2 ** stage));
-}
-
-/** A transformer block on [N, X, Y, Z, channels]: attention in windows, and two linear layers. */
-function swinBlock(
-  net: NetworkBuilder,
-  name: string,
-  input: string,
-  config: SwinConfig,
-  options: {
-    readonly channels: number;
-    readonly heads: number;
-    readonly sizes: Axes;
-    readonly shifted: boolean;
-  },
-): string {
-  const { channels, heads, sizes, shifted } = options;
-  const windows = windowsOf(sizes, config.window_size, shifted);
-  const tokens = windows.window[0] * windows.window[1] * windows.window[2];
-  const place = { window: config.window_size, tokens, heads };
-  const bias = relativeBias(net, `${name}.attn.relative_position_bias_table`, place);
-
-  const normal = layerNorm(net, `${name}.norm1`, input, channels);
-  const parts = partition(net, normal, sizes, channels, windows);
-  const width = 3 * channels;
-  const qkv = linear(net, `${name}.attn.qkv`, parts, {
-    inputs: channels,
-    outputs: width,
-    bias: config.qkv_bias,
-  });
-  const result = attendByKind(net, qkv, { windows, width, channels, bias }, (x, added) =>
-    attend(net, x, { tokens, channels, heads, bias: added }),
-  );
-  const out = { inputs: channels, outputs: channels, bias: true };
-  const projected = linear(net, `${name}.attn.proj`, result, out);
-  const x = add(net, input, join(net, projected, sizes, channels, windows));
-  const names = [`${name}.mlp.linear1`, `${name}.mlp.linear2`] as const;
-  const hidden = Math.floor(channels * config.mlp_ratio);
-  return add(net, x, mlp(net, layerNorm(net, `${name}.norm2`, x, channels), { channels, hidden, names }));
 }
 
 /** MONAI's `PatchMerging`: the voxels of 2x2x2 blocks side by side, normalized, and mixed to twice the channels. */

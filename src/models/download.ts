@@ -1,19 +1,22 @@
-import { createWriteStream } from 'node:fs';
+import { createWriteStream, existsSync } from 'node:fs';
 import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream as WebStream } from 'node:stream/web';
 import { setTimeout as wait } from 'node:timers/promises';
-import { ModelError, messageOf, showBytes } from '../errors.js';
+import { ModelError, messageOf, show, showBytes } from '../errors.js';
 import { makeFolder, partialSuffix, writeFault } from '../formats/aside.js';
 import { type Checksum, checksumNames, checksumOf } from './checksum.js';
+import { request } from './request.js';
 
 export interface DownloadOptions {
   readonly url: string;
   /** Where the file goes. Until it is complete, it is stored there with the suffix `.partial`. */
   readonly file: string;
   readonly checksum: Checksum;
+  /** The file's size in bytes, where it is known. A file of another size is refused, and never stored. */
+  readonly size?: number;
   /** Called with the bytes received so far, and the total if the server gives it. */
   readonly onProgress?: (done: number, total: number | undefined) => void;
   /** Seconds without data after which the connection counts as lost. Default: 60. */
@@ -25,30 +28,57 @@ export interface DownloadOptions {
 /** Attempts in a row that may end without new data. */
 const mostAttempts = 4;
 
+/** The largest file to store when neither the caller nor the server says how large the file is. */
+const mostBytes = 32 * 2 ** 30;
+
 /** The server cannot be reached. The file may be available in another way. */
 export class OfflineError extends ModelError {}
 
 /** One attempt failed. A retry may succeed. */
-class LostConnection extends Error {}
+class LostConnection extends Error {
+  /** Whether the server had answered, in whatever way. */
+  readonly answered: boolean;
+
+  constructor(message: string, { answered, cause }: { answered: boolean; cause?: unknown }) {
+    super(message, { cause });
+    this.answered = answered;
+  }
+}
 
 /**
  * Downloads a file over HTTP and checks its checksum. The file appears complete and checked, or not at all.
  *
  * When the connection is lost, the download continues where it stopped; so does a later call after this
  * process was killed. This requires a server that supports ranges and sends an ETag or Last-Modified to
- * identify the file.
+ * identify the file. If another process downloads the same file, this one waits and uses its result.
  *
  * Source: RFC 9110, sections 13.1.5 (If-Range) and 14 (Range).
  *
- * @throws OfflineError when the server cannot be reached; ModelError when it refuses the request, when the
- * connection is lost repeatedly, or when the checksum differs; DataError when the file cannot be written.
+ * @throws OfflineError when the server cannot be reached; ModelError when it refuses the request, redirects
+ * to an address that is not followed, sends a compressed file, a file of another size or with another
+ * checksum, or when the connection is lost repeatedly; DataError when the file cannot be written.
  */
 export async function download(options: DownloadOptions): Promise<void> {
-  const { url, file, checksum, pauseSeconds = 1 } = options;
-  const partial = `${file}${partialSuffix}`;
+  const { file } = options;
   await makeFolder(dirname(file)).catch((error) => {
     throw writeFault(file, error);
   });
+  // Loaded when it is needed: it listens for signals, and patches functions of node:fs.
+  const { lock } = await import('proper-lockfile');
+  const retries = { forever: true, factor: 1, minTimeout: 500 };
+  const unlock = await lock(file, { realpath: false, stale: 10_000, retries }).catch((error) => {
+    throw writeFault(file, error);
+  });
+  try {
+    if (!existsSync(file)) await downloadAlone(options);
+  } finally {
+    await unlock();
+  }
+}
+
+async function downloadAlone(options: DownloadOptions): Promise<void> {
+  const { url, file, checksum, pauseSeconds = 1 } = options;
+  const partial = `${file}${partialSuffix}`;
   for (let failures = 0; ; ) {
     const before = await sizeOf(partial);
     try {
@@ -58,18 +88,8 @@ export async function download(options: DownloadOptions): Promise<void> {
       if (!(error instanceof LostConnection)) throw error;
       const here = await sizeOf(partial);
       failures = here > before ? 1 : failures + 1;
-      if (failures < mostAttempts) {
-        await wait(pauseSeconds * 1000 * 2 ** (failures - 1));
-        continue;
-      }
-      if (here === 0) {
-        throw new OfflineError(`${new URL(url).host} cannot be reached: ${error.message}.`, { cause: error });
-      }
-      throw new ModelError(
-        `The connection to ${new URL(url).host} was lost: ${error.message}. ${showBytes(here)} of the file ` +
-          `are in ${partial}; the same command continues from there.`,
-        { cause: error },
-      );
+      if (failures >= mostAttempts) throw failure(error, url, partial, here);
+      await wait(pauseSeconds * 1000 * 2 ** (failures - 1));
     }
   }
   const found = await checksumOf(partial, checksum.algorithm);
@@ -87,52 +107,66 @@ export async function download(options: DownloadOptions): Promise<void> {
   await forget(partial);
 }
 
+/** The error for the last attempt, when `here` bytes are stored. */
+function failure(error: LostConnection, url: string, partial: string, here: number): ModelError {
+  const { host } = new URL(url);
+  const { message, answered } = error;
+  if (here > 0) {
+    return new ModelError(
+      `The connection to ${host} was lost: ${message}. ${showBytes(here)} of the file are in ${partial}; ` +
+        'the same command continues from there.',
+      { cause: error },
+    );
+  }
+  return answered
+    ? new ModelError(`${host} did not send the file: ${message}. Try again later.`, { cause: error })
+    : new OfflineError(`${host} cannot be reached: ${message}.`, { cause: error });
+}
+
 /** One attempt: requests the missing part and appends it to the part that exists. */
 async function fetchRest(
-  { url, onProgress, stallSeconds = 60 }: DownloadOptions,
+  { url, size, onProgress, stallSeconds = 60 }: DownloadOptions,
   partial: string,
 ): Promise<void> {
   const mark = await readMark(partial, url);
   let start = mark ? await sizeOf(partial) : 0;
+  let answered = false;
   const abort = new AbortController();
-  const stalled = new LostConnection(`no data arrived for ${stallSeconds} s`);
-  let timer = setTimeout(() => abort.abort(stalled), stallSeconds * 1000);
+  const stop = () => abort.abort(new LostConnection(`no data arrived for ${stallSeconds} s`, { answered }));
+  let timer = setTimeout(stop, stallSeconds * 1000);
   const alive = () => {
     clearTimeout(timer);
-    timer = setTimeout(() => abort.abort(stalled), stallSeconds * 1000);
+    timer = setTimeout(stop, stallSeconds * 1000);
   };
   try {
     const range = start > 0 && mark ? { Range: `bytes=${start}-`, 'If-Range': mark } : undefined;
     // Ask for the bytes of the file itself: a part of a compressed response cannot be continued.
-    const headers = { 'Accept-Encoding': 'identity', ...range };
-    const response = await fetch(url, { headers, signal: abort.signal });
-    if (response.status === 416) {
-      await forget(partial);
-      throw new LostConnection('the server does not have that part of the file');
-    }
-    if (!response.ok || !response.body) {
+    const response = await request(url, { 'Accept-Encoding': 'identity', ...range }, abort.signal);
+    answered = true;
+    const fault = refusal(url, response) ?? rangeFault(response, start) ?? sizeFault(url, response, size);
+    if (fault) {
       await response.body?.cancel();
-      throw refusal(url, response);
+      if (response.ok || response.status === 416) await forget(partial);
+      throw fault;
     }
     if (response.status !== 206) start = 0;
-    else if (!response.headers.get('content-range')?.startsWith(`bytes ${start}-`)) {
-      await forget(partial);
-      await response.body.cancel();
-      throw new LostConnection('the server sent another part of the file than requested');
-    }
-    const length = Number(response.headers.get('content-length') ?? Number.NaN);
-    const total = Number.isFinite(length) ? start + length : undefined;
+    const total = totalOf(response);
     if (start === 0) await writeMark(partial, url, response);
     // The types of the web's streams in Node and in TypeScript's library differ; the streams are the same.
     const body = Readable.fromWeb(response.body as WebStream);
+    const most = total ?? size ?? mostBytes;
     await save(body, partial, start, (done) => {
       alive();
+      if (done > most) throw tooLong(url, most, total === undefined && size === undefined);
       onProgress?.(done, total);
     });
     const here = await sizeOf(partial);
-    if (total !== undefined && here !== total)
-      throw new LostConnection(`it ended after ${here} of ${total} bytes`);
+    const expected = total ?? size;
+    if (expected !== undefined && here !== expected) {
+      throw new LostConnection(`it ended after ${here} of ${expected} bytes`, { answered });
+    }
   } catch (error) {
+    if (error instanceof TooLong) await forget(partial);
     if (error instanceof ModelError) throw error;
     const code = (error as NodeJS.ErrnoException).code ?? '';
     if (/^E(NOSPC|DQUOT|ROFS|ACCES|PERM|IO|FBIG|MFILE|ISDIR|NOTDIR)$/.test(code))
@@ -143,7 +177,9 @@ async function fetchRest(
     if (start === 0 && /^(ENOTFOUND|ECONNREFUSED|ENETUNREACH|EHOSTUNREACH)$/.test(cause?.code ?? '')) {
       throw new OfflineError(`${new URL(url).host} cannot be reached: ${why}.`, { cause: error });
     }
-    throw new LostConnection(why, { cause: error });
+    // Codes of the HTTP parser: an answer arrived, but it is not HTTP.
+    answered ||= cause?.code?.startsWith('HPE_') ?? false;
+    throw new LostConnection(why, { answered, cause: error });
   } finally {
     clearTimeout(timer);
   }
@@ -166,13 +202,66 @@ async function save(
   await pipeline(body, counted, createWriteStream(partial, { flags: start > 0 ? 'a' : 'w', flush: true }));
 }
 
+/** The server sends more than the file. */
+class TooLong extends ModelError {}
+
+function tooLong(url: string, most: number, isGuess: boolean): TooLong {
+  return new TooLong(
+    isGuess
+      ? `${url} does not say how large it is, and sends more than ${showBytes(most)}. It was removed. Add ` +
+          'the size of the file to the registry.'
+      : `${url} sends more than the ${most} bytes that it should have. It was removed: the server has ` +
+          'another file now, or never ends.',
+  );
+}
+
+/** The size of the whole file in bytes, as the response states it. */
+function totalOf({ status, headers }: Response): number | undefined {
+  const stated =
+    status === 206
+      ? /^bytes \d+-\d+\/(\d+)$/.exec(headers.get('content-range') ?? '')?.[1]
+      : headers.get('content-length');
+  return stated ? Number(stated) : undefined;
+}
+
+/** The error for a response with the wrong part of the file. */
+function rangeFault({ status, headers }: Response, start: number): LostConnection | undefined {
+  const given = headers.get('content-range');
+  if (status !== 206 || (start > 0 && given?.startsWith(`bytes ${start}-`))) return undefined;
+  return new LostConnection('the server sent another part of the file than requested', { answered: true });
+}
+
+/** The error for a response that is not the file as it is, or not a file of the expected size. */
+function sizeFault(url: string, response: Response, size: number | undefined): ModelError | undefined {
+  const encoding = response.headers.get('content-encoding') ?? 'identity';
+  if (encoding.toLowerCase() !== 'identity') {
+    return new ModelError(
+      `${url} is sent compressed (Content-Encoding: ${show(encoding)}), although the plain file was requested. ` +
+        'The server, or a proxy on the way, is set up wrongly for such files. Download the file yourself.',
+    );
+  }
+  const total = totalOf(response);
+  if (size === undefined || total === undefined || total === size) return undefined;
+  const type = response.headers.get('content-type') ?? '';
+  const isPage = /^text\/html\b/i.test(type);
+  return new ModelError(
+    `${url} has ${total} bytes, but the registry states ${size}. ` +
+      (isPage
+        ? 'It is a web page, probably one to log in or to report an error.'
+        : 'The server has another file now, or the registry is out of date.'),
+  );
+}
+
 /** The error for an HTTP error status: one to retry, or a final one. */
-function refusal(url: string, { status, statusText }: Response): Error {
+function refusal(url: string, { status, statusText, ok, body }: Response): Error | undefined {
   const said = `${status}${statusText ? ` ${statusText}` : ''}`;
+  if (status === 416)
+    return new LostConnection('the server does not have that part of the file', { answered: true });
   if (status === 408 || status === 429 || status >= 500)
-    return new LostConnection(`the server answers ${said}`);
+    return new LostConnection(`the server answers ${said}`, { answered: true });
+  if (ok && body) return undefined;
   const why =
-    status === 404 || status === 410 ? 'the file no longer exists' : 'the server refuses to send the file';
+    status === 404 || status === 410 ? 'the file no longer exists' : 'the server does not send the file';
   return new ModelError(`${url} answers ${said}: ${why}.`);
 }
 

@@ -29,8 +29,8 @@ export async function pullModel(
     ? { algorithm: 'sha256', value: entry.sha256 }
     : { algorithm: 'md5', value: entry.md5 as string };
   if (!existsSync(file)) {
-    const { url } = entry;
-    await download({ url, file, checksum, onProgress }).catch((error) => {
+    const { url, size } = entry;
+    await download({ url, file, checksum, size, onProgress }).catch((error) => {
       if (!(error instanceof OfflineError)) throw error;
       throw new ModelError(
         `${error.message} On a machine with a connection, download\n  ${url}\nand copy it to\n  ${file}\n` +

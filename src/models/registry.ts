@@ -12,7 +12,7 @@ const entrySchema = z
     url: z.url({ protocol: /^https?$/ }),
     md5: hexDigits(32).optional(),
     sha256: hexDigits(64).optional(),
-    /** The file's size in bytes, for progress displays. */
+    /** The file's size in bytes. A file of another size is refused. */
     size: z.int().positive().optional(),
     /** The network of the weights: `type` and parameters, under MONAI's names. */
     network: z.looseObject({ type: z.string() }),

@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { gzipSync } from 'node:zlib';
 
 /** How the server treats one request. */
 export interface Behaviour {
@@ -13,6 +14,16 @@ export interface Behaviour {
   readonly etag?: string;
   /** Sends the whole file whatever range is requested. */
   readonly ignoreRange?: boolean;
+  /** Redirects to this address. */
+  readonly redirect?: string;
+  /** Sends the file compressed. */
+  readonly gzip?: boolean;
+  /** Sends zeros without end, and no length. */
+  readonly endless?: boolean;
+  /** Sends no length, and ends in order after this many bytes. */
+  readonly endAfter?: number;
+  /** The media type. */
+  readonly type?: string;
 }
 
 /** An HTTP server on 127.0.0.1 that serves one file, whole or by ranges, and misbehaves on request. */
@@ -26,6 +37,8 @@ export class FileServer {
    * client left.
    */
   partial = '';
+  /** The bytes of zeros that a client accepted from an endless file. */
+  sent = 0;
   readonly #server: Server;
 
   private constructor(readonly content: Uint8Array) {
@@ -50,9 +63,30 @@ export class FileServer {
   #answer(request: IncomingMessage, response: ServerResponse): void {
     const { range, 'if-range': mark } = request.headers;
     this.ranges.push(range);
-    const { cutAfter, stallAfter, status, etag = '"one"', ignoreRange } = this.behaviours.shift() ?? {};
+    const behaviour = this.behaviours.shift() ?? {};
+    const { cutAfter, stallAfter, status, etag = '"one"', ignoreRange, endAfter, type } = behaviour;
     if (status) {
       response.writeHead(status).end();
+      return;
+    }
+    if (behaviour.redirect !== undefined) {
+      response.writeHead(302, { Location: behaviour.redirect }).end();
+      return;
+    }
+    if (behaviour.gzip) {
+      response.writeHead(200, { 'Content-Encoding': 'gzip', ETag: etag }).end(gzipSync(this.content));
+      return;
+    }
+    if (behaviour.endless) {
+      this.sent = 0;
+      const zeros = () => {
+        while (!response.closed && this.sent < 2 ** 30) {
+          this.sent += 65536;
+          if (!response.write(Buffer.alloc(65536))) return;
+        }
+      };
+      response.on('drain', zeros);
+      zeros();
       return;
     }
     const wanted = Number(/^bytes=(\d+)-$/.exec(range ?? '')?.[1] ?? Number.NaN);
@@ -60,10 +94,20 @@ export class FileServer {
     const start = isPart ? wanted : 0;
     const { length } = this.content;
     const body = this.content.subarray(start);
-    const headers = { 'Content-Length': body.length, ETag: etag };
+    const headers = {
+      ETag: etag,
+      ...(type !== undefined && { 'Content-Type': type }),
+      ...(endAfter === undefined && { 'Content-Length': body.length }),
+    };
     if (isPart)
       response.writeHead(206, { ...headers, 'Content-Range': `bytes ${start}-${length - 1}/${length}` });
     else response.writeHead(200, headers);
+    if (endAfter !== undefined) {
+      // A response of `end` alone would get a length.
+      response.flushHeaders();
+      response.end(body.subarray(0, endAfter));
+      return;
+    }
     const most = cutAfter ?? stallAfter;
     if (most === undefined) response.end(body);
     else {

@@ -1,7 +1,15 @@
 // The public API of voxstream. What is not exported here is private.
 
 // Cases and volumes
-export { type Case, makeCase, withMetrics, withNotes, withVolumes } from './case.js';
+export {
+  type Case,
+  type CaseFile,
+  makeCase,
+  type SeriesFiles,
+  withMetrics,
+  withNotes,
+  withVolumes,
+} from './case.js';
 export { DataError, ModelError, OptionError, VoxError } from './errors.js';
 export {
   type FileGrid,
@@ -104,10 +112,13 @@ export { createRuntime, defaultRuntime, type Runtime, type RuntimeSettings } fro
 export { type Task, type TaskFunction, task } from './runtime/task.js';
 // Sources and sinks
 export { type Sink, type SinkContext, saveTo } from './sinks/define.js';
+export { dicomSegSink } from './sinks/dicomSeg.js';
 export { niftiSink } from './sinks/nifti.js';
+export { rtstructSink } from './sinks/rtstruct.js';
 export { datalist } from './sources/datalist.js';
 export { decathlon } from './sources/decathlon.js';
 export type { RefusedCase, SourceItem } from './sources/define.js';
+export { dicom } from './sources/dicom.js';
 export { glob } from './sources/glob.js';
 export { pairs } from './sources/pairs.js';
 // Volumes

@@ -3,7 +3,15 @@ import { dicomSegSink } from './dicomSeg.js';
 import { metricsCsvSink } from './metricsCsv.js';
 import { niftiSink } from './nifti.js';
 import { reportSink } from './report.js';
+import { rtstructSink } from './rtstruct.js';
 import { summarySink } from './summary.js';
 
 /** The sinks that come with voxstream. */
-export const sinks: readonly AnySink[] = [niftiSink, metricsCsvSink, summarySink, reportSink, dicomSegSink];
+export const sinks: readonly AnySink[] = [
+  niftiSink,
+  metricsCsvSink,
+  summarySink,
+  reportSink,
+  dicomSegSink,
+  rtstructSink,
+];

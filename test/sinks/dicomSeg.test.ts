@@ -1,48 +1,26 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { readSegmentationNode } from '@itk-wasm/dicom';
 import dicomParser, { type DataSet as Parsed } from 'dicom-parser';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Case, makeCase } from '#src/case.js';
+import type { Case } from '#src/case.js';
 import { openSeries } from '#src/formats/dicom/readSeries.js';
-import { segmentsOf } from '#src/formats/dicom/segments.js';
+import { codedSegments, segmentsOf } from '#src/formats/dicom/segments.js';
 import { segObject } from '#src/formats/dicom/segObject.js';
 import { studyFieldsOf } from '#src/formats/dicom/studyFields.js';
-import { readVolume } from '#src/formats/index.js';
 import type { OptionsOf } from '#src/options.js';
 import { createRuntime } from '#src/runtime/runtime.js';
 import { dicomSegSink } from '#src/sinks/dicomSeg.js';
-import { allocate, type Volume } from '#src/volume/volume.js';
+import type { Volume } from '#src/volume/volume.js';
 import { temporaryFolder } from '../e2e/harness.js';
-import { buildDicom, type DataSet, sliceSet } from '../formats/dicom/buildDicom.js';
+import { buildDicom, sliceSet } from '../formats/dicom/buildDicom.js';
 import { program, testNeeding } from '../needs.js';
+import { seriesCase } from './seriesCase.js';
 
 const warnings: string[] = [];
 const runtime = createRuntime({ workers: 1, onWarning: (message) => warnings.push(message) });
 test.after(() => runtime.close());
-
-/** A case with a series of four slices and a label map on its grid. */
-async function caseOf(
-  labelAt: (x: number, y: number, z: number) => number,
-  changes: (z: number) => DataSet = () => ({}),
-  labelNames: Readonly<Record<number, string>> = { 1: 'spleen', 3: 'kidney_left', 4: 'liver' },
-): Promise<Case> {
-  const folder = temporaryFolder();
-  const series = [0, 1, 2, 3].map((z) => {
-    const file = join(folder, `I${z}`);
-    writeFileSync(file, buildDicom(sliceSet(z, changes(z))));
-    return file;
-  });
-  const image = await readVolume({ series }, { kind: 'image' });
-  const [nx, ny, nz] = image.size;
-  const data = allocate('uint8', nx * ny * nz);
-  for (let i = 0; i < data.length; i++)
-    data[i] = labelAt(i % nx, Math.floor(i / nx) % ny, Math.floor(i / (nx * ny)));
-  const pred: Volume = { ...image, data, kind: 'label', labelNames };
-  return makeCase({ id: 'a', files: { image: { series } }, volumes: { image, pred } });
-}
 
 /** Writes a case, and returns the file. */
 async function write(subject: Case, options: OptionsOf<typeof dicomSegSink> = {}): Promise<string> {
@@ -84,19 +62,19 @@ const twoLabels = (x: number, y: number, z: number) => {
 };
 
 test('frames lie at the positions of the slices, packed without gaps, and segments keep their order', async () => {
-  const { names, frames } = framesIn(await write(await caseOf(twoLabels)));
+  const { names, frames } = framesIn(await write(await seriesCase(twoLabels)));
   assert.equal(names, ['spleen', 'kidney_left', 'liver']);
   assert.equal(frames, [
     '1 at 10\\20\\32.5: 001000000000',
     '1 at 10\\20\\35: 000000100000',
     '2 at 10\\20\\37.5: 000000001111',
   ]);
-  const omitted = framesIn(await write(await caseOf(twoLabels), { emptySegments: 'omit' }));
+  const omitted = framesIn(await write(await seriesCase(twoLabels), { emptySegments: 'omit' }));
   assert.equal(omitted.names, ['spleen', 'kidney_left']);
 });
 
 test('tilted series keep the positions of their slices', async () => {
-  const tilted = await caseOf(twoLabels, (z) => ({ '00200032 DS': [10, 20 + 0.7 * z, 30 + 2.5 * z] }));
+  const tilted = await seriesCase(twoLabels, (z) => ({ '00200032 DS': [10, 20 + 0.7 * z, 30 + 2.5 * z] }));
   const { frames } = framesIn(await write(tilted));
   assert.equal(
     frames.map((frame) => frame.split(':')[0]),
@@ -109,7 +87,7 @@ test('itk-wasm reads the same voxels at the same places', async () => {
     '00200037 DS': [0.8, 0.6, 0, -0.6, 0.8, 0],
     '00200032 DS': [10, 20, 30 + 2.5 * z],
   });
-  const subject = await caseOf((x, y, z) => (x + y > z ? 1 : 0), oblique, { 1: 'spleen' });
+  const subject = await seriesCase((x, y, z) => (x + y > z ? 1 : 0), oblique, { 1: 'spleen' });
   const { segImage } = await readSegmentationNode(await write(subject));
   const { size, origin, spacing, data } = segImage;
   assert.equal(size, [4, 3, 4]);
@@ -127,20 +105,21 @@ test('itk-wasm reads the same voxels at the same places', async () => {
 });
 
 test('writing the same result again gives the same bytes, and another result other UIDs', async () => {
-  const subject = await caseOf(twoLabels);
+  const subject = await seriesCase(twoLabels);
   const [first, second] = [await write(subject), await write(subject)].map((file) => readFileSync(file));
   assert.ok(first.equals(second));
-  const other = framesIn(await write(await caseOf((x) => (x === 0 ? 1 : 0)))).set;
+  const other = framesIn(await write(await seriesCase((x) => (x === 0 ? 1 : 0)))).set;
   for (const tag of ['x00080018', 'x0020000e']) {
     assert.is.not(other.string(tag), dicomParser.parseDicom(first).string(tag));
   }
 });
 
 test('2,000 results have 2,000 UIDs', async () => {
-  const subject = await caseOf(twoLabels);
+  const subject = await seriesCase(twoLabels);
   const { image } = subject.files;
   const stack = await openSeries(image as Exclude<typeof image, string>);
-  const segments = segmentsOf(subject.volumes.pred, 'pred', { emptySegments: 'keep', codes: {} });
+  const named = segmentsOf(subject.volumes.pred, 'pred', { emptySegments: 'keep', codes: {} });
+  const segments = codedSegments(named, 'pred');
   const study = studyFieldsOf(dicomParser.parseDicom(buildDicom(sliceSet(0))), () => {});
   const uids = new Set<unknown>();
   for (let i = 0; i < 2000; i++) {
@@ -164,7 +143,7 @@ test('2,000 results have 2,000 UIDs', async () => {
 });
 
 test('an empty result, and 104 labels, are written', async () => {
-  const empty = framesIn(await write(await caseOf(() => 0)));
+  const empty = framesIn(await write(await seriesCase(() => 0)));
   assert.equal(empty.frames, ['1 at 10\\20\\30: 000000000000']);
   assert.is(empty.names.length, 3);
   const names = Object.fromEntries(Array.from({ length: 104 }, (_, i) => [i + 1, `structure ${i + 1}`]));
@@ -172,7 +151,7 @@ test('an empty result, and 104 labels, are written', async () => {
     Object.values(names).map((name) => [name, { value: '123', meaning: name }]),
   );
   const many = framesIn(
-    await write(await caseOf((x, y, z) => 1 + x + 4 * y + 12 * z, undefined, names), { codes }),
+    await write(await seriesCase((x, y, z) => 1 + x + 4 * y + 12 * z, undefined, names), { codes }),
   );
   assert.is(many.names.length, 104);
   assert.is(many.frames.length, 48);
@@ -186,7 +165,7 @@ test('invalid values of the source are left out with a warning that does not tel
     '00080050 SH': '12345678901234567890',
     '00200052 UI': undefined,
   };
-  const { set } = framesIn(await write(await caseOf(twoLabels, () => dirty)));
+  const { set } = framesIn(await write(await seriesCase(twoLabels, () => dirty)));
   assert.equal(
     [set.string('x00101010'), set.string('x00100040'), set.string('x00080050')],
     [undefined, undefined, undefined],
@@ -199,7 +178,7 @@ test('invalid values of the source are left out with a warning that does not tel
 });
 
 test('what would be wrong or meaningless is refused with what to do', async () => {
-  const subject = await caseOf(twoLabels);
+  const subject = await seriesCase(twoLabels);
   const { pred, image } = subject.volumes;
   const withPred = (volume: Volume) => ({ ...subject, volumes: { image, pred: volume } });
   assert.match(
@@ -226,7 +205,7 @@ test('what would be wrong or meaningless is refused with what to do', async () =
 });
 
 testNeeding(program('dciodvfy', 'dicom3tools'), 'dciodvfy finds no error', async () => {
-  for (const subject of [await caseOf(twoLabels), await caseOf(() => 0)]) {
+  for (const subject of [await seriesCase(twoLabels), await seriesCase(() => 0)]) {
     const { stdout, stderr } = spawnSync('dciodvfy', ['-new', await write(subject)], { encoding: 'utf8' });
     assert.not.match(stdout + stderr, /Error/);
     assert.match(stdout + stderr, 'Segmentation');

@@ -1,6 +1,6 @@
 import type { Volume } from '../../volume/volume.js';
 import type { Code } from './anatomy.js';
-import type { Segment } from './segments.js';
+import type { CodedSegment, Segment } from './segments.js';
 import { dot, normalOf, type Stack } from './stack.js';
 import type { StudyFields } from './studyFields.js';
 import { uidOf } from './uid.js';
@@ -10,7 +10,7 @@ export interface SegRequest {
   readonly stack: Stack;
   readonly study: StudyFields;
   readonly frameOfReference: string;
-  readonly segments: readonly Segment[];
+  readonly segments: readonly CodedSegment[];
   /** On the stack's grid. */
   readonly volume: Volume;
   readonly seriesDescription: string;
@@ -123,8 +123,14 @@ export function equipment(version: string): object {
   };
 }
 
+/** The series and instances that an object refers to, as an item of a sequence. */
+interface ReferencedSeries {
+  readonly SeriesInstanceUID: string;
+  readonly ReferencedInstanceSequence: readonly object[];
+}
+
 /** The series and instances of a stack. */
-function referencedSeries({ slices }: Stack): object[] {
+export function referencedSeries({ slices }: Stack): readonly [ReferencedSeries] {
   const files = [...new Set(slices.map(({ file }) => file))];
   return [
     {
@@ -150,7 +156,7 @@ export function decimal(value: number): string {
   }
 }
 
-function describeSegment({ number, label, name, anatomy }: Segment, algorithm: string): object {
+function describeSegment({ number, label, name, anatomy }: CodedSegment, algorithm: string): object {
   return {
     SegmentNumber: number,
     SegmentLabel: name.slice(0, 64),

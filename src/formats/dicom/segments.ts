@@ -9,9 +9,13 @@ export interface Segment {
   /** Its value in the label map. */
   readonly label: number;
   readonly name: string;
+  /** Undefined for a name that has no code. */
+  readonly anatomy?: Anatomy;
+}
+
+/** A segment with a code. */
+export interface CodedSegment extends Segment {
   readonly anatomy: Anatomy;
-  /** True if no voxel has the label. */
-  readonly empty: boolean;
 }
 
 /** How labels become segments. */
@@ -26,7 +30,7 @@ export interface SegmentOptions {
  * The segments of a label map, by ascending label.
  *
  * @param name What messages call the label map.
- * @throws DataError if it is not a label map of one channel, or if a label has no name or no code.
+ * @throws DataError if it is not a label map of one channel, or if a label has no name.
  */
 export function segmentsOf(
   { data, kind, channels, labelNames = {} }: Volume,
@@ -50,23 +54,32 @@ export function segmentsOf(
         '(labels), or change them with mapLabels.',
     );
   }
-  const anatomyFor = (label: number) =>
-    codes[labelNames[label]] ? anatomyByCode(codes[labelNames[label]]) : anatomyOf(labelNames[label]);
-  const codeless = labels.filter((label) => !anatomyFor(label));
-  if (codeless.length > 0) {
-    throw new DataError(
-      `${name} has the label(s) ${listNames(codeless.map((label) => show(labelNames[label])))}, for which no SNOMED CT code is ` +
-        'known. Give one with the option codes: { NAME: { value: "78961009", meaning: "Spleen" } }.',
-    );
-  }
   return labels
     .filter((label) => emptySegments === 'keep' || present.has(label))
-    .map((label, i) => ({
-      number: i + 1,
-      label,
-      name: labelNames[label],
-      // Every label has one: others were refused.
-      anatomy: anatomyFor(label) as Anatomy,
-      empty: !present.has(label),
-    }));
+    .map((label, i) => {
+      const own = codes[labelNames[label]];
+      const anatomy = own ? anatomyByCode(own) : anatomyOf(labelNames[label]);
+      return { number: i + 1, label, name: labelNames[label], ...(anatomy && { anatomy }) };
+    });
+}
+
+/**
+ * The segments, all of which have a code.
+ *
+ * @param name What messages call the label map.
+ * @throws DataError if one has none.
+ */
+export function codedSegments(segments: readonly Segment[], name: string): CodedSegment[] {
+  return segments.map((segment) => {
+    if (isCoded(segment)) return segment;
+    const codeless = segments.filter((one) => !isCoded(one)).map((one) => show(one.name));
+    throw new DataError(
+      `${name} has the label(s) ${listNames(codeless)}, for which no SNOMED CT code is known. Give one with the option codes: ` +
+        '{ NAME: { value: "78961009", meaning: "Spleen" } }.',
+    );
+  });
+}
+
+function isCoded(segment: Segment): segment is CodedSegment {
+  return segment.anatomy !== undefined;
 }

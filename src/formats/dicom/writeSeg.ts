@@ -1,42 +1,8 @@
-import { writeFile } from 'node:fs/promises';
-import type { SeriesFiles } from '../../case.js';
 import { DataError } from '../../errors.js';
 import { version } from '../../version.js';
-import { sameGrid } from '../../volume/affine.js';
-import type { Volume } from '../../volume/volume.js';
-import { writeAside } from '../aside.js';
-import { showFile } from '../inputFiles.js';
-import { readElements } from './elements.js';
-import { openSeries, sizeOf } from './readSeries.js';
-import { type SegmentOptions, segmentsOf } from './segments.js';
+import { type DerivedRequest, sourceOf, writeObject } from './derived.js';
+import { codedSegments, segmentsOf } from './segments.js';
 import { segObject } from './segObject.js';
-import { affineOf, type Stack } from './stack.js';
-import { type StudyFields, studyFieldsOf } from './studyFields.js';
-import { isUid, uidOf } from './uid.js';
-import { textOf } from './values.js';
-
-/** What DICOM objects are made from: a label map and the series that it belongs to. */
-export interface DerivedRequest extends SegmentOptions {
-  readonly file: string;
-  /** The case's id. */
-  readonly id: string;
-  /** The label map's key. */
-  readonly key: string;
-  readonly series: SeriesFiles;
-  readonly volume: Volume;
-  readonly seriesDescription: string;
-  readonly algorithm: string;
-}
-
-/** The source of a derived object: its slices, and what it hands on. */
-export interface DerivedSource {
-  readonly stack: Stack;
-  readonly study: StudyFields;
-  readonly frameOfReference: string;
-  readonly contentTime: readonly [string, string];
-  /** Values of the source that were left out or replaced, a sentence each. */
-  readonly warnings: readonly string[];
-}
 
 /**
  * Writes a label map as a DICOM segmentation of its series.
@@ -48,10 +14,11 @@ export interface DerivedSource {
 export async function writeSeg(request: DerivedRequest): Promise<readonly string[]> {
   const { file, id, key, volume, seriesDescription, algorithm } = request;
   const source = await sourceOf(request);
-  const segments = segmentsOf(volume, `The ${key} of case ${id}`, request);
+  const name = `The ${key} of case ${id}`;
+  const segments = codedSegments(segmentsOf(volume, name, request), name);
   if (segments.length === 0) {
     throw new DataError(
-      `The ${key} of case ${id} has no voxel and no named label, and a segmentation needs a segment. Name the labels in the ` +
+      `${name} has no voxel and no named label, and a segmentation needs a segment. Name the labels in the ` +
         "model's card, and set emptySegments: keep.",
     );
   }
@@ -60,49 +27,4 @@ export async function writeSeg(request: DerivedRequest): Promise<readonly string
     segObject({ ...source, segments, volume, seriesDescription, algorithm, id: `${id} ${key}`, version }),
   );
   return source.warnings;
-}
-
-/** Reads the series of a request and checks that the label map lies on its grid. */
-export async function sourceOf({ id, key, series, volume }: DerivedRequest): Promise<DerivedSource> {
-  const stack = await openSeries(series);
-  const grid = { size: sizeOf(stack), affine: affineOf(stack) };
-  const name = showFile(series);
-  if (!sameGrid(volume, grid)) {
-    throw new DataError(
-      `The ${key} of case ${id} has ${volume.size.join(' x ')} voxels on another grid than ${name} (${grid.size.join(' x ')}), ` +
-        'but it must lie on it. Put invert before the end of the steps.',
-    );
-  }
-  const [{ file }] = stack.slices;
-  const elements = await readElements(file.file);
-  if (!elements || elements === 'empty')
-    throw new DataError(`${file.file} changed while the case was run. Run it again.`);
-  const set = elements.dataSet;
-  const warnings: string[] = [];
-  const warn = (message: string) => warnings.push(`${file.file}: ${message}`);
-  const study = studyFieldsOf(set, warn);
-  const frameOfReference = isUid(file.frameOfReference)
-    ? file.frameOfReference
-    : uidOf('frame of reference', file.series);
-  if (frameOfReference !== file.frameOfReference) {
-    warn(
-      'it has no valid FrameOfReferenceUID; the result gets one of its own, and viewers may not show both together.',
-    );
-  }
-  // A time of now would make another file with the same UID if a run is resumed.
-  const first = (tags: readonly string[], valid: RegExp, otherwise: string) =>
-    tags.map((tag) => textOf(set, tag)).find((text) => text !== undefined && valid.test(text)) ?? otherwise;
-  const contentTime = [
-    first(['x00080023', 'x00080021', 'x00080020'], /^\d{8}$/, '19700101'),
-    first(['x00080033', 'x00080031', 'x00080030'], /^\d{6}(\.\d{1,6})?$/, '000000'),
-  ] as const;
-  return { stack, study, frameOfReference, contentTime, warnings };
-}
-
-/** Writes an object with attributes by keyword. The library is loaded when the first one is written. */
-export async function writeObject(file: string, object: object): Promise<void> {
-  const { default: dcmjs } = await import('dcmjs');
-  dcmjs.log.setLevel('error');
-  const bytes = dcmjs.data.datasetToBuffer(object);
-  await writeAside(file, (temporary) => writeFile(temporary, bytes));
 }

@@ -1,0 +1,77 @@
+import { join, resolve } from 'node:path';
+import { z } from 'zod';
+import { type Case, fileNameOf, type SeriesFiles, volumeOf } from '../case.js';
+import { DataError } from '../errors.js';
+import type { DerivedRequest } from '../formats/dicom/derived.js';
+import type { OptionTypes, OptionValues } from '../options.js';
+import type { Task } from '../runtime/task.js';
+import type { Sink, SinkContext } from './define.js';
+
+/** Options that sinks of DICOM objects share. */
+export const derivedOptions = {
+  keys: z
+    .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
+    .default('pred')
+    .describe('Label maps to write, on the grid of the series'),
+  image: z.string().min(1).default('image').describe('The key of the series that they belong to'),
+  dir: z.string().default('').describe("Folder, relative to the run's. Default: the run's own"),
+  seriesDescription: z.string().max(64).default('voxstream segmentation').describe('SeriesDescription'),
+  algorithm: z
+    .string()
+    .min(1)
+    .max(64)
+    .default('voxstream')
+    .describe('Name of the algorithm, e.g. of the model'),
+  codes: z
+    .record(
+      z.string(),
+      z.object({
+        value: z.string().min(1).max(16),
+        scheme: z.string().min(1).max(16).default('SCT'),
+        meaning: z.string().min(1).max(64),
+      }),
+    )
+    .default({})
+    .describe('Codes by label name, for names that the built-in table of SNOMED CT codes does not have'),
+  emptySegments: z
+    .enum(['keep', 'omit'])
+    .default('keep')
+    .describe('Labels without a voxel: keep them, so that numbers are the same in all files, or omit them'),
+} satisfies OptionTypes;
+
+/** A sink that writes a DICOM object for each label map, CASE_KEY.dcm, in a worker thread. */
+export function openDerived(
+  name: string,
+  write: Task<(request: DerivedRequest) => Promise<readonly string[]>>,
+  postfix: string,
+  options: OptionValues<typeof derivedOptions>,
+  { output, runtime }: SinkContext,
+): Sink {
+  const { keys, image, dir, ...rest } = options;
+  const folder = resolve(output, dir);
+  const keyList = [keys].flat();
+  const fileOf = (subject: Case, key: string) =>
+    join(folder, `${fileNameOf(subject.id)}_${key}${postfix}.dcm`);
+  return {
+    async write(subject) {
+      const series = seriesOf(subject, image, name);
+      for (const key of keyList) {
+        const volume = volumeOf(subject, key);
+        const request = { ...rest, file: fileOf(subject, key), id: subject.id, key, series, volume };
+        const warnings = await runtime.on('io', () => runtime.run(write, request));
+        for (const warning of warnings) runtime.settings.onWarning?.(warning);
+      }
+    },
+    files: (subject) => keyList.map((key) => fileOf(subject, key)),
+  };
+}
+
+/** The series under a key. Throws DataError if the case has none. */
+function seriesOf(subject: Case, key: string, sinkName: string): SeriesFiles {
+  const file = subject.files[key];
+  if (file !== undefined && typeof file !== 'string') return file;
+  throw new DataError(
+    `${sinkName}: the ${key} of case ${subject.id} ${file === undefined ? 'has no files' : `was read from ${file}`}, but a DICOM ` +
+      'series was expected. Use the source dicom, or name the key of the series with "image".',
+  );
+}

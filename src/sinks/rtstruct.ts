@@ -1,0 +1,25 @@
+import { task } from '../runtime/task.js';
+import { sink } from './define.js';
+import { derivedOptions, openDerived } from './derived.js';
+
+// By name, so that worker threads do not load it when they start: few runs write DICOM.
+const writeRtStructTask = task<typeof import('../formats/dicom/writeRtStruct.js').writeRtStruct>(
+  new URL('../formats/dicom/writeRtStruct.js', import.meta.url),
+  'writeRtStruct',
+);
+
+/**
+ * A sink that writes label maps as DICOM RT structure sets: closed contours in mm on the source's slices, with references
+ * to them. A hole is joined to its contour by a keyhole. Contours run halfway between the centres of voxels, so that a
+ * reader that fills them by centres gets the label map back.
+ *
+ * @throws DataError on the stream if a label map is not on the grid of the series, if a label has no name, or if a file
+ * cannot be written.
+ */
+export const rtstructSink = sink({
+  name: 'rtstruct',
+  summary: 'Writes label maps as contours (RTSTRUCT) of their DICOM series, CASE_KEY_rtstruct.dcm.',
+  options: derivedOptions,
+  example: { keys: 'pred', algorithm: 'spleen_ct_segmentation 0.5.9' },
+  open: async (options, context) => openDerived('rtstruct', writeRtStructTask, '_rtstruct', options, context),
+});

@@ -5,7 +5,7 @@ import { DataError } from '../errors.js';
 import type { DerivedRequest } from '../formats/dicom/derived.js';
 import type { OptionTypes, OptionValues } from '../options.js';
 import type { Task } from '../runtime/task.js';
-import type { Sink, SinkContext } from './define.js';
+import type { SinkSpec } from './define.js';
 
 /** Options that sinks of DICOM objects share. */
 export const derivedOptions = {
@@ -39,30 +39,40 @@ export const derivedOptions = {
     .describe('Labels without a voxel: keep them, so that numbers are the same in all files, or omit them'),
 } satisfies OptionTypes;
 
-/** A sink that writes a DICOM object for each label map, CASE_KEY.dcm, in a worker thread. */
-export function openDerived(
+type DerivedOptions = OptionValues<typeof derivedOptions>;
+
+/** The file of a case's label map, CASE_KEY and a postfix. */
+function fileOf({ dir }: DerivedOptions, output: string, id: string, key: string, postfix: string): string {
+  return join(resolve(output, dir), `${fileNameOf(id)}_${key}${postfix}.dcm`);
+}
+
+/**
+ * What sinks of DICOM objects do: they write a file for each label map, in a worker thread.
+ *
+ * @param postfix What follows the key in a file's name.
+ */
+export function derivedSink(
   name: string,
   write: Task<(request: DerivedRequest) => Promise<readonly string[]>>,
   postfix: string,
-  options: OptionValues<typeof derivedOptions>,
-  { output, runtime }: SinkContext,
-): Sink {
-  const { keys, image, dir, ...rest } = options;
-  const folder = resolve(output, dir);
-  const keyList = [keys].flat();
-  const fileOf = (subject: Case, key: string) =>
-    join(folder, `${fileNameOf(subject.id)}_${key}${postfix}.dcm`);
+): Pick<SinkSpec<typeof derivedOptions>, 'targets' | 'open'> {
+  const filesOf = (options: DerivedOptions, output: string, { id }: Pick<Case, 'id'>) =>
+    [options.keys].flat().map((key) => fileOf(options, output, id, key, postfix));
   return {
-    async write(subject) {
-      const series = seriesOf(subject, image, name);
-      for (const key of keyList) {
-        const volume = volumeOf(subject, key);
-        const request = { ...rest, file: fileOf(subject, key), id: subject.id, key, series, volume };
-        const warnings = await runtime.on('io', () => runtime.run(write, request));
-        for (const warning of warnings) runtime.settings.onWarning?.(warning);
-      }
-    },
-    files: (subject) => keyList.map((key) => fileOf(subject, key)),
+    targets: (options, output) => ({ ofCase: (subject) => filesOf(options, output, subject) }),
+    open: async (options, { output, runtime }) => ({
+      async write(subject) {
+        const { keys, image, dir: _, ...rest } = options;
+        const series = seriesOf(subject, image, name);
+        for (const key of [keys].flat()) {
+          const file = fileOf(options, output, subject.id, key, postfix);
+          const request = { ...rest, file, id: subject.id, key, series, volume: volumeOf(subject, key) };
+          const warnings = await runtime.on('io', () => runtime.run(write, request));
+          for (const warning of warnings) runtime.settings.onWarning?.(warning);
+        }
+      },
+      files: (subject) => filesOf(options, output, subject),
+    }),
   };
 }
 

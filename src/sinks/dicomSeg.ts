@@ -1,6 +1,6 @@
 import { task } from '../runtime/task.js';
 import { sink } from './define.js';
-import { derivedOptions, openDerived } from './derived.js';
+import { derivedOptions, derivedSink } from './derived.js';
 
 // By name, so that worker threads do not load it when they start: few runs write DICOM.
 const writeSegTask = task<typeof import('../formats/dicom/writeSeg.js').writeSeg>(
@@ -22,5 +22,5 @@ export const dicomSegSink = sink({
   summary: 'Writes label maps as DICOM segmentations (SEG) of their series, CASE_KEY.dcm.',
   options: derivedOptions,
   example: { keys: 'pred', algorithm: 'spleen_ct_segmentation 0.5.9' },
-  open: async (options, context) => openDerived('dicomSeg', writeSegTask, '', options, context),
+  ...derivedSink('dicomSeg', writeSegTask, ''),
 });

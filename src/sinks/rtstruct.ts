@@ -1,6 +1,6 @@
 import { task } from '../runtime/task.js';
 import { sink } from './define.js';
-import { derivedOptions, openDerived } from './derived.js';
+import { derivedOptions, derivedSink } from './derived.js';
 
 // By name, so that worker threads do not load it when they start: few runs write DICOM.
 const writeRtStructTask = task<typeof import('../formats/dicom/writeRtStruct.js').writeRtStruct>(
@@ -21,5 +21,5 @@ export const rtstructSink = sink({
   summary: 'Writes label maps as contours (RTSTRUCT) of their DICOM series, CASE_KEY_rtstruct.dcm.',
   options: derivedOptions,
   example: { keys: 'pred', algorithm: 'spleen_ct_segmentation 0.5.9' },
-  open: async (options, context) => openDerived('rtstruct', writeRtStructTask, '_rtstruct', options, context),
+  ...derivedSink('rtstruct', writeRtStructTask, '_rtstruct'),
 });

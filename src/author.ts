@@ -1,7 +1,7 @@
 // What packages with operators, metrics, sources and sinks of their own build on: `import … from 'voxstream/author'`. The default
 // export of such a package is an `Extension`; `--use PACKAGE` loads it. See docs/extending.md.
 
-// The library of option types: packages use this very one.
+// The library of option types. Packages must use this instance.
 export { z } from 'zod';
 // Cases and volumes
 export {

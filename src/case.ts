@@ -3,10 +3,13 @@ import { nameValues } from './metrics/columns.js';
 import type { MetricValue } from './metrics/metric.js';
 import type { Volume } from './volume/volume.js';
 
-/** The DICOM files of one series, which hold one volume. */
+/** The DICOM files of one series, which form one volume. */
 export interface SeriesFiles {
   readonly series: readonly string[];
-  /** Which volume, where they hold several, e.g. `temporalPosition 2`; the error that asks for it lists them. */
+  /**
+   * Selects a volume if the files contain several, e.g. `temporalPosition 2`. The error that asks for it
+   * lists them.
+   */
   readonly part?: string;
   /** What to do if the distances between slices vary. Default: `refuse`. */
   readonly irregular?: 'refuse' | 'resample';
@@ -14,35 +17,33 @@ export interface SeriesFiles {
   readonly missing?: 'refuse' | 'resample';
 }
 
-/** What a volume is read from: the path of an image file, or the files of a DICOM series. */
+/** The input of a volume: the path of an image file, or the files of a DICOM series. */
 export type CaseFile = string | SeriesFiles;
 
-/**
- * One patient's data on its way through a stream. Read-only: an operator returns a new case.
- */
+/** One patient's data on its way through a stream. It is read-only: an operator returns a new case. */
 export interface Case {
-  /** The case's name; unique in a dataset. Usually the image's file name without its extensions. */
+  /** The case's name, unique in a dataset. Usually the image's file name without extensions. */
   readonly id: string;
   /** Files to read, by key: `{ image: 'imagesTr/spleen_2.nii.gz', label: … }`, or `{ image: { series: ['ct/1.dcm', …] } }`. */
   readonly files: Readonly<Record<string, CaseFile>>;
-  /** Volumes by key (`image`, `label`, `pred`, …), as MONAI's dictionary transforms have them. */
+  /** Volumes by key (`image`, `label`, `pred`, …), as in MONAI's dictionary transforms. */
   readonly volumes: Readonly<Record<string, Volume>>;
   /** The metrics that steps have measured, in order. */
   readonly metrics: readonly MetricValue[];
-  /** Seconds that each step took, waiting left out. */
+  /** Seconds that each step took, without waiting time. */
   readonly timings: Readonly<Record<string, number>>;
-  /** Names of the label values of the dataset, where the source knows them: `{ 1: 'spleen' }`. */
+  /** Names of the dataset's label values, if the source knows them: `{ 1: 'spleen' }`. */
   readonly labelNames?: Readonly<Record<number, string>>;
   /** What was assumed about its data, as full sentences; see `withNotes`. */
   readonly notes?: readonly string[];
-  /** In training: the epoch, from 0 on. Random steps draw anew in each. Left out: 0. */
+  /** In training: the epoch, from 0. Random steps draw new numbers in each epoch. Default: 0. */
   readonly epoch?: number;
 }
 
-/** What is left of a case that ended well. */
+/** What remains of a successful case. */
 export type FinishedCase = Pick<Case, 'id' | 'metrics' | 'timings'>;
 
-/** A case that holds nothing yet but its name and files. */
+/** A new case, by default with nothing but its id. */
 export function makeCase(fields: Pick<Case, 'id'> & Partial<Case>): Case {
   return { files: {}, volumes: {}, metrics: [], timings: {}, ...fields };
 }
@@ -73,8 +74,8 @@ export function withNotes(subject: Case, notes: readonly string[]): Case {
 }
 
 /**
- * A case's id as one part of a path: what could leave the folder, or means something to a file system,
- * becomes `_`.
+ * A case's id as one part of a path. Characters that could leave the folder or have a special meaning in a
+ * file system become `_`.
  */
 export function fileNameOf(id: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for.
@@ -82,19 +83,22 @@ export function fileNameOf(id: string): string {
   return /^\.+$/.test(name) ? name.replaceAll('.', '_') : name;
 }
 
-/** One key or several, as the `keys` options of operators take them. */
+/** One or several keys, the type of the operators' `keys` options. */
 export type Keys = string | readonly string[];
 
-/** The volumes that geometric steps work on by default: those of `image` and `label` that the case has. */
+/** The default keys of geometric steps: `image` and `label`, if the case has them. */
 export const geometryKeys = ['image', 'label'];
 
-/** The key, if there is only one; else undefined. */
+/** The key if there is exactly one, otherwise undefined. */
 export function onlyKey(keys: Keys): string | undefined {
   const [key, ...others] = [keys].flat();
   return others.length === 0 ? key : undefined;
 }
 
-/** The keys to work on: those asked for, else those of `defaults` that the case has. Throws when there are none. */
+/**
+ * The keys to work on: the requested ones, otherwise the `defaults` that the case has. Throws DataError if
+ * there are none.
+ */
 export function chooseKeys(
   subject: Case,
   keys: Keys | undefined,
@@ -111,7 +115,7 @@ export function chooseKeys(
   return present;
 }
 
-/** The volume under a key. Throws DataError, naming what there is, when the case has none. */
+/** The volume with a key. Throws DataError that lists the existing volumes if there is none. */
 export function volumeOf(subject: Case, key: string): Volume {
   const volume = subject.volumes[key];
   if (!volume) {

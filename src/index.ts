@@ -1,4 +1,4 @@
-// The public API of voxstream. What is not exported here is private.
+// The public API of voxstream. Everything that is not exported here is private.
 
 // Cases and volumes
 export {
@@ -21,7 +21,7 @@ export {
   stripImageExtension,
 } from './formats/index.js';
 export { writeNifti } from './formats/writeNifti.js';
-// Metrics over the cases of a run, and of two
+// Metrics over the cases of one run, and of two runs
 export { type Comparison, compareRuns, comparisonTable } from './metrics/compare.js';
 export type { ColumnDescription } from './metrics/describeColumns.js';
 export type {

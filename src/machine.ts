@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism, homedir, totalmem } from 'node:os';
 import { join } from 'node:path';
 
-/** What the control groups of this process allow; Infinity where they set no limit. */
+/** The limits of this process's control groups; Infinity where there is none. */
 export interface GroupLimits {
-  /** Bytes of memory. */
+  /** In bytes. */
   readonly memory: number;
   /** Processor time as a number of processors, e.g. 1.5. */
   readonly processors: number;

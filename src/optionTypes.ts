@@ -2,14 +2,14 @@ import { z } from 'zod';
 import { fileNameOf } from './case.js';
 import type { Vec3 } from './volume/volume.js';
 
-/** A number for each axis, or one for all; becomes a list of three. */
+/** One number for all axes or one per axis; becomes a list of three. */
 export const perAxis = (item: z.ZodNumber) =>
   z.union([item.transform((n): Vec3 => [n, n, n]), z.tuple([item, item, item])]);
 
-/** A number that is not infinite. */
+/** A finite number. */
 export const number = z.number();
 
-/** A whole number of voxels or windows. */
+/** An integer number of voxels or windows. */
 export const whole = z.int();
 
 /** One value for all volumes, or a map from key to value. */
@@ -20,11 +20,11 @@ export function forKey<O extends string | number | Readonly<Record<string, strin
   option: O,
   key: string,
 ): Exclude<O, object> | undefined {
-  // In a map, the values have the type that the option has without one.
+  // The values in a map have the same type as a single value.
   return (typeof option === 'object' ? option[key] : option) as Exclude<O, object> | undefined;
 }
 
-/** Numbers of labels (of channels, where a volume has several): a list, or one. */
+/** Label numbers (channel numbers, if a volume has several channels): one, or a list. */
 export const labelNumbers = z.union([
   z
     .int()
@@ -33,12 +33,12 @@ export const labelNumbers = z.union([
   z.array(z.int().min(0)).min(1),
 ]);
 
-/** Which voxels are neighbours: 1 shares a face, 2 an edge, 3 a corner. */
+/** Which voxels are neighbours: those that share a face (1), an edge (2) or a corner (3). */
 export const connectivity = z.union([z.literal(1), z.literal(2), z.literal(3)]);
 
 const byteUnits = { k: 1024, m: 1024 ** 2, g: 1024 ** 3, t: 1024 ** 4 } as const;
 
-/** Reads a size such as `4GiB`, `4G`, `512MiB` or a number of bytes; undefined when it is none. */
+/** Parses a size, e.g. `4GiB`, `4G`, `512MiB` or a number of bytes. Returns undefined for anything else. */
 export function parseBytes(text: string): number | undefined {
   const match = /^\s*(\d+(?:\.\d+)?)\s*(?:([kmgt])(?:i?b)?|b)?\s*$/i.exec(text);
   if (!match) return undefined;
@@ -47,18 +47,18 @@ export function parseBytes(text: string): number | undefined {
   );
 }
 
-/** A number of bytes, or a text such as `4GiB` for one. */
+/** A number of bytes, or a size as text, e.g. `4GiB`. */
 export const bytesType = z.union([
   z.int().positive(),
   z.string().transform((text, context) => {
     const parsed = parseBytes(text);
     if (parsed) return parsed;
-    context.addIssue({ code: 'custom', message: 'a size such as 4GiB', input: text });
+    context.addIssue({ code: 'custom', message: 'a size, e.g. 4GiB', input: text });
     return z.NEVER;
   }),
 ]);
 
-/** The schema of a `keys` option; `defaults` says what is taken when it is left out. */
+/** The schema of a `keys` option. `defaults` describes the volumes that are used by default. */
 export const keysType = (defaults: string) =>
   z
     .union([z.string().min(1), z.array(z.string().min(1)).min(1)])

@@ -1,13 +1,13 @@
 import { z } from 'zod';
 import { listNames, nearestName, OptionError, show } from './errors.js';
 
-/** The type of each option by its name: what it takes, its default, and its description with unit and range. */
+/** The type of each option by name: accepted values, default, and description with unit and range. */
 export type OptionTypes = Readonly<Record<string, z.ZodType>>;
 
-/** A value that nobody changes, at any depth. */
+/** A value that is read-only at every depth. */
 export type Frozen<T> = T extends object ? { readonly [K in keyof T]: Frozen<T[K]> } : T;
 
-/** Options that were checked: defaults are filled in, and short forms are written out. */
+/** Validated options: defaults are filled in and short forms are expanded. */
 export type OptionValues<T extends OptionTypes> = { readonly [K in keyof T]: Frozen<z.output<T[K]>> };
 
 type OptionalNames<T extends OptionTypes> = {
@@ -15,11 +15,12 @@ type OptionalNames<T extends OptionTypes> = {
 }[keyof T];
 type RequiredNames<T extends OptionTypes> = Exclude<keyof T, OptionalNames<T>>;
 
-// Both map over keys of T, as `Pick` does: only then do editors show the description of each option.
+// Both are mapped types over keys of T, as `Pick` is. Only then do editors show the description of each
+// option.
 type Required<T extends OptionTypes, K extends keyof T> = { readonly [P in K]: Frozen<z.input<T[P]>> };
 type Optional<T extends OptionTypes, K extends keyof T> = { readonly [P in K]?: Frozen<z.input<T[P]>> };
 
-/** Options as they are given: those that have a default may be left out. */
+/** Options as given by the caller. Options with a default may be omitted. */
 export type GivenOptions<T extends OptionTypes> = Shown<
   Required<T, RequiredNames<T>> & Optional<T, OptionalNames<T>>
 >;
@@ -27,49 +28,49 @@ export type GivenOptions<T extends OptionTypes> = Shown<
 /** The same type, which editors show as one object. */
 type Shown<O> = { [K in keyof O]: O[K] } & {};
 
-/** A parameter list that begins with options; the options may be left out if none of them is required. */
+/** A parameter list that starts with options. They may be omitted if none of them is required. */
 export type OptionsThen<T extends OptionTypes, Given, More extends readonly unknown[] = []> =
   RequiredNames<T> extends never ? [options?: Given, ...more: More] : [options: Given, ...more: More];
 
-/** The options of a definition, as they are given: `OptionsOf<typeof spacing>`. */
+/** The type of a definition's options as given by the caller: `OptionsOf<typeof spacing>`. */
 export type OptionsOf<D extends { readonly given?: unknown }> = NonNullable<D['given']>;
 
-/** The options of a definition after the check. */
+/** The type of a definition's validated options. */
 export type ValuesOf<D extends { readonly options: OptionTypes }> = OptionValues<D['options']>;
 
-/** Options under any other name, each of the type `Rest`. */
+/** Options with any other name, each of type `Rest`. */
 export type RestValues<Rest extends z.ZodType> = [Rest] extends [never]
   ? unknown
   : Readonly<Record<string, z.output<Rest>>>;
 
-/** Something that takes options. */
+/** Something that has options. */
 export interface Configurable<T extends OptionTypes = OptionTypes, Rest extends z.ZodType = z.ZodType> {
   readonly name: string;
   readonly options: T;
-  /** The type of options under any other name. Default: other names are refused. */
+  /** The type of options with any other name. Default: other names are rejected. */
   readonly rest?: Rest;
-  /** Rules over several options. Returns a sentence for each rule that is broken. */
+  /** Rules over several options. Returns a sentence for each broken rule. */
   check?(options: OptionValues<T> & RestValues<Rest>): string[];
 }
 
-/** What help texts, the JSON Schema and the reference say of something that takes options. */
+/** The text of help texts, the JSON Schema and the reference for something with options. */
 export interface Described<T extends OptionTypes = OptionTypes, Rest extends z.ZodType = z.ZodType>
   extends Configurable<T, Rest> {
   /** One sentence. */
   readonly summary: string;
   /** The MONAI class that it mirrors, with every known difference. */
   readonly mirrors?: string;
-  /** Example options, as written in a pipeline file. */
+  /** Example options, as in a pipeline file. */
   readonly example: object;
 }
 
-/** A fault in options: the path inside them, and a clause that goes on from it ("must be …, but it is …"). */
+/** A fault in options: the path inside them, and a clause that continues it ("must be …, but it is …"). */
 export interface OptionFault {
   readonly path: readonly PropertyKey[];
   readonly message: string;
 }
 
-/** Options after the check, and what was built from them; or all of their faults. */
+/** Validated options and what was built from them, or all of their faults. */
 export type Configured<Built> =
   | {
       readonly options: Readonly<Record<string, unknown>>;
@@ -78,13 +79,13 @@ export type Configured<Built> =
     }
   | { readonly options?: undefined; readonly built?: undefined; readonly faults: readonly OptionFault[] };
 
-/** A definition as a registry holds it. `configure` hides the types of its options. */
+/** A definition as a registry stores it. `configure` hides the types of its options. */
 export interface Definition<Built> extends Described {
-  /** Checks options and builds from them. */
+  /** Validates options and builds from them. */
   readonly configure: (given: unknown) => Configured<Built>;
 }
 
-/** Hides the option types of a definition behind a function: what it builds needs no options any more. */
+/** Hides the option types of a definition behind a function, so that the result can be used without them. */
 export function configurator<T extends OptionTypes, Rest extends z.ZodType, Built>(
   definition: Configurable<T, Rest>,
   build: (options: OptionValues<T> & RestValues<Rest>) => Built,
@@ -95,17 +96,17 @@ export function configurator<T extends OptionTypes, Rest extends z.ZodType, Buil
   };
 }
 
-/** A function that carries a definition: people call it, and registries hold it. */
+/** A function with the fields of a definition, so that it can be both called and registered. */
 export function callable<F extends (...args: never[]) => unknown, D extends { readonly name: string }>(
   call: F,
   definition: D,
 ): F & D {
-  // A function has a `name` already, which can be redefined but not assigned.
+  // A function already has a `name`, which can be redefined but not assigned.
   const fields = Object.entries(definition).map(([key, value]) => [key, { value, enumerable: true }]);
   return Object.defineProperties(call, Object.fromEntries(fields)) as F & D;
 }
 
-/** Validates options and fills in defaults; finds every fault at once. */
+/** Validates options and fills in defaults. Reports all faults at once. */
 export function checkOptions<T extends OptionTypes, Rest extends z.ZodType>(
   definition: Configurable<T, Rest>,
   given: unknown,
@@ -116,14 +117,14 @@ export function checkOptions<T extends OptionTypes, Rest extends z.ZodType>(
   if (!parsed.success) {
     return { faults: parsed.error.issues.flatMap((issue) => describeIssue(issue, definition)) };
   }
-  // The schema is made of these very types.
+  // The schema consists of these same types.
   const options = parsed.data as OptionValues<T> & RestValues<Rest>;
   const faults = definition.check?.(options) ?? [];
   if (faults.length > 0) return { faults: faults.map((message) => ({ path: [], message })) };
   return { options, faults: [] };
 }
 
-/** Options that are given in code: checked at once, with defaults filled in. Throws OptionError with every fault. */
+/** Validates options that are given in code and fills in defaults. Throws OptionError with every fault. */
 export function parseOptions<T extends OptionTypes, Rest extends z.ZodType>(
   definition: Configurable<T, Rest>,
   given: GivenOptions<T> | undefined,
@@ -133,7 +134,7 @@ export function parseOptions<T extends OptionTypes, Rest extends z.ZodType>(
   throw new OptionError(faults.map((fault) => sayFault(definition.name, fault)).join('\n'));
 }
 
-/** A fault as a sentence about what has the name `name`. */
+/** A fault as a sentence about the definition `name`. */
 export function sayFault(name: string, { path, message }: OptionFault): string {
   return `${name}: ${path.length > 0 ? `${path.join('.')} ` : ''}${message}.`;
 }
@@ -148,7 +149,9 @@ function describeIssue(issue: Issue, definition: Configurable): OptionFault[] {
       const near = nearestName(key, known);
       return {
         path: [key],
-        message: `is not an option of ${definition.name}; ${near ? `did you mean "${near}"?` : `known are ${listNames(known)}`}`,
+        message:
+          `is not an option of ${definition.name}; ` +
+          `${near ? `did you mean "${near}"?` : `known are ${listNames(known)}`}`,
       };
     });
   }
@@ -173,7 +176,7 @@ function expectation(issue: Issue): string {
       );
     case 'too_small': {
       if (issue.origin === 'array') return `a list of at least ${issue.minimum} items`;
-      if (issue.origin === 'string') return 'a text that is not empty';
+      if (issue.origin === 'string') return 'a non-empty text';
       return `${issue.inclusive ? 'at least' : 'more than'} ${issue.minimum}`;
     }
     case 'too_big':

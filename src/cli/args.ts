@@ -5,17 +5,17 @@ import { messageOf, OptionError, show, unknownName } from '../errors.js';
 import { parseBytes } from '../optionTypes.js';
 import type { Triple, Vec3 } from '../volume/volume.js';
 
-/** For options that may be repeated: adds to the list. */
+/** Parser for repeatable options: appends to the list. */
 export function collect(value: string, earlier: readonly string[] = []): string[] {
   return [...earlier, value];
 }
 
-/** For options that take a comma-separated list. */
+/** Parser for comma-separated lists. */
 export function commaList(value: string): string[] {
   return value.split(',').map((part) => part.trim());
 }
 
-/** For options that take a positive whole number. */
+/** Parser for positive integers. */
 export function positive(value: string): number {
   const number = Number(value);
   if (!Number.isInteger(number) || number < 1)
@@ -23,14 +23,14 @@ export function positive(value: string): number {
   return number;
 }
 
-/** For `--memory`: a size, or `auto`. */
+/** Parser for `--memory`: a size, or `auto`. */
 export function bytesOrAuto(value: string): string {
   if (value !== 'auto' && !parseBytes(value))
     throw new InvalidArgumentError('It must be a size, e.g. 4GiB, or auto.');
   return value;
 }
 
-/** For a size in voxels along x, y and z. */
+/** Parser for a size in voxels along x, y and z. */
 export function voxelSize(value: string): Vec3 {
   const sizes = value.split(',').map(Number);
   if (sizes.length !== 3 || !sizes.every((n) => Number.isInteger(n) && n > 0))
@@ -40,7 +40,7 @@ export function voxelSize(value: string): Vec3 {
   return sizes as Triple;
 }
 
-/** For `--shard I/N`. */
+/** Parser for `--shard I/N`. */
 export function shard(value: string): { index: number; count: number } {
   const [, index, count] = (/^(\d+)\/(\d+)$/.exec(value) ?? []).map(Number);
   if (!(index >= 1 && index <= count))
@@ -51,9 +51,9 @@ export function shard(value: string): { index: number; count: number } {
 /**
  * Sets a command's options from the file given with `--args`: a YAML or JSON map from option names
  * (`in-flight` or `inFlight`) to values; `set` is a map from path to value, or a list of PATH=VALUE. Flags on
- * the command line win.
+ * the command line override it.
  *
- * @throws OptionError if the file cannot be read, or holds an unknown option or a bad value.
+ * @throws OptionError if the file cannot be read or contains an unknown option or a bad value.
  */
 export async function applyArgsFile(command: Command, file: string): Promise<void> {
   const text = await readFile(file, 'utf8').catch((error) => {
@@ -67,7 +67,7 @@ export async function applyArgsFile(command: Command, file: string): Promise<voi
   }
   if (content === null || typeof content !== 'object' || Array.isArray(content)) {
     throw new OptionError(
-      `${file} (--args) must hold a map of command-line options, but it is ${show(content)}.`,
+      `${file} (--args) must contain a map of command-line options, but it is ${show(content)}.`,
     );
   }
   const options = command.options.filter((option) => option.attributeName() !== 'args');
@@ -79,7 +79,7 @@ export async function applyArgsFile(command: Command, file: string): Promise<voi
     }
     const name = option.attributeName();
     if (name === 'set') {
-      // Those on the command line come later, so each of them wins.
+      // Overrides from the command line come later, so they take precedence.
       command.setOptionValue('set', [...overridesOf(file, value), ...(command.getOptionValue('set') ?? [])]);
     } else if (command.getOptionValueSource(name) !== 'cli') {
       command.setOptionValueWithSource(name, readValue(file, option, value), 'config');

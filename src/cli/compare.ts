@@ -22,22 +22,26 @@ interface CompareFlags {
 export function addCompareCommand(program: Command): void {
   program
     .command('compare')
-    .summary('compare the metrics of two runs, case by case')
+    .summary('compare the metrics of two runs case by case')
     .description(
-      'Compares two metrics.csv files over the cases that both have: means, paired differences with a 95 % bootstrap ' +
-        'interval, the Wilcoxon signed-rank test, and the cases that got worse most.',
+      'Compares two metrics.csv files over the cases that both contain: means, paired differences with ' +
+        'a 95 % bootstrap interval, the Wilcoxon signed-rank test, and the cases that got worse the most.',
     )
-    .argument('<a>', 'metrics.csv, or the folder of a run; what B is compared with')
-    .argument('<b>', 'metrics.csv, or the folder of a run')
-    .option('--metrics <list>', 'only these columns: dice takes all dice_…, dice_spleen only that', commaList)
-    .option('--movers <n>', 'how many of the cases that got worse most to name', positive, 5)
+    .argument('<a>', 'the baseline: a metrics.csv file or the folder of a run')
+    .argument('<b>', 'a metrics.csv file or the folder of a run')
+    .option(
+      '--metrics <list>',
+      'only these columns: dice selects all dice_… columns, dice_spleen only that one',
+      commaList,
+    )
+    .option('--movers <n>', 'number of cases to list that got worse the most', positive, 5)
     .option('-o, --output <file>', 'write the paired values to a CSV file: case, metric, a, b, difference')
     .option('--json', 'print the comparison as JSON')
     .action(async (a: string, b: string, flags: CompareFlags) => {
       const [rowsA, rowsB] = await readBoth([a, b], flags.metrics);
       const comparison = compareRuns(rowsA, rowsB, flags);
       if (comparison.cases === 0) {
-        throw new OptionError(`${a} and ${b} have no case in common. Give two runs over the same dataset.`);
+        throw new OptionError(`${a} and ${b} have no cases in common. Give two runs over the same dataset.`);
       }
       if (flags.output) await writeFileAside(flags.output, pairedCsv(rowsA, rowsB));
       const text = flags.json
@@ -83,7 +87,7 @@ function jsonNumber(_key: string, value: unknown): unknown {
   return typeof value === 'number' && !Number.isFinite(value) ? cell(value) || 'nan' : value;
 }
 
-/** The values of the cases and columns that both runs have, one line each. */
+/** The values of the cases and columns that both runs contain, one line each. */
 function pairedCsv(a: readonly MetricsRow[], b: readonly MetricsRow[]): string {
   const inB = new Map(b.map((row) => [row.case, nameValues(row.metrics)]));
   const lines = a.flatMap((row) => {

@@ -18,7 +18,7 @@ import { addValidateCommand } from './validate.js';
 const program = new Command('voxstream')
   .description('Streams whole 3D medical-imaging datasets through segmentation models.')
   .version(version)
-  .showHelpAfterError('(voxstream COMMAND --help shows what a command takes)')
+  .showHelpAfterError('(run voxstream COMMAND --help for the options of a command)')
   .showSuggestionAfterError()
   .exitOverride();
 
@@ -34,7 +34,7 @@ addSchemaCommand(program);
 addDoctorCommand(program);
 addSynthCommand(program);
 
-// `voxstream … | head` ends the reader early; that is no error.
+// `voxstream … | head` closes the pipe early, which is not an error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
 });
@@ -45,9 +45,10 @@ try {
   if (error instanceof CommanderError) {
     process.exitCode = error.exitCode === 0 ? 0 : 1;
   } else {
-    // Bad input is told in a sentence; only what we did not expect has a stack, and only on request.
+    // Bad input is reported as a sentence. Only unexpected errors have a stack trace, and only on request.
     const debug = process.env.VOXSTREAM_DEBUG && error instanceof Error ? `\n${error.stack}` : '';
-    const hint = error instanceof VoxError || debug ? '' : ' (unexpected; VOXSTREAM_DEBUG=1 shows where)';
+    const hint =
+      error instanceof VoxError || debug ? '' : ' (unexpected; set VOXSTREAM_DEBUG=1 to see where)';
     process.stderr.write(`voxstream: ${messageOf(error)}${hint}${debug}\n`);
     process.exitCode = 1;
   }
@@ -55,7 +56,8 @@ try {
 
 if (busyThreads() > 0) {
   process.stderr.write(
-    'voxstream: a thread is stuck inside its device or model, so the process ends itself by force; files are complete.\n',
+    'voxstream: a thread is stuck inside its device or model, so the process is killed. All files are ' +
+      'complete.\n',
   );
   process.kill(process.pid, 'SIGKILL');
 }

@@ -6,15 +6,15 @@ import { type DefinitionGroup, type Described, exampleText, groupsOf } from '../
 import { collect } from './args.js';
 import { useHelp } from './pipelineOptions.js';
 
-/** `voxstream operators [NAME]`: what pipelines can name. */
+/** Adds `voxstream operators [NAME]`, which lists what pipelines can contain. */
 export function addOperatorsCommand(program: Command): void {
   program
     .command('operators')
     .description(
-      'what a pipeline can name: operators, sources, sinks and the parts of a training, with options, defaults and ' +
-        'examples',
+      'list what a pipeline can contain: operators, sources, sinks and parts of a training, with ' +
+        'options, defaults and examples',
     )
-    .argument('[name]', 'one of them, in full')
+    .argument('[name]', 'show only this one, in full')
     .option('--use <package>', useHelp, collect)
     .action(async (name: string | undefined, { use = [] }: { use?: readonly string[] }) => {
       const groups = groupsOf(await loadRegistry(use));

@@ -5,7 +5,7 @@ import { loadPipeline } from '../pipeline/load.js';
 import type { Pipeline } from '../pipeline/types.js';
 import { applyArgsFile, bytesOrAuto, collect, positive } from './args.js';
 
-/** What commands that take a pipeline share. */
+/** Flags shared by all commands that take a pipeline. */
 export interface PipelineFlags {
   readonly set?: readonly string[];
   readonly use?: readonly string[];
@@ -23,21 +23,27 @@ export const useHelp =
 /** Adds the arguments and options of commands that take a pipeline. */
 export function addPipelineOptions(command: Command): Command {
   return command
-    .argument('<pipeline...>', 'pipeline files; later ones are merged over earlier ones')
+    .argument('<pipeline...>', 'pipeline files; later files are merged over earlier ones')
     .option(
       '--set <path=value>',
-      'override anything, such as --set dataset=/data/Task09_Spleen (repeatable)',
+      'override any value, e.g. --set dataset=/data/Task09_Spleen (repeatable)',
       collect,
     )
     .option('--use <package>', useHelp, collect)
-    .option('--args <file>', 'command-line options from a YAML or JSON file; flags given beside it win')
+    .option(
+      '--args <file>',
+      'read command-line options from a YAML or JSON file; flags on the command line override it',
+    )
     .option('--device <device>', 'auto, cpu, cuda[:0,1], tensorrt[:0], webgpu, coreml or dml')
-    .option('--in-flight <n>', 'cases that are open at once', positive)
-    .option('--memory <size>', 'memory for the cases that are open, such as 4GiB', bytesOrAuto)
+    .option('--in-flight <n>', 'cases processed at the same time', positive)
+    .option('--memory <size>', 'memory for all open cases, e.g. 4GiB', bytesOrAuto)
     .option('--workers <n>', 'worker threads for voxels and files', positive);
 }
 
-/** Loads the pipeline that a command was given, flags and `--args` file included; `more` are further overrides. */
+/**
+ * Loads the pipeline given to a command, with its flags and `--args` file applied. `more` contains further
+ * overrides.
+ */
 export async function loadFromFlags(
   files: readonly string[],
   command: Command,
@@ -54,7 +60,7 @@ export async function loadFromFlags(
   return loadPipeline(files, { set: [...set, ...more], registry });
 }
 
-/** Where models are looked up by name, before the package: beside the pipeline files. */
+/** Folders where models are looked up by name before the package's own: those of the pipeline files. */
 export function modelFoldersOf(pipeline: Pipeline): string[] {
   return [...new Set(pipeline.files.map(modelsBeside))];
 }

@@ -21,20 +21,20 @@ interface RunFlags extends PipelineFlags, Selection {
   readonly json?: boolean;
 }
 
-/** Exit codes: all cases succeeded, nothing was started, some failed, interrupted. */
+/** Exit codes: all cases succeeded, nothing was started, some cases failed, interrupted. */
 const exitCodes = { ok: 0, notStarted: 1, someFailed: 2, interrupted: interruptedCode } as const;
 
-/** `voxstream run`: streams a dataset through a pipeline. */
+/** Adds `voxstream run`, which streams a dataset through a pipeline. */
 export function addRunCommand(program: Command): void {
   addPipelineOptions(program.command('run'))
     .description('stream a dataset through a pipeline')
-    .option('--shard <i/n>', 'the i-th of n equal parts of the dataset', shard)
-    .option('--resume', 'skip what a former run finished; redo what it did not')
+    .option('--shard <i/n>', 'run only the i-th of n equal parts of the dataset', shard)
+    .option('--resume', 'skip the cases that an earlier run finished, and run the others')
     .option('--overwrite', 'replace files that no run in the output folder is known to have written')
-    .option('--limit <n>', 'at most this many cases', positive)
-    .option('--cases <ids>', 'only these cases, separated by commas', commaList)
-    .option('--dry-run', 'print the plan; start nothing')
-    .option('--json', 'events as JSON on stdout, one a line, instead of the progress display')
+    .option('--limit <n>', 'run at most this many cases', positive)
+    .option('--cases <ids>', 'run only these cases, separated by commas', commaList)
+    .option('--dry-run', 'print the plan and stop')
+    .option('--json', 'print events as JSON on stdout, one per line, instead of the progress display')
     .action(async (files: string[], _flags: RunFlags, command: Command) => {
       const pipeline = await loadFromFlags(files, command);
       const flags = command.opts<RunFlags>();
@@ -45,7 +45,7 @@ export function addRunCommand(program: Command): void {
     });
 }
 
-/** Runs a pipeline with its progress shown, and returns the exit code. */
+/** Runs a pipeline with a progress display and returns the exit code. */
 export async function run(pipeline: Pipeline, flags: RunFlags): Promise<number> {
   const runtime = runtimeFor(pipeline, {
     modelFolders: modelFoldersOf(pipeline),
@@ -86,16 +86,16 @@ function closingText(
   seconds: number,
 ): string {
   const parts = [`${done} case(s) done`];
-  if (skipped > 0) parts.push(`${skipped} finished before`);
-  if (failed > 0) parts.push(`${failed} failed (${join(output, 'failures.csv')} says why)`);
+  if (skipped > 0) parts.push(`${skipped} skipped`);
+  if (failed > 0) parts.push(`${failed} failed (see ${join(output, 'failures.csv')})`);
   const lines = [`${parts.join(', ')} in ${showWholeSeconds(seconds)}; results are in ${output}`];
   if (problems.length > 0) {
     lines.push(
-      `${problems.length} file(s) of the run could not be written (see above); --resume writes them.`,
+      `${problems.length} file(s) of the run could not be written (see above). --resume writes them.`,
     );
   }
-  if (interrupted) lines.push('Interrupted; --resume goes on where this run stopped.');
-  // The table counts as summary.json does.
+  if (interrupted) lines.push('Interrupted. --resume continues where this run stopped.');
+  // The table uses the same rules as summary.json.
   const summary = sinks.find(({ definition }) => definition === summarySink)?.options;
   const table = summaryTable(summarize(metrics, { ...summary, seed: runtime.seed }));
   return `${table && `${table}\n\n`}${lines.join('\n')}\n`;

@@ -4,11 +4,11 @@ import { pipelineSchema } from '../pipeline/schema.js';
 import { collect } from './args.js';
 import { useHelp } from './pipelineOptions.js';
 
-/** `voxstream schema`: the JSON Schema of pipeline files, for editors. */
+/** Adds `voxstream schema`, which prints the JSON Schema of pipeline files for editors. */
 export function addSchemaCommand(program: Command): void {
   program
     .command('schema')
-    .description('print the JSON Schema of pipeline files, by which editors complete and check them')
+    .description('print the JSON Schema of pipeline files, for completion and validation in editors')
     .option('--use <package>', useHelp, collect)
     .action(async ({ use = [] }: { use?: readonly string[] }) => {
       process.stdout.write(`${JSON.stringify(pipelineSchema(await loadRegistry(use)), null, 2)}\n`);

@@ -17,19 +17,23 @@ interface SynthFlags {
 export function addSynthCommand(program: Command): void {
   program
     .command('synth')
-    .summary('write a synthetic CT dataset to try things on')
+    .summary('write a synthetic CT dataset for trying things out')
     .description(
       'Writes a synthetic CT dataset in Decathlon layout (imagesTr, labelsTr, imagesTs, dataset.json): ' +
-        'made-up\nabdomens whose organs vary in position, size, shape and HU, with the spleen as label 1.',
+        'artificial\nabdomens whose organs vary in position, size, shape and HU, with the spleen as ' +
+        'label 1.',
     )
-    .argument('<dir>', 'folder to write to: new or empty, or an earlier synthetic dataset, which is replaced')
-    .option('--cases <n>', 'training cases, with labels', parseNumber, 8)
-    .option('--test <n>', 'test cases, without labels', parseNumber, 2)
-    .option('--seed <n>', 'whole number; the same seed gives the same dataset', parseNumber, 0)
-    .option('--size <x,y,z>', 'voxels of each image', parseTriple, [128, 128, 64])
+    .argument(
+      '<dir>',
+      'output folder: a new or empty folder, or an earlier synthetic dataset, which is replaced',
+    )
+    .option('--cases <n>', 'number of training cases, with labels', parseNumber, 8)
+    .option('--test <n>', 'number of test cases, without labels', parseNumber, 2)
+    .option('--seed <n>', 'integer; the same seed gives the same dataset', parseNumber, 0)
+    .option('--size <x,y,z>', 'size of each image in voxels', parseTriple, [128, 128, 64])
     .option('--spacing <x,y,z>', 'voxel size in mm (default: varies from case to case)', parseTriple)
     .addOption(
-      new Option('--labels <which>', 'label the spleen alone, or organs, the spleen first')
+      new Option('--labels <which>', 'label only the spleen, or several organs with the spleen first')
         .choices(['spleen', 'organs'])
         .default('spleen'),
     )

@@ -21,16 +21,16 @@ interface TrainFlags extends PipelineFlags {
 /** Exit codes. An error before the first step gives 1. */
 const exitCodes = { ok: 0, someFailed: 2, interrupted: interruptedCode } as const;
 
-/** `voxstream train`: trains a network on a dataset. */
+/** Adds `voxstream train`, which trains a network on a dataset. */
 export function addTrainCommand(program: Command): void {
   addPipelineOptions(program.command('train'))
     .summary('train a network, or train a model further')
     .description(
-      'Trains a network as the train block of a pipeline says. The result is a model folder, OUTPUT/model. ' +
-        'Learning curves are in OUTPUT/report, OUTPUT/train.csv and OUTPUT/tensorboard.',
+      'Trains a network according to the train block of a pipeline. The result is a model folder, ' +
+        'OUTPUT/model. Learning curves are in OUTPUT/report, OUTPUT/train.csv and OUTPUT/tensorboard.',
     )
     .option('--resume', 'continue from the last saved state, with bit-identical results')
-    .option('--overwrite', 'replace a training in the output folder')
+    .option('--overwrite', 'replace an existing training in the output folder')
     .option('--finetune <model>', 'start from a trained model instead of a new network')
     .option('--dry-run', 'print the plan and stop')
     .option('--json', 'print events as JSON on stdout, one per line, instead of the progress display')
@@ -102,7 +102,8 @@ function closingText(
   }
   if (reason === 'earlyStopping') {
     lines.push(
-      `Stopped after ${epochs} epochs: ${train?.earlyStopping?.patience} validations brought no improvement.`,
+      `Stopped after ${epochs} epochs: ${train?.earlyStopping?.patience} validations brought no ` +
+        'improvement.',
     );
   }
   if (failed.length > 0)

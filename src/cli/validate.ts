@@ -3,10 +3,13 @@ import { stringify } from 'yaml';
 import { describePipeline } from '../pipeline/describePipeline.js';
 import { addPipelineOptions, loadFromFlags } from './pipelineOptions.js';
 
-/** `voxstream validate`: checks a pipeline and prints it with everything resolved; starts nothing. */
+/**
+ * Adds `voxstream validate`, which checks a pipeline and prints it with all options resolved. It starts no
+ * run.
+ */
 export function addValidateCommand(program: Command): void {
   addPipelineOptions(program.command('validate'))
-    .description('check a pipeline and print it with every option resolved; start nothing')
+    .description('check a pipeline and print it with all options resolved, without running it')
     .action(async (files: string[], _flags, command: Command) => {
       const pipeline = await loadFromFlags(files, command);
       process.stdout.write(

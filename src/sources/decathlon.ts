@@ -22,27 +22,29 @@ interface Dataset {
 const splits = ['train', 'validation', 'test', 'all'] as const;
 
 /**
- * The cases of a dataset in Decathlon layout. `dataset.json` names them; without it the folders do. `._*` files are no
- * cases. `validation` cases are the last of the training cases sorted by name, as in MONAI's spleen bundle, but never more
- * than half of them.
+ * The cases of a dataset in Decathlon layout, from `dataset.json` or, without it, from the folders. macOS
+ * `._*` files are ignored. `validation` cases are the last training cases in order of their names, as in
+ * MONAI's spleen bundle, but at most half of the training cases.
  *
- * @throws OptionError for a folder that is no such dataset, or a split without cases.
+ * @throws OptionError if the folder is not such a dataset or the split has no cases.
  */
 export const decathlon = source({
   name: 'decathlon',
-  summary: 'A dataset of the Medical Segmentation Decathlon, or one laid out like it.',
+  summary: 'A dataset of the Medical Segmentation Decathlon, or one with the same layout.',
   options: {
     root: z
       .string()
       .min(1)
-      .describe("The dataset's folder, with dataset.json or imagesTr, labelsTr and imagesTs, or its .tar"),
-    split: z.enum(splits).default('all').describe('Which cases; all is training and test'),
+      .describe(
+        "The dataset's folder, with dataset.json or imagesTr, labelsTr and imagesTs, or its .tar file",
+      ),
+    split: z.enum(splits).default('all').describe('Cases to use; all means training and test'),
     validation: z
       .int()
       .min(0)
       .default(9)
       .describe(
-        'How many of the sorted training cases, from the end, are for validation; at most half of them',
+        'Number of validation cases, taken from the end of the sorted training cases; at most half of them',
       ),
   },
   example: { root: 'data/Task09_Spleen', split: 'test' },
@@ -50,7 +52,8 @@ export const decathlon = source({
     const found = await stat(root).catch(() => undefined);
     if (!found) {
       throw new OptionError(
-        `The dataset folder ${root} (source.root) does not exist. Give the folder that holds dataset.json, or the dataset's .tar.`,
+        `The dataset folder ${root} (source.root) does not exist. Give the folder that contains ` +
+          "dataset.json, or the dataset's .tar file.",
       );
     }
     const files = found.isFile() ? await filesOfTar(root) : filesOfFolder(root);
@@ -85,7 +88,7 @@ function idOf({ image }: Entry): string {
   return stripImageExtension(basename(image));
 }
 
-/** By code units, as Python's `sorted` does: the same cases are held out as in MONAI. */
+/** Compares code units, as Python's `sorted` does, so that the same cases are held out as in MONAI. */
 function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
@@ -108,8 +111,8 @@ function readDatasetJson(file: string, text: string): Dataset {
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     throw new DataError(
-      `${file}: ${issue.path.join('.') || 'the whole'} is ${show(issue.input)}, but expected are "training", a list of ` +
-        '{ image, label }, and "test", a list of image paths.',
+      `${file}: ${issue.path.join('.') || 'the file'} is ${show(issue.input)}, but "training", a list ` +
+        'of { image, label }, and "test", a list of image paths, were expected.',
     );
   }
   const entries = (list: z.infer<typeof datasetType>['training']) =>
@@ -123,7 +126,7 @@ function readDatasetJson(file: string, text: string): Dataset {
   };
 }
 
-/** Label names by number: the Decathlon writes `{"1": "spleen"}`, nnU-Net `{"spleen": 1}`. */
+/** Label names by number. The Decathlon writes `{"1": "spleen"}`, nnU-Net `{"spleen": 1}`. */
 export function readLabels(labels: Readonly<Record<string, string | number>>): Record<number, string> {
   const names: Record<number, string> = {};
   for (const [key, value] of Object.entries(labels)) {
@@ -133,12 +136,12 @@ export function readLabels(labels: Readonly<Record<string, string | number>>): R
   return names;
 }
 
-/** Where a dataset's files are: a folder, or one in a tar archive. */
+/** Access to a dataset's files, in a folder or in a tar archive. */
 interface DatasetFiles {
   readonly root: string;
-  /** The text of its `dataset.json`; undefined when it has none. */
+  /** The text of `dataset.json`; undefined if there is none. */
   readDataset(): Promise<string | undefined>;
-  /** Names of the files in a folder of it. */
+  /** Names of the files in one of its folders. */
   list(folder: string): Promise<string[]>;
 }
 
@@ -151,12 +154,12 @@ function filesOfFolder(root: string): DatasetFiles {
   };
 }
 
-/** A dataset in a tar archive, in the folder of it that holds `dataset.json`, or images where there is none. */
+/** A dataset in a tar archive: the folder in it that contains `dataset.json` or, without one, images. */
 async function filesOfTar(archive: string): Promise<DatasetFiles> {
   if (!/\.tar$/i.test(archive)) {
     throw new OptionError(
-      `${archive} (source.root) is a file, but a folder with dataset.json, or a dataset's .tar, was expected. Unpack it, and give the ` +
-        'folder.',
+      `${archive} (source.root) is a file, but a folder with dataset.json or a dataset's .tar file was ` +
+        'expected. Unpack it, and give the folder.',
     );
   }
   const names = [...(await indexTar(archive)).keys()];
@@ -196,8 +199,8 @@ async function readFolders({ root, list }: DatasetFiles): Promise<Dataset> {
   const test = (await images('imagesTs')).map((name) => ({ image: join('imagesTs', name) }));
   if (training.length + test.length === 0) {
     throw new OptionError(
-      `${root} (source.root) has neither dataset.json nor images in imagesTr or imagesTs, so it is no Decathlon dataset. ` +
-        'For another layout use the source "glob" or "datalist".',
+      `${root} (source.root) contains neither dataset.json nor images in imagesTr or imagesTs, so it ` +
+        'is not a Decathlon dataset. For another layout use the source "glob" or "datalist".',
     );
   }
   return { training, test };

@@ -15,26 +15,26 @@ import {
   type RestValues,
 } from '../options.js';
 
-/** A case that cannot be opened: it goes straight to the failures. */
+/** A case that cannot be opened. It is recorded as a failure. */
 export interface RefusedCase {
   readonly id: string;
-  /** Why, as a full sentence. */
+  /** The reason, as a full sentence. */
   readonly refused: string;
 }
 
-/** What a source yields: cases without voxels, or the reason why there is none. */
+/** An item of a source: a case without voxels, or a case that was rejected. */
 export type SourceItem = Case | RefusedCase;
 
-/** What a source gets besides its options. */
+/** What a source receives besides its options. */
 export interface SourceContext {
-  /** Takes what a source left out or assumed, as a full sentence. */
+  /** Called with full sentences about things that the source left out or assumed. */
   readonly onWarning: (message: string) => void;
 }
 
-/** A source with options that were checked. */
+/** A source with validated options. */
 export interface OpenableSource {
   /**
-   * Lists the cases in dataset order; throws OptionError or DataError if there is no such dataset.
+   * Lists the cases in dataset order. Throws OptionError or DataError if the dataset does not exist.
    *
    * @param context Default: warnings go to `process.emitWarning`.
    */
@@ -43,23 +43,23 @@ export interface OpenableSource {
 
 const standalone: SourceContext = { onWarning: (message) => process.emitWarning(message) };
 
-/** What is written once of a source. Its types, help, JSON Schema and reference page all derive from it. */
+/** The single definition of a source. Its types, help, JSON Schema and reference page all derive from it. */
 export interface SourceSpec<T extends OptionTypes, Rest extends z.ZodType> extends Described<T, Rest> {
-  /** Lists the cases in dataset order; throws OptionError or DataError if there is no such dataset. */
+  /** Lists the cases in dataset order. Throws OptionError or DataError if the dataset does not exist. */
   readonly open: (
     options: OptionValues<T> & RestValues<Rest>,
     context: SourceContext,
   ) => AsyncIterable<SourceItem>;
 }
 
-/** A source as a registry holds it, whatever its options are. */
+/** A source of any option type, as a registry stores it. */
 export type AnySource = Definition<OpenableSource>;
 
 /**
- * A source: call it with options for its cases, `from(decathlon({ … }))` in RxJS, or put it into a registry for use in
- * pipeline files. The cases throw DataError at one that cannot be opened.
+ * A source. Call it with options to get its cases, e.g. `from(decathlon({ … }))` in RxJS, or register it to
+ * use it in pipeline files. The iteration throws DataError at a case that cannot be opened.
  *
- * @throws OptionError when called, if options are faulty.
+ * @throws OptionError when called with invalid options.
  */
 export interface Source<
   T extends OptionTypes,
@@ -68,7 +68,7 @@ export interface Source<
 > extends AnySource {
   (...args: OptionsThen<T, Given>): AsyncGenerator<Case>;
   readonly options: T;
-  /** Never set: it carries the type of the options; see `OptionsOf`. */
+  /** Never set. It carries the type of the options; see `OptionsOf`. */
   readonly given?: Given;
 }
 
@@ -94,8 +94,8 @@ async function* casesOf(items: AsyncIterable<SourceItem>): AsyncGenerator<Case> 
 }
 
 /**
- * The absolute path of a dataset's entry, or undefined when it leaves `root`: with `..`, or as an absolute path to
- * elsewhere. Symbolic links inside the dataset are followed: they are the work of who set it up.
+ * The absolute path of a dataset's entry, or undefined if it is outside `root` because of `..` or an absolute
+ * path. Symbolic links inside the dataset are followed: whoever set up the dataset created them.
  */
 export function pathInside(root: string, entry: string): string | undefined {
   const path = resolve(root, entry);
@@ -103,7 +103,9 @@ export function pathInside(root: string, entry: string): string | undefined {
   return inside === '..' || inside.startsWith(`..${sep}`) || isAbsolute(inside) ? undefined : path;
 }
 
-/** A case of files that a dataset names; refused when one of them leaves the dataset's folder. */
+/**
+ * A case made of files that a dataset names. It is rejected if one of them is outside the dataset's folder.
+ */
 export function caseInside(
   id: string,
   root: string,
@@ -116,7 +118,9 @@ export function caseInside(
     if (!path) {
       return {
         id,
-        refused: `The ${key} of case ${id} is "${entry}", which leaves the dataset's folder ${root}; nothing outside it is read.`,
+        refused:
+          `The ${key} of case ${id} is "${entry}", which is outside the dataset's folder ${root}. Files ` +
+          'outside it are not read.',
       };
     }
     files[key] = path;

@@ -5,28 +5,28 @@ import { listNames, OptionError } from '../errors.js';
 import { isImageFile, stripImageExtension } from '../formats/index.js';
 import { type SourceItem, source } from './define.js';
 
-/** What stands for a case's id in patterns. */
+/** The placeholder for a case's id in patterns. */
 export const hole = '{case}';
 
 /**
- * Every image that a pattern matches, sorted by path. A case's id is the file's name without extensions, or what stands
- * in the place of `{case}`.
+ * All images that match a pattern, sorted by path. A case's id is the file name without extensions, or the
+ * text at the position of `{case}`.
  *
- * @throws OptionError when no image matches.
+ * @throws OptionError if no image matches.
  */
 export const glob = source({
   name: 'glob',
-  summary: 'Every image that a pattern matches; further volumes by patterns with {case}.',
+  summary: 'All images that match a pattern, with further volumes by patterns with {case}.',
   options: {
-    image: z.string().min(1).describe('Pattern of the images, such as in/*.nii.gz, or in/{case}/ct.nii.gz'),
+    image: z.string().min(1).describe('Pattern of the images, e.g. in/*.nii.gz or in/{case}/ct.nii.gz'),
   },
   rest: z
     .string()
     .min(1)
-    .describe('Pattern of a further volume, with {case} for the case id: gt/{case}.nii.gz'),
+    .describe('Pattern of a further volume, with {case} for the case id, e.g. gt/{case}.nii.gz'),
   check: ({ image, ...others }) => [
     ...(image.split(hole).length > 2 ? [`image holds {case} more than once: "${image}"`] : []),
-    ...(image.split(hole)[1]?.includes('**') ? [`image has ** behind {case}: "${image}"`] : []),
+    ...(image.split(hole)[1]?.includes('**') ? [`image has ** after {case}: "${image}"`] : []),
     ...Object.entries(others)
       .filter(([, pattern]) => !pattern.includes(hole))
       .map(
@@ -39,7 +39,8 @@ export const glob = source({
     if (images.length === 0) {
       const found = await matches(image.replace(hole, '*'));
       throw new OptionError(
-        `No image matches ${image} (source.image)${found.length > 0 ? `; it matches ${found.length} other file(s), ${found[0]} for one` : ''}. ` +
+        `No image matches ${image} ` +
+          `(source.image)${found.length > 0 ? `; it matches ${found.length} other file(s), e.g. ${found[0]}` : ''}. ` +
           'Paths are relative to the working directory.',
       );
     }
@@ -47,7 +48,7 @@ export const glob = source({
   },
 });
 
-/** The images that a pattern matches, sorted by path, each with its case's id. */
+/** The images that match a pattern, sorted by path, each with its case's id. */
 export async function filesOfPattern(pattern: string): Promise<{ id: string; file: string }[]> {
   const found = await matches(pattern.replace(hole, '*'));
   return found
@@ -84,7 +85,9 @@ async function matches(pattern: string): Promise<string[]> {
   return found.sort();
 }
 
-/** What stands in the place of `{case}`, counted from the end of the path; else the file's name. */
+/**
+ * The text at the position of `{case}`, counted from the end of the path. Without `{case}`, the file name.
+ */
 function idOf(path: string, pattern: string): string {
   const wanted = pattern.split('/');
   const at = wanted.findIndex((segment) => segment.includes(hole));

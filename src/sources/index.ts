@@ -5,5 +5,5 @@ import { dicom } from './dicom.js';
 import { glob } from './glob.js';
 import { pairs } from './pairs.js';
 
-/** The sources that come with voxstream. */
+/** The built-in sources. */
 export const sources: readonly AnySource[] = [decathlon, glob, datalist, pairs, dicom];

@@ -10,44 +10,41 @@ import { type SourceItem, source } from './define.js';
 import { filesOfPattern, hole } from './glob.js';
 
 const options = {
-  pred: z
-    .string()
-    .min(1)
-    .describe('Folder of the predictions, or a pattern such as out/{case}/spleen.nii.gz'),
+  pred: z.string().min(1).describe('Folder of the predictions, or a pattern, e.g. out/{case}/spleen.nii.gz'),
   label: z.string().min(1).describe('Folder of the references, or a pattern with {case}'),
   image: z
     .string()
     .min(1)
     .optional()
-    .describe('Folder of the images, or a pattern with {case}, to look at in a report'),
+    .describe('Folder of the images, or a pattern with {case}, for the report'),
   predPostfix: z
     .string()
     .min(1)
     .optional()
-    .describe('Only predictions whose name ends in this, such as _seg'),
-  labelPostfix: z.string().min(1).optional().describe('Only references whose name ends in this'),
+    .describe('Use only predictions whose name ends in this, e.g. _seg'),
+  labelPostfix: z.string().min(1).optional().describe('Use only references whose name ends in this'),
   names: z
     .string()
     .min(1)
     .optional()
-    .describe('JSON file with the names of labels under "labels". Default: the dataset.json of the folders'),
+    .describe('JSON file with label names under "labels". Default: the dataset.json of the folders'),
 };
 
 type Options = GivenOptions<typeof options>;
 
 /**
- * Predictions (`pred`) and references (`label`), paired by the names of their files as `findPairs` does it.
+ * Predictions (`pred`) and references (`label`), paired by file name as in `findPairs`.
  *
- * @throws OptionError when a folder has no images; DataError when a case has no prediction, or several.
+ * @throws OptionError if a folder has no images; DataError if a case has no prediction, or several.
  */
 export const pairs = source({
   name: 'pairs',
-  summary: 'Predictions and references, paired by the names of their files.',
+  summary: 'Predictions and references, paired by file name.',
   options,
   check: ({ pred, label, predPostfix, labelPostfix }) => [
-    ...(pred.includes(hole) && predPostfix ? ['predPostfix goes with a folder, but pred is a pattern'] : []),
+    ...(pred.includes(hole) && predPostfix ? ['predPostfix requires a folder, but pred is a pattern'] : []),
     ...(label.includes(hole) && labelPostfix
-      ? ['labelPostfix goes with a folder, but label is a pattern']
+      ? ['labelPostfix requires a folder, but label is a pattern']
       : []),
   ],
   example: { pred: 'results/spleen', label: 'data/Task09_Spleen/labelsTr' },
@@ -58,13 +55,13 @@ export const pairs = source({
   },
 });
 
-/** An image file, by the name of its case and what may follow that. */
+/** An image file, with the name of its case and what may follow it. */
 interface Named {
   readonly name: string;
   readonly file: string;
 }
 
-/** A reference, and the predictions that fit its name best: one, if all is well. */
+/** A reference and the predictions whose names fit best. If all is well, there is exactly one. */
 export interface Pair {
   readonly id: string;
   readonly label: Named;
@@ -73,9 +70,9 @@ export interface Pair {
 }
 
 /**
- * Pairs predictions with references by name. Names fit when they are equal, or when one goes on from the other with `_`,
- * `-`, `.` or a blank: `ct_1_seg` fits `ct_1` and not `ct_10`. The better fit wins: equal names, else the longer common
- * part. `unpaired` has the predictions that fit no reference.
+ * Pairs predictions with references by name. Names fit if they are equal, or if one continues the other with
+ * `_`, `-`, `.` or a space: `ct_1_seg` fits `ct_1` but not `ct_10`. Equal names fit best, followed by the
+ * longest common part. `unpaired` contains the predictions that fit no reference.
  */
 export async function findPairs(
   options: Options,
@@ -105,7 +102,10 @@ function bestFits(name: string, others: readonly Named[]): readonly Named[] {
   return others.filter((_, i) => scores[i] === best);
 }
 
-/** How well two names fit: infinitely when equal, by the length of the shorter when it begins the longer, else 0. */
+/**
+ * How well two names fit: infinity if they are equal, the length of the shorter one if it begins the longer
+ * one, else 0.
+ */
 function fit(a: string, b: string): number {
   if (a === b) return Number.POSITIVE_INFINITY;
   const [shorter, longer] = a.length < b.length ? [a, b] : [b, a];
@@ -121,7 +121,7 @@ async function listNamed(where: string, key: 'pred' | 'label' | 'image', postfix
   );
   if (found.length === 0) {
     const rest =
-      all.length > 0 ? `; of its ${all.length} images none has a name that ends in "${postfix}"` : '';
+      all.length > 0 ? `; none of its ${all.length} images has a name that ends in "${postfix}"` : '';
     throw new OptionError(
       `${where} (source.${key}) has no images${rest}. Give the folder of the NIfTI files.`,
     );
@@ -131,8 +131,8 @@ async function listNamed(where: string, key: 'pred' | 'label' | 'image', postfix
     const twin = names.get(name);
     if (twin) {
       throw new OptionError(
-        `${where} (source.${key}) has two files of the name ${name}: ${twin} and ${file}. Where the folder names the ` +
-          `case, give a pattern: ${join(where, hole, `${basename(file)}`)}`,
+        `${where} (source.${key}) has two files with the name ${name}: ${twin} and ${file}. If folders ` +
+          `name the cases, give a pattern: ${join(where, hole, `${basename(file)}`)}`,
       );
     }
     names.set(name, file);
@@ -164,15 +164,17 @@ function toItem(
   if (preds.length === 0) {
     return {
       id,
-      refused: `There is no prediction for case ${id}: no file in ${options.pred} fits the name of ${label.file}.`,
+      refused:
+        `There is no prediction for case ${id}: no file in ${options.pred} has a name that fits ` +
+        `${label.file}.`,
     };
   }
   const names = preds.slice(0, 4).map(({ file }) => relative(options.pred, file));
   return {
     id,
     refused:
-      `${preds.length} predictions in ${options.pred} fit case ${id}: ${listNames(names)}. ` +
-      'Say by predPostfix what their names end in.',
+      `${preds.length} predictions in ${options.pred} fit case ${id}: ${listNames(names)}. Set ` +
+      'predPostfix to the ending of their names.',
   };
 }
 
@@ -185,7 +187,7 @@ async function readNames({ names, pred, label }: Options): Promise<Record<number
   try {
     content = JSON.parse(await readFile(file, 'utf8'));
   } catch (error) {
-    throw new DataError(`${file}, for the names of labels, is not readable JSON: ${messageOf(error)}.`);
+    throw new DataError(`${file}, with the label names, is not readable JSON: ${messageOf(error)}.`);
   }
   const parsed = z
     .object({ labels: z.record(z.string(), z.union([z.string(), z.number()])) })
@@ -193,6 +195,7 @@ async function readNames({ names, pred, label }: Options): Promise<Record<number
   if (parsed.success) return readLabels(parsed.data.labels);
   if (!names) return undefined;
   throw new DataError(
-    `${file} (source.names) must hold "labels", a map such as { "1": "spleen" } or { "spleen": 1 }, but it holds ${show(content)}.`,
+    `${file} (source.names) must contain "labels", a map, e.g. { "1": "spleen" } or { "spleen": 1 }, ` +
+      `but it contains ${show(content)}.`,
   );
 }

@@ -48,7 +48,7 @@ test('a bad value is refused with the value and what is expected', async () => {
   await refused({ device: { a: 1 } }, ': device is { a: 1 }. It must be a text, a number or a list.');
   await refused({ set: 3 }, ': set must be a map of paths to values or a list of PATH=VALUE, but it is 3.');
   await refused({ inflight: 1 }, ': there is no option "inflight"; did you mean "inFlight"?');
-  await refused([1], ' must hold a map of command-line options, but it is [1].');
+  await refused([1], ' must contain a map of command-line options, but it is [1].');
 });
 
 test.run();

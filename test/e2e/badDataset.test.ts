@@ -94,7 +94,7 @@ test('a dataset with one case of each kind of damage: the good one completes, ea
   assert.match(messages.short, /bytes/);
   assert.match(messages.otherGrid, /40.*36.*28/);
   assert.match(messages.missing, /there is no such file/);
-  assert.match(messages.outside, /leaves the dataset's folder/);
+  assert.match(messages.outside, /is outside the dataset's folder/);
   assert.equal(failures.find((row) => row.case === 'outside')?.step, 'source');
   assert.equal(
     readCsv(join(output, 'metrics.csv')).map((row) => row.case),

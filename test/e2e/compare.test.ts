@@ -41,7 +41,7 @@ test('compare says what is wrong', async () => {
     return stderr;
   };
   assert.match(await message(a, '/nowhere'), /\/nowhere cannot be read/);
-  assert.match(await message(a, put('c', 'case,dice_spleen\nother,1\n')), /have no case in common/);
+  assert.match(await message(a, put('c', 'case,dice_spleen\nother,1\n')), /have no cases in common/);
   assert.match(await message(a, b, '--metrics', 'dise'), /there is no column .* "dise"/);
 });
 

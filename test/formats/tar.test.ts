@@ -77,7 +77,7 @@ test('an archive as the Decathlon publishes it is a dataset, AppleDouble files a
   }).catch(String);
   assert.match(String(missing), /imagesTs\/missing\.nii\.gz cannot be read: there is no such file/);
   const outside = await casesOf({ root, split: 'test' }).catch(String);
-  assert.match(String(outside), /outside.*leaves the dataset's folder/);
+  assert.match(String(outside), /outside.*is outside the dataset's folder/);
 });
 
 test('without dataset.json the folders are the dataset, and a worker thread reads from the archive', async () => {

@@ -170,7 +170,7 @@ test('inference rejects options out of range and reports all of them', () => {
     () => inference({ model: '', overlap: 1, swBatchSize: 0, mode: 'max' as never }),
     (() => {
       const lines = [
-        'model must be a text that is not empty',
+        'model must be a non-empty text',
         'swBatchSize must be at least 1',
         'overlap must be',
         'mode must be',

@@ -77,8 +77,8 @@ test('pairs gives a prediction to the reference that fits best, and names the ca
 test('pairs refuses a case without a prediction, or with several, and tells predictions that are left over', async () => {
   const where = folders(['a_seg.nii', 'a_prob.nii', 'c.nii'], ['a.nii', 'b.nii']);
   assert.equal(await list(where), [
-    'a: 2 predictions in /pred fit case a: a_prob.nii and a_seg.nii. Say by predPostfix what their names end in.',
-    'b: There is no prediction for case b: no file in /pred fits the name of /label/b.nii.',
+    'a: 2 predictions in /pred fit case a: a_prob.nii and a_seg.nii. Set predPostfix to the ending of their names.',
+    'b: There is no prediction for case b: no file in /pred has a name that fits /label/b.nii.',
   ]);
   assert.equal((await findPairs(where)).unpaired, [join(where.pred, 'c.nii')]);
   assert.is((await list({ ...where, predPostfix: '_seg' }))[0], 'a: /pred/a_seg.nii + /label/a.nii');
@@ -100,7 +100,7 @@ test('pairs takes patterns where folders name the cases', async () => {
   ]);
   const error = await open(where).catch((reason: Error) => reason);
   assert.instance(error, OptionError);
-  assert.match((error as Error).message, /has two files of the name spleen: .* give a pattern: .*{case}/);
+  assert.match((error as Error).message, /has two files with the name spleen: .* give a pattern: .*{case}/);
 });
 
 test('pairs finds the image of a case, where there is one, by its name', async () => {
@@ -130,7 +130,7 @@ test('pairs takes label names from a dataset.json beside the references, or from
   assert.equal(await namesOf(nnunet), { 0: 'background', 1: 'spleen' });
   const without = { ...plain, names: join(plain.root, 'label/a.nii') };
   const error = await open(without).catch((reason: Error) => reason);
-  assert.match((error as Error).message, /a\.nii, for the names of labels, is not readable JSON/);
+  assert.match((error as Error).message, /a\.nii, with the label names, is not readable JSON/);
 });
 
 test('pairs refuses folders that are not there or hold no images', async () => {
@@ -146,7 +146,7 @@ test('pairs refuses folders that are not there or hold no images', async () => {
   );
   assert.match(
     await message({ ...where, predPostfix: '_seg' }),
-    /of its 1 images none has a name that ends in "_seg"/,
+    /none of its 1 images has a name that ends in "_seg"/,
   );
 });
 

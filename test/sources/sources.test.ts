@@ -115,7 +115,7 @@ test('decathlon refuses a path that leaves the root, and only that case', async 
   assert.ok('refused' in items[1] && 'refused' in items[2]);
   assert.match(
     items[1].refused,
-    /The image of case x is "\.\.\/\.\.\/etc\/x\.nii\.gz", which leaves the dataset's folder/,
+    /The image of case x is "\.\.\/\.\.\/etc\/x\.nii\.gz", which is outside the dataset's folder/,
   );
 });
 
@@ -126,7 +126,7 @@ test('decathlon refuses a folder that is none, and a dataset.json that is none',
   );
   assert.match(
     await refusal(open(decathlon, { root: folderWith(['x.txt']), split: 'test' })),
-    /has neither dataset\.json nor images/,
+    /contains neither dataset\.json nor images/,
   );
   const text = folderWith([], { 'dataset.json': '{' });
   assert.match(
@@ -194,7 +194,7 @@ test('datalist asks which list, and keeps a file to its root', async () => {
   const path = join(root, 'list.json');
   assert.match(
     await refusal(open(datalist, { path })),
-    /holds the lists training and testing; say which with source\.key/,
+    /contains the lists training and testing; choose one with source\.key/,
   );
   assert.match(await refusal(open(datalist, { path, key: 'trainng' })), /did you mean "training"/);
   const [item] = await open(datalist, { path, key: 'training' });

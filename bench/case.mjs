@@ -1,12 +1,13 @@
-// One case from its file to its segmentation: voxstream beside the PyTorch reference, in turn in one run, each case in a
-// process of its own; on a real CT and on a synthetic full-size one made on the spot. Prints what each round gave, whether the
-// label maps agree, and a table of medians. Without python3-torch, voxstream alone.
+// Times one case from its file to its segmentation: voxstream and the PyTorch reference, alternating in one
+// run, each case in a separate process, on a real CT and on a synthetic full-size CT that is created first.
+// Prints the result of each round, whether the label maps agree, and a table of medians. Without
+// python3-torch it times voxstream alone.
 //
 //   npm run bench -- [--rounds 5] [--model DIR] [--reference SCRIPT] [--spacing 0.8,0.8,2.5] [--only full]
 //
-// Counted per case, as the reference does: from opening the file to the written segmentation, without the start of the process and
-// the loading of the model, which "whole process" holds as well. voxstream's model was rewritten for this machine by a run
-// before the first round, as on every run but the first ever; how long that one took is printed.
+// The time of a case runs from opening its file to the written segmentation, as in the reference. It excludes
+// starting the process and loading the model, which "whole process" includes. A run before the first round
+// rewrites voxstream's model for this machine, as the very first run on a machine does; its time is printed.
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -52,11 +53,11 @@ async function main() {
   const reference = await referenceVersion();
   console.log(`${machine()}${reference ? `, PyTorch ${reference}` : ', no PyTorch here'}`);
   const first = await runVoxstream(cases[0]);
-  console.log(`voxstream's first run ever, which rewrites the model: ${first.process.toFixed(2)} s`);
+  console.log(`voxstream's very first run, which rewrites the model: ${first.process.toFixed(2)} s`);
   const rounds = cases.map(() => []);
   for (let round = 0; round < Number(args.rounds); round++) {
     for (const [i, one] of cases.entries()) {
-      // Which one goes first changes from round to round.
+      // The order changes from round to round.
       const runners = reference ? [runReference, runVoxstream] : [runVoxstream];
       if (round % 2 === 1) runners.reverse();
       const result = {};
@@ -89,7 +90,7 @@ function outputOf({ id }, who) {
   return join(folder, `${who}-${id}`);
 }
 
-/** The seconds of one case, its parts, those of the whole process, and its peak memory in MiB. */
+/** The seconds of one case, of its parts and of the whole process, and the peak memory in MiB. */
 async function runReference(one) {
   const model = join(args.model, 'model.pt');
   const { lines, seconds, peak } = await runWatched(
@@ -112,7 +113,7 @@ async function runVoxstream(one) {
   const stepSeconds = (step) => events.find((event) => event.event === 'step' && event.step === step).seconds;
   const network = stepSeconds('inference');
   const pre = stepSeconds('load') + stepSeconds('orient+spacing+scaleIntensityRange');
-  // All that is not the one or the other: labels, writing, the journal, waiting.
+  // Everything else: labels, writing, the journal, waiting.
   return { total: done.seconds, pre, network, post: done.seconds - pre - network, process: seconds, peak };
 }
 
@@ -155,7 +156,7 @@ function report(title, rounds) {
     'whole process (s)': ({ process }) => process,
     'peak memory (MiB)': ({ peak }) => peak,
   };
-  const rows = [[title, 'reference', 'voxstream', 'ratio', 'least of each', 'ratio']];
+  const rows = [[title, 'reference', 'voxstream', 'ratio', 'minimum of each', 'ratio']];
   for (const [name, of] of Object.entries(parts)) {
     const digits = name.endsWith('(s)') ? 2 : 0;
     const show = (value) => (value === undefined ? '' : value.toFixed(digits));

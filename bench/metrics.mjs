@@ -1,6 +1,6 @@
-// How long all metrics of a full-size pair take: 512 x 512 x 300 voxels of 0.8 x 0.8 x 1.5 mm with five organs, the
-// prediction shifted and roughened; once clean, once with specks of false labels all over the volume, which makes every
-// label's box the whole volume. Run it after a build: node bench/metrics.mjs
+// Times all metrics of a full-size pair: 512 x 512 x 300 voxels of 0.8 x 0.8 x 1.5 mm with five organs, the
+// prediction shifted and roughened. One prediction is clean; the other has specks of false labels throughout
+// the volume, which makes every label's box the whole volume. Build first, then run: node bench/metrics.mjs
 import { cpus } from 'node:os';
 import { from, lastValueFrom } from 'rxjs';
 import { nameValues } from '../dist/metrics/columns.js';
@@ -18,7 +18,7 @@ import { allocate, makeVolume } from '../dist/volume/volume.js';
 
 const size = [512, 512, 300];
 const affine = [0.8, 0, 0, -200, 0, 0.8, 0, -200, 0, 0, 1.5, -900, 0, 0, 0, 1];
-// Centre and radii in voxels: a liver, a spleen, two kidneys and an aorta in size.
+// Centre and radii in voxels, with the sizes of a liver, a spleen, two kidneys and an aorta.
 const organs = [
   [170, 230, 170, 110, 90, 60],
   [370, 300, 190, 45, 60, 40],
@@ -47,7 +47,7 @@ function labels(shift, roughness, specks) {
 
 const steps = {
   'dice, iou, confusion, volume': [dice(), iou(), confusion(), volume()],
-  'hausdorff (first to need surfaces)': [hausdorff()],
+  'hausdorff (computes surfaces first)': [hausdorff()],
   'hd95, assd, nsd': [hausdorff({ percentile: 95 }), averageSurfaceDistance(), surfaceDice()],
   components: [components()],
 };

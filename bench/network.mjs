@@ -1,10 +1,11 @@
-// The network alone, windows per second: voxstream's cpu form of a model, and the model as it was exported, in one
-// single-threaded session per processor, beside PyTorch with as many threads, in turn in one run. Prints a line per round,
-// then medians, minima and the ratio.
+// Times the network alone, per window: voxstream's cpu form of a model and the exported model, in one
+// single-threaded session per processor, and PyTorch with as many threads, alternating in one run. Prints a
+// line per round, then medians, minima and the ratio.
 //
 //   npm run build && node bench/network.mjs [--model DIR] [--rounds 5] [--windows 16] [--reference SCRIPT]
 //
-// DIR holds model.onnx and model.pt; the reference script prints {"ms_per_window_median": ..., "min": ...}.
+// DIR contains model.onnx and model.pt. The reference script prints {"ms_per_window_median": ..., "min":
+// ...}.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, tmpdir } from 'node:os';
@@ -81,7 +82,7 @@ function pytorch({ python, reference, model, windows }, threads) {
   return JSON.parse(out).ms_per_window_median;
 }
 
-/** One worker thread with a single-threaded session per processor, each warm. */
+/** One worker thread per processor, each with a single-threaded session after a warm-up run. */
 function sessions(file, count) {
   return Promise.all(
     Array.from({ length: count }, async () => {

@@ -1,17 +1,19 @@
-// What the benchmarks of whole processes share: running one with its peak memory watched, and what a table needs.
+// Shared by the benchmarks of whole processes: running a process while watching its peak memory, and printing
+// tables.
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 
-/** The folder with the reference, its model and real CTs, beside the checkout. */
+/** The folder next to the checkout with the reference, its model and real CTs. */
 export const shared = fileURLToPath(new URL('../../shared/', import.meta.url));
 
 const cli = fileURLToPath(new URL('../dist/cli/index.js', import.meta.url));
 
 /**
- * Runs a program to its end: what it printed, seconds of wall time, and the peak of its resident memory in MiB: VmHWM of
- * /proc, which only grows, so that looking now and then is enough. `onLine` is told each line with the seconds since the start.
+ * Runs a program to its end. Returns its output, seconds of wall time, and its peak resident memory in MiB:
+ * VmHWM from /proc, which only grows, so polling is enough. `onLine` receives each line with the seconds
+ * since the start.
  */
 export function runWatched(command, args, { env = {}, onLine = () => {} } = {}) {
   return new Promise((resolve, reject) => {
@@ -47,7 +49,7 @@ export function runWatched(command, args, { env = {}, onLine = () => {} } = {}) 
   });
 }
 
-/** A figure of a process in MiB, from /proc; undefined once it has ended. */
+/** A memory value of a process in MiB, from /proc; undefined after it has ended. */
 export function memoryOf(pid, name) {
   try {
     const found = new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
@@ -57,7 +59,10 @@ export function memoryOf(pid, name) {
   }
 }
 
-/** The spleen pipeline of this repository on a list of images, through the real command line; its events. */
+/**
+ * Runs the spleen pipeline of this repository on a list of images through the command line. Returns its
+ * events.
+ */
 export async function voxstream(images, { model, output, cache, onEvent = () => {} }) {
   const pipeline = fileURLToPath(new URL('../pipelines/spleen-inference.yaml', import.meta.url));
   const items = images.map(({ id, file }) => ({ id, image: file }));
@@ -84,12 +89,12 @@ export async function voxstream(images, { model, output, cache, onEvent = () => 
 
 export const median = (list) => list.toSorted((a, b) => a - b)[list.length >> 1];
 
-/** Which machine and versions numbers are from. */
+/** The machine and versions that the numbers were measured on. */
 export function machine() {
   return `${cpus()[0].model}, ${cpus().length} processors, Node ${process.version}`;
 }
 
-/** A Markdown table of rows of cells; the first row is the head. */
+/** A Markdown table from rows of cells. The first row is the header. */
 export function table(rows) {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => String(row[column]).length)));
   const line = (row) => `| ${row.map((cell, column) => String(cell).padEnd(widths[column])).join(' | ')} |`;

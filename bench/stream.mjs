@@ -1,6 +1,6 @@
-// Whole datasets: runs 1, 4 and 40 cases in a process of its own each, with the spleen pipeline on the CPU, and prints for each the
-// peak of resident memory, throughput, and how busy the lanes were: the share of the wall time, from the first case's start to
-// the last one's end, that each lane worked.
+// Streams whole datasets: runs 1, 4 and 40 cases in a separate process each, with the spleen pipeline on the
+// CPU. Prints for each run the peak resident memory, the throughput, and how busy the lanes were: the share
+// of the wall time from the first case's start to the last case's end during which each lane worked.
 //
 //   node bench/stream.mjs [--cases 1,4,40] [--model DIR] [--size 256,256,60] [--spacing 1.5,1.5,4]
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -30,7 +30,7 @@ try {
 
 async function main() {
   console.log(machine());
-  // Four different CTs, which come round again and again under other names.
+  // Four different CTs, reused under other names.
   const files = [];
   for (let seed = 0; seed < 4; seed++) {
     const { image } = makePhantom({ seed, size: triple(args.size), spacing: triple(args.spacing) });

@@ -1,10 +1,11 @@
-// Training steps of the spleen network on the CPU (batch 2 of 96^3, Dice and cross entropy, Adam) beside PyTorch's, in turn in
-// one run, each in a process of its own: seconds per patch and peak resident memory, and their ratios.
+// Times training steps of the spleen network on the CPU (batch 2 of 96^3, Dice and cross entropy, Adam) and
+// the same steps in PyTorch, alternating in one run, each in a separate process. Prints seconds per patch and
+// peak resident memory, and their ratios.
 //
 //   npm run build && node bench/train.mjs [--model DIR] [--rounds 3] [--steps 4] [--device cpu] [--reference SCRIPT]
 //
-// DIR holds model.pt; the reference script prints {"s_per_patch_median": ..., "peak_rss_mb": ...}. Processor time is printed
-// beside the time on the clock: on a busy machine it says more.
+// DIR contains model.pt. The reference script prints {"s_per_patch_median": ..., "peak_rss_mb": ...}.
+// Processor time is printed next to wall time because it is more reliable on a busy machine.
 import { execFileSync } from 'node:child_process';
 import { availableParallelism, cpus } from 'node:os';
 import { join } from 'node:path';

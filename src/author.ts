@@ -1,5 +1,5 @@
-// What packages with operators, metrics, sources and sinks of their own build on: `import … from 'voxstream/author'`. The default
-// export of such a package is an `Extension`; `--use PACKAGE` loads it. See docs/extending.md.
+// The API for packages that add operators, metrics, sources and sinks: `import … from 'voxstream/author'`. Such a
+// package has an `Extension` as its default export, and `--use PACKAGE` loads it. See docs/extending.md.
 
 // The library of option types. Packages must use this instance.
 export { z } from 'zod';

@@ -28,13 +28,13 @@ export interface Case {
   readonly files: Readonly<Record<string, CaseFile>>;
   /** Volumes by key (`image`, `label`, `pred`, …), as in MONAI's dictionary transforms. */
   readonly volumes: Readonly<Record<string, Volume>>;
-  /** The metrics that steps have measured, in order. */
+  /** The metrics measured so far, in order. */
   readonly metrics: readonly MetricValue[];
   /** Seconds that each step took, without waiting time. */
   readonly timings: Readonly<Record<string, number>>;
   /** Names of the dataset's label values, if the source knows them: `{ 1: 'spleen' }`. */
   readonly labelNames?: Readonly<Record<number, string>>;
-  /** What was assumed about its data, as full sentences; see `withNotes`. */
+  /** Assumptions about its data, as full sentences; see `withNotes`. */
   readonly notes?: readonly string[];
   /** In training: the epoch, from 0. Random steps draw new numbers in each epoch. Default: 0. */
   readonly epoch?: number;
@@ -65,8 +65,8 @@ export function withMetrics(subject: Case, added: readonly MetricValue[]): Case 
 }
 
 /**
- * The case with notes added: what was assumed about its data, as full sentences for the user. Notes that it has
- * are not repeated. A run reports each note as a warning, and `summary.json` lists them.
+ * The case with notes added. A note is a full sentence for the user about an assumption about the case's
+ * data. Duplicates are dropped. A run reports each note as a warning, and `summary.json` lists them.
  */
 export function withNotes(subject: Case, notes: readonly string[]): Case {
   const all = [...new Set([...(subject.notes ?? []), ...notes])];

@@ -18,7 +18,7 @@ interface CompareFlags {
   readonly json?: boolean;
 }
 
-/** `voxstream compare`: shows what changed between two runs, case by case. */
+/** Adds `voxstream compare`, which shows what changed between two runs, case by case. */
 export function addCompareCommand(program: Command): void {
   program
     .command('compare')
@@ -51,7 +51,7 @@ export function addCompareCommand(program: Command): void {
     });
 }
 
-/** Reads the metrics of both runs. What one of them says about a column is used for the other one, too. */
+/** Reads the metrics of both runs. A description of a column in one run is used for the other run, too. */
 async function readBoth(
   paths: readonly [string, string],
   wanted: readonly string[] | undefined,
@@ -82,7 +82,7 @@ function selectColumns(rows: readonly MetricsRow[], wanted: readonly string[], f
   }));
 }
 
-/** JSON has neither NaN nor infinity, so they are written as texts. */
+/** JSON has neither NaN nor infinity, so they are written as strings. */
 function jsonNumber(_key: string, value: unknown): unknown {
   return typeof value === 'number' && !Number.isFinite(value) ? cell(value) || 'nan' : value;
 }

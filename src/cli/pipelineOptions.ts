@@ -18,7 +18,7 @@ export interface PipelineFlags {
 
 /** The help text of `--use`. */
 export const useHelp =
-  'an npm package or a module file with more operators, metrics, sources and sinks; its code is run (repeatable)';
+  'an npm package or module file with additional operators, metrics, sources or sinks; its code is executed (repeatable)';
 
 /** Adds the arguments and options of commands that take a pipeline. */
 export function addPipelineOptions(command: Command): Command {

@@ -86,7 +86,7 @@ function closingText(
   seconds: number,
 ): string {
   const parts = [`${done} case(s) done`];
-  if (skipped > 0) parts.push(`${skipped} skipped`);
+  if (skipped > 0) parts.push(`${skipped} already finished`);
   if (failed > 0) parts.push(`${failed} failed (see ${join(output, 'failures.csv')})`);
   const lines = [`${parts.join(', ')} in ${showWholeSeconds(seconds)}; results are in ${output}`];
   if (problems.length > 0) {

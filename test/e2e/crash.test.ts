@@ -70,7 +70,7 @@ test('SIGTERM ends a run with exit code 130 and without partial files, and --res
   assert.is(readCsv(join(output, 'metrics.csv')).length, done);
   const resumed = await voxstream(evaluateArgs(dataset, output, '--resume'));
   assert.is(resumed.code, 0, resumed.stderr);
-  assert.match(resumed.stdout, new RegExp(`${8 - done} case\\(s\\) done, ${done} finished before`));
+  assert.match(resumed.stdout, new RegExp(`${8 - done} case\\(s\\) done, ${done} already finished`));
   assert.is(readCsv(join(output, 'metrics.csv')).length, 8);
 });
 

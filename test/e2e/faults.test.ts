@@ -53,7 +53,7 @@ diskTest(
     execFileSync('mount', ['-o', 'remount,size=32m', disk]);
     const again = await voxstream([...args, '--resume']);
     assert.is(again.code, 0, again.stderr);
-    assert.match(again.stdout, /finished before/);
+    assert.match(again.stdout, /already finished/);
     assert.is(readdirSync(output).filter((name) => name.endsWith('.nii.gz')).length, 12);
     assert.equal(
       readCsv(join(output, 'metrics.csv')).map((row) => row.case),

@@ -221,7 +221,7 @@ test('a run from an archive gives what one from the folder gives, and --resume l
   appendFileSync(join(dataset, 'dataset.json'), ' '.repeat(3000));
   pack();
   const again = await voxstream(evaluateArgs(tar, join(folder, 'b'), '--resume'));
-  assert.match(again.stdout, /1 case\(s\) done, 2 finished before/);
+  assert.match(again.stdout, /1 case\(s\) done, 2 already finished/);
   assert.match(again.stderr, /ct_00: again, .*Task09_Spleen\.tar\/data\/imagesTr\/ct_00\.nii\.gz changed/);
   assert.is(readCsv(join(folder, 'b/metrics.csv')).length, 3);
 });

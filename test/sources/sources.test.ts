@@ -136,7 +136,7 @@ test('decathlon refuses a folder that is none, and a dataset.json that is none',
   const odd = folderWith([], { 'dataset.json': { training: [3] } });
   assert.match(
     await refusal(open(decathlon, { root: odd, split: 'test' })),
-    /dataset\.json: training\.0 is 3, but expected/,
+    /dataset\.json: training\.0 is 3, but "training", a list/,
   );
 });
 

@@ -4,7 +4,7 @@ import { smooth } from './smooth.js';
 const smoothTask = task(new URL('./smooth.js', import.meta.url), smooth);
 
 /**
- * Smooths volumes with a Gaussian of `sigma` voxels, as float32. The grid stays.
+ * Smooths volumes with a Gaussian of `sigma` voxels. The result is float32 on the same grid.
  *
  * @throws OptionError when built, if `sigma` is negative.
  */

@@ -1,11 +1,13 @@
 import { allocate, channelsOf, type Vec3, type Volume, voxelCount } from 'voxstream/author';
 
 /**
- * Smooths each channel with a Gaussian, one axis after the other. The border voxel is repeated outside. float32.
+ * Smooths each channel with a Gaussian, one axis after the other. The border voxel is repeated outside the
+ * volume. The result is float32.
  *
- * A pure function of typed arrays, exported under its own name: voxstream calls it in a worker thread.
+ * This is a pure function on typed arrays. It is exported by name because voxstream calls it in a worker
+ * thread.
  *
- * @param sigma Standard deviation in voxels along x, y and z; 0 leaves an axis alone.
+ * @param sigma Standard deviation in voxels along x, y and z; 0 leaves an axis unchanged.
  */
 export function smooth(volume: Volume, sigma: Vec3): Volume {
   const count = voxelCount(volume.size);
@@ -20,7 +22,10 @@ export function smooth(volume: Volume, sigma: Vec3): Volume {
   return { ...volume, data, kind: 'image' };
 }
 
-/** The weights of a Gaussian out to four standard deviations, the middle one first. Both sides together sum to 1. */
+/**
+ * The weights of a Gaussian up to four standard deviations, starting with the centre. Both sides together sum
+ * to 1.
+ */
 function weightsOf(sigma: number): Float64Array {
   const reach = Math.ceil(4 * sigma);
   const weights = Float64Array.from({ length: reach + 1 }, (_, i) => Math.exp(-0.5 * (i / sigma) ** 2));
@@ -34,7 +39,7 @@ function smoothAxis(data: Float32Array, size: Vec3, axis: number, weights: Float
   const stride = [1, nx, nx * ny][axis];
   const line = new Float64Array(length);
   for (let start = 0; start < data.length; start++) {
-    // Each line along the axis begins where the index on that axis is 0.
+    // Each line along the axis starts where the index on that axis is 0.
     if (Math.floor(start / stride) % length !== 0) continue;
     for (let i = 0; i < length; i++) line[i] = data[start + i * stride];
     for (let i = 0; i < length; i++) {

@@ -10,7 +10,7 @@ import { addPipelineOptions } from '#src/cli/pipelineOptions.js';
 const folder = mkdtempSync(join(tmpdir(), 'voxstream-args-'));
 test.after(() => rmSync(folder, { recursive: true }));
 
-/** The options after a command line and a file with this content. */
+/** The options from a command line and a file with this content. */
 async function optionsOf(content: unknown, ...flags: string[]): Promise<Record<string, unknown>> {
   const file = join(folder, 'args.json');
   writeFileSync(file, typeof content === 'string' ? content : JSON.stringify(content));
@@ -31,7 +31,7 @@ async function refused(content: unknown, sentence: string): Promise<void> {
   assert.is(error.message, `${join(folder, 'args.json')} (--args)${sentence}`);
 }
 
-test('options come from the file, and flags on the command line win', async () => {
+test('options come from the file, and flags on the command line override them', async () => {
   const content = 'in-flight: 2\nworkers: 4\nresume: true\nset: { output: /out, vars: { a: 1 } }\n';
   assert.equal(await optionsOf(content, '--workers', '1', '--set', 'output=/other'), {
     inFlight: 2,
@@ -41,7 +41,7 @@ test('options come from the file, and flags on the command line win', async () =
   });
 });
 
-test('a bad value is refused with the value and what is expected', async () => {
+test('a bad value is rejected with the value and what is expected', async () => {
   await refused({ inFlight: 0 }, ': inFlight is 0. It must be a whole number, 1 or more.');
   await refused({ memory: 'much' }, ': memory is "much". It must be a size, e.g. 4GiB, or auto.');
   await refused({ resume: 'yes' }, ': resume is "yes". It must be true or false.');

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { liveFooter } from '#src/cli/liveFooter.js';
 import { TestScreen } from './screen.js';
 
-test('lines that stay are above lines that change, and nothing else is left', () => {
+test('permanent lines are above the live lines, and nothing else remains', () => {
   const screen = new TestScreen(40);
   let count = 0;
   const footer = liveFooter(screen, () => [`frame ${++count}`, 'lanes'].slice(0, count === 2 ? 1 : 2));
@@ -17,9 +17,9 @@ test('lines that stay are above lines that change, and nothing else is left', ()
   assert.is(screen.text, 'first\nsecond\nthird');
 });
 
-test('wide characters that fill more than a line are erased with all their lines', () => {
+test('wide characters that fill more than one line are erased completely', () => {
   const screen = new TestScreen(20);
-  // 24 columns: two lines of the terminal, though only 12 characters.
+  // 24 columns: two lines of the terminal, although only 12 characters.
   const footer = liveFooter(screen, () => ['脾'.repeat(12), 'end']);
   for (const line of ['病例一', '病例二', '病例三']) footer.say('reset', line);
   assert.is(screen.text, ['病例一', '病例二', '病例三', '脾'.repeat(10), '脾脾', 'end'].join('\n'));
@@ -27,7 +27,7 @@ test('wide characters that fill more than a line are erased with all their lines
   assert.is(screen.text, '病例一\n病例二\n病例三');
 });
 
-test('what is said after the end stays, and draws nothing', () => {
+test('messages after the end stay, and nothing is drawn', () => {
   const screen = new TestScreen(40);
   const footer = liveFooter(screen, () => ['frame']);
   footer.say('reset', 'first');
@@ -37,7 +37,7 @@ test('what is said after the end stays, and draws nothing', () => {
   assert.is(screen.text, 'first\nlate');
 });
 
-test('a terminal that does not know its size is taken as 80 columns wide', () => {
+test('a terminal of unknown size counts as 80 columns wide', () => {
   const widths: number[] = [];
   const screen = new TestScreen(80);
   const output = { write: screen.write, isTTY: true, columns: 0, rows: 0 };

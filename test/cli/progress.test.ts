@@ -22,7 +22,7 @@ const events: readonly RunEvent[] = [
   { event: 'caseDone', index: 1, case: long, seconds: 2.5, metrics: { dice_spleen: 0.912345 } },
 ];
 
-test('the live display of a run clips wide names, and leaves only the lines that stay', () => {
+test('the live display of a run clips wide names, and leaves only the permanent lines', () => {
   const screen = new TestScreen(60);
   const progress = liveProgress(screen, { lanes });
   for (const event of events.slice(0, 6)) progress.onEvent(event);
@@ -42,7 +42,7 @@ test('the live display of a run clips wide names, and leaves only the lines that
   assert.equal(screen.text.split('\n').slice(1), [...lines.slice(1, 3), 'Stopping.']);
 });
 
-test('plain lines tell what happened, one a case', () => {
+test('plain lines report the events, one line per case', () => {
   const lines: string[] = [];
   const output = {
     isTTY: false,
@@ -60,7 +60,7 @@ test('plain lines tell what happened, one a case', () => {
   ]);
 });
 
-test('JSON lines are whole objects with their time, and messages go elsewhere', () => {
+test('JSON lines are complete objects with a time, and messages go elsewhere', () => {
   const [lines, messages]: string[][] = [[], []];
   const to = (list: string[]) => ({
     ...{ isTTY: false, columns: 0, rows: 0 },
@@ -75,7 +75,7 @@ test('JSON lines are whole objects with their time, and messages go elsewhere', 
   assert.equal(messages, ['Stopping.\n']);
 });
 
-test('the live display of a training has its epochs, and two lines below them', () => {
+test('the live display of a training shows its epochs, and two lines below them', () => {
   const screen = new TestScreen(70);
   const progress = liveTraining(screen);
   progress.onEvent({

@@ -1,4 +1,4 @@
-/** The columns that a character takes on a terminal: two for Chinese, Japanese and Korean ones. */
+/** The number of columns that a character takes on a terminal: two for Chinese, Japanese and Korean ones. */
 export const columnsOf = (character: string) =>
   /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uff00-\uff60]/u.test(character) ? 2 : 1;
 
@@ -6,8 +6,8 @@ export const columnsOf = (character: string) =>
 const tokens = new RegExp(`${String.fromCharCode(27)}\\[([?\\d;]*)([A-Za-z])|.`, 'gsu');
 
 /**
- * A terminal that keeps what it shows, for tests. It knows what the live displays use: wide characters,
- * wrapping at the right edge, cursor moves, erasing, and styles, which it ignores.
+ * A terminal emulator for tests. It supports what the live displays use: wide characters, wrapping at the
+ * right edge, cursor moves, erasing, and styles, which it ignores.
  */
 export class TestScreen {
   readonly isTTY = true;
@@ -29,7 +29,7 @@ export class TestScreen {
     return true;
   };
 
-  /** What the screen shows, without trailing blanks and blank lines. */
+  /** The content of the screen, without trailing spaces and empty lines. */
   get text(): string {
     return this.#cells
       .map((row) =>

@@ -13,7 +13,7 @@ test.before.each((context) => {
 });
 test.after.each(({ folder }) => rmSync(folder, { recursive: true }));
 
-/** Runs the command; what it writes to stderr. Its own faults are thrown. */
+/** Runs the command and returns its stderr. Throws its errors. */
 async function run(...args: string[]): Promise<string> {
   const program = new Command().exitOverride().configureOutput({ writeErr: () => {} });
   addSynthCommand(program);
@@ -32,7 +32,7 @@ async function run(...args: string[]): Promise<string> {
   return output;
 }
 
-test('writes the cases asked for, tells of each, and names the next command', async ({ folder }) => {
+test('writes the requested cases, reports each one, and names the next command', async ({ folder }) => {
   const flags = ['--cases', '1', '--test', '1', '--seed', '4', '--size', '24,20,16', '--labels', 'organs'];
   const output = await run(folder, ...flags, '--spacing', '10,10,15');
   assert.match(output, 'synth_001 (1 of 2)\nsynth_002 (2 of 2)\n');
@@ -42,7 +42,7 @@ test('writes the cases asked for, tells of each, and names the next command', as
   assert.is(list.labels[2], 'liver');
 });
 
-test('refuses flags that are not numbers, or not three', async ({ folder }) => {
+test('rejects flags that are not numbers, or not three numbers', async ({ folder }) => {
   for (const [flag, value, message] of [
     ['--cases', 'many', /'--cases <n>' argument 'many' is invalid. It must be a number/],
     ['--size', '128,128', /'128,128' is invalid. It must be three numbers separated by commas/],

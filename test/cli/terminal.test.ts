@@ -2,7 +2,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { bar, clip, shortNumber } from '#src/cli/terminal.js';
 
-test('text is clipped by the columns that it takes, whatever its characters and styles', () => {
+test('text is clipped by its columns, regardless of its characters and styles', () => {
   assert.is(clip('case_1: load', 12), 'case_1: load');
   assert.is(clip('case_1: load', 11), 'case_1: lo…');
   assert.is(clip('病例: load', 10), '病例: load');

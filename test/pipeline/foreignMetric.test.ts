@@ -21,7 +21,7 @@ import { dataset, pageDataOf } from '../report/dataset.js';
 const runtime = createRuntime({ device: 'cpu', workers: 1 });
 test.after(() => runtime.close());
 
-/** The share of the prediction that is wrong, in percent: lower is better. */
+/** The share of the prediction that is wrong, in percent. Lower is better. */
 const excess = defineMetric({
   name: 'excess',
   title: 'Excess',
@@ -69,7 +69,7 @@ async function runWith(shift: number) {
 
 const read = (file: string) => JSON.parse(readFileSync(file, 'utf8'));
 
-test('a metric is an operator of its name, with the options of all metrics', async () => {
+test('a metric is an operator of the same name that also has the common options of all metrics', async () => {
   const row = (text: string) =>
     makeVolume({ data: Uint8Array.from(text, Number), size: [text.length, 1, 1], kind: 'label' });
   const subject = makeCase({ id: 'a', volumes: { mine: row('0112'), label: row('0100') } });
@@ -83,14 +83,14 @@ test('a metric is an operator of its name, with the options of all metrics', asy
   assert.throws(() => excess({ pred: '' }), /pred/);
 });
 
-test('the metrics of an operator are found by name, with the options that give them', () => {
+test('the metrics of an operator are found by name, together with their options', () => {
   assert.is(metricFinder(registry)('power3')?.title, 'Power 3');
   assert.equal(registry.metrics.get('power')?.find('power3')?.options, { exponent: 3 });
   assert.is(metricFinder(registry)('powerful'), undefined);
   assert.is(metricFinder(createRegistry())('excess'), undefined);
 });
 
-test('an operator that takes the name of a built-in metric replaces it', () => {
+test('an operator with the name of a built-in metric replaces it', () => {
   const other = defineMetric({ name: 'dice', title: 'Other', measure: ({ labels }) => labels.map(() => 1) });
   const { operators, metrics } = createRegistry({ metrics: [other] });
   assert.is(operators.get('dice'), other);
@@ -131,7 +131,7 @@ test('a metric of another package has its title, unit and direction in summary, 
   assert.equal(page().columns, before.columns);
 });
 
-test('a resumed run knows the metrics of the cases that an earlier run finished', async () => {
+test('a resumed run restores the metrics of the cases that an earlier run finished', async () => {
   const { text, output } = await dataset(['a', 'b'], {
     steps: '[load, excess]',
     sinks: '[metricsCsv, summary]',
@@ -164,7 +164,7 @@ test('a metrics file without descriptions is read with the metrics of the regist
   ]);
 });
 
-test('labels named ref_kidney and mean are measured; columns that would be ambiguous are refused', async () => {
+test('labels named ref_kidney and mean are measured; ambiguous columns are rejected', async () => {
   const labels = { 1: 'kidney', 2: 'ref_kidney', 3: 'mean' };
   const row = (text: string) =>
     makeVolume({ data: Uint8Array.from(text, Number), size: [text.length, 1, 1], kind: 'label' });

@@ -16,7 +16,7 @@ import { type Affine, makeVolume, type Volume } from '#src/volume/volume.js';
 const runtime = createRuntime({ device: 'cpu', workers: 2 });
 test.after(() => runtime.close());
 
-/** Runs steps one by one, or in the stages that the plan makes of them. */
+/** Runs steps one by one, or in the stages of the plan. */
 async function through(subject: Case, steps: string, fused: boolean): Promise<Case> {
   const pipeline = parsePipeline(`source: { glob: { image: x } }\nsteps:\n${steps}`);
   const stages = fused
@@ -63,7 +63,7 @@ const preparation = `
 
 for (const [name, affine] of Object.entries(affines)) {
   for (const Type of [Int16Array, Float32Array]) {
-    test(`one pass prepares a ${name} ${Type.name} as the three steps do, to the last bit`, async () => {
+    test(`one pass prepares a ${name} ${Type.name} with the same bits as the three steps`, async () => {
       const image = ct(affine, [13, 11, 7], Type);
       const label = { ...ct(affine, [13, 11, 7], Type), kind: 'label' as const };
       if (name !== 'oblique') assert.is(axcodesOf(affine), name);
@@ -81,7 +81,7 @@ for (const steps of [
   '\n  - spacing: { pixdim: [0.5, 1, 3] }\n  - scaleIntensityRange: { aMin: 0, aMax: 10 }',
   '\n  - orient: { axcodes: ASL }\n  - scaleIntensityRange: { aMin: 0, aMax: 10, bMin: -1, bMax: 1 }',
 ]) {
-  test(`part of a preparation is one pass as well:${steps.replaceAll('\n', '')}`, async () => {
+  test(`a part of a preparation is also one pass:${steps.replaceAll('\n', '')}`, async () => {
     const subject = makeCase({ id: 'a', volumes: { image: ct(affines.PIR, [9, 8, 6], Int16Array) } });
     const found = await through(subject, steps, true);
     const expected = await through(subject, steps, false);
@@ -96,13 +96,13 @@ const labelling = `
 
 for (const [name, affine] of Object.entries(affines)) {
   for (const channels of [2, 3]) {
-    test(`one pass makes labels of ${channels} classes on a ${name} grid as the three steps do`, async () => {
+    test(`one pass creates labels of ${channels} classes on a ${name} grid as the three steps do`, async () => {
       const image = ct(affine, [17, 15, 9], Int16Array);
       const { volumes } = await through(makeCase({ id: 'a', volumes: { image } }), preparation, true);
       const grid = volumes.image;
       const random = new Random(3);
       const count = grid.data.length;
-      // Background in most places, so that the box around the rest leaves some out.
+      // Mostly background, so that the box around the rest excludes some slices.
       const data = Float32Array.from({ length: count * channels }, (_, i) =>
         i < count ? random.uniform(-1, 1) + ((i % grid.size[0]) % 7 < 4 ? 4 : 0) : random.uniform(-2, 2),
       );
@@ -117,7 +117,7 @@ for (const [name, affine] of Object.entries(affines)) {
   }
 }
 
-test('logits that are background everywhere give an empty label map', async () => {
+test('logits with background everywhere give an empty label map', async () => {
   const { volumes } = await through(
     makeCase({ id: 'a', volumes: { image: ct(affines.LPS, [8, 8, 8], Int16Array) } }),
     preparation,
@@ -131,7 +131,7 @@ test('logits that are background everywhere give an empty label map', async () =
   assert.ok(found.volumes.pred.data.every((value) => value === 0));
 });
 
-test('a crop between the steps is undone all the same', async () => {
+test('a crop between the steps is also undone', async () => {
   const steps = `${preparation}\n  - centerCrop: { roiSize: [4, 4, 4] }`;
   const subject = makeCase({ id: 'a', volumes: { image: ct(affines.RAS, [13, 11, 7], Int16Array) } });
   const { volumes } = await through(subject, steps, true);
@@ -145,7 +145,7 @@ test('a crop between the steps is undone all the same', async () => {
   );
 });
 
-test('steps that do not belong together stay apart', () => {
+test('steps that do not match a fusion stay separate', () => {
   const stages = (text: string) =>
     fuseSteps(parsePipeline(`source: { glob: { image: x } }\nsteps: ${text}`).steps, fusions).map(
       ({ id }) => id,
@@ -165,7 +165,7 @@ test('steps that do not belong together stay apart', () => {
   );
 });
 
-test('an operator that takes the name of a built-in one is called, not the pass that knows the built-in one', async () => {
+test('an operator with the name of a built-in one is called instead of the fused pass', async () => {
   const doubled = operator({
     name: 'scaleIntensityRange',
     summary: 'Doubles every voxel.',

@@ -45,7 +45,7 @@ test('a pipeline is resolved: references keep their type, defaults are filled in
   assert.is(pipeline.runtime.inFlight, 'auto');
 });
 
-test('--set reaches head keys, variables, the source, steps and sinks', () => {
+test('--set changes top-level keys, variables, the source, steps and sinks', () => {
   const { output, source, steps, sinks, runtime } = parsePipeline(base, 'p.yaml', {
     set: [
       'output=/tmp/out',
@@ -77,7 +77,7 @@ test('--set disables a step, and replaces the source', () => {
   assert.is(source.definition.name, 'glob');
 });
 
-test('an override of something unknown is refused with the nearest name', () => {
+test('an override of something unknown is rejected with the nearest name', () => {
   assert.is(
     faultsOf(base, ['fin.pixdim=1']),
     '--set fin.pixdim: there is no key, variable, step or sink "fin"; did you mean "fine"?',
@@ -85,7 +85,7 @@ test('an override of something unknown is refused with the nearest name', () => 
   assert.match(faultsOf(base, ['output']), /--set takes PATH=VALUE/);
 });
 
-test('every fault is found at once, each with file, line and nearest name', () => {
+test('all faults are reported at once, each with file, line and nearest name', () => {
   const message = faultsOf(`
 source:
   decatlon: { root: x }
@@ -116,13 +116,13 @@ outptu: x
   assert.match(message, /p\.yaml:8: runtime, inFlight must be at least 1, but it is 0/);
 });
 
-test('an option that is missing is asked for with what it is', () => {
+test('a missing option is reported with its description', () => {
   const message = faultsOf('source: { decathlon: {} }\nsteps: [spacing]');
   assert.match(message, /p\.yaml:1: source decathlon, root is required \(The dataset's folder/);
   assert.match(message, /p\.yaml:2: step 1 \(spacing\), pixdim is required/);
 });
 
-test('references to what does not exist, or to themselves, are refused', () => {
+test('references to missing variables, and to themselves, are rejected', () => {
   const text = (value: string) =>
     `vars: { a: '\${b}', b: '\${a}', list: [1] }\nsource: { glob: { image: '${value}' } }\nsteps: [load]`;
   assert.match(
@@ -134,12 +134,12 @@ test('references to what does not exist, or to themselves, are refused', () => {
   assert.match(faultsOf(text('${env.VOXSTREAM_NOT_SET}')), /VOXSTREAM_NOT_SET, which is not set/);
 });
 
-test('environment variables are read from the environment that is given', () => {
+test('environment variables are read from the given environment', () => {
   const text = "source: { glob: { image: '${env.IN}/*.nii' } }\nsteps: [load]";
   assert.is(parsePipeline(text, 'p.yaml', { env: { IN: 'here' } }).source.options.image, 'here/*.nii');
 });
 
-test('a file that is no map, or no YAML, is refused with its line', () => {
+test('a file that is not a map, or not YAML, is rejected with its line', () => {
   assert.match(
     faultsOf('- 1'),
     /p\.yaml must contain a map with "source", "steps" and "sinks", but it is \[1\]/,
@@ -152,11 +152,11 @@ test('a file that is no map, or no YAML, is refused with its line', () => {
   );
 });
 
-test('a tag that would run code in other tools is refused', () => {
+test('a tag that would run code in other tools is rejected', () => {
   assert.match(faultsOf('source: !!js/function "x"\nsteps: [load]'), /Unresolved tag/);
 });
 
-test('several files are merged: maps deeply, steps by id, new steps where they are listed', async () => {
+test('several files are merged: maps deeply, steps by id, new steps at their position', async () => {
   const folder = temporaryFolder();
   const file = (name: string, text: string) => {
     writeFileSync(join(folder, name), text);

@@ -7,7 +7,10 @@ import * as assert from 'uvu/assert';
 import { type LockOptions, lockFolder } from '#src/pipeline/lock.js';
 import { root, temporaryFolder } from '../e2e/harness.js';
 
-/** Waits for a line of its input, locks the folder, prints "won" or the error, and keeps the lock until its input ends. */
+/**
+ * Waits for a line of input, locks the folder, prints "won" or the error, and keeps the lock until the input
+ * ends.
+ */
 const contender = `
   import { once } from 'node:events';
   import { lockFolder } from '#src/pipeline/lock.js';
@@ -25,7 +28,10 @@ const contender = `
   }
 `;
 
-/** Starts so many processes, lets them all lock a folder at once, and returns what each says, and the processes. */
+/**
+ * Starts this many processes, lets all of them lock a folder at once, and returns their output and the
+ * processes.
+ */
 async function race(folder: string, count: number) {
   const children = Array.from({ length: count }, () =>
     spawn(process.execPath, ['--input-type=module', '-e', contender, folder], {
@@ -42,7 +48,7 @@ async function race(folder: string, count: number) {
   return { answers, winner };
 }
 
-/** Puts a lock into a folder as a run elsewhere, or a killed one, would leave it. */
+/** Creates the lock that a run on another machine, or a killed run, would leave in a folder. */
 function leaveLock(folder: string, holder: object | undefined, ageSeconds: number): string {
   const lock = join(folder, '.voxstream/run.lock');
   mkdirSync(lock, { recursive: true });
@@ -68,10 +74,10 @@ const elsewhere = {
   space: 'boot pid:[1]',
   started: '7',
 };
-/** The shortest times that the lock knows. */
+/** The shortest times that the lock accepts. */
 const short = { stale: 2000, update: 1000 };
 
-test('of 20 processes that start at once in one folder, one gets it and 19 are refused', async () => {
+test('of 20 processes that start at once in one folder, one gets it and 19 are rejected', async () => {
   const folder = temporaryFolder();
   const { answers, winner } = await race(folder, 20);
   assert.is(answers.filter((answer) => answer === 'won').length, 1, answers.join('\n'));
@@ -90,7 +96,7 @@ test('of 20 processes that start at once in one folder, one gets it and 19 are r
   assert.not.ok(existsSync(join(folder, '.voxstream/holder.json')));
 });
 
-test('of several processes that find an abandoned lock, one takes it over', async () => {
+test('if several processes find an abandoned lock, one of them takes it over', async () => {
   const folder = temporaryFolder();
   leaveLock(folder, elsewhere, 600);
   const { answers, winner } = await race(folder, 8);
@@ -99,7 +105,7 @@ test('of several processes that find an abandoned lock, one takes it over', asyn
   await once(winner, 'exit');
 });
 
-test('the refusal names the process that holds the folder', async () => {
+test('the error names the process that holds the folder', async () => {
   const folder = temporaryFolder();
   const { winner } = await race(folder, 1);
   await refused(
@@ -110,17 +116,17 @@ test('the refusal names the process that holds the folder', async () => {
   await once(winner, 'exit');
 });
 
-test('the folder of a run that was killed is free', async () => {
+test('the folder of a killed run is free', async () => {
   const folder = temporaryFolder();
   const { winner } = await race(folder, 1);
   winner.kill('SIGKILL');
   await once(winner, 'exit');
   assert.ok(existsSync(join(folder, '.voxstream/run.lock')));
-  // Short times, for systems where it takes the lock's age to know that its holder is gone.
+  // Short times, for systems where only the age of the lock shows that its holder is gone.
   await (await lockFolder(folder, short)).release();
 });
 
-test('a restarted container gets its folder back, although its process has the number of the one before', async () => {
+test('a restarted container gets its folder back although its process has the same number as the old one', async () => {
   const folder = temporaryFolder();
   leaveLock(folder, { ...elsewhere, pid: process.pid }, 600);
   await (await lockFolder(folder)).release();
@@ -128,12 +134,12 @@ test('a restarted container gets its folder back, although its process has the n
   const holder = JSON.parse(readFileSync(join(folder, '.voxstream/holder.json'), 'utf8'));
   await own.release();
   if (process.platform !== 'linux') return;
-  // The same process number in the same namespace, but of a process that started earlier, a moment ago.
+  // The same process number in the same namespace, but of a process that started a moment earlier.
   leaveLock(folder, { ...holder, started: '1' }, 0);
   await (await lockFolder(folder)).release();
 });
 
-test('a lock from another machine is waited for, and taken over when it is not renewed', async () => {
+test('a lock from another machine is waited for, and taken over if it is not renewed', async () => {
   const folder = temporaryFolder();
   leaveLock(folder, elsewhere, 0);
   const messages: string[] = [];
@@ -155,7 +161,7 @@ test('a lock from another machine that is renewed is respected', async () => {
   assert.ok(existsSync(lock));
 });
 
-test('a lock whose holder is not noted, as between its making and the note, is not removed', async () => {
+test('a lock without a recorded holder, as just after its creation, is not removed', async () => {
   const folder = temporaryFolder();
   const lock = leaveLock(folder, undefined, 0);
   writeFileSync(join(folder, '.voxstream/holder.json'), '');
@@ -175,17 +181,17 @@ test('aborting ends the wait for a lock', async () => {
 test('two locks on one folder in one process exclude each other', async () => {
   const folder = temporaryFolder();
   const lock = await lockFolder(folder);
-  // On Linux at once; elsewhere the lock must be seen to be renewed.
+  // On Linux at once; elsewhere only after the lock was renewed.
   await refused(folder, /in use by another run/);
   await lock.release();
 });
 
-test('a run learns that its lock is gone, and leaves that of the run which took over alone', async () => {
+test('a run notices that its lock is gone, and does not touch the lock of the run that took over', async () => {
   const folder = temporaryFolder();
   const lock = await lockFolder(folder, short);
   rmdirSync(join(folder, '.voxstream/run.lock'));
   const other = leaveLock(folder, elsewhere, -1);
-  // The lock's own timer does not keep a process alive.
+  // The lock's timer does not keep a process alive.
   const alive = setInterval(() => {}, 1000);
   await once(lock.lost, 'abort');
   clearInterval(alive);

@@ -39,7 +39,7 @@ async function aCase(): Promise<Case> {
 const pipelineOf = (steps: unknown[], sinks: unknown[] = []) =>
   parsePipeline(JSON.stringify({ source: { glob: { image: 'x' } }, steps, sinks }), 'p');
 
-/** Runs a case through the stages of a pipeline, and checks that each left the volumes that were forecast. */
+/** Runs a case through the stages of a pipeline and checks that each stage produced the predicted volumes. */
 async function check(steps: unknown[]): Promise<Forecast> {
   const subject = await aCase();
   const grids = Object.entries(subject.files).map(async ([key, file]) => [key, await readGrid(file)]);
@@ -68,7 +68,7 @@ const geometry = [
 const scale = { scaleIntensityRange: { aMin: 0, aMax: 300, bMin: 0, bMax: 1 } };
 const inference = { inference: { model: bandModel, roiSize: [16, 16, 16] } };
 
-test('the forecast of the spleen pipeline is what its fused passes make, and its peak is in one of them', async () => {
+test('the prediction for the spleen pipeline matches its fused passes, and its peak is in one of them', async () => {
   const { volumes, peak } = await check([
     'load',
     ...geometry,
@@ -81,12 +81,13 @@ test('the forecast of the spleen pipeline is what its fused passes make, and its
     'dice',
   ]);
   const image = bytesOf(volumes.image);
-  // While labels are made there are the image, the label, the logits of two channels, the new labels and some slices.
+  // While labels are created, memory holds the image, the label, logits of two channels, the new labels and
+  // some slices.
   const most = image + count + 2 * image + count;
   assert.ok(peak >= most && peak < 1.5 * most, `${peak} and ${most}`);
 });
 
-test('the forecast of steps that are not fused, of labels and of crops and pads is what they make', async () => {
+test('the prediction for unfused steps, labels, crops and pads matches their results', async () => {
   await check([
     'load',
     { orient: { axcodes: 'PIR' } },
@@ -108,7 +109,7 @@ test('the forecast of steps that are not fused, of labels and of crops and pads 
   ]);
 });
 
-test('steps that cannot be one pass are forecast one after the other', async () => {
+test('steps that cannot run in one pass are predicted one after the other', async () => {
   const labelling = [{ activations: { softmax: true } }, 'invert', { asDiscrete: { argmax: true } }];
   const whole = await check(['load', ...geometry, scale, inference, ...labelling]);
   const crop = { centerCrop: { roiSize: [-1, -1, 10], keys: 'image' } };
@@ -120,30 +121,30 @@ test('steps that cannot be one pass are forecast one after the other', async () 
     inference,
     ...labelling,
   ]);
-  // The probabilities on the grid of the file, and those between, weigh more than all that is left out by the crop.
+  // The probabilities on the file's grid, and the intermediate ones, need more memory than the crop saves.
   assert.ok(cropped.peak > whole.peak, `${cropped.peak} and ${whole.peak}`);
 });
 
-test('an estimate says how much and in which step; without a readable header there is none', async () => {
+test('an estimate has an amount and a step; without a readable header there is none', async () => {
   const subject = await aCase();
   const estimate = await estimatorFor(pipelineOf(['load'], ['report']), runtime);
-  // The image and the label, the image as it is read anew for the report, and 32 MiB for buffers.
+  // The image and the label, the image that the report reads again, and 32 MiB for buffers.
   assert.equal(await estimate(subject), { bytes: 5 * count + 2 ** 25, step: 'report' });
   assert.is(await estimate(makeCase({ id: 'y', files: { image: join(folder, 'none.nii') } })), undefined);
 });
 
-test('auto is half of what this process may use; a number is that', () => {
+test('auto is half of the memory that this process may use; a number is used as it is', () => {
   assert.is(memoryBudget(pipelineOf(['load'])), Math.floor(memoryLimit() / 2));
   const given = parsePipeline('{ source: { glob: { image: x } }, steps: [load], runtime: { memory: 3GiB } }');
   assert.is(memoryBudget(given), 3 * 2 ** 30);
 });
 
-test('the forecast of a random affine is the case that it changes, at the size that was asked for', async () => {
+test('the prediction of a random affine is a changed case with the requested size', async () => {
   const { volumes } = await check(['load', { randAffine: { prob: 1, spatialSize: [20, 0, 12], seed: 1 } }]);
   assert.equal([volumes.image.size[0], volumes.image.size[2]], [20, 12]);
 });
 
-test('the forecast of random patches counts all patches of a case, and the volumes that they are cut from', async () => {
+test('the prediction of random patches counts all patches of a case and the volumes they are cut from', async () => {
   const text = { randCropByPosNegLabel: { spatialSize: [8, 8, 8], numSamples: 5 } };
   const [stage] = fuseSteps(pipelineOf([text]).steps, fusions);
   const subject = await lastValueFrom(of(await aCase()).pipe(load({}, { id: 'load', runtime })));

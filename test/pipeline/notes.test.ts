@@ -11,13 +11,13 @@ import { buildNifti, temporaryFolder } from '../formats/buildNifti.js';
 
 const put = temporaryFolder();
 
-test('notes are kept once each', () => {
+test('duplicate notes are dropped', () => {
   const subject = withNotes(withNotes(makeCase({ id: 'a' }), ['One.', 'Two.']), ['Two.', 'Three.']);
   assert.equal(subject.notes, ['One.', 'Two.', 'Three.']);
   assert.is(withNotes(makeCase({ id: 'a' }), []).notes, undefined);
 });
 
-test('what a reader assumed is a warning of the run, and in the summary, after a resume as well', async () => {
+test('assumptions of a reader become warnings of the run and entries of the summary, also after a resume', async () => {
   const micrometres = put('a.nii', buildNifti({ units: 3, pixdim: [1, 800, 900, 2500] }));
   const plain = put('b.nii', buildNifti({ units: 2 }));
   const output = put('out');

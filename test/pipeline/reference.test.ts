@@ -12,7 +12,7 @@ const registry = createRegistry();
 const { operators, losses } = registry;
 const all = groupsOf(registry).flatMap(({ definitions }) => definitions);
 
-test('the schema and the reference are those of the definitions (node scripts/generate.mjs writes them)', () => {
+test('the schema and the reference match the definitions (node scripts/generate.mjs writes them)', () => {
   const schema = readFileSync(join(root, 'schema/pipeline.schema.json'), 'utf8');
   assert.is(schema, `${JSON.stringify(pipelineSchema(), null, 2)}\n`);
   assert.is(readFileSync(join(root, 'docs/operators.md'), 'utf8'), referencePage());
@@ -21,7 +21,7 @@ test('the schema and the reference are those of the definitions (node scripts/ge
 test('every example is valid, and every option is described', () => {
   for (const definition of all) {
     assert.equal(checkOptions(definition, definition.example).faults, [], definition.name);
-    // Networks have MONAI's parameters under MONAI's names, and MONAI's documentation describes them.
+    // Networks have MONAI's parameters under MONAI's names; MONAI's documentation describes them.
     if (registry.networks.get(definition.name) === definition) continue;
     for (const [name, type] of Object.entries(definition.options)) {
       assert.ok(type.description, `${definition.name}.${name}`);

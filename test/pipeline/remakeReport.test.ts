@@ -12,7 +12,7 @@ import { block, dataset, pageDataOf } from '../report/dataset.js';
 const runtime = createRuntime({ device: 'cpu', workers: 1 });
 test.after(() => runtime.close());
 
-/** The report of a folder, made again, and its page. */
+/** Creates the report of a folder again, and returns it with its page. */
 async function remake(output: string) {
   const { folder, drawn, unpictured } = await remakeReport(output, runtime);
   const html = readFileSync(join(folder, 'index.html'), 'utf8');
@@ -21,7 +21,7 @@ async function remake(output: string) {
 
 const idsOf = (data: { cases: { id: string }[] }) => data.cases.map(({ id }) => id);
 
-test('a run without a report gets one afterwards, with the pictures that the sink would have made', async () => {
+test('a run without a report gets one afterwards, with the same pictures as from the sink', async () => {
   const later = await dataset(['b', 'a'], { sinks: '[metricsCsv]' });
   await later.run({ runtime });
   const { folder, drawn, unpictured, data } = await remake(later.output);
@@ -37,7 +37,7 @@ test('a run without a report gets one afterwards, with the pictures that the sin
   assert.equal((await remake(later.output)).drawn, 0);
 });
 
-test('pictures of files that changed are made again; those of the sink show what the steps had', async () => {
+test("pictures of changed files are drawn again; the sink's pictures show the volumes of the run", async () => {
   const { run, output, items } = await dataset(['a', 'b'], { sinks: '[metricsCsv]' });
   await run({ runtime });
   const first = await remake(output);
@@ -55,10 +55,10 @@ test('pictures of files that changed are made again; those of the sink show what
   assert.is((await remake(sink.output)).drawn, 0);
 });
 
-test('of a run that was killed the report has the cases so far, and says that it has not ended', async () => {
+test('the report of a killed run has the finished cases and says that the run did not end', async () => {
   const { run, output } = await dataset(['a', 'b'], { sinks: '[metricsCsv]' });
   await run({ runtime });
-  // What a kill leaves: no outcome, no timings, a half line in the journal and in the failures.
+  // The state after a kill: no outcome, no timings, an incomplete line in the journal and in the failures.
   const record = JSON.parse(readFileSync(join(output, 'run.json'), 'utf8'));
   for (const key of ['seconds', 'lanes', 'done', 'failed', 'skipped', 'interrupted']) delete record[key];
   writeFileSync(join(output, 'run.json'), JSON.stringify(record));
@@ -72,7 +72,7 @@ test('of a run that was killed the report has the cases so far, and says that it
   assert.match(html, /<td>It is bad\.<\/td>/);
 });
 
-test('without a journal the tables still give a report, without pictures, and say why', async () => {
+test('without a journal the report is made from the tables, without pictures, and says why', async () => {
   const { run, output } = await dataset(['b', 'a'], { sinks: '[metricsCsv]' });
   await run({ runtime });
   rmSync(join(output, '.voxstream'), { recursive: true });
@@ -84,7 +84,7 @@ test('without a journal the tables still give a report, without pictures, and sa
   assert.is(data.cases[1].unpictured, unpictured.a);
 });
 
-test('what is no longer there is told, and the rest is drawn', async () => {
+test('missing files are reported, and the rest is drawn', async () => {
   const { run, output, items } = await dataset(['a', 'b', 'c'], { sinks: '[metricsCsv]' });
   await run({ runtime });
   rmSync(items[0].image);
@@ -100,7 +100,7 @@ test('what is no longer there is told, and the rest is drawn', async () => {
   assert.is(data.cases[1].pictures, null);
 });
 
-test('cases without references are told by their volumes', async () => {
+test('cases without references are described by their volumes', async () => {
   const { run, output } = await dataset(['a', 'b'], {
     steps: '[load]',
     sinks: '[metricsCsv]',
@@ -118,7 +118,7 @@ test('cases without references are told by their volumes', async () => {
   assert.not.match(html, /missed organs|Worst first/);
 });
 
-test('a folder that is not a run is refused', async () => {
+test('a folder that is not a run is rejected', async () => {
   const error = await remakeReport(temporaryFolder(), runtime).catch((reason: Error) => reason);
   assert.instance(error, OptionError);
   assert.match((error as Error).message, /is not the folder of a run: it has no run\.json/);

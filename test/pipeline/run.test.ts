@@ -31,7 +31,7 @@ const { metric: size } = unknownColumn('size');
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
-/** Sources, steps and sinks of a test's own, to see what the engine does with them. */
+/** Sources, steps and sinks for these tests, which show how the engine calls them. */
 function bench(items: SourceItem[]) {
   const made: WeakRef<Volume>[] = [];
   const seen = {
@@ -40,7 +40,7 @@ function bench(items: SourceItem[]) {
     mostHeld: 0,
     written: [] as string[],
     fail: new Set<string>(),
-    /** The device waits once until so many cases are open. */
+    /** The device waits once until this many cases are open. */
     meet: 0,
   };
   const list = source({
@@ -126,7 +126,7 @@ test('ten cases through a slow device never hold more than inFlight volumes in m
   assert.is(seen.mostHeld, 2);
 });
 
-test('from the first case on, run.json says what runs, and the journal where the volumes of a case lie', async () => {
+test("from the first case on, run.json describes the run, and the journal lists the files of a case's volumes", async () => {
   const file = join(temporaryFolder(), 'a.nii');
   writeFileSync(file, 'an image');
   const one = makeCase({ id: 'a', files: { image: file }, labelNames: { 1: 'spleen' } });
@@ -144,7 +144,7 @@ test('from the first case on, run.json says what runs, and the journal where the
   assert.equal([entry.volumes, entry.labelNames], [{ image: file }, { 1: 'spleen' }]);
 });
 
-test('a case that fails is recorded, and the others go on', async () => {
+test('a failed case is recorded and the run continues', async () => {
   const { seen, run, output, events } = bench([...ten, { id: 'bad', refused: 'It is bad.' }]);
   seen.fail.add('case-3');
   const result = await run();
@@ -161,7 +161,7 @@ test('a case that fails is recorded, and the others go on', async () => {
   assert.equal(JSON.parse(readFileSync(join(output, 'run.json'), 'utf8')).failed, 2);
 });
 
-test('cases, shard and limit pick cases; shards cover the dataset without overlap', async () => {
+test('cases, shard and limit select cases; shards cover the dataset without overlap', async () => {
   const ids = async (options: RunOptions) => {
     const { seen, run } = bench(ten);
     await run(options);
@@ -186,7 +186,7 @@ test('cases, shard and limit pick cases; shards cover the dataset without overla
     );
 });
 
-test('a second case with the same id, or the same file name, is refused', async () => {
+test('a second case with the same id, or the same file name, is rejected', async () => {
   const { run } = bench([makeCase({ id: 'a/b' }), makeCase({ id: 'a/b' }), makeCase({ id: 'a_b' })]);
   const { failures } = await run();
   assert.is(failures.length, 2);
@@ -194,7 +194,7 @@ test('a second case with the same id, or the same file name, is refused', async 
   assert.match((await runAgain()).failures[0].message, /which is written to the same files as a_b/);
 });
 
-test('--resume leaves out what is finished, and redoes what failed or changed, and says why', async () => {
+test('--resume skips finished cases, and runs failed or changed ones again with a reason', async () => {
   const folder = temporaryFolder();
   const items = ten.slice(0, 4).map(({ id }) => {
     writeFileSync(join(folder, id), id);
@@ -245,7 +245,7 @@ test('--resume does not trust results of another version of voxstream', async ()
   assert.is(started, 'it was finished by another version of voxstream');
 });
 
-test('a run whose lock is lost stops with the reason', async () => {
+test('a run that loses its lock stops with the reason', async () => {
   const { run, output, seen } = bench(ten);
   const started = run(
     {
@@ -263,7 +263,7 @@ test('a run whose lock is lost stops with the reason', async () => {
   assert.equal(seen.written, []);
 });
 
-test('a source file that changes while its case is worked on fails the case', async () => {
+test('a source file that changes while its case is processed fails the case', async () => {
   const file = join(temporaryFolder(), 'image');
   writeFileSync(file, 'a');
   const { run } = bench([makeCase({ id: 'x', files: { image: file } })]);
@@ -275,7 +275,7 @@ test('a source file that changes while its case is worked on fails the case', as
   assert.match(failures[0].message, /changed while the case was being processed/);
 });
 
-test('aborting begins no further case, and the next run goes on', async () => {
+test('an aborted run starts no more cases, and the next run continues', async () => {
   const { run, output } = bench(ten);
   const abort = new AbortController();
   const result = await run({
@@ -286,7 +286,7 @@ test('aborting begins no further case, and the next run goes on', async () => {
   });
   assert.ok(result.interrupted);
   assert.ok(result.done >= 3 && result.done < 10, String(result.done));
-  // A case that was given up after its row was written is none that is done.
+  // A case that was abandoned after its row was written does not count as done.
   assert.is(readCsv(join(output, 'metrics.csv')).length, result.done);
   assert.is((await run({ resume: true })).done, 10 - result.done);
   assert.is(readCsv(join(output, 'metrics.csv')).length, 10);
@@ -299,7 +299,7 @@ test('a case that is being recorded when the run is aborted counts, and "end" is
     signal: abort.signal,
     onEvent: (event) => {
       events.push(event);
-      // The case is recorded after its last step. A microtask later, that is in progress.
+      // The case is recorded after its last step. One microtask later, that is in progress.
       if (event.event === 'step' && event.step === 'metricsCsv' && event.case === 'case-2')
         queueMicrotask(() => abort.abort());
     },
@@ -312,7 +312,7 @@ test('a case that is being recorded when the run is aborted counts, and "end" is
   assert.is(events.at(-1)?.event, 'end');
 });
 
-test('a second run into a folder is refused, and an abandoned lock is taken over', async () => {
+test('a second run into a folder is rejected, and an abandoned lock is taken over', async () => {
   const { run, output } = bench(ten);
   const first = run();
   await first;
@@ -331,7 +331,7 @@ test('a second run into a folder is refused, and an abandoned lock is taken over
   await rm(output, { recursive: true });
 });
 
-test('the memory budget holds cases back, whatever inFlight allows, and fails one that can never fit', async () => {
+test('the memory budget holds cases back regardless of inFlight, and fails a case that can never fit', async () => {
   const folder = temporaryFolder();
   const items = [];
   for (const [i, edge] of [16, 16, 256, 16, 16].entries()) {
@@ -341,7 +341,7 @@ test('the memory budget holds cases back, whatever inFlight allows, and fails on
     items.push(makeCase({ id: `c${i}`, files: { image: file } }));
   }
   const { seen, run, events } = bench(items);
-  // 16^3 voxels and buffers are 32 MiB and 4 KiB, so that one fits and two do not; 256^3 take 48 MiB.
+  // 16^3 voxels and buffers take 32 MiB and 4 KiB, so one case fits and two do not. 256^3 voxels take 48 MiB.
   const steps = 'load, make, device';
   const result = await run({}, ['runtime.memory=40MiB', 'runtime.inFlight=5'], steps);
   assert.is(seen.mostOpen, 1);
@@ -363,7 +363,7 @@ test('the memory budget holds cases back, whatever inFlight allows, and fails on
   assert.is(seen.mostOpen, 2);
 });
 
-test('a stream starts a run with each subscription, and completes after its end', async () => {
+test('each subscription to a stream starts a run, and the stream completes after the end event', async () => {
   const { seen, pipeline } = bench(ten.slice(0, 3));
   const events = stream(pipeline());
   assert.equal(seen.written, []);
@@ -375,7 +375,7 @@ test('a stream starts a run with each subscription, and completes after its end'
   }
 });
 
-test('unsubscribing ends the run: open cases are abandoned, the files are written, the folder is unlocked', async () => {
+test('unsubscribing ends the run: open cases are abandoned, files are written, the folder is unlocked', async () => {
   const { seen, pipeline, run, output } = bench(ten);
   await lastValueFrom(stream(pipeline()).pipe(takeWhile(({ event }) => event !== 'caseDone')), {
     defaultValue: undefined,
@@ -388,12 +388,12 @@ test('unsubscribing ends the run: open cases are abandoned, the files are writte
   assert.is((await run({ resume: true })).done, 10 - done);
 });
 
-test('the error of a run is the error of its stream', async () => {
+test('an error of the run is the error of its stream', async () => {
   const error = await lastValueFrom(stream(bench([]).pipeline())).catch((fault) => fault);
   assert.match(error.message, /^There are no cases to run/);
 });
 
-test('the seconds of a sink do not count its waiting for the io lane', async () => {
+test('the seconds of a sink exclude waiting for the io lane', async () => {
   const { pipeline } = bench(ten.slice(0, 1));
   const runtime = createRuntime({ workers: 1 });
   // Both places of the lane are taken until the case has waited at the sinks for a while.
@@ -411,7 +411,7 @@ test('the seconds of a sink do not count its waiting for the io lane', async () 
       tap((event) => {
         if (event.event !== 'step') return;
         if (event.step === 'device') setTimeout(free, 100);
-        // It began when the lane was free at the earliest.
+        // It started when the lane was free, at the earliest.
         if (event.step === 'count') longest.push(event.seconds - (performance.now() - releasedAt) / 1000);
       }),
     ),
@@ -422,7 +422,7 @@ test('the seconds of a sink do not count its waiting for the io lane', async () 
   assert.ok(longest[0] <= 0, String(longest));
 });
 
-test('an empty dataset is refused', async () => {
+test('an empty dataset is rejected', async () => {
   await bench([])
     .run()
     .then(

@@ -32,7 +32,7 @@ train:
       - dice
 `;
 
-/** The sentences that a pipeline is refused with. */
+/** The sentences with which a pipeline is rejected. */
 function faults(changed: string, set: readonly string[] = []): string[] {
   try {
     parsePipeline(changed, 'tiny.yaml', { set });
@@ -69,12 +69,12 @@ test('a train block is read with its defaults, references and overrides', () => 
   assert.is(other.train?.optimizer.definition.name, 'adam');
 });
 
-test('what is described is read again as the same', () => {
+test('a described pipeline can be read again with the same result', () => {
   const described = describePipeline(parsePipeline(text));
   assert.equal(describePipeline(parsePipeline(JSON.stringify(described))), described);
 });
 
-test('faults are told with file, line and field, all at once', () => {
+test('all faults are reported at once with file, line and field', () => {
   const bad = text
     .replace('diceCE: { softmax: true }', 'diceCe: {}')
     .replace('novograd: {', 'novograd: { momentum: 1,')
@@ -106,7 +106,7 @@ test('faults are told with file, line and field, all at once', () => {
   );
 });
 
-test('faulty options of a loss or an optimizer are refused when the file is read', () => {
+test('invalid options of a loss or an optimizer are rejected when the file is read', () => {
   const sgd = text.replace('novograd: {', 'sgd: { nesterov: true,');
   assert.equal(faults(sgd), [
     'tiny.yaml:10: optimizer sgd, nesterov is true, but it needs a momentum above 0.',
@@ -116,7 +116,7 @@ test('faulty options of a loss or an optimizer are refused when the file is read
   ]);
 });
 
-test('a loss from elsewhere can be named, described, and checked', () => {
+test('a loss from another package can be used, described and validated', () => {
   const sum = loss({
     name: 'sumOfLogits',
     summary: 'The sum of all logits.',
@@ -136,25 +136,25 @@ test('a loss from elsewhere can be named, described, and checked', () => {
   assert.match(schema, /"title":"diceCE","description":"Dice loss plus cross entropy\."/);
 });
 
-test('a model to go on from needs no network', () => {
+test('a model to start from needs no network', () => {
   const { train } = parsePipeline(text.replace(/ {2}network.*\n/, ''), 'tiny.yaml', {
     set: ['train.model=models/other'],
   });
   assert.equal([train?.model, train?.network], ['models/other', undefined]);
 });
 
-test('run refuses a pipeline that trains', async () => {
+test('run rejects a training pipeline', async () => {
   const error = await runPipeline(parsePipeline(text, 'tiny.yaml')).catch((fault) => fault);
   assert.match(error.message, /tiny.yaml has a train block. Run it with "voxstream train"/);
 });
 
-/** `lambda_dice` as `lambdaDice`. */
+/** Converts `lambda_dice` to `lambdaDice`. */
 const camel = (name: string) => name.replace(/_(\w)/g, (_, letter) => letter.toUpperCase());
 
 /** A component of a MONAI bundle's configuration. */
 type Component = Readonly<Record<string, unknown>>;
 
-/** Fails unless `options` has each parameter of a MONAI component under its name in camelCase. */
+/** Fails unless `options` contains each parameter of a MONAI component under its name in camelCase. */
 function sameParameters(options: Component, component: Component, ...except: string[]): void {
   for (const [name, value] of Object.entries(component)) {
     if (name === '_target_' || except.includes(name)) continue;
@@ -162,7 +162,7 @@ function sameParameters(options: Component, component: Component, ...except: str
   }
 }
 
-test("spleen-train.yaml is the bundle's train.json, field by field", async () => {
+test("spleen-train.yaml matches the bundle's train.json, field by field", async () => {
   // As published in MONAI's model zoo: spleen_ct_segmentation 0.5.9.
   const bundle = JSON.parse(readFileSync('test/fixtures/bundles/spleen_ct_segmentation/train.json', 'utf8'));
   const { source, steps, train, runtime } = await loadPipeline(['pipelines/spleen-train.yaml']);

@@ -9,7 +9,10 @@ import type { SourceItem } from '#src/sources/define.js';
 import { findPairs, pairs } from '#src/sources/pairs.js';
 import { temporaryFolder } from '../e2e/harness.js';
 
-/** A folder with `pred` and `label` in it, and files of these names in each; the source's options for it. */
+/**
+ * Creates a folder with `pred` and `label`, each with files of these names. Returns the source's options for
+ * it.
+ */
 function folders(preds: readonly string[], labels: readonly string[], others: Record<string, object> = {}) {
   const root = temporaryFolder();
   const write = (file: string, content = '') => {
@@ -31,7 +34,7 @@ async function open({ root: _, ...options }: Where): Promise<SourceItem[]> {
   return items;
 }
 
-/** `case: prediction + reference` of each item, or why it was refused. */
+/** `case: prediction + reference` for each item, or why it was rejected. */
 async function list(where: Where): Promise<string[]> {
   return (await open(where)).map((item) => {
     if ('refused' in item) return `${item.id}: ${item.refused.replaceAll(where.root, '')}`;
@@ -42,7 +45,7 @@ async function list(where: Where): Promise<string[]> {
   });
 }
 
-test('pairs pairs equal names, and names that go on with a postfix', async () => {
+test('pairs pairs equal names, and names that continue with a postfix', async () => {
   const where = folders(
     ['a.nii.gz', 'ct_10_seg.nii', 'ct_1_seg.nii.gz'],
     ['ct_1.nii.gz', 'ct_10.nii.gz', 'a.nii'],
@@ -54,7 +57,7 @@ test('pairs pairs equal names, and names that go on with a postfix', async () =>
   ]);
 });
 
-test('pairs finds predictions in a folder per case, and passes over files that are no images', async () => {
+test('pairs finds predictions in a folder per case, and ignores files that are not images', async () => {
   const where = folders(
     ['b/b_trans.nii.gz', 'a/a_trans.nii.gz', '._a.nii.gz', 'plans.json'],
     ['a.nii.gz', 'b.nii.gz'],
@@ -65,7 +68,7 @@ test('pairs finds predictions in a folder per case, and passes over files that a
   ]);
 });
 
-test('pairs gives a prediction to the reference that fits best, and names the case by the shorter', async () => {
+test('pairs assigns a prediction to the reference that fits best, and names the case by the shorter name', async () => {
   const where = folders(['p_seg.nii', 'p_1_seg.nii', 'q.nii'], ['p.nii', 'p_1.nii', 'q_gt.nii']);
   assert.equal(await list(where), [
     'p: /pred/p_seg.nii + /label/p.nii',
@@ -74,7 +77,7 @@ test('pairs gives a prediction to the reference that fits best, and names the ca
   ]);
 });
 
-test('pairs refuses a case without a prediction, or with several, and tells predictions that are left over', async () => {
+test('pairs rejects a case without a prediction or with several, and reports predictions that are left out', async () => {
   const where = folders(['a_seg.nii', 'a_prob.nii', 'c.nii'], ['a.nii', 'b.nii']);
   assert.equal(await list(where), [
     'a: 2 predictions in /pred fit case a: a_prob.nii and a_seg.nii. Set predPostfix to the ending of their names.',
@@ -84,14 +87,14 @@ test('pairs refuses a case without a prediction, or with several, and tells pred
   assert.is((await list({ ...where, predPostfix: '_seg' }))[0], 'a: /pred/a_seg.nii + /label/a.nii');
 });
 
-test('pairs leaves off the postfixes it is given', async () => {
+test('pairs removes the given postfixes', async () => {
   const where = folders(['a_seg.nii', 'a_unc.nii'], ['a_gt.nii', 'a_gt2.nii']);
   assert.equal(await list({ ...where, predPostfix: '_seg', labelPostfix: '_gt' }), [
     'a: /pred/a_seg.nii + /label/a_gt.nii',
   ]);
 });
 
-test('pairs takes patterns where folders name the cases', async () => {
+test('pairs accepts patterns if folders name the cases', async () => {
   const where = folders(['s1/spleen.nii', 's1/liver.nii', 's2/spleen.nii'], ['s1.nii', 's2.nii']);
   const options = { ...where, pred: join(where.pred, '{case}/spleen.nii') };
   assert.equal(await list(options), [
@@ -103,7 +106,7 @@ test('pairs takes patterns where folders name the cases', async () => {
   assert.match((error as Error).message, /has two files with the name spleen: .* give a pattern: .*{case}/);
 });
 
-test('pairs finds the image of a case, where there is one, by its name', async () => {
+test('pairs finds the image of a case by its name, if there is one', async () => {
   const where = folders(['a.nii', 'b_seg.nii', 'c.nii'], ['a.nii', 'b.nii', 'c.nii'], {
     'img/a_0001.nii': {},
     'img/a_0000.nii': {},
@@ -116,7 +119,7 @@ test('pairs finds the image of a case, where there is one, by its name', async (
   );
 });
 
-test('pairs takes label names from a dataset.json beside the references, or from the file it is given', async () => {
+test('pairs reads label names from a dataset.json next to the references, or from the given file', async () => {
   const namesOf = async (options: Where) => ((await open(options))[0] as Case).labelNames;
   const plain = folders(['a.nii'], ['a.nii'], { 'names.json': { labels: { liver: 1 } } });
   assert.is(await namesOf(plain), undefined);
@@ -133,7 +136,7 @@ test('pairs takes label names from a dataset.json beside the references, or from
   assert.match((error as Error).message, /a\.nii, with the label names, is not readable JSON/);
 });
 
-test('pairs refuses folders that are not there or hold no images', async () => {
+test('pairs rejects folders that do not exist or contain no images', async () => {
   const where = folders(['a.nii'], ['a.nii']);
   const message = (options: Where) =>
     open(options).then(

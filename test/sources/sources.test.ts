@@ -10,7 +10,7 @@ import type { AnySource, SourceItem } from '#src/sources/define.js';
 import { glob } from '#src/sources/glob.js';
 import { temporaryFolder } from '../e2e/harness.js';
 
-/** A folder with empty files of these names, or with these contents. */
+/** Creates a folder with empty files of these names, or with the given contents. */
 function folderWith(files: readonly string[], contents: Record<string, unknown> = {}): string {
   const folder = temporaryFolder();
   const write = (file: string, content: string) => {
@@ -52,7 +52,7 @@ const spleen = () =>
     },
   });
 
-test('decathlon holds out the last cases, sorted by name as Python sorts', async () => {
+test('decathlon holds out the last cases, sorted by name as in Python', async () => {
   const root = spleen();
   const sorted = training.map(({ image }) => image.slice(11, -7)).sort();
   assert.equal(idsOf(await open(decathlon, { root, split: 'validation', validation: 3 })), sorted.slice(-3));
@@ -70,7 +70,7 @@ test('decathlon holds out at most half of the training cases', async () => {
   );
 });
 
-test('decathlon gives files inside the root and the names of the labels', async () => {
+test('decathlon returns files inside the root and the label names', async () => {
   const root = spleen();
   const [first] = await open(decathlon, { root, split: 'train', validation: 0 });
   assert.ok('files' in first);
@@ -81,7 +81,7 @@ test('decathlon gives files inside the root and the names of the labels', async 
   assert.equal(first.labelNames, { 0: 'background', 1: 'spleen' });
 });
 
-test('decathlon reads labels the way nnU-Net writes them, and a dataset without dataset.json', async () => {
+test("decathlon reads labels in nnU-Net's form, and a dataset without dataset.json", async () => {
   const root = folderWith([], {
     'dataset.json': { labels: { background: 0, spleen: 1 }, training: training.slice(0, 1) },
   });
@@ -100,7 +100,7 @@ test('decathlon reads labels the way nnU-Net writes them, and a dataset without 
   assert.is(items[0].files.label, join(bare, 'labelsTr/a.nii'));
 });
 
-test('decathlon refuses a path that leaves the root, and only that case', async () => {
+test('decathlon rejects a path outside the root, and only that case', async () => {
   const root = folderWith([], {
     'dataset.json': {
       training: [
@@ -119,7 +119,7 @@ test('decathlon refuses a path that leaves the root, and only that case', async 
   );
 });
 
-test('decathlon refuses a folder that is none, and a dataset.json that is none', async () => {
+test('decathlon rejects a folder or a dataset.json that is not a dataset', async () => {
   assert.match(
     await refusal(open(decathlon, { root: '/nowhere', split: 'test' })),
     /\/nowhere \(source\.root\) does not exist/,
@@ -140,7 +140,7 @@ test('decathlon refuses a folder that is none, and a dataset.json that is none',
   );
 });
 
-test('glob takes the id from the file name, or from where {case} stands', async () => {
+test('glob takes the id from the file name, or from the position of {case}', async () => {
   const root = folderWith([
     'in/b.nii.gz',
     'in/a b.nii.gz',
@@ -157,7 +157,7 @@ test('glob takes the id from the file name, or from where {case} stands', async 
   assert.equal(idsOf(await open(glob, { image: `${root}/p/{case}/ct.nii` })), ['P1', 'P2']);
 });
 
-test('glob wants one file for a pattern with wildcards, and says what it found', async () => {
+test('glob requires exactly one file for a pattern with wildcards, and lists what it found', async () => {
   const root = folderWith(['in/a.nii', 'gt/a_1.nii', 'gt/a_2.nii']);
   const [item] = await open(glob, { image: `${root}/in/*.nii`, label: `${root}/gt/{case}_*.nii` });
   assert.ok('refused' in item);
@@ -189,7 +189,7 @@ test('datalist reads items, MONAI lists and CSV files', async () => {
   assert.equal(idsOf(await open(datalist, { items: [{ id: 'x', image: '/any/where.nii' }] })), ['x']);
 });
 
-test('datalist asks which list, and keeps a file to its root', async () => {
+test('datalist asks for the list to use, and restricts a file to its root', async () => {
   const root = folderWith([], { 'list.json': { training: ['../up.nii'], testing: [] } });
   const path = join(root, 'list.json');
   assert.match(

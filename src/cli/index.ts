@@ -3,17 +3,21 @@ import { Command, CommanderError } from 'commander';
 import { messageOf, VoxError } from '../errors.js';
 import { busyThreads } from '../runtime/askThread.js';
 import { version } from '../version.js';
-import { addCompareCommand } from './compare.js';
-import { addDoctorCommand } from './doctor.js';
-import { addEvaluateCommand } from './evaluate.js';
-import { addModelsCommand } from './models.js';
-import { addOperatorsCommand } from './operators.js';
-import { addReportCommand } from './report.js';
-import { addRunCommand } from './run.js';
-import { addSchemaCommand } from './schema.js';
-import { addSynthCommand } from './synth.js';
-import { addTrainCommand } from './train.js';
-import { addValidateCommand } from './validate.js';
+
+/** Adds each command. A command's code is loaded only if it is the one that was asked for, or for the help text. */
+const commands: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
+  run: async () => (await import('./run.js')).addRunCommand,
+  train: async () => (await import('./train.js')).addTrainCommand,
+  validate: async () => (await import('./validate.js')).addValidateCommand,
+  evaluate: async () => (await import('./evaluate.js')).addEvaluateCommand,
+  compare: async () => (await import('./compare.js')).addCompareCommand,
+  report: async () => (await import('./report.js')).addReportCommand,
+  models: async () => (await import('./models.js')).addModelsCommand,
+  operators: async () => (await import('./operators.js')).addOperatorsCommand,
+  schema: async () => (await import('./schema.js')).addSchemaCommand,
+  doctor: async () => (await import('./doctor.js')).addDoctorCommand,
+  synth: async () => (await import('./synth.js')).addSynthCommand,
+};
 
 const program = new Command('voxstream')
   .description('Streams whole 3D medical-imaging datasets through segmentation models.')
@@ -22,17 +26,11 @@ const program = new Command('voxstream')
   .showSuggestionAfterError()
   .exitOverride();
 
-addRunCommand(program);
-addTrainCommand(program);
-addValidateCommand(program);
-addEvaluateCommand(program);
-addCompareCommand(program);
-addReportCommand(program);
-addModelsCommand(program);
-addOperatorsCommand(program);
-addSchemaCommand(program);
-addDoctorCommand(program);
-addSynthCommand(program);
+const [, , asked] = process.argv;
+for (const name of Object.hasOwn(commands, asked) ? [asked] : Object.keys(commands)) {
+  const add = await commands[name]();
+  add(program);
+}
 
 // `voxstream … | head` closes the pipe early, which is not an error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import type { CaseFile } from '../case.js';
 import type { Volume } from '../volume/volume.js';
 import type { FileGrid, ImageFormat, ReadOptions } from './define.js';
+import { dicomFile } from './dicom/format.js';
 import { foreignFormats, loadForeignFormats } from './foreign.js';
 import { metaImage } from './metaImage.js';
 import { nifti } from './nifti.js';
@@ -12,7 +13,7 @@ export { type FileGrid, type ImageFormat, imageFormat, type ReadOptions } from '
 export { registerFormat } from './foreign.js';
 
 /** The formats that come with the package. The last one is tried for files that no format recognizes. */
-const ownFormats: readonly ImageFormat[] = [nrrd, metaImage, nifti];
+const ownFormats: readonly ImageFormat[] = [dicomFile, nrrd, metaImage, nifti];
 
 /** All formats; those of other packages come first. */
 function formats(): readonly ImageFormat[] {

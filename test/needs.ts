@@ -60,3 +60,6 @@ export const program = (name: string, debianPackage: string): Missing =>
   (process.env['PATH'] ?? '').split(':').some((folder) => existsSync(`${folder}/${name}`))
     ? undefined
     : `${name}: apt-get install ${debianPackage}`;
+
+/** The need for the superuser, who can make files of other users. */
+export const root: Missing = process.getuid?.() === 0 ? undefined : 'root';

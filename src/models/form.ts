@@ -1,18 +1,18 @@
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { ModelError, messageOf, show } from '../errors.js';
 import { writeAside } from '../formats/aside.js';
-import { writeFileAside } from '../formats/files.js';
 import { cacheFolder } from '../machine.js';
 import { channelBlock } from '../onnx/blockSize.js';
 import type { OptimizeOptions } from '../onnx/optimize.js';
 import type { RunnableModel } from '../runtime/loadModel.js';
 import type { Vec3 } from '../volume/volume.js';
-import type { ModelAxes } from '../volume/windows.js';
+import { checksumOf } from './checksum.js';
 import type { ModelFiles } from './findModel.js';
+import { isPrivateFile, makePrivateFolder } from './privateFolder.js';
 
 /** How a model will be used. It is rewritten for that use. */
 export interface ModelForm {
@@ -30,16 +30,20 @@ export interface ModelInForm extends RunnableModel {
   readonly warning?: string;
 }
 
-/** The JSON file beside a rewritten model. */
-export interface RewrittenCard {
+const rewrittenCard = z.object({
   /** The SHA-256 of the original model. */
-  readonly original: string;
-  readonly passes: readonly string[];
+  original: z.string(),
+  /** The SHA-256 of the rewritten model. */
+  sha256: z.string(),
+  passes: z.array(z.string()),
   /** The largest difference from the original's output, on random windows. */
-  readonly maxDifference: number;
-  readonly axes: ModelAxes;
-  readonly difference: boolean;
-}
+  maxDifference: z.number(),
+  axes: z.enum(['xyz', 'zyx']),
+  difference: z.boolean(),
+});
+
+/** The JSON file beside a rewritten model. */
+export type RewrittenCard = Readonly<z.infer<typeof rewrittenCard>>;
 
 /** Increase this when the passes produce different models, so that cached ones are not used. */
 const revision = 3;
@@ -49,7 +53,8 @@ const mostDifference = 1e-3;
 
 /**
  * Rewrites a model into the form that is fastest on a device. The form is kept in the cache folder, under the
- * model's SHA-256 and its use. A model that cannot be rewritten, or that `voxstream models optimize` made, is
+ * model's SHA-256 and its use, with its own SHA-256. A kept form that is damaged, or that somebody else could
+ * have changed, is rebuilt. A model that cannot be rewritten, or that `voxstream models optimize` made, is
  * returned as it is.
  *
  * @param folder Where forms are kept. Default: in the cache folder.
@@ -71,7 +76,7 @@ export async function runnableModel(
   if (!roiSize?.every((n) => n > 0)) return original;
   try {
     const form = await modelForm(files, roiSize, onlyDifferences, targetOf(provider), folder);
-    if (form.maxDifference > mostDifference) {
+    if (!(form.maxDifference <= mostDifference)) {
       const warning =
         `${card.name} is run as it is: rewritten for ${provider}, its output differs from the original's ` +
         `by ${form.maxDifference}, more than ${mostDifference}.`;
@@ -110,8 +115,8 @@ export function formOptions(
 /**
  * The form of a model for a target: from `folder`, or made and stored there.
  *
- * @throws ModelError when the model cannot be rewritten; Unwritable when neither `folder` nor the temporary
- * folder can be written.
+ * @throws ModelError when the model cannot be rewritten; Unwritable when neither `folder` nor a folder beside
+ * other temporary files can be written, or only by others too.
  */
 export async function modelForm(
   { file, sha256, card }: ModelFiles,
@@ -128,16 +133,19 @@ export async function modelForm(
   const key = createHash('sha256')
     .update(JSON.stringify([sha256, options, block, revision]))
     .digest('hex');
-  for (const place of [folder, join(tmpdir(), 'voxstream-rewritten')]) {
+  const reasons: string[] = [];
+  for (const place of [folder, join(tmpdir(), `voxstream-rewritten-${process.getuid?.() ?? 'user'}`)]) {
     const path = join(place, `${key.slice(0, 32)}.onnx`);
     try {
-      const made = existsSync(path) ? await readCard(path) : await rewrite(file, sha256, options, path);
+      await makePrivateFolder(place).catch(unwritable);
+      const made = (await keptForm(path, sha256)) ?? (await rewrite(file, sha256, options, path));
       return { ...made, file: path };
     } catch (error) {
       if (!(error instanceof Unwritable)) throw error;
+      reasons.push(error.message);
     }
   }
-  throw new Unwritable(`neither ${folder} nor ${tmpdir()} can be written.`);
+  throw new Unwritable(`its form cannot be kept: ${reasons.join('; ')}`);
 }
 
 /** Throws ModelError unless a model of `voxstream models optimize` was made for this use. */
@@ -178,21 +186,38 @@ async function rewrite(
   const reversed = passes.includes('permuteAxes');
   const card: RewrittenCard = {
     original: sha256,
-    passes,
+    sha256: createHash('sha256').update(bytes).digest('hex'),
+    passes: [...passes],
     maxDifference,
     axes: options.axes === 'reverse' && !reversed ? 'xyz' : 'zyx',
     difference: passes.includes('twoClassHead'),
   };
-  // The card is written first, so that every model has one.
-  await writeFileAside(cardOf(path), `${JSON.stringify(card, null, 2)}\n`).catch(unwritable);
-  await writeAside(path, (temporary) => writeFile(temporary, bytes)).catch(unwritable);
+  await writePrivately(cardOf(path), `${JSON.stringify(card, null, 2)}\n`);
+  await writePrivately(path, bytes);
   return card;
+}
+
+function writePrivately(path: string, content: string | Uint8Array): Promise<void> {
+  return writeAside(path, (temporary) => writeFile(temporary, content, { mode: 0o600 })).catch(unwritable);
 }
 
 const cardOf = (path: string) => path.replace(/\.onnx$/, '.json');
 
-async function readCard(path: string): Promise<RewrittenCard> {
-  return JSON.parse(await readFile(cardOf(path), 'utf8'));
+/** The card of a kept form; undefined when the form is missing, damaged, or could be changed by others. */
+async function keptForm(path: string, original: string): Promise<RewrittenCard | undefined> {
+  if (!(await isPrivateFile(path)) || !(await isPrivateFile(cardOf(path)))) return undefined;
+  const text = await readFile(cardOf(path), 'utf8').catch(() => '');
+  const card = rewrittenCard.safeParse(parseJson(text)).data;
+  const found = await checksumOf(path, 'sha256').catch(() => undefined);
+  return card?.original === original && card.sha256 === found ? card : undefined;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** A folder cannot be written. Another one is tried. */

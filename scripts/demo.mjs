@@ -1,4 +1,5 @@
-// `npm run demo`: makes a small dataset of phantoms, segments it, and shows the Dice of each case and where the files are.
+// `npm run demo`: makes a small dataset of phantoms, segments it, and shows the Dice of each case and where
+// the files are.
 import { spawnSync } from 'node:child_process';
 
 const cli = (...args) => {

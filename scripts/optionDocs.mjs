@@ -1,6 +1,6 @@
-// Writes the description of each option into the type declarations of the build, as a doc comment. An editor then shows
-// it when someone writes `spacing({ pixdim: … })`. The definitions in `src/` hold each description once, in
-// `.describe('…')`, which the compiler cannot turn into comments. Part of `npm run build`.
+// Writes the description of each option into the type declarations of the build, as a doc comment. An editor
+// then shows it when someone writes `spacing({ pixdim: … })`. The definitions in `src/` hold each description
+// once, in `.describe('…')`, which the compiler cannot turn into comments. Part of `npm run build`.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -20,8 +20,8 @@ for (const folder of ['operators', 'sources', 'sinks']) {
 }
 
 /**
- * The declarations with a doc comment above each option of `name`. A definition's last type argument is the literal type of
- * the options that people give, `{ readonly pixdim: … }`. Throws if an option is not there.
+ * The declarations with a doc comment above each option of `name`. A definition's last type argument is the
+ * literal type of the options that people give, `{ readonly pixdim: … }`. Throws if an option is not there.
  */
 function withDocs(text, name, options) {
   const start = text.indexOf(`export declare const ${name}: `);

@@ -1,4 +1,5 @@
-// Makes a fresh clone ready: installs the dependencies when they are missing or older than the lock file, then builds.
+// Makes a fresh clone ready: installs the dependencies when they are missing or older than the lock file,
+// then builds.
 import { execFileSync } from 'node:child_process';
 import { existsSync, rmSync, statSync } from 'node:fs';
 

@@ -1,4 +1,5 @@
-// Compiles the tests and runs them: `npm test`, or `npm test -- onnx` for the test files whose path contains "onnx".
+// Compiles the tests and runs them: `npm test`, or `npm test -- onnx` for the test files whose path contains
+// "onnx".
 import { execFileSync, spawnSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 

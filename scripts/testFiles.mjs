@@ -1,13 +1,15 @@
-// Runs every test file of a folder, each in its own process: `node scripts/testFiles.mjs FOLDER [FILTER...]`, where a
-// filter is a part of a file's path. Lists the tests that were skipped, and ends with `N passed, N failed, N skipped`.
-// Exits with 1 if a test failed or no file matched. VOXSTREAM_TEST_JOBS sets how many files run at once.
+// Runs every test file of a folder, each in its own process: `node scripts/testFiles.mjs FOLDER [FILTER...]`,
+// where a filter is a part of a file's path. Lists the tests that were skipped, and ends with `N passed, N
+// failed, N skipped`. Exits with 1 if a test failed or no file matched. VOXSTREAM_TEST_JOBS sets how many
+// files run at once.
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 
 const [folder, ...filters] = process.argv.slice(2);
-// Most tests wait for one thread or one file, so that two files share two processors well. More need too much memory.
+// Most tests wait for one thread or one file, so that two files share two processors well. More need too much
+// memory.
 const jobs = Number(process.env.VOXSTREAM_TEST_JOBS ?? Math.min(2, availableParallelism()));
 // A test that hangs must not hang the whole run.
 const hangsAfter = 30 * 60_000;

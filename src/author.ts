@@ -1,5 +1,6 @@
-// The API for packages that add operators, metrics, sources and sinks: `import … from 'voxstream/author'`. Such a
-// package has an `Extension` as its default export, and `--use PACKAGE` loads it. See docs/extending.md.
+// The API for packages that add operators, metrics, sources and sinks: `import … from 'voxstream/author'`.
+// Such a package has an `Extension` as its default export, and `--use PACKAGE` loads it. See
+// docs/extending.md.
 
 // The library of option types. Packages must use this instance.
 export { z } from 'zod';

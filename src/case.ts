@@ -24,7 +24,10 @@ export type CaseFile = string | SeriesFiles;
 export interface Case {
   /** The case's name, unique in a dataset. Usually the image's file name without extensions. */
   readonly id: string;
-  /** Files to read, by key: `{ image: 'imagesTr/spleen_2.nii.gz', label: … }`, or `{ image: { series: ['ct/1.dcm', …] } }`. */
+  /**
+   * Files to read, by key: `{ image: 'imagesTr/spleen_2.nii.gz', label: … }`, or `{ image: { series:
+   * ['ct/1.dcm', …] } }`.
+   */
   readonly files: Readonly<Record<string, CaseFile>>;
   /** Volumes by key (`image`, `label`, `pred`, …), as in MONAI's dictionary transforms. */
   readonly volumes: Readonly<Record<string, Volume>>;

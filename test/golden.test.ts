@@ -58,7 +58,8 @@ async function check(folder: string, file: string, kind: string): Promise<void> 
     return { inference: { ...options, model: join(folder, options.model) } };
   });
   const result = await runSteps(makeCase({ id: file, files }), placed, runtime);
-  // Ties of the argmax may fall either way after an inversion: 1 voxel in 100,000, see the README of the cases.
+  // Ties of the argmax may fall either way after an inversion: 1 voxel in 100,000, see the README of the
+  // cases.
   const allowed = kind === 'invert' && tolerance === 0 ? 1e-5 : 0;
   for (const [key, path] of Object.entries(expect)) {
     const expected = await readVolume(join(folder, path), { kind: 'image' });

@@ -7,7 +7,10 @@ import { root } from './e2e/harness.js';
 
 const imports = `import { test } from 'uvu'; import { testNeeding } from '../needs.js';`;
 
-/** Runs scripts/testFiles.mjs on a folder with these test files. The folder is inside build/, where imports resolve. */
+/**
+ * Runs scripts/testFiles.mjs on a folder with these test files. The folder is inside build/, where imports
+ * resolve.
+ */
 function runFiles(files: Readonly<Record<string, string>>, ...filters: string[]) {
   const folder = mkdtempSync(join(root, 'build/test/runner-'));
   try {

@@ -10,8 +10,8 @@ import type { Runtime } from '#src/runtime/runtime.js';
 export type Step = string | Readonly<Record<string, unknown>>;
 
 /**
- * Sends one case through the steps, an RxJS pipe of the public operators. Throws OptionError with the number of the step
- * if there is no such operator, or if it has no such option.
+ * Sends one case through the steps, an RxJS pipe of the public operators. Throws OptionError with the number
+ * of the step if there is no such operator, or if it has no such option.
  */
 export async function runSteps(subject: Case, steps: readonly Step[], runtime: Runtime): Promise<Case> {
   let stream = of(subject);

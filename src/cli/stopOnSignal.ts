@@ -4,9 +4,9 @@ const signals = ['SIGINT', 'SIGTERM'] as const;
 export const interruptedCode = 130;
 
 /**
- * Stops a command at Ctrl-C or SIGTERM. The first signal aborts `signal` and calls `onStop`. The second one ends
- * the process, whatever it does: the system handles it, because a thread, also the main one, may be stuck in
- * native code.
+ * Stops a command at Ctrl-C or SIGTERM. The first signal aborts `signal` and calls `onStop`. The second one
+ * ends the process, whatever it does: the system handles it, because a thread, also the main one, may be
+ * stuck in native code.
  */
 export function stopOnSignal(onStop: () => void): { readonly signal: AbortSignal; end(): void } {
   const abort = new AbortController();

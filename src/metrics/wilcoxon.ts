@@ -12,8 +12,8 @@ export interface SignedRankTest {
 const exactUpTo = 200;
 
 /**
- * The Wilcoxon signed-rank test (Biometrics Bulletin 1, 1945) of whether paired differences are centred on zero.
- * Equal sizes share their ranks. The p-value is exact for up to 200 differences. Above, it is a normal
+ * The Wilcoxon signed-rank test (Biometrics Bulletin 1, 1945) of whether paired differences are centred on
+ * zero. Equal sizes share their ranks. The p-value is exact for up to 200 differences. Above, it is a normal
  * approximation with the variance corrected for ties.
  */
 export function signedRankTest(differences: readonly number[]): SignedRankTest {

@@ -1,8 +1,8 @@
 import * as ort from './ort.js';
 
 /**
- * One `ReorderInput` of `com.microsoft.nchwc`, from x, float32 [1, 16, 1, 2], as an ONNX file: written out, so that who asks
- * `channelBlock` need not load what writes ONNX files.
+ * One `ReorderInput` of `com.microsoft.nchwc`, from x, float32 [1, 16, 1, 2], as an ONNX file: written out,
+ * so that who asks `channelBlock` need not load what writes ONNX files.
  */
 export const probeModel =
   'CAgSCXZveHN0cmVhbTqQAQpCCgF4EgxSZW9yZGVySW5wdXQaDFJlb3JkZXJJbnB1dCIMUmVvcmRlcklucHV0OhNjb20ubWljcm9zb2Z0Lm5jaHdj' +
@@ -10,8 +10,9 @@ export const probeModel =
   'ChNjb20ubWljcm9zb2Z0Lm5jaHdjEAE=';
 
 /**
- * How many channels ONNX Runtime's convolutions on this machine's processor hold together: 8 (AVX2), 16 (AVX-512), or 1
- * where it has no such kernels. Found by letting it reorder the numbers 0 to 31, two of each of 16 channels.
+ * How many channels ONNX Runtime's convolutions on this machine's processor hold together: 8 (AVX2), 16
+ * (AVX-512), or 1 where it has no such kernels. Found by letting it reorder the numbers 0 to 31, two of each
+ * of 16 channels.
  */
 export async function channelBlock(): Promise<number> {
   const numbers = Float32Array.from({ length: 32 }, (_, i) => i);

@@ -16,9 +16,10 @@ export function parameterCount(graph: Graph): number {
 }
 
 /**
- * The floating-point operations of a model for one window: two (multiply and add) for each product of its convolutions and matrix
- * products, those of padding included; activations, normalizations and sums of tensors are left out, a few percent. The shapes
- * come from a run of the model on zeros, so that they are right whatever operators it has.
+ * The floating-point operations of a model for one window: two (multiply and add) for each product of its
+ * convolutions and matrix products, those of padding included; activations, normalizations and sums of
+ * tensors are left out, a few percent. The shapes come from a run of the model on zeros, so that they are
+ * right whatever operators it has.
  *
  * @param dims The shape of its one float32 input.
  */

@@ -48,8 +48,8 @@ export interface ConvConstants {
 }
 
 /**
- * The weight and bias of a node that is one of ONNX's own convolutions `op`, where they are float32 constants; else
- * undefined.
+ * The weight and bias of a node that is one of ONNX's own convolutions `op`, where they are float32
+ * constants; else undefined.
  */
 export function convConstants(
   graph: Graph,
@@ -84,8 +84,8 @@ export function consumers(graph: Graph): Map<string, GraphNode[]> {
 }
 
 /**
- * The only node that uses a value, or undefined when there are none or several, or when the value is an output of the
- * graph: only such a value can be changed without anybody else seeing it.
+ * The only node that uses a value, or undefined when there are none or several, or when the value is an
+ * output of the graph: only such a value can be changed without anybody else seeing it.
  */
 export function onlyConsumer(
   graph: Graph,
@@ -98,9 +98,9 @@ export function onlyConsumer(
 }
 
 /**
- * A copy of a graph in which `visit` has seen every node in order. It returns true when it put other nodes (with
- * `addNode` on the copy, the outputs named as before) in the node's place; otherwise the node stays. The graph itself when
- * no node was replaced.
+ * A copy of a graph in which `visit` has seen every node in order. It returns true when it put other nodes
+ * (with `addNode` on the copy, the outputs named as before) in the node's place; otherwise the node stays.
+ * The graph itself when no node was replaced.
  */
 export function rewriteNodes(graph: Graph, visit: (node: GraphNode, copy: Graph) => boolean): Graph {
   const copy = graph.clone();

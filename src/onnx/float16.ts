@@ -1,7 +1,10 @@
 const float = new Float32Array(1);
 const bits = new Uint32Array(float.buffer);
 
-/** The bits of the float16 (IEEE 754 binary16) nearest to a number, ties to even; too large a number becomes infinite. */
+/**
+ * The bits of the float16 (IEEE 754 binary16) nearest to a number, ties to even; too large a number becomes
+ * infinite.
+ */
 export function toFloat16(value: number): number {
   float[0] = value;
   const sign = (bits[0] >>> 16) & 0x8000;

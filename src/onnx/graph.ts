@@ -2,8 +2,9 @@ import { ModelError } from '../errors.js';
 import type { ElementType, Tensor } from './tensor.js';
 
 /**
- * The value of a node's attribute. A plain number is an integer, a plain list one of integers, for most attributes are;
- * what is not an integer says so: `{ float: 0.01 }`. `proto` keeps what is not interpreted (subgraphs, types) as it was.
+ * The value of a node's attribute. A plain number is an integer, a plain list one of integers, for most
+ * attributes are; what is not an integer says so: `{ float: 0.01 }`. `proto` keeps what is not interpreted
+ * (subgraphs, types) as it was.
  */
 export type Attribute =
   | number

@@ -12,8 +12,8 @@ type NodeProto = protobuf.onnx.INodeProto;
 type ValueProto = protobuf.onnx.IValueInfoProto;
 
 /**
- * Reads an ONNX file. Constants are read in full; the shapes that a file may note for values inside are dropped, for
- * they need not hold once the graph is changed.
+ * Reads an ONNX file. Constants are read in full; the shapes that a file may note for values inside are
+ * dropped, for they need not hold once the graph is changed.
  *
  * @param file Its name, for messages.
  * @throws ModelError when the bytes are no ONNX model, or one that stores its weights beside the file.

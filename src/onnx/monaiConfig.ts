@@ -28,9 +28,9 @@ export interface ConfiguredNetwork {
 }
 
 /**
- * A configuration of MONAI's bundles (`configs/inference.json`), read as data. References to other entries (`@channels`,
- * `@train#roi_size`, `$@channels`, `%channels`; `::` may stand for `#`) are resolved; nothing is ever executed, so any other
- * expression (`$len(@labels)`) is refused by name.
+ * A configuration of MONAI's bundles (`configs/inference.json`), read as data. References to other entries
+ * (`@channels`, `@train#roi_size`, `$@channels`, `%channels`; `::` may stand for `#`) are resolved; nothing
+ * is ever executed, so any other expression (`$len(@labels)`) is refused by name.
  *
  * Source of the syntax: MONAI's documentation, "Bundle configuration".
  */
@@ -94,7 +94,10 @@ export class MonaiConfig {
     this.#loaded.set(id, content);
   }
 
-  /** The value at a place such as `inferer#roi_size`, or undefined when there is none, or only by running code. */
+  /**
+   * The value at a place such as `inferer#roi_size`, or undefined when there is none, or only by running
+   * code.
+   */
   peek(place: string): unknown {
     const faults = this.#faults.length;
     try {

@@ -2,8 +2,8 @@ import type { Attribute, Graph } from './graph.js';
 import { type ElementType, floats, int64s, typeNumber } from './tensor.js';
 
 /**
- * Writes float32 arithmetic as nodes of a graph: each method adds what it needs and returns the name of the value. The
- * graph must be of opset 13 or newer. Operands follow ONNX's rules of broadcasting.
+ * Writes float32 arithmetic as nodes of a graph: each method adds what it needs and returns the name of the
+ * value. The graph must be of opset 13 or newer. Operands follow ONNX's rules of broadcasting.
  */
 export class Ops {
   readonly #constants = new Map<string, string>();

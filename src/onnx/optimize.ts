@@ -23,18 +23,24 @@ import { sizeOf } from './tensor.js';
 export interface OptimizeOptions {
   /** Where the model will run: each has its own form that is fastest. */
   readonly target: 'cpu' | 'webgpu' | 'cuda';
-  /** Sizes of the windows, in the order of the axes of the model as it is given: the rewritten one takes no others. */
+  /**
+   * Sizes of the windows, in the order of the axes of the model as it is given: the rewritten one takes no
+   * others.
+   */
   readonly roiSize: readonly [number, number, number];
   /**
-   * `reverse` makes a model that reads [N, C, X, Y, Z] one that reads [N, C, Z, Y, X] (or the other way round), which spares
-   * the transposition of every window where volumes lie the other way. Default: `keep`.
+   * `reverse` makes a model that reads [N, C, X, Y, Z] one that reads [N, C, Z, Y, X] (or the other way
+   * round), which spares the transposition of every window where volumes lie the other way. Default: `keep`.
    */
   readonly axes?: 'keep' | 'reverse';
-  /** `float16` computes with half the bits, for `webgpu` and `cuda`; inputs and outputs stay float32. Default: `float32`. */
+  /**
+   * `float16` computes with half the bits, for `webgpu` and `cuda`; inputs and outputs stay float32. Default:
+   * `float32`.
+   */
   readonly precision?: 'float32' | 'float16';
   /**
-   * `difference` lets a model of two classes give one channel d that stands for the logits (0, d), for a softmax or argmax
-   * that follows; see `twoClassHead`. Default: `logits`, the output as it was.
+   * `difference` lets a model of two classes give one channel d that stands for the logits (0, d), for a
+   * softmax or argmax that follows; see `twoClassHead`. Default: `logits`, the output as it was.
    */
   readonly head?: 'logits' | 'difference';
 }
@@ -50,12 +56,13 @@ export interface OptimizedModel {
 type Pass = readonly [name: string, run: (graph: Graph) => Graph];
 
 /**
- * Rewrites a model for the device it will run on, and compares it with the original on the CPU, on windows of random
- * numbers from 0 to 1. What a pass does not know it leaves alone, so that every model comes out that goes in.
+ * Rewrites a model for the device it will run on, and compares it with the original on the CPU, on windows of
+ * random numbers from 0 to 1. What a pass does not know it leaves alone, so that every model comes out that
+ * goes in.
  *
  * @param file The model's name, for messages.
- * @throws ModelError when the model cannot be read, does not take such windows, gives
- * numbers that are not finite, or float16 is asked of it on the CPU or does not fit it.
+ * @throws ModelError when the model cannot be read, does not take such windows, gives numbers that are not
+ * finite, or float16 is asked of it on the CPU or does not fit it.
  */
 export async function optimizeModel(
   bytes: Uint8Array,
@@ -125,7 +132,8 @@ async function passesOf(options: OptimizeOptions): Promise<Pass[]> {
       ['convTransposePhases', convTransposePhases],
       ...(block > 1
         ? ([
-            // Convolutions stay behind the shuffle: in blocks, those of few channels have a form of their own.
+            // Convolutions stay behind the shuffle: in blocks, those of few channels have a form of their
+            // own.
             ['delayShuffle', (graph) => delayShuffle(graph, 0)],
             ['sliceConvs', (graph) => sliceConvs(graph, shapesOf(graph), block)],
           ] satisfies Pass[])

@@ -9,8 +9,8 @@ export type Shapes = ReadonlyMap<string, readonly number[]>;
 type Dims = readonly number[];
 
 /**
- * The sizes of all values whose size follows from the inputs' sizes. Values behind an operator that is not known here,
- * or whose size depends on computed values, are absent: a pass leaves those alone.
+ * The sizes of all values whose size follows from the inputs' sizes. Values behind an operator that is not
+ * known here, or whose size depends on computed values, are absent: a pass leaves those alone.
  *
  * @param inputDims The size of each input, by name.
  */
@@ -282,7 +282,8 @@ const rules: Readonly<Record<string, Rule | undefined>> = {
 const sameContent = (_node: GraphNode, _inputs: readonly Dims[], given: Given) => given(0);
 
 /**
- * What operators compute out of sizes, as PyTorch's exporter writes them: the batch counts as the one that the inputs have.
+ * What operators compute out of sizes, as PyTorch's exporter writes them: the batch counts as the one that
+ * the inputs have.
  */
 const contentRules: Readonly<
   Record<string, ((node: GraphNode, inputs: readonly Dims[], given: Given) => Dims | undefined) | undefined>

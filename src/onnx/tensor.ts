@@ -1,7 +1,10 @@
 import { ModelError, show } from '../errors.js';
 import { fromFloat16 } from './float16.js';
 
-/** The element types of tensors, by ONNX's names, with the array that holds each. Float16 and bfloat16 are held as bits. */
+/**
+ * The element types of tensors, by ONNX's names, with the array that holds each. Float16 and bfloat16 are
+ * held as bits.
+ */
 export const elementArrays = {
   float32: Float32Array,
   float64: Float64Array,
@@ -99,7 +102,10 @@ export function numbersOf({ type, data }: Tensor): number[] {
   return Array.from(data as ArrayLike<number | bigint>, Number);
 }
 
-/** The values of a tensor as float32: the data of one that is float32 already. Float16 and bfloat16 are decoded. */
+/**
+ * The values of a tensor as float32: the data of one that is float32 already. Float16 and bfloat16 are
+ * decoded.
+ */
 export function toFloats({ type, data }: Tensor): Float32Array {
   switch (type) {
     case 'float32':
@@ -126,7 +132,9 @@ export function typeNumber(type: ElementType): number {
   return typeNumbers[type];
 }
 
-/** The element type of an ONNX number, or undefined for those that are not numeric (strings, complex numbers). */
+/**
+ * The element type of an ONNX number, or undefined for those that are not numeric (strings, complex numbers).
+ */
 export function typeOfNumber(number: number | null | undefined): ElementType | undefined {
   return (Object.keys(typeNumbers) as ElementType[]).find((type) => typeNumbers[type] === number);
 }

@@ -85,7 +85,10 @@ function fileKeys(subject: Case, keys: Keys | undefined): readonly string[] {
   );
 }
 
-/** The label map with the dataset's label names. Names in its own file take precedence; a note lists those that differ. */
+/**
+ * The label map with the dataset's label names. Names in its own file take precedence; a note lists those
+ * that differ.
+ */
 function withNames(volume: Volume, names: Case['labelNames']): Volume {
   const own = volume.labelNames;
   if (!own) return { ...volume, labelNames: names };

@@ -45,8 +45,8 @@ type Options = OptionValues<typeof options>;
  * Resamples volumes to voxels of `pixdim` mm, trilinear for images and nearest for labels.
  *
  * The first voxel keeps its position, and the size becomes round((n - 1) * old / new + 1) per axis. Axis
- * directions stay; shears are removed. A voxel size within 0.001 mm of the requested one (1 % of a voxel below
- * 0.1 mm) is kept. Images become float32.
+ * directions stay; shears are removed. A voxel size within 0.001 mm of the requested one (1 % of a voxel
+ * below 0.1 mm) is kept. Images become float32.
  *
  * Mirrors MONAI 1.3.2's `Spacingd`, without `align_corners` (which has no effect there).
  *

@@ -26,7 +26,7 @@ import { failureOf, named, StepFailure, writeTo } from './steps.js';
 /** Builds the stream of each case of a run. */
 export class CaseStreams {
   readonly #steps: OperatorFunction<Case, Case>;
-  /** How many notes of open cases were told, by id. */
+  /** Number of reported notes per open case, by id. */
   readonly #notes = new Map<string, number>();
   /** Cases whose results or failures are being recorded. Unsubscribing does not interrupt that. */
   readonly #recording = new Set<Promise<void>>();
@@ -98,7 +98,7 @@ export class CaseStreams {
     );
   }
 
-  /** Tells what steps have noted about a case since the last call. */
+  /** Reports the notes that steps added to a case since the last call. */
   #tellNotes({ id, notes = [] }: Case): void {
     for (const message of notes.slice(this.#notes.get(id) ?? 0)) {
       this.tell({ event: 'warning', case: id, message });

@@ -30,11 +30,11 @@ export class References {
   ) {}
 
   /**
-   * Replaces `${name}` with a variable and `${env.NAME}` with an environment variable everywhere in `value`. A
-   * value that consists of one reference keeps the variable's type. Variables may refer to other variables.
+   * Replaces `${name}` with a variable and `${env.NAME}` with an environment variable everywhere in `value`.
+   * A value that consists of one reference keeps the variable's type. Variables may refer to other variables.
    *
-   * @throws OptionError for a variable that does not exist or refers to itself, and if all values together grow
-   * to more than `mostContent` characters and values.
+   * @throws OptionError for a variable that does not exist or refers to itself, and if all values together
+   * grow to more than `mostContent` characters and values.
    */
   replace(value: unknown): unknown {
     // A fault may have left some.

@@ -9,7 +9,9 @@ export interface RunOptions extends Selection {
    * unchanged.
    */
   readonly resume?: boolean;
-  /** Replace files that no run in the output folder is known to have written. Default: such a run is refused. */
+  /**
+   * Replace files that no run in the output folder is known to have written. Default: such a run is refused.
+   */
   readonly overwrite?: boolean;
   /** Aborting it ends the run: no more cases start, and open cases are abandoned. */
   readonly signal?: AbortSignal;

@@ -46,11 +46,11 @@ interface Owner {
 
 /**
  * Finds every file that a run will write, and notes in the output folder that they belong to its runs
- * (`.voxstream/targets.json`). Paths are compared with links resolved, and regardless of letter case and Unicode form, as
- * some disks do.
+ * (`.voxstream/targets.json`). Paths are compared with links resolved, and regardless of letter case and
+ * Unicode form, as some disks do.
  *
- * @throws OptionError if a sink leaves the output folder, if two sinks write to one file, if a source file would be
- * replaced, or (without `overwrite`) a file that no run in this folder is known to have written.
+ * @throws OptionError if a sink leaves the output folder, if two sinks write to one file, if a source file
+ * would be replaced, or (without `overwrite`) a file that no run in this folder is known to have written.
  */
 export async function claimTargets(request: TargetRequest): Promise<ClaimedTargets> {
   const { output, sinks } = request;

@@ -16,7 +16,9 @@ import { defaultRuntime, type Runtime } from '../runtime/runtime.js';
 
 /** Where finished cases go. */
 export interface Sink {
-  /** Takes a case's results. They are safe when this ends. The engine holds a place on the io lane meanwhile. */
+  /**
+   * Takes a case's results. They are safe when this ends. The engine holds a place on the io lane meanwhile.
+   */
   write(subject: Case): Promise<void>;
   /** Takes a case that an earlier run finished; it has its metrics and no volumes. */
   restore?(subject: Case): void;
@@ -24,11 +26,14 @@ export interface Sink {
   files?(subject: Case): readonly string[];
   /** Those of them that hold a whole volume, by its key; `files` need not name them again. */
   volumes?(subject: Case): Readonly<Record<string, string>>;
-  /** Ends the sink; `order` has the ids of the cases that ended well, in this run or an earlier one, in dataset order. */
+  /**
+   * Ends the sink; `order` has the ids of the cases that ended well, in this run or an earlier one, in
+   * dataset order.
+   */
   close?(order: readonly string[]): Promise<void>;
   /**
-   * Comes last, when all sinks are closed and the run's own files are written, for a sink that reads what they hold;
-   * `done` has the cases that ended well, in this run or an earlier one, in dataset order.
+   * Comes last, when all sinks are closed and the run's own files are written, for a sink that reads what
+   * they hold; `done` has the cases that ended well, in this run or an earlier one, in dataset order.
    */
   finish?(done: readonly FinishedCase[]): Promise<void>;
 }
@@ -63,8 +68,8 @@ export interface OpenableSink {
 /** What is written once of a sink. Its types, help, JSON Schema and reference page all derive from it. */
 export interface SinkSpec<T extends OptionTypes> extends Described<T> {
   /**
-   * Where it writes. The engine refuses a run before it starts if two results would get the same file, or if a file would be
-   * replaced that no run wrote. Name every file or folder.
+   * Where it writes. The engine refuses a run before it starts if two results would get the same file, or if
+   * a file would be replaced that no run wrote. Name every file or folder.
    */
   readonly targets?: (options: OptionValues<T>, output: string) => SinkTargets;
   /** Starts the sink. Throws if its output cannot be written, before the first case is read. */
@@ -77,8 +82,8 @@ export interface SinkSpec<T extends OptionTypes> extends Described<T> {
 export type AnySink = Definition<OpenableSink>;
 
 /**
- * A kind of sink: call it with a folder and options for use with `saveTo`, or put it into a registry for use in
- * pipeline files.
+ * A kind of sink: call it with a folder and options for use with `saveTo`, or put it into a registry for use
+ * in pipeline files.
  *
  * @throws OptionError when called, if options are faulty.
  */

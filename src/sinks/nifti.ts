@@ -32,11 +32,12 @@ const options = {
 type Options = OptionValues<typeof options>;
 
 /**
- * A sink that writes volumes as NIfTI-1 files on their own grid, with the header's orientation codes of the file they
- * derive from. A file appears whole or not at all. For plain RxJS: `pipe(…, saveTo(niftiSink('out', { keys: 'image' })))`.
+ * A sink that writes volumes as NIfTI-1 files on their own grid, with the header's orientation codes of the
+ * file they derive from. A file appears whole or not at all. For plain RxJS: `pipe(…, saveTo(niftiSink('out',
+ * { keys: 'image' })))`.
  *
- * @throws OptionError when built, for options out of range; DataError, on the stream, when a file cannot be written or
- * voxels do not fit `dtype`.
+ * @throws OptionError when built, for options out of range; DataError, on the stream, when a file cannot be
+ * written or voxels do not fit `dtype`.
  */
 export const niftiSink = sink({
   name: 'nifti',

@@ -77,8 +77,8 @@ export function spacingOf(affine: Affine): [number, number, number] {
 }
 
 /**
- * True if the voxel axes are at an angle other than 90 degrees: two of them have a cosine above 1e-6, which is
- * more than rounding to float32 causes.
+ * True if the voxel axes are at an angle other than 90 degrees: two of them have a cosine above 1e-6, which
+ * is more than rounding to float32 causes.
  */
 export function isSheared(affine: Affine): boolean {
   const lengths = spacingOf(affine);

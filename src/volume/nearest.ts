@@ -4,8 +4,9 @@ import type { Affine, Vec3 } from './volume.js';
 const leafSize = 8;
 
 /**
- * The distance from each of some points to the nearest of others, infinite if there are none. Points are three
- * numbers each. A k-d tree, for points that are not on a rectangular grid; `distancesTo` is faster on one.
+ * The distance from each of some points to the nearest of others, infinite if there are none. Points are
+ * three numbers each. A k-d tree, for points that are not on a rectangular grid; `distancesTo` is faster on
+ * one.
  */
 export function nearestDistances(from: Float64Array, to: Float64Array): Float64Array {
   const points = to.slice();
@@ -18,7 +19,9 @@ export function nearestDistances(from: Float64Array, to: Float64Array): Float64A
   return distances;
 }
 
-/** The positions in mm of voxels, given as indices into a grid of `size` voxels; relative to its first voxel. */
+/**
+ * The positions in mm of voxels, given as indices into a grid of `size` voxels; relative to its first voxel.
+ */
 export function pointsOf(voxels: Int32Array, [nx, ny]: Vec3, affine: Affine): Float64Array {
   const points = new Float64Array(3 * voxels.length);
   for (const [i, voxel] of voxels.entries()) {
@@ -41,7 +44,10 @@ function build(points: Float64Array, low: number, high: number, axis: number): v
   build(points, middle + 1, high, (axis + 1) % 3);
 }
 
-/** Puts the point that would be at `wanted` after sorting by `axis` there, smaller ones before it (quickselect). */
+/**
+ * Puts the point that would be at `wanted` after sorting by `axis` there, smaller ones before it
+ * (quickselect).
+ */
 function select(points: Float64Array, first: number, last: number, wanted: number, axis: number): void {
   let [low, high] = [first, last];
   while (low < high) {

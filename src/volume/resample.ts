@@ -25,8 +25,8 @@ export interface RespaceSettings {
 }
 
 /**
- * Voxel sizes that differ from the wanted ones by less than this, in mm, are kept: 1e-3, MONAI's `AFFINE_TOL`. It
- * is less for voxels below 0.1 mm, since 1e-3 mm can be a whole voxel in microscopy.
+ * Voxel sizes that differ from the wanted ones by less than this, in mm, are kept: 1e-3, MONAI's
+ * `AFFINE_TOL`. It is less for voxels below 0.1 mm, since 1e-3 mm can be a whole voxel in microscopy.
  */
 function affineTolerance(...affines: readonly Affine[]): number {
   return Math.min(1e-3, 0.01 * Math.min(...affines.flatMap(spacingOf)));

@@ -2,8 +2,8 @@ import { appendFileSync, existsSync, rmSync } from 'node:fs';
 import { isMainThread } from 'node:worker_threads';
 
 /**
- * Something that a voxstream process does to itself or its files as soon as it has printed an event (`--json`). A test
- * that reacts to events from outside may come too late on a busy machine; this cannot.
+ * Something that a voxstream process does to itself or its files as soon as it has printed an event
+ * (`--json`). A test that reacts to events from outside may come too late on a busy machine; this cannot.
  */
 export interface Action {
   /** The fields of the event, e.g. `{ event: 'caseDone', case: 'ct_00' }`. Without fields, any event. */

@@ -15,8 +15,9 @@ export async function closeBrowser(): Promise<void> {
 }
 
 /**
- * Opens a page in headless Chromium, passes it to `use`, and asserts that nothing went wrong in it: no error on the
- * console, no exception, and no request to another computer. WebGL runs on SwiftShader, so no GPU is needed.
+ * Opens a page in headless Chromium, passes it to `use`, and asserts that nothing went wrong in it: no error
+ * on the console, no exception, and no request to another computer. WebGL runs on SwiftShader, so no GPU is
+ * needed.
  */
 export async function withPage(
   url: string,

@@ -23,7 +23,10 @@ async function writeBall(file: string, centre: Vec3, radius: number, mirrored = 
   await writeNifti(file, makeVolume({ data, size, affine, kind: 'label' }), { dtype: 'uint8' });
 }
 
-/** Ten references; the predictions of nine of them, one on another grid and one empty; a damaged file; one too many. */
+/**
+ * Ten references; the predictions of nine of them, one on another grid and one empty; a damaged file; one too
+ * many.
+ */
 async function tenPairs() {
   const root = temporaryFolder();
   const [pred, label] = ['pred', 'labelsTr'].map((name) => join(root, name));

@@ -33,8 +33,8 @@ export async function phantoms(count: number, different = 3): Promise<string> {
 }
 
 /**
- * What the tests add to the pipeline. With such coarse voxels the model finds nothing, so that without the images the
- * results of all cases would be the same.
+ * What the tests add to the pipeline. With such coarse voxels the model finds nothing, so that without the
+ * images the results of all cases would be the same.
  */
 const extra = join(temporaryFolder(), 'extra.json');
 writeFileSync(

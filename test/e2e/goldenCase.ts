@@ -4,8 +4,8 @@ import { readVolume } from '#src/formats/index.js';
 import { sharedPath } from '../needs.js';
 
 /**
- * Asserts that the label map, on the image's own grid, equals MONAI 1.3.2's. 1 voxel in 100,000 may differ: ties of the
- * argmax may fall either way.
+ * Asserts that the label map, on the image's own grid, equals MONAI 1.3.2's. 1 voxel in 100,000 may differ:
+ * ties of the argmax may fall either way.
  */
 export async function assertGolden(output: string, id: string, split: string): Promise<void> {
   const pred = await readVolume(join(output, `${id}_seg.nii.gz`), { kind: 'label' });

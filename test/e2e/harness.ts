@@ -9,7 +9,10 @@ import { parse } from 'csv-parse/sync';
 export const root = fileURLToPath(new URL('../../../', import.meta.url));
 /** Files that tests read. */
 export const fixtures = join(root, 'test/fixtures');
-/** A fast model without training, made by scripts/makeBandModel.mjs: 3D convolutions that look for the spleen's HU. */
+/**
+ * A fast model without training, made by scripts/makeBandModel.mjs: 3D convolutions that look for the
+ * spleen's HU.
+ */
 export const bandModel = join(fixtures, 'models/spleen_band');
 export const cli = join(root, 'dist/cli/index.js');
 

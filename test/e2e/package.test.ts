@@ -105,8 +105,8 @@ function install(): { folder: string; missing: Missing } {
 const { folder, missing } = install();
 
 /**
- * Compiles files of the user's folder as strictly as TypeScript can, including the types of dependencies. The types of
- * Node are not installed there, so that the public types must do without them.
+ * Compiles files of the user's folder as strictly as TypeScript can, including the types of dependencies. The
+ * types of Node are not installed there, so that the public types must do without them.
  */
 function compile(...files: string[]) {
   const compilerOptions = {

@@ -233,7 +233,9 @@ async function ready(page: Page): Promise<void> {
   assert.is(await page.locator('#status.fault').count(), 0, await page.locator('#status').innerText());
 }
 
-/** How a part of the page looks: how many greys there are in it, and how many coloured pixels (orange, blue). */
+/**
+ * How a part of the page looks: how many greys there are in it, and how many coloured pixels (orange, blue).
+ */
 async function look(page: Page, selector: string) {
   const png = await page.locator(selector).first().screenshot();
   return page.evaluate(async (base64) => {

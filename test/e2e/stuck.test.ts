@@ -19,7 +19,9 @@ async function endedOrKilled({ child, ended }: ReturnType<typeof start>, seconds
   }
 }
 
-/** Starts a command that is interrupted at an event, and whose main thread then blocks for ever at its end. */
+/**
+ * Starts a command that is interrupted at an event, and whose main thread then blocks for ever at its end.
+ */
 async function interruptTwice(args: string[], at: Record<string, unknown>, second: NodeJS.Signals) {
   const running = start(
     [...args, '--json'],

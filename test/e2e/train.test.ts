@@ -142,7 +142,8 @@ sinks: [metricsCsv]
 
 test('killed at random steps and resumed, a training ends with the same weights to the bit', async () => {
   const expected = await weights('whole');
-  // Another seed each time the test runs would make a failure hard to repeat; these are three kills at different places.
+  // Another seed each time the test runs would make a failure hard to repeat; these are three kills at
+  // different places.
   for (const kill of [2, 5, 9]) {
     const { signal, stderr } = await voxstream(
       train('killed', '--json', ...(kill > 2 ? ['--resume'] : [])),

@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { VoxError } from '#src/errors.js';
 
-/** What a hand-made NIfTI file holds; what is left out is a 3 x 2 x 2 int16 volume with the values 0 to 11. */
+/**
+ * What a hand-made NIfTI file holds; what is left out is a 3 x 2 x 2 int16 volume with the values 0 to 11.
+ */
 export interface NiftiParts {
   version?: 1 | 2;
   littleEndian?: boolean;

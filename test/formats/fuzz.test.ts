@@ -12,15 +12,18 @@ const rounds = 2000;
 
 type Whole = (n: number) => number;
 
-/** What a test knows of a mutated file: its bytes, and the sizes that its header gives, if that is easy to tell. */
+/**
+ * What a test knows of a mutated file: its bytes, and the sizes that its header gives, if that is easy to
+ * tell.
+ */
 interface Mutated {
   readonly bytes: Buffer;
   readonly sizes?: readonly number[];
 }
 
 /**
- * Reads mutated files of a format. Each must end with a volume of the size in its header, or with a sentence that names
- * the file. Returns how many were volumes.
+ * Reads mutated files of a format. Each must end with a volume of the size in its header, or with a sentence
+ * that names the file. Returns how many were volumes.
  */
 async function fuzz(name: string, mutate: (random: Whole) => Mutated): Promise<number> {
   const random = lcg(1);

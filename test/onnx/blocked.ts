@@ -5,8 +5,8 @@ import { nchwc } from '#src/onnx/slices/values.js';
 import { int64s } from '#src/onnx/tensor.js';
 
 /**
- * ONNX Runtime's blocked operators (`com.microsoft.nchwc`) in ONNX's own ones, so that a graph for blocks of 8 or 16
- * channels can be run on any processor: an implementation of what these operators do, made for tests.
+ * ONNX Runtime's blocked operators (`com.microsoft.nchwc`) in ONNX's own ones, so that a graph for blocks of
+ * 8 or 16 channels can be run on any processor: an implementation of what these operators do, made for tests.
  *
  * @param dims The size of each input; batches of other sizes may be run.
  */
@@ -78,7 +78,10 @@ export function unblocked(
     return out.addNode(op, [value], op === 'LeakyRelu' ? { alpha: { float: values[0] } } : {});
   }
 
-  /** [O, I, H, W] from [O / b, I / b, H, W, b inputs, b outputs], or from [O / b, I, H, W, b outputs] when `direct`. */
+  /**
+   * [O, I, H, W] from [O / b, I / b, H, W, b inputs, b outputs], or from [O / b, I, H, W, b outputs] when
+   * `direct`.
+   */
   function plainFilter(filter: string, direct: boolean): string {
     const [outputs, inputs, height, width] = sizeOf(filter);
     const inner = direct ? 1 : block;

@@ -14,7 +14,10 @@ export function random(dims: readonly number[], seed = 1): Tensor {
   return floats(dims, values);
 }
 
-/** A graph of one input `x` [n, channels, a, b, c] and one output `y`; `build` returns the value that becomes `y`. */
+/**
+ * A graph of one input `x` [n, channels, a, b, c] and one output `y`; `build` returns the value that becomes
+ * `y`.
+ */
 export function graphOf(
   channels: number,
   build: (graph: Graph, x: string) => string,

@@ -9,7 +9,9 @@ import { writeModel } from '#src/onnx/modelFile.js';
 import { root, temporaryFolder } from '../e2e/harness.js';
 import { linux, testNeeding } from '../needs.js';
 
-/** Runs a script in a process of its own; returns the names of the files in its temporary folder afterwards. */
+/**
+ * Runs a script in a process of its own; returns the names of the files in its temporary folder afterwards.
+ */
 function tracesOf(script: string): string[] {
   const folder = temporaryFolder();
   const program = join(temporaryFolder(), 'program.mjs');
@@ -32,7 +34,8 @@ graph.addOutput(graph.addNode('Relu', [image]), 'float32', ['n', 1, 'x', 'y', 'z
 const file = join(temporaryFolder(), 'relu.onnx');
 writeFileSync(file, writeModel(graph));
 
-// Where the telemetry of ONNX Runtime 1.30 runs, its library leaves a log in the temporary folder: on Linux, bare.
+// Where the telemetry of ONNX Runtime 1.30 runs, its library leaves a log in the temporary folder: on Linux,
+// bare.
 const bare = `import * as ort from ${fileIn('node_modules/onnxruntime-node/dist/index.js')}; await ort.default.InferenceSession.create(${JSON.stringify(file)});`;
 testNeeding(
   linux,

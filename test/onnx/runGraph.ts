@@ -51,7 +51,9 @@ export function repeated(tensor: Tensor, count: number): Tensor {
   return floats([n, c, nx, ny, nz], data);
 }
 
-/** The values of an output [N, C, X, Y, Z] at the places start, start + step and so on of each spatial axis. */
+/**
+ * The values of an output [N, C, X, Y, Z] at the places start, start + step and so on of each spatial axis.
+ */
 export function kept(
   { data, dims }: ort.Tensor,
   places: { readonly start: number; readonly step: number } | undefined,

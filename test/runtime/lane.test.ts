@@ -55,7 +55,8 @@ test('busySeconds counts the work and not the waiting', async () => {
   second.end();
   await both[1];
   const elapsed = (performance.now() - start) / 1000;
-  // With one place it cannot have worked longer than the clock ran; the second's waiting would make it longer.
+  // With one place it cannot have worked longer than the clock ran; the second's waiting would make it
+  // longer.
   assert.ok(lane.busySeconds > 0 && lane.busySeconds <= elapsed, `${lane.busySeconds} of ${elapsed}`);
 });
 

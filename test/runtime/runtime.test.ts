@@ -76,7 +76,8 @@ test('operators without a runtime of their own share one', () => {
   assert.is(defaultRuntime().device, 'auto');
 });
 
-// A thread that is ended during such a `require` aborts the whole process, in Node 20.19 to 22; see worker.cts.
+// A thread that is ended during such a `require` aborts the whole process, in Node 20.19 to 22; see
+// worker.cts.
 const traces = process.allowedNodeEnvironmentFlags.has('--trace-require-module');
 const tracing = traces ? undefined : 'a Node with --trace-require-module';
 

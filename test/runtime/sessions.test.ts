@@ -16,7 +16,9 @@ import { swiftShader, swiftShaderEnv, testNeeding } from '../needs.js';
 
 Object.assign(process.env, swiftShaderEnv);
 
-/** A model file whose one channel goes through a 3x3x3 convolution, or its transpose, and one more operation. */
+/**
+ * A model file whose one channel goes through a 3x3x3 convolution, or its transpose, and one more operation.
+ */
 function modelFile(convolution: 'Conv' | 'ConvTranspose', last: string): string {
   const graph = new Graph();
   const image = graph.addInput('image', 'float32', ['n', 1, 'x', 'y', 'z']);

@@ -33,7 +33,9 @@ async function inTime<Result>(work: () => Promise<Result>): Promise<Result> {
   }
 }
 
-/** A model of many wide convolutions: fast on a small window, and many seconds of native code on a large one. */
+/**
+ * A model of many wide convolutions: fast on a small window, and many seconds of native code on a large one.
+ */
 function heavyModel(): string {
   const graph = new Graph();
   const image = graph.addInput('image', 'float32', ['n', 1, 'x', 'y', 'z']);

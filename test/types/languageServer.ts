@@ -10,7 +10,9 @@ interface Message {
   readonly result?: unknown;
 }
 
-/** TypeScript's language service, as editors talk to it: the compiler's own server, over its standard streams. */
+/**
+ * TypeScript's language service, as editors talk to it: the compiler's own server, over its standard streams.
+ */
 export class LanguageServer {
   readonly #child: ChildProcess;
   readonly #waiting = new Map<number, (message: Message) => void>();

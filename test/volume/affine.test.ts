@@ -85,7 +85,8 @@ test('sameGrid allows a twentieth of a voxel over the whole extent, whatever the
   assert.not(sameGrid({ size: [2, 3, 4], affine: oblique }, { size: [2, 3, 5], affine: oblique }));
   assert.not(sameGrid(voxels(1, 1, 1), voxels(-1, 1, 1)));
   assert.not(sameGrid(voxels(1, 1, 1), voxels(1, 1, 0)));
-  // The sform and the qform of a CT with slices of 7.5 mm, tilted by almost half a turn: a quaternion in float32.
+  // The sform and the qform of a CT with slices of 7.5 mm, tilted by almost half a turn: a quaternion in
+  // float32.
   const sform = [
     -0.772591, 0.107866, -1.662561, 100, 0.107925, -0.375263, -6.544036, 90, -0.177355, -0.698242, 3.260188,
     -30, 0, 0, 0, 1,

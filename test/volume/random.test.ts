@@ -5,7 +5,8 @@ import { Random, xoshiro128_ } from '#src/volume/random.js';
 const draw = (count: number, next: () => number) => Array.from({ length: count }, next);
 
 test('xoshiro128** gives the published numbers', () => {
-  // From the state 1, 2, 3, 4: the numbers that the authors' C code gives, as other implementations test them.
+  // From the state 1, 2, 3, 4: the numbers that the authors' C code gives, as other implementations test
+  // them.
   const state = Uint32Array.of(1, 2, 3, 4);
   const expected = [11520, 0, 5927040, 70819200, 2031721883, 1637235492, 1287239034, 3734860849, 3729100597];
   assert.equal(

@@ -1,8 +1,8 @@
 import { defineMetric, type LabelMetric, voxelVolume } from 'voxstream/author';
 
 /**
- * Measures the volume in mL that a prediction has outside the reference, per label. Columns: `fp_ml_LABEL`, and the mean if
- * there are several labels.
+ * Measures the volume in mL that a prediction has outside the reference, per label. Columns: `fp_ml_LABEL`,
+ * and the mean if there are several labels.
  */
 export const falsePositives: LabelMetric = defineMetric({
   name: 'fp_ml',

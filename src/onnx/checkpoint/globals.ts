@@ -78,10 +78,11 @@ const known: ReadonlyMap<string, Global> = new Map(
 );
 
 /**
- * The class or function that a checkpoint names. Of Python's standard library, only what is data is known. A name of any
- * other module stands for a class of the training program; it is a name and nothing more.
+ * The class or function that a checkpoint names. Of Python's standard library, only what is data is known. A
+ * name of any other module stands for a class of the training program; it is a name and nothing more.
  *
- * @throws ModelError for a name of the standard library that is not data, and for one that reaches through modules.
+ * @throws ModelError for a name of the standard library that is not data, and for one that reaches through
+ * modules.
  */
 export function findGlobal(module: string, name: string): Global {
   const full = `${module}.${name}`;
@@ -124,7 +125,10 @@ function encode(text: Pickled): Uint8Array {
   return typeof text === 'string' ? new Uint8Array(Buffer.from(text, 'latin1')) : new Uint8Array();
 }
 
-/** The modules of Python 3.11's standard library (`sys.stdlib_module_names`), and of Python 2's that run programs. */
+/**
+ * The modules of Python 3.11's standard library (`sys.stdlib_module_names`), and of Python 2's that run
+ * programs.
+ */
 const pythonModules: ReadonlySet<string> = new Set(
   `
   abc aifc antigravity argparse array ast asynchat asyncio asyncore atexit audioop base64 bdb binascii

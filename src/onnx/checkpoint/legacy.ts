@@ -15,8 +15,9 @@ export function isLegacy(bytes: Uint8Array): boolean {
 }
 
 /**
- * What a checkpoint holds that PyTorch wrote before 1.6 (or later with `_use_new_zipfile_serialization=False`): pickles of
- * a version, of a description of the system, of the content and of the keys of its storages, and then the storages.
+ * What a checkpoint holds that PyTorch wrote before 1.6 (or later with
+ * `_use_new_zipfile_serialization=False`): pickles of a version, of a description of the system, of the
+ * content and of the keys of its storages, and then the storages.
  *
  * Source: `torch/serialization.py`, `_legacy_save`.
  *

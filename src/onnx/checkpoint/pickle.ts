@@ -10,8 +10,8 @@ export interface PickleReading {
 }
 
 /**
- * More operations than any checkpoint needs (about 20 per tensor), and few enough that the values made by them fit in
- * memory. A call costs as much as its arguments are long.
+ * More operations than any checkpoint needs (about 20 per tensor), and few enough that the values made by
+ * them fit in memory. A call costs as much as its arguments are long.
  */
 const mostOperations = 4_000_000;
 
@@ -22,9 +22,10 @@ export const mostArguments = 1000;
 const bytesPerOperation = 64;
 
 /**
- * Reads a Python pickle (protocols 2 to 5) without running anything: a stack machine that knows data (numbers, texts,
- * bytes, lists, tuples, dicts, sets) and what `find` gives it for the names of classes and functions. Calls run code of
- * this project alone; objects of unknown classes become `Instance`s. Every other opcode is refused. It does not recurse.
+ * Reads a Python pickle (protocols 2 to 5) without running anything: a stack machine that knows data
+ * (numbers, texts, bytes, lists, tuples, dicts, sets) and what `find` gives it for the names of classes and
+ * functions. Calls run code of this project alone; objects of unknown classes become `Instance`s. Every other
+ * opcode is refused. It does not recurse.
  *
  * Source of the opcodes: the documentation in CPython's `Lib/pickletools.py`.
  *
@@ -34,7 +35,9 @@ export function unpickle(bytes: Uint8Array, reading: PickleReading): Pickled {
   return new Unpickler(bytes, reading).run();
 }
 
-/** Reads one of several pickles that follow each other, from `start` on. Returns its value and where it ends. */
+/**
+ * Reads one of several pickles that follow each other, from `start` on. Returns its value and where it ends.
+ */
 export function unpickleAt(
   bytes: Uint8Array,
   start: number,

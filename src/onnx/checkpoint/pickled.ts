@@ -1,6 +1,6 @@
 /**
- * A value of a pickle. Dicts are Maps, lists are arrays, sets are Sets, bytes are Uint8Arrays, tuples are `Tuple`s, and
- * objects of other classes are `Instance`s.
+ * A value of a pickle. Dicts are Maps, lists are arrays, sets are Sets, bytes are Uint8Arrays, tuples are
+ * `Tuple`s, and objects of other classes are `Instance`s.
  */
 export type Pickled = unknown;
 

@@ -7,8 +7,8 @@ import { StoredTensor } from './storedTensor.js';
 const mostNumbers = 1_000_000;
 
 /**
- * What a pickle holds as plain data: dicts as objects, lists and tuples as lists, arrays and tensors as nested lists.
- * Others, and what lies deeper than a few levels, are left out.
+ * What a pickle holds as plain data: dicts as objects, lists and tuples as lists, arrays and tensors as
+ * nested lists. Others, and what lies deeper than a few levels, are left out.
  */
 export function plainValues(value: Pickled, depth = 4): unknown {
   if (value === null || ['string', 'number', 'boolean'].includes(typeof value)) return value;

@@ -12,13 +12,15 @@ import { readTorchZip } from './torchZip.js';
 const readSize = 1 << 30;
 
 /**
- * Reads the state dicts of a checkpoint, the likeliest first; see `findStateDicts`. Formats: PyTorch's (`.pt`, `.pth`,
- * `.ckpt`) of any version, TorchScript archives (`.ts`: their weights) and safetensors.
+ * Reads the state dicts of a checkpoint, the likeliest first; see `findStateDicts`. Formats: PyTorch's
+ * (`.pt`, `.pth`, `.ckpt`) of any version, TorchScript archives (`.ts`: their weights) and safetensors.
  *
- * Nothing in the file is executed: see `unpickle`. Float16 and bfloat16 come as bits, values in order with the last axis
- * fastest, whatever strides they were saved with. Tensors that shared memory in Python share it here: do not change them.
+ * Nothing in the file is executed: see `unpickle`. Float16 and bfloat16 come as bits, values in order with
+ * the last axis fastest, whatever strides they were saved with. Tensors that shared memory in Python share it
+ * here: do not change them.
  *
- * @throws ModelError when the file cannot be read, is damaged, asks for what no checkpoint needs, or holds no tensors.
+ * @throws ModelError when the file cannot be read, is damaged, asks for what no checkpoint needs, or holds no
+ * tensors.
  */
 export async function readStateDicts(file: string): Promise<StateDict[]> {
   return parseStateDicts(await readWhole(file), file);
@@ -47,7 +49,10 @@ export function readTensors(tensors: StateDict['tensors'], file: string): Readon
   );
 }
 
-/** What a checkpoint holds, as data: for files that are no state dicts. Throws ModelError as `readStateDicts` does. */
+/**
+ * What a checkpoint holds, as data: for files that are no state dicts. Throws ModelError as `readStateDicts`
+ * does.
+ */
 export async function readPickledFile(file: string): Promise<Pickled> {
   const bytes = await readWhole(file);
   return explained(file, () => readContent(bytes));

@@ -30,8 +30,8 @@ export function isSafetensors(bytes: Uint8Array): boolean {
 /**
  * The tensors of a safetensors file by name, in the order of its header.
  *
- * Source: https://huggingface.co/docs/safetensors, "Format". As there, tensors must fill the file without overlaps and
- * without gaps.
+ * Source: https://huggingface.co/docs/safetensors, "Format". As there, tensors must fill the file without
+ * overlaps and without gaps.
  *
  * @throws ModelError when the header or an entry of it is faulty.
  */

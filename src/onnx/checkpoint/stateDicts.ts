@@ -32,8 +32,9 @@ const mostDepth = 4;
 const mostVisits = 1_000_000;
 
 /**
- * The state dicts in what a checkpoint holds: dicts of tensors at its top or inside of its dicts, and modules that were
- * saved whole. The likeliest is first: see `wrappers`; others follow, those with the most tensors first.
+ * The state dicts in what a checkpoint holds: dicts of tensors at its top or inside of its dicts, and modules
+ * that were saved whole. The likeliest is first: see `wrappers`; others follow, those with the most tensors
+ * first.
  *
  * @throws ModelError saying what was found when there is none.
  */
@@ -90,21 +91,25 @@ function tensorsOf(value: Pickled, counter: Counter): Map<string, StoredTensor> 
   return tensors;
 }
 
-/** The entries of a dict, or of an object of a subclass of it, or an object's attributes. A module has none. */
+/**
+ * The entries of a dict, or of an object of a subclass of it, or an object's attributes. A module has none.
+ */
 function entriesOf(value: Pickled): ReadonlyMap<Pickled, Pickled> {
   if (value instanceof Map) return value;
   if (!(value instanceof Instance) || isModule(value)) return new Map();
   return value.entries.size > 0 ? value.entries : value.state;
 }
 
-/** Whether an object is a PyTorch module: of a TorchScript archive, or of one that was saved whole in Python. */
+/**
+ * Whether an object is a PyTorch module: of a TorchScript archive, or of one that was saved whole in Python.
+ */
 function isModule({ kind, state }: Instance): boolean {
   return kind.startsWith('__torch__.') || state.get('_modules') instanceof Map;
 }
 
 /**
- * Adds the tensors of a module, named as its state dict names them: attributes of TorchScript's modules, parameters and
- * buffers of Python's.
+ * Adds the tensors of a module, named as its state dict names them: attributes of TorchScript's modules,
+ * parameters and buffers of Python's.
  */
 function addModule(top: Instance, tensors: Map<string, StoredTensor>, counter: Counter): void {
   const open: { readonly prefix: string; readonly value: Instance }[] = [{ prefix: '', value: top }];

@@ -4,7 +4,9 @@ import { refused } from './pickle.js';
 import { Global, type Pickled, Tuple } from './pickled.js';
 import { StoredTensor } from './storedTensor.js';
 
-/** PyTorch's storage classes. There is none for unsigned types other than bytes: newer types have no class. */
+/**
+ * PyTorch's storage classes. There is none for unsigned types other than bytes: newer types have no class.
+ */
 export const storageTypes: ReadonlyMap<string, ElementType> = new Map([
   ['torch.FloatStorage', 'float32'],
   ['torch.DoubleStorage', 'float64'],
@@ -54,8 +56,8 @@ export class Storages {
   }
 
   /**
-   * The storage of a persistent identity: the tuple `('storage', class, key, device, elements)`. Files from before PyTorch
-   * 1.6 add `None` or the part of the storage that is meant: `(key, offset, elements)`.
+   * The storage of a persistent identity: the tuple `('storage', class, key, device, elements)`. Files from
+   * before PyTorch 1.6 add `None` or the part of the storage that is meant: `(key, offset, elements)`.
    */
   load(identity: Pickled): Storage {
     const [what, kind, key, , count, view] = identity instanceof Tuple ? identity.items : [];
@@ -78,7 +80,8 @@ export class Storages {
   }
 
   /**
-   * The values of a tensor, last axis fastest: a view of its storage where they lie in that order, else a copy.
+   * The values of a tensor, last axis fastest: a view of its storage where they lie in that order, else a
+   * copy.
    *
    * @param offset Of the first value, in elements, as the strides are.
    */
@@ -119,7 +122,8 @@ export class Storages {
         `its storage ${show(key)} should hold ${wanted} bytes, but ${place} has ${bytes.length}`,
       );
     }
-    // PyTorch aligns storages in its files; a tool that packs them again does not. Eight bytes suit every type.
+    // PyTorch aligns storages in its files; a tool that packs them again does not. Eight bytes suit every
+    // type.
     const aligned = bytes.byteOffset % 8 === 0;
     if (!aligned || bytes.buffer !== this.#source.buffer)
       this.#take(bytes.length, `its storage ${show(key)}`);

@@ -6,8 +6,8 @@ import { Storages } from './storages.js';
 import { ZipArchive } from './zip.js';
 
 /**
- * What a checkpoint holds that PyTorch 1.6 or later wrote: a zip archive of a pickle and the storages it refers to. A
- * TorchScript archive is the same with programs beside it, which are not read.
+ * What a checkpoint holds that PyTorch 1.6 or later wrote: a zip archive of a pickle and the storages it
+ * refers to. A TorchScript archive is the same with programs beside it, which are not read.
  *
  * @throws ModelError when the archive is damaged or no checkpoint.
  */

@@ -4,8 +4,9 @@ import { inferShapes, type Shapes } from '../shapes.js';
 import { int64s, numbersOf, type Tensor, tensor, typeNumber } from '../tensor.js';
 
 /**
- * Fixes the sizes of a graph's inputs, and computes all that a graph computes from sizes alone (`Shape` and whole-number
- * arithmetic on it), so that reshapes, pads and the like have constants. The graph is changed no further.
+ * Fixes the sizes of a graph's inputs, and computes all that a graph computes from sizes alone (`Shape` and
+ * whole-number arithmetic on it), so that reshapes, pads and the like have constants. The graph is changed no
+ * further.
  *
  * @param inputDims The size of each input, by name.
  */

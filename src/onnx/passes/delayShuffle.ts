@@ -8,10 +8,10 @@ import { addPixelShuffle, isPixelShuffle } from './pixelShuffle.js';
 const elementwise = ['Relu', 'LeakyRelu', 'Elu', 'Sigmoid', 'Tanh', 'Identity'];
 
 /**
- * Moves pixel shuffles behind what follows them, so that small convolutions at full resolution stay in the phase
- * domain: elementwise operators as they are, sums of two shuffled values, and convolutions of stride 1 with few channels
- * (their kernels become those of all phases, most of them zero, which pays where the channels alone would not fill the
- * processor's vectors).
+ * Moves pixel shuffles behind what follows them, so that small convolutions at full resolution stay in the
+ * phase domain: elementwise operators as they are, sums of two shuffled values, and convolutions of stride 1
+ * with few channels (their kernels become those of all phases, most of them zero, which pays where the
+ * channels alone would not fill the processor's vectors).
  *
  * @param mostProducts Convolutions with more input times output channels than this stay behind the shuffle.
  */

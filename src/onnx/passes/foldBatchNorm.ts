@@ -13,8 +13,9 @@ import type { Graph } from '../graph.js';
 import { floats, numbersOf, type Tensor } from '../tensor.js';
 
 /**
- * Folds batch normalization into the convolution (or transposed convolution) before it, where the weights are float32
- * constants and nobody else sees the convolution's output: weights and bias are scaled by scale / sqrt(variance + epsilon).
+ * Folds batch normalization into the convolution (or transposed convolution) before it, where the weights are
+ * float32 constants and nobody else sees the convolution's output: weights and bias are scaled by scale /
+ * sqrt(variance + epsilon).
  */
 export function foldBatchNorm(graph: Graph): Graph {
   const made = producers(graph);
@@ -51,7 +52,10 @@ export function foldBatchNorm(graph: Graph): Graph {
   });
 }
 
-/** Weights whose output channels are multiplied by a factor each. Transposed weights lie [in, out / group, ...]. */
+/**
+ * Weights whose output channels are multiplied by a factor each. Transposed weights lie [in, out / group,
+ * ...].
+ */
 function scaleOutputs(
   weight: Tensor,
   factors: readonly number[],

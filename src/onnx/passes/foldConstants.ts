@@ -6,8 +6,9 @@ import { inferShapes } from '../shapes.js';
 const movers = ['Identity', 'Unsqueeze', 'Squeeze', 'Reshape', 'Flatten'];
 
 /**
- * Makes `Constant` nodes, and constants of another shape, constants of the graph, as which other passes look for weights,
- * slopes and sizes. PyTorch's exporter writes such nodes, in training mode or without constant folding also around slopes.
+ * Makes `Constant` nodes, and constants of another shape, constants of the graph, as which other passes look
+ * for weights, slopes and sizes. PyTorch's exporter writes such nodes, in training mode or without constant
+ * folding also around slopes.
  */
 export function foldConstants(graph: Graph): Graph {
   const shapes = inferShapes(graph, {});

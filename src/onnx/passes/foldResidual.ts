@@ -12,8 +12,9 @@ import type { Graph, GraphNode } from '../graph.js';
 import { floats, type Tensor } from '../tensor.js';
 
 /**
- * Folds `Add(Conv(x), x)` into the convolution, where it keeps sizes and channels: the kernel's centre of each channel
- * grows by one. Needs constant float32 weights, one group, an odd kernel, and nobody else who sees the convolution.
+ * Folds `Add(Conv(x), x)` into the convolution, where it keeps sizes and channels: the kernel's centre of
+ * each channel grows by one. Needs constant float32 weights, one group, an odd kernel, and nobody else who
+ * sees the convolution.
  */
 export function foldResidual(graph: Graph): Graph {
   const made = producers(graph);

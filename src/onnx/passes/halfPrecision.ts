@@ -10,12 +10,12 @@ const staysFloat32: Readonly<Record<string, readonly number[]>> = { Resize: [1, 
 const greatest = 65504;
 
 /**
- * Makes a float32 model compute in float16: constants are rounded to float16, and inputs and outputs, which stay float32,
- * are converted inside. Half the memory, and on GPUs with half-precision units up to twice the speed or more; values lose
- * all but 11 bits.
+ * Makes a float32 model compute in float16: constants are rounded to float16, and inputs and outputs, which
+ * stay float32, are converted inside. Half the memory, and on GPUs with half-precision units up to twice the
+ * speed or more; values lose all but 11 bits.
  *
- * A model with constants beyond float16's 65504, with types other than float32 inside, or with subgraphs or operators that
- * are not ONNX's is returned as it is.
+ * A model with constants beyond float16's 65504, with types other than float32 inside, or with subgraphs or
+ * operators that are not ONNX's is returned as it is.
  */
 export function halfPrecision(graph: Graph): Graph {
   const half = typeNumber('float16');

@@ -3,9 +3,9 @@ import type { Graph, GraphNode } from '../graph.js';
 import { floats, int64s, type Tensor } from '../tensor.js';
 
 /**
- * Makes convolutions that read the same input with the same kernel size, strides, pads and dilations one convolution,
- * whose output is split along the channels: the input is read once, and few output channels use the processor better
- * together. Needs constant float32 weights and one group.
+ * Makes convolutions that read the same input with the same kernel size, strides, pads and dilations one
+ * convolution, whose output is split along the channels: the input is read once, and few output channels use
+ * the processor better together. Needs constant float32 weights and one group.
  */
 export function mergeConvs(graph: Graph): Graph {
   const families = new Map<string, GraphNode[]>();

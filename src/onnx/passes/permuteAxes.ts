@@ -33,9 +33,10 @@ const symmetric = [
 const alongChannels = ['Concat', 'Split', 'Softmax', 'LogSoftmax'];
 
 /**
- * Reverses the order of a model's three spatial axes: a model that reads [N, C, X, Y, Z] becomes one that reads
- * [N, C, Z, Y, X], which is how a volume with x fastest lies in memory, so that windows need no transposition. Kernels are
- * permuted, and so are their strides, pads and the like; outputs come in the order of the inputs.
+ * Reverses the order of a model's three spatial axes: a model that reads [N, C, X, Y, Z] becomes one that
+ * reads [N, C, Z, Y, X], which is how a volume with x fastest lies in memory, so that windows need no
+ * transposition. Kernels are permuted, and so are their strides, pads and the like; outputs come in the order
+ * of the inputs.
  *
  * A model with an operator for which this does not hold (a reshape, say) is returned as it is.
  */

@@ -7,9 +7,9 @@ import { int64s } from '../tensor.js';
 export const ownDomain = 'voxstream';
 
 /**
- * Adds a `PixelShuffle`: [N, phases * C, ...sizes] to [N, C, ...sizes * factors], where voxel `factor * q + r` of the
- * output is phase r of the input's voxel q, and the last axis' phase varies fastest. No operator of ONNX: passes move it,
- * then `lowerPixelShuffle` or `blockChannels` express it.
+ * Adds a `PixelShuffle`: [N, phases * C, ...sizes] to [N, C, ...sizes * factors], where voxel `factor * q +
+ * r` of the output is phase r of the input's voxel q, and the last axis' phase varies fastest. No operator of
+ * ONNX: passes move it, then `lowerPixelShuffle` or `blockChannels` express it.
  */
 export function addPixelShuffle(
   graph: Graph,
@@ -25,8 +25,8 @@ export function isPixelShuffle(node: GraphNode): boolean {
 }
 
 /**
- * Expresses every `PixelShuffle` in ONNX's operators, as a Reshape, a Transpose and a Reshape. The batch may vary; sizes
- * that are not in `shapes` are computed when the model runs.
+ * Expresses every `PixelShuffle` in ONNX's operators, as a Reshape, a Transpose and a Reshape. The batch may
+ * vary; sizes that are not in `shapes` are computed when the model runs.
  */
 export function lowerPixelShuffle(graph: Graph, shapes: Shapes): Graph {
   return rewriteNodes(graph, (node, copy) => {

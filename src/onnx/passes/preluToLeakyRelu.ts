@@ -3,7 +3,8 @@ import type { Graph } from '../graph.js';
 import { numbersOf } from '../tensor.js';
 
 /**
- * Makes a PRelu whose slopes are all one number a LeakyRelu, which ONNX Runtime fuses into the convolution before it.
+ * Makes a PRelu whose slopes are all one number a LeakyRelu, which ONNX Runtime fuses into the convolution
+ * before it.
  */
 export function preluToLeakyRelu(graph: Graph): Graph {
   return rewriteNodes(graph, (node, copy) => {

@@ -34,17 +34,19 @@ const fused: Readonly<Record<string, (node: GraphNode) => readonly number[]>> = 
 const elementwise = ['Relu', 'LeakyRelu', 'Sigmoid', 'Tanh', 'Elu', 'Softplus', 'Identity'];
 
 /**
- * Writes 3D convolutions as 2D convolutions over depth slices: the depth becomes the batch, and slices are shifted to
- * where a depth tap reads them. Features stay slices from the first convolution to the last, through activations, sums,
- * concatenations of channels and pixel shuffles; what is none of these gets the value in its usual order. Sizes of the
- * windows must be known; the batch may vary.
+ * Writes 3D convolutions as 2D convolutions over depth slices: the depth becomes the batch, and slices are
+ * shifted to where a depth tap reads them. Features stay slices from the first convolution to the last,
+ * through activations, sums, concatenations of channels and pixel shuffles; what is none of these gets the
+ * value in its usual order. Sizes of the windows must be known; the batch may vary.
  *
- * ONNX Runtime has fast kernels for 2D convolutions only, on channels in blocks of 8 or 16 by processor. They are written
- * as it would write them itself (`com.microsoft.nchwc`), so that features stay blocked. Each depth tap is a convolution
- * whose result is added to the one before, and those of depth 3 take Winograd's F(2, 3) along the depth. The file holds for
- * machines with this block size; its metadata says so (`voxstream.block`).
+ * ONNX Runtime has fast kernels for 2D convolutions only, on channels in blocks of 8 or 16 by processor. They
+ * are written as it would write them itself (`com.microsoft.nchwc`), so that features stay blocked. Each
+ * depth tap is a convolution whose result is added to the one before, and those of depth 3 take Winograd's
+ * F(2, 3) along the depth. The file holds for machines with this block size; its metadata says so
+ * (`voxstream.block`).
  *
- * @param block What `channelBlock` says of the machine, above 1: without such kernels, slices are slower than volumes.
+ * @param block What `channelBlock` says of the machine, above 1: without such kernels, slices are slower than
+ * volumes.
  */
 export function sliceConvs(graph: Graph, shapes: Shapes, block: number): Graph {
   const uses = consumers(graph);

@@ -8,12 +8,14 @@ export const headKey = 'voxstream.head';
 export const differenceHead = 'difference';
 
 /**
- * Makes a head of two logits (a, b) one of their difference d = b - a: half the last convolution, half the output, half
- * the adding up of windows. Softmax and argmax of (0, d) are those of (a, b), before and after windows are averaged; the
- * logits themselves are gone, so that this is only for models whose output goes into one of the two. The output has one
- * channel, and the file's metadata says so: `voxstream.head = difference`.
+ * Makes a head of two logits (a, b) one of their difference d = b - a: half the last convolution, half the
+ * output, half the adding up of windows. Softmax and argmax of (0, d) are those of (a, b), before and after
+ * windows are averaged; the logits themselves are gone, so that this is only for models whose output goes
+ * into one of the two. The output has one channel, and the file's metadata says so: `voxstream.head =
+ * difference`.
  *
- * Takes a model whose only output has two channels made by a convolution with constant float32 weights; others stay.
+ * Takes a model whose only output has two channels made by a convolution with constant float32 weights;
+ * others stay.
  */
 export function twoClassHead(graph: Graph): Graph {
   const [output, ...more] = graph.outputs;

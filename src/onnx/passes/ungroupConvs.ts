@@ -3,9 +3,9 @@ import type { Graph } from '../graph.js';
 import { floats, numbersOf, sizeOf, type Tensor } from '../tensor.js';
 
 /**
- * Makes convolutions of several groups, transposed ones too, convolutions of one group, whose weights between groups are 0.
- * It costs as many times the arithmetic as there are groups, for devices that have no 3D convolution of groups. Needs
- * constant float32 weights.
+ * Makes convolutions of several groups, transposed ones too, convolutions of one group, whose weights between
+ * groups are 0. It costs as many times the arithmetic as there are groups, for devices that have no 3D
+ * convolution of groups. Needs constant float32 weights.
  */
 export function ungroupConvs(graph: Graph): Graph {
   return rewriteNodes(graph, (node, copy) => {
@@ -21,7 +21,10 @@ export function ungroupConvs(graph: Graph): Graph {
   });
 }
 
-/** [out, in / groups, ...] as [out, in, ...]; of a transposed convolution [in, out / groups, ...] as [in, out, ...]. */
+/**
+ * [out, in / groups, ...] as [out, in, ...]; of a transposed convolution [in, out / groups, ...] as [in, out,
+ * ...].
+ */
 function dense(weight: Tensor, groups: number): Tensor {
   const [first, second, ...kernel] = weight.dims;
   const size = sizeOf(kernel);

@@ -6,9 +6,9 @@ import type { SliceConv } from './sliceConv.js';
 import { blockedOf, nchwc, type Slices, type SliceWriter } from './values.js';
 
 /**
- * The share of its greatest speed that a blocked convolution reaches with 1, 2, 3, ... blocks of output channels side by
- * side. With few blocks of 8, each sum waits for the one before it (measured with AVX2); blocks of 16 show no such thing
- * (AVX-512 on Zen 4).
+ * The share of its greatest speed that a blocked convolution reaches with 1, 2, 3, ... blocks of output
+ * channels side by side. With few blocks of 8, each sum waits for the one before it (measured with AVX2);
+ * blocks of 16 show no such thing (AVX-512 on Zen 4).
  */
 const speeds: Readonly<Record<number, readonly number[]>> = { 8: [0.45, 0.78, 1] };
 
@@ -16,8 +16,8 @@ const speeds: Readonly<Record<number, readonly number[]>> = { 8: [0.45, 0.78, 1]
 const outputCost = 30;
 
 /**
- * A 3D convolution as 2D ones; `inputs` are joined along the channels. Output channels are taken apart into groups where
- * that leaves out taps that are zero.
+ * A 3D convolution as 2D ones; `inputs` are joined along the channels. Output channels are taken apart into
+ * groups where that leaves out taps that are zero.
  */
 export function convSlices(writer: SliceWriter, from: readonly Slices[], conv: SliceConv): Slices {
   const size = outputSize(from[0].size, conv);
@@ -138,7 +138,10 @@ interface Term {
   readonly tap: number;
 }
 
-/** Adds up blocked 2D convolutions, `sum` among them if there is one; bias and activation come with the first and the last. */
+/**
+ * Adds up blocked 2D convolutions, `sum` among them if there is one; bias and activation come with the first
+ * and the last.
+ */
 function sumOfConvs(
   writer: SliceWriter,
   terms: readonly Term[],
@@ -227,9 +230,10 @@ function winogradFits(inputs: readonly Slices[], { kernel, strides, dilations, p
 }
 
 /**
- * Winograd's F(2, 3) along the depth: two output slices from four products instead of six. With the slices x of an output
- * pair (2t, 2t + 1) and the kernels of `winogradKernels`, M0 = g0 * (x[2t-1] - x[2t+1]), M1 = g1 * (x[2t] + x[2t+1]),
- * M2 = g2 * (x[2t+1] - x[2t]), M3 = g3 * (x[2t] - x[2t+2]); the outputs are M0 + M1 + M2 and M1 - M2 + M3.
+ * Winograd's F(2, 3) along the depth: two output slices from four products instead of six. With the slices x
+ * of an output pair (2t, 2t + 1) and the kernels of `winogradKernels`, M0 = g0 * (x[2t-1] - x[2t+1]), M1 = g1
+ * * (x[2t] + x[2t+1]), M2 = g2 * (x[2t+1] - x[2t]), M3 = g3 * (x[2t] - x[2t+2]); the outputs are M0 + M1 + M2
+ * and M1 - M2 + M3.
  *
  * Lavin and Gray, Fast Algorithms for Convolutional Neural Networks (2015).
  */

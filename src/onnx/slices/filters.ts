@@ -18,7 +18,10 @@ export function kernelOf({ dims, data }: Tensor): Kernel {
   return { outputs, inputs, size: [depth, height, width], data: data as Float32Array };
 }
 
-/** The part of a kernel for some outputs, some inputs and a box of taps (first, and one past the last, per axis). */
+/**
+ * The part of a kernel for some outputs, some inputs and a box of taps (first, and one past the last, per
+ * axis).
+ */
 export function cutKernel(
   kernel: Kernel,
   outputs: readonly [number, number],
@@ -71,10 +74,10 @@ export function tapBox(kernel: Kernel, outputs: readonly [number, number]): Box 
 }
 
 /**
- * One depth tap of a kernel in the order that ONNX Runtime's blocked convolution reads: [outputs / b, inputs / b, height,
- * width, b inputs, b outputs]; outputs and inputs are filled up with zeros to multiples of the block b. With `planar`,
- * for inputs that are not blocked, [outputs / b, inputs, height, width, b outputs]. The tensor's sizes are
- * [outputs, inputs, height, width].
+ * One depth tap of a kernel in the order that ONNX Runtime's blocked convolution reads: [outputs / b, inputs
+ * / b, height, width, b inputs, b outputs]; outputs and inputs are filled up with zeros to multiples of the
+ * block b. With `planar`, for inputs that are not blocked, [outputs / b, inputs, height, width, b outputs].
+ * The tensor's sizes are [outputs, inputs, height, width].
  */
 export function packFilter(kernel: Kernel, tap: number, block: number, planar: boolean): Tensor {
   const [depth, height, width] = kernel.size;
@@ -99,8 +102,8 @@ export function packFilter(kernel: Kernel, tap: number, block: number, planar: b
 }
 
 /**
- * The four kernels of depth 1 that stand for the three depth taps g in Winograd's F(2, 3): g0, (g0 + g1 + g2) / 2,
- * (g0 - g1 + g2) / 2, -g2.
+ * The four kernels of depth 1 that stand for the three depth taps g in Winograd's F(2, 3): g0, (g0 + g1 + g2)
+ * / 2, (g0 - g1 + g2) / 2, -g2.
  */
 export function winogradKernels(kernel: Kernel): Kernel[] {
   const [, height, width] = kernel.size;
@@ -120,7 +123,10 @@ export function winogradKernels(kernel: Kernel): Kernel[] {
   return [combine(1, 0, 0), combine(0.5, 0.5, 0.5), combine(0.5, -0.5, 0.5), combine(0, 0, -1)];
 }
 
-/** A kernel whose outputs come in another order: output i is what output `order[i]` was, or zeros where that is -1. */
+/**
+ * A kernel whose outputs come in another order: output i is what output `order[i]` was, or zeros where that
+ * is -1.
+ */
 export function orderOutputs(kernel: Kernel, order: readonly number[]): Kernel {
   const row = kernel.data.length / kernel.outputs;
   const data = new Float32Array(order.length * row);

@@ -6,7 +6,10 @@ import { nchwc, type Slices, type SliceWriter } from './values.js';
 const mostProducts = 16;
 const mostOutputs = 4;
 
-/** Whether `laneConv` can do a convolution, and pays: few channels, planar, of a depth that is a multiple of the block. */
+/**
+ * Whether `laneConv` can do a convolution, and pays: few channels, planar, of a depth that is a multiple of
+ * the block.
+ */
 export function lanesFit(
   writer: SliceWriter,
   inputs: readonly Slices[],
@@ -25,10 +28,10 @@ export function lanesFit(
 }
 
 /**
- * A convolution of few channels, which would leave a block of channels mostly empty. The block is filled with slices
- * instead: the depth is cut into as many slabs as a block has channels, slice t of every slab becomes one tensor of that
- * many channels, and each product of an input, an output and a depth tap is a depthwise convolution whose filters are all
- * the same. Planar slices in, planar slices out.
+ * A convolution of few channels, which would leave a block of channels mostly empty. The block is filled with
+ * slices instead: the depth is cut into as many slabs as a block has channels, slice t of every slab becomes
+ * one tensor of that many channels, and each product of an input, an output and a depth tap is a depthwise
+ * convolution whose filters are all the same. Planar slices in, planar slices out.
  */
 export function laneConv(writer: SliceWriter, input: Slices, conv: SliceConv, size: Slices['size']): Slices {
   const { graph, block } = writer;
@@ -81,8 +84,8 @@ export function laneConv(writer: SliceWriter, input: Slices, conv: SliceConv, si
 }
 
 /**
- * One channel's slices as blocked ones of a slab's depth: channel i of slice t is slice i * step + t, counted from
- * `pads[0]` slices of zeros before the first.
+ * One channel's slices as blocked ones of a slab's depth: channel i of slice t is slice i * step + t, counted
+ * from `pads[0]` slices of zeros before the first.
  */
 function cutSlabs(
   writer: SliceWriter,

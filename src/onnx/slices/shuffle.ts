@@ -4,7 +4,9 @@ import { orderOutputs, roundUp } from './filters.js';
 import type { SliceConv } from './sliceConv.js';
 import { planarOf, type Slices, type SliceWriter } from './values.js';
 
-/** A pixel shuffle of slices. Whole blocks of channels are moved as they are; fewer channels become planar. */
+/**
+ * A pixel shuffle of slices. Whole blocks of channels are moved as they are; fewer channels become planar.
+ */
 export function shuffleSlices(writer: SliceWriter, slices: Slices, factors: readonly number[]): Slices {
   const { graph, block } = writer;
   const [fd, fh, fw] = factors;
@@ -29,7 +31,10 @@ interface NarrowShuffle {
   readonly inside: readonly [depth: number, channel: number];
 }
 
-/** The form of a shuffle to channels that fill no blocks, or undefined when there is none, or it would add blocks. */
+/**
+ * The form of a shuffle to channels that fill no blocks, or undefined when there is none, or it would add
+ * blocks.
+ */
 export function narrowShuffle(
   { block }: SliceWriter,
   { kernel }: SliceConv,
@@ -56,9 +61,10 @@ function greatestDivisor(a: number, b: number): number {
 }
 
 /**
- * A convolution and the pixel shuffle of its few channels. Moving single values to every other place of a row is slow.
- * But a block has a voxel's channels side by side: with the phase of the width first among them, the places of a row are
- * in order as they are, and what is left is to take the channels of a row apart, and then to move whole rows.
+ * A convolution and the pixel shuffle of its few channels. Moving single values to every other place of a row
+ * is slow. But a block has a voxel's channels side by side: with the phase of the width first among them, the
+ * places of a row are in order as they are, and what is left is to take the channels of a row apart, and then
+ * to move whole rows.
  */
 export function convNarrowShuffle(
   writer: SliceWriter,

@@ -6,10 +6,10 @@ import { roundUp } from './filters.js';
 export const nchwc = 'com.microsoft.nchwc';
 
 /**
- * Slices of 3D features as a batch of 2D ones: a tensor [N * depth, channels, height, width]. `blocked` is in ONNX
- * Runtime's order [N * depth, channels / b, height, width, b], the channels filled up to a multiple of the block b with
- * values that no filter looks at; `planar` has each channel's plane as a whole. Along the depth, and along whole blocks of
- * channels, both can be cut and joined by ONNX's own operators.
+ * Slices of 3D features as a batch of 2D ones: a tensor [N * depth, channels, height, width]. `blocked` is in
+ * ONNX Runtime's order [N * depth, channels / b, height, width, b], the channels filled up to a multiple of
+ * the block b with values that no filter looks at; `planar` has each channel's plane as a whole. Along the
+ * depth, and along whole blocks of channels, both can be cut and joined by ONNX's own operators.
  */
 export interface Slices {
   readonly name: string;

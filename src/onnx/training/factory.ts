@@ -23,7 +23,10 @@ export interface Factory<T extends OptionTypes, Built, Given = GivenOptions<T>> 
   readonly given?: Given;
 }
 
-/** What is written once of a loss, an optimizer or a schedule. Its types, help, schema and reference derive from it. */
+/**
+ * What is written once of a loss, an optimizer or a schedule. Its types, help, schema and reference derive
+ * from it.
+ */
 export interface FactorySpec<T extends OptionTypes, Built> extends Described<T, never> {
   readonly create: (options: OptionValues<T>) => Built;
 }

@@ -13,7 +13,10 @@ import { Random } from '#src/volume/random.js';
 import { shared, sharedPath, testNeeding } from '../../needs.js';
 import { largestDifference, runGraph } from '../runGraph.js';
 
-/** Networks with random weights, an input and PyTorch's output, made by make.py of that folder with PyTorch 1.13. */
+/**
+ * Networks with random weights, an input and PyTorch's output, made by make.py of that folder with PyTorch
+ * 1.13.
+ */
 function fixture(name: string): string {
   return fileURLToPath(new URL(`../../../../test/fixtures/networks/${name}`, import.meta.url));
 }

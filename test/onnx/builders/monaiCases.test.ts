@@ -13,8 +13,8 @@ import { parseNpy } from '../npy.js';
 import { kept, largestDifference, repeated, runGraph } from '../runGraph.js';
 
 /**
- * Networks with random weights, an input, and the output of MONAI (`monai` in the configuration is its version), of which
- * every few voxels are kept.
+ * Networks with random weights, an input, and the output of MONAI (`monai` in the configuration is its
+ * version), of which every few voxels are kept.
  */
 const folder = fileURLToPath(new URL('../../../../test/fixtures/networks/monai/', import.meta.url));
 

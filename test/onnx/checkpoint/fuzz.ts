@@ -8,8 +8,8 @@ import { writeModel } from '#src/onnx/modelFile.js';
 import { Random } from '#src/volume/random.js';
 import { buildZip } from './buildCheckpoint.js';
 
-// A process of its own, so that a crash, a hang or a hunger for memory is seen from outside: reads and imports mutated checkpoints,
-// and prints what became of them as JSON.
+// A process of its own, so that a crash, a hang or a hunger for memory is seen from outside: reads and
+// imports mutated checkpoints, and prints what became of them as JSON.
 
 /** What became of the files. */
 export interface FuzzResult {
@@ -54,7 +54,10 @@ function membersOf(file: Uint8Array) {
   return archive.names.map((name) => ({ name, data: archive.read(name, 1 << 20) }));
 }
 
-/** One to four bits flipped, bytes overwritten, the end cut off, a piece cut out, doubled, or spliced in from another file. */
+/**
+ * One to four bits flipped, bytes overwritten, the end cut off, a piece cut out, doubled, or spliced in from
+ * another file.
+ */
 function mutate(file: Uint8Array): Buffer {
   const bytes = Buffer.from(file);
   const at = random.integer(bytes.length);
@@ -83,8 +86,8 @@ function mutate(file: Uint8Array): Buffer {
 }
 
 /**
- * A mutated file. Half of the archives have right checksums, so that the readers behind the archive see the damage; half of
- * the other files are damaged near their beginning, where their descriptions are.
+ * A mutated file. Half of the archives have right checksums, so that the readers behind the archive see the
+ * damage; half of the other files are damaged near their beginning, where their descriptions are.
  */
 function nextFile(i: number): Uint8Array {
   if (i % 2 === 0) return mutate(original);

@@ -7,7 +7,10 @@ import { networkFromCheckpoint } from '#src/onnx/builders/networkFromCheckpoint.
 import { readNpy } from '../npy.js';
 import { largestDifference, runGraph } from '../runGraph.js';
 
-/** The weights of one small UNet, saved in the ways in which training programs save them (MONAI 1.3.2, PyTorch 1.13). */
+/**
+ * The weights of one small UNet, saved in the ways in which training programs save them (MONAI 1.3.2, PyTorch
+ * 1.13).
+ */
 const fixture = (name: string) =>
   fileURLToPath(new URL(`../../../../test/fixtures/packagings/${name}`, import.meta.url));
 const { type, ...config } = JSON.parse(readFileSync(fixture('config.json'), 'utf8')).network;

@@ -24,10 +24,10 @@ export interface Trial {
 }
 
 /**
- * Compares gradients with central differences of L = sum(c * y), c random, L summed up in float64 from y in float32.
- * Fails unless for each operand the Euclidean norm of the difference is at most `tolerance` times the gradient's norm.
- * The default, 2e-3, is what rounding of y leaves at a step of 0.01 (1e-7 / 0.01 per voxel of y, added up) and the
- * square of the step, which curvature leaves.
+ * Compares gradients with central differences of L = sum(c * y), c random, L summed up in float64 from y in
+ * float32. Fails unless for each operand the Euclidean norm of the difference is at most `tolerance` times
+ * the gradient's norm. The default, 2e-3, is what rounding of y leaves at a step of 0.01 (1e-7 / 0.01 per
+ * voxel of y, added up) and the square of the step, which curvature leaves.
  */
 export async function assertGradients(trial: Trial, tolerance = 2e-3): Promise<void> {
   const { operands, values = (value: number) => value, step = 0.01 } = trial;

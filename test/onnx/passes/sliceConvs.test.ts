@@ -13,8 +13,8 @@ import { assertSame, conv, convTranspose, graphOf, leakyRelu, ops, random } from
 const machineBlock = await channelBlock();
 
 /**
- * Slices a graph for both sizes of blocks, and compares the numbers: as ONNX's own operators on any processor, and as they
- * are where this one has blocks of that size.
+ * Slices a graph for both sizes of blocks, and compares the numbers: as ONNX's own operators on any
+ * processor, and as they are where this one has blocks of that size.
  */
 async function check(graph: Graph, dims: readonly number[], expected: Graph = graph): Promise<Graph> {
   const shapes = inferShapes(graph, { x: dims });

@@ -17,8 +17,9 @@ const tolerance = 1e-4;
 const network = () => buildNetwork('UNet', golden.network, golden.tensors('init/'));
 
 /**
- * Biases in front of batch normalizations have no influence. PyTorch computes rounding errors for their gradients, which Adam and
- * Novograd scale up to steps of full size; ours are zero. The running means contain those biases.
+ * Biases in front of batch normalizations have no influence. PyTorch computes rounding errors for their
+ * gradients, which Adam and Novograd scale up to steps of full size; ours are zero. The running means contain
+ * those biases.
  */
 const idle = () => cancelledBiases(network());
 

@@ -3,7 +3,10 @@ import { join } from 'node:path';
 import { floats, sizeOf, type Tensor } from '#src/onnx/tensor.js';
 import { fixtures } from '../../e2e/harness.js';
 
-/** A small UNet trained five steps by PyTorch with MONAI's loss and optimizers; see test/fixtures/golden/README.md. */
+/**
+ * A small UNet trained five steps by PyTorch with MONAI's loss and optimizers; see
+ * test/fixtures/golden/README.md.
+ */
 export interface Golden {
   readonly network: object;
   readonly loss: object;

@@ -16,7 +16,10 @@ const gradients = [
   [0.3, 0.1, -0.6, -2e-4],
 ];
 
-/** Four weights and a bias of 2 after steps with these gradients, by the update graph of a convolution of one voxel. */
+/**
+ * Four weights and a bias of 2 after steps with these gradients, by the update graph of a convolution of one
+ * voxel.
+ */
 async function after(
   optimizer: Optimizer,
   learningRate: number,

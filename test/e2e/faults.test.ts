@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { test } from 'uvu';
@@ -76,11 +76,9 @@ diskTest(
       /out cannot be written: the file system is read-only; choose another output folder\./,
     );
     const output = join(temporaryFolder(), 'out');
-    const failed = await voxstream([
-      ...copyPipeline(images, output),
-      '--set',
-      `nifti.dir=${join(disk, 'seg')}`,
-    ]);
+    mkdirSync(output);
+    symlinkSync(disk, join(output, 'seg'));
+    const failed = await voxstream([...copyPipeline(images, output), '--set', 'nifti.dir=seg']);
     assert.is(failed.code, 2, failed.stderr);
     for (const { step, message } of readCsv(join(output, 'failures.csv'))) {
       assert.is(step, 'nifti');

@@ -87,7 +87,7 @@ test('a checkpoint is imported by name, listed, described, and replaced only wit
   assert.ok(described.forms[1].passes.includes('convTransposePhases'));
   assert.ok(described.forms.every(({ maxDifference }: { maxDifference: number }) => maxDifference < 1e-4));
   const { stdout: shown } = await models('info', 'tiny');
-  assert.match(shown, /^ {2}takes +input: float32 \[n, 1, x, y, z\]$/m);
+  assert.match(shown, /^ {2}inputs +input: float32 \[n, 1, x, y, z\]$/m);
   assert.match(shown, /^ {2}arithmetic +0\.0\d+ GFLOP for a window of 24 x 16 x 16$/m);
   assert.match(shown, /^ {2}cuda +/m);
 });
@@ -141,8 +141,8 @@ test('a failed import is explained in a sentence and leaves nothing behind', asy
     /holds weights, but not the name of their network\. Give it with --network/,
   );
   assert.match(
-    await said(checkpoint, '--network', 'unett'),
-    /there is no network "unett"; did you mean "UNet"\?/,
+    await said(checkpoint, '--network', 'uunet'),
+    /there is no network "uunet"; did you mean "UNet"\?/,
   );
   assert.match(await said(checkpoint, '--network', 'unet', '--set', 'channels'), /--set must be NAME=VALUE/);
   assert.match(await said(cache), /is not a MONAI bundle/);

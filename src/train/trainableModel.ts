@@ -93,6 +93,8 @@ function treatsAxesAlike(graph: Graph): boolean {
   const kernelAlike = (node: GraphNode) =>
     !isOp(node, 'Conv', 'ConvTranspose') ||
     alike(graph.initializers.get(node.inputs[1])?.dims.slice(2) ?? []);
+  // One that is built for one size has its axes in its shapes.
+  if (graph.inputs.some(({ dims }) => dims.slice(2).some((size) => typeof size === 'number'))) return false;
   return graph.nodes.every(
     (node) =>
       kernelAlike(node) &&

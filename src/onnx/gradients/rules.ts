@@ -1,5 +1,6 @@
 import { activationRules } from './activations.js';
 import { arithmeticRules } from './arithmetic.js';
+import { attentionRules } from './attention.js';
 import { convRules } from './conv.js';
 import { layoutRules } from './layout.js';
 import { normalizationRules } from './normalization.js';
@@ -14,6 +15,7 @@ import { softmaxRules } from './softmax.js';
 export const gradientRules: Readonly<Record<string, GradientRule | undefined>> = {
   ...activationRules,
   ...arithmeticRules,
+  ...attentionRules,
   ...convRules,
   ...layoutRules,
   ...normalizationRules,

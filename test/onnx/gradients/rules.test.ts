@@ -148,6 +148,15 @@ test('BatchNormalization with the statistics of the batch', () =>
 test('InstanceNormalization', () =>
   assertGradients({ operands: [[2, 3, 3, 2, 2], [3], [3]], ...node('InstanceNormalization') }));
 
+test('LayerNormalization', () =>
+  assertGradients({ operands: [[2, 3, 4], [4], [4]], ...node('LayerNormalization', { axis: -1 }) }));
+
+test('Gather of rows, of which some are taken twice and some not at all', () =>
+  assertGradients({
+    operands: [[4, 3]],
+    build: (graph, [table]) => graph.addNode('Gather', [table, ints(graph, [2, 0, 2, -1])]),
+  }));
+
 for (const [op, attributes] of [
   ['Relu'],
   ['LeakyRelu', { alpha: { float: 0.2 } }],

@@ -15,7 +15,8 @@ import { Random } from '#src/volume/random.js';
  * 0.7, over 2e-3 times a norm of 0.1 or more) leave.
  */
 async function assertTrainable(network: string, config: object, size = 8): Promise<void> {
-  const model = newNetwork(network, { in_channels: 1, out_channels: 2, ...config }, 3);
+  const cube = [size, size, size] as const;
+  const model = newNetwork(network, { in_channels: 1, out_channels: 2, ...config }, 3, { size: cube });
   const inputDims = [2, 1, size, size, size];
   const loss = diceCELoss({ softmax: true });
   const { gradients } = splitStepGraphs({ model, inputDims, loss, optimizer: sgd({ learningRate: 1 }) });
@@ -140,5 +141,32 @@ test('DynUNet can be trained, with residual blocks, too', async () => {
   await assertTrainable('DynUNet', dynUNet);
   await assertTrainable('DynUNet', { ...dynUNet, res_block: true, norm_name: 'batch' });
 });
+
+const others: Readonly<Record<string, readonly [config: object, size: number]>> = {
+  SegResNetDS: [{ init_filters: 4, blocks_down: [1, 1], norm: 'instance' }, 8],
+  AttentionUnet: [{ channels: [4, 8], strides: [2] }, 8],
+  BasicUNetPlusPlus: [{ features: [2, 2, 4, 4, 4, 2], norm: 'batch' }, 16],
+  HighResNet: [
+    {
+      layer_params: [
+        { n_features: 4, kernel_size: 3 },
+        { n_features: 6, kernels: [3, 3], repeat: 1 },
+        { n_features: 4, kernel_size: 1 },
+        { kernel_size: 1 },
+      ],
+      acti_type: ['prelu', {}],
+    },
+    8,
+  ],
+  MedNeXt: [
+    { init_filters: 4, kernel_size: 3, blocks_down: [1], blocks_up: [1], use_residual_connection: true },
+    8,
+  ],
+  UNETR: [{ img_size: 32, hidden_size: 8, mlp_dim: 8, num_heads: 2, feature_size: 2 }, 32],
+  SwinUNETR: [{ feature_size: 12, window_size: 3, depths: [2, 1, 1, 1], norm_name: 'batch' }, 32],
+};
+for (const [name, [config, size]] of Object.entries(others)) {
+  test(`${name} can be trained`, () => assertTrainable(name, config, size));
+}
 
 test.run();

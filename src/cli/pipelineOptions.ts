@@ -14,6 +14,7 @@ export interface PipelineFlags {
   readonly inFlight?: number;
   readonly memory?: string;
   readonly workers?: number;
+  readonly showIdentifiers?: boolean;
 }
 
 /** The help text of `--use`. */
@@ -37,7 +38,8 @@ export function addPipelineOptions(command: Command): Command {
     .option('--device <device>', 'auto, cpu, cuda[:0,1], tensorrt[:0], webgpu, coreml or dml')
     .option('--in-flight <n>', 'cases processed at the same time', positive)
     .option('--memory <size>', 'memory for all open cases, e.g. 4GiB', bytesOrAuto)
-    .option('--workers <n>', 'worker threads for voxels and files', positive);
+    .option('--workers <n>', 'worker threads for voxels and files', positive)
+    .option('--show-identifiers', 'begin the case ids of DICOM series with the PatientID');
 }
 
 /**
@@ -56,6 +58,7 @@ export async function loadFromFlags(
   for (const name of ['device', 'inFlight', 'memory', 'workers'] as const) {
     if (flags[name] !== undefined) set.push(`runtime.${name}=${JSON.stringify(flags[name])}`);
   }
+  if (flags.showIdentifiers) set.push('source.showIdentifiers=true');
   const registry = await loadRegistry(flags.use ?? []);
   return loadPipeline(files, { set: [...set, ...more], registry });
 }

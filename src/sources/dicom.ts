@@ -39,12 +39,16 @@ export const dicom = source({
     irregular: handling.describe(
       'What to do if the distances between slices vary: refuse the case, or resample it to the smallest distance',
     ),
+    showIdentifiers: z
+      .boolean()
+      .default(false)
+      .describe('Begin case ids with the PatientID, which then appears in file names, logs and reports'),
     missing: handling.describe(
       'What to do if slices are missing: refuse the case, or fill them by interpolation',
     ),
   },
   example: { root: 'incoming', modality: 'CT', series: 'largest' },
-  async *open({ root, modality, series: wish, irregular, missing }, { onWarning }) {
+  async *open({ root, modality, series: wish, irregular, missing, showIdentifiers }, { onWarning }) {
     const { series, suspects } = await readAllSeries(root, onWarning);
     const ofModality = series.filter(([file]) => modality === undefined || file.modality === modality);
     const chosen = wish === 'largest' ? largestOfStudies(ofModality) : ofModality;
@@ -54,7 +58,11 @@ export const dicom = source({
     for (const files of taken) {
       const found = seriesVolumes(files, { irregular, missing });
       for (const note of found.notes) onWarning(note);
-      for (const volume of found.volumes) volumes.push({ id: idOf(root, files, volume), files, volume });
+      for (const volume of found.volumes) {
+        const patient = showIdentifiers ? files[0].patientId : undefined;
+        const id = [patient, idOf(root, files, volume)].filter(Boolean).join('_');
+        volumes.push({ id, files, volume });
+      }
     }
     for (const { id, files, volume } of withUniqueIds(volumes)) {
       const { note } = volume;

@@ -46,6 +46,8 @@ test('the pipeline that ships takes a series to a segmentation and contours of i
   const rtstruct = readFileSync(join(output, `${name}_pred_rtstruct.dcm`));
   assert.match(rtstruct.toString('latin1'), 'CLOSED_PLANAR');
   assert.not.match(stdout + stderr + readFileSync(join(output, 'run.json'), 'utf8'), /Doe|SECRET/);
+  const plan = await voxstream([...args, '--dry-run', '--show-identifiers']);
+  assert.match(plan.stdout, /SECRET-7_\S+_s3: image/);
   const again = await voxstream([...args, '--resume', '--json']);
   assert.match(again.stdout, '"event":"caseSkipped"');
 });

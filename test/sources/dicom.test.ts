@@ -42,6 +42,7 @@ test('every series is a case, with an id of its folder and number, and nothing t
   assert.match(idsOf(found).slice(1).join(' '), /^b_s4_[0-9a-f]{8} b_s4_[0-9a-f]{8}$/);
   assert.is(new Set(idsOf(found)).size, 3);
   assert.not.match(JSON.stringify(found), /Doe|SECRET/);
+  assert.is(idsOf(await open({ root, showIdentifiers: true }))[0], 'SECRET-7_a_ct_s3');
 });
 
 test('what is no image is left out and told', async () => {

@@ -21,6 +21,7 @@ const pythonGlobals: readonly Global[] = [
     new Global(`${module}.frozenset`, (items) => new Set(list(items))),
     new Global(`${module}.list`, list),
     new Global(`${module}.bytearray`, encode),
+    new Global(`${module}.getattr`, member),
     ...['int', 'float', 'bool', 'str', 'bytes', 'tuple', 'object', 'type', 'NoneType', 'Ellipsis'].map(
       (type) => named(`${module}.${type}`),
     ),
@@ -96,6 +97,14 @@ export function findGlobal(module: string, name: string): Global {
   }
   if (!inner.every((part) => /^_*\p{Lu}/u.test(part))) throw refused(full);
   return new Global(full);
+}
+
+/** A member of a class that is not known, such as an enumeration. */
+function member(kind: Pickled, name: Pickled): Instance {
+  if (kind instanceof Global && !kind.call && typeof name === 'string') {
+    return new Instance(`${kind.name}.${name}`, []);
+  }
+  throw refused('a call of getattr');
 }
 
 function inert(name: string): Global {

@@ -69,6 +69,11 @@ export class NumpyArray implements Buildable {
 export const numpyGlobals: readonly Global[] = [
   new Global('numpy.dtype', (name) => new DType(typeof name === 'string' ? name : '')),
   new Global('numpy.ndarray', () => new NumpyArray()),
+  // The state of random generators, in the checkpoints of trainings.
+  ...['generator', 'bit_generator', 'randomstate'].map((kind) => {
+    const name = `numpy.random._pickle.__${kind}_ctor`;
+    return new Global(name, (...args) => new Instance(name, args));
+  }),
   ...['numpy.core', 'numpy._core'].flatMap((module) => [
     new Global(`${module}.multiarray.scalar`, scalar),
     new Global(`${module}.multiarray._reconstruct`, () => new NumpyArray()),

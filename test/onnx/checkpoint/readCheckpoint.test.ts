@@ -172,6 +172,16 @@ test('a pickle that asks for anything but tensors is refused by name', () => {
   }
 });
 
+test('members of unknown classes are data, and those of known ones are refused', () => {
+  const of = (kind: string) => [`cbuiltins\ngetattr\nc${kind}\n`, text('DICE'), 0x86, 'R'];
+  assert.match(
+    refusal(buildCheckpoint(pickleOf(...of('my.losses\nLoss')))),
+    /an object of "my\.losses\.Loss\.DICE"/,
+  );
+  assert.match(refusal(buildCheckpoint(pickleOf(...of('torch\nSize')))), /a call of getattr/);
+  assert.match(refusal(buildCheckpoint(pickleOf(...of('os\nenviron')))), /asks for os\.environ/);
+});
+
 test('objects of classes that are not known are data, whatever their names', () => {
   const dict = ['ctraining\nState\n', ')', 'R', text('epoch'), 'K', 3, 's', '}', text('a'), 'K', 1, 's', 'b'];
   assert.match(refusal(buildCheckpoint(pickleOf(...dict))), /an object of "training\.State" without tensors/);

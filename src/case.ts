@@ -1,6 +1,7 @@
 import { DataError, listNames } from './errors.js';
 import { nameValues } from './metrics/columns.js';
 import type { MetricValue } from './metrics/metric.js';
+import type { LabelRegion } from './volume/regionMasks.js';
 import type { Volume } from './volume/volume.js';
 
 /** The DICOM files of one series, which form one volume. */
@@ -17,8 +18,13 @@ export interface SeriesFiles {
   readonly missing?: 'refuse' | 'resample';
 }
 
-/** The input of a volume: the path of an image file, or the files of a DICOM series. */
-export type CaseFile = string | SeriesFiles;
+/** Image files on the same grid whose channels become the channels of one volume, in order. */
+export interface ChannelFiles {
+  readonly channels: readonly string[];
+}
+
+/** The input of a volume: the path of an image file, files to stack, or the files of a DICOM series. */
+export type CaseFile = string | ChannelFiles | SeriesFiles;
 
 /** One patient's data on its way through a stream. It is read-only: an operator returns a new case. */
 export interface Case {
@@ -37,6 +43,10 @@ export interface Case {
   readonly timings: Readonly<Record<string, number>>;
   /** Names of the dataset's label values, if the source knows them: `{ 1: 'spleen' }`. */
   readonly labelNames?: Readonly<Record<number, string>>;
+  /** Regions to evaluate instead of single labels, where the dataset defines them (nnU-Net). */
+  readonly regions?: readonly LabelRegion[];
+  /** The label of voxels in the reference that are not annotated (nnU-Net's `ignore`): metrics leave them out. */
+  readonly ignoreLabel?: number;
   /** Assumptions about its data, as full sentences; see `withNotes`. */
   readonly notes?: readonly string[];
   /** In training: the epoch, from 0. Random steps draw new numbers in each epoch. Default: 0. */

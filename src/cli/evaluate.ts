@@ -8,7 +8,6 @@ import { loadRegistry } from '../pipeline/extensions.js';
 import { parsePipeline } from '../pipeline/load.js';
 import type { Registry } from '../pipeline/registry.js';
 import type { Pipeline } from '../pipeline/types.js';
-import { findPairs } from '../sources/pairs.js';
 import { collect, commaList, positive } from './args.js';
 import { useHelp } from './pipelineOptions.js';
 import { run } from './run.js';
@@ -85,12 +84,6 @@ export function addEvaluateCommand(program: Command): void {
     .action(async (flags: EvaluateFlags) => {
       await checkOutput(flags.output);
       const pipeline = evaluation(flags, await loadRegistry(flags.use ?? []));
-      const { unpaired } = await findPairs(flags);
-      if (unpaired.length > 0) {
-        process.stderr.write(
-          `Left out: ${unpaired.length} prediction(s) without a reference, ${unpaired.slice(0, 3).join(', ')}${unpaired.length > 3 ? ', …' : ''}\n`,
-        );
-      }
       process.exitCode = await run(pipeline, {
         resume: flags.resume,
         overwrite: flags.overwrite,

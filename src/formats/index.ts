@@ -8,6 +8,7 @@ import { metaImage } from './metaImage.js';
 import { nifti } from './nifti.js';
 import { nrrd } from './nrrd.js';
 import { readStart, withFile } from './openFile.js';
+import { stackChannels, stackedGrid } from './stackChannels.js';
 
 export { type FileGrid, type ImageFormat, imageFormat, type ReadOptions } from './define.js';
 export { registerFormat } from './foreign.js';
@@ -62,12 +63,15 @@ async function formatOf(file: string): Promise<ImageFormat> {
 
 /** Reads a file's header, and no voxels. Throws DataError if it cannot be read or is not usable. */
 export async function readGrid(file: CaseFile): Promise<FileGrid> {
+  if (typeof file !== 'string' && 'channels' in file) {
+    return stackedGrid(await Promise.all(file.channels.map(readGrid)));
+  }
   if (typeof file !== 'string') return (await import('./dicom/readSeries.js')).readSeriesGrid(file);
   return (await formatOf(file)).readGrid(file);
 }
 
 /**
- * Reads an image file, or a DICOM series (see `readSeries`).
+ * Reads an image file, several of them as channels (see `stackChannels`), or a DICOM series (see `readSeries`).
  *
  * Size [nx, ny, nz], x fastest; a fourth axis becomes channels. The affine is voxel index to mm, RAS+. Voxels
  * keep the stored type; with a slope or intercept they are computed in double precision and become float32
@@ -84,6 +88,11 @@ export async function readGrid(file: CaseFile): Promise<FileGrid> {
  * holds NaN or infinite voxels (unless `nonFinite`), or labels that are not whole numbers.
  */
 export async function readVolume(file: CaseFile, options: ReadOptions): Promise<Volume> {
+  if (typeof file !== 'string' && 'channels' in file) {
+    const volumes: Volume[] = [];
+    for (const path of file.channels) volumes.push(await readVolume(path, options));
+    return stackChannels(volumes, file.channels);
+  }
   // Imported here: each worker thread loads this module, and few read DICOM.
   if (typeof file !== 'string') return (await import('./dicom/readSeries.js')).readSeries(file, options);
   return (await formatOf(file)).read(file, options);

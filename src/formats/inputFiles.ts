@@ -8,12 +8,14 @@ export function inputPaths({ files }: Pick<Case, 'files'>): string[] {
 
 /** The paths behind one key of a case. */
 export function pathsOf(file: CaseFile): readonly string[] {
-  return typeof file === 'string' ? [file] : file.series;
+  if (typeof file === 'string') return [file];
+  return 'channels' in file ? file.channels : file.series;
 }
 
 /** What a file is called in messages: its path, or the folder of a series and how many files it has. */
 export function showFile(file: CaseFile): string {
   if (typeof file === 'string') return file;
+  if ('channels' in file) return file.channels.join(' + ');
   const { series, part } = file;
   const [first = 'an empty series'] = series;
   const name = series.length > 1 ? `${dirname(first)} (a series of ${series.length} files)` : first;
@@ -23,5 +25,6 @@ export function showFile(file: CaseFile): string {
 /** The same file with absolute paths. */
 export function absoluteFile(file: CaseFile): CaseFile {
   if (typeof file === 'string') return resolve(file);
+  if ('channels' in file) return { channels: file.channels.map((path) => resolve(path)) };
   return { ...file, series: file.series.map((path) => resolve(path)) };
 }

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { type Case, fileNameOf, type SeriesFiles, volumeOf } from '../case.js';
 import { DataError } from '../errors.js';
 import type { DerivedRequest } from '../formats/dicom/derived.js';
+import { showFile } from '../formats/inputFiles.js';
 import type { OptionTypes, OptionValues } from '../options.js';
 import type { Task } from '../runtime/task.js';
 import type { SinkSpec } from './define.js';
@@ -79,9 +80,9 @@ export function derivedSink(
 /** The series under a key. Throws DataError if the case has none. */
 function seriesOf(subject: Case, key: string, sinkName: string): SeriesFiles {
   const file = subject.files[key];
-  if (file !== undefined && typeof file !== 'string') return file;
+  if (typeof file === 'object' && 'series' in file) return file;
   throw new DataError(
-    `${sinkName}: the ${key} of case ${subject.id} ${file === undefined ? 'has no files' : `was read from ${file}`}, but a DICOM ` +
+    `${sinkName}: the ${key} of case ${subject.id} ${file === undefined ? 'has no files' : `was read from ${showFile(file)}`}, but a DICOM ` +
       'series was expected. Use the source dicom, or name the key of the series with "image".',
   );
 }

@@ -1,28 +1,37 @@
-import { readFile } from 'node:fs/promises';
-import { basename, dirname, extname } from 'node:path';
-import { parse as parseCsv } from 'csv-parse/sync';
+import { dirname, extname } from 'node:path';
 import { z } from 'zod';
 import { DataError, listNames, messageOf, OptionError, show, unknownName } from '../errors.js';
-import { stripImageExtension } from '../formats/index.js';
+import { isImageFile } from '../formats/index.js';
+import { parseCsvList } from './csvList.js';
 import { caseInside, type SourceItem, source } from './define.js';
+import { distinctIds } from './distinctIds.js';
+import { parseJson, readText } from './text.js';
 
-/** One case: its image, further volumes by key, and an optional `id` that replaces the file name. */
-export type DatalistItem = Readonly<Record<string, string>>;
+/** The files of a case: one for each key, or several that become channels of one volume. */
+type Files = Readonly<Record<string, string | readonly string[]>>;
 
-const itemType = z.record(z.string(), z.string());
-const entryType = z.union([z.string().transform((image): DatalistItem => ({ image })), itemType]);
+interface Entry {
+  readonly id?: string;
+  readonly files: Files;
+}
+
+const filesType = z.union([z.string(), z.array(z.string()).min(1)]);
+const rowType = z.record(z.string(), z.unknown());
 
 /**
- * The cases of a list. Every key of an item except `id` names a file, and `load` reads all of them.
+ * The cases of a list. A key of an item names a file, or several files whose channels are stacked. `id` names
+ * the case. Keys without image files in the whole list, e.g. `age` or `fold`, are left out with a warning.
  *
- * @throws OptionError or DataError if the file is not such a list.
+ * Lists are text in UTF-8 or UTF-16. A CSV file may separate columns by commas, semicolons or tabs.
+ *
+ * @throws OptionError or DataError for a file that is not such a list.
  */
 export const datalist = source({
   name: 'datalist',
   summary: "A list of cases, in the pipeline itself or in a JSON (MONAI's data lists) or CSV file.",
   options: {
     items: z
-      .array(itemType)
+      .array(z.record(z.string(), filesType))
       .min(1)
       .optional()
       .describe('The cases: maps with image, further volumes by key, and id'),
@@ -47,51 +56,109 @@ export const datalist = source({
     return items && (key ?? root) !== undefined ? ['key and root require path instead of items'] : [];
   },
   example: { path: 'list.json', key: 'validation', root: 'data' },
-  async *open({ items, path, key, root }) {
+  async *open({ items, path, key, root }, { onWarning }) {
     if (items) {
-      for (const item of items) yield fromItem(item, undefined, 'items');
+      yield* casesOf(items, undefined, 'items', onWarning);
     } else if (path) {
-      for (const item of await readList(path, key)) yield fromItem(item, root ?? dirname(path), path);
+      yield* casesOf(await readList(path, key), root ?? dirname(path), path, onWarning);
     }
   },
 });
 
-function fromItem({ id, ...entries }: DatalistItem, root: string | undefined, where: string): SourceItem {
-  const named = Object.fromEntries(Object.entries(entries).filter(([, entry]) => entry !== ''));
-  const first = named.image ?? Object.values(named)[0];
-  if (!first)
-    throw new DataError(
-      `${where}: the case ${show({ id, ...entries })} has no file; expected at least "image".`,
-    );
-  const name = id ?? stripImageExtension(basename(first));
-  if (root !== undefined) return caseInside(name, root, named);
-  return { id: name, files: named, volumes: {}, metrics: [], timings: {} };
-}
-
-async function readList(path: string, key: string | undefined): Promise<readonly DatalistItem[]> {
-  const text = await readFile(path, 'utf8').catch((error) => {
-    throw new OptionError(`The list ${path} (source.path) cannot be read: ${messageOf(error)}.`);
-  });
-  let list: unknown;
-  try {
-    list =
-      extname(path).toLowerCase() === '.csv'
-        ? parseCsv(text, { columns: true, skip_empty_lines: true, trim: true, bom: true })
-        : JSON.parse(text);
-  } catch (error) {
-    throw new DataError(
-      `${path} is not a readable ${extname(path).slice(1).toUpperCase() || 'JSON'} file: ` +
-        `${messageOf(error)}.`,
+function* casesOf(
+  rows: readonly Readonly<Record<string, unknown>>[],
+  root: string | undefined,
+  where: string,
+  onWarning: (message: string) => void,
+): Generator<SourceItem> {
+  const isFile = fileKeys(rows);
+  const others = new Set(
+    rows.flatMap((row) => Object.keys(row)).filter((key) => key !== 'id' && !isFile(key)),
+  );
+  if (others.size > 0) {
+    onWarning(
+      `${where}: ${listNames([...others].map((key) => show(key)))} contain no image files and are not read.`,
     );
   }
+  const entries = rows.map((row, i) => toEntry(row, isFile, `${where}: entry ${i}`));
+  const ids = distinctIds(entries.map(({ files }) => [files.image ?? Object.values(files)[0]].flat()[0]));
+  const hint = 'Set source.root to a folder that holds all files of the list.';
+  for (const [i, { id = ids[i], files }] of entries.entries()) {
+    if (root !== undefined) yield caseInside(id, root, files, {}, hint);
+    else yield caseOf(id, files);
+  }
+}
+
+function caseOf(id: string, files: Files): SourceItem {
+  const stacked = Object.entries(files).map(([key, file]) => [
+    key,
+    typeof file === 'string' ? file : file.length === 1 ? file[0] : { channels: file },
+  ]);
+  return { id, files: Object.fromEntries(stacked), volumes: {}, metrics: [], timings: {} };
+}
+
+/** Which keys name files: `image`, `label`, `pred`, and those that name an image file somewhere in the list. */
+function fileKeys(rows: readonly Readonly<Record<string, unknown>>[]): (key: string) => boolean {
+  const keys = new Set(['image', 'label', 'pred']);
+  for (const row of rows) {
+    for (const [key, value] of Object.entries(row)) {
+      const names = [value].flat();
+      if (names.some((name) => typeof name === 'string' && isImageFile(baseOf(name)))) keys.add(key);
+    }
+  }
+  return (key) => key !== 'id' && keys.has(key);
+}
+
+function baseOf(path: string): string {
+  return path.split(/[\\/]/).at(-1) ?? path;
+}
+
+function toEntry(
+  { id, ...row }: Readonly<Record<string, unknown>>,
+  isFile: (key: string) => boolean,
+  where: string,
+): Entry {
+  const files: Record<string, string | readonly string[]> = {};
+  for (const [key, value] of Object.entries(row)) {
+    if (!isFile(key) || value === '' || value === null) continue;
+    const parsed = filesType.safeParse(value);
+    if (!parsed.success) {
+      throw new DataError(
+        `${where}: ${key} is ${show(value)}, but the path of a file or a list of paths was expected.`,
+      );
+    }
+    files[key] = parsed.data;
+  }
+  if (Object.keys(files).length === 0) {
+    throw new DataError(`${where} is ${show({ id, ...row })}, which has no file; expected at least "image".`);
+  }
+  const named = typeof id === 'number' ? String(id) : id;
+  if (named !== undefined && named !== '' && typeof named !== 'string') {
+    throw new DataError(`${where}: id is ${show(id)}, but it must be text or a number.`);
+  }
+  return { ...(named && { id: named.normalize('NFC') }), files };
+}
+
+async function readList(
+  path: string,
+  key: string | undefined,
+): Promise<readonly Readonly<Record<string, unknown>>[]> {
+  const text = await readText(path).catch((error) => {
+    if (error instanceof DataError) throw error;
+    throw new OptionError(`The list ${path} (source.path) cannot be read: ${messageOf(error)}.`);
+  });
+  const isCsv = /^\.(csv|tsv)$/i.test(extname(path));
+  let list = isCsv ? parseCsvList(text, path) : parseJson(text, path);
   if (!Array.isArray(list)) list = chooseList(path, list as Record<string, unknown>, key);
-  const parsed = z.array(entryType).min(1).safeParse(list, { reportInput: true });
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  throw new DataError(
-    `${path}: entry ${issue.path.join('.') || 'list'} is ${show(issue.input)}, but a list of image ` +
-      'paths or of maps with image and label was expected.',
-  );
+  if (!Array.isArray(list) || list.length === 0) throw new DataError(`${path}: the list is empty.`);
+  return list.map((entry, i) => {
+    const row = typeof entry === 'string' ? { image: entry } : entry;
+    const parsed = rowType.safeParse(row);
+    if (parsed.success && !Array.isArray(row)) return parsed.data;
+    throw new DataError(
+      `${path}: entry ${i} is ${show(entry)}, but the path of an image or a map with image and label was expected.`,
+    );
+  });
 }
 
 function chooseList(path: string, content: Record<string, unknown> | null, key: string | undefined): unknown {

@@ -1,30 +1,34 @@
-import { existsSync } from 'node:fs';
-import { readdir, readFile, stat } from 'node:fs/promises';
-import { basename, join, posix } from 'node:path';
+import { basename, join } from 'node:path';
 import { z } from 'zod';
-import { DataError, listNames, messageOf, OptionError, show } from '../errors.js';
+import { DataError, listNames, OptionError, show } from '../errors.js';
 import { isImageFile, stripImageExtension } from '../formats/index.js';
-import { readStart, withFile } from '../formats/openFile.js';
-import { indexTar } from '../formats/tar.js';
-import { caseInside, type SourceItem, source } from './define.js';
+import { type DatasetFiles, openDataset } from './datasetFiles.js';
+import { type DatasetLabels, labelsType, readLabels } from './datasetLabels.js';
+import { caseInside, source } from './define.js';
+import { distinctIds } from './distinctIds.js';
+import { entryOfCase, isNnunetRaw, readNnunetRaw } from './nnunetRaw.js';
+import { parseJson } from './text.js';
 
 interface Entry {
-  readonly image: string;
+  /** Default: from the name of the image. */
+  readonly id?: string;
+  readonly image: string | readonly string[];
   readonly label?: string;
 }
 
 interface Dataset {
   readonly training: readonly Entry[];
   readonly test: readonly Entry[];
-  readonly labelNames?: Readonly<Record<number, string>>;
+  readonly labels?: DatasetLabels | undefined;
 }
 
 const splits = ['train', 'validation', 'test', 'all'] as const;
 
 /**
  * The cases of a dataset in Decathlon layout, from `dataset.json` or, without it, from the folders. macOS
- * `._*` files are ignored. `validation` cases are the last training cases in order of their names, as in
- * MONAI's spleen bundle, but at most half of the training cases.
+ * `._*` files are ignored. A dataset in nnU-Net's raw layout is read as by the source `nnunet`. `validation`
+ * cases are the last training cases in order of their names, as in MONAI's spleen bundle, but at most half of
+ * the training cases.
  *
  * @throws OptionError if the folder is not such a dataset or the split has no cases.
  */
@@ -48,44 +52,46 @@ export const decathlon = source({
       ),
   },
   example: { root: 'data/Task09_Spleen', split: 'test' },
-  async *open({ root, split, validation }) {
-    const found = await stat(root).catch(() => undefined);
-    if (!found) {
-      throw new OptionError(
-        `The dataset folder ${root} (source.root) does not exist. Give the folder that contains ` +
-          "dataset.json, or the dataset's .tar file.",
-      );
-    }
-    const files = found.isFile() ? await filesOfTar(root) : filesOfFolder(root);
-    const text = await files.readDataset();
-    const dataset =
-      text === undefined ? await readFolders(files) : readDatasetJson(join(files.root, 'dataset.json'), text);
-    const training = [...dataset.training].sort((a, b) => compare(idOf(a), idOf(b)));
+  async *open({ root, split, validation }, { onWarning }) {
+    const files = await openDataset(root);
+    const dataset = await readDataset(files, onWarning);
+    const named = withIds([...dataset.training, ...dataset.test]);
+    const training = named.slice(0, dataset.training.length).sort((a, b) => compare(a.id, b.id));
+    const test = named.slice(dataset.training.length);
     const held = Math.min(validation, Math.floor(training.length / 2));
     const chosen = {
       train: training.slice(0, training.length - held),
       validation: training.slice(training.length - held),
-      test: dataset.test,
-      all: [...training, ...dataset.test],
+      test,
+      all: [...training, ...test],
     }[split];
     if (chosen.length === 0) {
       throw new OptionError(
-        `The split "${split}" of ${root} has no cases: the dataset has ${dataset.training.length} for training ` +
-          `(${held} of them held out for validation) and ${dataset.test.length} for test. Set source.split to another of ` +
+        `The split "${split}" of ${root} has no cases: the dataset has ${training.length} for training ` +
+          `(${held} of them held out for validation) and ${test.length} for test. Set source.split to another of ` +
           `${listNames(splits, 'or')}.`,
       );
     }
-    for (const entry of chosen) yield toCase(entry, files.root, dataset);
+    for (const { id, image, label } of chosen) {
+      yield caseInside(id, files.root, label === undefined ? { image } : { image, label }, dataset.labels);
+    }
   },
 });
 
-function toCase({ image, label }: Entry, root: string, { labelNames }: Dataset): SourceItem {
-  const files: Record<string, string> = label === undefined ? { image } : { image, label };
-  return caseInside(idOf({ image }), root, files, labelNames);
+async function readDataset(files: DatasetFiles, onWarning: (message: string) => void): Promise<Dataset> {
+  const file = join(files.root, 'dataset.json');
+  const text = await files.read('dataset.json');
+  if (text === undefined) return readFolders(files);
+  const content = parseJson(text, file);
+  if (!(await isNnunetRaw(files, content))) return readDatasetJson(file, content, onWarning);
+  onWarning(`${files.root} is in nnU-Net's raw layout, so it is read as by the source nnunet.`);
+  const { training, test, labels } = await readNnunetRaw(files, content, onWarning);
+  return { training: training.map(entryOfCase), test: test.map(entryOfCase), labels };
 }
 
-function idOf({ image }: Entry): string {
-  return stripImageExtension(basename(image));
+function withIds(entries: readonly Entry[]): (Entry & { readonly id: string })[] {
+  const ids = distinctIds(entries.map(({ image }) => [image].flat()[0]));
+  return entries.map((entry, i) => ({ ...entry, id: entry.id ?? ids[i] }));
 }
 
 /** Compares code units, as Python's `sorted` does, so that the same cases are held out as in MONAI. */
@@ -93,107 +99,43 @@ function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-const entryType = z.union([z.string(), z.object({ image: z.string(), label: z.string().optional() })]);
+const imagesType = z.union([z.string(), z.array(z.string()).min(1)]);
+const entryType = z.union([imagesType, z.object({ image: imagesType, label: z.string().optional() })]);
 const datasetType = z.object({
   training: z.array(entryType).default([]),
   test: z.array(entryType).default([]),
-  labels: z.record(z.string(), z.union([z.string(), z.number()])).optional(),
+  labels: labelsType.optional(),
 });
 
-function readDatasetJson(file: string, text: string): Dataset {
-  let content: unknown;
-  try {
-    content = JSON.parse(text);
-  } catch (error) {
-    throw new DataError(`${file} is not readable JSON: ${messageOf(error)}.`);
-  }
+function readDatasetJson(file: string, content: unknown, onWarning: (message: string) => void): Dataset {
   const parsed = datasetType.safeParse(content, { reportInput: true });
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     throw new DataError(
       `${file}: ${issue.path.join('.') || 'the file'} is ${show(issue.input)}, but "training", a list ` +
-        'of { image, label }, and "test", a list of image paths, were expected.',
+        'of { image, label }, "test", a list of image paths, and "labels", a map from numbers to names, were ' +
+        'expected.',
     );
   }
   const entries = (list: z.infer<typeof datasetType>['training']) =>
     list
-      .map((entry) => (typeof entry === 'string' ? { image: entry } : entry))
-      .filter(({ image }) => !basename(image).startsWith('._'));
+      .map((entry) => (typeof entry === 'string' || Array.isArray(entry) ? { image: entry } : entry))
+      .filter(({ image }) => !basename([image].flat()[0]).startsWith('._'));
+  const { labels } = parsed.data;
   return {
     training: entries(parsed.data.training),
     test: entries(parsed.data.test),
-    labelNames: parsed.data.labels && readLabels(parsed.data.labels),
+    labels: labels && readLabels(labels, file, onWarning),
   };
-}
-
-/** Label names by number. The Decathlon writes `{"1": "spleen"}`, nnU-Net `{"spleen": 1}`. */
-export function readLabels(labels: Readonly<Record<string, string | number>>): Record<number, string> {
-  const names: Record<number, string> = {};
-  for (const [key, value] of Object.entries(labels)) {
-    if (typeof value === 'number') names[value] = key;
-    else if (/^\d+$/.test(key)) names[Number(key)] = value;
-  }
-  return names;
-}
-
-/** Access to a dataset's files, in a folder or in a tar archive. */
-interface DatasetFiles {
-  readonly root: string;
-  /** The text of `dataset.json`; undefined if there is none. */
-  readDataset(): Promise<string | undefined>;
-  /** Names of the files in one of its folders. */
-  list(folder: string): Promise<string[]>;
-}
-
-function filesOfFolder(root: string): DatasetFiles {
-  const file = join(root, 'dataset.json');
-  return {
-    root,
-    readDataset: async () => (existsSync(file) ? readFile(file, 'utf8') : undefined),
-    list: (folder) => readdir(join(root, folder)).catch(() => []),
-  };
-}
-
-/** A dataset in a tar archive: the folder in it that contains `dataset.json` or, without one, images. */
-async function filesOfTar(archive: string): Promise<DatasetFiles> {
-  if (!/\.tar$/i.test(archive)) {
-    throw new OptionError(
-      `${archive} (source.root) is a file, but a folder with dataset.json or a dataset's .tar file was ` +
-        'expected. Unpack it, and give the folder.',
-    );
-  }
-  const names = [...(await indexTar(archive)).keys()];
-  const depth = (name: string) => name.split('/').length;
-  const marks = names.filter((name) => /(^|\/)(dataset\.json|images(Tr|Ts)\/[^/]+)$/.test(name));
-  const [mark = ''] = marks.sort(
-    (a, b) => Number(!isDatasetJson(a)) - Number(!isDatasetJson(b)) || depth(a) - depth(b),
-  );
-  const inside = mark.replace(/(^|\/)(dataset\.json|images(Tr|Ts)\/[^/]+)$/, '');
-  const root = join(archive, inside);
-  return {
-    root,
-    readDataset: async () => {
-      if (!isDatasetJson(mark)) return undefined;
-      return withFile(join(archive, mark), async (open, size) =>
-        (await readStart(open, size)).toString('utf8'),
-      );
-    },
-    list: async (folder) => {
-      const start = posix.join(inside, folder, '/');
-      return names.filter((name) => name.startsWith(start)).map((name) => name.slice(start.length));
-    },
-  };
-}
-
-function isDatasetJson(name: string): boolean {
-  return /(^|\/)dataset\.json$/.test(name);
 }
 
 async function readFolders({ root, list }: DatasetFiles): Promise<Dataset> {
   const images = async (folder: string) => (await list(folder)).filter(isImageFile).sort(compare);
-  const labels = new Map((await images('labelsTr')).map((name) => [stripImageExtension(name), name]));
+  const labels = new Map(
+    (await images('labelsTr')).map((name) => [stripImageExtension(name).normalize('NFC'), name]),
+  );
   const training = (await images('imagesTr')).map((name) => {
-    const label = labels.get(stripImageExtension(name));
+    const label = labels.get(stripImageExtension(name).normalize('NFC'));
     return { image: join('imagesTr', name), ...(label && { label: join('labelsTr', label) }) };
   });
   const test = (await images('imagesTs')).map((name) => ({ image: join('imagesTs', name) }));

@@ -1,6 +1,7 @@
+import { existsSync } from 'node:fs';
 import { isAbsolute, relative, resolve, sep } from 'node:path';
 import type { z } from 'zod';
-import type { Case } from '../case.js';
+import type { Case, CaseFile } from '../case.js';
 import { DataError } from '../errors.js';
 import {
   callable,
@@ -95,35 +96,57 @@ async function* casesOf(items: AsyncIterable<SourceItem>): AsyncGenerator<Case> 
 
 /**
  * The absolute path of a dataset's entry, or undefined if it is outside `root` because of `..` or an absolute
- * path. Symbolic links inside the dataset are followed: whoever set up the dataset created them.
+ * path. Symbolic links inside the dataset are followed: whoever set up the dataset created them. Backslashes
+ * separate folders, since datasets are also made on Windows.
  */
 export function pathInside(root: string, entry: string): string | undefined {
-  const path = resolve(root, entry);
+  if (sep !== '\\' && /^[A-Za-z]:[\\/]/.test(entry)) return undefined;
+  const literal = resolve(root, entry);
+  const path =
+    entry.includes('\\') && !existsSync(literal) ? resolve(root, entry.replaceAll('\\', '/')) : literal;
   const inside = relative(resolve(root), path);
-  return inside === '..' || inside.startsWith(`..${sep}`) || isAbsolute(inside) ? undefined : path;
+  if (inside === '..' || inside.startsWith(`..${sep}`) || isAbsolute(inside)) return undefined;
+  return storedPath(path);
 }
+
+/** The path as the file system has it: accents may be stored composed (NFC) or decomposed (NFD, macOS). */
+export function storedPath(path: string): string {
+  const forms = [path, path.normalize('NFC'), path.normalize('NFD')];
+  if (forms[1] === forms[2]) return path;
+  return forms.find((form) => existsSync(form)) ?? path;
+}
+
+/** What a dataset says about a case besides its files. */
+type CaseFacts = Pick<Case, 'labelNames' | 'regions' | 'ignoreLabel'>;
 
 /**
  * A case made of files that a dataset names. It is rejected if one of them is outside the dataset's folder.
+ * Several files of a key become channels of one volume.
+ *
+ * @param hint What to do about a file outside of the folder, as a sentence.
  */
 export function caseInside(
   id: string,
   root: string,
-  entries: Readonly<Record<string, string>>,
-  labelNames?: Case['labelNames'],
+  entries: Readonly<Record<string, string | readonly string[]>>,
+  facts: CaseFacts = {},
+  hint = '',
 ): SourceItem {
-  const files: Record<string, string> = {};
+  const files: Record<string, CaseFile> = {};
   for (const [key, entry] of Object.entries(entries)) {
-    const path = pathInside(root, entry);
-    if (!path) {
+    const names = [entry].flat();
+    const paths = names.map((name) => pathInside(root, name));
+    const outside = names.find((_, i) => paths[i] === undefined);
+    if (outside !== undefined) {
       return {
         id,
         refused:
-          `The ${key} of case ${id} is "${entry}", which is outside the dataset's folder ${root}. Files ` +
-          'outside it are not read.',
+          `The ${key} of case ${id} is "${outside}", which is outside the dataset's folder ${root}. Files ` +
+          `outside it are not read.${hint && ` ${hint}`}`,
       };
     }
-    files[key] = path;
+    const found = paths.flatMap((path) => (path === undefined ? [] : [path]));
+    files[key] = found.length === 1 ? found[0] : { channels: found };
   }
-  return { id, files, volumes: {}, metrics: [], timings: {}, ...(labelNames && { labelNames }) };
+  return { id, files, volumes: {}, metrics: [], timings: {}, ...facts };
 }

@@ -3,14 +3,17 @@ import { escapePath, glob as findFiles, isDynamicPattern } from 'tinyglobby';
 import { z } from 'zod';
 import { listNames, OptionError } from '../errors.js';
 import { isImageFile, stripImageExtension } from '../formats/index.js';
-import { type SourceItem, source } from './define.js';
+import { readStart, withFile } from '../formats/openFile.js';
+import { type SourceItem, source, storedPath } from './define.js';
+import { distinctIds } from './distinctIds.js';
 
 /** The placeholder for a case's id in patterns. */
 export const hole = '{case}';
 
 /**
- * All images that match a pattern, sorted by path. A case's id is the file name without extensions, or the
- * text at the position of `{case}`.
+ * All images that match a pattern, sorted by path. A case's id is the text at the position of `{case}`. Without
+ * `{case}` it is the file name without extensions, or the folder's name if several files have the same name.
+ * Hidden folders are skipped, unless the pattern names them.
  *
  * @throws OptionError if no image matches.
  */
@@ -36,24 +39,32 @@ export const glob = source({
   example: { image: 'in/*.nii.gz', label: 'gt/{case}.nii.gz' },
   async *open({ image, ...others }) {
     const images = await filesOfPattern(image);
-    if (images.length === 0) {
-      const found = await matches(image.replace(hole, '*'));
-      throw new OptionError(
-        `No image matches ${image} ` +
-          `(source.image)${found.length > 0 ? `; it matches ${found.length} other file(s), e.g. ${found[0]}` : ''}. ` +
-          'Paths are relative to the working directory.',
-      );
-    }
+    if (images.length === 0) throw await nothingFound(image);
     for (const { id, file } of images) yield await toCase(id, file, others);
   },
 });
 
+async function nothingFound(pattern: string): Promise<OptionError> {
+  const found = await matches(pattern.replace(hole, '*'));
+  const others = found.length > 0 ? `; it matches ${found.length} other file(s), e.g. ${found[0]}` : '';
+  const advice = (await isDicom(found[0]))
+    ? 'That is a DICOM file: read series with the source "dicom".'
+    : 'Paths are relative to the working directory.';
+  return new OptionError(`No image matches ${pattern} (source.image)${others}. ${advice}`);
+}
+
+/** Whether a file begins as DICOM files do. */
+async function isDicom(file: string | undefined): Promise<boolean> {
+  if (!file) return false;
+  const start = await withFile(file, (open) => readStart(open, 132)).catch(() => undefined);
+  return start?.toString('latin1', 128, 132) === 'DICM';
+}
+
 /** The images that match a pattern, sorted by path, each with its case's id. */
 export async function filesOfPattern(pattern: string): Promise<{ id: string; file: string }[]> {
-  const found = await matches(pattern.replace(hole, '*'));
-  return found
-    .filter((path) => isImageFile(basename(path)))
-    .map((path) => ({ id: idOf(path, pattern), file: path }));
+  const found = (await matches(pattern.replace(hole, '*'))).filter((path) => isImageFile(basename(path)));
+  const ids = pattern.includes(hole) ? found.map((path) => idOf(path, pattern)) : distinctIds(found);
+  return found.map((file, i) => ({ id: ids[i], file }));
 }
 
 async function toCase(
@@ -64,10 +75,15 @@ async function toCase(
   const files: Record<string, string> = { image };
   for (const [key, pattern] of Object.entries(others)) {
     if (!isDynamicPattern(pattern.replaceAll(hole, 'x'))) {
-      files[key] = pattern.replaceAll(hole, id);
+      files[key] = storedPath(pattern.replaceAll(hole, id));
       continue;
     }
-    const found = await matches(pattern.replaceAll(hole, escapePath(id)));
+    // The file system may hold the name composed (NFC) or decomposed (NFD).
+    const names = new Set([id, id.normalize('NFD')]);
+    const all = await Promise.all(
+      [...names].map((name) => matches(pattern.replaceAll(hole, escapePath(name)))),
+    );
+    const found = all.flat();
     if (found.length !== 1) {
       return {
         id,
@@ -81,17 +97,14 @@ async function toCase(
 
 async function matches(pattern: string): Promise<string[]> {
   const posix = sep === '\\' ? pattern.replaceAll('\\', '/') : pattern;
-  const found = await findFiles(posix, { onlyFiles: true, expandDirectories: false, dot: true });
+  const found = await findFiles(posix, { onlyFiles: true, expandDirectories: false });
   return found.sort();
 }
 
-/**
- * The text at the position of `{case}`, counted from the end of the path. Without `{case}`, the file name.
- */
+/** The text at the position of `{case}`, counted from the end of the path. */
 function idOf(path: string, pattern: string): string {
   const wanted = pattern.split('/');
   const at = wanted.findIndex((segment) => segment.includes(hole));
-  if (at < 0) return stripImageExtension(basename(path));
   const segment = path.split('/').at(at - wanted.length) ?? '';
   const [before, after] = wanted[at].split(hole).map((text) =>
     text
@@ -99,5 +112,6 @@ function idOf(path: string, pattern: string): string {
       .map((part) => part.replace(/[\\^$.|?+()[\]{}]/g, '\\$&'))
       .join('.*'),
   );
-  return new RegExp(`^${before}(.+)${after}$`).exec(segment)?.[1] ?? stripImageExtension(segment);
+  const id = new RegExp(`^${before}(.+)${after}$`).exec(segment)?.[1] ?? stripImageExtension(segment);
+  return id.normalize('NFC');
 }

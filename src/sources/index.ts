@@ -3,7 +3,8 @@ import { decathlon } from './decathlon.js';
 import type { AnySource } from './define.js';
 import { dicom } from './dicom.js';
 import { glob } from './glob.js';
+import { nnunet } from './nnunet.js';
 import { pairs } from './pairs.js';
 
 /** The built-in sources. */
-export const sources: readonly AnySource[] = [decathlon, glob, datalist, pairs, dicom];
+export const sources: readonly AnySource[] = [decathlon, nnunet, glob, datalist, pairs, dicom];

@@ -1,13 +1,15 @@
 import { existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
 import { z } from 'zod';
 import { DataError, listNames, messageOf, OptionError, show } from '../errors.js';
 import { isImageFile, stripImageExtension } from '../formats/index.js';
+import { listSome } from '../metrics/table.js';
 import type { GivenOptions } from '../options.js';
-import { readLabels } from './decathlon.js';
+import { type DatasetLabels, labelsType, readLabels } from './datasetLabels.js';
 import { type SourceItem, source } from './define.js';
 import { filesOfPattern, hole } from './glob.js';
+import { parseJson, readText } from './text.js';
 
 const options = {
   pred: z.string().min(1).describe('Folder of the predictions, or a pattern, e.g. out/{case}/spleen.nii.gz'),
@@ -48,12 +50,41 @@ export const pairs = source({
       : []),
   ],
   example: { pred: 'results/spleen', label: 'data/Task09_Spleen/labelsTr' },
-  async *open(options) {
-    const found = await findPairs(options);
-    const labelNames = await readNames(options);
-    for (const pair of found.pairs) yield toItem(pair, options, labelNames);
+  async *open(options, { onWarning }) {
+    const { pairs: found, unpaired } = await findPairs(options);
+    const labels = await readNames(options, onWarning);
+    if (unpaired.length > 0) {
+      onWarning(`${unpaired.length} prediction(s) fit no reference and are left out: ${listSome(unpaired)}.`);
+    }
+    const loose = looseFits(found);
+    if (loose.length > 0) onWarning(looseWarning(loose));
+    for (const pair of found) yield toItem(pair, options, labels);
   },
 });
+
+/**
+ * Pairs whose names differ by another text than the names of the other pairs: they may not belong together.
+ */
+function looseFits(found: readonly Pair[]): readonly Pair[] {
+  const paired = found.filter(({ preds, rivals }) => preds.length === 1 && rivals.length === 0);
+  const extraOf = ({ label, preds: [pred] }: Pair) =>
+    pred.name.length > label.name.length
+      ? pred.name.slice(label.name.length)
+      : label.name.slice(pred.name.length);
+  if (new Set(paired.map(extraOf)).size < 2) return [];
+  return paired.filter(({ label, preds: [pred] }) => pred.name !== label.name);
+}
+
+function looseWarning(loose: readonly Pair[]): string {
+  const names = loose.map(
+    ({ label, preds: [pred] }) => `${basename(pred.file)} with ${basename(label.file)}`,
+  );
+  return (
+    `Predictions were paired with references with another name: ${listSome(names)}. If they do not belong together, ` +
+    `give patterns on both sides, e.g. pred/${hole}.nii.gz and label/${hole}.nii.gz: then names must be equal. ` +
+    'Or set predPostfix or labelPostfix to the ending of the names.'
+  );
+}
 
 /** An image file, with the name of its case and what may follow it. */
 interface Named {
@@ -66,13 +97,16 @@ export interface Pair {
   readonly id: string;
   readonly label: Named;
   readonly preds: readonly Named[];
+  /** Other references that its only prediction fits equally well. */
+  readonly rivals: readonly Named[];
   readonly image?: string;
 }
 
 /**
  * Pairs predictions with references by name. Names fit if they are equal, or if one continues the other with
  * `_`, `-`, `.` or a space: `ct_1_seg` fits `ct_1` but not `ct_10`. Equal names fit best, followed by the
- * longest common part. `unpaired` contains the predictions that fit no reference.
+ * longest common part. If patterns or postfixes are given for both sides, names must be equal. Composed and
+ * decomposed accents are the same. `unpaired` contains the predictions that fit no reference.
  */
 export async function findPairs(
   options: Options,
@@ -81,9 +115,14 @@ export async function findPairs(
   const preds = await listNamed(options.pred, 'pred', options.predPostfix);
   const images = options.image ? await listNamed(options.image, 'image') : [];
   const fitting = new Map<Named, Named[]>(labels.map((label) => [label, []]));
+  const rivals = new Map<Named, readonly Named[]>();
   const unpaired: string[] = [];
+  const settled =
+    (options.pred.includes(hole) || options.predPostfix !== undefined) &&
+    (options.label.includes(hole) || options.labelPostfix !== undefined);
   for (const pred of preds) {
-    const best = bestFits(pred.name, labels);
+    const best = bestFits(pred.name, labels, settled);
+    rivals.set(pred, best);
     for (const label of best) fitting.get(label)?.push(pred);
     if (best.length === 0) unpaired.push(pred.file);
   }
@@ -91,12 +130,16 @@ export async function findPairs(
     const best = bestFits(label.name, fitting.get(label) ?? []);
     const shorter = best.length === 1 && best[0].name.length < label.name.length ? best[0] : label;
     const image = bestFits(shorter.name, images)[0]?.file;
-    return { id: shorter.name, label, preds: best, ...(image && { image }) };
+    const others = best.length === 1 ? (rivals.get(best[0]) ?? []).filter((other) => other !== label) : [];
+    // A prediction that fits several references does not name the case.
+    const { name } = others.length > 0 ? label : shorter;
+    return { id: name, label, preds: best, rivals: others, ...(image && { image }) };
   });
   return { pairs, unpaired };
 }
 
-function bestFits(name: string, others: readonly Named[]): readonly Named[] {
+function bestFits(name: string, others: readonly Named[], equal = false): readonly Named[] {
+  if (equal) return others.filter((other) => other.name === name);
   const scores = others.map((other) => fit(name, other.name));
   const best = Math.max(...scores, 1);
   return others.filter((_, i) => scores[i] === best);
@@ -116,7 +159,7 @@ async function listNamed(where: string, key: 'pred' | 'label' | 'image', postfix
   const all = where.includes(hole) ? await filesOfPattern(where) : await filesOfFolder(where, key);
   const found = all.flatMap(({ id, file }) =>
     id.endsWith(postfix) && id.length > postfix.length
-      ? [{ name: id.slice(0, id.length - postfix.length), file }]
+      ? [{ name: id.slice(0, id.length - postfix.length).normalize('NFC'), file }]
       : [],
   );
   if (found.length === 0) {
@@ -147,26 +190,40 @@ async function filesOfFolder(folder: string, key: string): Promise<{ id: string;
     );
   });
   return paths
-    .filter((path) => isImageFile(basename(path)))
+    .filter((path) => isImageFile(basename(path)) && !inHiddenFolder(path))
     .map((path) => ({ id: stripImageExtension(path), file: join(folder, path) }))
     .sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
 }
 
+/** Whether a path goes through a hidden folder, e.g. `.ipynb_checkpoints`. */
+function inHiddenFolder(path: string): boolean {
+  return path.split(/[\\/]/).some((part) => part.startsWith('.'));
+}
+
 function toItem(
-  { id, label, preds, image }: Pair,
+  { id, label, preds, rivals, image }: Pair,
   options: Options,
-  labelNames?: Record<number, string>,
+  labels: DatasetLabels | undefined,
 ): SourceItem {
+  if (rivals.length > 0) {
+    const names = [label, ...rivals].slice(0, 5).map(({ file }) => basename(file));
+    return {
+      id,
+      refused:
+        `The prediction ${preds[0].file} fits ${rivals.length + 1} references equally well: ${listNames(names)}. ` +
+        'Set labelPostfix to what the names of references end in.',
+    };
+  }
   if (preds.length === 1) {
     const files = { pred: preds[0].file, label: label.file, ...(image && { image }) };
-    return { id, files, volumes: {}, metrics: [], timings: {}, ...(labelNames && { labelNames }) };
+    return { id, files, volumes: {}, metrics: [], timings: {}, ...labels };
   }
   if (preds.length === 0) {
     return {
       id,
       refused:
         `There is no prediction for case ${id}: no file in ${options.pred} has a name that fits ` +
-        `${label.file}.`,
+        `${label.file}. If names end differently, set predPostfix and labelPostfix to their endings.`,
     };
   }
   const names = preds.slice(0, 4).map(({ file }) => relative(options.pred, file));
@@ -178,24 +235,25 @@ function toItem(
   };
 }
 
-async function readNames({ names, pred, label }: Options): Promise<Record<number, string> | undefined> {
+async function readNames(
+  { names, pred, label }: Options,
+  onWarning: (message: string) => void,
+): Promise<DatasetLabels | undefined> {
   const folders = [label, join(label, '..'), pred].filter((folder) => !folder.includes(hole));
   const file =
     names ?? folders.map((folder) => join(folder, 'dataset.json')).find((path) => existsSync(path));
   if (!file) return undefined;
-  let content: unknown;
-  try {
-    content = JSON.parse(await readFile(file, 'utf8'));
-  } catch (error) {
-    throw new DataError(`${file}, with the label names, is not readable JSON: ${messageOf(error)}.`);
-  }
-  const parsed = z
-    .object({ labels: z.record(z.string(), z.union([z.string(), z.number()])) })
-    .safeParse(content);
-  if (parsed.success) return readLabels(parsed.data.labels);
-  if (!names) return undefined;
+  const text = await readText(file).catch((error) => {
+    throw error instanceof DataError
+      ? error
+      : new OptionError(`${file}, with the label names, cannot be read: ${messageOf(error)}.`);
+  });
+  const content = parseJson(text, file);
+  if (!names && !(content instanceof Object && 'labels' in content)) return undefined;
+  const parsed = z.object({ labels: labelsType }).safeParse(content);
+  if (parsed.success) return readLabels(parsed.data.labels, file, onWarning);
   throw new DataError(
-    `${file} (source.names) must contain "labels", a map, e.g. { "1": "spleen" } or { "spleen": 1 }, ` +
-      `but it contains ${show(content)}.`,
+    `${file} must contain "labels", a map, e.g. { "1": "spleen" } or { "spleen": 1 }, but it contains ` +
+      `${show(content)}.`,
   );
 }

@@ -4,7 +4,7 @@ import { readSegmentationNode } from '@itk-wasm/dicom';
 import dicomParser, { type DataSet as Parsed } from 'dicom-parser';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Case } from '#src/case.js';
+import type { Case, SeriesFiles } from '#src/case.js';
 import { openSeries } from '#src/formats/dicom/readSeries.js';
 import { codedSegments, segmentsOf } from '#src/formats/dicom/segments.js';
 import { segObject } from '#src/formats/dicom/segObject.js';
@@ -117,7 +117,7 @@ test('writing the same result again gives the same bytes, and another result oth
 test('2,000 results have 2,000 UIDs', async () => {
   const subject = await seriesCase(twoLabels);
   const { image } = subject.files;
-  const stack = await openSeries(image as Exclude<typeof image, string>);
+  const stack = await openSeries(image as SeriesFiles);
   const named = segmentsOf(subject.volumes.pred, 'pred', { emptySegments: 'keep', codes: {} });
   const segments = codedSegments(named, 'pred');
   const study = studyFieldsOf(dicomParser.parseDicom(buildDicom(sliceSet(0))), () => {});

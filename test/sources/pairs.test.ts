@@ -27,10 +27,13 @@ function folders(preds: readonly string[], labels: readonly string[], others: Re
 
 type Where = OptionsOf<typeof pairs> & { readonly root: string };
 
-async function open({ root: _, ...options }: Where): Promise<SourceItem[]> {
+async function open(
+  { root: _, ...options }: Where,
+  onWarning: (message: string) => void = () => {},
+): Promise<SourceItem[]> {
   const items: SourceItem[] = [];
   parseOptions(pairs, options);
-  for await (const item of pairs.configure(options).built!.open()) items.push(item);
+  for await (const item of pairs.configure(options).built!.open({ onWarning })) items.push(item);
   return items;
 }
 
@@ -81,10 +84,46 @@ test('pairs rejects a case without a prediction or with several, and reports pre
   const where = folders(['a_seg.nii', 'a_prob.nii', 'c.nii'], ['a.nii', 'b.nii']);
   assert.equal(await list(where), [
     'a: 2 predictions in /pred fit case a: a_prob.nii and a_seg.nii. Set predPostfix to the ending of their names.',
-    'b: There is no prediction for case b: no file in /pred has a name that fits /label/b.nii.',
+    'b: There is no prediction for case b: no file in /pred has a name that fits /label/b.nii. If names end ' +
+      'differently, set predPostfix and labelPostfix to their endings.',
   ]);
   assert.equal((await findPairs(where)).unpaired, [join(where.pred, 'c.nii')]);
   assert.is((await list({ ...where, predPostfix: '_seg' }))[0], 'a: /pred/a_seg.nii + /label/a.nii');
+});
+
+test('pairs refuses a prediction that fits several references, and does not compare it with one of them', async () => {
+  const modalities = folders(['c1.nii'], ['c1_flair.nii', 'c1_t1.nii']);
+  const refused = (id: string, other: string) =>
+    `${id}: The prediction /pred/c1.nii fits 2 references equally well: ${id}.nii and ${other}.nii. ` +
+    'Set labelPostfix to what the names of references end in.';
+  assert.equal(await list(modalities), [refused('c1_flair', 'c1_t1'), refused('c1_t1', 'c1_flair')]);
+  assert.equal(await list({ ...modalities, labelPostfix: '_t1' }), ['c1: /pred/c1.nii + /label/c1_t1.nii']);
+});
+
+test('pairs warns of pairs whose names differ unlike those of the others, and takes patterns at their word', async () => {
+  const where = folders(['pat1_followup.nii', 'pat2.nii'], ['pat1.nii', 'pat2.nii']);
+  const warnings: string[] = [];
+  await open(where, (message) => warnings.push(message));
+  assert.is(warnings.length, 1);
+  assert.match(
+    warnings[0],
+    /references with another name: pat1_followup\.nii with pat1\.nii\. .* give patterns/,
+  );
+  const [pred, label] = [where.pred, where.label].map((folder) => join(folder, '{case}.nii'));
+  const [first] = await list({ ...where, pred, label });
+  assert.match(first, /^pat1: There is no prediction for case pat1/);
+  const uniform = folders(['a_seg.nii', 'b_seg.nii'], ['a.nii', 'b.nii']);
+  await open(uniform, (message) => warnings.push(message));
+  assert.is(warnings.length, 1);
+});
+
+test('pairs skips hidden folders, and compares names whatever form their accents have', async () => {
+  const [composed, decomposed] = ['M\u00fcller.nii', 'Mu\u0308ller.nii'];
+  const where = folders(
+    [decomposed, '.ipynb_checkpoints/Mx-checkpoint.nii'],
+    [composed, '.ipynb_checkpoints/Mx-checkpoint.nii'],
+  );
+  assert.equal(await list(where), [`M\u00fcller: /pred/${decomposed} + /label/${composed}`]);
 });
 
 test('pairs removes the given postfixes', async () => {
@@ -133,7 +172,7 @@ test('pairs reads label names from a dataset.json next to the references, or fro
   assert.equal(await namesOf(nnunet), { 0: 'background', 1: 'spleen' });
   const without = { ...plain, names: join(plain.root, 'label/a.nii') };
   const error = await open(without).catch((reason: Error) => reason);
-  assert.match((error as Error).message, /a\.nii, with the label names, is not readable JSON/);
+  assert.match((error as Error).message, /a\.nii is not readable JSON/);
 });
 
 test('pairs rejects folders that do not exist or contain no images', async () => {

@@ -1,0 +1,74 @@
+import { existsSync } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { join, posix } from 'node:path';
+import { OptionError } from '../errors.js';
+import { readStart, withFile } from '../formats/openFile.js';
+import { indexTar } from '../formats/tar.js';
+import { decodeText, readText } from './text.js';
+
+/** Access to a dataset's files, in a folder or in a tar archive. */
+export interface DatasetFiles {
+  readonly root: string;
+  /** The text of one of its files; undefined if there is no such file. */
+  read(name: string): Promise<string | undefined>;
+  /** Names of the files in one of its folders. */
+  list(folder: string): Promise<string[]>;
+}
+
+/**
+ * The files of a dataset.
+ *
+ * @param root A folder, or a tar archive with one.
+ * @throws OptionError if there is neither.
+ */
+export async function openDataset(root: string): Promise<DatasetFiles> {
+  const found = await stat(root).catch(() => undefined);
+  if (found) return found.isFile() ? filesOfTar(root) : filesOfFolder(root);
+  throw new OptionError(
+    `The dataset folder ${root} (source.root) does not exist. Give the folder that contains ` +
+      "dataset.json, or the dataset's .tar file.",
+  );
+}
+
+function filesOfFolder(root: string): DatasetFiles {
+  return {
+    root,
+    read: async (name) => (existsSync(join(root, name)) ? readText(join(root, name)) : undefined),
+    list: (folder) => readdir(join(root, folder)).catch(() => []),
+  };
+}
+
+/** A dataset in a tar archive: the folder in it that contains `dataset.json` or, without one, images. */
+async function filesOfTar(archive: string): Promise<DatasetFiles> {
+  if (!/\.tar$/i.test(archive)) {
+    throw new OptionError(
+      `${archive} (source.root) is a file, but a folder with dataset.json or a dataset's .tar file was ` +
+        'expected. Unpack it, and give the folder.',
+    );
+  }
+  const names = [...(await indexTar(archive)).keys()];
+  const depth = (name: string) => name.split('/').length;
+  const marks = names.filter((name) => /(^|\/)(dataset\.json|images(Tr|Ts)\/[^/]+)$/.test(name));
+  const [mark = ''] = marks.sort(
+    (a, b) => Number(!isDatasetJson(a)) - Number(!isDatasetJson(b)) || depth(a) - depth(b),
+  );
+  const inside = mark.replace(/(^|\/)(dataset\.json|images(Tr|Ts)\/[^/]+)$/, '');
+  const root = join(archive, inside);
+  return {
+    root,
+    read: async (name) => {
+      const path = posix.join(inside, name);
+      if (!names.includes(path)) return undefined;
+      const file = join(archive, path);
+      return withFile(file, async (open, size) => decodeText(await readStart(open, size), file));
+    },
+    list: async (folder) => {
+      const start = posix.join(inside, folder, '/');
+      return names.flatMap((name) => (name.startsWith(start) ? [name.slice(start.length)] : []));
+    },
+  };
+}
+
+function isDatasetJson(name: string): boolean {
+  return /(^|\/)dataset\.json$/.test(name);
+}

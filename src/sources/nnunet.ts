@@ -1,0 +1,124 @@
+import { existsSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { z } from 'zod';
+import { DataError, listNames, OptionError } from '../errors.js';
+import { openDataset } from './datasetFiles.js';
+import { caseInside, source } from './define.js';
+import { type NnunetCase, readNnunetRaw } from './nnunetRaw.js';
+import { parseJson, readText } from './text.js';
+
+const splitsFile = 'splits_final.json';
+
+/**
+ * The cases of a dataset in nnU-Net's raw layout (versions 1 and 2). The channels of a case become the channels
+ * of one volume. Regions and the ignore label of dataset.json are evaluated as nnU-Net does.
+ *
+ * `splits_final.json` is looked for in the dataset's folder, then in `nnUNet_preprocessed` beside
+ * `nnUNet_raw`, then in the folder of the environment variable `nnUNet_preprocessed`.
+ *
+ * @throws OptionError for a folder that is not such a dataset, or if there is no such fold.
+ */
+export const nnunet = source({
+  name: 'nnunet',
+  summary: "A dataset in nnU-Net's raw layout: imagesTr/CASE_0000.nii.gz and labelsTr/CASE.nii.gz.",
+  options: {
+    root: z.string().min(1).describe("The dataset's folder, e.g. nnUNet_raw/Dataset009_Spleen, or its .tar"),
+    split: z
+      .enum(['train', 'validation', 'test', 'all'])
+      .default('all')
+      .describe('Which cases; train and validation are those of the fold, all is imagesTr and imagesTs'),
+    fold: z.int().min(0).optional().describe('The fold of splits_final.json, for train and validation'),
+    splits: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(
+        'The file with the folds. Default: splits_final.json of the dataset or of nnUNet_preprocessed',
+      ),
+  },
+  check: ({ split, fold, splits }) => {
+    const folded = split === 'train' || split === 'validation';
+    if (folded && fold === undefined) return [`split "${split}" needs a fold, e.g. fold: 0`];
+    if (folded || (fold ?? splits) === undefined) return [];
+    return ['fold and splits go with split: train or split: validation'];
+  },
+  example: { root: 'nnUNet_raw/Dataset009_Spleen', split: 'validation', fold: 0 },
+  async *open({ root, split, fold = 0, splits }, { onWarning }) {
+    const files = await openDataset(root);
+    const text = await files.read('dataset.json');
+    if (text === undefined) {
+      throw new OptionError(`${root} (source.root) has no dataset.json, so it is not a dataset of nnU-Net.`);
+    }
+    const content = parseJson(text, join(files.root, 'dataset.json'));
+    const { training, test, labels } = await readNnunetRaw(files, content, onWarning);
+    const chosen =
+      split === 'test'
+        ? test
+        : split === 'all'
+          ? [...training, ...test]
+          : casesOfFold(
+              training,
+              await readFold(splits ?? findSplits(root), split, fold),
+              splits ?? splitsFile,
+            );
+    if (chosen.length === 0) {
+      throw new OptionError(
+        `The split "${split}" of ${root} has no cases: there are ${training.length} in imagesTr and ${test.length} in imagesTs.`,
+      );
+    }
+    for (const { id, images, label } of chosen) {
+      yield caseInside(id, files.root, { image: images, ...(label !== undefined && { label }) }, labels);
+    }
+  },
+});
+
+/** The file with the folds of a raw dataset. */
+function findSplits(root: string): string {
+  const folder = resolve(root);
+  const name = basename(folder);
+  const preprocessed = [
+    join(dirname(dirname(folder)), 'nnUNet_preprocessed'),
+    process.env['nnUNet_preprocessed'],
+  ].flatMap((place) => (place ? [join(place, name)] : []));
+  const found = [folder, ...preprocessed]
+    .map((place) => join(place, splitsFile))
+    .find((file) => existsSync(file));
+  if (found) return found;
+  throw new OptionError(
+    `There is no ${splitsFile} in ${listNames([folder, ...preprocessed], 'or')}. Run nnUNetv2_plan_and_preprocess, ` +
+      'or give the file as source.splits.',
+  );
+}
+
+const foldsType = z.array(z.object({ train: z.array(z.string()), val: z.array(z.string()) })).min(1);
+
+async function readFold(
+  file: string,
+  split: 'train' | 'validation',
+  fold: number,
+): Promise<readonly string[]> {
+  const text = await readText(file).catch(() => {
+    throw new OptionError(`${file} (source.splits) cannot be read. Give a ${splitsFile} of nnU-Net.`);
+  });
+  const parsed = foldsType.safeParse(parseJson(text, file));
+  if (!parsed.success) {
+    throw new DataError(
+      `${file} must hold a list of folds, each { train, val } with lists of cases, as nnU-Net writes it.`,
+    );
+  }
+  const found = parsed.data[fold];
+  if (!found)
+    throw new OptionError(
+      `${file} has ${parsed.data.length} folds, 0 to ${parsed.data.length - 1}, but source.fold is ${fold}.`,
+    );
+  return split === 'train' ? found.train : found.val;
+}
+
+function casesOfFold(cases: readonly NnunetCase[], ids: readonly string[], file: string): NnunetCase[] {
+  const byId = new Map(cases.map((one) => [one.id, one]));
+  return ids.map((id) => {
+    const found = byId.get(id.normalize('NFC'));
+    if (found) return found;
+    throw new DataError(`${file} lists the case ${id}, which imagesTr does not have.`);
+  });
+}

@@ -123,7 +123,12 @@ function pickTap(
 /** Each input with the part of the kernel that reads it. */
 function partsOf(inputs: readonly Slices[], kernel: Kernel): { slices: Slices; kernel: Kernel }[] {
   let first = 0;
-  const box = kernel.size.map((n) => [0, n]) as unknown as Box;
+  const [depth, height, width] = kernel.size;
+  const box: Box = [
+    [0, depth],
+    [0, height],
+    [0, width],
+  ];
   return inputs.map((slices) => {
     const part = cutKernel(kernel, [0, kernel.outputs], [first, first + slices.channels], box);
     first += slices.channels;

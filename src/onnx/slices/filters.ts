@@ -70,7 +70,8 @@ export function tapBox(kernel: Kernel, outputs: readonly [number, number]): Box 
       break;
     }
   }
-  return [0, 1, 2].map((axis) => (end[axis] ? [first[axis], end[axis]] : [0, 1])) as unknown as Box;
+  const range = (axis: number): readonly [number, number] => (end[axis] ? [first[axis], end[axis]] : [0, 1]);
+  return [range(0), range(1), range(2)];
 }
 
 /**

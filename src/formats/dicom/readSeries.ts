@@ -13,7 +13,7 @@ import {
 } from '../../volume/volume.js';
 import type { FileGrid, ReadOptions } from '../define.js';
 import { showFile } from '../inputFiles.js';
-import { fits, smallestInteger } from '../voxels.js';
+import { fits, rangeOf, smallestInteger } from '../voxels.js';
 import { decodeSlices } from './decode.js';
 import { groupBy } from './groupBy.js';
 import { type DicomFile, readHeader, type Slice } from './header.js';
@@ -100,7 +100,7 @@ export function sizeOf({ slices, planes }: Stack): Vec3 {
 }
 
 /** The range of a slice's values. */
-function rangeOf({ file, slope, intercept }: Slice): [number, number] {
+function sliceRange({ file, slope, intercept }: Slice): [number, number] {
   const [a, b] = storedRange(file.layout).map((value) => value * slope + intercept);
   return [Math.min(a, b), Math.max(a, b)];
 }
@@ -110,7 +110,7 @@ function wideType({ slices, planes }: Stack): VoxelType {
   const whole = slices.every(
     ({ slope, intercept }) => Number.isInteger(slope) && Number.isInteger(intercept),
   );
-  const ranges = slices.map(rangeOf);
+  const ranges = slices.map(sliceRange);
   const range: [number, number] = [
     Math.min(...ranges.map(([a]) => a)),
     Math.max(...ranges.map(([, b]) => b)),
@@ -159,15 +159,17 @@ function rescale(
     for (let i = 0; i < plane.length; i++) plane[i] += weight * (slope * stored[i] + intercept);
     return true;
   }
-  if (slope === 1 && intercept === 0) plane.set(stored);
-  else for (let i = 0; i < plane.length; i++) plane[i] = slope * stored[i] + intercept;
-  if (!checked) return true;
+  if (slope === 1 && intercept === 0) {
+    plane.set(stored);
+    return !checked || fits('int16', rangeOf(stored));
+  }
   let low = Number.POSITIVE_INFINITY;
   let high = Number.NEGATIVE_INFINITY;
-  for (let i = 0; i < stored.length; i++) {
-    if (stored[i] < low) low = stored[i];
-    if (stored[i] > high) high = stored[i];
+  for (let i = 0; i < plane.length; i++) {
+    const value = slope * stored[i] + intercept;
+    plane[i] = value;
+    if (value < low) low = value;
+    if (value > high) high = value;
   }
-  const ends = [slope * low + intercept, slope * high + intercept] as const;
-  return fits('int16', [Math.min(...ends), Math.max(...ends)]);
+  return !checked || fits('int16', [low, high]);
 }

@@ -4,8 +4,8 @@ import { dirname } from 'node:path';
 import { makeFolder } from '../formats/aside.js';
 
 /**
- * Creates a folder that only this user can enter. An existing folder must be the user's or the superuser's; the
- * user's own is made private. Windows has no such modes: there, folders are as private as their parent.
+ * Creates a folder that only this user can enter. An existing folder must belong to this user or to root. The
+ * user's own folder is made private. Windows has no such modes: there, folders are as private as their parent.
  *
  * @throws Error when the folder belongs to somebody else or can be changed by others, or as `mkdir` does.
  */
@@ -21,7 +21,7 @@ export async function makePrivateFolder(folder: string): Promise<void> {
   else if (isOpen(target)) throw new Error(`${folder} can be changed by other users`);
 }
 
-/** Whether a file exists, is a plain file of this user or the superuser, and cannot be changed by others. */
+/** Whether a file exists, is a plain file of this user or of root, and cannot be changed by others. */
 export async function isPrivateFile(file: string): Promise<boolean> {
   const stats = await lstat(file).catch(() => undefined);
   return stats?.isFile() === true && isTrusted(stats) && !isOpen(stats);

@@ -35,7 +35,8 @@ function redirected(from: URL, location: string, url: string): URL {
   }
   if (from.protocol === 'https:' && to.protocol === 'http:') {
     throw new ModelError(
-      `${url} redirects to ${show(to.href)}, but a download that starts with https must not continue with http.`,
+      `${url} redirects to ${show(to.href)}, but a download that starts with https must not continue ` +
+        'with http.',
     );
   }
   return to;

@@ -6,6 +6,7 @@ import { parseCheckpoint } from '#src/onnx/checkpoint/readCheckpoint.js';
 import { ZipArchive } from '#src/onnx/checkpoint/zip.js';
 import { writeModel } from '#src/onnx/modelFile.js';
 import { Random } from '#src/volume/random.js';
+import { mutate } from '../../fuzz/mutate.js';
 import { buildZip } from './buildCheckpoint.js';
 
 // A process of its own, so that a crash, a hang or a hunger for memory is seen from outside: reads and
@@ -54,50 +55,21 @@ function membersOf(file: Uint8Array) {
   return archive.names.map((name) => ({ name, data: archive.read(name, 1 << 20) }));
 }
 
-/**
- * One to four bits flipped, bytes overwritten, the end cut off, a piece cut out, doubled, or spliced in from
- * another file.
- */
-function mutate(file: Uint8Array): Buffer {
-  const bytes = Buffer.from(file);
-  const at = random.integer(bytes.length);
-  const end = Math.min(bytes.length, at + 1 + random.integer(64));
-  const other = others[random.integer(others.length)];
-  const piece = other.subarray(random.integer(other.length));
-  switch (random.integer(7)) {
-    case 0:
-      return bytes.subarray(0, at);
-    case 1:
-      return Buffer.concat([bytes.subarray(0, at), bytes.subarray(end)]);
-    case 2:
-      return Buffer.concat([bytes.subarray(0, end), bytes.subarray(at)]);
-    case 3:
-      return Buffer.concat([bytes.subarray(0, at), piece]);
-    case 4:
-      return Buffer.concat([bytes.subarray(0, at), piece.subarray(0, end - at), bytes.subarray(end)]);
-    case 5:
-      bytes.fill([0, 0xff, 0x7f, 0x80][random.integer(4)], at, end);
-      return bytes;
-    default:
-      for (let i = 0; i <= random.integer(4); i++)
-        bytes[random.integer(bytes.length)] ^= 1 << random.integer(8);
-      return bytes;
-  }
-}
+const damaged = (file: Uint8Array) => mutate(file, random, others);
 
 /**
  * A mutated file. Half of the archives have right checksums, so that the readers behind the archive see the
  * damage; half of the other files are damaged near their beginning, where their descriptions are.
  */
 function nextFile(i: number): Uint8Array {
-  if (i % 2 === 0) return mutate(original);
+  if (i % 2 === 0) return damaged(original);
   if (!isArchive) {
     const head = original.subarray(0, 4000);
-    return Buffer.concat([mutate(head), original.subarray(head.length)]);
+    return Buffer.concat([damaged(head), original.subarray(head.length)]);
   }
   const chosen = random.integer(4) > 0 ? 'data.pkl' : members[random.integer(members.length)].name;
   return buildZip(
-    members.map((one) => (one.name.endsWith(chosen) ? { ...one, data: mutate(one.data) } : one)),
+    members.map((one) => (one.name.endsWith(chosen) ? { ...one, data: damaged(one.data) } : one)),
   );
 }
 

@@ -1,4 +1,5 @@
 import { DataError, listNames } from './errors.js';
+import { withoutActing } from './harmless.js';
 import { nameValues } from './metrics/columns.js';
 import type { MetricValue } from './metrics/metric.js';
 import type { LabelRegion } from './volume/regionMasks.js';
@@ -91,8 +92,7 @@ export function withNotes(subject: Case, notes: readonly string[]): Case {
  * file system become `_`.
  */
 export function fileNameOf(id: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for.
-  const name = id.replace(/[/\\:*?"<>|\u0000-\u001f]/g, '_');
+  const name = withoutActing(id).replace(/[/\\:*?"<>|]/g, '_');
   return /^\.+$/.test(name) ? name.replaceAll('.', '_') : name;
 }
 

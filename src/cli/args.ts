@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { type Command, InvalidArgumentError, type Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { parse as parseYaml } from 'yaml';
 import { messageOf, OptionError, show, unknownName } from '../errors.js';
 import { parseBytes } from '../optionTypes.js';
@@ -46,6 +46,27 @@ export function shard(value: string): { index: number; count: number } {
   if (!(index >= 1 && index <= count))
     throw new InvalidArgumentError('It must be I/N with I from 1 to N, e.g. 1/4.');
   return { index, count };
+}
+
+/**
+ * Adds `--resume` and `--resume=checksum`. The value needs the equals sign: what follows `--resume` may be a
+ * pipeline file.
+ */
+export function addResumeOption(command: Command): Command {
+  const parseOptions = command.parseOptions.bind(command);
+  command.parseOptions = (args) =>
+    parseOptions(args.map((arg) => (arg === '--resume' ? '--resume=time' : arg)));
+  return command.addOption(
+    new Option(
+      '--resume [=checksum]',
+      'skip the cases that an earlier run finished, unless the pipeline, the model or a file changed. Files are ' +
+        'compared by size and time, with =checksum by their contents (give it from the first run on)',
+    ).argParser((value): true | 'checksum' => {
+      if (value === 'checksum') return value;
+      if (value === 'time') return true;
+      throw new InvalidArgumentError('It must be --resume or --resume=checksum.');
+    }),
+  );
 }
 
 /**
@@ -102,6 +123,7 @@ function overridesOf(file: string, value: unknown): string[] {
 function readValue(file: string, option: Option, value: unknown): unknown {
   const fault = (expected: string) =>
     new OptionError(`${file} (--args): ${option.attributeName()} is ${show(value)}. ${expected}`);
+  if (option.optional && typeof value === 'boolean') return value;
   if (option.isBoolean()) {
     if (typeof value !== 'boolean') throw fault('It must be true or false.');
     return value;

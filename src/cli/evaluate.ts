@@ -8,7 +8,7 @@ import { loadRegistry } from '../pipeline/extensions.js';
 import { parsePipeline } from '../pipeline/load.js';
 import type { Registry } from '../pipeline/registry.js';
 import type { Pipeline } from '../pipeline/types.js';
-import { collect, commaList, positive } from './args.js';
+import { addResumeOption, collect, commaList, positive } from './args.js';
 import { useHelp } from './pipelineOptions.js';
 import { run } from './run.js';
 
@@ -29,7 +29,7 @@ interface EvaluateFlags {
   readonly undefinedAs: UndefinedAs;
   readonly inFlight?: number;
   readonly workers?: number;
-  readonly resume?: boolean;
+  readonly resume?: boolean | 'checksum';
   readonly overwrite?: boolean;
   readonly json?: boolean;
   readonly use?: readonly string[];
@@ -39,8 +39,7 @@ const defaultMetrics = ['dice', 'iou', 'hd', 'hd95', 'assd', 'nsd', 'confusion',
 
 /** `voxstream evaluate`: compares existing segmentations with references. */
 export function addEvaluateCommand(program: Command): void {
-  program
-    .command('evaluate')
+  addResumeOption(program.command('evaluate'))
     .summary('compare existing segmentations with references')
     .description(
       'Pairs predictions with references by their file names, and writes one row of metrics per case, with summary.json ' +
@@ -78,7 +77,6 @@ export function addEvaluateCommand(program: Command): void {
     )
     .option('--in-flight <n>', 'how many cases are processed at the same time', positive)
     .option('--workers <n>', 'number of worker threads', positive)
-    .option('--resume', 'skip the cases that an earlier run finished')
     .option('--overwrite', 'replace files that no run in the output folder is known to have written')
     .option('--json', 'print events as JSON, one per line, instead of the progress display')
     .action(async (flags: EvaluateFlags) => {

@@ -9,13 +9,14 @@ import type { Selection } from '../pipeline/select.js';
 import type { Pipeline } from '../pipeline/types.js';
 import { showWholeSeconds } from '../report/text.js';
 import { summarySink } from '../sinks/summary.js';
-import { commaList, positive, shard } from './args.js';
+import { addResumeOption, commaList, positive, shard } from './args.js';
 import { addPipelineOptions, loadFromFlags, modelFoldersOf, type PipelineFlags } from './pipelineOptions.js';
 import { jsonProgress, lineProgress, liveProgress } from './progress.js';
 import { interruptedCode, stopOnSignal } from './stopOnSignal.js';
+import { print } from './terminal.js';
 
 interface RunFlags extends PipelineFlags, Selection {
-  readonly resume?: boolean;
+  readonly resume?: boolean | 'checksum';
   readonly overwrite?: boolean;
   readonly dryRun?: boolean;
   readonly json?: boolean;
@@ -26,10 +27,9 @@ const exitCodes = { ok: 0, notStarted: 1, someFailed: 2, interrupted: interrupte
 
 /** Adds `voxstream run`, which streams a dataset through a pipeline. */
 export function addRunCommand(program: Command): void {
-  addPipelineOptions(program.command('run'))
+  addResumeOption(addPipelineOptions(program.command('run')))
     .description('stream a dataset through a pipeline')
     .option('--shard <i/n>', 'run only the i-th of n equal parts of the dataset', shard)
-    .option('--resume', 'skip the cases that an earlier run finished, and run the others')
     .option('--overwrite', 'replace files that no run in the output folder is known to have written')
     .option('--limit <n>', 'run at most this many cases', positive)
     .option('--cases <ids>', 'run only these cases, separated by commas', commaList)
@@ -40,7 +40,7 @@ export function addRunCommand(program: Command): void {
       const flags = command.opts<RunFlags>();
       if (flags.dryRun) {
         const runtime = runtimeFor(pipeline, { modelFolders: modelFoldersOf(pipeline) });
-        process.stdout.write(await planText(pipeline, flags, runtime));
+        print(await planText(pipeline, flags, runtime));
       } else process.exitCode = await run(pipeline, flags);
     });
 }
@@ -70,7 +70,7 @@ export async function run(pipeline: Pipeline, flags: RunFlags): Promise<number> 
       onEvent: progress.onEvent,
     });
     progress.end();
-    if (!flags.json) process.stdout.write(closingText(pipeline, result, (performance.now() - start) / 1000));
+    if (!flags.json) print(closingText(pipeline, result, (performance.now() - start) / 1000));
     if (result.interrupted) return exitCodes.interrupted;
     return result.failed + result.problems.length > 0 ? exitCodes.someFailed : exitCodes.ok;
   } finally {

@@ -1,5 +1,6 @@
 import { stripVTControlCharacters, styleText } from 'node:util';
 import sliceAnsi from 'slice-ansi';
+import { printable, visible } from '../harmless.js';
 
 export type Style = Parameters<typeof styleText>[0];
 
@@ -9,6 +10,23 @@ export type Paint = (style: Style, text: string) => string;
 /** Styles text for a stream that is a terminal, unless NO_COLOR is set. */
 export function painter(stream: Pick<NodeJS.WriteStream, 'isTTY'>): Paint {
   return (style, text) => (stream.isTTY && !process.env.NO_COLOR ? styleText(style, text) : text);
+}
+
+/** Writes a text to standard output. Escape sequences and other characters that act become visible. */
+export function print(text: string): void {
+  process.stdout.write(printable(text));
+}
+
+/** Like `print`, to standard error. */
+export function printError(text: string): void {
+  process.stderr.write(printable(text));
+}
+
+/**
+ * A message as an entry of a log. Its further lines are indented, so that no name in it can look like an entry.
+ */
+export function oneEntry(message: string): string {
+  return printable(message).replaceAll('\n', '\n    ');
 }
 
 /** The most characters of a line on standard output. */
@@ -27,7 +45,7 @@ export function fieldLines(
   const names = Math.max(...fields.map(([name]) => name.length));
   const indent = ' '.repeat(names + 4);
   return fields.flatMap(([name, value]) =>
-    value
+    printable(value)
       .split('\n')
       .flatMap((line) => wrap(line, Math.max(30, width - indent.length)))
       .map((line, i) => (i === 0 ? `  ${name.padEnd(names)}  ${line}` : `${indent}${line}`).trimEnd()),
@@ -47,8 +65,9 @@ export function wrap(text: string, width = lineWidth()): string[] {
 
 /** Lines of a table whose columns are aligned to the left. */
 export function columnLines(rows: readonly (readonly string[])[]): string[] {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column].length)));
-  return rows.map((row) =>
+  const shown = rows.map((row) => row.map(visible));
+  const widths = (shown[0] ?? []).map((_, column) => Math.max(...shown.map((row) => row[column].length)));
+  return shown.map((row) =>
     row
       .map((cell, column) => cell.padEnd(widths[column]))
       .join('  ')
@@ -91,7 +110,7 @@ export function shortNumber(value: number | string): string {
  */
 export function note(text: string): void {
   const { isTTY, columns } = process.stderr;
-  if (isTTY) process.stderr.write(`\r\u001b[K${clip(text, (columns || 80) - 1)}`);
+  if (isTTY) process.stderr.write(`\r\u001b[K${clip(visible(text), (columns || 80) - 1)}`);
 }
 
 /** A difference between numbers with two digits: `0.0046`, `4.3e-6`. */

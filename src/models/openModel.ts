@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { LoadedModel } from '../runtime/loadModel.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { task } from '../runtime/task.js';
@@ -30,7 +31,8 @@ export async function openModel(runtime: Runtime, name: string, form: ModelForm 
     const files = await findModel(name, modelFolders);
     const runnable = await runtime.run(runnableModelTask, files, form, provider, formsFolder);
     if (runnable.warning) onWarning?.(runnable.warning);
-    return { ...runnable, name: files.card.name, sha256: files.sha256, files };
+    const card = createHash('sha256').update(JSON.stringify(files.card)).digest('hex');
+    return { ...runnable, name: files.card.name, sha256: files.sha256, card, files };
   });
   return { ...found.files, model, release };
 }

@@ -17,11 +17,23 @@ import { valuesToJson } from '../metrics/valuesAsJson.js';
 import { version } from '../version.js';
 import type { Failure, RunEvent } from './events.js';
 import { chain } from './fuse.js';
-import { changedFile, type JournalEntry, stateOf } from './journal.js';
+import { changedFile, type FileState, itemFingerprint, stateOf } from './journal.js';
 import type { OpenRun } from './openRun.js';
 import type { ToDo } from './resume.js';
 import { isRefused } from './select.js';
 import { failureOf, named, StepFailure, writeTo } from './steps.js';
+
+/** A case that is open. */
+interface OpenCase {
+  /** The case as its source gave it. */
+  readonly subject: Case;
+  /** The state of its files before they were read. */
+  readonly inputs: readonly FileState[];
+  /** Its position in the dataset. */
+  readonly index: number;
+  /** When it was opened, by `performance.now`. */
+  readonly opened: number;
+}
 
 /** Builds the stream of each case of a run. */
 export class CaseStreams {
@@ -88,11 +100,11 @@ export class CaseStreams {
 
   #open(subject: Case, index: number): Observable<void> {
     const opened = performance.now();
-    return from(stateOf(inputPaths(subject))).pipe(
+    return from(stateOf(inputPaths(subject), this.run.contents)).pipe(
       concatMap((inputs) =>
         of(subject).pipe(
           this.#steps,
-          concatMap((result) => this.#recorded(this.#finish(result, inputs, index, opened))),
+          concatMap((result) => this.#recorded(this.#finish(result, { subject, inputs, index, opened }))),
         ),
       ),
     );
@@ -121,37 +133,39 @@ export class CaseStreams {
   }
 
   /** Records a case after all of its files are written. */
-  async #finish(subject: Case, inputs: JournalEntry['inputs'], index: number, opened: number): Promise<void> {
-    const { sinks, journal, records, identity } = this.run;
-    const metrics = valuesToJson(records.nameMetrics(subject.metrics));
-    const now = await stateOf(inputPaths(subject));
+  async #finish(result: Case, { subject, inputs, index, opened }: OpenCase): Promise<void> {
+    const { sinks, journal, records, identity, provider, contents } = this.run;
+    const metrics = valuesToJson(records.nameMetrics(result.metrics));
+    const now = await stateOf(inputPaths(result));
     const changed = changedFile(inputs, now);
     if (changed) throw new StepFailure('run', changedMeanwhile(changed.path, now));
-    const saved = sinks.flatMap(({ sink }) => Object.entries(sink.volumes?.(subject) ?? {}));
-    const others = sinks.flatMap(({ sink }) => sink.files?.(subject) ?? []);
+    const saved = sinks.flatMap(({ sink }) => Object.entries(sink.volumes?.(result) ?? {}));
+    const others = sinks.flatMap(({ sink }) => sink.files?.(result) ?? []);
     await journal.append({
       case: subject.id,
       version,
       pipeline: identity,
+      dataset: itemFingerprint(subject),
+      provider,
       inputs,
-      outputs: await stateOf([...saved.map(([, file]) => file), ...others]),
-      metrics: subject.metrics,
-      timings: subject.timings,
+      outputs: await stateOf([...saved.map(([, file]) => file), ...others], contents),
+      metrics: result.metrics,
+      timings: result.timings,
       volumes: Object.fromEntries(
-        [...saved, ...Object.entries(subject.files)].map(([key, file]) => [key, absoluteFile(file)]),
+        [...saved, ...Object.entries(result.files)].map(([key, file]) => [key, absoluteFile(file)]),
       ),
-      notes: subject.notes,
+      notes: result.notes,
       labelNames:
-        subject.labelNames ?? Object.values(subject.volumes).find((one) => one.labelNames)?.labelNames,
+        result.labelNames ?? Object.values(result.volumes).find((one) => one.labelNames)?.labelNames,
     });
-    records.done(subject);
+    records.done(result);
     const seconds = (performance.now() - opened) / 1000;
     this.tell({ event: 'caseDone', case: subject.id, index, seconds, metrics });
   }
 }
 
 /** The error for a source file that changed after its case started. */
-function changedMeanwhile(path: string, now: JournalEntry['inputs']): VoxError {
+function changedMeanwhile(path: string, now: readonly FileState[]): VoxError {
   const gone = now.find((file) => file.path === path)?.size === -1;
   return new VoxError(
     `${path} ${gone ? 'was removed' : 'changed'} while the case was being processed; ` +

@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { appendFile, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { CaseFile } from '../case.js';
+import { z } from 'zod';
+import type { Case, CaseFile } from '../case.js';
 import { makeFolder, writeFault } from '../formats/aside.js';
 import { writeFileAside } from '../formats/files.js';
-import { findFile } from '../formats/tar.js';
+import { type FilePlace, findFile } from '../formats/tar.js';
 import { type Column, Columns } from '../metrics/columns.js';
 import { type ColumnDescription, describeColumns, readColumns } from '../metrics/describeColumns.js';
 import type { MetricValue } from '../metrics/metric.js';
@@ -14,9 +16,12 @@ import { type JsonValues, valuesFromJson, valuesToJson } from '../metrics/values
 /** The state of a file, for detecting changes. */
 export interface FileState {
   readonly path: string;
+  /** Bytes; -1 for a missing file. */
   readonly size: number;
   /** Milliseconds since 1970. */
   readonly modified: number;
+  /** The SHA-256 of its content; only in runs with `--resume=checksum`. */
+  readonly sha256?: string;
 }
 
 /** The record of a finished case. */
@@ -26,6 +31,10 @@ export interface JournalEntry {
   readonly version: string;
   /** The fingerprint of its steps, sinks and models. */
   readonly pipeline: string;
+  /** The fingerprint of what the dataset says of it: see `itemFingerprint`. Older journals lack it. */
+  readonly dataset?: string;
+  /** The execution provider that ran its models; missing without models. */
+  readonly provider?: string;
   readonly inputs: readonly FileState[];
   readonly outputs: readonly FileState[];
   readonly metrics: readonly MetricValue[];
@@ -46,22 +55,80 @@ interface JournalLine extends Omit<JournalEntry, 'metrics'> {
   readonly columns?: Readonly<Record<string, ColumnDescription>>;
 }
 
-/** The current state of files; a missing one has size -1. */
-export async function stateOf(paths: readonly string[]): Promise<FileState[]> {
-  return Promise.all(
-    paths.map(async (path) => {
-      const found = await findFile(path).catch(() => undefined);
-      return { path, size: found?.size ?? -1, modified: found?.modified ?? 0 };
-    }),
-  );
+const fileState = z.object({
+  path: z.string(),
+  size: z.number(),
+  modified: z.number(),
+  sha256: z.string().optional(),
+});
+
+/** A `JournalLine`, checked as it is read. */
+const journalLine = z.object({
+  case: z.string(),
+  version: z.string(),
+  pipeline: z.string(),
+  dataset: z.string().optional(),
+  provider: z.string().optional(),
+  inputs: z.array(fileState),
+  outputs: z.array(fileState),
+  metrics: z.record(z.string(), z.union([z.number(), z.string()])),
+  columns: z.unknown().optional(),
+  timings: z.record(z.string(), z.number()),
+  volumes: z.record(
+    z.string(),
+    z.union([
+      z.string(),
+      z.object({
+        series: z.array(z.string()),
+        part: z.string().optional(),
+        irregular: z.enum(['refuse', 'resample']).optional(),
+        missing: z.enum(['refuse', 'resample']).optional(),
+      }),
+    ]),
+  ),
+  labelNames: z.record(z.string(), z.string()).optional(),
+  notes: z.array(z.string()).optional(),
+});
+
+/** The current state of files; a missing one has size -1. With `contents`, their SHA-256 as well. */
+export async function stateOf(paths: readonly string[], contents = false): Promise<FileState[]> {
+  const places = await Promise.all(paths.map((path) => findFile(path).catch(() => undefined)));
+  const states: FileState[] = [];
+  // One by one: a series may have more files than a process may have open.
+  for (const [i, path] of paths.entries()) {
+    const place = places[i];
+    const { size, modified } = place ?? { size: -1, modified: 0 };
+    states.push({ path, size, modified, ...(place && contents && { sha256: await checksumOf(place) }) });
+  }
+  return states;
 }
 
-/** The first of `then` that `now` does not contain in the same state; undefined if there is none. */
+async function checksumOf({ file, offset, size }: FilePlace): Promise<string> {
+  const hash = createHash('sha256');
+  if (size > 0) {
+    const range = { start: offset, end: offset + size - 1, highWaterMark: 2 ** 20 };
+    for await (const chunk of createReadStream(file, range)) hash.update(chunk);
+  }
+  return hash.digest('hex');
+}
+
+/**
+ * The first of `then` that `now` does not contain in the same state; undefined if there is none. Contents are
+ * compared where both have their checksums, otherwise sizes and times.
+ */
 export function changedFile(then: readonly FileState[], now: readonly FileState[]): FileState | undefined {
-  return then.find(
-    ({ path, size, modified }) =>
-      !now.some((file) => file.path === path && file.size === size && file.modified === modified),
-  );
+  const byPath = new Map(now.map((file) => [file.path, file]));
+  return then.find(({ path, size, modified, sha256 }) => {
+    const file = byPath.get(path);
+    if (file?.sha256 && sha256) return file.sha256 !== sha256;
+    return file?.size !== size || file.modified !== modified;
+  });
+}
+
+/** A hash of what a dataset says of a case: its files by key, and the names of its labels. */
+export function itemFingerprint({ files, labelNames = {} }: Pick<Case, 'files' | 'labelNames'>): string {
+  const sorted = (map: object) => Object.entries(map).sort(([a], [b]) => (a < b ? -1 : 1));
+  return fingerprint(sorted(files), sorted(labelNames));
 }
 
 /** A hash of JSON values: of everything about a pipeline that decides a case's results. */
@@ -94,7 +161,7 @@ export class Journal {
     const text = await readFile(this.#file, 'utf8').catch(() => '');
     for (const line of text.split('\n')) {
       try {
-        const { metrics, columns, ...entry } = JSON.parse(line) as JournalLine;
+        const { metrics, columns, ...entry } = journalLine.parse(JSON.parse(line));
         for (const [name, column] of readColumns(columns)) described.set(name, column);
         entries.set(entry.case, { ...entry, metrics: valuesFromJson(metrics, columnOf) });
       } catch {

@@ -5,6 +5,7 @@ import { makeFolder, writeFault } from '../formats/aside.js';
 import { removePartials } from '../formats/files.js';
 import { onlyDifferences } from '../operators/onlyDifferences.js';
 import { Budget } from '../runtime/budget.js';
+import { parseDevice } from '../runtime/device.js';
 import { createRuntime, type Runtime, type RuntimeSettings } from '../runtime/runtime.js';
 import type { Sink } from '../sinks/define.js';
 import type { SourceItem } from '../sources/define.js';
@@ -15,6 +16,7 @@ import { fingerprint, Journal } from './journal.js';
 import { lockFolder } from './lock.js';
 import { type Admission, admission, estimatorFor, memoryBudget } from './memory.js';
 import { Records } from './records.js';
+import type { Expected } from './resume.js';
 import type { RunOptions } from './runOptions.js';
 import { selectCases } from './select.js';
 import { claimTargets } from './targets.js';
@@ -30,7 +32,7 @@ export interface OpenSink {
 }
 
 /** A run that is ready for its first case: the folder is locked, models are loaded and sinks are open. */
-export interface OpenRun {
+export interface OpenRun extends Expected {
   readonly pipeline: Pipeline;
   readonly output: string;
   readonly runtime: Runtime;
@@ -43,8 +45,6 @@ export interface OpenRun {
   readonly sinks: readonly OpenSink[];
   /** The folders that the run writes to. */
   readonly folders: ReadonlySet<string>;
-  /** Identifies everything in the pipeline that affects a case's result; see `fingerprint`. */
-  readonly identity: string;
   readonly journal: Journal;
   readonly records: Records;
   /** Admits cases as the memory budget allows. */
@@ -102,10 +102,11 @@ export async function openRun(
     const runtime = options.runtime ?? runtimeFor(pipeline, { onWarning });
     if (!options.runtime) cleanUps.push(() => runtime.close());
     const journal = new Journal(output);
+    const targets = pipeline.sinks.map(({ id, built }) => ({ id, targets: built.targets?.(output) ?? {} }));
     const { items, folders } = await claimTargets({
       output,
       items: listed,
-      sinks: pipeline.sinks.map(({ id, built }) => ({ id, targets: built.targets?.(output) ?? {} })),
+      sinks: targets,
       finished: await journal.read(),
       overwrite: options.overwrite,
     });
@@ -119,7 +120,7 @@ export async function openRun(
     const memory = memoryBudget(pipeline);
     const description = describePipeline(pipeline);
     const models = runtime.loaded();
-    const identity = fingerprint(description.steps, description.sinks, models, pipeline.packages);
+    const identity = fingerprint(description.steps, description.sinks, models, pipeline.packages, seed);
     // A second case with the same id is rejected, so the id appears twice.
     const order = [...new Set(items.map(({ id }) => id))];
     const records = new Records(output, order, {
@@ -142,6 +143,9 @@ export async function openRun(
       stages: fuseSteps(pipeline.steps, pipeline.fusions),
       sinks,
       identity,
+      ...(models.length > 0 && { provider: parseDevice(runtime.device).provider }),
+      targetsOf: (item) => targets.flatMap((one) => one.targets.ofCase?.(item) ?? []),
+      contents: options.resume === 'checksum',
       journal,
       folders,
       records,

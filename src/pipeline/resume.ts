@@ -1,8 +1,9 @@
+import { sep } from 'node:path';
 import { type Case, withNotes } from '../case.js';
 import { inputPaths } from '../formats/inputFiles.js';
 import type { SourceItem } from '../sources/define.js';
 import { version } from '../version.js';
-import { changedFile, type JournalEntry, stateOf } from './journal.js';
+import { changedFile, itemFingerprint, type JournalEntry, stateOf } from './journal.js';
 import { isRefused } from './select.js';
 
 /** A case to run and, when resuming, why it is run again. */
@@ -21,15 +22,27 @@ export interface Finished {
   readonly entry: JournalEntry;
 }
 
+/** What the finished cases of a run must agree with. */
+export interface Expected {
+  /** The fingerprint of the pipeline and its models. */
+  readonly identity: string;
+  /** The execution provider that runs the models; undefined without models. */
+  readonly provider?: string;
+  /** The files and folders that the sinks write for a case. */
+  readonly targetsOf: (item: Case) => readonly string[];
+  /** Compare the contents of files, instead of their sizes and times. */
+  readonly contents: boolean;
+}
+
 /**
- * Splits cases into those to run and those that the journal (`earlier`) shows as finished. A case is finished
- * if this version of voxstream ran it with the same pipeline and model (`identity`) from the same input
- * files, and its outputs still exist. Both lists are in the order of `items`.
+ * Splits cases into those to run and those that the journal (`earlier`) shows as finished: by this version of
+ * voxstream, as `expected`, from the same input files, with outputs that still exist. Both lists are in the
+ * order of `items`.
  */
 export async function sortOut(
   items: readonly SourceItem[],
   earlier: ReadonlyMap<string, JournalEntry>,
-  identity: string,
+  expected: Expected,
 ): Promise<{ todo: ToDo[]; finished: Finished[] }> {
   const todo: ToDo[] = [];
   const finished: Finished[] = [];
@@ -38,7 +51,7 @@ export async function sortOut(
     if (isRefused(item)) todo.push({ item, index, reason: 'failed in the earlier run' });
     else if (!entry) todo.push({ item, index, reason: 'not finished in the earlier run' });
     else {
-      const reason = await staleness(item, entry, identity);
+      const reason = await staleness(item, entry, expected);
       if (reason) todo.push({ item, index, reason });
       else {
         const { metrics, timings, notes = [] } = entry;
@@ -50,13 +63,28 @@ export async function sortOut(
 }
 
 /** Why a case's journal entry is no longer valid; undefined if it is valid. */
-async function staleness(item: Case, entry: JournalEntry, identity: string): Promise<string | undefined> {
+async function staleness(
+  item: Case,
+  entry: JournalEntry,
+  { identity, provider, targetsOf, contents }: Expected,
+): Promise<string | undefined> {
   if (entry.version !== version) return 'it was finished by another version of voxstream';
   if (entry.pipeline !== identity) return 'the pipeline or its model changed';
-  const inputs = await stateOf(inputPaths(item));
+  if (entry.provider !== provider) {
+    return `its model ran on ${entry.provider ?? 'another device'}, and now runs on ${provider ?? 'another device'}`;
+  }
+  if (entry.dataset !== itemFingerprint(item)) return 'its files or label names in the dataset changed';
+  if (contents && [...entry.inputs, ...entry.outputs].some(({ sha256 }) => sha256 === undefined)) {
+    return 'the earlier run took no checksums, which --resume=checksum needs';
+  }
+  const inputs = await stateOf(inputPaths(item), contents);
   const changed = changedFile(entry.inputs, inputs) ?? changedFile(inputs, entry.inputs);
   if (changed) return `${changed.path} changed`;
-  const outputs = await stateOf(entry.outputs.map(({ path }) => path));
-  const lost = changedFile(entry.outputs, outputs);
+  const paths = entry.outputs.map(({ path }) => path);
+  const unlisted = targetsOf(item).find(
+    (target) => !paths.some((path) => path === target || path.startsWith(target + sep)),
+  );
+  if (unlisted) return `its journal entry does not list ${unlisted}`;
+  const lost = changedFile(entry.outputs, await stateOf(paths, contents));
   return lost && `${lost.path} is missing or changed`;
 }

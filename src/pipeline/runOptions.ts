@@ -6,9 +6,10 @@ import type { Selection } from './select.js';
 export interface RunOptions extends Selection {
   /**
    * Skip cases that an earlier run into the same folder finished, if inputs, pipeline, models and version are
-   * unchanged.
+   * unchanged. Files are unchanged if their sizes and modification times are; with `checksum`, if their contents
+   * are. For that, the earlier run must have been started with `checksum` too.
    */
-  readonly resume?: boolean;
+  readonly resume?: boolean | 'checksum';
   /**
    * Replace files that no run in the output folder is known to have written. Default: such a run is refused.
    */

@@ -48,8 +48,8 @@ async function run(
   const open = await openRun(pipeline, options, tell);
   try {
     tell(startOf(open));
-    const former = resume ? await open.journal.read() : new Map();
-    const { todo, finished } = await sortOut(open.items, former, open.identity);
+    const earlier = resume ? await open.journal.read() : new Map();
+    const { todo, finished } = await sortOut(open.items, earlier, open);
     await restore(open, finished, tell);
     const cases = new CaseStreams(open, tell);
     const stopped = fromEvent(signal, 'abort');

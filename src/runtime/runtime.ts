@@ -2,7 +2,7 @@ import { processors } from '../machine.js';
 import { collectGarbage } from './garbage.js';
 import { Lane } from './lane.js';
 import type { LoadSettings } from './loadModel.js';
-import { type ModelShare, type NamedModel, SharedModels } from './sharedModels.js';
+import { type ModelRecord, type ModelShare, type NamedModel, SharedModels } from './sharedModels.js';
 import { defaultStepTimeout } from './stuck.js';
 import type { Task, TaskFunction } from './task.js';
 import { TaskPool } from './taskPool.js';
@@ -43,7 +43,7 @@ export interface Runtime {
    */
   load<M extends NamedModel>(key: string, find: (provider: string) => Promise<M>): Promise<ModelShare<M>>;
   /** The models that were loaded so far, for records of the run. */
-  loaded(): readonly { readonly name: string; readonly sha256: string }[];
+  loaded(): readonly ModelRecord[];
   /** The lanes, for progress displays. */
   readonly lanes: Readonly<Record<LaneName, Lane>>;
   /** Ends the worker threads and unloads the models. */

@@ -2,11 +2,17 @@ import { chooseDevice, type DeviceChoice } from './chooseDevice.js';
 import { parseDevice } from './device.js';
 import { type LoadedModel, type LoadSettings, loadModel, type RunnableModel } from './loadModel.js';
 
-/** A model to load, and its name and SHA-256 for records. */
-export interface NamedModel extends RunnableModel {
+/** What records of a run say of a model. */
+export interface ModelRecord {
   readonly name: string;
+  /** The SHA-256 of its file. */
   readonly sha256: string;
+  /** The SHA-256 of its card, as it was read. */
+  readonly card: string;
 }
+
+/** A model to load, and its record. */
+export interface NamedModel extends RunnableModel, ModelRecord {}
 
 /** A share in a loaded model. */
 export interface ModelShare<M extends NamedModel> {
@@ -23,8 +29,8 @@ interface Entry {
 /** The device of a runtime and the models that are loaded on it. */
 export class SharedModels {
   readonly #entries = new Map<string, Entry>();
-  /** By name, the SHA-256. */
-  readonly #loaded = new Map<string, string>();
+  /** By their contents. */
+  readonly #loaded = new Map<string, ModelRecord>();
   readonly #partlyOnCpu = new Set<string>();
   #choosing: Promise<DeviceChoice> | undefined;
   #choice: DeviceChoice;
@@ -73,13 +79,14 @@ export class SharedModels {
     const { device } = this.#choice;
     const found = await find(parseDevice(device).provider);
     const model = await loadModel(found, device, this.settings);
-    this.#loaded.set(found.name, found.sha256);
+    const { name, sha256, card } = found;
+    this.#loaded.set(JSON.stringify([name, sha256, card]), { name, sha256, card });
     if (model.partlyOnCpu) this.#partlyOnCpu.add(found.name);
     return { found, model };
   }
 
-  loaded(): { readonly name: string; readonly sha256: string }[] {
-    return [...this.#loaded].map(([name, sha256]) => ({ name, sha256 }));
+  loaded(): ModelRecord[] {
+    return [...this.#loaded.values()];
   }
 
   async close(): Promise<void> {

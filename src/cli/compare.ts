@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { stringify } from 'csv-stringify/sync';
 import { OptionError, unknownName } from '../errors.js';
 import { writeFileAside } from '../formats/files.js';
+import { csvText } from '../harmless.js';
 import { columnName, nameValues, tabulate } from '../metrics/columns.js';
 import { compareRuns, comparisonTable } from '../metrics/compare.js';
 import type { MetricsRow } from '../metrics/metric.js';
@@ -10,6 +11,7 @@ import { describedColumns, metricsFile, readMetricsFile } from '../pipeline/read
 import { createRegistry, metricFinder } from '../pipeline/registry.js';
 import { cell } from '../sinks/rows.js';
 import { commaList, positive } from './args.js';
+import { print } from './print.js';
 
 interface CompareFlags {
   readonly metrics?: readonly string[];
@@ -47,7 +49,7 @@ export function addCompareCommand(program: Command): void {
       const text = flags.json
         ? JSON.stringify(comparison, jsonNumber, 2)
         : `A: ${a}\nB: ${b}\n${comparisonTable(comparison)}`;
-      process.stdout.write(`${text}\n`);
+      print(`${text}\n`);
     });
 }
 
@@ -95,7 +97,7 @@ function pairedCsv(a: readonly MetricsRow[], b: readonly MetricsRow[]): string {
     const shared = Object.entries(nameValues(row.metrics)).filter(([column]) => column in other);
     return shared.map(([column, from]) => {
       const to = other[column];
-      return [row.case, column, cell(from), cell(to), cell(to - from)];
+      return [csvText(row.case), csvText(column), cell(from), cell(to), cell(to - from)];
     });
   });
   return stringify([['case', 'metric', 'a', 'b', 'difference'], ...lines]);

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { messageOf, VoxError } from '../errors.js';
 import { busyThreads } from '../runtime/askThread.js';
 import { version } from '../version.js';
+import { print, printError } from './print.js';
 
 /** Adds each command. A command's code is loaded only if it is the one that was asked for, or for the help text. */
 const commands: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
@@ -24,6 +25,7 @@ const program = new Command('voxstream')
   .version(version)
   .showHelpAfterError('(run voxstream COMMAND --help for the options of a command)')
   .showSuggestionAfterError()
+  .configureOutput({ writeOut: print, writeErr: printError })
   .exitOverride();
 
 const [, , asked] = process.argv;
@@ -47,13 +49,13 @@ try {
     const debug = process.env.VOXSTREAM_DEBUG && error instanceof Error ? `\n${error.stack}` : '';
     const hint =
       error instanceof VoxError || debug ? '' : ' (unexpected; set VOXSTREAM_DEBUG=1 to see where)';
-    process.stderr.write(`voxstream: ${messageOf(error)}${hint}${debug}\n`);
+    printError(`voxstream: ${messageOf(error)}${hint}${debug}\n`);
     process.exitCode = 1;
   }
 }
 
 if (busyThreads() > 0) {
-  process.stderr.write(
+  printError(
     'voxstream: a thread is stuck inside its device or model, so the process is killed. All files are ' +
       'complete.\n',
   );

@@ -1,6 +1,6 @@
 import { Writable } from 'node:stream';
 import { createLogUpdate } from 'log-update';
-import { type Paint, painter, type Style } from './terminal.js';
+import { oneEntry, type Paint, painter, type Style } from './terminal.js';
 
 /** A terminal, or a file or pipe. */
 export type Output = Pick<NodeJS.WriteStream, 'write' | 'isTTY' | 'columns' | 'rows'>;
@@ -33,7 +33,7 @@ export function liveFooter(
   return {
     say(style, line) {
       update.clear();
-      output.write(`${paint(style, line)}\n`);
+      output.write(`${paint(style, oneEntry(line))}\n`);
       if (!ended) draw();
     },
     end() {

@@ -14,6 +14,7 @@ import { type ConfiguredNetwork, isTree, MonaiConfig, type Tree } from '../onnx/
 import type { Vec3 } from '../volume/volume.js';
 import { collect, commaList, voxelSize } from './args.js';
 import { cardLines } from './modelCard.js';
+import { print } from './print.js';
 import { note } from './terminal.js';
 
 interface ImportFlags {
@@ -91,7 +92,7 @@ export function addModelsImportCommand(models: Command): void {
         ...(made.notes ?? []).map((text): [string, string] => ['note', text]),
         ['use it', `voxstream run PIPELINE --set model=${flags.output ?? card.name}`],
       ];
-      process.stdout.write(`${cardLines(written, more).join('\n')}\n`);
+      print(`${cardLines(written, more).join('\n')}\n`);
     });
 }
 

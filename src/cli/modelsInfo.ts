@@ -9,6 +9,7 @@ import { readModel } from '../onnx/modelFile.js';
 import type { Vec3 } from '../volume/volume.js';
 import { voxelSize } from './args.js';
 import { cardLines } from './modelCard.js';
+import { print } from './print.js';
 import { fieldLines, note, showDifference } from './terminal.js';
 
 interface InfoFlags {
@@ -51,7 +52,7 @@ export function addModelsInfoCommand(models: Command): void {
     .action(async (name: string, flags: InfoFlags) => {
       const files = await findModel(name, [resolve('models')]);
       const info = await describe(files, flags.patch).finally(() => note(''));
-      process.stdout.write(flags.json ? `${JSON.stringify(info, null, 2)}\n` : infoText(files, info));
+      print(flags.json ? `${JSON.stringify(info, null, 2)}\n` : infoText(files, info));
     });
 }
 

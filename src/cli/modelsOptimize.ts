@@ -6,6 +6,7 @@ import { checkModelFolder, writeModelFolder } from '../models/folder.js';
 import { type OptimizedFor, optimizedModel, optimizedName } from '../models/optimizedModel.js';
 import type { Vec3 } from '../volume/volume.js';
 import { voxelSize } from './args.js';
+import { print } from './print.js';
 import { fieldLines, note, shortPath, showDifference } from './terminal.js';
 
 interface OptimizeFlags extends Required<Pick<OptimizedFor, 'target' | 'precision'>> {
@@ -61,6 +62,6 @@ export function addModelsOptimizeCommand(models: Command): void {
         ],
         ['use it', `voxstream run PIPELINE --set model=${flags.output ?? made} --device ${target}`],
       ]);
-      process.stdout.write(`${lines.join('\n')}\n`);
+      print(`${lines.join('\n')}\n`);
     });
 }

@@ -8,6 +8,7 @@ import { downloadedFile, pullModel } from '../models/pullModel.js';
 import { readRegistry } from '../models/registry.js';
 import { showWholeSeconds } from '../report/text.js';
 import { cardLines } from './modelCard.js';
+import { print, printError } from './print.js';
 import { note, shortPath } from './terminal.js';
 
 interface PullFlags {
@@ -38,15 +39,15 @@ export function addModelsPullCommand(models: Command): void {
       const use: [string, string] = ['use it', `voxstream run PIPELINE --set model=${output ?? name}`];
       if (!force && existsSync(join(folder, 'model.onnx'))) {
         const lines = cardLines(await findModel(folder), [use]);
-        process.stdout.write(`${name} already exists; --force imports it again.\n\n${lines.join('\n')}\n`);
+        print(`${name} already exists; --force imports it again.\n\n${lines.join('\n')}\n`);
         return;
       }
       await checkModelFolder(folder, force);
       const show = downloadProgress(basename(downloadedFile(entry)), entry.size);
       const made = await pullModel(name, entry, show).finally(() => note(''));
       const written = await writeModelFolder(folder, made, force);
-      process.stdout.write(`${cardLines(written, [use]).join('\n')}\n`);
-      process.stderr.write(`The download is kept as ${shortPath(downloadedFile(entry))}.\n`);
+      print(`${cardLines(written, [use]).join('\n')}\n`);
+      printError(`The download is kept as ${shortPath(downloadedFile(entry))}.\n`);
     });
 }
 
@@ -71,6 +72,6 @@ function downloadProgress(file: string, stated: number | undefined) {
     ];
     const line = `${file}: ${parts.join(', ')}`;
     if (live) note(line);
-    else process.stderr.write(`${line}\n`);
+    else printError(`${line}\n`);
   };
 }

@@ -5,6 +5,7 @@ import { loadRegistry } from '../pipeline/extensions.js';
 import { type DefinitionGroup, type Described, exampleText, groupsOf } from '../pipeline/reference.js';
 import { collect } from './args.js';
 import { useHelp } from './pipelineOptions.js';
+import { print } from './print.js';
 
 /** Adds `voxstream operators [NAME]`, which lists what pipelines can contain. */
 export function addOperatorsCommand(program: Command): void {
@@ -19,7 +20,7 @@ export function addOperatorsCommand(program: Command): void {
     .action(async (name: string | undefined, { use = [] }: { use?: readonly string[] }) => {
       const groups = groupsOf(await loadRegistry(use));
       if (name === undefined) {
-        process.stdout.write(groups.map(list).join('\n'));
+        print(groups.map(list).join('\n'));
         return;
       }
       // An operator and a loss may have the same name.
@@ -30,7 +31,7 @@ export function addOperatorsCommand(program: Command): void {
         const known = groups.flatMap(({ definitions }) => definitions.map((one) => one.name));
         throw new OptionError(unknownName('definition', name, known));
       }
-      process.stdout.write(pages.join('\n'));
+      print(pages.join('\n'));
     });
 }
 

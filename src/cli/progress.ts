@@ -1,8 +1,9 @@
+import { visible } from '../harmless.js';
 import type { RunEvent } from '../pipeline/events.js';
 import { showWholeSeconds } from '../report/text.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { liveFooter, type Output } from './liveFooter.js';
-import { bar, clip, type Paint, type Style, shortNumber } from './terminal.js';
+import { bar, clip, oneEntry, type Paint, type Style, shortNumber } from './terminal.js';
 
 /** Shows the events of a run or a training. */
 export interface Progress<Event> {
@@ -17,7 +18,8 @@ export interface Progress<Event> {
 export function jsonProgress<Event extends object>(output: Output, messages: Output): Progress<Event> {
   return {
     onEvent: (event) =>
-      void output.write(`${JSON.stringify({ time: new Date().toISOString(), ...event })}\n`),
+      // What JSON leaves as it is, a terminal may act on.
+      void output.write(`${visible(JSON.stringify({ time: new Date().toISOString(), ...event }))}\n`),
     say: (message) => void messages.write(`${message}\n`),
     end() {},
   };
@@ -30,7 +32,7 @@ export function lineProgress(output: Output): Progress<RunEvent> {
     onEvent(event) {
       tally.count(event);
       const line = lineOf(event, tally);
-      if (line) output.write(`${line}\n`);
+      if (line) output.write(`${oneEntry(line)}\n`);
     },
     say: (message) => void output.write(`${message}\n`),
     end() {},
@@ -125,17 +127,17 @@ function lineOf(event: RunEvent, tally: Tally): string | undefined {
       return `${event.pipeline}: ${size}, device ${device}, into ${event.output}`;
     }
     case 'caseSkipped':
-      return `${position} ${event.case}: skipped, ${event.reason}`;
+      return `${position} ${visible(event.case)}: skipped, ${event.reason}`;
     case 'caseStart':
-      return event.reason && `${event.case}: again, ${event.reason}`;
+      return event.reason && `${visible(event.case)}: again, ${event.reason}`;
     case 'caseDone': {
       const metrics = Object.entries(event.metrics).map(([key, value]) => `${key} ${shortNumber(value)}`);
       const results = [`${event.seconds.toFixed(1)} s`, ...metrics.slice(0, 4)].join(', ');
       const left = tally.secondsLeft ? `, about ${showWholeSeconds(tally.secondsLeft)} left` : '';
-      return `${position} ${event.case}: ${results}${left}`;
+      return `${position} ${visible(event.case)}: ${results}${left}`;
     }
     case 'caseFailed':
-      return `${position} ${event.case}: failed at ${event.step}: ${event.message}`;
+      return `${position} ${visible(event.case)}: failed at ${event.step}: ${event.message}`;
     case 'warning':
       return `Warning: ${event.message}`;
     default:
@@ -158,7 +160,7 @@ function display(tally: Tally, runtime: Pick<Runtime, 'lanes'>, width: number, p
     ([name, lane]) => `${name} ${'●'.repeat(lane.active)}${'○'.repeat(lane.width - lane.active)}`,
   );
   const second = [lanes.join('  '), slowestStep(tally)].filter(Boolean).join('   ');
-  const open = [...tally.open].slice(0, mostOpen).map(([id, step]) => `  ${id}: ${step}`);
+  const open = [...tally.open].slice(0, mostOpen).map(([id, step]) => `  ${visible(id)}: ${step}`);
   return [first, paint('dim', second), ...open].map((line) => clip(line, width));
 }
 

@@ -5,6 +5,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { remakeReport } from '../pipeline/remakeReport.js';
 import { serveReport } from '../report/serve.js';
 import { createRuntime } from '../runtime/runtime.js';
+import { print, printError } from './print.js';
 import { note } from './terminal.js';
 
 interface ReportFlags {
@@ -31,13 +32,13 @@ export function addReportCommand(program: Command): void {
       const { folder, data, drawn, unpictured } = made;
       const counts = [`${data.cases.length} case(s)`, `${data.failures.length} failed`];
       if (drawn > 0) counts.push(`pictures drawn of ${drawn}`);
-      process.stdout.write(`${join(folder, 'index.html')}: ${counts.join(', ')}\n`);
+      print(`${join(folder, 'index.html')}: ${counts.join(', ')}\n`);
       if (data.run.seconds === undefined) {
-        process.stdout.write(
+        print(
           'The run is unfinished: it is still running, or was killed. The report has the cases so far.\n',
         );
       }
-      process.stderr.write(unpicturedText(unpictured));
+      printError(unpicturedText(unpictured));
       if (flags.open || flags.port !== undefined) await showUntilStopped(made, flags);
     });
 }
@@ -66,7 +67,7 @@ async function showUntilStopped(
   flags: ReportFlags,
 ): Promise<void> {
   const served = await serveReport(folder, data, flags.port);
-  process.stdout.write(`Serving the report at ${served.url} (this computer only). Press Ctrl-C to stop.\n`);
+  print(`Serving the report at ${served.url} (this computer only). Press Ctrl-C to stop.\n`);
   if (flags.open) openBrowser(served.url);
   await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
   await served.close();
@@ -82,8 +83,6 @@ function openBrowser(url: string): void {
     ? [process.env.BROWSER]
     : (openers[process.platform] ?? ['xdg-open']);
   spawn(command, [...args, url], { stdio: 'ignore', detached: true })
-    .on('error', () =>
-      process.stderr.write('The browser could not be started. Open the address above yourself.\n'),
-    )
+    .on('error', () => printError('The browser could not be started. Open the address above yourself.\n'))
     .unref();
 }

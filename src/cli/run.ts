@@ -11,9 +11,9 @@ import { showWholeSeconds } from '../report/text.js';
 import { summarySink } from '../sinks/summary.js';
 import { addResumeOption, commaList, positive, shard } from './args.js';
 import { addPipelineOptions, loadFromFlags, modelFoldersOf, type PipelineFlags } from './pipelineOptions.js';
+import { print } from './print.js';
 import { jsonProgress, lineProgress, liveProgress } from './progress.js';
 import { interruptedCode, stopOnSignal } from './stopOnSignal.js';
-import { print } from './terminal.js';
 
 interface RunFlags extends PipelineFlags, Selection {
   readonly resume?: boolean | 'checksum';

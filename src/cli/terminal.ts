@@ -12,16 +12,6 @@ export function painter(stream: Pick<NodeJS.WriteStream, 'isTTY'>): Paint {
   return (style, text) => (stream.isTTY && !process.env.NO_COLOR ? styleText(style, text) : text);
 }
 
-/** Writes a text to standard output. Escape sequences and other characters that act become visible. */
-export function print(text: string): void {
-  process.stdout.write(printable(text));
-}
-
-/** Like `print`, to standard error. */
-export function printError(text: string): void {
-  process.stderr.write(printable(text));
-}
-
 /**
  * A message as an entry of a log. Its further lines are indented, so that no name in it can look like an entry.
  */

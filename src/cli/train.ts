@@ -6,6 +6,7 @@ import type { TrainEvent } from '../train/events.js';
 import { trainPlanText } from '../train/plan.js';
 import { formsFolder, runTraining, type TrainResult } from '../train/train.js';
 import { addPipelineOptions, loadFromFlags, modelFoldersOf, type PipelineFlags } from './pipelineOptions.js';
+import { print } from './print.js';
 import { jsonProgress } from './progress.js';
 import { interruptedCode, stopOnSignal } from './stopOnSignal.js';
 import { lineTraining, liveTraining } from './trainProgress.js';
@@ -40,7 +41,7 @@ export function addTrainCommand(program: Command): void {
       const pipeline = await loadFromFlags(files, command, more);
       if (flags.dryRun) {
         const runtime = runtimeFor(pipeline, { modelFolders: modelFoldersOf(pipeline) });
-        process.stdout.write((await planText(pipeline, {}, runtime)) + (await trainPlanText(pipeline)));
+        print((await planText(pipeline, {}, runtime)) + (await trainPlanText(pipeline)));
       } else process.exitCode = await train(pipeline, command.opts<TrainFlags>());
     });
 }
@@ -73,7 +74,7 @@ async function train(pipeline: Pipeline, flags: TrainFlags): Promise<number> {
       command: commandLine(process.argv.slice(2)),
     });
     progress.end();
-    if (!flags.json) process.stdout.write(closingText(pipeline, result));
+    if (!flags.json) print(closingText(pipeline, result));
     if (result.reason === 'interrupted') return exitCodes.interrupted;
     return result.failed.length > 0 ? exitCodes.someFailed : exitCodes.ok;
   } finally {

@@ -1,9 +1,10 @@
+import { visible } from '../harmless.js';
 import type { JsonValues } from '../metrics/valuesAsJson.js';
 import { showWholeSeconds } from '../report/text.js';
 import type { TrainEvent } from '../train/events.js';
 import { liveFooter, type Output } from './liveFooter.js';
 import type { Progress } from './progress.js';
-import { bar, clip, type Paint, type Style, shortNumber } from './terminal.js';
+import { bar, clip, oneEntry, type Paint, type Style, shortNumber } from './terminal.js';
 
 /** Writes plain lines, one for each epoch; for files and pipes. */
 export function lineTraining(output: Output): Progress<TrainEvent> {
@@ -12,7 +13,7 @@ export function lineTraining(output: Output): Progress<TrainEvent> {
     onEvent(event) {
       tally.count(event);
       const line = lineOf(event, tally);
-      if (line) output.write(`${line}\n`);
+      if (line) output.write(`${oneEntry(line)}\n`);
     },
     say: (message) => void output.write(`${message}\n`),
     end() {},
@@ -114,7 +115,7 @@ function lineOf(event: TrainEvent, tally: TrainTally): string | undefined {
       return `[${event.epoch}/${tally.start?.epochs ?? '?'}] ${parts.join(', ')}`;
     }
     case 'caseFailed':
-      return `${event.case}: skipped: ${event.message}`;
+      return `${visible(event.case)}: skipped: ${event.message}`;
     case 'warning':
       return `Warning: ${event.message}`;
     default:

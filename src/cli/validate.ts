@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { stringify } from 'yaml';
 import { describePipeline } from '../pipeline/describePipeline.js';
 import { addPipelineOptions, loadFromFlags } from './pipelineOptions.js';
+import { print, printError } from './print.js';
 
 /**
  * Adds `voxstream validate`, which checks a pipeline and prints it with all options resolved. It starts no
@@ -12,7 +13,7 @@ export function addValidateCommand(program: Command): void {
     .description('check a pipeline and print it with all options resolved, without running it')
     .action(async (files: string[], _flags, command: Command) => {
       const pipeline = await loadFromFlags(files, command);
-      process.stdout.write(
+      print(
         stringify(describePipeline(pipeline), {
           lineWidth: 110,
           flowCollectionPadding: true,
@@ -20,6 +21,6 @@ export function addValidateCommand(program: Command): void {
           aliasDuplicateObjects: false,
         }),
       );
-      process.stderr.write(`${pipeline.files.join(', ')}: the pipeline is valid.\n`);
+      printError(`${pipeline.files.join(', ')}: the pipeline is valid.\n`);
     });
 }

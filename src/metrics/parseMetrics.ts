@@ -1,5 +1,6 @@
 import { parse } from 'csv-parse/sync';
 import { DataError, messageOf, show } from '../errors.js';
+import { readCsvText } from '../harmless.js';
 import type { MetricsRow } from './metric.js';
 import type { ColumnOf } from './parseColumn.js';
 
@@ -22,9 +23,10 @@ export function parseMetrics(text: string, file: string, columnOf: ColumnOf): Me
   if (!head || lines.length === 0) {
     throw new DataError(`${file} has no cases. Below the header, it must have a row for each case.`);
   }
-  const columns = head.slice(1).map(columnOf);
+  const columns = head.slice(1).map((name) => columnOf(readCsvText(name)));
   const seen = new Set<string>();
-  return lines.map(([id, ...cells]) => {
+  return lines.map(([first, ...cells]) => {
+    const id = readCsvText(first);
     if (seen.has(id)) throw new DataError(`${file} has two rows for the case ${show(id)}.`);
     seen.add(id);
     const metrics = columns.map(({ name, metric, label }, i) => ({

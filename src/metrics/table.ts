@@ -1,11 +1,13 @@
 import { listNames } from '../errors.js';
+import { visible } from '../harmless.js';
 
 /**
  * Formats rows of cells as lines of text: the first column is aligned to the left, the others to the right.
  */
 export function alignColumns(rows: readonly (readonly string[])[]): string[] {
-  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
-  return rows.map((row) =>
+  const shown = rows.map((row) => row.map(visible));
+  const widths = shown[0].map((_, column) => Math.max(...shown.map((row) => row[column].length)));
+  return shown.map((row) =>
     row
       .map((cell, column) => (column === 0 ? cell.padEnd(widths[column]) : cell.padStart(widths[column])))
       .join('  ')

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { stringify } from 'csv-stringify/sync';
 import type { Case, FinishedCase } from '../case.js';
 import { writeFileAside } from '../formats/files.js';
+import { csvText } from '../harmless.js';
 import { Columns, type NamedValues } from '../metrics/columns.js';
 import { type ColumnDescription, describeColumns } from '../metrics/describeColumns.js';
 import type { MetricValue } from '../metrics/metric.js';
@@ -78,9 +79,9 @@ export class Records {
     const steps = columnsOf([...this.#done.values()].map(({ timings }) => timings));
     const rows = this.order.flatMap((id) => {
       const timings = this.#done.get(id)?.timings;
-      return timings ? [[id, ...steps.map((step) => timings[step]?.toFixed(4) ?? '')]] : [];
+      return timings ? [[csvText(id), ...steps.map((step) => timings[step]?.toFixed(4) ?? '')]] : [];
     });
-    await writeFileAside(this.#path('timings.csv'), stringify([['case', ...steps], ...rows]));
+    await writeFileAside(this.#path('timings.csv'), stringify([['case', ...steps.map(csvText)], ...rows]));
     await writeRunFile(this.output, this.provenance, { ...outcome, columns: this.columns() });
   }
 
@@ -95,5 +96,5 @@ export class Records {
 }
 
 function failureRow(failure: Failure): string[] {
-  return [failure.case, failure.step, failure.message];
+  return [failure.case, failure.step, failure.message].map(csvText);
 }

@@ -5,6 +5,7 @@ import type { CaseFile, FinishedCase } from '../case.js';
 import { messageOf, OptionError } from '../errors.js';
 import { pathsOf, showFile } from '../formats/inputFiles.js';
 import { findFile } from '../formats/tar.js';
+import { readCsvText } from '../harmless.js';
 import { readColumns } from '../metrics/describeColumns.js';
 import { columnReader, type FindMetric } from '../metrics/parseColumn.js';
 import { parseMetrics } from '../metrics/parseMetrics.js';
@@ -109,9 +110,11 @@ async function readTimings(file: string): Promise<Map<string, Record<string, num
   const rows: Record<string, string>[] = parse(text, { columns: true, relax_column_count: true });
   return new Map(
     rows.map(({ case: id, ...steps }) => [
-      id,
+      readCsvText(id),
       Object.fromEntries(
-        Object.entries(steps).flatMap(([step, seconds]) => (seconds ? [[step, Number(seconds)]] : [])),
+        Object.entries(steps).flatMap(([step, seconds]) =>
+          seconds ? [[readCsvText(step), Number(seconds)]] : [],
+        ),
       ),
     ]),
   );

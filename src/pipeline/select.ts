@@ -1,6 +1,7 @@
 import { fileNameOf } from '../case.js';
 import { OptionError, unknownName } from '../errors.js';
 import { showFile } from '../formats/inputFiles.js';
+import { wellFormed } from '../harmless.js';
 import type { RefusedCase, SourceItem } from '../sources/define.js';
 
 /** Selects the cases of a dataset to run. */
@@ -28,7 +29,8 @@ export async function selectCases(
 ): Promise<SourceItem[]> {
   const items: SourceItem[] = [];
   const taken = new Map<string, string>();
-  for await (const item of source) {
+  for await (const given of source) {
+    const item = { ...given, id: wellFormed(given.id) };
     const name = fileNameOf(item.id);
     const former = taken.get(name);
     if (former === undefined) taken.set(name, item.id);

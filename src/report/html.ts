@@ -1,4 +1,7 @@
-/** Escapes a text for HTML and SVG, attributes included: whatever it contains, it stays text. */
+import { printable } from '../harmless.js';
+
+/** Escapes a text for HTML and SVG, attributes included: whatever it contains, it stays text. Characters that act
+ * (see `printable`) become visible. */
 export function escapeHtml(text: string): string {
   const entities: Readonly<Record<string, string>> = {
     '&': '&amp;',
@@ -7,7 +10,7 @@ export function escapeHtml(text: string): string {
     '"': '&quot;',
     "'": '&#39;',
   };
-  return text.replace(/[&<>"']/g, (character) => entities[character]);
+  return printable(text).replace(/[&<>"']/g, (character) => entities[character]);
 }
 
 /** Text that is already HTML. */

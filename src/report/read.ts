@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { type FinishedCase, fileNameOf } from '../case.js';
+import { readCsvText } from '../harmless.js';
 import { tabulate } from '../metrics/columns.js';
 import type { MetricsRow, MetricValue } from '../metrics/metric.js';
 import { predictedVolume, referenceVolume } from '../metrics/volumes.js';
@@ -91,7 +92,12 @@ export async function readReportData(
   return {
     cases: withVolumes(noted),
     // A killed run may have left half a line.
-    failures: parse(failures, { columns: true, relax_column_count: true, skip_records_with_error: true }),
+    failures: parse(failures, {
+      columns: true,
+      relax_column_count: true,
+      skip_records_with_error: true,
+      cast: readCsvText,
+    }),
     run: (await readRunRecord(output)) ?? {},
     lanes: await readJson(join(folder, lanesFile)),
   };

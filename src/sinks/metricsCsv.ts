@@ -4,6 +4,7 @@ import { stringify } from 'csv-stringify/sync';
 import { z } from 'zod';
 import { writeFault } from '../formats/aside.js';
 import { writeFileAside } from '../formats/files.js';
+import { csvText } from '../harmless.js';
 import { Columns, type NamedValues } from '../metrics/columns.js';
 import { type Sink, sink } from './define.js';
 import { cell, columnsOf, inOrder } from './rows.js';
@@ -29,12 +30,15 @@ async function openMetricsCsv(file: string): Promise<Sink> {
   let columns: string[] = [];
   /** Whether the file may differ from `rows`. */
   let stale = false;
-  const cells = (id: string, values: NamedValues) => [id, ...columns.map((column) => cell(values[column]))];
+  const cells = (id: string, values: NamedValues) => [
+    csvText(id),
+    ...columns.map((column) => cell(values[column])),
+  ];
   const rewrite = async (order: Iterable<string>) => {
     columns = columnsOf(rows.values());
     const body = inOrder(rows, order).map(([id, values]) => cells(id, values));
     stale = true;
-    await writeFileAside(file, stringify([['case', ...columns], ...body]));
+    await writeFileAside(file, stringify([['case', ...columns.map(csvText)], ...body]));
     stale = false;
   };
   // The file changes once at a time, in the order of the calls.

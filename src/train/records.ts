@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'csv-stringify/sync';
 import { writeFileAside } from '../formats/files.js';
+import { csvText } from '../harmless.js';
 import { nameValues } from '../metrics/columns.js';
 import { type Provenance, writeRunFile } from '../pipeline/runFile.js';
 import { trainingPage } from '../report/training.js';
@@ -97,7 +98,10 @@ export class TrainRecords {
     const { name, metric } = this.training;
     await this.#events.flush();
     await this.#write('train.csv', trainCsv(rows));
-    await this.#write('failures.csv', stringify([['case', 'message'], ...failures]));
+    await this.#write(
+      'failures.csv',
+      stringify([['case', 'message'], ...[...failures].map((row) => row.map(csvText))]),
+    );
     await this.#write(join('report', 'index.html'), trainingPage(name, rows, metric));
     await this.#writeRun({});
   }

@@ -1,3 +1,5 @@
+import { printable } from '../../harmless.js';
+
 /** The page's element with an id; the page always has it. */
 export function byId<Kind extends HTMLElement = HTMLElement>(id: string): Kind {
   return document.getElementById(id) as Kind;
@@ -10,7 +12,7 @@ export function embeddedData<Data>(): Data {
 
 /**
  * What an element may contain. A string always becomes a text node, so that no name in the data is ever
- * markup.
+ * markup. Characters that act are shown as `printable` writes them.
  */
 export type Child = Node | string;
 
@@ -24,6 +26,6 @@ export function make<Name extends keyof HTMLElementTagNameMap>(
   for (const [key, value] of Object.entries(attributes)) {
     if (value !== false) element.setAttribute(key, value === true ? '' : value);
   }
-  element.append(...children);
+  element.append(...children.map((child) => (typeof child === 'string' ? printable(child) : child)));
   return element;
 }

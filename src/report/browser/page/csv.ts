@@ -1,11 +1,12 @@
+import { csvText } from '../../../harmless.js';
 import type { PageCase, PageColumn } from '../../browserData.js';
 import { make } from '../dom.js';
 
 /** Cases with all their columns as CSV (RFC 4180), in the form of `metrics.csv`. */
 export function csvOf(cases: readonly PageCase[], columns: readonly PageColumn[]): string {
   const field = (text: string) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-  const rows = cases.map(({ id, values }) => [id, ...values.map((value) => String(value ?? ''))]);
-  const lines = [['case', ...columns.map(({ name }) => name)], ...rows];
+  const rows = cases.map(({ id, values }) => [csvText(id), ...values.map((value) => String(value ?? ''))]);
+  const lines = [['case', ...columns.map(({ name }) => csvText(name))], ...rows];
   return lines.map((line) => `${line.map(field).join(',')}\r\n`).join('');
 }
 

@@ -1,3 +1,4 @@
+import { visible } from '../../../harmless.js';
 import type { PageCase } from '../../browserData.js';
 import { byId } from '../dom.js';
 
@@ -25,7 +26,10 @@ export function addPlotPoints(cases: readonly PageCase[], onOpen: (item: PageCas
     const point = pointAt(event);
     tip.hidden = !point;
     if (!point) return;
-    tip.textContent = `${point.item.id}: ${Number(point.value.toPrecision(4))}`.replace(': -', ': −');
+    tip.textContent = `${visible(point.item.id)}: ${Number(point.value.toPrecision(4))}`.replace(
+      ': -',
+      ': −',
+    );
     const [right, bottom] = [innerWidth - tip.offsetWidth - 8, innerHeight - tip.offsetHeight - 8];
     tip.style.left = `${Math.min(event.clientX + 12, right)}px`;
     tip.style.top = `${Math.min(event.clientY + 14, bottom)}px`;

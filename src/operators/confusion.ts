@@ -37,8 +37,8 @@ export const confusion = defineMetrics({
       title: 'Specificity',
       better: 'higher',
       range: [0, 1],
-      measure({ prediction, labels }) {
-        const voxels = voxelCount(prediction.size);
+      measure({ prediction, labels, ignored }) {
+        const voxels = voxelCount(prediction.size) - ignored;
         return labels
           .map(countsOf)
           .map(

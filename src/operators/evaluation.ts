@@ -1,15 +1,23 @@
 import type { OperatorFunction } from 'rxjs';
 import { z } from 'zod';
-import { type Case, volumeOf, withMetrics } from '../case.js';
+import { type Case, volumeOf, withMetrics, withNotes } from '../case.js';
 import type { MetricDescription, MetricValue } from '../metrics/metric.js';
 import type { OptionValues } from '../options.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { SurfaceDistances } from '../volume/surface.js';
 import type { Volume } from '../volume/volume.js';
 import type { StepContext } from './define.js';
-import { chooseLabels, type EvaluatedLabel } from './evaluatedLabels.js';
+import {
+  type ChosenLabels,
+  chooseChannels,
+  chooseLabels,
+  type EvaluatedLabel,
+  namesOf,
+  unnamedNotes,
+} from './evaluatedLabels.js';
 import { checkPair, pairOf } from './evaluationPair.js';
 import { type Forecaster, foresee, readAs } from './forecast.js';
+import { chooseRegions, judgedPair } from './judgedPair.js';
 import { mapCase } from './map.js';
 import { storedVolume } from './storedVolume.js';
 
@@ -38,6 +46,8 @@ export interface PredictionEvaluation {
   /** A label map, or one mask per channel. */
   readonly prediction: Volume;
   readonly labels: readonly EvaluatedLabel[];
+  /** Voxels that the reference ignores. They are background in both volumes. */
+  readonly ignored: number;
   /** Runs kernels in worker threads. */
   readonly runtime: Runtime;
 }
@@ -115,16 +125,71 @@ export function evaluate(
     }
     const partner = reference ?? prediction;
     checkPair({ step, id: subject.id, pred, label }, prediction, partner);
-    const pair = pairOf(prediction, partner, runtime);
-    const labels = chooseLabels(subject, options, prediction, partner, await pair.overlaps());
-    const evaluation = { prediction, reference, labels, runtime, distances: () => pair.distances(labels) };
+    const compared = await comparedPair(subject, options, { prediction, partner, runtime });
+    const pair = pairOf(compared.prediction, compared.partner, runtime);
+    const overlaps = await pair.overlaps();
+    const labels = compared.labels.map((one) => ({ ...one, overlap: overlaps.get(one.number) }));
+    const evaluation = {
+      prediction: compared.prediction,
+      reference: reference && compared.partner,
+      labels,
+      ignored: compared.ignored,
+      runtime,
+      distances: () => pair.distances(labels),
+    };
     const found: MetricValue[] = [];
     for (const { spec, metric } of described) {
       const values = await measure(spec, evaluation);
       if (values) found.push(...valuesOf(metric, labels, values));
     }
-    return withMetrics(subject, found);
+    return withMetrics(withNotes(subject, compared.notes), found);
   });
+}
+
+/** A prediction and its reference, or itself if there is none. */
+interface Given {
+  readonly prediction: Volume;
+  readonly partner: Volume;
+  readonly runtime: Runtime;
+}
+
+/** What is compared: the volumes, as the dataset wants them judged, and their labels. */
+interface Compared extends ChosenLabels, Omit<Given, 'runtime'> {
+  /** Voxels that are left out because the reference ignores them. */
+  readonly ignored: number;
+}
+
+async function comparedPair(
+  subject: Case,
+  options: EvaluationOptions,
+  { prediction, partner, runtime }: Given,
+): Promise<Compared> {
+  const names = namesOf(subject, prediction, partner);
+  const given = pairOf(prediction, partner, runtime);
+  if (partner.channels > 1) {
+    const known = { names, regions: subject.regions };
+    const chosen = chooseChannels(options, known, partner.channels, await given.hasBackground());
+    return { ...chosen, prediction, partner, ignored: 0 };
+  }
+  const ignoreLabel = partner === prediction ? undefined : subject.ignoreLabel;
+  const overlaps = await given.overlaps();
+  const values = [...overlaps.keys()].filter((value) => value !== ignoreLabel);
+  const regions = chooseRegions(subject, options, partner);
+  const chosen = regions
+    ? {
+        // A single mask is a label map, in which the region has the value 1.
+        labels: regions.map(({ name }, i) => ({ number: regions.length === 1 ? 1 : i, name })),
+        notes: options.labels
+          ? []
+          : unnamedNotes(
+              values,
+              regions.flatMap(({ labels }) => labels),
+            ),
+      }
+    : chooseLabels(options, names, values);
+  const judged = await judgedPair({ prediction, reference: partner }, { regions, ignoreLabel }, runtime);
+  const ignored = ignoreLabel === undefined ? 0 : (overlaps.get(ignoreLabel)?.reference ?? 0);
+  return { ...chosen, prediction: judged.prediction, partner: judged.reference, ignored };
 }
 
 /** Measures a metric; undefined if it needs a reference and there is none. */

@@ -3,11 +3,16 @@ import type { Runtime } from '../runtime/runtime.js';
 import { task } from '../runtime/task.js';
 import { sameGrid } from '../volume/affine.js';
 import { countOverlaps, type Overlap } from '../volume/overlap.js';
+import { hasBackgroundChannel } from '../volume/regionMasks.js';
 import { type SurfaceDistances, surfaceDistances } from '../volume/surface.js';
 import type { Volume } from '../volume/volume.js';
 import type { EvaluatedLabel } from './evaluatedLabels.js';
 
 const countOverlapsTask = task(new URL('../volume/overlap.js', import.meta.url), countOverlaps);
+const hasBackgroundChannelTask = task(
+  new URL('../volume/regionMasks.js', import.meta.url),
+  hasBackgroundChannel,
+);
 const surfaceDistancesTask = task(new URL('../volume/surface.js', import.meta.url), surfaceDistances);
 
 /** What a message says about a pair: the step, the case and the keys of the volumes. */
@@ -57,6 +62,8 @@ export function checkPair({ step, id, pred, label }: PairNames, prediction: Volu
 /** What metrics share about a prediction and its reference. It is computed once, when first asked for. */
 interface Pair {
   overlaps(): Promise<ReadonlyMap<number, Overlap>>;
+  /** Whether channel 0 of the reference is the background. */
+  hasBackground(): Promise<boolean>;
   distances(labels: readonly EvaluatedLabel[]): Promise<readonly SurfaceDistances[]>;
 }
 
@@ -69,9 +76,11 @@ export function pairOf(prediction: Volume, reference: Volume, runtime: Runtime):
   const known = ofPrediction.get(reference);
   if (known) return known;
   let overlaps: Promise<ReadonlyMap<number, Overlap>> | undefined;
+  let background: Promise<boolean> | undefined;
   const distances = new Map<number, SurfaceDistances>();
   const pair: Pair = {
     overlaps: () => (overlaps ??= runtime.run(countOverlapsTask, prediction, reference)),
+    hasBackground: () => (background ??= runtime.run(hasBackgroundChannelTask, reference)),
     async distances(labels) {
       const wanted = labels.flatMap(({ number, overlap }) =>
         overlap && !distances.has(number) ? [{ label: number, box: overlap.box }] : [],

@@ -1,4 +1,4 @@
-import { appendFile } from 'node:fs/promises';
+import { appendFile, rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { stringify } from 'csv-stringify/sync';
 import { z } from 'zod';
@@ -22,7 +22,8 @@ export const metricsCsvSink = sink({
 
 /**
  * Rows are appended as cases end, so a crash loses no finished case. If a case brings a new column, the file
- * is written again. At the end, the rows are put in dataset order.
+ * is written again. At the end, the rows are put in dataset order. A
+ * run without a finished case leaves no file.
  */
 async function openMetricsCsv(file: string): Promise<Sink> {
   const known = new Columns();
@@ -69,6 +70,6 @@ async function openMetricsCsv(file: string): Promise<Sink> {
       // The first of these changes writes all restored rows. If it fails, the next case tries again.
       next(async () => (stale ? rewrite(rows.keys()) : undefined)).catch(() => {});
     },
-    close: (order) => next(() => rewrite(order)),
+    close: (order) => next(() => (rows.size > 0 ? rewrite(order) : rm(file, { force: true }))),
   };
 }

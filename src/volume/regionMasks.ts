@@ -1,4 +1,4 @@
-import { allocate, type Volume, voxelCount } from './volume.js';
+import { allocate, copyVoxels, type Volume, voxelCount } from './volume.js';
 
 /** A region of nnU-Net: all voxels that have one of several labels. */
 export interface LabelRegion {
@@ -24,7 +24,7 @@ export function judgedLabels(volume: Volume, reference: Volume, { regions, ignor
   const count = voxelCount(volume.size);
   const ignored = (i: number) => ignoreLabel !== undefined && reference.data[i] === ignoreLabel;
   if (!regions) {
-    const data = volume.data.slice();
+    const data = copyVoxels(volume.data);
     for (let i = 0; i < count; i++) if (ignored(i)) data[i] = 0;
     return { ...volume, data };
   }
@@ -36,4 +36,20 @@ export function judgedLabels(volume: Volume, reference: Volume, { regions, ignor
     }
   }
   return { ...volume, data, channels: regions.length, labelNames: undefined };
+}
+
+/**
+ * Whether channel 0 of several masks is the background: it is set exactly where all others are not. True for
+ * one-hot labels with a background, which add up to 1 everywhere; false for BraTS' overlapping masks.
+ */
+export function hasBackgroundChannel({ data, size, channels }: Volume): boolean {
+  const count = voxelCount(size);
+  for (let i = 0; i < count; i++) {
+    let foreground = false;
+    for (let channel = 1; channel < channels && !foreground; channel++) {
+      foreground = data[channel * count + i] !== 0;
+    }
+    if ((data[i] !== 0) === foreground) return false;
+  }
+  return channels > 1;
 }

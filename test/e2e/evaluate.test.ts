@@ -53,7 +53,7 @@ test('evaluate compares what can be compared, and says of the rest why not', asy
   const out = join(root, 'out/scores.csv');
   const { code, stdout, stderr } = await voxstream([...args, '-o', out]);
   assert.is(code, 2);
-  assert.match(stderr, /Left out: 1 prediction\(s\) without a reference, .*other\.nii\.gz/);
+  assert.match(stderr, /1 prediction\(s\) fit no reference and are left out: .*other\.nii\.gz/);
 
   const rows = readCsv(out);
   assert.equal(

@@ -112,27 +112,95 @@ test('metrics take the labels asked for by number or name, and the background wh
   await fails(measure(subject, dice({ labels: ['spleeen'] })), /no label "spleeen"; did you mean "spleen"/);
 });
 
-test('metrics of volumes with several channels take each as a mask, the first as background', async () => {
-  const masks = (text: string) =>
-    makeVolume({
-      data: Uint8Array.from(text, Number),
-      size: [4, 1, 1],
-      channels: 3,
-      kind: 'label',
-    });
+/** Masks of 4 voxels, one in each channel. */
+const masks = (...channels: string[]) =>
+  makeVolume({
+    data: Uint8Array.from(channels.join(''), Number),
+    size: [4, 1, 1],
+    channels: channels.length,
+    kind: 'label',
+  });
+
+test('metrics of one-hot labels leave out channel 0, the background', async () => {
   const subject = makeCase({
     id: 'a',
-    volumes: { pred: masks('111101100110'), label: masks('111101100011') },
+    volumes: { pred: masks('1001', '0100', '0010'), label: masks('1000', '0100', '0011') },
   });
-  assert.equal(await measure(subject, dice(), hausdorff()), {
-    dice_1: 1,
-    dice_2: 0.5,
-    dice_mean: 0.75,
-    hd_1: 0,
-    hd_2: 1,
-    hd_mean: 0.5,
+  const expected = { dice_1: 1, dice_2: 2 / 3, dice_mean: (1 + 2 / 3) / 2, hd_1: 0, hd_2: 1, hd_mean: 0.5 };
+  assert.equal(await measure(subject, dice(), hausdorff()), expected);
+  assert.is((await measure(subject, iou({ includeBackground: true }))).iou_0, 0.5);
+  const named = makeCase({ ...subject, labelNames: { 0: 'background', 1: 'liver', 5: 'tumor' } });
+  assert.equal(Object.keys(await measure(named, dice())), ['dice_liver', 'dice_tumor', 'dice_mean']);
+});
+
+test("metrics of masks without a background, e.g. BraTS' overlapping ones, measure all channels and say so", async () => {
+  const volumes = { pred: masks('0100', '1100'), label: masks('0110', '1111') };
+  const subject = makeCase({ id: 'a', volumes });
+  const { metrics, notes } = await lastValueFrom(of(subject).pipe(dice()));
+  assert.equal(nameValues(metrics), { dice_0: 2 / 3, dice_1: 2 / 3, dice_mean: 2 / 3 });
+  assert.match(
+    notes?.join() ?? '',
+    /Channel 0 of the label is not a background, so all 2 channels are measured/,
+  );
+  const named = makeCase({ ...subject, labelNames: { 0: 'background', 1: 'core', 2: 'whole' } });
+  assert.equal(Object.keys(await measure(named, dice())), ['dice_core', 'dice_whole', 'dice_mean']);
+  const unlike = makeCase({ ...subject, labelNames: { 0: 'background', 1: 'a', 2: 'b', 3: 'c' } });
+  await fails(measure(unlike, dice()), /has 2 channels, but the dataset names 3 labels: a, b and c/);
+});
+
+test('metrics of regions are those of masks of their labels, as in nnU-Net', async () => {
+  const regions = [
+    { name: 'whole', labels: [1, 2, 3] },
+    { name: 'core', labels: [2, 3] },
+  ];
+  const subject = pair('0112300000', '0012230000', { regions, labelNames: { 0: 'background' } });
+  const expected = { dice_whole: 0.75, dice_core: 0.8, dice_mean: 0.775 };
+  assert.equal(await measure(subject, dice()), expected);
+  assert.equal(await measure(subject, dice({ labels: ['core'] })), { dice_core: 0.8 });
+  assert.equal(await measure(subject, dice({ labels: [3] })), { dice_3: 0 });
+  await fails(measure(subject, dice({ labels: ['cor'] })), /no label "cor"; did you mean "core"/);
+  // Masks that are regions already.
+  const channels = makeCase({
+    id: 'a',
+    regions,
+    volumes: { pred: masks('0110', '0100'), label: masks('0110', '0010') },
   });
-  assert.is((await measure(subject, iou({ includeBackground: true }))).iou_0, 1);
+  assert.equal(await measure(channels, dice()), { dice_whole: 1, dice_core: 0, dice_mean: 0.5 });
+});
+
+test('metrics leave out the voxels that the reference ignores, as in nnU-Net', async () => {
+  // Voxels 4 and 5 are ignored. Of the others, label 1 is in 1 and 2 against 2 and 3.
+  const subject = pair('0110110000', '0011440000', {
+    ignoreLabel: 4,
+    labelNames: { 0: 'background', 1: 'a' },
+  });
+  const { metrics, notes } = await lastValueFrom(of(subject).pipe(dice(), confusion(), hausdorff()));
+  const expected = { dice_a: 0.5, sensitivity_a: 0.5, specificity_a: 5 / 6, precision_a: 0.5, hd_a: 1 };
+  assert.equal(nameValues(metrics), expected);
+  assert.is(notes, undefined);
+  const sizes = await measure(subject, volume());
+  assert.equal([sizes.volume_ml_a, sizes.volume_ml_ref_a], [0.002, 0.002]);
+});
+
+test('labels that the dataset does not name are reported, unless labels were chosen', async () => {
+  const subject = pair('01152', '01144', { labelNames: { 0: 'background', 1: 'a' } });
+  const notesOf = async (step: Step) => (await lastValueFrom(of(subject).pipe(step))).notes;
+  assert.match(
+    (await notesOf(dice()))?.join() ?? '',
+    /^Labels 2, 4 and 5 occur, but the dataset does not name them/,
+  );
+  assert.is(await notesOf(dice({ labels: [1, 4] })), undefined);
+});
+
+test('an image that is compared as a label map is refused', async () => {
+  const values = Int16Array.from({ length: 300 }, (_, i) => i - 100);
+  const image = makeVolume({ data: values, size: [300, 1, 1], kind: 'label' });
+  const subject = makeCase({ id: 'a', volumes: { pred: image, label: image } });
+  await fails(
+    measure(subject, dice()),
+    /299 different labels without a name, from -100 to 199: one of them is probably/,
+  );
+  assert.equal(await measure(subject, dice({ labels: [7] })), { dice_7: 1 });
 });
 
 test('confusion counts voxels in and outside a label', async () => {

@@ -63,7 +63,7 @@ export {
   optionsFor,
   type PlacedStep,
 } from './operators/fusion.js';
-export { mapByChance, mapCase, mapVolumes, splitCase } from './operators/map.js';
+export { mapCase, mapRandomly, mapVolumes, splitCase } from './operators/map.js';
 export { inParts } from './operators/parts.js';
 export type { GivenOptions, OptionsOf, OptionTypes, OptionValues, ValuesOf } from './options.js';
 export { byKey, connectivity, forKey, keysType, labelNumbers, perAxis } from './optionTypes.js';

@@ -51,7 +51,7 @@ export { centerCrop } from './operators/centerCrop.js';
 export { components } from './operators/components.js';
 export { confusion } from './operators/confusion.js';
 export { cropForeground } from './operators/cropForeground.js';
-export type { FormerSteps, Operator, StepContext } from './operators/define.js';
+export type { Operator, StepContext, WrappedSteps } from './operators/define.js';
 export {
   defineMetric,
   defineMetrics,

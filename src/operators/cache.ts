@@ -25,7 +25,7 @@ import type { OptionsOf } from '../options.js';
 import { bytesType } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { version } from '../version.js';
-import { type FormerSteps, operator, type StepContext, standalone } from './define.js';
+import { operator, type StepContext, standalone, type WrappedSteps } from './define.js';
 
 // Given by name, so that threads load the module only when a pipeline has a cache.
 type CaseFileModule = typeof import('../formats/caseFile.js');
@@ -64,15 +64,15 @@ export const cacheOperator = operator({
   },
   example: { memory: '8GiB' },
   create: ({ memory, dir }, context) => {
-    const { former } = context;
-    if (!former) {
+    const { wrapped } = context;
+    if (!wrapped) {
       throw new OptionError(
         'cache stores the results of the steps before it, but it is the first step. Move it after the ' +
           'deterministic steps.',
       );
     }
     const store = new CaseStore(
-      former,
+      wrapped,
       memory === 'auto' ? memoryLimit() / 4 : memory,
       dir ?? join(cacheFolder(), 'cases'),
       context,
@@ -88,7 +88,7 @@ class CaseStore {
   #free: number;
 
   constructor(
-    readonly former: FormerSteps,
+    readonly wrapped: WrappedSteps,
     budget: number,
     readonly dir: string,
     readonly context: StepContext,
@@ -132,7 +132,7 @@ class CaseStore {
   #make(subject: Case, file: string): Observable<Case> {
     const { runtime } = this.context;
     return of(subject).pipe(
-      this.former.operator,
+      this.wrapped.operator,
       concatMap(async (made) => {
         if (this.#fits(made)) return this.#keep(made);
         const { volumes, metrics, notes } = made;
@@ -182,7 +182,7 @@ class CaseStore {
         return [key, file, ...found.flatMap((place) => [place?.size, place?.modified])];
       }),
     );
-    const { description, models = true } = this.former;
+    const { description, models = true } = this.wrapped;
     const loaded = models ? this.context.runtime.loaded() : [];
     const parts = [version, id, states, labelNames, description, loaded];
     return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);
@@ -194,20 +194,20 @@ function bytesOf({ volumes }: Case): number {
 }
 
 /**
- * Runs `former` (one step, or several in a `pipe`) once per case and caches the result: in memory up to a
+ * Runs `wrapped` (one step, or several in a `pipe`) once per case and caches the result: in memory up to a
  * budget, then on disk with one file per case, which later runs reuse. A case is computed again when its
- * files, `former.description` or voxstream's version change. Put random steps after it.
+ * files, `wrapped.description` or voxstream's version change. Put random steps after it.
  *
  * Works like MONAI's `CacheDataset`, and like its `PersistentDataset` once memory is full.
  *
- * @param former The steps, and a description of them as plain data. Only steps that do the same may share a
+ * @param wrapped The steps, and a description of them as plain data. Only steps that do the same may share a
  * description.
  * @throws DataError, on the stream, if a result cannot be written.
  */
 export function cache(
-  former: FormerSteps,
+  wrapped: WrappedSteps,
   options: OptionsOf<typeof cacheOperator> = {},
   context: StepContext = standalone(cacheOperator.name),
 ): OperatorFunction<Case, Case> {
-  return cacheOperator(options, { ...context, former });
+  return cacheOperator(options, { ...context, wrapped });
 }

@@ -30,11 +30,11 @@ export interface StepContext {
   /** The seed for random steps without a `seed` option. Default: 0. */
   readonly seed?: number;
   /** The steps before this one, for an operator that wraps them. */
-  readonly former?: FormerSteps;
+  readonly wrapped?: WrappedSteps;
 }
 
 /** The steps that a wrapping operator replaces. */
-export interface FormerSteps {
+export interface WrappedSteps {
   readonly operator: OperatorFunction<Case, Case>;
   /** A description of the steps as plain data. Two descriptions are equal only if the steps do the same. */
   readonly description: unknown;
@@ -62,7 +62,7 @@ export interface OperatorSpec<T extends OptionTypes> extends Described<T> {
    */
   readonly splits?: boolean;
   /**
-   * The operator replaces all steps before it and runs them itself (`former` in its context). Default: false.
+   * The operator replaces all steps before it and runs them itself (`wrapped` in its context). Default: false.
    */
   readonly wraps?: boolean;
   /** Builds the operator. */

@@ -65,7 +65,7 @@ export function mapVolumes(
 }
 
 /** Options shared by random steps; see `drawsFor`. */
-export interface ChanceOptions {
+export interface RandomOptions {
   /** Probability that a case is changed, 0 to 1. */
   readonly prob: number;
   readonly seed: number | undefined;
@@ -82,9 +82,9 @@ type VolumeWork = (volume: Volume, key: string) => Promise<Volume>;
  * returns the work to apply to each of its volumes. `otherwise` is applied to the volumes of all other cases;
  * by default they stay unchanged.
  */
-export function mapByChance(
+export function mapRandomly(
   context: StepContext,
-  { prob, seed, keys, defaults }: ChanceOptions,
+  { prob, seed, keys, defaults }: RandomOptions,
   draw: (random: Random) => VolumeWork,
   otherwise?: VolumeWork,
 ): OperatorFunction<Case, Case> {

@@ -9,7 +9,7 @@ import { warp, warpMatrix } from '../volume/warp.js';
 import { operator } from './define.js';
 import { type DrawRange, drawFrom, drawRangeType, probType, seedType } from './draws.js';
 import { foreseeVolumes, onGrid } from './forecast.js';
-import { mapByChance } from './map.js';
+import { mapRandomly } from './map.js';
 
 const warpTask = task(new URL('../volume/warp.js', import.meta.url), warp);
 
@@ -99,7 +99,7 @@ export const randAffine = operator({
       sizeFor(volume).every((n, axis) => n === volume.size[axis])
         ? Promise.resolve(volume)
         : resample(identityAffine)(volume, key);
-    return mapByChance(context, { prob, seed, keys, defaults: geometryKeys }, changed, kept);
+    return mapRandomly(context, { prob, seed, keys, defaults: geometryKeys }, changed, kept);
   },
 });
 

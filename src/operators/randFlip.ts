@@ -6,7 +6,7 @@ import { flip } from '../volume/turn.js';
 import { operator } from './define.js';
 import { probType, seedType } from './draws.js';
 import { foreseeVolumes } from './forecast.js';
-import { mapByChance } from './map.js';
+import { mapRandomly } from './map.js';
 
 const flipTask = task(new URL('../volume/turn.js', import.meta.url), flip);
 
@@ -34,7 +34,7 @@ export const randFlip = operator({
   example: { prob: 0.5, spatialAxis: 0 },
   forecast: ({ keys }) => foreseeVolumes(keys, geometryKeys, (volume) => ({ ...volume })),
   create: ({ prob, spatialAxis, seed, keys }, context) =>
-    mapByChance(
+    mapRandomly(
       context,
       { prob, seed, keys, defaults: geometryKeys },
       () => (volume) => context.runtime.run(flipTask, volume, spatialAxis),

@@ -5,7 +5,7 @@ import { addNoise } from '../volume/noise.js';
 import { operator } from './define.js';
 import { probType, seedType } from './draws.js';
 import { foreseeFloats } from './forecast.js';
-import { mapByChance } from './map.js';
+import { mapRandomly } from './map.js';
 
 const addNoiseTask = task(new URL('../volume/noise.js', import.meta.url), addNoise);
 
@@ -34,7 +34,7 @@ export const randGaussianNoise = operator({
   example: { prob: 0.2, std: 0.05 },
   forecast: ({ keys }) => foreseeFloats(keys, ['image'], 'image'),
   create: ({ prob, mean, std, sampleStd, seed, keys }, context) =>
-    mapByChance(context, { prob, seed, keys, defaults: ['image'] }, (random) => {
+    mapRandomly(context, { prob, seed, keys, defaults: ['image'] }, (random) => {
       const deviation = sampleStd ? random.uniform(0, std) : std;
       const stream = [random.uint32(), random.uint32()] as const;
       return (volume) => context.runtime.run(addNoiseTask, volume, mean, deviation, stream);

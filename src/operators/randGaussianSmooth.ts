@@ -6,7 +6,7 @@ import type { Triple } from '../volume/volume.js';
 import { operator } from './define.js';
 import { probType, seedType } from './draws.js';
 import { foreseeFloats } from './forecast.js';
-import { mapByChance } from './map.js';
+import { mapRandomly } from './map.js';
 
 const gaussianSmoothTask = task(new URL('../volume/noise.js', import.meta.url), gaussianSmooth);
 
@@ -35,7 +35,7 @@ export const randGaussianSmooth = operator({
   example: { sigmaX: [0.5, 1], sigmaY: [0.5, 1], sigmaZ: [0.5, 1], prob: 0.1 },
   forecast: ({ keys }) => foreseeFloats(keys, ['image'], 'image'),
   create: ({ sigmaX, sigmaY, sigmaZ, prob, seed, keys }, context) =>
-    mapByChance(context, { prob, seed, keys, defaults: ['image'] }, (random) => {
+    mapRandomly(context, { prob, seed, keys, defaults: ['image'] }, (random) => {
       const deviations = [sigmaX, sigmaY, sigmaZ].map(([low, high] = [0.25, 1.5]) =>
         random.uniform(low, high),
       );

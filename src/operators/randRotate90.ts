@@ -6,7 +6,7 @@ import { rotate90 } from '../volume/turn.js';
 import { operator } from './define.js';
 import { probType, seedType } from './draws.js';
 import { foreseeVolumes } from './forecast.js';
-import { mapByChance } from './map.js';
+import { mapRandomly } from './map.js';
 
 const rotate90Task = task(new URL('../volume/turn.js', import.meta.url), rotate90);
 
@@ -41,7 +41,7 @@ export const randRotate90 = operator({
   example: { prob: 0.1, maxK: 3 },
   forecast: ({ keys }) => foreseeVolumes(keys, geometryKeys, (volume) => ({ ...volume })),
   create: ({ prob, maxK, spatialAxes, seed, keys }, context) =>
-    mapByChance(context, { prob, seed, keys, defaults: geometryKeys }, (random) => {
+    mapRandomly(context, { prob, seed, keys, defaults: geometryKeys }, (random) => {
       const k = random.integer(maxK) + 1;
       return (volume) => context.runtime.run(rotate90Task, volume, k, spatialAxes);
     }),

@@ -5,7 +5,7 @@ import { scaleAndShift } from '../volume/noise.js';
 import { operator } from './define.js';
 import { drawFrom, drawRangeType, probType, seedType } from './draws.js';
 import { foreseeFloats } from './forecast.js';
-import { mapByChance } from './map.js';
+import { mapRandomly } from './map.js';
 
 export const scaleAndShiftTask = task(new URL('../volume/noise.js', import.meta.url), scaleAndShift);
 
@@ -31,7 +31,7 @@ export const randScaleIntensity = operator({
   example: { factors: 0.1, prob: 0.5 },
   forecast: ({ keys }) => foreseeFloats(keys, ['image'], 'image'),
   create: ({ factors, prob, channelWise, seed, keys }, context) =>
-    mapByChance(context, { prob, seed, keys, defaults: ['image'] }, (random) => {
+    mapRandomly(context, { prob, seed, keys, defaults: ['image'] }, (random) => {
       const known: number[] = [drawFrom(random, factors)];
       return (volume) => {
         while (channelWise && known.length < volume.channels) known.push(drawFrom(random, factors));

@@ -3,7 +3,7 @@ import { keysType } from '../optionTypes.js';
 import { operator } from './define.js';
 import { drawFrom, drawRangeType, probType, seedType } from './draws.js';
 import { foreseeFloats } from './forecast.js';
-import { mapByChance } from './map.js';
+import { mapRandomly } from './map.js';
 import { scaleAndShiftTask } from './randScaleIntensity.js';
 
 /**
@@ -28,7 +28,7 @@ export const randShiftIntensity = operator({
   example: { offsets: 0.1, prob: 0.5 },
   forecast: ({ keys }) => foreseeFloats(keys, ['image'], 'image'),
   create: ({ offsets, prob, channelWise, seed, keys }, context) =>
-    mapByChance(context, { prob, seed, keys, defaults: ['image'] }, (random) => {
+    mapRandomly(context, { prob, seed, keys, defaults: ['image'] }, (random) => {
       const known: number[] = [drawFrom(random, offsets)];
       return (volume) => {
         while (channelWise && known.length < volume.channels) known.push(drawFrom(random, offsets));

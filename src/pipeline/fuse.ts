@@ -71,21 +71,21 @@ function fusedStage(steps: readonly PlacedStep[], fused: FusedSteps): Stage {
 }
 
 function wrapSteps(
-  former: readonly PlacedStep[],
+  wrapped: readonly PlacedStep[],
   { id, built }: PlacedStep,
   fusions: readonly Fusion[],
 ): Stage {
-  const stages = fuseSteps(former, fusions);
-  const description = former.map((step) => [step.id, step.definition.name, step.options]);
-  const models = former.some((step) => step.built.prepare !== undefined);
+  const stages = fuseSteps(wrapped, fusions);
+  const description = wrapped.map((step) => [step.id, step.definition.name, step.options]);
+  const models = wrapped.some((step) => step.built.prepare !== undefined);
   return {
     id,
-    steps: [...former.map((step) => step.id), id],
+    steps: [...wrapped.map((step) => step.id), id],
     build: (context, named = (_, operator) => operator) => {
       const operator = chain(
         stages.map((stage) => named(stage.id, stage.build({ ...context, id: stage.id }, named))),
       );
-      return built.create({ ...context, id, former: { operator, description, models } });
+      return built.create({ ...context, id, wrapped: { operator, description, models } });
     },
     forecast: async (runtime) => inTurn(await Promise.all(stages.map((stage) => stage.forecast(runtime)))),
   };

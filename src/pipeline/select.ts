@@ -32,9 +32,9 @@ export async function selectCases(
   for await (const given of source) {
     const item = { ...given, id: wellFormed(given.id) };
     const name = fileNameOf(item.id);
-    const former = taken.get(name);
-    if (former === undefined) taken.set(name, item.id);
-    items.push(former === undefined ? item : refuseSecond(item, former));
+    const earlier = taken.get(name);
+    if (earlier === undefined) taken.set(name, item.id);
+    items.push(earlier === undefined ? item : refuseSecond(item, earlier));
   }
   const wanted = selection.cases && new Set(selection.cases);
   if (wanted) {
@@ -49,13 +49,13 @@ export async function selectCases(
     .slice(0, limit);
 }
 
-function refuseSecond(item: SourceItem, former: string): RefusedCase {
+function refuseSecond(item: SourceItem, earlier: string): RefusedCase {
   const files = isRefused(item) ? '' : ` (${Object.values(item.files).map(showFile).join(', ')})`;
   return {
     id: item.id,
     refused:
       'A second case has the id ' +
-      `${item.id}${former === item.id ? '' : `, which is written to the same files as ${former}`}${files}. ` +
+      `${item.id}${earlier === item.id ? '' : `, which is written to the same files as ${earlier}`}${files}. ` +
       'Ids must be unique; only the first case is run.',
   };
 }

@@ -39,13 +39,13 @@ const subject = makeCase({
 function counting(description: unknown = 'steps') {
   const seen: string[] = [];
   const operator = tap<Case>(({ id }) => seen.push(id));
-  return { seen, former: { operator, description } };
+  return { seen, wrapped: { operator, description } };
 }
 
 test('cache runs the cached steps once and keeps the result in memory', async () => {
-  const { seen, former } = counting();
+  const { seen, wrapped } = counting();
   const dir = join(folder, 'unused');
-  const cached = cache(former, { dir });
+  const cached = cache(wrapped, { dir });
   const first = await through(cached, { ...subject, epoch: 1 });
   const again = await through(cached, { ...subject, epoch: 2 });
   assert.equal(seen, ['a/b']);
@@ -57,14 +57,14 @@ test('cache runs the cached steps once and keeps the result in memory', async ()
 test('cache writes to disk what does not fit in memory, and later runs reuse it until files or steps change', async () => {
   const dir = join(folder, 'disk');
   const options = { dir, memory: 1 };
-  const { seen, former } = counting();
+  const { seen, wrapped } = counting();
   await Promise.all([
-    through(cache(former, options), subject),
-    through(cache(former, options), { ...subject, id: 'c' }),
+    through(cache(wrapped, options), subject),
+    through(cache(wrapped, options), { ...subject, id: 'c' }),
   ]);
   assert.equal(readdirSync(dir).length, 2);
   const next = counting();
-  const read = await through(cache(next.former, options), subject);
+  const read = await through(cache(next.wrapped, options), subject);
   assert.equal(next.seen, []);
   assert.equal({ ...read.volumes.image }, { ...image });
   assert.equal({ ...read.volumes.label }, { ...label });
@@ -72,11 +72,11 @@ test('cache writes to disk what does not fit in memory, and later runs reuse it 
   assert.ok(read.volumes.image.data.buffer instanceof SharedArrayBuffer);
 
   const other = counting('other steps');
-  await through(cache(other.former, options), subject);
+  await through(cache(other.wrapped, options), subject);
   assert.equal(other.seen, ['a/b']);
   writeFileSync(file, 'another');
   const changed = counting();
-  await through(cache(changed.former, options), subject);
+  await through(cache(changed.wrapped, options), subject);
   assert.equal(changed.seen, ['a/b']);
   assert.is(seen.length, 2);
 });
@@ -84,7 +84,7 @@ test('cache writes to disk what does not fit in memory, and later runs reuse it 
 test('a damaged file is rebuilt', async () => {
   const dir = join(folder, 'damaged');
   const options = { dir, memory: 1 };
-  await through(cache(counting().former, options), subject);
+  await through(cache(counting().wrapped, options), subject);
   const [name] = readdirSync(dir);
   const whole = readFileSync(join(dir, name));
   for (const bytes of [
@@ -93,8 +93,8 @@ test('a damaged file is rebuilt', async () => {
     Buffer.from('something else'),
   ]) {
     writeFileSync(join(dir, name), bytes);
-    const { seen, former } = counting();
-    const made = await through(cache(former, options), subject);
+    const { seen, wrapped } = counting();
+    const made = await through(cache(wrapped, options), subject);
     assert.equal([seen, Array.from(made.volumes.image.data)], [['a/b'], [1.5, -2]]);
     assert.equal(readFileSync(join(dir, name)), whole);
   }

@@ -6,6 +6,9 @@ import type { Vec3 } from './volume/volume.js';
 export const perAxis = (item: z.ZodNumber) =>
   z.union([item.transform((n): Vec3 => [n, n, n]), z.tuple([item, item, item])]);
 
+/** The most voxels along an axis that an option may ask for. */
+export const mostVoxels = 65_536;
+
 /** A finite number. */
 export const number = z.number();
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { chooseKeys, geometryKeys, volumeOf, withVolumes } from '../case.js';
-import { keysType, perAxis } from '../optionTypes.js';
+import { keysType, mostVoxels, perAxis } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { foregroundBox } from '../volume/crop.js';
 import type { Triple, Volume } from '../volume/volume.js';
@@ -25,14 +25,14 @@ export const cropForeground = operator({
   mirrors: 'CropForegroundd, with the default select_fn (above zero)',
   options: {
     sourceKey: z.string().default('image').describe('The volume whose voxels above 0 define the box'),
-    margin: perAxis(z.int().min(0))
+    margin: perAxis(z.int().min(0).max(mostVoxels))
       .default([0, 0, 0])
       .describe('Voxels to keep around the box: one number, or one per axis'),
     allowSmaller: z
       .boolean()
       .default(true)
       .describe("Clip the margin at the volume's border instead of padding with zeros"),
-    kDivisible: perAxis(z.int().min(1))
+    kDivisible: perAxis(z.int().min(1).max(mostVoxels))
       .default([1, 1, 1])
       .describe('Grow the box to a multiple of this many voxels: one number, or one per axis'),
     channelIndices: z

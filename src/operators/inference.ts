@@ -5,7 +5,7 @@ import { DataError, ModelError } from '../errors.js';
 import { findModel, outputChannelsOf } from '../models/findModel.js';
 import { type ModelLease, openModel } from '../models/openModel.js';
 import type { OptionValues } from '../options.js';
-import { perAxis } from '../optionTypes.js';
+import { mostVoxels, perAxis } from '../optionTypes.js';
 import { paddingModes } from '../volume/crop.js';
 import type { Triple, Vec3 } from '../volume/volume.js';
 import { operator, type StepContext } from './define.js';
@@ -16,12 +16,17 @@ const share = z.number().min(0).lt(1);
 
 const options = {
   model: z.string().min(1).describe('A model folder, an .onnx file, or the name of a model'),
-  roiSize: perAxis(z.int())
+  roiSize: perAxis(z.int().max(mostVoxels))
     .optional()
     .describe(
       "Window size in voxels; 0 or less uses the volume's size. Default: the patch size on the model's card",
     ),
-  swBatchSize: z.int().min(1).default(1).describe('Windows per run of the model; on a CPU always one'),
+  swBatchSize: z
+    .int()
+    .min(1)
+    .max(1024)
+    .default(1)
+    .describe('Windows per run of the model; on a CPU always one'),
   overlap: perAxis(share)
     .default([0.25, 0.25, 0.25])
     .describe('Overlap of neighbouring windows, as a fraction of the window'),

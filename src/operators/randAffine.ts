@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { geometryKeys } from '../case.js';
-import { byKey, forKey, keysType, perAxis } from '../optionTypes.js';
+import { byKey, forKey, keysType, mostVoxels, perAxis } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { identityAffine } from '../volume/affine.js';
 import type { Random } from '../volume/random.js';
@@ -46,7 +46,7 @@ export const randAffine = operator({
         'volume',
     ),
     prob: probType,
-    spatialSize: perAxis(z.int())
+    spatialSize: perAxis(z.int().max(mostVoxels))
       .optional()
       .describe("Size of the result in voxels; 0 or less keeps the axis. Default: the volume's size"),
     mode: byKey(z.enum(['bilinear', 'nearest']))

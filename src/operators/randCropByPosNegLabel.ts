@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { chooseKeys, geometryKeys, volumeOf } from '../case.js';
 import { DataError } from '../errors.js';
-import { keysType, perAxis } from '../optionTypes.js';
+import { keysType, mostVoxels, perAxis } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { patchStarts } from '../volume/patches.js';
 import type { Triple, Volume } from '../volume/volume.js';
@@ -29,14 +29,16 @@ export const randCropByPosNegLabel = operator({
   mirrors: "RandCropByPosNegLabeld; draws come from voxstream's random generator",
   splits: true,
   options: {
-    spatialSize: perAxis(z.int()).describe('Patch size in voxels; 0 or less uses the whole axis'),
+    spatialSize: perAxis(z.int().max(mostVoxels)).describe(
+      'Patch size in voxels; 0 or less uses the whole axis',
+    ),
     pos: z
       .number()
       .min(0)
       .default(1)
       .describe('With neg, sets the share of patches centred on a labelled voxel: pos / (pos + neg)'),
     neg: z.number().min(0).default(1).describe('See pos'),
-    numSamples: z.int().min(1).default(1).describe('Patches per case'),
+    numSamples: z.int().min(1).max(4096).default(1).describe('Patches per case'),
     labelKey: z.string().min(1).default('label').describe('The volume with the labels'),
     imageKey: z
       .string()

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { geometryKeys } from '../case.js';
-import { keysType, perAxis } from '../optionTypes.js';
+import { keysType, mostVoxels, perAxis } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { cropOrPad, paddingModes, spatialPadBox } from '../volume/crop.js';
 import { operator } from './define.js';
@@ -19,7 +19,7 @@ export const spatialPad = operator({
   summary: 'Pads volumes to at least spatialSize voxels.',
   mirrors: "SpatialPadd, with PyTorch's padding modes",
   options: {
-    spatialSize: perAxis(z.int()).describe(
+    spatialSize: perAxis(z.int().max(mostVoxels)).describe(
       'Minimum size in voxels: one number, or one per axis; -1 leaves an axis unchanged',
     ),
     method: z.enum(['symmetric', 'end']).default('symmetric').describe('Pad both sides, or only the end'),

@@ -1,9 +1,26 @@
 import { z } from 'zod';
+import { showBytes } from '../errors.js';
 import type { ValuesOf } from '../options.js';
 import { bytesType } from '../optionTypes.js';
-import { defaultStepTimeout } from '../runtime/stuck.js';
+import { defaultStepTimeout, longestStepTimeout } from '../runtime/stuck.js';
 
 const auto = z.literal('auto');
+
+/** The most cases or threads at once. */
+const mostAtOnce = 1024;
+
+const leastMemory = 2 ** 25;
+
+/** Bytes of memory: at least what a case takes for its buffers. */
+const caseMemory = bytesType.check((context) => {
+  if (context.value >= leastMemory) return;
+  const meant = context.value < 2 ** 16 ? ` (did you mean ${context.value}GiB?)` : '';
+  context.issues.push({
+    code: 'custom',
+    message: `at least ${showBytes(leastMemory)}${meant}`,
+    input: showBytes(context.value),
+  });
+});
 
 /** The `runtime` block of a pipeline file: how a run uses the machine. */
 export const runtimeBlock = {
@@ -15,17 +32,18 @@ export const runtimeBlock = {
       .default('auto')
       .describe('auto, cpu, cuda, tensorrt, webgpu, coreml or dml, with device numbers: cuda:0,1'),
     inFlight: z
-      .union([auto, z.int().min(1)])
+      .union([auto, z.int().min(1).max(mostAtOnce)])
       .default('auto')
       .describe('Cases processed at the same time'),
-    memory: z.union([auto, bytesType]).default('auto').describe('Memory for all open cases, e.g. 4GiB'),
+    memory: z.union([auto, caseMemory]).default('auto').describe('Memory for all open cases, e.g. 4GiB'),
     workers: z
-      .union([auto, z.int().min(1)])
+      .union([auto, z.int().min(1).max(mostAtOnce)])
       .default('auto')
       .describe('Worker threads for voxels and files'),
     stepTimeout: z
       .number()
       .positive()
+      .max(longestStepTimeout)
       .default(defaultStepTimeout)
       .describe('Seconds without progress after which a thread is stopped and its case fails'),
     seed: z.int().min(0).default(0).describe('Seed for everything random'),

@@ -73,7 +73,7 @@ export const trainBlock = {
       .min(1)
       .default(500)
       .describe('Steps between two saves of the state; it is also saved after each epoch'),
-    prefetch: z.int().min(1).default(4).describe('Cases to prepare ahead of the device'),
+    prefetch: z.int().min(1).max(1024).default(4).describe('Cases to prepare ahead of the device'),
     card: z
       .record(z.string(), z.unknown())
       .default({})

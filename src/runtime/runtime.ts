@@ -1,9 +1,10 @@
+import { OptionError } from '../errors.js';
 import { processors } from '../machine.js';
 import { collectGarbage } from './garbage.js';
 import { Lane } from './lane.js';
 import type { LoadSettings } from './loadModel.js';
 import { type ModelRecord, type ModelShare, type NamedModel, SharedModels } from './sharedModels.js';
-import { defaultStepTimeout } from './stuck.js';
+import { defaultStepTimeout, longestStepTimeout } from './stuck.js';
 import type { Task, TaskFunction } from './task.js';
 import { TaskPool } from './taskPool.js';
 
@@ -73,8 +74,20 @@ export interface RuntimeSettings {
   readonly onWarning?: (message: string) => void;
 }
 
+function checkSettings({ workers = 1, stepTimeout = 1 }: RuntimeSettings): void {
+  if (!Number.isInteger(workers) || workers < 1 || workers > 1024) {
+    throw new OptionError(`workers must be a whole number from 1 to 1024, but it is ${workers}.`);
+  }
+  if (!(stepTimeout > 0 && stepTimeout <= longestStepTimeout)) {
+    throw new OptionError(
+      `stepTimeout must be more than 0 and at most ${longestStepTimeout} s (24 days), but it is ${stepTimeout}.`,
+    );
+  }
+}
+
 /** Creates a runtime. Its threads start with the first task; end them with `close`. */
 export function createRuntime(settings: RuntimeSettings = {}): Runtime {
+  checkSettings(settings);
   const workers = settings.workers ?? processors;
   const load: LoadSettings = {
     stepTimeout: settings.stepTimeout ?? defaultStepTimeout,

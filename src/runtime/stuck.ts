@@ -2,6 +2,9 @@ import { ModelError } from '../errors.js';
 import type { AskThread } from './askThread.js';
 import { Control, type InferenceJob, isStopped, stopJob } from './inferenceJob.js';
 
+/** The longest step timeout in seconds, 24 days: timers cannot wait longer, and fire at once instead. */
+export const longestStepTimeout = 2_147_483;
+
 /** Default of `RuntimeSettings.stepTimeout`, in seconds. */
 export const defaultStepTimeout = 1800;
 

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { stringify } from 'yaml';
 import { describePipeline } from '../pipeline/describePipeline.js';
+import { maskOf } from '../pipeline/mask.js';
 import { addPipelineOptions, loadFromFlags } from './pipelineOptions.js';
 import { print, printError } from './print.js';
 
@@ -14,7 +15,7 @@ export function addValidateCommand(program: Command): void {
     .action(async (files: string[], _flags, command: Command) => {
       const pipeline = await loadFromFlags(files, command);
       print(
-        stringify(describePipeline(pipeline), {
+        stringify(maskOf(pipeline)(describePipeline(pipeline)), {
           lineWidth: 110,
           flowCollectionPadding: true,
           // Values that references share are written out.

@@ -18,6 +18,7 @@ import { version } from '../version.js';
 import type { Failure, RunEvent } from './events.js';
 import { chain } from './fuse.js';
 import { changedFile, type FileState, itemFingerprint, stateOf } from './journal.js';
+import { maskEvent, maskOf } from './mask.js';
 import type { OpenRun } from './openRun.js';
 import type { ToDo } from './resume.js';
 import { isRefused } from './select.js';
@@ -128,7 +129,7 @@ export class CaseStreams {
   }
 
   async #fail(failure: Failure, index: number): Promise<void> {
-    await this.run.records.failed(failure);
+    await this.run.records.failed(maskEvent(maskOf(this.run.pipeline), failure));
     this.tell({ event: 'caseFailed', index, ...failure });
   }
 

@@ -52,7 +52,8 @@ function resolvePipeline(
   if (head.vars !== undefined && head.vars !== null && !isData(head.vars))
     faults.add(['vars'], `vars must be a map, but it is ${show(head.vars)}.`);
 
-  const resolver = new Resolver(faults, new References(vars, env));
+  const references = new References(vars, env);
+  const resolver = new Resolver(faults, references);
   const name = resolver.text(head.name ?? basename(files[0].file, extname(files[0].file)), 'name');
   const output = resolver.text(head.output ?? join('results', name), 'output');
   const source = resolver.choice(head.source, ['source'], 'source', registry.sources);
@@ -73,7 +74,15 @@ function resolvePipeline(
   const runtime = resolver.block(runtimeBlock, head.runtime, ['runtime']);
   const train = head.train === undefined ? undefined : resolveTrain(resolver, head.train, draft, registry);
   const resolvedVars = resolver.replaced(vars, ['vars']);
+  const publicEnv = head.publicEnv ?? [];
+  if (!Array.isArray(publicEnv) || publicEnv.some((item) => typeof item !== 'string')) {
+    faults.add(
+      ['publicEnv'],
+      `publicEnv must be a list of names of environment variables, but it is ${show(publicEnv)}.`,
+    );
+  }
   faults.throwAny();
+  const secrets = [...references.usedEnv].filter(([name]) => !(publicEnv as string[]).includes(name));
   if (!source || !runtime)
     throw new Error('A part of the pipeline was not resolved, but no fault was found.');
   return {
@@ -87,6 +96,7 @@ function resolvePipeline(
     runtime,
     ...(train && { train }),
     vars: isData(resolvedVars) ? resolvedVars : {},
+    secrets: new Map(secrets),
     files: files.map(({ file }) => file),
   };
 }

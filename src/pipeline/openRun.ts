@@ -14,6 +14,7 @@ import type { RunEvent } from './events.js';
 import { fuseSteps, type Stage } from './fuse.js';
 import { fingerprint, Journal } from './journal.js';
 import { lockFolder } from './lock.js';
+import { maskOf } from './mask.js';
 import { type Admission, admission, estimatorFor, memoryBudget } from './memory.js';
 import { Records } from './records.js';
 import type { Expected } from './resume.js';
@@ -119,12 +120,13 @@ export async function openRun(
     }
     const memory = memoryBudget(pipeline);
     const description = describePipeline(pipeline);
+    const mask = maskOf(pipeline);
     const models = runtime.loaded();
     const identity = fingerprint(description.steps, description.sinks, models, pipeline.packages, seed);
     // A second case with the same id is rejected, so the id appears twice.
     const order = [...new Set(items.map(({ id }) => id))];
     const records = new Records(output, order, {
-      pipeline: description,
+      pipeline: mask(description),
       files: pipeline.files,
       identity,
       models,

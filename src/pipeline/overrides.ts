@@ -26,7 +26,7 @@ export function parseOverride(text: string): Override {
 }
 
 /** The top-level keys of a pipeline file. */
-export const headKeys = ['name', 'output', 'vars', 'source', 'runtime', 'train'] as const;
+export const headKeys = ['name', 'output', 'vars', 'source', 'runtime', 'train', 'publicEnv'] as const;
 
 /**
  * Applies a `--set` option. The path starts with a top-level key of the file (`source.` refers to the options

@@ -21,6 +21,7 @@ export class References {
   readonly #resolved = new Map<string, Resolved>();
   /** The variables that are being resolved, each referred to by the one before it. */
   readonly #trail: string[] = [];
+  readonly #usedEnv = new Map<string, string>();
   /** The size of everything that was replaced so far. */
   #size = 0;
 
@@ -28,6 +29,11 @@ export class References {
     readonly vars: Data,
     readonly env: Readonly<Record<string, string | undefined>> = process.env,
   ) {}
+
+  /** The environment variables that were referred to so far, with their values. */
+  get usedEnv(): ReadonlyMap<string, string> {
+    return this.#usedEnv;
+  }
 
   /**
    * Replaces `${name}` with a variable and `${env.NAME}` with an environment variable everywhere in `value`.
@@ -91,6 +97,7 @@ export class References {
     if (value === undefined) {
       throw new OptionError(`\${env.${name}} refers to the environment variable ${name}, which is not set.`);
     }
+    this.#usedEnv.set(name, value);
     return { value, size: value.length };
   }
 

@@ -57,6 +57,12 @@ export function pipelineSchema(registry: Registry = createRegistry()): JsonSchem
         description: 'Outputs',
         items: { anyOf: alternatives(registry.sinks.values(), beside) },
       },
+      publicEnv: {
+        type: 'array',
+        items: { type: 'string' },
+        description:
+          'Names of environment variables whose values may appear in records. Others are hidden there',
+      },
       train: trainSchema(registry, alternatives, beside),
       runtime: { ...optionsSchema(runtimeBlock), description: 'How the run uses the machine' },
     },

@@ -4,6 +4,7 @@ import { removePartials } from '../formats/files.js';
 import { valuesToJson } from '../metrics/valuesAsJson.js';
 import { CaseStreams } from './caseStream.js';
 import type { RunEvent } from './events.js';
+import { maskEvent, maskOf } from './mask.js';
 import { type OpenRun, openRun } from './openRun.js';
 import { type Finished, sortOut } from './resume.js';
 import type { RunOptions } from './runOptions.js';
@@ -30,7 +31,8 @@ export function stream(pipeline: Pipeline, options: Omit<RunOptions, 'onEvent'> 
   return new Observable((subscriber) => {
     const unsubscribed = new AbortController();
     const signals = [unsubscribed.signal, ...(options.signal ? [options.signal] : [])];
-    const tell: Tell = (event) => subscriber.next(event);
+    const mask = maskOf(pipeline);
+    const tell: Tell = (event) => subscriber.next(maskEvent(mask, event));
     run(pipeline, { ...options, signal: AbortSignal.any(signals) }, tell).then(
       () => subscriber.complete(),
       (error) => subscriber.error(error),

@@ -2,6 +2,7 @@ import type { ModelFiles } from '../models/findModel.js';
 import type { NewModel } from '../models/folder.js';
 import type { Graph } from '../onnx/graph.js';
 import { describeChoice } from '../pipeline/describePipeline.js';
+import { maskOf } from '../pipeline/mask.js';
 import type { TrainBlock } from '../pipeline/trainBlock.js';
 import type { Pipeline } from '../pipeline/types.js';
 import { version } from '../version.js';
@@ -60,7 +61,7 @@ export function trainedCard(
         activation: loss.options['sigmoid'] === true || classes === 1 ? 'sigmoid' : 'softmax',
       },
       training: {
-        data: sourceText(pipeline),
+        data: maskOf(pipeline)(sourceText(pipeline)),
         cases,
         ...(base && { finetuned: base.card.name, finetunedSha256: base.sha256 }),
         ...(network && !base && { network: describeChoice(network) }),

@@ -3,13 +3,18 @@ export class FailedCases {
   readonly messages = new Map<string, string>();
   #closed = false;
 
-  constructor(readonly onFirst: (id: string, message: string) => void) {}
+  /** `mask` hides what messages must not say; see `maskOf`. */
+  constructor(
+    readonly onFirst: (id: string, message: string) => void,
+    readonly mask: (message: string) => string = (message) => message,
+  ) {}
 
   /** Notes a failure. Only the first one of a case counts. */
   readonly note = (id: string, message: string): void => {
     if (this.#closed || this.messages.has(id)) return;
-    this.messages.set(id, message);
-    this.onFirst(id, message);
+    const masked = this.mask(message);
+    this.messages.set(id, masked);
+    this.onFirst(id, masked);
   };
 
   /** Ignores later failures: cases prepared ahead fail when the threads end. */

@@ -7,6 +7,7 @@ import { sizeOf } from '../onnx/tensor.js';
 import { trainableWeights } from '../onnx/training/weights.js';
 import { describeChoice, describePipeline } from '../pipeline/describePipeline.js';
 import { lockFolder } from '../pipeline/lock.js';
+import { maskEvent, maskOf } from '../pipeline/mask.js';
 import type { TrainBlock } from '../pipeline/trainBlock.js';
 import type { Pipeline } from '../pipeline/types.js';
 import type { Runtime } from '../runtime/runtime.js';
@@ -73,8 +74,9 @@ export async function runTraining(pipeline: Pipeline, options: TrainOptions): Pr
   await makeFolder(output).catch((error) => {
     throw writeFault(output, error);
   });
-  const { onEvent = () => {} } = options;
-  const failed = new FailedCases((id, message) => onEvent({ event: 'caseFailed', case: id, message }));
+  const mask = maskOf(pipeline);
+  const onEvent = (event: TrainEvent) => options.onEvent?.(maskEvent(mask, event));
+  const failed = new FailedCases((id, message) => onEvent({ event: 'caseFailed', case: id, message }), mask);
   const lock = await lockFolder(output, {
     signal: options.signal,
     onWait: (message) => onEvent({ event: 'warning', message }),
@@ -190,7 +192,7 @@ function provenanceOf(
   started: Date,
   command: string | undefined,
 ) {
-  return {
+  return maskOf(pipeline)({
     pipeline: describePipeline(pipeline),
     files: pipeline.files,
     identity,
@@ -201,7 +203,7 @@ function provenanceOf(
     cases: cases.map(({ id }) => id),
     validationCases: validationCases.map(({ id }) => id),
     started: started.toISOString(),
-  };
+  });
 }
 
 function startEvent(

@@ -100,7 +100,7 @@ outptu: x
   assert.is(
     lines[0],
     'p.yaml:9: there is no key "outptu"; did you mean "output"? A pipeline has the keys name, output, vars, source, ' +
-      'runtime, train, steps and sinks.',
+      'runtime, train, publicEnv, steps and sinks.',
   );
   assert.ok(lines.includes('p.yaml:3: there is no source "decatlon"; did you mean "decathlon"?'), message);
   assert.ok(

@@ -4,9 +4,11 @@ import { DataError, listNames, show } from '../errors.js';
 import { readVolume } from '../formats/index.js';
 import { showFile } from '../formats/inputFiles.js';
 import { keysType } from '../optionTypes.js';
+import type { Runtime } from '../runtime/runtime.js';
 import { task } from '../runtime/task.js';
 import { sameGrid } from '../volume/affine.js';
 import type { Volume } from '../volume/volume.js';
+import { alignAxes, alignmentNote } from './alignAxes.js';
 import { operator } from './define.js';
 import { bytesOf, foresee, readAs } from './forecast.js';
 import { mapCase } from './map.js';
@@ -22,8 +24,9 @@ export const readVolumeTask = task(new URL('../formats/index.js', import.meta.ur
  *
  * Mirrors MONAI's `LoadImaged` with `EnsureChannelFirstd`. Differences: voxels become float only when a step
  * computes with them, labels must be integers, NaN and infinite voxels are rejected (unless `nonFinite` is
- * set), and so is a label whose grid differs from the image's (another size, or a position that is off by
- * more than a twentieth of a voxel).
+ * set). A label that is stored in another orientation than the image, at the same positions, is brought to the
+ * image's orientation. A label whose grid differs otherwise (another size, or a position that is off by more
+ * than a twentieth of a voxel) is rejected.
  *
  * @throws DataError, on the stream, if a file is missing, damaged or not a 3D image, or if grids differ.
  */
@@ -32,7 +35,7 @@ export const load = operator({
   summary: "Reads a case's files (NIfTI, NRRD, MetaImage) into volumes.",
   mirrors:
     'LoadImaged with EnsureChannelFirstd; integers keep their type until a step computes with them, ' +
-    'labels must be integers, NaN and infinite voxels are rejected',
+    'labels must be integers and are brought to the orientation of the image, NaN and infinite voxels are rejected',
   options: {
     keys: keysType('every file that the case has'),
     labelKeys: z
@@ -61,8 +64,10 @@ export const load = operator({
         const volume = await context.runtime.run(readVolumeTask, subject.files[key], { kind, nonFinite });
         loaded[key] = kind === 'label' ? withNames(volume, subject.labelNames) : volume;
       }
+      const aligned = await alignLabels(loaded, context.runtime);
       checkGrids(subject, loaded);
       const notes = [
+        ...aligned,
         ...Object.values(loaded).flatMap((volume) => volume.notes ?? []),
         ...namesThatDiffer(loaded),
       ];
@@ -117,6 +122,21 @@ function namesThatDiffer(loaded: Readonly<Record<string, Volume>>): string[] {
   );
 }
 
+/**
+ * Brings labels that are stored in another orientation than the image to that of the image. Returns notes
+ * about it.
+ */
+async function alignLabels(loaded: Record<string, Volume>, runtime: Runtime): Promise<string[]> {
+  const { image } = loaded;
+  const notes: string[] = [];
+  for (const [key, volume] of Object.entries(loaded)) {
+    if (!image || volume.kind !== 'label') continue;
+    loaded[key] = await alignAxes(volume, image, runtime);
+    if (loaded[key] !== volume) notes.push(alignmentNote(key, volume, image));
+  }
+  return notes;
+}
+
 /** Labels must be on the grid of the image or, without an image, on the grid of the first label. */
 function checkGrids(subject: Case, loaded: Readonly<Record<string, Volume>>): void {
   const labels = Object.entries(loaded).filter(([, volume]) => volume.kind === 'label');
@@ -130,8 +150,8 @@ function checkGrids(subject: Case, loaded: Readonly<Record<string, Volume>>): vo
     throw new DataError(
       `The ${labelKey} and the ${key} of case ${subject.id} are on different grids: ` +
         `${showFile(subject.files[labelKey])} has ${tell(label)}, but ${showFile(subject.files[key])} ` +
-        `has ${tell(reference)}. Check that they belong together, and resample the ${labelKey} to the ` +
-        `grid of the ${key}.`,
+        `has ${tell(reference)}. Check that they belong together. To bring them together by steps, load them ` +
+        `one by one, load: { keys: ${key} } and load: { keys: ${labelKey} }, and then use resampleToMatch.`,
     );
   }
 }

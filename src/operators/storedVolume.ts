@@ -1,7 +1,8 @@
-import type { Case } from '../case.js';
+import type { Case, CaseFile } from '../case.js';
 import { DataError, listNames } from '../errors.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { Volume } from '../volume/volume.js';
+import { alignAxes } from './alignAxes.js';
 import { readVolumeTask } from './load.js';
 
 const storedVolumes = new WeakMap<Volume, Promise<Volume>>();
@@ -27,9 +28,14 @@ export function storedVolume(
   }
   let reading = storedVolumes.get(volume);
   if (!reading) {
-    const { labelNames } = volume;
-    reading = runtime.run(readVolumeTask, file, { kind: 'label' }).then((read) => ({ ...read, labelNames }));
+    reading = readAgain(volume, file, runtime);
     storedVolumes.set(volume, reading);
   }
   return reading;
+}
+
+/** `load` may have brought the volume to the orientation of the image. */
+async function readAgain({ labelNames, history }: Volume, file: CaseFile, runtime: Runtime): Promise<Volume> {
+  const read = await runtime.run(readVolumeTask, file, { kind: 'label' });
+  return { ...(await alignAxes(read, history[0].from, runtime)), labelNames };
 }

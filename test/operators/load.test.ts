@@ -5,8 +5,11 @@ import * as assert from 'uvu/assert';
 import { type Case, makeCase } from '#src/case.js';
 import { OptionError } from '#src/errors.js';
 import { load } from '#src/operators/load.js';
+import { storedVolume } from '#src/operators/storedVolume.js';
 import type { OptionsOf } from '#src/options.js';
 import { createRuntime } from '#src/runtime/runtime.js';
+import { parseAxcodes } from '#src/volume/orientation.js';
+import { reorient } from '#src/volume/reorient.js';
 import { fixtures } from '../e2e/harness.js';
 import { buildNifti, fails, temporaryFolder } from '../formats/buildNifti.js';
 
@@ -103,6 +106,30 @@ test('load fails a case whose image and label are on different grids', async () 
     buildNifti({ sform: { code: 1, rows: rows.map((n) => (n === -9.8 ? -10.05 : n)) } }),
   );
   assert.ok((await run(makeCase({ id: 'ct', files: { image, label: near } }))).volumes.label);
+});
+
+test('load brings a label that is stored in another orientation to that of its image', async () => {
+  const stored = [0, 1, 0, 1, 0, 2, 0, 1, 0, 1, 0, 0];
+  // Image: 3 x 2 x 2 voxels. Label: the same positions with x reversed and y and z swapped.
+  const rows = [-2, 0, 0, affine[3] + 4, 0, 0, 2, affine[7], 0, 3, 0, affine[11]];
+  const turned = put('turned.nii', buildNifti({ sform: { code: 1, rows }, datatype: 16, values: stored }));
+  const found = await run(makeCase({ id: 'ct', files: { image, label: turned } }));
+  assert.equal(found.volumes.label.affine, found.volumes.image.affine);
+  assert.equal(found.volumes.label.history, []);
+  const at = (x: number, y: number, z: number) => stored[2 - x + 3 * (z + 2 * y)];
+  const expected = [0, 1].flatMap((z) => [0, 1].flatMap((y) => [0, 1, 2].map((x) => at(x, y, z))));
+  assert.equal([...found.volumes.label.data], expected);
+  assert.match(
+    found.notes?.join() ?? '',
+    /The label is stored as LSA and the image as RAS, at the same positions/,
+  );
+  // A metric that reads the label again, since a step changed it, finds it in the same orientation.
+  const changed = {
+    ...found,
+    volumes: { ...found.volumes, label: reorient(found.volumes.label, parseAxcodes('LPS')) },
+  };
+  const again = await storedVolume(changed, 'label', changed.volumes.label, runtime);
+  assert.equal([...again.data], expected);
 });
 
 test('load reads the inputs of the golden cases', async () => {

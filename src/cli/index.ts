@@ -14,6 +14,7 @@ const commands: Readonly<Record<string, () => Promise<(program: Command) => void
   compare: async () => (await import('./compare.js')).addCompareCommand,
   report: async () => (await import('./report.js')).addReportCommand,
   models: async () => (await import('./models.js')).addModelsCommand,
+  data: async () => (await import('./data.js')).addDataCommand,
   operators: async () => (await import('./operators.js')).addOperatorsCommand,
   schema: async () => (await import('./schema.js')).addSchemaCommand,
   doctor: async () => (await import('./doctor.js')).addDoctorCommand,

@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { OptionError, showBytes, unknownName } from '../errors.js';
+import { OptionError, unknownName } from '../errors.js';
 import { cachedModels, findModel } from '../models/findModel.js';
 import { checkModelFolder, writeModelFolder } from '../models/folder.js';
 import { downloadedFile, pullModel } from '../models/pullModel.js';
 import { readRegistry } from '../models/registry.js';
-import { showWholeSeconds } from '../report/text.js';
+import { downloadProgress } from './downloadProgress.js';
 import { cardLines } from './modelCard.js';
 import { print, printError } from './print.js';
 import { note, shortPath } from './terminal.js';
@@ -49,29 +49,4 @@ export function addModelsPullCommand(models: Command): void {
       print(`${cardLines(written, [use]).join('\n')}\n`);
       printError(`The download is kept as ${shortPath(downloadedFile(entry))}.\n`);
     });
-}
-
-/** Shows the progress of a download: a line that is updated on a terminal, else a line every ten seconds. */
-function downloadProgress(file: string, stated: number | undefined) {
-  const live = process.stderr.isTTY;
-  const start = performance.now();
-  let first: number | undefined;
-  let next = 0;
-  return (done: number, total = stated) => {
-    const seconds = (performance.now() - start) / 1000;
-    first ??= done;
-    if (seconds < next && done !== total) return;
-    next = seconds + (live ? 0.2 : 10);
-    const speed = (done - first) / Math.max(seconds, 0.01);
-    const parts = [
-      total
-        ? `${showBytes(done)} of ${showBytes(total)} (${Math.floor((100 * done) / total)} %)`
-        : showBytes(done),
-      ...(speed > 0 ? [`${showBytes(Math.round(speed))}/s`] : []),
-      ...(total && speed > 0 ? [`${showWholeSeconds((total - done) / speed)} left`] : []),
-    ];
-    const line = `${file}: ${parts.join(', ')}`;
-    if (live) note(line);
-    else printError(`${line}\n`);
-  };
 }

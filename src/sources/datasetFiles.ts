@@ -4,6 +4,7 @@ import { join, posix } from 'node:path';
 import { OptionError } from '../errors.js';
 import { readStart, withFile } from '../formats/openFile.js';
 import { indexTar } from '../formats/tar.js';
+import { archiveFile, isDecathlonArchive } from './archives.js';
 import { decodeText, readText } from './text.js';
 
 /** Access to a dataset's files, in a folder or in a tar archive. */
@@ -18,16 +19,19 @@ export interface DatasetFiles {
 /**
  * The files of a dataset.
  *
- * @param root A folder, or a tar archive with one.
- * @throws OptionError if there is neither.
+ * @param root A folder, a tar archive with one, or the name of an archive that "voxstream data pull" has
+ * downloaded.
+ * @throws OptionError if there is none of these.
  */
 export async function openDataset(root: string): Promise<DatasetFiles> {
   const found = await stat(root).catch(() => undefined);
   if (found) return found.isFile() ? filesOfTar(root) : filesOfFolder(root);
-  throw new OptionError(
-    `The dataset folder ${root} (source.root) does not exist. Give the folder that contains ` +
-      "dataset.json, or the dataset's .tar file.",
-  );
+  const isName = /^[\w-]+$/.test(root);
+  if (isName && existsSync(archiveFile(root))) return filesOfTar(archiveFile(root));
+  const advice = isDecathlonArchive(root)
+    ? `Run "voxstream data pull ${root}" to download it, or give the folder that contains dataset.json.`
+    : "Give the folder that contains dataset.json, or the dataset's .tar file.";
+  throw new OptionError(`The dataset folder ${root} (source.root) does not exist. ${advice}`);
 }
 
 function filesOfFolder(root: string): DatasetFiles {

@@ -40,7 +40,8 @@ export const decathlon = source({
       .string()
       .min(1)
       .describe(
-        "The dataset's folder, with dataset.json or imagesTr, labelsTr and imagesTs, or its .tar file",
+        "The dataset's folder, with dataset.json or imagesTr, labelsTr and imagesTs, its .tar file, or the name of " +
+          'one that "voxstream data pull" downloaded',
       ),
     split: z.enum(splits).default('all').describe('Cases to use; all means training and test'),
     validation: z

@@ -2,7 +2,8 @@
 // the same steps in PyTorch, alternating in one run, each in a separate process. Prints seconds per patch and
 // peak resident memory, and their ratios.
 //
-//   npm run build && node bench/train.mjs [--model DIR] [--rounds 3] [--steps 4] [--device cpu] [--reference SCRIPT]
+//   npm run build && node bench/train.mjs [--model DIR] [--rounds 3] [--steps 4] [--device cpu]
+//     [--reference SCRIPT]
 //
 // DIR contains model.pt. The reference script prints {"s_per_patch_median": ..., "peak_rss_mb": ...}.
 // Processor time is printed next to wall time because it is more reliable on a busy machine.

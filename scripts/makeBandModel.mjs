@@ -1,15 +1,16 @@
-// Makes the quick model of the tests: `node scripts/makeBandModel.mjs [FOLDER]`, after `npm run build`.
+// Makes the fast model of the tests: `node scripts/makeBandModel.mjs [FOLDER]`, after `npm run build`.
 //
-// A convolution network whose weights are set by hand, not learnt: an intensity band filter for the phantoms of
-// `voxstream synth`, in which the spleen has a band of HU nearly for itself. What it does to an image of -57..164 HU
-// scaled to 0..1, in voxels of about 1.5 x 1.5 x 2 mm:
-//   1. blur (Gaussian, sigma 1 voxel), against noise;
-//   2. two bands by ReLU ramps: the core of a spleen (90..138 HU), and all that may belong to one with its blurred
-//      border (30..145 HU);
-//   3. erode and dilate the core (means over 5x5x5 voxels and ramps), which takes thin things away: vessels, and the
-//      rims of brighter organs, where voxels mix with fat;
-//   4. spleen is where the dilated core and the wide band meet.
-// It knows nothing of place: whatever else is large and of that intensity stays. Keep the largest component after it.
+// A convolution network with weights set by hand: an intensity band filter for the phantoms of `voxstream
+// synth`, in which little but the spleen has its HU. It processes an image of -57..164 HU, scaled to 0..1, in
+// voxels of about 1.5 x 1.5 x 2 mm:
+//   1. Blur (Gaussian, sigma 1 voxel) against noise.
+//   2. Two bands by ReLU ramps: the core of a spleen (90..138 HU), and everything that may belong to one with
+//      its blurred border (30..145 HU).
+//   3. Erode and dilate the core (means over 5x5x5 voxels and ramps). This removes thin structures: vessels,
+//      and the rims of brighter organs, whose voxels are partly fat.
+//   4. The spleen is where the dilated core and the wide band overlap.
+// It does not look at position, so any other large structure of that intensity stays. Keep the largest
+// component after it.
 import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -46,7 +46,9 @@ export interface Case {
   readonly labelNames?: Readonly<Record<number, string>>;
   /** Regions to evaluate instead of single labels, where the dataset defines them (nnU-Net). */
   readonly regions?: readonly LabelRegion[];
-  /** The label of voxels in the reference that are not annotated (nnU-Net's `ignore`): metrics leave them out. */
+  /**
+   * The label of voxels in the reference that are not annotated (nnU-Net's `ignore`): metrics leave them out.
+   */
   readonly ignoreLabel?: number;
   /** Assumptions about its data, as full sentences; see `withNotes`. */
   readonly notes?: readonly string[];

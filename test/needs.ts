@@ -6,8 +6,8 @@ import { test } from 'uvu';
 export type Missing = string | undefined;
 
 /**
- * A test that needs more than the repository and Node. Where something is missing, the test is skipped and counted, and
- * the runner (scripts/testFiles.mjs) lists it by name, together with what it needs.
+ * A test that needs more than the repository and Node. Where something is missing, the test is skipped and
+ * counted, and the runner (scripts/testFiles.mjs) lists it by name, together with what it needs.
  */
 export function testNeeding(
   needs: Missing | readonly Missing[],
@@ -23,7 +23,10 @@ export function testNeeding(
   console.log(`SKIPPED ${name} (needs ${missing.join(' and ')})`);
 }
 
-/** The development folder beside the repository. It holds real CTs and models that are too large for the repository. */
+/**
+ * The development folder beside the repository. It holds real CTs and models that are too large for the
+ * repository.
+ */
 const sharedFolder = fileURLToPath(new URL('../../../shared/', import.meta.url));
 
 /** The path of a file or folder in the development folder `../shared`, whether or not it exists. */
@@ -35,7 +38,10 @@ export const shared = (path: string): Missing =>
 
 const driver = '/usr/lib/chromium/vk_swiftshader_icd.json';
 
-/** The variables that make WebGPU run on SwiftShader, a Vulkan driver for the CPU that comes with Debian's chromium. */
+/**
+ * The variables that make WebGPU run on SwiftShader, a Vulkan driver for the CPU that comes with Debian's
+ * chromium.
+ */
 export const swiftShaderEnv = { VK_DRIVER_FILES: driver };
 
 /** The need for WebGPU on SwiftShader: the driver and the Vulkan loader. */

@@ -91,4 +91,18 @@ test('no files import each other in a circle, types included', () => {
   assert.equal(findCircles(), []);
 });
 
+test('no comment is wider than the code may be', () => {
+  const wide = ['src', 'test', 'bench', 'scripts', 'examples'].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+      .filter((file) => /\.(ts|mjs|cts)$/.test(file) && !/node_modules|dist\//.test(file))
+      .flatMap((file) =>
+        readFileSync(join(root, folder, file), 'utf8')
+          .split('\n')
+          .filter((line) => line.length > 110 && /^\s*(\/\/|\*|\/\*)/.test(line))
+          .map((line) => `${folder}/${file}: ${line}`),
+      ),
+  );
+  assert.equal(wide, []);
+});
+
 test.run();

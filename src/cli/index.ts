@@ -5,7 +5,10 @@ import { busyThreads } from '../runtime/askThread.js';
 import { version } from '../version.js';
 import { print, printError } from './print.js';
 
-/** Adds each command. A command's code is loaded only if it is the one that was asked for, or for the help text. */
+/**
+ * Adds each command. A command's code is loaded only if it is the one that was asked for, or for the help
+ * text.
+ */
 const commands: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
   run: async () => (await import('./run.js')).addRunCommand,
   train: async () => (await import('./train.js')).addTrainCommand,

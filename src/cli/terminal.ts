@@ -13,7 +13,8 @@ export function painter(stream: Pick<NodeJS.WriteStream, 'isTTY'>): Paint {
 }
 
 /**
- * A message as an entry of a log. Its further lines are indented, so that no name in it can look like an entry.
+ * A message as an entry of a log. Its further lines are indented, so that no name in it can look like an
+ * entry.
  */
 export function oneEntry(message: string): string {
   return printable(message).replaceAll('\n', '\n    ');

@@ -71,7 +71,8 @@ export async function readGrid(file: CaseFile): Promise<FileGrid> {
 }
 
 /**
- * Reads an image file, several of them as channels (see `stackChannels`), or a DICOM series (see `readSeries`).
+ * Reads an image file, several of them as channels (see `stackChannels`), or a DICOM series (see
+ * `readSeries`).
  *
  * Size [nx, ny, nz], x fastest; a fourth axis becomes channels. The affine is voxel index to mm, RAS+. Voxels
  * keep the stored type; with a slope or intercept they are computed in double precision and become float32

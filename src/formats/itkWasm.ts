@@ -8,8 +8,8 @@ type ItkPackage = '@itk-wasm/dicom' | '@itk-wasm/image-io';
 let last: Promise<unknown> = Promise.resolve();
 
 /**
- * Runs a pipeline of an itk-wasm package on data in memory, one after the other, and returns its outputs. The package is
- * loaded when it is needed for the first time.
+ * Runs a pipeline of an itk-wasm package on data in memory, one after the other, and returns its outputs. The
+ * package is loaded when it is needed for the first time.
  *
  * @throws Error with a clause that says what is wrong.
  */
@@ -33,7 +33,10 @@ export function runItkPipeline(
   return run;
 }
 
-/** itk-wasm prints what it throws, on stdout too, where events as JSON go. It throws addresses of C++ exceptions. */
+/**
+ * itk-wasm prints what it throws, on stdout too, where events as JSON go. It throws addresses of C++
+ * exceptions.
+ */
 async function quietly<T>(work: () => Promise<T>): Promise<T> {
   const { log, error } = console;
   console.log = () => {};

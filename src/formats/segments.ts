@@ -13,8 +13,9 @@ export interface Segment {
 }
 
 /**
- * The segments that key/value pairs of an NRRD header name: `Segment0_Name`, `Segment0_Layer`, `Segment0_LabelValue`
- * and so on. Slicer before 4.11 wrote one layer of ones for each segment, without the last two.
+ * The segments that key/value pairs of an NRRD header name: `Segment0_Name`, `Segment0_Layer`,
+ * `Segment0_LabelValue` and so on. Slicer before 4.11 wrote one layer of ones for each segment, without the
+ * last two.
  */
 export function readSegments(pairs: ReadonlyMap<string, string>): Segment[] {
   const segments: Segment[] = [];
@@ -40,9 +41,10 @@ interface Labels {
 /**
  * A label map from the layers of a segmentation, with the names of its segments.
  *
- * One layer is a label map as it is. Several layers become one, since a label is a value here: the segments keep their
- * label values if these are distinct, else they are numbered from 1 in the order of the header. Segments that overlap
- * cannot be one label map; they become masks, one for each channel from 1 on, and channel 0 is the background.
+ * One layer is a label map as it is. Several layers become one, since a label is a value here: the segments
+ * keep their label values if these are distinct, else they are numbered from 1 in the order of the header.
+ * Segments that overlap cannot be one label map; they become masks, one for each channel from 1 on, and
+ * channel 0 is the background.
  *
  * @throws DataError if a segment is in a layer that the file does not have.
  */

@@ -5,7 +5,8 @@ import { makeFolder } from '../formats/aside.js';
 
 /**
  * Creates a folder that only this user can enter. An existing folder must belong to this user or to root. The
- * user's own folder is made private. Windows has no such modes: there, folders are as private as their parent.
+ * user's own folder is made private. Windows has no such modes: there, folders are as private as their
+ * parent.
  *
  * @throws Error when the folder belongs to somebody else or can be changed by others, or as `mkdir` does.
  */

@@ -58,16 +58,15 @@ export interface NodeOptions {
 }
 
 /**
- * An ONNX graph that can be changed: nodes in an order in which every value is made before it is used, constants
- * (`initializers`) by name, inputs and outputs. Names of values are unique.
+ * An ONNX graph that can be changed: nodes in an order in which every value is made before it is used,
+ * constants (`initializers`) by name, inputs and outputs. Names of values are unique.
  *
  * ```ts
- * const graph = new Graph({ name: 'net' });
- * const image = graph.addInput('image', 'float32', ['n', 1, 'x', 'y', 'z']);
- * const weight = graph.addInitializer('conv.weight', floats([16, 1, 3, 3, 3], values));
- * const features = graph.addNode('Conv', [image, weight], { pads: [1, 1, 1, 1, 1, 1] });
- * graph.addOutput(graph.addNode('LeakyRelu', [features], { alpha: { float: 0.1 } }), 'float32', ['n', 16, 'x', 'y', 'z']);
- * writeFileSync('net.onnx', writeModel(graph));
+ * const graph = new Graph({ name: 'net' }); const image = graph.addInput('image', 'float32', ['n', 1, 'x',
+ * 'y', 'z']); const weight = graph.addInitializer('conv.weight', floats([16, 1, 3, 3, 3], values)); const
+ * features = graph.addNode('Conv', [image, weight], { pads: [1, 1, 1, 1, 1, 1] });
+ * graph.addOutput(graph.addNode('LeakyRelu', [features], { alpha: { float: 0.1 } }), 'float32', ['n', 16,
+ * 'x', 'y', 'z']); writeFileSync('net.onnx', writeModel(graph));
  * ```
  */
 export class Graph {

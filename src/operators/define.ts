@@ -62,7 +62,8 @@ export interface OperatorSpec<T extends OptionTypes> extends Described<T> {
    */
   readonly splits?: boolean;
   /**
-   * The operator replaces all steps before it and runs them itself (`wrapped` in its context). Default: false.
+   * The operator replaces all steps before it and runs them itself (`wrapped` in its context). Default:
+   * false.
    */
   readonly wraps?: boolean;
   /** Builds the operator. */

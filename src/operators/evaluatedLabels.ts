@@ -88,8 +88,9 @@ export function unnamedNotes(values: readonly number[], known: readonly number[]
 }
 
 /**
- * The channels to measure of masks, one in each channel: those that were asked for, or all but the background.
- * Names are given to them in order. A note tells how channels were understood where that is not certain.
+ * The channels to measure of masks, one in each channel: those that were asked for, or all but the
+ * background. Names are given to them in order. A note tells how channels were understood where that is not
+ * certain.
  *
  * @param background Whether channel 0 is the background.
  * @throws DataError if a name is unknown, or if there are not as many names as masks.

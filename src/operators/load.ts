@@ -24,9 +24,9 @@ export const readVolumeTask = task(new URL('../formats/index.js', import.meta.ur
  *
  * Mirrors MONAI's `LoadImaged` with `EnsureChannelFirstd`. Differences: voxels become float only when a step
  * computes with them, labels must be integers, NaN and infinite voxels are rejected (unless `nonFinite` is
- * set). A label that is stored in another orientation than the image, at the same positions, is brought to the
- * image's orientation. A label whose grid differs otherwise (another size, or a position that is off by more
- * than a twentieth of a voxel) is rejected.
+ * set). A label that is stored in another orientation than the image, at the same positions, is brought to
+ * the image's orientation. A label whose grid differs otherwise (another size, or a position that is off by
+ * more than a twentieth of a voxel) is rejected.
  *
  * @throws DataError, on the stream, if a file is missing, damaged or not a 3D image, or if grids differ.
  */

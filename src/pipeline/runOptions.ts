@@ -6,8 +6,8 @@ import type { Selection } from './select.js';
 export interface RunOptions extends Selection {
   /**
    * Skip cases that an earlier run into the same folder finished, if inputs, pipeline, models and version are
-   * unchanged. Files are unchanged if their sizes and modification times are; with `checksum`, if their contents
-   * are. For that, the earlier run must have been started with `checksum` too.
+   * unchanged. Files are unchanged if their sizes and modification times are; with `checksum`, if their
+   * contents are. For that, the earlier run must have been started with `checksum` too.
    */
   readonly resume?: boolean | 'checksum';
   /**

@@ -26,8 +26,8 @@ export interface Pipeline {
   /** The variables after overrides. */
   readonly vars: Readonly<Record<string, unknown>>;
   /**
-   * The values of environment variables that it uses and does not list in `publicEnv`, by name. They are hidden in
-   * records and events; see `maskOf`.
+   * The values of environment variables that it uses and does not list in `publicEnv`, by name. They are
+   * hidden in records and events; see `maskOf`.
    */
   readonly secrets: ReadonlyMap<string, string>;
   /** The files it was read from. */

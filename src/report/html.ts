@@ -1,7 +1,8 @@
 import { printable } from '../harmless.js';
 
-/** Escapes a text for HTML and SVG, attributes included: whatever it contains, it stays text. Characters that act
- * (see `printable`) become visible. */
+/**
+ * Escapes a text for HTML and SVG, also for attributes. Control characters become visible; see `printable`.
+ */
 export function escapeHtml(text: string): string {
   const entities: Readonly<Record<string, string>> = {
     '&': '&amp;',

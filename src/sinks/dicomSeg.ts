@@ -9,13 +9,14 @@ const writeSegTask = task<typeof import('../formats/dicom/writeSeg.js').writeSeg
 );
 
 /**
- * A sink that writes label maps as DICOM segmentations (binary, one file each) with references to the source's slices.
+ * A sink that writes label maps as DICOM segmentations (binary, one file each) with references to the
+ * source's slices.
  *
- * Segments are the labels that have names, with SNOMED CT codes. Frames lie at the positions of the source's slices. UIDs
- * are made from the content: writing the same result again gives the same file.
+ * Segments are the labels that have names, with SNOMED CT codes. Frames lie at the positions of the source's
+ * slices. UIDs are made from the content: writing the same result again gives the same file.
  *
- * @throws DataError on the stream if a label map is not on the grid of the series, if a label has no name or code, or if a
- * file cannot be written.
+ * @throws DataError on the stream if a label map is not on the grid of the series, if a label has no name or
+ * code, or if a file cannot be written.
  */
 export const dicomSegSink = sink({
   name: 'dicomSeg',

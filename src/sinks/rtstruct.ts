@@ -9,12 +9,12 @@ const writeRtStructTask = task<typeof import('../formats/dicom/writeRtStruct.js'
 );
 
 /**
- * A sink that writes label maps as DICOM RT structure sets: closed contours in mm on the source's slices, with references
- * to them. A hole is joined to its contour by a keyhole. Contours run halfway between the centres of voxels, so that a
- * reader that fills them by centres gets the label map back.
+ * A sink that writes label maps as DICOM RT structure sets: closed contours in mm on the source's slices,
+ * with references to them. A hole is joined to its contour by a keyhole. Contours run halfway between the
+ * centres of voxels, so that a reader that fills them by centres gets the label map back.
  *
- * @throws DataError on the stream if a label map is not on the grid of the series, if a label has no name, or if a file
- * cannot be written.
+ * @throws DataError on the stream if a label map is not on the grid of the series, if a label has no name, or
+ * if a file cannot be written.
  */
 export const rtstructSink = sink({
   name: 'rtstruct',

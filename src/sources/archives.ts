@@ -77,8 +77,8 @@ export function archiveFile(name: string): string {
  * Downloads an archive into the cache, unless it is already there. An interrupted download continues.
  *
  * @returns The path of the archive.
- * @throws ModelError if it cannot be downloaded, with what to put where; DataError if the existing file is not
- * the archive.
+ * @throws ModelError if it cannot be downloaded, with what to put where; DataError if the existing file is
+ * not the archive.
  */
 export async function pullArchive(
   name: string,

@@ -97,7 +97,9 @@ function caseOf(id: string, files: Files): SourceItem {
   return { id, files: Object.fromEntries(stacked), volumes: {}, metrics: [], timings: {} };
 }
 
-/** Which keys name files: `image`, `label`, `pred`, and those that name an image file somewhere in the list. */
+/**
+ * Which keys name files: `image`, `label`, `pred`, and those that name an image file somewhere in the list.
+ */
 function fileKeys(rows: readonly Readonly<Record<string, unknown>>[]): (key: string) => boolean {
   const keys = new Set(['image', 'label', 'pred']);
   for (const row of rows) {

@@ -16,9 +16,9 @@ import { source } from './define.js';
 const handling = z.enum(['refuse', 'resample']).default('refuse');
 
 /**
- * The image series below a folder or in a tar archive, whatever their files are called. A case for each volume; a series
- * that holds several (time points, echoes, kinds of image) gives several cases. Localizers, segmentations, reports and
- * contours are left out with a warning.
+ * The image series below a folder or in a tar archive, whatever their files are called. A case for each
+ * volume; a series that holds several (time points, echoes, kinds of image) gives several cases. Localizers,
+ * segmentations, reports and contours are left out with a warning.
  *
  * @throws OptionError if there are no series, or none that is asked for.
  */
@@ -84,8 +84,8 @@ interface NamedVolume {
 }
 
 /**
- * The image series below a folder or in an archive, in the order of their first paths, and files that may be damaged
- * slices of one of them.
+ * The image series below a folder or in an archive, in the order of their first paths, and files that may be
+ * damaged slices of one of them.
  */
 async function readAllSeries(
   root: string,
@@ -142,7 +142,10 @@ async function headerOrFault(file: string): Promise<DicomFile | OtherFile> {
   }
 }
 
-/** The files below a folder or in a tar archive, sorted by path. Hidden ones and links to folders are left out. */
+/**
+ * The files below a folder or in a tar archive, sorted by path. Hidden ones and links to folders are left
+ * out.
+ */
 async function pathsBelow(root: string): Promise<string[]> {
   const found = await stat(root).catch(() => undefined);
   if (!found)
@@ -192,7 +195,10 @@ function filesOf({ slices, part }: SeriesVolume, files: SeriesHeaders): SeriesFi
   return { series: files.map(({ file }) => file), part };
 }
 
-/** `FOLDER_s3_temporalPosition2`: the folder below the root, the series' number, and what tells its volumes apart. */
+/**
+ * `FOLDER_s3_temporalPosition2`: the folder below the root, the series' number, and what tells its volumes
+ * apart.
+ */
 function idOf(root: string, files: SeriesHeaders, { part }: SeriesVolume): string {
   const folder =
     relative(root, commonFolder(files.map(({ file }) => file))) ||

@@ -11,7 +11,8 @@ import { distinctIds } from './distinctIds.js';
 export const hole = '{case}';
 
 /**
- * All images that match a pattern, sorted by path. A case's id is the text at the position of `{case}`. Without
+ * All images that match a pattern, sorted by path. A case's id is the text at the position of `{case}`.
+ * Without
  * `{case}` it is the file name without extensions, or the folder's name if several files have the same name.
  * Hidden folders are skipped, unless the pattern names them.
  *

@@ -10,8 +10,8 @@ import { parseJson, readText } from './text.js';
 const splitsFile = 'splits_final.json';
 
 /**
- * The cases of a dataset in nnU-Net's raw layout (versions 1 and 2). The channels of a case become the channels
- * of one volume. Regions and the ignore label of dataset.json are evaluated as nnU-Net does.
+ * The cases of a dataset in nnU-Net's raw layout (versions 1 and 2). The channels of a case become the
+ * channels of one volume. Regions and the ignore label of dataset.json are evaluated as nnU-Net does.
  *
  * `splits_final.json` is looked for in the dataset's folder, then in `nnUNet_preprocessed` beside
  * `nnUNet_raw`, then in the folder of the environment variable `nnUNet_preprocessed`.

@@ -50,8 +50,8 @@ export async function isNnunetRaw(files: DatasetFiles, content: unknown): Promis
 }
 
 /**
- * Reads a dataset in nnU-Net's raw layout, of version 1 or 2: `imagesTr/CASE_0000.nii.gz` with a file for each
- * channel, `labelsTr/CASE.nii.gz`, and `imagesTs`.
+ * Reads a dataset in nnU-Net's raw layout, of version 1 or 2: `imagesTr/CASE_0000.nii.gz` with a file for
+ * each channel, `labelsTr/CASE.nii.gz`, and `imagesTs`.
  *
  * @param content The content of its dataset.json.
  * @throws DataError if the content is not that of nnU-Net, or if channels of a case are missing.

@@ -7,8 +7,11 @@ import { parseArgs } from 'node:util';
 import type { Line } from './child.js';
 import { keepFinding, targets } from './targets.js';
 
-// `npm run fuzz -- [--minutes 1] [--seed N] [--target NAME]`: reads damaged files with every parser of foreign
-// bytes. The same seed gives the same files. A file that crashes or hangs a parser, or that ends in an unexpected
+// Reads damaged files with every parser of foreign bytes:
+//
+//   npm run fuzz -- [--minutes 1] [--seed N] [--target NAME]
+//
+// The same seed gives the same files. A file that crashes or hangs a parser, or that ends in an unexpected
 // error, is kept in test/fixtures/fuzz. From then on, test/fuzz/fuzz.test.ts reads it.
 
 /** Seconds that one file may take, on a busy machine too. */

@@ -20,7 +20,10 @@ const altered = sct('49755003', 'Morphologically Altered Structure');
 const left = sct('7771000', 'Left');
 const right = sct('24028007', 'Right');
 
-/** SNOMED CT codes by name, without left and right. Names are those of TotalSegmentator and of the Decathlon's tasks. */
+/**
+ * SNOMED CT codes by name, without left and right. Names are those of TotalSegmentator and of the Decathlon's
+ * tasks.
+ */
 const structures: Readonly<Record<string, readonly [code: string, meaning: string]>> = {
   adrenal_gland: ['23451007', 'Adrenal gland'],
   aorta: ['15825003', 'Aorta'],
@@ -126,7 +129,9 @@ const alterations: Readonly<Record<string, readonly [code: string, meaning: stri
   hemorrhage: ['50960005', 'Hemorrhage'],
 };
 
-/** What a label's name stands for, with SNOMED CT codes; undefined for a name that the table does not have. */
+/**
+ * What a label's name stands for, with SNOMED CT codes; undefined for a name that the table does not have.
+ */
 export function anatomyOf(name: string): Anatomy | undefined {
   const key = name
     .trim()

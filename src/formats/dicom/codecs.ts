@@ -24,8 +24,8 @@ export function decodeCompressed(
 }
 
 /**
- * By itk-wasm (GDCM), which decodes every frame exactly, but as a reader of series loses slices and places. So it gets
- * frames in files of our own, without any header that it could misunderstand.
+ * By itk-wasm (GDCM), which decodes every frame exactly, but as a reader of series loses slices and places.
+ * So it gets frames in files of our own, without any header that it could misunderstand.
  */
 async function decodeWithItk(
   frames: readonly Buffer[],

@@ -4,8 +4,9 @@ import { contours } from 'd3-contour';
 export type Ring = readonly (readonly [x: number, y: number])[];
 
 /**
- * The outlines of a label in a plane of pixels. They run halfway between the centres of pixels, so that the centres
- * inside are those of the label. A hole is joined to its outline by a keyhole: a channel without width.
+ * The outlines of a label in a plane of pixels. They run halfway between the centres of pixels, so that the
+ * centres inside are those of the label. A hole is joined to its outline by a keyhole: a channel without
+ * width.
  */
 export function outlinesOf(plane: ArrayLike<number>, width: number, height: number, label: number): Ring[] {
   const box = boundingBox(plane, width, height, label);

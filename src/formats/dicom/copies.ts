@@ -4,7 +4,8 @@ import { groupBy } from './groupBy.js';
 import type { DicomFile } from './header.js';
 
 /**
- * The files of a series without copies: of files with the same SOPInstanceUID and the same bytes only the first is kept.
+ * The files of a series without copies: of files with the same SOPInstanceUID and the same bytes only the
+ * first is kept.
  *
  * @throws DataError if one of them cannot be read.
  */

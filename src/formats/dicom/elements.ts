@@ -26,8 +26,8 @@ export interface DicomElements {
 const firstRead = 64 << 10;
 
 /**
- * Reads the elements of a DICOM file up to its pixels. A file without the preamble of part 10 is recognized by its first
- * element, which has to be one of group 0008.
+ * Reads the elements of a DICOM file up to its pixels. A file without the preamble of part 10 is recognized
+ * by its first element, which has to be one of group 0008.
  *
  * @returns Undefined if the file is not DICOM; 'empty' for a file without a byte.
  * @throws DataError if the file cannot be read.
@@ -49,7 +49,10 @@ export function readElements(file: string): Promise<DicomElements | 'empty' | un
   });
 }
 
-/** The content of a deflated file after inflation, for positions in `dataSet`. Throws DataError if it cannot be read. */
+/**
+ * The content of a deflated file after inflation, for positions in `dataSet`. Throws DataError if it cannot
+ * be read.
+ */
 export function readInflated(file: string): Promise<Uint8Array> {
   return withFile(file, async (open, fileBytes) => {
     const { dataSet } = parseElements(await readStart(open, fileBytes), fileBytes, undefined);

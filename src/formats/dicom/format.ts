@@ -4,8 +4,8 @@ import { imageFormat } from '../define.js';
 // The reader is loaded when the first DICOM file is read: most runs read none.
 
 /**
- * A DICOM file where an image file is expected. One with several frames is read as a series of its own; a single slice
- * is refused, because its volume lies in other files, too.
+ * A DICOM file where an image file is expected. One with several frames is read as a series of its own; a
+ * single slice is refused, because its volume lies in other files, too.
  */
 export const dicomFile = imageFormat({
   name: 'DICOM',

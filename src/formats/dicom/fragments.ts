@@ -7,8 +7,8 @@ interface Fragment {
 }
 
 /**
- * The compressed frames in encapsulated pixels. PS3.5, annex A.4: items, the first of them the basic offset table, and a
- * delimiter, without which the file is cut off.
+ * The compressed frames in encapsulated pixels. PS3.5, annex A.4: items, the first of them the basic offset
+ * table, and a delimiter, without which the file is cut off.
  *
  * @param bytes From the first item to the end of the file.
  * @returns Why the pixels are damaged, as a clause that continues the file's name, if they are.

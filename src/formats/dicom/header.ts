@@ -235,8 +235,8 @@ function cutOff(what: string): string {
 }
 
 /**
- * A frame's description. `groups` are the functional groups of an enhanced object that apply to it, the nearest first;
- * undefined for other objects. The tags of enhanced objects have types of their own.
+ * A frame's description. `groups` are the functional groups of an enhanced object that apply to it, the
+ * nearest first; undefined for other objects. The tags of enhanced objects have types of their own.
  */
 function sliceOf(
   file: DicomFile,

@@ -32,8 +32,8 @@ function item(tag: number, content: Buffer): Buffer {
 }
 
 /**
- * A DICOM file with one compressed frame and nothing that a decoder does not need: no patient, no scaling, and a position
- * that is its place among the frames.
+ * A DICOM file with one compressed frame and nothing that a decoder does not need: no patient, no scaling,
+ * and a position that is its place among the frames.
  */
 export function minimalFile(
   frame: Buffer,

@@ -15,8 +15,8 @@ export function storedRange({ bitsStored, signed }: PixelLayout): readonly [numb
 }
 
 /**
- * The numbers in the native pixels of a slice: `bitsStored` bits, the highest of them `highBit`; other bits, which
- * overlays used to take, are ignored.
+ * The numbers in the native pixels of a slice: `bitsStored` bits, the highest of them `highBit`; other bits,
+ * which overlays used to take, are ignored.
  *
  * @param bytes Exactly those of the slice. They may be changed.
  */

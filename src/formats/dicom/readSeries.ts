@@ -41,9 +41,10 @@ export async function readSeriesGrid(files: SeriesFiles): Promise<FileGrid> {
 /**
  * Reads a DICOM series into a volume.
  *
- * Size [columns, rows, slices]; slices in the order of their position along the normal (row direction times column
- * direction). The affine is voxel index to mm, RAS+, sheared if the gantry was tilted. Values are `slope * stored + intercept`
- * with each slice's own numbers: integers where all of these are whole, else float32.
+ * Size [columns, rows, slices]; slices in the order of their position along the normal (row direction times
+ * column direction). The affine is voxel index to mm, RAS+, sheared if the gantry was tilted. Values are
+ * `slope * stored + intercept` with each slice's own numbers: integers where all of these are whole, else
+ * float32.
  *
  * @throws DataError if a file is cut off, damaged or not supported, or if the slices make no regular volume.
  */
@@ -147,7 +148,9 @@ async function fill(stack: Stack, type: VoxelType): Promise<VoxelArray | undefin
   return out;
 }
 
-/** Adds a slice's values, times a weight, to a plane. Returns false if `checked` and one does not fit into it. */
+/**
+ * Adds a slice's values, times a weight, to a plane. Returns false if `checked` and one does not fit into it.
+ */
 function rescale(
   stored: StoredPixels,
   { slope, intercept }: Slice,

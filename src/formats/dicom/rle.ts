@@ -1,8 +1,9 @@
 import type { PixelLayout } from './header.js';
 
 /**
- * Inflates an RLE frame into little-endian pixels. PS3.5, annex G: a header of 16 numbers (how many segments, and where
- * each begins), then for each byte of a pixel, the highest first, a segment packed as PackBits does it.
+ * Inflates an RLE frame into little-endian pixels. PS3.5, annex G: a header of 16 numbers (how many segments,
+ * and where each begins), then for each byte of a pixel, the highest first, a segment packed as PackBits does
+ * it.
  *
  * @returns Why it is damaged, as a clause, if it is.
  */

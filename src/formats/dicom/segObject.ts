@@ -30,8 +30,9 @@ interface Frame {
 /**
  * A DICOM segmentation (binary) with attributes by keyword, as dcmjs writes them. PS3.3, A.51.
  *
- * A frame for each segment and plane that has a voxel of it; a result without a voxel gets one empty frame, because a
- * file without frames is not allowed. UIDs are made from the content, so the same content gives the same file.
+ * A frame for each segment and plane that has a voxel of it; a result without a voxel gets one empty frame,
+ * because a file without frames is not allowed. UIDs are made from the content, so the same content gives the
+ * same file.
  */
 export function segObject(request: SegRequest): object {
   const { stack, study, segments, volume, seriesDescription, algorithm, id, version } = request;
@@ -195,7 +196,10 @@ function framesOf(segments: readonly Segment[], { data, size }: Volume): Frame[]
   return frames.length > 0 ? frames : [{ segment: segments[0], plane: 0 }];
 }
 
-/** The masks of all frames, one bit per pixel, the lowest bit first, without gaps between frames. PS3.5, 8.1.1. */
+/**
+ * The masks of all frames, one bit per pixel, the lowest bit first, without gaps between frames. PS3.5,
+ * 8.1.1.
+ */
 function packFrames(frames: readonly Frame[], { data, size }: Volume): Uint8Array<ArrayBuffer> {
   const pixels = size[0] * size[1];
   const bytes = Math.ceil((frames.length * pixels) / 8);

@@ -89,8 +89,9 @@ export function sortSlices(slices: readonly PlacedSlice[]): PlacedSlice[] {
 }
 
 /**
- * Makes a volume's grid of slices that are parallel and of one size. Every slice must lie within `tolerance` of the
- * grid, sideways too; else the slices are refused or, where the options say so, resampled between neighbours.
+ * Makes a volume's grid of slices that are parallel and of one size. Every slice must lie within `tolerance`
+ * of the grid, sideways too; else the slices are refused or, where the options say so, resampled between
+ * neighbours.
  */
 export function stackSlices(unsorted: readonly PlacedSlice[], options: StackOptions): Stack | StackFault {
   const slices = sortSlices(unsorted);

@@ -1,13 +1,19 @@
 import type { DataSet } from 'dicom-parser';
 import { textOf } from './values.js';
 
-/** What objects of one study have in common, by keyword. A value that the source lacks, or has wrong, is empty. */
+/**
+ * What objects of one study have in common, by keyword. A value that the source lacks, or has wrong, is
+ * empty.
+ */
 export type StudyFields = Readonly<Record<(typeof fields)[number]['keyword'], string>>;
 
 const date = /^\d{8}$/;
 const time = /^\d{2}(\d{2}(\d{2}(\.\d{1,6})?)?)?$/;
 
-/** Fields to copy, with what their values must look like. PS3.3 C.7.1.1, C.7.2.1, C.7.2.2; lengths from PS3.5, 6.2. */
+/**
+ * Fields to copy, with what their values must look like. PS3.3 C.7.1.1, C.7.2.1, C.7.2.2; lengths from PS3.5,
+ * 6.2.
+ */
 const fields = [
   { tag: 'x00080020', keyword: 'StudyDate', valid: date, expected: 'YYYYMMDD' },
   { tag: 'x00080030', keyword: 'StudyTime', valid: time, expected: 'HHMMSS' },
@@ -57,8 +63,8 @@ const encodings: Readonly<Record<string, string>> = {
 /**
  * The study's fields in a source's header.
  *
- * @param warn Gets a sentence for each value that is left out or had to be guessed. It never holds the value itself, which
- * may identify a patient.
+ * @param warn Gets a sentence for each value that is left out or had to be guessed. It never holds the value
+ * itself, which may identify a patient.
  */
 export function studyFieldsOf(set: DataSet, warn: (message: string) => void): StudyFields {
   const entries = fields.map(({ tag, keyword, valid, expected }) => {

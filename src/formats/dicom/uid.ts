@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 
 /**
- * A UID made from what it identifies: the same parts give the same UID, and different ones never meet (122 bits of SHA-256
- * as a UUID of version 8). PS3.5, annex B.2.
+ * A UID made from what it identifies: the same parts give the same UID, and different ones never meet (122
+ * bits of SHA-256 as a UUID of version 8). PS3.5, annex B.2.
  */
 export function uidOf(...parts: readonly (string | Uint8Array)[]): string {
   const hash = createHash('sha256');

@@ -1,7 +1,8 @@
 import type { DataSet } from 'dicom-parser';
 import type { Vec3 } from '../../volume/volume.js';
 
-// dicom-parser throws where a damaged length makes a value reach beyond the file; such a value counts as missing.
+// dicom-parser throws where a damaged length makes a value reach beyond the file; such a value counts as
+// missing.
 
 /** The text of an element; undefined if it is missing, empty or damaged. */
 export function textOf(set: DataSet, tag: string): string | undefined {
@@ -12,7 +13,9 @@ export function textOf(set: DataSet, tag: string): string | undefined {
   }
 }
 
-/** The numbers of an element of decimal or integer strings; undefined unless all of them are finite numbers. */
+/**
+ * The numbers of an element of decimal or integer strings; undefined unless all of them are finite numbers.
+ */
 export function numbersOf(set: DataSet, tag: string): readonly number[] | undefined {
   const text = textOf(set, tag);
   if (text === undefined) return undefined;

@@ -19,7 +19,10 @@ import {
 
 /** A volume that the files of one series hold. */
 export interface SeriesVolume {
-  /** What tells it from the other volumes of its series, e.g. `temporalPosition 2`; empty if it is the only one. */
+  /**
+   * What tells it from the other volumes of its series, e.g. `temporalPosition 2`; empty if it is the only
+   * one.
+   */
   readonly part: string;
   readonly slices: readonly Slice[];
   /** Why it cannot be read, as a sentence; undefined if it can. */
@@ -54,8 +57,9 @@ type KeyName = (typeof keyNames)[number];
 const weakKeys: ReadonlySet<KeyName> = new Set(['acquisition', 'acquisitionTime', 'trigger', 'frameTime']);
 
 /**
- * The volumes that the files of one series hold. Slices of different sizes, spacings or orientations never share a volume;
- * slices at the same positions are split by what tells them apart (time, echo, image type, …) if each part is regular.
+ * The volumes that the files of one series hold. Slices of different sizes, spacings or orientations never
+ * share a volume; slices at the same positions are split by what tells them apart (time, echo, image type, …)
+ * if each part is regular.
  */
 export function seriesVolumes(files: readonly DicomFile[], options: StackOptions): SeriesContent {
   const slices = files.flatMap((file) => file.slices);
@@ -103,7 +107,10 @@ function sameShape(a: PlacedSlice, b: PlacedSlice): boolean {
   );
 }
 
-/** Single slices beside a larger group are localizers or the like, and left out, unless one continues the group. */
+/**
+ * Single slices beside a larger group are localizers or the like, and left out, unless one continues the
+ * group.
+ */
 function leaveOutStrays(groups: readonly PlacedSlice[][]): {
   kept: readonly PlacedSlice[][];
   notes: string[];

@@ -15,10 +15,12 @@ interface Outline {
 }
 
 /**
- * Writes a label map as an RT structure set of its series: closed planar contours in mm on the source's slices.
+ * Writes a label map as an RT structure set of its series: closed planar contours in mm on the source's
+ * slices.
  *
  * @returns Warnings, a sentence each.
- * @throws DataError if the label map is not on the series' grid, if a label has no name, or if the file cannot be written.
+ * @throws DataError if the label map is not on the series' grid, if a label has no name, or if the file
+ * cannot be written.
  */
 export async function writeRtStruct(request: DerivedRequest): Promise<readonly string[]> {
   const { file, id, key, volume } = request;

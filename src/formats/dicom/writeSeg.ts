@@ -8,8 +8,8 @@ import { segObject } from './segObject.js';
  * Writes a label map as a DICOM segmentation of its series.
  *
  * @returns Warnings, a sentence each.
- * @throws DataError if the label map is not on the series' grid, if a label has no name or code, or if the file cannot be
- * written.
+ * @throws DataError if the label map is not on the series' grid, if a label has no name or code, or if the
+ * file cannot be written.
  */
 export async function writeSeg(request: DerivedRequest): Promise<readonly string[]> {
   const { file, id, key, volume, seriesDescription, algorithm } = request;

@@ -7,15 +7,15 @@ import { type BuildContext, NetworkBuilder, type WeightSource } from './networkB
 import { networkNames, networks } from './networks/index.js';
 
 /**
- * A network as an ONNX graph (opset 17): input `input` [n, inputs, x, y, z], output `output` [n, outputs, x, y, z], both
- * float32, of any batch size. Most networks take any spatial size that suits their strides; transformers are built for the
- * one in `context`. Parameters keep their names.
+ * A network as an ONNX graph (opset 17): input `input` [n, inputs, x, y, z], output `output` [n, outputs, x,
+ * y, z], both float32, of any batch size. Most networks take any spatial size that suits their strides;
+ * transformers are built for the one in `context`. Parameters keep their names.
  *
  * @param name One of `networkNames` (letter case does not matter), or a definition from elsewhere.
  * @param config The parameters of MONAI's class, under its names; those left out have MONAI's defaults.
  * @param state The trained weights by name: a state dict.
- * @throws OptionError for an unknown network or a faulty configuration, all of its faults at once; ModelError naming every
- * tensor that is missing, unexpected or of another shape.
+ * @throws OptionError for an unknown network or a faulty configuration, all of its faults at once; ModelError
+ * naming every tensor that is missing, unexpected or of another shape.
  */
 export function buildNetwork(
   name: string | Network,
@@ -27,7 +27,8 @@ export function buildNetwork(
 }
 
 /**
- * A network with the weights that a training begins with, the same for the same seed: convolutions as in PyTorch (see
+ * A network with the weights that a training begins with, the same for the same seed: convolutions as in
+ * PyTorch (see
  * `WeightScheme`), normalizations 1 and 0, slopes of PReLU 0.25 (or `init`). Otherwise as `buildNetwork`.
  */
 export function newNetwork(
@@ -60,7 +61,8 @@ export function layersOf(
   const sizes = size ?? ['x', 'y', 'z'];
   const input = net.graph.addInput('input', 'float32', ['n', built.inputs, ...sizes]);
   const result = built.build(net, input, size);
-  // The output is the last node's own: passes that change the head of a network look at the node that makes it.
+  // The output is the last node's own: passes that change the head of a network look at the node that makes
+  // it.
   const last = net.graph.nodes.find(({ outputs }) => outputs[0] === result) as GraphNode;
   last.outputs = ['output'];
   net.graph.addOutput('output', 'float32', ['n', built.outputs, ...sizes]);

@@ -1,7 +1,10 @@
 import { Random } from '../../volume/random.js';
 import { floats, sizeOf, type Tensor } from '../tensor.js';
 
-/** How a weight begins: all of one number, or as a convolution's kernel or bias, whose outputs sum up `fanIn` products. */
+/**
+ * How a weight begins: all of one number, or as a convolution's kernel or bias, whose outputs sum up `fanIn`
+ * products.
+ */
 export type WeightStart =
   | number
   | {
@@ -17,15 +20,18 @@ export type FreshWeights = (dims: readonly number[], start: WeightStart) => Tens
 /**
  * How a network's convolutions begin:
  * - `uniform`, PyTorch's own: kernels and biases uniform within 1 / sqrt(fanIn);
- * - `kaimingNormal`, nnU-Net's and `DynUNet`'s: kernels normal with the deviation sqrt(2 / (1.0001 fanIn)) (He et al.,
- *   2015, for a leaky ReLU of slope 0.01), biases 0.
+ * - `kaimingNormal`, nnU-Net's and `DynUNet`'s: kernels normal with the deviation sqrt(2 / (1.0001 fanIn))
+ *   (He et al., 2015, for a leaky ReLU of slope 0.01), biases 0.
  *
- * Kernels with copies, which a pixel shuffle follows, are normal with sqrt(2 / fanIn) in both, so that all voxels of a block
- * begin equal (Aitken et al., 2017, MONAI's `icnr_init`).
+ * Kernels with copies, which a pixel shuffle follows, are normal with sqrt(2 / fanIn) in both, so that all
+ * voxels of a block begin equal (Aitken et al., 2017, MONAI's `icnr_init`).
  */
 export type WeightScheme = 'uniform' | 'kaimingNormal';
 
-/** Weights at the start of a training. The same seed gives the same ones, in the order in which they are asked for. */
+/**
+ * Weights at the start of a training. The same seed gives the same ones, in the order in which they are asked
+ * for.
+ */
 export function freshWeights(seed: number, scheme: WeightScheme): FreshWeights {
   const random = new Random(seed);
   return (dims, start) => {

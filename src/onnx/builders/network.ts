@@ -16,13 +16,13 @@ export interface NetworkSpec<T extends OptionTypes> extends Described<T, never> 
   /** Channels that it takes and gives. Default: `in_channels` and `out_channels`. */
   readonly channels?: (config: OptionValues<T>) => { readonly inputs: number; readonly outputs: number };
   /**
-   * The size of windows that the network is built for: the only one that it works on, or else `given`. Default: the network
-   * takes windows of any size.
+   * The size of windows that the network is built for: the only one that it works on, or else `given`.
+   * Default: the network takes windows of any size.
    */
   readonly size?: (config: OptionValues<T>, given: Axes | undefined) => Axes | undefined;
   /**
-   * Adds the layers after the input [N, inputs, X, Y, Z]. Returns the name of the output. `size` is what the function of
-   * that name gave.
+   * Adds the layers after the input [N, inputs, X, Y, Z]. Returns the name of the output. `size` is what the
+   * function of that name gave.
    */
   readonly build: (
     net: NetworkBuilder,

@@ -15,8 +15,9 @@ export interface BuildContext {
 }
 
 /**
- * A network in the making: an ONNX graph (opset 17), and the weights that layers ask for by the names of PyTorch's state
- * dicts. Weights that are missing or have another shape are noted, and `finish` reports them all.
+ * A network in the making: an ONNX graph (opset 17), and the weights that layers ask for by the names of
+ * PyTorch's state dicts. Weights that are missing or have another shape are noted, and `finish` reports them
+ * all.
  */
 export class NetworkBuilder {
   readonly graph: Graph;
@@ -87,7 +88,10 @@ export class NetworkBuilder {
     return undefined;
   }
 
-  /** The values of a parameter, for what is computed from it while the network is built. Zeros where it is missing. */
+  /**
+   * The values of a parameter, for what is computed from it while the network is built. Zeros where it is
+   * missing.
+   */
   values(name: string, dims: readonly number[], start: WeightStart): Float32Array {
     const found = this.expect(name, dims, start);
     return found ? toFloats(found) : new Float32Array(dims.reduce((product, n) => product * n, 1));

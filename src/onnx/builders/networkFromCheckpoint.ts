@@ -14,13 +14,14 @@ export interface LoadedNetwork {
 }
 
 /**
- * A network with the weights of a checkpoint. The state dict in the file, and what stands before the names of the network in
- * it (`module.` of DataParallel, `_model.` of Lightning, `_orig_mod.` of `torch.compile`), are those with which all weights
- * of the network are there in the right shapes. What lies beside them is ignored.
+ * A network with the weights of a checkpoint. The state dict in the file, and what stands before the names of
+ * the network in it (`module.` of DataParallel, `_model.` of Lightning, `_orig_mod.` of `torch.compile`), are
+ * those with which all weights of the network are there in the right shapes. What lies beside them is
+ * ignored.
  *
  * @param prefix What stands before the names, where it is known.
- * @throws ModelError when the file cannot be read, the weights do not fit, or several prefixes fit; OptionError for a faulty
- * configuration.
+ * @throws ModelError when the file cannot be read, the weights do not fit, or several prefixes fit;
+ * OptionError for a faulty configuration.
  */
 export async function networkFromCheckpoint(
   name: string | Network,
@@ -43,7 +44,10 @@ interface Taken {
   readonly notes: readonly string[];
 }
 
-/** Chooses the state dict and the prefix that fit a network. Where none fits, the likeliest, whose faults are reported. */
+/**
+ * Chooses the state dict and the prefix that fit a network. Where none fits, the likeliest, whose faults are
+ * reported.
+ */
 function chooseWeights(
   wanted: NetworkBuilder,
   states: readonly StateDict[],

@@ -10,8 +10,9 @@ import { splitStepGraphs } from '#src/onnx/training/stepGraph.js';
 import { Random } from '#src/volume/random.js';
 
 /**
- * Checks the gradients of all weights of a network at once: along their own direction the loss must change by their norm.
- * Compared with a central difference of a step of 1e-3 in weights; 2 % is what kinks and the rounding of the loss (6e-8 of
+ * Checks the gradients of all weights of a network at once: along their own direction the loss must change by
+ * their norm. Compared with a central difference of a step of 1e-3 in weights; 2 % is what kinks and the
+ * rounding of the loss (6e-8 of
  * 0.7, over 2e-3 times a norm of 0.1 or more) leave.
  */
 async function assertTrainable(network: string, config: object, size = 8): Promise<void> {

@@ -16,7 +16,9 @@ export interface ConvOptions {
   readonly kernel: Axes;
   /** Default: 1 along every axis. */
   readonly stride?: Axes;
-  /** Voxels of zeros before and after each axis. Default: half of the kernel and its dilation, rounded down. */
+  /**
+   * Voxels of zeros before and after each axis. Default: half of the kernel and its dilation, rounded down.
+   */
   readonly padding?: Axes;
   /** Zeros after each axis, where they are not as many as before it. Default: `padding`. */
   readonly paddingAfter?: Axes;
@@ -29,14 +31,19 @@ export interface ConvOptions {
   readonly copies?: number;
 }
 
-/** What follows a convolution: normalization (N), dropout (D) and activation (A), in the order of the letters. */
+/**
+ * What follows a convolution: normalization (N), dropout (D) and activation (A), in the order of the letters.
+ */
 export interface Adn {
   readonly norm: Norm | null;
   readonly act: Act | null;
   readonly ordering: string;
 }
 
-/** What MONAI's `Convolution` has behind it when nothing is said: instance norm without parameters, and a PReLU. */
+/**
+ * What MONAI's `Convolution` has behind it when nothing is said: instance norm without parameters, and a
+ * PReLU.
+ */
 export const defaultAdn: Adn = {
   norm: { kind: 'instance', affine: false, track_running_stats: false, eps: 1e-5 },
   act: { kind: 'prelu', num_parameters: 1 },
@@ -63,8 +70,8 @@ export function conv(net: NetworkBuilder, name: string, input: string, options: 
 }
 
 /**
- * `torch.nn.ConvTranspose3d`: parameters `NAME.weight` and `NAME.bias`. `outputPadding` is what the result has more at the
- * end of each axis. Default: 0.
+ * `torch.nn.ConvTranspose3d`: parameters `NAME.weight` and `NAME.bias`. `outputPadding` is added to the end
+ * of each axis of the result. Default: 0.
  */
 export function convTranspose(
   net: NetworkBuilder,
@@ -89,8 +96,8 @@ export function convTranspose(
 }
 
 /**
- * MONAI's `Convolution`: the convolution (`NAME.conv`) and what follows it (`NAME.adn`), with zeros around it so that sizes
- * are divided by the stride, or multiplied by it where it is transposed.
+ * MONAI's `Convolution`: the convolution (`NAME.conv`) and what follows it (`NAME.adn`), with zeros around it
+ * so that sizes are divided by the stride, or multiplied by it where it is transposed.
  */
 export function convolution(
   net: NetworkBuilder,

@@ -46,8 +46,8 @@ export function efficientNetChannels(name: EfficientNetName): number[] {
 }
 
 /**
- * MONAI's `EfficientNetEncoder`: five features of 1/2 to 1/32 of the size. Source: Tan and Le, "EfficientNet: rethinking
- * model scaling for convolutional neural networks", 2019.
+ * MONAI's `EfficientNetEncoder`: five features of 1/2 to 1/32 of the size. Source: Tan and Le, "EfficientNet:
+ * rethinking model scaling for convolutional neural networks", 2019.
  */
 export function efficientNet(
   net: NetworkBuilder,
@@ -57,7 +57,8 @@ export function efficientNet(
   kind: EfficientNetName,
 ): string[] {
   const [width, depth, designed] = scalings[kind];
-  // Zeros around convolutions are those of the size that the network was designed for, whatever the image's is.
+  // Zeros around convolutions are those of the size that the network was designed for, whatever the image's
+  // is.
   let size: number = designed;
   const stem = roundChannels(32, width);
   const first = same({ inputs: channels, outputs: stem, size: 3, stride: 2 }, size);
@@ -120,7 +121,10 @@ function block(
   return stride === 1 && inputs === outputs ? add(net, x, input) : x;
 }
 
-/** A convolution with TensorFlow's "same" padding for images of a certain size: more behind than before where it is odd. */
+/**
+ * A convolution with TensorFlow's "same" padding for images of a certain size: more behind than before where
+ * it is odd.
+ */
 function same(
   {
     inputs,

@@ -10,7 +10,9 @@ export function add(net: NetworkBuilder, a: string, b: string): string {
   return net.graph.addNode('Add', [a, b]);
 }
 
-/** Repeats the last voxels of each axis so that the sizes become those of `like`, which are at least as large. */
+/**
+ * Repeats the last voxels of each axis so that the sizes become those of `like`, which are at least as large.
+ */
 export function padLike(net: NetworkBuilder, input: string, like: string): string {
   const { graph } = net;
   const [size, wanted] = [input, like].map((value) => graph.addNode('Shape', [value], { start: 2 }));

@@ -3,8 +3,8 @@ import type { Norm } from '../config.js';
 import type { NetworkBuilder } from '../networkBuilder.js';
 
 /**
- * The metadata key of a network whose BatchNormalizations are instance normalizations with running statistics: the same
- * at inference, but not in training.
+ * The metadata key of a network whose BatchNormalizations are instance normalizations with running
+ * statistics: the same at inference, but not in training.
  */
 export const runningInstanceKey = 'voxstream.runningInstanceNorm';
 

@@ -6,9 +6,11 @@ import { add } from './join.js';
 import { norm } from './norm.js';
 
 /**
- * The residual block of SegResNet: twice a normalization, an activation and a convolution without bias, plus the input.
+ * The residual block of SegResNet: twice a normalization, an activation and a convolution without bias, plus
+ * the input.
  *
- * @param options `acts` are the names of the activations, `conv` is what the names of the convolutions end with.
+ * @param options `acts` are the names of the activations, `conv` is what the names of the convolutions end
+ * with.
  */
 export function preActivationBlock(
   net: NetworkBuilder,

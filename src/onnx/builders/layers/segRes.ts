@@ -23,8 +23,8 @@ export interface SegResOptions {
 type Scales = readonly Axes[];
 
 /**
- * The levels at which each axis is halved, for images whose voxels are longer along some axes than along others: axes of
- * short voxels are halved first, until voxels are about as long along all axes.
+ * The levels at which each axis is halved, for images whose voxels are longer along some axes than along
+ * others: axes of short voxels are halved first, until voxels are about as long along all axes.
  */
 function scalesOf({ resolution, blocks_down: levels }: SegResOptions): Scales | undefined {
   if (!resolution) return undefined;
@@ -65,8 +65,8 @@ export function segResEncoder(
 }
 
 /**
- * The decoder of SegResNetDS, `NAME.0`, `NAME.1` and so on, and its last head. Heads for deep supervision are expected and
- * not used.
+ * The decoder of SegResNetDS, `NAME.0`, `NAME.1` and so on, and its last head. Heads for deep supervision are
+ * expected and not used.
  *
  * @param levels The results of the encoder's levels.
  */

@@ -86,15 +86,21 @@ export interface AttentionOptions {
   readonly tokens: number;
   readonly channels: number;
   readonly heads: number;
-  /** What is added to the scores, for instance by position: a value of [1, heads, tokens, tokens]. Default: nothing. */
+  /**
+   * What is added to the scores, for instance by position: a value of [1, heads, tokens, tokens]. Default:
+   * nothing.
+   */
   readonly bias?: string;
-  /** The order of the channels of the result: UNesT's has the head fastest. Default: the heads side by side. */
+  /**
+   * The order of the channels of the result: UNesT's has the head fastest. Default: the heads side by side.
+   */
   readonly headsFastest?: boolean;
 }
 
 /**
- * Self-attention of queries, keys and values [B, tokens, 3 * channels], side by side, each with its heads side by side. The
- * scores are scaled by the square root of the size of a head. Returns [B, tokens, channels].
+ * Self-attention of queries, keys and values [B, tokens, 3 * channels], side by side, each with its heads
+ * side by side. The scores are scaled by the square root of the size of a head. Returns [B, tokens,
+ * channels].
  *
  * Source: Vaswani et al., "Attention is all you need", 2017.
  */

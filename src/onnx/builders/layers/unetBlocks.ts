@@ -22,8 +22,9 @@ export interface UnetBlockOptions {
 }
 
 /**
- * MONAI's `UnetBasicBlock` or `UnetResBlock`: two convolutions without biases (`NAME.conv1.conv`, `NAME.conv2.conv`), each
- * with a normalization, and a third one for the input where channels or sizes change.
+ * MONAI's `UnetBasicBlock` or `UnetResBlock`: two convolutions without biases (`NAME.conv1.conv`,
+ * `NAME.conv2.conv`), each with a normalization, and a third one for the input where channels or sizes
+ * change.
  */
 export function unetBlock(
   net: NetworkBuilder,
@@ -45,7 +46,10 @@ export function unetBlock(
   return activate(add(net, second, same ? input : part(3, input, inputs, ones, stride)));
 }
 
-/** The transposed convolution of MONAI's `get_conv_layer`, kernel and stride alike: `NAME.conv`, without a bias. */
+/**
+ * The transposed convolution of MONAI's `get_conv_layer`, kernel and stride alike: `NAME.conv`, without a
+ * bias.
+ */
 export function upConv(
   net: NetworkBuilder,
   name: string,
@@ -62,7 +66,9 @@ export function upConv(
   return convTranspose(net, `${name}.conv`, input, layer);
 }
 
-/** MONAI's `UnetrUpBlock`: doubles the sizes (`NAME.transp_conv`), joins the skip and runs `NAME.conv_block`. */
+/**
+ * MONAI's `UnetrUpBlock`: doubles the sizes (`NAME.transp_conv`), joins the skip and runs `NAME.conv_block`.
+ */
 export function unetrUpBlock(
   net: NetworkBuilder,
   name: string,

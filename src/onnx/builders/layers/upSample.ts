@@ -7,9 +7,9 @@ import { conv, convTranspose, ones, threes, twos, zeros } from './conv.js';
 export type UpSampleMode = 'deconv' | 'deconvgroup' | 'nontrainable' | 'pixelshuffle';
 
 /**
- * MONAI's `UpSample`: a transposed convolution (`deconv`; in groups: `deconvgroup`), trilinear interpolation after a 1x1x1
- * convolution where the channels change (`nontrainable`), or a convolution to eight times the channels, which become the
- * voxels of 2x2x2 blocks, and a mean over 2x2x2 voxels (`pixelshuffle`).
+ * MONAI's `UpSample`: a transposed convolution (`deconv`; in groups: `deconvgroup`), trilinear interpolation
+ * after a 1x1x1 convolution where the channels change (`nontrainable`), or a convolution to eight times the
+ * channels, which become the voxels of 2x2x2 blocks, and a mean over 2x2x2 voxels (`pixelshuffle`).
  */
 export function upSample(
   net: NetworkBuilder,
@@ -81,8 +81,8 @@ function scales(net: NetworkBuilder, factors: readonly number[]): string {
 }
 
 /**
- * [N, 8 * channels, ...sizes] to [N, channels, ...2 * sizes], the last axis' half fastest among the channels; then a zero
- * before each axis, and the mean of each 2x2x2 voxels.
+ * [N, 8 * channels, ...sizes] to [N, channels, ...2 * sizes], the last axis' half fastest among the channels;
+ * then a zero before each axis, and the mean of each 2x2x2 voxels.
  */
 export function pixelShuffle(net: NetworkBuilder, input: string, channels: number): string {
   const { graph } = net;

@@ -15,8 +15,8 @@ export interface Windows {
 }
 
 /**
- * Windows of a volume. An axis that is not longer than the window is one window, and not shifted; the others are shifted by
- * half a window, rounded down, where `shifted` is set.
+ * Windows of a volume. An axis that is not longer than the window is one window, and not shifted; the others
+ * are shifted by half a window, rounded down, where `shifted` is set.
  */
 export function windowsOf(sizes: Axes, window: Axes, shifted: boolean): Windows {
   const clipped = eachAxis((axis) => Math.min(window[axis], sizes[axis]));
@@ -29,7 +29,9 @@ export function windowsOf(sizes: Axes, window: Axes, shifted: boolean): Windows 
   };
 }
 
-/** [N, X, Y, Z, C] with zeros at the ends, rolled back by the shift, as windows [N, wx, wy, wz, tokens, C]. */
+/**
+ * [N, X, Y, Z, C] with zeros at the ends, rolled back by the shift, as windows [N, wx, wy, wz, tokens, C].
+ */
 export function partition(
   net: NetworkBuilder,
   input: string,
@@ -83,12 +85,12 @@ function roll(net: NetworkBuilder, input: string, shift: Axes): string {
 const largest = 2 ** 31 - 1;
 
 /**
- * The entry of a learned table for each pair of tokens of a window, [tokens, tokens] as a list: the table has one for each
- * difference of places, (2 w0 - 1)(2 w1 - 1)(2 w2 - 1) in all.
+ * The entry of a learned table for each pair of tokens of a window, [tokens, tokens] as a list: the table has
+ * one for each difference of places, (2 w0 - 1)(2 w1 - 1)(2 w2 - 1) in all.
  *
  * @param window The window that the table was made for.
- * @param tokens Those of the window in use. One that was clipped uses the first rows and columns of the whole window's
- * index, which are not those of its own geometry: MONAI does so, and weights were trained with it.
+ * @param tokens Those of the window in use. One that was clipped uses the first rows and columns of the whole
+ * window's index, which are not those of its own geometry: MONAI does so, and weights were trained with it.
  */
 export function relativeIndex(window: Axes, tokens: number): BigInt64Array {
   const [, w1, w2] = window;
@@ -107,7 +109,10 @@ export function relativeIndex(window: Axes, tokens: number): BigInt64Array {
   return out;
 }
 
-/** The part of the scores that depends on the places of tokens, [1, heads, tokens, tokens], from the table `NAME`. */
+/**
+ * The part of the scores that depends on the places of tokens, [1, heads, tokens, tokens], from the table
+ * `NAME`.
+ */
 export function relativeBias(
   net: NetworkBuilder,
   name: string,
@@ -123,12 +128,15 @@ export function relativeBias(
   return net.ops.transpose(rows, [0, 3, 1, 2]);
 }
 
-/** Whether a window is the last one along each axis that is shifted; windows of one kind have the same mask. */
+/**
+ * Whether a window is the last one along each axis that is shifted; windows of one kind have the same mask.
+ */
 export type WindowKind = readonly [boolean, boolean, boolean];
 
 /**
- * -100 for pairs of tokens [tokens, tokens] that lay far apart before windows were shifted, and 0 for others: in the last
- * window of an axis, those before and behind the end of the volume do not see each other.
+ * The mask [tokens, tokens] of a shifted window: -100 for pairs of tokens that were far apart before the
+ * shift, 0 for others. In the last window of an axis, tokens from the two ends of the volume do not attend to
+ * each other.
  */
 export function maskOf({ window, shift }: Windows, kind: WindowKind): Float32Array {
   const [a, b, c] = window;
@@ -144,8 +152,9 @@ export function maskOf({ window, shift }: Windows, kind: WindowKind): Float32Arr
 }
 
 /**
- * Applies `attend` to windows [N, wx, wy, wz, tokens, width] of each kind apart, each with `bias` and the mask of its kind,
- * and puts the results [B, tokens, channels] together again. A mask for each window would take a hundred times the memory.
+ * Applies `attend` to windows [N, wx, wy, wz, tokens, width] of each kind apart, each with `bias` and the
+ * mask of its kind, and puts the results [B, tokens, channels] together again. A mask for each window would
+ * take a hundred times the memory.
  */
 export function attendByKind(
   net: NetworkBuilder,

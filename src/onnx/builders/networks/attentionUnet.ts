@@ -23,8 +23,8 @@ const relu: Act = { kind: 'relu' };
 const adn: Adn = { norm: batch, act: relu, ordering: 'NDA' };
 
 /**
- * MONAI's `AttentionUnet`. Source: Oktay et al., "Attention U-Net: learning where to look for the pancreas", 2018, and
- * MONAI 1.3's names and defaults.
+ * MONAI's `AttentionUnet`. Source: Oktay et al., "Attention U-Net: learning where to look for the pancreas",
+ * 2018, and MONAI 1.3's names and defaults.
  */
 export const attentionUnet = network({
   name: 'AttentionUnet',

@@ -44,8 +44,8 @@ export function twoConvs(
 }
 
 /**
- * MONAI's `BasicUNet`. Source: Falk et al., "U-Net: deep learning for cell counting, detection, and morphometry", 2019, and
- * MONAI 1.3's names and defaults.
+ * MONAI's `BasicUNet`. Source: Falk et al., "U-Net: deep learning for cell counting, detection, and
+ * morphometry", 2019, and MONAI 1.3's names and defaults.
  */
 export const basicUNet = network({
   name: 'BasicUNet',

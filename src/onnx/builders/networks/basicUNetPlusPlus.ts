@@ -6,8 +6,8 @@ import { network } from '../network.js';
 import { basicUNetOptions, twoConvs } from './basicUNet.js';
 
 /**
- * MONAI's `BasicUNetPlusPlus`: the last of its outputs. Source: Zhou et al., "UNet++: a nested U-Net architecture for
- * medical image segmentation", 2018, and MONAI 1.3's names and defaults.
+ * MONAI's `BasicUNetPlusPlus`: the last of its outputs. Source: Zhou et al., "UNet++: a nested U-Net
+ * architecture for medical image segmentation", 2018, and MONAI 1.3's names and defaults.
  */
 export const basicUNetPlusPlus = network({
   name: 'BasicUNetPlusPlus',

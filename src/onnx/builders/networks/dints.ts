@@ -36,8 +36,9 @@ const space = z.strictObject({
 });
 
 /**
- * MONAI's `DiNTS` with a topology that was found (`TopologyInstance`). Source: He et al., "DiNTS: differentiable neural
- * network topology search for 3D medical image segmentation", 2021, and MONAI 1.3's names and defaults.
+ * MONAI's `DiNTS` with a topology that was found (`TopologyInstance`). Source: He et al., "DiNTS:
+ * differentiable neural network topology search for 3D medical image segmentation", 2021, and MONAI 1.3's
+ * names and defaults.
  */
 export const dints = network({
   name: 'DiNTS',
@@ -155,7 +156,10 @@ interface Parts {
   readonly norm: Norm;
 }
 
-/** The paths of a block in the order of its codes: to each level from the one before it, itself and the one behind it. */
+/**
+ * The paths of a block in the order of its codes: to each level from the one before it, itself and the one
+ * behind it.
+ */
 function pathsOf(depths: number): { from: number; to: number }[] {
   const to = Array.from({ length: depths }, (_, level) => level);
   return to.flatMap((level) =>

@@ -17,8 +17,9 @@ import { unetBlock, upConv } from '../layers/unetBlocks.js';
 import { network } from '../network.js';
 
 /**
- * MONAI's `DynUNet`, without its heads for deep supervision. Source: Isensee et al., "nnU-Net: a self-configuring method for
- * deep learning-based biomedical image segmentation", 2021, and MONAI 1.3's names and defaults.
+ * MONAI's `DynUNet`, without its heads for deep supervision. Source: Isensee et al., "nnU-Net: a
+ * self-configuring method for deep learning-based biomedical image segmentation", 2021, and MONAI 1.3's names
+ * and defaults.
  */
 export const dynUNet = network({
   name: 'DynUNet',
@@ -119,8 +120,8 @@ export const dynUNet = network({
         residual: false,
       });
     }
-    // The same modules again, under the names of the recursion that MONAI runs them by; and heads for deep supervision,
-    // which belong to training. MONAI up to 0.8 always made them.
+    // The same modules again, under the names of the recursion that MONAI runs them by; and heads for deep
+    // supervision, which belong to training. MONAI up to 0.8 always made them.
     net.ignore((name) => /^(skip_layers|deep_supervision_heads)\./.test(name));
     const output = { inputs: filters[0], outputs: config.out_channels, kernel: ones, bias: true };
     return conv(net, 'output_block.conv.conv', x, output);

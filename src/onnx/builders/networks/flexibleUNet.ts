@@ -16,8 +16,8 @@ import { network } from '../network.js';
 import { twoConvs } from './basicUNet.js';
 
 /**
- * MONAI's `FlexibleUNet` with a 3D EfficientNet as its encoder. Source: MONAI 1.3's names and defaults; the decoder is that
- * of segmentation_models.pytorch.
+ * MONAI's `FlexibleUNet` with a 3D EfficientNet as its encoder. Source: MONAI 1.3's names and defaults; the
+ * decoder is that of segmentation_models.pytorch.
  */
 export const flexibleUNet = network({
   name: 'FlexibleUNet',

@@ -33,8 +33,8 @@ const defaults: z.input<typeof layerParams>[] = [
 ];
 
 /**
- * MONAI's `HighResNet`. Source: Li et al., "On the compactness, efficiency, and representation of 3D convolutional
- * networks: brain parcellation as a pretext task", 2017, and MONAI 1.3's names and defaults.
+ * MONAI's `HighResNet`. Source: Li et al., "On the compactness, efficiency, and representation of 3D
+ * convolutional networks: brain parcellation as a pretext task", 2017, and MONAI 1.3's names and defaults.
  */
 export const highResNet = network({
   name: 'HighResNet',

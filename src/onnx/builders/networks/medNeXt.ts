@@ -10,8 +10,8 @@ import type { NetworkBuilder } from '../networkBuilder.js';
 const ratios = z.union([channelCount, z.array(channelCount)]);
 
 /**
- * MONAI's `MedNeXt`, without its heads for deep supervision. Source: Roy et al., "MedNeXt: transformer-driven scaling of
- * ConvNets for medical image segmentation", 2023, and MONAI 1.5's names and defaults.
+ * MONAI's `MedNeXt`, without its heads for deep supervision. Source: Roy et al., "MedNeXt: transformer-driven
+ * scaling of ConvNets for medical image segmentation", 2023, and MONAI 1.5's names and defaults.
  */
 export const medNeXt = network({
   name: 'MedNeXt',
@@ -119,7 +119,9 @@ function block(
     readonly expansion: number;
     readonly kernel: number;
     readonly residual: boolean;
-    /** What the names of the parameters of its global response normalization begin with. Default: it has none. */
+    /**
+     * What the names of the parameters of its global response normalization begin with. Default: it has none.
+     */
     readonly grn?: string;
     readonly resize?: 'up' | 'down';
   },

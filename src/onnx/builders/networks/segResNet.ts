@@ -48,8 +48,8 @@ interface SegResNetConfig {
 }
 
 /**
- * MONAI's `SegResNet`. Source: Myronenko, "3D MRI brain tumor segmentation using autoencoder regularization", 2018 (without
- * its autoencoder), and MONAI 1.3's names and defaults.
+ * MONAI's `SegResNet`. Source: Myronenko, "3D MRI brain tumor segmentation using autoencoder regularization",
+ * 2018 (without its autoencoder), and MONAI 1.3's names and defaults.
  */
 export const segResNet = network({
   name: 'SegResNet',
@@ -75,8 +75,8 @@ export const segResNet = network({
 });
 
 /**
- * MONAI's `SegResNetVAE`, as it runs at inference: a SegResNet. Its second branch (`vae_*`) encodes the image again, for
- * training alone.
+ * MONAI's `SegResNetVAE`, as it runs at inference: a SegResNet. Its second branch (`vae_*`) encodes the image
+ * again, for training alone.
  */
 export const segResNetVAE = network({
   name: 'SegResNetVAE',

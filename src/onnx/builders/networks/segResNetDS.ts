@@ -51,8 +51,9 @@ export function checkSegResNetDS(config: {
 }
 
 /**
- * MONAI's `SegResNetDS`, which Auto3DSeg trains, without its heads for deep supervision. Source: Myronenko, "3D MRI brain
- * tumor segmentation using autoencoder regularization", 2018, and MONAI 1.3's names and defaults.
+ * MONAI's `SegResNetDS`, which Auto3DSeg trains, without its heads for deep supervision. Source: Myronenko,
+ * "3D MRI brain tumor segmentation using autoencoder regularization", 2018, and MONAI 1.3's names and
+ * defaults.
  */
 export const segResNetDS = network({
   name: 'SegResNetDS',

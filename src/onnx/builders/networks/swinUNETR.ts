@@ -23,8 +23,9 @@ const instance: Norm = { kind: 'instance', affine: false, track_running_stats: f
 const fourCounts = z.tuple([channelCount, channelCount, channelCount, channelCount]);
 
 /**
- * MONAI's `SwinUNETR`. Source: Hatamizadeh et al., "Swin UNETR: Swin transformers for semantic segmentation of brain tumors
- * in MRI images", 2022; He et al., "SwinUNETR-V2", 2023 (`use_v2`); and MONAI 1.5's names and defaults.
+ * MONAI's `SwinUNETR`. Source: Hatamizadeh et al., "Swin UNETR: Swin transformers for semantic segmentation
+ * of brain tumors in MRI images", 2022; He et al., "SwinUNETR-V2", 2023 (`use_v2`); and MONAI 1.5's names and
+ * defaults.
  */
 export const swinUNETR = network({
   name: 'SwinUNETR',
@@ -174,7 +175,9 @@ function mergingOrder(
   return old ? before15 : since15;
 }
 
-/** The Swin transformer: the tokens of the patches and the results of its four stages, as volumes of channels. */
+/**
+ * The Swin transformer: the tokens of the patches and the results of its four stages, as volumes of channels.
+ */
 function swin(net: NetworkBuilder, input: string, config: SwinConfig, size: Axes, order: Order): string[] {
   const { feature_size: f, normalize } = config;
   const embedding = 'swinViT.patch_embed';
@@ -218,7 +221,10 @@ function swin(net: NetworkBuilder, input: string, config: SwinConfig, size: Axes
   return results.map((result, stage) => channelNorm(net, undefined, result, f * 2 ** stage));
 }
 
-/** MONAI's `PatchMerging`: the voxels of 2x2x2 blocks side by side, normalized, and mixed to twice the channels. */
+/**
+ * MONAI's `PatchMerging`: the voxels of 2x2x2 blocks side by side, normalized, and mixed to twice the
+ * channels.
+ */
 function merge(net: NetworkBuilder, name: string, input: string, channels: number, order: Order): string {
   const { ops } = net;
   const parts = order.map((start) =>

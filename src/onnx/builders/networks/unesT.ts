@@ -32,8 +32,8 @@ const window: Axes = [6, 6, 6];
 
 /**
  * `UNesT`, the script of two bundles of MONAI's model zoo (renalStructures_UNEST_segmentation and
- * wholeBrainSeg_Large_UNEST_segmentation). Source: Yu et al., "UNesT: local spatial representation learning with
- * hierarchical transformer for efficient medical segmentation", 2023.
+ * wholeBrainSeg_Large_UNEST_segmentation). Source: Yu et al., "UNesT: local spatial representation learning
+ * with hierarchical transformer for efficient medical segmentation", 2023.
  */
 export const unesT = network({
   name: 'UNesT',
@@ -117,7 +117,10 @@ interface NestConfig {
   readonly num_heads: readonly number[];
 }
 
-/** The hierarchical transformer: the tokens of the patches and the results of its levels, as volumes of channels. */
+/**
+ * The hierarchical transformer: the tokens of the patches and the results of its levels, as volumes of
+ * channels.
+ */
 function nest(net: NetworkBuilder, input: string, config: NestConfig): string[] {
   const { embed_dim, depths, num_heads } = config;
   const kernel = [4, 4, 4] as const;

@@ -18,8 +18,8 @@ import { network } from '../network.js';
 import type { NetworkBuilder } from '../networkBuilder.js';
 
 /**
- * MONAI's `UNet`. Source: Kerfoot et al., "Left-ventricle quantification using residual U-Net", 2018, and MONAI 1.3's names
- * and defaults.
+ * MONAI's `UNet`. Source: Kerfoot et al., "Left-ventricle quantification using residual U-Net", 2018, and
+ * MONAI 1.3's names and defaults.
  */
 export const unet = network({
   name: 'UNet',

@@ -22,7 +22,8 @@ const patch = 16;
 const projection = z.enum(['conv', 'perceptron']);
 
 /**
- * MONAI's `UNETR`. Source: Hatamizadeh et al., "UNETR: transformers for 3D medical image segmentation", 2022, and MONAI
+ * MONAI's `UNETR`. Source: Hatamizadeh et al., "UNETR: transformers for 3D medical image segmentation", 2022,
+ * and MONAI
  * 1.3's names and defaults.
  */
 export const unetr = network({
@@ -135,7 +136,9 @@ function vit(
   return { layers, last: layerNorm(net, 'vit.norm', x, channels) };
 }
 
-/** Patches as tokens [N, hidden, X / 16, Y / 16, Z / 16]; a linear layer over a patch is a convolution, too. */
+/**
+ * Patches as tokens [N, hidden, X / 16, Y / 16, Z / 16]; a linear layer over a patch is a convolution, too.
+ */
 function patchEmbedding(net: NetworkBuilder, name: string, input: string, config: VitConfig): string {
   const { in_channels: inputs, hidden_size: outputs } = config;
   const kernel = [patch, patch, patch] as const;

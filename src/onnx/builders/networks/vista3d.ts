@@ -22,9 +22,9 @@ interface ClassHead {
 }
 
 /**
- * MONAI's `VISTA3D` in its automatic mode: one logit for each class that is asked for, above 0 where a voxel is of it.
- * Source: He et al., "VISTA3D: versatile imaging segmentation and annotation model for 3D computed tomography", 2024, and
- * MONAI 1.5's names and defaults.
+ * MONAI's `VISTA3D` in its automatic mode: one logit for each class that is asked for, above 0 where a voxel
+ * is of it. Source: He et al., "VISTA3D: versatile imaging segmentation and annotation model for 3D computed
+ * tomography", 2024, and MONAI 1.5's names and defaults.
  */
 export const vista3d = network({
   name: 'VISTA3D',
@@ -118,7 +118,10 @@ function build(
   return net.node('class_head', 'Conv', [x, weight], { kernel_shape: [1, 1, 1] });
 }
 
-/** What features are multiplied by for each class: its embedding, mapped by two linear layers where the head has them. */
+/**
+ * What features are multiplied by for each class: its embedding, mapped by two linear layers where the head
+ * has them.
+ */
 function classKernel(net: NetworkBuilder, head: ClassHead, classes: readonly number[]): Float32Array {
   const { n_classes: count, feature_size: width, use_mlp } = head;
   const name = 'class_head';

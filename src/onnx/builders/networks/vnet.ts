@@ -23,8 +23,8 @@ const actPerChannel = z.union([z.literal('prelu').transform((): 'perChannel' => 
 type ActPerChannel = z.output<typeof actPerChannel>;
 
 /**
- * MONAI's `VNet`. Source: Milletari et al., "V-Net: fully convolutional neural networks for volumetric medical image
- * segmentation", 2016, and MONAI 1.3's names and defaults.
+ * MONAI's `VNet`. Source: Milletari et al., "V-Net: fully convolutional neural networks for volumetric
+ * medical image segmentation", 2016, and MONAI 1.3's names and defaults.
  */
 export const vnet = network({
   name: 'VNet',

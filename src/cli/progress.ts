@@ -139,7 +139,7 @@ function lineOf(event: RunEvent, tally: Tally): string | undefined {
     case 'caseFailed':
       return `${position} ${visible(event.case)}: failed at ${event.step}: ${event.message}`;
     case 'warning':
-      return `Warning: ${event.message}`;
+      return `Warning: ${event.case === undefined ? '' : `${visible(event.case)}: `}${event.message}`;
     default:
       return undefined;
   }

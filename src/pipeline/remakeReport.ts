@@ -165,6 +165,7 @@ async function drawAgain(
     ...(present[label] && { reference: present[label] }),
     ...(entry.labelNames && { labelNames: entry.labelNames }),
     ...(window && { window }),
+    notes: entry.notes,
   };
   try {
     await runtime.run(drawCaseTask, request);

@@ -24,6 +24,8 @@ export interface CaseNote {
   readonly grey: boolean;
   readonly masks: readonly MaskName[];
   readonly window: GreyWindow | null;
+  /** What was assumed about the case, as full sentences. Reports of earlier versions have none. */
+  readonly notes?: readonly string[];
   /**
    * The labels: their values in the masks, and their volumes in mL. A volume is null where its mask is
    * missing.

@@ -30,6 +30,8 @@ export interface DrawRequest {
    */
   readonly reference?: CaseFile | Volume;
   readonly labelNames?: Readonly<Record<number, string>>;
+  /** What was assumed about the case. */
+  readonly notes?: readonly string[] | undefined;
   /**
    * Default: -160 to 240 HU for images that look like CT, else the 1st to the 99th percentile of the slices.
    */
@@ -104,6 +106,7 @@ export async function drawCase(request: DrawRequest): Promise<void> {
     masks: present,
     window: window ?? null,
     labels: labelVolumes(prediction, reference, labelNames),
+    notes: request.notes ?? [],
   };
   await writeFileAside(join(folder, 'case.json'), `${JSON.stringify(note)}\n`);
 }
@@ -113,7 +116,7 @@ async function labelMap(given: CaseFile | Volume | undefined): Promise<Volume | 
 }
 
 function isFile(given: CaseFile | Volume | undefined): given is CaseFile {
-  return given !== undefined && (typeof given === 'string' || 'series' in given);
+  return given !== undefined && (typeof given === 'string' || !('data' in given));
 }
 
 function planesOf(grid: Grid, ...masks: (Volume | undefined)[]) {

@@ -87,6 +87,7 @@ function openReport(options: Options, { output, runtime }: SinkContext): Sink {
         ...(reference && { reference }),
         labelNames: reference?.labelNames ?? subject.labelNames ?? prediction?.labelNames,
         ...(window && { window }),
+        notes: subject.notes,
       };
       await runtime.run(drawCaseTask, request);
     },

@@ -16,8 +16,18 @@ export function summarySection(data: ReportData, summary: Summary, { columns }: 
     ...(empty.length > 0
       ? [`Nothing was predicted in ${empty.length} of ${data.cases.length} cases: ${listSome(empty)}.`]
       : []),
+    ...assumptions(data),
   ];
   return html`<dl class="figures">${tiles}</dl>${summaryTable(summary, columns)}${noteList(notes)}`;
+}
+
+/** What was assumed about the data, each with the cases that it concerns. */
+function assumptions({ cases }: ReportData): string[] {
+  const found = new Map<string, string[]>();
+  for (const { id, note } of cases) {
+    for (const text of note?.notes ?? []) found.set(text, [...(found.get(text) ?? []), id]);
+  }
+  return [...found].map(([text, ids]) => `${text} (${listSome(ids)})`);
 }
 
 /** A number that is shown large. `alert` is an address: where to read on about a number that needs a look. */

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { ModelError, messageOf, show } from '../errors.js';
@@ -63,6 +63,7 @@ export async function readCard(folder: string): Promise<ModelCard> {
         'as written by "voxstream models import".',
     );
   }
+  if (!(await stat(path)).isFile()) throw new ModelError(`${path} is not a plain file.`);
   let content: unknown;
   try {
     content = JSON.parse(await readFile(path, 'utf8'));

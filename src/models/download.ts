@@ -236,8 +236,8 @@ function sizeFault(url: string, response: Response, size: number | undefined): M
   const encoding = response.headers.get('content-encoding') ?? 'identity';
   if (encoding.toLowerCase() !== 'identity') {
     return new ModelError(
-      `${url} is sent compressed (Content-Encoding: ${show(encoding)}), although the plain file was requested. ` +
-        'The server, or a proxy on the way, is set up wrongly for such files. Download the file yourself.',
+      `${url} is sent compressed (Content-Encoding: ${show(encoding)}), although the plain file was ` +
+        'requested. The server, or a proxy on the way, is set up wrongly for such files. Download the file yourself.',
     );
   }
   const total = totalOf(response);

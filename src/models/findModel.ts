@@ -41,7 +41,11 @@ export async function findModel(name: string, folders: readonly string[] = []): 
   const candidates = [resolve(name), ...names.flatMap((one) => places.map((folder) => resolve(folder, one)))];
   const found = candidates.find((path) => existsSync(path));
   if (!found) throw await missingModel(name, places);
-  if ((await stat(found)).isFile()) {
+  const kind = await stat(found);
+  if (!kind.isFile() && !kind.isDirectory()) {
+    throw new ModelError(`${found} is neither a model folder nor an .onnx file, but a device or a pipe.`);
+  }
+  if (kind.isFile()) {
     if (!found.endsWith('.onnx')) {
       throw new ModelError(
         `The model ${name} is a file, but not an .onnx file. Expected a model folder or an .onnx file.${
@@ -57,6 +61,11 @@ export async function findModel(name: string, folders: readonly string[] = []): 
   if (!resolve(file).startsWith(resolve(found) + sep)) {
     throw new ModelError(
       `${join(found, 'metadata.json')}: file is "${card.file}", but it must be inside the model's folder.`,
+    );
+  }
+  if (existsSync(file) && !(await stat(file)).isFile()) {
+    throw new ModelError(
+      `${file} is not a plain file, but a model must be one. Replace it by the ONNX file.`,
     );
   }
   if (!existsSync(file)) {

@@ -8,6 +8,7 @@ import { writeAside } from '../formats/aside.js';
 import { cacheFolder } from '../machine.js';
 import { channelBlock } from '../onnx/blockSize.js';
 import type { OptimizeOptions } from '../onnx/optimize.js';
+import { WeightsBeside } from '../onnx/tensorProto.js';
 import type { RunnableModel } from '../runtime/loadModel.js';
 import type { Vec3 } from '../volume/volume.js';
 import { checksumOf } from './checksum.js';
@@ -58,7 +59,8 @@ const mostDifference = 1e-3;
  * returned as it is.
  *
  * @param folder Where forms are kept. Default: in the cache folder.
- * @throws ModelError when a model of `voxstream models optimize` was made for another device, processor or
+ * @throws ModelError when the model stores weights in other files, which its checksum does not cover, or when a
+ * model of `voxstream models optimize` was made for another device, processor or
  * window.
  */
 export async function runnableModel(
@@ -84,6 +86,7 @@ export async function runnableModel(
     }
     return { file: form.file, axes: form.axes, difference: form.difference };
   } catch (error) {
+    if (error instanceof WeightsBeside) throw error;
     const why =
       error instanceof Unwritable
         ? error.message

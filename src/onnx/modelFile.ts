@@ -2,7 +2,7 @@ import protobuf from 'onnx-proto';
 import { ModelError, messageOf } from '../errors.js';
 import { type Attribute, Graph, type GraphNode, type GraphValue } from './graph.js';
 import { typeNumber, typeOfNumber } from './tensor.js';
-import { tensorFromProto, tensorToProto } from './tensorProto.js';
+import { tensorFromProto, tensorToProto, WeightsBeside } from './tensorProto.js';
 
 const { onnx } = protobuf;
 const { AttributeType } = onnx.AttributeProto;
@@ -24,7 +24,8 @@ export function readModel(bytes: Uint8Array, file = 'the model'): Graph {
     if (!model.graph) throw new ModelError('it holds no graph');
     return graphFromProto(model, model.graph);
   } catch (error) {
-    throw new ModelError(`${file} cannot be read as an ONNX model: ${messageOf(error)}`);
+    const Fault = error instanceof WeightsBeside ? WeightsBeside : ModelError;
+    throw new Fault(`${file} cannot be read as an ONNX model: ${messageOf(error)}`);
   }
 }
 

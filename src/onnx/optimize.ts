@@ -1,6 +1,7 @@
 import { ModelError } from '../errors.js';
 import { channelBlock } from './blockSize.js';
 import type { Graph } from './graph.js';
+import { hasLoop } from './loops.js';
 import { readModel, writeModel } from './modelFile.js';
 import * as ort from './ort.js';
 import { convTransposePhases } from './passes/convTransposePhases.js';
@@ -61,7 +62,7 @@ type Pass = readonly [name: string, run: (graph: Graph) => Graph];
  * goes in.
  *
  * @param file The model's name, for messages.
- * @throws ModelError when the model cannot be read, does not take such windows, gives numbers that are not
+ * @throws ModelError when the model cannot be read, has a `Loop`, does not take such windows, gives numbers that are not
  * finite, or float16 is asked of it on the CPU or does not fit it.
  */
 export async function optimizeModel(
@@ -70,6 +71,12 @@ export async function optimizeModel(
   file?: string,
 ): Promise<OptimizedModel> {
   const original = readModel(bytes, file);
+  if (hasLoop(original)) {
+    // It would have to be run, to be compared. A thread cannot be stopped while ONNX Runtime works in it.
+    throw new ModelError(
+      `${file ?? 'The model'} has a Loop, which may run forever; such models are not rewritten.`,
+    );
+  }
   const [windowSize] = Object.values(windowDims(original, options.roiSize));
   const [batch] = original.inputs[0].dims;
   const applied: string[] = [];

@@ -13,11 +13,14 @@ import {
 const { onnx } = protobuf;
 type TensorProto = protobuf.onnx.ITensorProto;
 
+/** A model stores weights in other files, which its checksum does not cover. */
+export class WeightsBeside extends ModelError {}
+
 /** The tensor of a protobuf message. Throws ModelError, which names the tensor, when it cannot be read. */
 export function tensorFromProto(proto: TensorProto): Tensor {
   const name = proto.name || 'without a name';
   if (proto.dataLocation === onnx.TensorProto.DataLocation.EXTERNAL) {
-    throw new ModelError(
+    throw new WeightsBeside(
       `The tensor ${name} is stored in a file beside the model, which is not supported; save the model as one file.`,
     );
   }

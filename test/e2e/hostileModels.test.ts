@@ -86,7 +86,10 @@ test('weights outside of the model file are not read, wherever they are', async 
   for (const [location, prepare] of places) {
     const { code, stderr } = await run(modelOf([conv()], [external(location)]), prepare);
     assert.is(code, 1, stderr);
-    assert.match(stderr, /^voxstream: .*stored in a file beside the model, which is not supported; save the/m);
+    assert.match(
+      stderr,
+      /^voxstream: .*stored in a file beside the model, which is not supported; save the/m,
+    );
   }
 });
 

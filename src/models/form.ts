@@ -59,9 +59,8 @@ const mostDifference = 1e-3;
  * returned as it is.
  *
  * @param folder Where forms are kept. Default: in the cache folder.
- * @throws ModelError when the model stores weights in other files, which its checksum does not cover, or when a
- * model of `voxstream models optimize` was made for another device, processor or
- * window.
+ * @throws ModelError when the model stores weights in other files, which its checksum does not cover, or when
+ * a model of `voxstream models optimize` was made for another device, processor or window.
  */
 export async function runnableModel(
   files: ModelFiles,

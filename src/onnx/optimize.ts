@@ -62,8 +62,8 @@ type Pass = readonly [name: string, run: (graph: Graph) => Graph];
  * goes in.
  *
  * @param file The model's name, for messages.
- * @throws ModelError when the model cannot be read, has a `Loop`, does not take such windows, gives numbers that
- * are not finite, or float16 is asked of it on the CPU or does not fit it.
+ * @throws ModelError when the model cannot be read, has a `Loop`, does not take such windows, gives numbers
+ * that are not finite, or float16 is asked of it on the CPU or does not fit it.
  */
 export async function optimizeModel(
   bytes: Uint8Array,

@@ -24,7 +24,8 @@ async function seriesOf(file: string): Promise<{ series: readonly string[] }> {
     );
   if ('other' in header) {
     throw new DataError(
-      `${file} is ${header.other}, but an image was expected. Leave it out, or convert it.`,
+      `${file} is a DICOM file, not a NIfTI, NRRD or MetaImage file, and it is ${header.other}, but an image was ` +
+        'expected. Leave it out, or convert its series, e.g. with dcm2niix.',
     );
   }
   if (header.fault === undefined && header.frames === 1) {

@@ -32,22 +32,25 @@ const program = new Command('voxstream')
   .configureOutput({ writeOut: print, writeErr: printError })
   .exitOverride();
 
-const [, , asked] = process.argv;
-for (const name of Object.hasOwn(commands, asked) ? [asked] : Object.keys(commands)) {
-  const add = await commands[name]();
-  add(program);
-}
-
 // `voxstream … | head` closes the pipe early, which is not an error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
 });
 
 try {
+  const [, , asked] = process.argv;
+  for (const name of Object.hasOwn(commands, asked) ? [asked] : Object.keys(commands)) {
+    const add = await commands[name]();
+    add(program);
+  }
   await program.parseAsync();
 } catch (error) {
   if (error instanceof CommanderError) {
     process.exitCode = error.exitCode === 0 ? 0 : 1;
+  } else if ((error as NodeJS.ErrnoException | undefined)?.code === 'EMFILE') {
+    // Node opens all modules of a command at once.
+    printError('voxstream: too many files are open for this process. Raise the limit: ulimit -n 1024\n');
+    process.exitCode = 1;
   } else {
     // Bad input is reported as a sentence. Only unexpected errors have a stack trace, and only on request.
     const debug = process.env.VOXSTREAM_DEBUG && error instanceof Error ? `\n${error.stack}` : '';

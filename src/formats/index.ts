@@ -44,7 +44,14 @@ export function isImageFile(file: string): boolean {
 }
 
 function extensionOf(file: string): string | undefined {
-  return imageExtensions().find((extension) => file.toLowerCase().endsWith(extension));
+  const name = file.toLowerCase();
+  let longest = '';
+  // Not sorted first, because lists may have millions of files.
+  for (const { extensions } of formats()) {
+    for (const extension of extensions)
+      if (extension.length > longest.length && name.endsWith(extension)) longest = extension;
+  }
+  return longest || undefined;
 }
 
 /**

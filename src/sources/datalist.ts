@@ -104,6 +104,7 @@ function fileKeys(rows: readonly Readonly<Record<string, unknown>>[]): (key: str
   const keys = new Set(['image', 'label', 'pred']);
   for (const row of rows) {
     for (const [key, value] of Object.entries(row)) {
+      if (keys.has(key)) continue;
       const names = [value].flat();
       if (names.some((name) => typeof name === 'string' && isImageFile(baseOf(name)))) keys.add(key);
     }

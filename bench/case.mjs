@@ -25,7 +25,7 @@ const { values: args } = parseArgs({
     only: { type: 'string', default: '' },
   },
 });
-const { readNifti } = await import('../dist/formats/readNifti.js');
+const { readVolume } = await import('../dist/formats/index.js');
 const { writeNifti } = await import('../dist/formats/writeNifti.js');
 const { makePhantom } = await import('../dist/synth/phantom.js');
 
@@ -129,7 +129,7 @@ async function compareLabels(one) {
     [
       join(outputOf(one, 'voxstream'), `${one.id}_seg.nii.gz`),
       join(outputOf(one, 'reference'), `${one.id}_reference.nii.gz`),
-    ].map((file) => readNifti(file, { kind: 'label' })),
+    ].map((file) => readVolume(file, { kind: 'label' })),
   );
   let differing = 0;
   let both = 0;

@@ -10,29 +10,41 @@ export function distinctIds(files: readonly string[]): string[] {
   const stems = files.map((file) =>
     stripImageExtension(basename(file.replaceAll('\\', '/'))).normalize('NFC'),
   );
-  const byStem = new Map<string, string[]>();
-  for (const [i, stem] of stems.entries()) byStem.set(stem, [...(byStem.get(stem) ?? []), files[i]]);
-  const ids = stems.map((stem, i) => {
-    const group = byStem.get(stem) ?? [];
-    return group.length === 1 ? stem : (differingFolders(files[i], group) ?? stem);
-  });
+  const groups = new Map<string, string[]>();
+  for (const [i, stem] of stems.entries()) {
+    const group = groups.get(stem);
+    if (group) group.push(files[i]);
+    else groups.set(stem, [files[i]]);
+  }
+  // Once per group: a dataset may have a folder for each of its patients, and the same name in all of them.
+  const folderIds = new Map(
+    Array.from(groups, ([stem, group]) => [stem, group.length > 1 ? differingFolders(group) : undefined]),
+  );
+  const ids = stems.map((stem, i) => folderIds.get(stem)?.(files[i]) ?? stem);
   const counts = new Map<string, number>();
   for (const id of ids) counts.set(id, (counts.get(id) ?? 0) + 1);
   // A folder may be called like another image.
   return ids.map((id, i) => (id !== stems[i] && counts.get(id) !== 1 ? `${id}_${stems[i]}` : id));
 }
 
-/** The folders of a file in which it differs from one of the others; undefined if there are none. */
-function differingFolders(file: string, others: readonly string[]): string | undefined {
-  const foldersOf = (path: string) =>
-    dirname(path.replaceAll('\\', '/').normalize('NFC'))
-      .split('/')
-      .filter((part) => part !== '.');
-  const all = others.map(foldersOf);
-  const own = foldersOf(file);
-  const sameDepth = all.every(({ length }) => length === own.length);
-  const differing = sameDepth
-    ? own.filter((part, depth) => all.some((folders) => folders[depth] !== part))
-    : own;
-  return differing.filter((part) => part !== '' && part !== '..').join('_') || undefined;
+/**
+ * For files of one name: a function that gives the folders of a file in which the paths differ, or undefined if
+ * there are none.
+ */
+function differingFolders(files: readonly string[]): (file: string) => string | undefined {
+  const all = files.map(foldersOf);
+  const [first] = all;
+  const sameDepth = all.every(({ length }) => length === first.length);
+  const differs = first.map((part, depth) => all.some((folders) => folders[depth] !== part));
+  return (file) => {
+    const own = foldersOf(file);
+    const differing = sameDepth ? own.filter((_, depth) => differs[depth]) : own;
+    return differing.filter((part) => part !== '' && part !== '..').join('_') || undefined;
+  };
+}
+
+function foldersOf(path: string): string[] {
+  return dirname(path.replaceAll('\\', '/').normalize('NFC'))
+    .split('/')
+    .filter((part) => part !== '.');
 }

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -83,11 +83,15 @@ async function child(target: string, first: number, time: number, folder: string
   started.stdout.on('data', (chunk) => (output += chunk));
   started.stderr.on('data', (chunk) => (errors += chunk));
   let hangs = false;
+  let seen = '';
+  let since = performance.now();
   const watch = setInterval(() => {
-    const written = statSync(join(folder, 'number'), { throwIfNoEntry: false })?.mtimeMs;
-    if (written === undefined || Date.now() - written < hangsAfter * 1000) return;
-    hangs = true;
-    started.kill('SIGKILL');
+    // Not by the file's time, because the system's clock may jump.
+    const number = existsSync(join(folder, 'number')) ? readFileSync(join(folder, 'number'), 'utf8') : '';
+    if (number !== seen) since = performance.now();
+    seen = number;
+    hangs = performance.now() - since > hangsAfter * 1000;
+    if (hangs) started.kill('SIGKILL');
   }, 1000);
   const [code, signal] = await new Promise<[number | null, string | null]>((done) => {
     started.on('close', (...ended) => done(ended));

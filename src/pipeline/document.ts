@@ -53,7 +53,7 @@ export function parsePipelineText(text: string, file: string): PipelineFile {
       `${file}:${lines.linePos(problem.pos[0]).line}: ${problem.message.replace(/\.?$/, '.')}`,
     );
   }
-  const content: unknown = document.toJS();
+  const content = contentOf(document, file);
   if (content === null || typeof content !== 'object' || Array.isArray(content)) {
     throw new OptionError(
       `${file} must contain a map with "source", "steps" and "sinks", but it is ` +
@@ -65,6 +65,15 @@ export function parsePipelineText(text: string, file: string): PipelineFile {
   const entries = (list: unknown, key: 'steps' | 'sinks') =>
     readEntries(list, key, (index) => `${file}:${lineOf(index === undefined ? [key] : [key, index]).line}`);
   return { file, draft: { head, steps: entries(steps, 'steps'), sinks: entries(sinks, 'sinks') }, lineOf };
+}
+
+/** The value of a document. Aliases are resolved here, which may fail: unknown ones, and too many. */
+function contentOf(document: Document, file: string): unknown {
+  try {
+    return document.toJS();
+  } catch (error) {
+    throw new OptionError(`${file} cannot be read: ${messageOf(error)}.`, { cause: error });
+  }
 }
 
 function lineIn(document: Document, lines: LineCounter, path: readonly (string | number)[]) {

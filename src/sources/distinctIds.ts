@@ -28,8 +28,8 @@ export function distinctIds(files: readonly string[]): string[] {
 }
 
 /**
- * For files of one name: a function that gives those folders of a file in which the paths differ, or undefined
- * if there are none.
+ * For files of one name: a function that gives those folders of a file in which the paths differ, or
+ * undefined if there are none.
  */
 function differingFolders(files: readonly string[]): (file: string) => string | undefined {
   const all = files.map(foldersOf);

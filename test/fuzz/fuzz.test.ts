@@ -4,7 +4,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { VoxError } from '#src/errors.js';
 import { temporaryFolder } from '../e2e/harness.js';
-import { findings, readBytes, targets } from './targets.js';
+import { findings, readBytes, stopServer, targets } from './targets.js';
 
 // `npm run fuzz` looks for more; see run.ts.
 
@@ -36,4 +36,5 @@ for (const file of existsSync(findings) ? readdirSync(findings).sort() : []) {
   });
 }
 
+test.after(stopServer);
 test.run();

@@ -107,6 +107,12 @@ async function startServer(): Promise<ServedReport> {
 const secret = 'it must not leave this machine';
 let server: Promise<ServedReport> | undefined;
 
+/** Stops the server of the target `http`, which otherwise keeps the process alive. */
+export async function stopServer(): Promise<void> {
+  await (await server)?.close();
+  server = undefined;
+}
+
 /** Sends a file to the report's server as it is. The server must answer a proper request afterwards. */
 async function request(file: string): Promise<void> {
   server ??= startServer();

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { OptionError } from '#src/errors.js';
 import { parseBytes } from '#src/optionTypes.js';
 import { loadPipeline, parsePipeline } from '#src/pipeline/load.js';
 import { temporaryFolder } from '../e2e/harness.js';
@@ -249,6 +250,27 @@ test('a variable is resolved once, however often it is referred to', () => {
   const text = `vars: { a: '\${env.A}', b: [${used}] }\nsource: { glob: { image: '\${a}' } }\nsteps: [load]`;
   assert.is(parsePipeline(text, 'p.yaml', { env }).source.options.image, 'x');
   assert.is(looked, 1);
+});
+
+test('unknown and too many YAML aliases are refused in a sentence', () => {
+  const refusal = (text: string) => {
+    try {
+      parsePipeline(text, 'p.yaml');
+    } catch (error) {
+      assert.instance(error, OptionError);
+      return (error as OptionError).message;
+    }
+    return 'it was read';
+  };
+  assert.match(refusal('vars: { a: *b }'), /^p\.yaml cannot be read: Unresolved alias .*: b\.$/);
+  const levels = Array.from(
+    { length: 9 },
+    (_, i) => `  a${i + 1}: &a${i + 1} [${Array(9).fill(`*a${i}`).join(', ')}]`,
+  );
+  assert.match(
+    refusal(['vars:', '  a0: &a0 [x]', ...levels].join('\n')),
+    /^p\.yaml cannot be read: Excessive alias count/,
+  );
 });
 
 test.run();

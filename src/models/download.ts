@@ -177,8 +177,8 @@ async function fetchRest(
     if (start === 0 && /^(ENOTFOUND|ECONNREFUSED|ENETUNREACH|EHOSTUNREACH)$/.test(cause?.code ?? '')) {
       throw new OfflineError(`${new URL(url).host} cannot be reached: ${why}.`, { cause: error });
     }
-    // Codes of the HTTP parser: an answer arrived, but it is not HTTP.
-    answered ||= cause?.code?.startsWith('HPE_') ?? false;
+    // Errors of the HTTP parser: an answer arrived, but it is not HTTP. From Node 26 on they have no code.
+    answered ||= cause?.name === 'HTTPParserError';
     throw new LostConnection(why, { answered, cause: error });
   } finally {
     clearTimeout(timer);

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { messageOf, VoxError } from '../errors.js';
 import { busyThreads } from '../runtime/askThread.js';
 import { version } from '../version.js';
+import { maxOpenFiles, minOpenFiles } from './openFiles.js';
 import { print, printError } from './print.js';
 
 /**
@@ -38,6 +39,13 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 
 try {
+  const openFiles = maxOpenFiles();
+  if (openFiles < minOpenFiles) {
+    throw new VoxError(
+      `this process may open only ${openFiles} files, and voxstream needs ${minOpenFiles} or more. Raise the ` +
+        'limit: ulimit -n 1024',
+    );
+  }
   const [, , asked] = process.argv;
   for (const name of Object.hasOwn(commands, asked) ? [asked] : Object.keys(commands)) {
     const add = await commands[name]();

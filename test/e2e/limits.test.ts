@@ -26,12 +26,15 @@ function restricted(before: string, args: readonly string[], after = ''): Promis
 }
 
 testNeeding(linux, 'a process that may open 64 files says so', async () => {
-  const { code, stderr } = await restricted(
-    'ulimit -n 64',
-    evaluateArgs(dataset, join(temporaryFolder(), 'out')),
-  );
+  const output = join(temporaryFolder(), 'out');
+  const { code, stderr } = await restricted('ulimit -n 64', evaluateArgs(dataset, output));
   assert.is(code, 1);
-  assert.is(stderr, 'voxstream: too many files are open for this process. Raise the limit: ulimit -n 1024\n');
+  assert.is(
+    stderr,
+    'voxstream: this process may open only 64 files, and voxstream needs 192 or more. Raise the limit: ulimit ' +
+      '-n 1024\n',
+  );
+  assert.not.ok(existsSync(output));
 });
 
 testNeeding(linux, 'a process that may open 256 files gives the same results', async () => {

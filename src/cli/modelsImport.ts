@@ -2,12 +2,15 @@ import { stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { parse as parseYaml } from 'yaml';
-import { messageOf, OptionError, show } from '../errors.js';
+import { listNames, messageOf, OptionError, show } from '../errors.js';
 import { readFault } from '../formats/aside.js';
 import { checkCheckpoint, readBundle, readConfiguration, readTree } from '../models/bundle.js';
 import { cachedModels } from '../models/findModel.js';
-import { checkModelFolder, type NewModel, writeModelFolder } from '../models/folder.js';
+import { checkModelFolder, type NewModel, type NewModelSet, writeModelFolder } from '../models/folder.js';
 import { type CardFields, importCheckpoint, importOnnx } from '../models/importModel.js';
+import { importNnunet, openNnunet } from '../models/nnunet/importNnunet.js';
+import { findTrained } from '../models/nnunet/trainedFolder.js';
+import { withNnunetZip } from '../models/nnunet/zip.js';
 import { networkNames } from '../onnx/builders/networks/index.js';
 import { withMonaiVersion } from '../onnx/builders/withMonaiVersion.js';
 import { type ConfiguredNetwork, isTree, MonaiConfig, type Tree } from '../onnx/monaiConfig.js';
@@ -24,6 +27,7 @@ interface ImportFlags {
   readonly checkpoint?: string;
   readonly prefix?: string;
   readonly monaiVersion?: string;
+  readonly folds?: readonly string[];
   readonly name?: string;
   readonly labels?: readonly string[];
   readonly patch?: Vec3;
@@ -37,13 +41,14 @@ interface ImportFlags {
 export function addModelsImportCommand(models: Command): void {
   models
     .command('import')
-    .summary('make a model from a PyTorch checkpoint, a MONAI bundle or an ONNX file')
+    .summary('make a model from a PyTorch checkpoint, a MONAI bundle, an nnU-Net model or an ONNX file')
     .description(
-      'Makes a model folder from a PyTorch checkpoint (.pt, .pth), a MONAI bundle (its folder) or an ONNX ' +
+      'Makes a model folder from a PyTorch checkpoint (.pt, .pth), a MONAI bundle (its folder), a model that ' +
+        'nnU-Net v2 trained (its folder TRAINER__PLANS__CONFIGURATION, the folder of its dataset, or its zip) or an ONNX ' +
         'file. No Python is needed, and nothing in the files is executed. The model is run once before it ' +
         'is written.',
     )
-    .argument('<source>', 'checkpoint, bundle folder, or .onnx file')
+    .argument('<source>', 'checkpoint, bundle folder, nnU-Net folder or zip, or .onnx file')
     .option('--network <name>', `the network of a checkpoint: ${networkNames.join(', ')}`)
     .option(
       '--config <file>',
@@ -55,7 +60,16 @@ export function addModelsImportCommand(models: Command): void {
       'one parameter of the network, e.g. --set in_channels=2 (repeatable)',
       collect,
     )
-    .option('--checkpoint <file>', "a bundle's weights (default: models/model.pt)")
+    .option(
+      '--checkpoint <file>',
+      "a bundle's weights (default: models/model.pt), or the name of nnU-Net's checkpoints (default: " +
+        'checkpoint_final.pth)',
+    )
+    .option(
+      '--folds <list>',
+      'folds of an nnU-Net model, e.g. 0,1 or all (default: all numbered ones)',
+      commaList,
+    )
     .option(
       '--prefix <text>',
       'what stands before the names of the weights, where a checkpoint holds several networks (default: it ' +
@@ -82,18 +96,30 @@ export function addModelsImportCommand(models: Command): void {
     .option('-o, --output <dir>', 'folder to write (default: a folder with its name in the cache)')
     .option('--force', 'replace a model in the folder')
     .action(async (source: string, flags: ImportFlags) => {
-      const { card, make } = await readSource(source, flags);
-      const folder = resolve(flags.output ?? join(cachedModels(), folderName(card.name)));
-      await checkModelFolder(folder, flags.force ?? false);
-      note(`Building ${card.name} and running it once …`);
-      const made = await make(card).finally(() => note(''));
-      const written = await writeModelFolder(folder, made, flags.force);
-      const more: [string, string][] = [
-        ...(made.notes ?? []).map((text): [string, string] => ['note', text]),
-        ['use it', `voxstream run PIPELINE --set model=${flags.output ?? card.name}`],
-      ];
-      print(`${cardLines(written, more).join('\n')}\n`);
+      await withSources(source, flags, async (sources) => {
+        const placed = sources.map((one) => ({
+          ...one,
+          folder: folderFor(one.card.name, sources.length, flags),
+        }));
+        for (const { folder } of placed) await checkModelFolder(folder, flags.force ?? false);
+        for (const { card, make, folder, pipeline = 'PIPELINE' } of placed) {
+          note(`Building ${card.name} and running it once …`);
+          const made = await make(card).finally(() => note(''));
+          const written = await writeModelFolder(folder, made, flags.force);
+          const more: [string, string][] = [
+            ...(made.notes ?? []).map((text): [string, string] => ['note', text]),
+            ['use it', `voxstream run ${pipeline} --set model=${flags.output ? folder : card.name}`],
+          ];
+          print(`${cardLines(written, more).join('\n')}\n`);
+        }
+      });
     });
+}
+
+/** Where a model is written. Several models go into folders with their names inside of `--output`. */
+function folderFor(name: string, count: number, { output }: ImportFlags): string {
+  if (!output) return join(cachedModels(), folderName(name));
+  return count === 1 ? resolve(output) : resolve(output, folderName(name));
 }
 
 /** Checks that a model's name can be the name of a folder. */
@@ -107,13 +133,61 @@ function folderName(name: string): string {
 /** What is imported: its card, with the flags, and a function that makes the model. */
 interface Source {
   readonly card: CardFields;
-  readonly make: (card: CardFields) => Promise<NewModel>;
+  readonly make: (card: CardFields) => Promise<NewModel | NewModelSet>;
+  /** The pipeline file that runs it. Default: one of the user. */
+  readonly pipeline?: string;
+}
+
+/** Calls `work` with what a file or folder holds. The content of a zip is there until `work` ends. */
+async function withSources(
+  source: string,
+  flags: ImportFlags,
+  work: (sources: readonly Source[]) => Promise<void>,
+): Promise<void> {
+  if (source.endsWith('.zip')) {
+    await withNnunetZip(source, async (folders) => work(await nnunetSources(source, folders, flags)));
+    return;
+  }
+  const folders = await findTrained(source);
+  await work(
+    folders.length > 0 ? await nnunetSources(source, folders, flags) : [await readSource(source, flags)],
+  );
+}
+
+/** The trained configurations of nnU-Net in `folders`. */
+async function nnunetSources(
+  source: string,
+  folders: readonly string[],
+  flags: ImportFlags,
+): Promise<Source[]> {
+  const wrong = (['network', 'config', 'set', 'prefix', 'monaiVersion'] as const).find((name) => flags[name]);
+  if (wrong)
+    throw new OptionError(
+      `--${kebab(wrong)} has no meaning for ${source}: a model of nnU-Net says it itself.`,
+    );
+  if (flags.name && folders.length > 1) {
+    throw new OptionError(
+      `--name is for one model, but ${source} has ${folders.length} configurations. Import one of them: ${listNames(folders)}.`,
+    );
+  }
+  const choice = {
+    ...(flags.folds && { folds: flags.folds }),
+    ...(flags.checkpoint && { checkpoint: basename(flags.checkpoint) }),
+  };
+  return Promise.all(
+    folders.map(async (folder): Promise<Source> => {
+      const opened = await openNnunet(folder, choice);
+      const card = await withFlags(opened.card, flags);
+      return { card, pipeline: 'pipelines/nnunet.yaml', make: (filled) => importNnunet(opened, filled) };
+    }),
+  );
 }
 
 async function readSource(source: string, flags: ImportFlags): Promise<Source> {
   const found = await stat(source).catch((error) => {
     throw readFault(source, error);
   });
+  if (flags.folds) throw new OptionError(`--folds is only for a model of nnU-Net, but ${source} is not one.`);
   const set = overrides(flags.set ?? []);
   const only = (names: readonly (keyof ImportFlags)[], what: string) => {
     const given = names.find((name) => flags[name] !== undefined);

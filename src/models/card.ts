@@ -3,6 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { ModelError, messageOf, show } from '../errors.js';
+import { nnunetCard } from './nnunet/card.js';
 
 const count = z.int().positive();
 
@@ -31,6 +32,8 @@ const cardSchema = z.looseObject({
   network: z.looseObject({ type: z.string() }).optional(),
   training: z.looseObject({}).optional(),
   intendedUse: z.string().optional(),
+  /** What nnU-Net does around the network, for models that it trained. */
+  nnunet: nnunetCard.optional(),
   /** Set by `voxstream models optimize`. Such a model takes only windows of `input.patch`. */
   optimized: z
     .object({

@@ -7,14 +7,29 @@ import { makeFolder, partialSuffix, writeFault } from '../formats/aside.js';
 import { type ModelCard, parseCard } from './card.js';
 import type { ModelFiles } from './findModel.js';
 
+/** The card of a new model, without `file` and `sha256`, which are added. */
+type NewCard = Readonly<Record<string, unknown>> & { readonly name: string };
+
+/** A model inside of another one's folder, e.g. a fold of a cross-validation. */
+export interface ModelMember {
+  /** The name of its folder. */
+  readonly folder: string;
+  readonly bytes: Uint8Array;
+  readonly card: NewCard;
+}
+
 /** The content of a new model folder. */
 export interface NewModel {
   /** The content of the ONNX file. */
   readonly bytes: Uint8Array;
-  /** The card, without `file` and `sha256`, which are added. */
-  readonly card: Readonly<Record<string, unknown>> & { readonly name: string };
+  readonly card: NewCard;
   /** Sentences about how it was made, for the user. */
   readonly notes?: readonly string[];
+}
+
+/** The content of a new model folder that holds several models. The first one stands for all. */
+export interface NewModelSet extends Omit<NewModel, 'bytes'> {
+  readonly members: readonly ModelMember[];
 }
 
 /**
@@ -43,8 +58,8 @@ export async function checkModelFolder(folder: string, replace: boolean): Promis
 }
 
 /**
- * Writes a model folder: `model.onnx` and `metadata.json`. It is written under another name and then renamed,
- * so it appears complete or not at all.
+ * Writes a model folder: `model.onnx` and `metadata.json`, or a folder with these for each member. It is
+ * written under another name and then renamed, so it appears complete or not at all.
  *
  * @param replace Whether an existing model is replaced.
  * @throws ModelError as `checkModelFolder` does, or for an invalid card; DataError when the folder cannot be
@@ -52,19 +67,27 @@ export async function checkModelFolder(folder: string, replace: boolean): Promis
  */
 export async function writeModelFolder(
   folder: string,
-  { bytes, card }: NewModel,
+  model: NewModel | NewModelSet,
   replace = false,
 ): Promise<ModelFiles> {
   await checkModelFolder(folder, replace);
-  const sha256 = createHash('sha256').update(bytes).digest('hex');
-  const written = { ...card, file: 'model.onnx', sha256 };
+  const parts = 'members' in model ? model.members : [{ ...model, folder: '' }];
+  const [first] = parts;
+  const file = join(first.folder, 'model.onnx');
+  const sha256 = checksum(first.bytes);
+  const written = { ...model.card, file, sha256 };
   const parsed: ModelCard = parseCard(written, join(folder, 'metadata.json'));
   const aside = `${folder}.${process.pid}-${randomBytes(4).toString('hex')}${partialSuffix}`;
   try {
     await makeFolder(dirname(folder));
     await mkdir(aside);
-    await writeFile(join(aside, 'model.onnx'), bytes, { flush: true });
-    await writeFile(join(aside, 'metadata.json'), cardText(written), { flush: true });
+    for (const part of parts) {
+      await mkdir(join(aside, part.folder), { recursive: true });
+      await writeFile(join(aside, part.folder, 'model.onnx'), part.bytes, { flush: true });
+      const own = { ...part.card, file: 'model.onnx', sha256: checksum(part.bytes) };
+      await writeFile(join(aside, part.folder, 'metadata.json'), cardText(own), { flush: true });
+    }
+    if ('members' in model) await writeFile(join(aside, 'metadata.json'), cardText(written), { flush: true });
     if (existsSync(folder)) {
       const old = `${aside}.old`;
       await rename(folder, old);
@@ -77,7 +100,11 @@ export async function writeModelFolder(
     await rm(aside, { recursive: true, force: true }).catch(() => {});
     throw writeFault(folder, error);
   }
-  return { file: join(folder, 'model.onnx'), sha256, card: parsed };
+  return { file: join(folder, file), sha256, card: parsed };
+}
+
+function checksum(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
 }
 
 /** Formats a card as JSON with one line per field, and short lists on one line. */

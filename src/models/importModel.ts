@@ -100,7 +100,7 @@ function fillCard(card: CardFields, inputs: number | string, outputs: number | s
  * Runs a new model once on the CPU, on random values. Throws ModelError unless its output is that of a
  * segmentation.
  */
-async function tryModel(bytes: Uint8Array, fields: CardFields, file: string): Promise<void> {
+export async function tryModel(bytes: Uint8Array, fields: CardFields, file: string): Promise<void> {
   const card: ModelCard = parseCard(fields, `The card of ${file}`);
   const { patch, channels = 1, valueRange: [low, high] = [0, 1] } = card.input;
   const size: Vec3 = patch ?? [trialSize, trialSize, trialSize];

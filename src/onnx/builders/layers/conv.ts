@@ -1,5 +1,6 @@
 import { sizeOf } from '../../tensor.js';
 import type { Act, Axes, Norm } from '../config.js';
+import type { WeightStart } from '../freshWeights.js';
 import type { NetworkBuilder } from '../networkBuilder.js';
 import { act } from './act.js';
 import { norm } from './norm.js';
@@ -29,6 +30,8 @@ export interface ConvOptions {
   readonly bias: boolean;
   /** In new weights, this many outputs in a row have the same kernel. Default: 1. */
   readonly copies?: number;
+  /** The weights are those of a 2D layer, without the first axis of the kernel, which is 1. Default: false. */
+  readonly plane?: boolean;
 }
 
 /**
@@ -52,13 +55,22 @@ export const defaultAdn: Adn = {
 
 /** `torch.nn.Conv3d`: parameters `NAME.weight` and `NAME.bias`. */
 export function conv(net: NetworkBuilder, name: string, input: string, options: ConvOptions): string {
-  const { inputs, outputs, kernel, stride = ones, dilation = ones, groups = 1, bias, copies } = options;
+  const {
+    inputs,
+    outputs,
+    kernel,
+    stride = ones,
+    dilation = ones,
+    groups = 1,
+    bias,
+    copies,
+    plane,
+  } = options;
   const padding = options.padding ?? halfOf(kernel, dilation);
   const inner = inputs / groups;
   const fanIn = inner * sizeOf(kernel);
-  const weights = [
-    net.parameter(`${name}.weight`, [outputs, inner, ...kernel], { part: 'kernel', fanIn, copies }),
-  ];
+  const start = { part: 'kernel', fanIn, copies } as const;
+  const weights = [kernelOf(net, name, [outputs, inner], kernel, start, plane)];
   if (bias) weights.push(net.parameter(`${name}.bias`, [outputs], { part: 'bias', fanIn }));
   return net.node(name, 'Conv', [input, ...weights], {
     kernel_shape: kernel,
@@ -84,7 +96,8 @@ export function convTranspose(
   const inner = outputs / groups;
   // PyTorch takes the second number of a kernel's shape for its inputs, here too.
   const fanIn = inner * sizeOf(kernel);
-  const weights = [net.parameter(`${name}.weight`, [inputs, inner, ...kernel], { part: 'kernel', fanIn })];
+  const start = { part: 'kernel', fanIn } as const;
+  const weights = [kernelOf(net, name, [inputs, inner], kernel, start, options.plane)];
   if (bias) weights.push(net.parameter(`${name}.bias`, [outputs], { part: 'bias', fanIn }));
   return net.node(name, 'ConvTranspose', [input, ...weights], {
     kernel_shape: kernel,
@@ -93,6 +106,19 @@ export function convTranspose(
     output_padding: outputPadding,
     ...(groups > 1 && { group: groups }),
   });
+}
+
+/** The weights of a convolution, of a shape that begins with two numbers of channels. */
+function kernelOf(
+  net: NetworkBuilder,
+  name: string,
+  channels: readonly number[],
+  kernel: Axes,
+  start: WeightStart,
+  plane = false,
+): string {
+  const stored = plane ? kernel.slice(1) : kernel;
+  return net.parameter(`${name}.weight`, [...channels, ...stored], start, [...channels, ...kernel]);
 }
 
 /**

@@ -7,6 +7,8 @@ import { dynUNet } from './dynUNet.js';
 import { flexibleUNet } from './flexibleUNet.js';
 import { highResNet } from './highResNet.js';
 import { medNeXt } from './medNeXt.js';
+import { plainConvUNet } from './plainConvUNet.js';
+import { residualEncoderUNet } from './residualEncoderUNet.js';
 import { segResNet, segResNetVAE } from './segResNet.js';
 import { segResNetDS } from './segResNetDS.js';
 import { swinUNETR } from './swinUNETR.js';
@@ -26,6 +28,8 @@ export const networks: readonly Network[] = [
   flexibleUNet,
   highResNet,
   medNeXt,
+  plainConvUNet,
+  residualEncoderUNet,
   segResNet,
   segResNetDS,
   segResNetVAE,

@@ -1,0 +1,86 @@
+import { basename, join, resolve } from 'node:path';
+import { ModelError, messageOf, show } from '../../errors.js';
+import { networkFromCheckpoint } from '../../onnx/builders/networkFromCheckpoint.js';
+import { writeModel } from '../../onnx/modelFile.js';
+import { readTree } from '../bundle.js';
+import { checksumOf } from '../checksum.js';
+import type { ModelMember, NewModelSet } from '../folder.js';
+import { type CardFields, tryModel } from '../importModel.js';
+import type { NnunetCard } from './card.js';
+import { checkpointFacts } from './checkpointFacts.js';
+import { type NnunetPlan, readPlan } from './plans.js';
+import { type FoldChoice, openTrained, type TrainedFolder } from './trainedFolder.js';
+
+/** A trained configuration of nnU-Net, read but without its weights. */
+export interface OpenedNnunet {
+  readonly trained: TrainedFolder;
+  readonly plan: NnunetPlan;
+  /** The card, without the folds. */
+  readonly card: CardFields;
+}
+
+/**
+ * Reads the plans of a trained configuration of nnU-Net v2 (`TRAINER__PLANS__CONFIGURATION`) and the facts in
+ * its first checkpoint.
+ *
+ * @throws ModelError when the folder is not one, or the plan asks for something that is not known here.
+ */
+export async function openNnunet(folder: string, choice: FoldChoice = {}): Promise<OpenedNnunet> {
+  const trained = await openTrained(folder, choice);
+  const [plans, dataset] = await Promise.all(
+    ['plans.json', 'dataset.json'].map((name) => readTree(join(folder, name))),
+  );
+  const facts = await checkpointFacts(trained.folds[0].checkpoint);
+  const plan = readPlan({ plans, dataset }, facts, folder);
+  const name = trained.dataset ?? plan.dataset ?? basename(resolve(folder));
+  return {
+    trained,
+    plan,
+    card: {
+      name: `${name}_${plan.card.configuration}`,
+      description: `${name}, ${plan.card.configuration}, trained with nnU-Net v2 (${facts.trainer}, ${plan.card.plans}).`,
+      axes: 'zyx',
+      labels: plan.labels.names,
+      input: { channels: plan.card.channels.length, patch: plan.patch },
+      output: { channels: plan.labels.outputs, activation: plan.labels.regions ? 'sigmoid' : 'softmax' },
+    },
+  };
+}
+
+/**
+ * Makes a model of a trained configuration: a model folder for each fold, inside of one whose card says what
+ * nnU-Net does around the network. The first fold is run once.
+ *
+ * @param card The card that `openNnunet` gave, or one with more fields.
+ * @throws ModelError when a checkpoint cannot be read, or does not fit the plan.
+ */
+export async function importNnunet({ trained, plan }: OpenedNnunet, card: CardFields): Promise<NewModelSet> {
+  const members: ModelMember[] = [];
+  const notes: string[] = [];
+  for (const { name, checkpoint } of trained.folds) {
+    const folder = `fold_${name}`;
+    const { type, config } = plan.network;
+    const built = await networkFromCheckpoint(type, config, checkpoint).catch((error) => {
+      if (!(error instanceof ModelError)) throw error;
+      throw new ModelError(
+        `${checkpoint}: ${messageOf(error)}\nIt was trained by ${show(plan.card.trainer)} with the configuration ` +
+          `${show(plan.card.configuration)} of ${trained.folder}. A trainer can build a network that the plan does not describe.`,
+        { cause: error },
+      );
+    });
+    const bytes = writeModel(built.graph);
+    const fields = { ...card, name: `${card.name}/${folder}` };
+    if (members.length === 0) await tryModel(bytes, fields, checkpoint);
+    const source = {
+      file: `${folder}/${basename(checkpoint)}`,
+      sha256: await checksumOf(checkpoint, 'sha256'),
+    };
+    members.push({ folder, bytes, card: { ...fields, network: { type, ...config }, source } });
+    for (const note of built.notes) if (!/network_weights/.test(note)) notes.push(`${folder}: ${note}`);
+  }
+  const nnunet: NnunetCard = {
+    ...plan.card,
+    folds: trained.folds.map(({ name }) => ({ name, folder: `fold_${name}` })),
+  };
+  return { members, card: { ...card, network: members[0].card['network'], nnunet }, notes };
+}

@@ -1,0 +1,61 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { ModelError, messageOf } from '../../errors.js';
+import { readFault } from '../../formats/aside.js';
+import { ZipArchive } from '../../onnx/checkpoint/zip.js';
+import { findTrained } from './trainedFolder.js';
+
+/** The files of a trained model that are unpacked: text files, checkpoints and rules for postprocessing. */
+const wanted =
+  /(^|\/)(plans\.json|dataset\.json|postprocessing\.(json|pkl)|fold_(\d+|all)\/checkpoint_\w+\.pth)$/;
+
+/** No part of a trained model is larger once it is unpacked. */
+const largestMember = 2 ** 34;
+
+/**
+ * Unpacks a zip that `nnUNetv2_export_model_to_zip` wrote, and calls `work` with the trained configurations
+ * in it. They are deleted when `work` ends.
+ *
+ * @throws ModelError when the file is not such a zip.
+ */
+export async function withNnunetZip<T>(
+  file: string,
+  work: (folders: readonly string[]) => Promise<T>,
+): Promise<T> {
+  const bytes = await readFile(file).catch((error) => {
+    throw readFault(file, error);
+  });
+  const place = await mkdtemp(join(tmpdir(), 'voxstream-nnunet-'));
+  try {
+    await unpack(bytes, place, file);
+    const folders = await findTrained(place);
+    if (folders.length === 0) {
+      throw new ModelError(
+        `${file} holds no trained model of nnU-Net v2: expected are Dataset…/TRAINER__PLANS__CONFIGURATION/plans.json ` +
+          'and fold_0/checkpoint_final.pth.',
+      );
+    }
+    return await work(folders);
+  } finally {
+    await rm(place, { recursive: true, force: true });
+  }
+}
+
+async function unpack(bytes: Uint8Array, place: string, file: string): Promise<void> {
+  try {
+    const archive = new ZipArchive(bytes);
+    for (const name of archive.names) {
+      const parts = name.split('/');
+      if (!wanted.test(name) || parts.some((part) => ['', '.', '..'].includes(part) || part.includes('\\')))
+        continue;
+      const path = join(place, ...parts);
+      await mkdir(dirname(path), { recursive: true });
+      await writeFile(path, archive.read(name, largestMember));
+    }
+  } catch (error) {
+    if (error instanceof ModelError)
+      throw new ModelError(`${file} cannot be read as a zip: ${messageOf(error)}.`);
+    throw error;
+  }
+}

@@ -30,7 +30,7 @@ export interface ConvOptions {
   readonly bias: boolean;
   /** In new weights, this many outputs in a row have the same kernel. Default: 1. */
   readonly copies?: number;
-  /** The weights are those of a 2D layer, without the first axis of the kernel, which is 1. Default: false. */
+  /** The weights are those of a 2D layer: they lack the kernel's first axis, which is 1. Default: false. */
   readonly plane?: boolean;
 }
 

@@ -20,7 +20,7 @@ const layers: readonly (readonly string[])[] = [
   ['case', 'options', 'machine', 'version'],
   ['metrics'],
   ['volume'],
-  ['errors', 'harmless'],
+  ['errors', 'fileLock', 'harmless'],
 ];
 
 const src = join(root, 'src');

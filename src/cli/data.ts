@@ -7,7 +7,7 @@ import { downloadProgress } from './downloadProgress.js';
 import { print } from './print.js';
 import { columnLines, note, shortPath } from './terminal.js';
 
-const registryHelp = 'a JSON file with other archives: { NAME: { url, md5, content } }';
+const registryHelp = 'a JSON file with other archives: { NAME: { url, md5, size, content } }';
 
 /** `voxstream data`: lists and downloads datasets. */
 export function addDataCommand(program: Command): void {

@@ -11,13 +11,13 @@ export function writeFileAside(file: string, content: string): Promise<void> {
 const partialName = /^.+\.\d+-[0-9a-f]{8}\.partial$/;
 
 /**
- * Removes unfinished files of killed processes from some folders. Files with other names are left alone.
- * Nobody else may be writing there.
+ * Removes unfinished files and model folders of killed processes from some folders. Files with other names
+ * are left alone. Nobody else may be writing there.
  */
 export async function removePartials(folders: ReadonlySet<string> | readonly string[]): Promise<void> {
   for (const folder of folders) {
     for (const name of await readdir(folder).catch(() => [])) {
-      if (partialName.test(name)) await rm(join(folder, name), { force: true });
+      if (partialName.test(name)) await rm(join(folder, name), { recursive: true, force: true });
     }
   }
 }

@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import type { ReadableStream as WebStream } from 'node:stream/web';
 import { setTimeout as wait } from 'node:timers/promises';
 import { ModelError, messageOf, show, showBytes } from '../errors.js';
+import { type HeldLock, isAbandoned, takeLock } from '../fileLock.js';
 import { makeFolder, partialSuffix, writeFault } from '../formats/aside.js';
 import { type Checksum, checksumNames, checksumOf } from './checksum.js';
 import { request } from './request.js';
@@ -63,26 +64,34 @@ export async function download(options: DownloadOptions): Promise<void> {
   await makeFolder(dirname(file)).catch((error) => {
     throw writeFault(file, error);
   });
-  // Loaded when it is needed: it listens for signals, and patches functions of node:fs.
-  const { lock } = await import('proper-lockfile');
-  const retries = { forever: true, factor: 1, minTimeout: 500 };
-  const unlock = await lock(file, { realpath: false, stale: 10_000, retries }).catch((error) => {
+  const lock = await waitForLock(file).catch((error) => {
     throw writeFault(file, error);
   });
   try {
-    if (!existsSync(file)) await downloadAlone(options);
+    if (!existsSync(file)) await downloadAlone(options, lock.lost);
   } finally {
-    await unlock();
+    await lock.release();
   }
 }
 
-async function downloadAlone(options: DownloadOptions): Promise<void> {
+/** Takes the lock of a file as soon as no living process holds it. */
+async function waitForLock(file: string): Promise<HeldLock> {
+  const patience = { update: 5_000, stale: 10_000 };
+  for (;;) {
+    const taken = await takeLock(file, patience.update);
+    if (taken) return taken;
+    await isAbandoned(file, patience);
+  }
+}
+
+/** @param lost Aborted when another process takes the download over. */
+async function downloadAlone(options: DownloadOptions, lost: AbortSignal): Promise<void> {
   const { url, file, checksum, pauseSeconds = 1 } = options;
   const partial = `${file}${partialSuffix}`;
   for (let failures = 0; ; ) {
     const before = await sizeOf(partial);
     try {
-      await fetchRest(options, partial);
+      await fetchRest(options, partial, lost);
       break;
     } catch (error) {
       if (!(error instanceof LostConnection)) throw error;
@@ -127,6 +136,7 @@ function failure(error: LostConnection, url: string, partial: string, here: numb
 async function fetchRest(
   { url, size, onProgress, stallSeconds = 60 }: DownloadOptions,
   partial: string,
+  lost: AbortSignal,
 ): Promise<void> {
   const mark = await readMark(partial, url);
   let start = mark ? await sizeOf(partial) : 0;
@@ -157,6 +167,7 @@ async function fetchRest(
     const most = total ?? size ?? mostBytes;
     await save(body, partial, start, (done) => {
       alive();
+      if (lost.aborted) throw takenOver(partial);
       if (done > most) throw tooLong(url, most, total === undefined && size === undefined);
       onProgress?.(done, total);
     });
@@ -200,6 +211,14 @@ async function save(
     }
   };
   await pipeline(body, counted, createWriteStream(partial, { flags: start > 0 ? 'a' : 'w', flush: true }));
+}
+
+/** The error when this process did not renew its lock for too long, e.g. because it was suspended. */
+function takenOver(partial: string): ModelError {
+  return new ModelError(
+    `Another process continues the download to ${partial}, or its lock was removed. The same command waits for ` +
+      'it and uses the file.',
+  );
 }
 
 /** The server sends more than the file. */

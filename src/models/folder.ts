@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ModelError } from '../errors.js';
 import { makeFolder, partialSuffix, writeFault } from '../formats/aside.js';
@@ -61,16 +61,16 @@ export async function checkModelFolder(folder: string, replace: boolean): Promis
  * Writes a model folder: `model.onnx` and `metadata.json`, or a folder with these for each member. It is
  * written under another name and then renamed, so it appears complete or not at all.
  *
- * @param replace Whether an existing model is replaced.
- * @throws ModelError as `checkModelFolder` does, or for an invalid card; DataError when the folder cannot be
- * written.
+ * @param replace Whether an existing model is replaced. Other files in its folder stay.
+ * @throws ModelError as `checkModelFolder` does (without `replace`), or for an invalid card; DataError when
+ * the folder cannot be written.
  */
 export async function writeModelFolder(
   folder: string,
   model: NewModel | NewModelSet,
   replace = false,
 ): Promise<ModelFiles> {
-  await checkModelFolder(folder, replace);
+  if (!replace) await checkModelFolder(folder, false);
   const parts = 'members' in model ? model.members : [{ ...model, folder: '' }];
   const [first] = parts;
   const file = join(first.folder, 'model.onnx');
@@ -92,7 +92,7 @@ export async function writeModelFolder(
       const old = `${aside}.old`;
       await rename(folder, old);
       await rename(aside, folder);
-      await rm(old, { recursive: true, force: true });
+      await removeModel(old, folder);
     } else {
       await rename(aside, folder);
     }
@@ -105,6 +105,21 @@ export async function writeModelFolder(
 
 function checksum(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
+}
+
+/** Removes a model that was replaced. Files that do not belong to it move to the folder of the new one. */
+async function removeModel(old: string, folder: string): Promise<void> {
+  for (const name of await readdir(old)) {
+    const from = join(old, name);
+    const isMember = existsSync(join(from, 'model.onnx'));
+    if (name === 'model.onnx' || name === 'metadata.json') await rm(from);
+    else if (isMember) await removeModel(from, join(folder, name));
+    else {
+      await makeFolder(folder);
+      await rename(from, join(folder, name));
+    }
+  }
+  await rmdir(old);
 }
 
 /** Formats a card as JSON with one line per field, and short lists on one line. */

@@ -4,6 +4,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { resolve as resolveModule } from 'import-meta-resolve';
 import { listNames, messageOf, OptionError, show } from '../errors.js';
 import { registerFormat } from '../formats/index.js';
+import { contentOf } from './moduleContent.js';
 import {
   createRegistry,
   type Extension,
@@ -27,7 +28,8 @@ export async function loadRegistry(use: readonly string[], folder = process.cwd(
     const extension = checkExtension(one, await importModule(one, url));
     for (const format of extension.formats ?? []) registerFormat(format);
     extensions.push(extension);
-    packages.push({ use: one, ...(await packageOf(fileURLToPath(url))) });
+    const file = fileURLToPath(url);
+    packages.push({ use: one, ...(await packageOf(file)), sha256: await contentOf(file) });
   }
   return { ...createRegistry(...extensions), packages };
 }
@@ -92,7 +94,7 @@ async function ownName(folder: string): Promise<string> {
 }
 
 /** The name and version of the package that a file belongs to, from the nearest package.json above it. */
-async function packageOf(file: string): Promise<Omit<UsedPackage, 'use'>> {
+async function packageOf(file: string): Promise<Pick<UsedPackage, 'name' | 'version'>> {
   for (let folder = dirname(file); ; folder = dirname(folder)) {
     const text = await readFile(join(folder, 'package.json'), 'utf8').catch(() => undefined);
     if (text !== undefined) {

@@ -1,9 +1,9 @@
 import { readFileSync, readlinkSync } from 'node:fs';
-import { readFile, realpath, rm, stat } from 'node:fs/promises';
+import { readFile, realpath, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { OptionError, VoxError } from '../errors.js';
+import { type HeldLock, isAbandoned, lockPath, modifiedAt, type Patience, takeLock } from '../fileLock.js';
 import { makeFolder, writeFault } from '../formats/aside.js';
 import { writeFileAside } from '../formats/files.js';
 
@@ -31,8 +31,7 @@ export interface LockOptions {
   readonly update?: number;
   /**
    * Milliseconds without a sign of life after which a lock counts as abandoned, 2000 or more. Default: 120 s.
-   * NFS clients see modification times up to 60 s late, and the clocks of two machines may differ by some
-   * seconds.
+   * NFS clients see modification times up to 60 s late.
    */
   readonly stale?: number;
 }
@@ -49,11 +48,14 @@ interface Holder {
   readonly started?: string;
 }
 
+/** How long the lock is watched that is held while the main lock is judged and taken. */
+const starting = { update: 2_000, stale: 10_000 };
+
 /**
  * Takes an output folder for a run: two runs in one folder would overwrite each other's files.
  *
  * The lock is a folder, `.voxstream/run.lock`, whose modification time is renewed every `update`
- * milliseconds. A lock that was not renewed for `stale` milliseconds is taken over. That also works for
+ * milliseconds. A lock that is not renewed for `stale` milliseconds is taken over. That also works for
  * containers, where neither process numbers nor host names tell whether the holder is still alive. On Linux,
  * a holder on the same machine is looked up among the processes instead, so that a folder is free at once
  * after its run was killed.
@@ -62,85 +64,74 @@ interface Holder {
  * @throws DataError when the folder cannot be written to.
  */
 export async function lockFolder(output: string, options: LockOptions = {}): Promise<FolderLock> {
-  // Loaded when a run starts, not with the package: it listens for signals, and patches functions of node:fs.
-  const { lock } = await import('proper-lockfile');
   const { stale = 120_000, update = 10_000 } = options;
   try {
     const folder = join(await realpath(output), '.voxstream');
     await makeFolder(folder);
     const holderFile = join(folder, 'holder.json');
-    const take = (name: string, times: { stale: number; update: number }, onCompromised: () => void) =>
-      lock(join(folder, name), { ...times, realpath: false, onCompromised }).catch(async (error) => {
-        throw error.code === 'ELOCKED' ? refusal(output, await readHolder(holderFile)) : error;
-      });
+    const take = async (name: string, interval: number): Promise<HeldLock> => {
+      const taken = await takeLock(join(folder, name), interval);
+      if (taken) return taken;
+      throw refusal(output, await readHolder(holderFile));
+    };
 
     // Held while the main lock is judged and taken: of two runs that find it abandoned, one would otherwise
     // remove the lock that the other has just taken.
-    const doneStarting = await take('start', { stale: 10_000, update: 2_000 }, () => {});
+    await clearOldStart(join(folder, 'start'));
+    const start = await take('start', starting.update);
     try {
-      await clearWay(output, join(folder, 'run.lock'), holderFile, stale, options);
+      await clearWay(output, join(folder, 'run'), holderFile, { ...options, stale, update });
+      const held = await take('run', update);
       const lost = new AbortController();
-      const unlock = await take('run', { stale, update }, () => lost.abort(lossOf(output, stale)));
+      held.lost.addEventListener('abort', () => lost.abort(lossOf(output, stale)));
       await writeFileAside(holderFile, JSON.stringify(describeProcess()));
       return {
         lost: lost.signal,
         async release() {
-          if (lost.signal.aborted) return;
-          await rm(holderFile, { force: true });
-          await unlock();
+          if (!lost.signal.aborted) await rm(holderFile, { force: true });
+          await held.release();
         },
       };
     } finally {
-      await doneStarting();
+      await start.release();
     }
   } catch (error) {
     throw error instanceof OptionError ? error : writeFault(output, error);
   }
 }
 
+/** Removes the lock of a run that was killed while it started. */
+async function clearOldStart(path: string): Promise<void> {
+  const modified = await modifiedAt(lockPath(path));
+  if (modified === undefined || Math.abs(Date.now() - modified) < starting.stale) return;
+  await isAbandoned(path, starting);
+}
+
 /**
- * Returns once nobody holds the lock, or its holder is gone; removes the lock of a process that is known to
- * have ended.
+ * Returns once nobody holds the lock, or its holder is gone; removes the lock of a process that has ended.
  *
  * @throws OptionError when the holder is alive.
  */
 async function clearWay(
   output: string,
-  lockPath: string,
+  path: string,
   holderFile: string,
-  stale: number,
-  { onWait, signal }: LockOptions,
+  options: LockOptions & Pick<Patience, 'stale' | 'update'>,
 ): Promise<void> {
-  const first = await modifiedAt(lockPath);
-  if (first === undefined) return;
+  if ((await modifiedAt(lockPath(path))) === undefined) return;
   const holder = await readHolder(holderFile);
   const running = holder && isRunning(holder);
   if (running) throw refusal(output, holder);
   if (running === false) {
-    await rm(lockPath, { recursive: true, force: true });
+    await rm(lockPath(path), { recursive: true, force: true });
     return;
   }
-  for (let waited = false; ; waited = true) {
-    const modified = await modifiedAt(lockPath);
-    if (modified === undefined || Date.now() - modified > stale) return;
-    if (modified !== first || signal?.aborted) throw refusal(output, holder);
-    if (!waited) {
-      onWait?.(
-        `${output} is locked by ${nameOf(holder)}. Waiting up to ${Math.ceil(stale / 1000)} s to see ` +
-          'whether that run is still alive.',
-      );
-    }
-    await sleep(Math.min(500, stale / 4), undefined, { signal }).catch(() => {});
-  }
-}
-
-async function modifiedAt(path: string): Promise<number | undefined> {
-  try {
-    return (await stat(path)).mtimeMs;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
+  const onWait = () =>
+    options.onWait?.(
+      `${output} is locked by ${nameOf(holder)}. Waiting up to ${Math.ceil(options.stale / 1000)} s to see ` +
+        'whether that run is still alive.',
+    );
+  if (!(await isAbandoned(path, { ...options, onWait }))) throw refusal(output, holder);
 }
 
 function nameOf(holder: Holder | undefined): string {

@@ -16,7 +16,7 @@ import { fingerprint, Journal } from './journal.js';
 import { lockFolder } from './lock.js';
 import { maskOf } from './mask.js';
 import { type Admission, admission, estimatorFor, memoryBudget } from './memory.js';
-import { Records } from './records.js';
+import { Records, recordTargets } from './records.js';
 import type { Expected } from './resume.js';
 import type { RunOptions } from './runOptions.js';
 import { selectCases } from './select.js';
@@ -52,7 +52,8 @@ export interface OpenRun extends Expected {
   readonly admit: (subject: Case) => Promise<Admission>;
   /** Aborted if the lock on the folder is lost. */
   readonly lockLost: AbortSignal;
-  readonly started: Date;
+  /** By the clock of `performance.now()`, which does not jump. */
+  readonly startedAt: number;
   /** Releases the folder, models and threads. */
   close(): Promise<void>;
 }
@@ -83,6 +84,7 @@ export async function openRun(
 ): Promise<OpenRun> {
   checkSteps(pipeline);
   const started = new Date();
+  const startedAt = performance.now();
   const output = resolve(pipeline.output);
   const onWarning = (message: string) => onEvent({ event: 'warning', message });
   const listed = await selectCases(pipeline.source.built.open({ onWarning }), options);
@@ -107,7 +109,7 @@ export async function openRun(
     const { items, folders } = await claimTargets({
       output,
       items: listed,
-      sinks: targets,
+      sinks: [{ id: 'run', targets: recordTargets(output) }, ...targets],
       finished: await journal.read(),
       overwrite: options.overwrite,
     });
@@ -153,7 +155,7 @@ export async function openRun(
       records,
       admit: admission(await estimatorFor(pipeline, runtime), new Budget(memory)),
       lockLost: lock.lost,
-      started,
+      startedAt,
       close,
     };
   } catch (error) {

@@ -11,6 +11,11 @@ import { columnsOf } from '../sinks/rows.js';
 import type { Failure } from './events.js';
 import { type Provenance, writeRunFile } from './runFile.js';
 
+/** The files of `Records` in a run's folder. */
+export function recordTargets(output: string): { ofRun: string[] } {
+  return { ofRun: ['failures.csv', 'timings.csv', 'run.json'].map((name) => join(output, name)) };
+}
+
 /**
  * Writes the files that every run creates besides its sinks' output: `failures.csv`, `timings.csv` and
  * `run.json`.

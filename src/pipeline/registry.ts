@@ -25,6 +25,8 @@ export interface UsedPackage {
   /** The name and version of the package that contains the module, if it has a package.json. */
   readonly name?: string;
   readonly version?: string;
+  /** The SHA-256 of the module and of the files beside it that it uses; see `contentOf`. */
+  readonly sha256: string;
 }
 
 /** The definitions that a pipeline file can use. */

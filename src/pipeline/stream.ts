@@ -109,8 +109,8 @@ async function restore(
 
 /** Closes sinks and records, and reports the outcome of the run. */
 async function end(open: OpenRun, skipped: number, interrupted: boolean, tell: Tell): Promise<void> {
-  const { runtime, records, sinks, started } = open;
-  const seconds = (Date.now() - started.getTime()) / 1000;
+  const { runtime, records, sinks, startedAt } = open;
+  const seconds = (performance.now() - startedAt) / 1000;
   const lanes = Object.fromEntries(
     Object.entries(runtime.lanes).map(([name, lane]) => [name, lane.busySeconds / lane.width / seconds]),
   );

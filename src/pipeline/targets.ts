@@ -20,6 +20,7 @@ export interface TargetRequest {
   /** The run's folder. */
   readonly output: string;
   readonly items: readonly SourceItem[];
+  /** Everything that writes: the sinks, and the run itself. */
   readonly sinks: readonly NamedTargets[];
   /** What earlier runs in the folder finished. */
   readonly finished: ReadonlyMap<string, JournalEntry>;
@@ -34,9 +35,6 @@ export interface ClaimedTargets {
   /** The folders that the run writes to. */
   readonly folders: ReadonlySet<string>;
 }
-
-/** Files that every run writes to its folder. */
-const recordFiles = ['failures.csv', 'timings.csv', 'run.json'];
 
 /** Who writes to a path. */
 interface Owner {
@@ -72,7 +70,6 @@ export async function claimTargets(request: TargetRequest): Promise<ClaimedTarge
     claimed.set(key, path);
     return undefined;
   };
-  for (const file of recordFiles) await claim(join(output, file), { sink: 'run' });
   for (const { id, targets } of sinks) {
     for (const path of targets.ofRun ?? []) {
       const taken = await claim(path, { sink: id });

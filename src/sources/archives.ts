@@ -11,6 +11,8 @@ import { download, OfflineError } from '../models/download.js';
 export interface Archive {
   readonly url: string;
   readonly md5: string;
+  /** Bytes, where it is known. A download of another size is refused. */
+  readonly size?: number;
   /** Modality and labels, for lists. */
   readonly content: string;
 }
@@ -36,12 +38,17 @@ const decathlonArchives: readonly (readonly [name: string, md5: string, content:
 
 const registryType = z.record(
   z.string().regex(/^[\w.-]+$/),
-  z.object({ url: z.url(), md5: z.string().regex(/^[0-9a-f]{32}$/i), content: z.string().default('') }),
+  z.strictObject({
+    url: z.url({ protocol: /^https?$/ }),
+    md5: z.string().regex(/^[0-9a-f]{32}$/i),
+    size: z.int().positive().optional(),
+    content: z.string().default(''),
+  }),
 );
 
 /**
- * The archives by name: those of the Decathlon, or those of a JSON file that maps names to `url`, `md5` and
- * `content`.
+ * The archives by name: those of the Decathlon, or those of a JSON file that maps names to `url`, `md5`,
+ * `size` (optional) and `content`.
  *
  * @throws OptionError if the file cannot be read or is not such a map.
  */
@@ -58,7 +65,7 @@ export async function readArchives(file?: string): Promise<ReadonlyMap<string, A
     return new Map(Object.entries(registryType.parse(JSON.parse(await readFile(file, 'utf8')))));
   } catch (error) {
     throw new OptionError(
-      `${file} is not a list of archives, a JSON map from names to { url, md5, content }: ${messageOf(error)}.`,
+      `${file} is not a list of archives, a JSON map from names to { url, md5, size, content }: ${messageOf(error)}.`,
     );
   }
 }
@@ -82,12 +89,13 @@ export function archiveFile(name: string): string {
  */
 export async function pullArchive(
   name: string,
-  { url, md5 }: Archive,
+  { url, md5, size }: Archive,
   onProgress?: (done: number, total: number | undefined) => void,
 ): Promise<string> {
   const file = archiveFile(name);
   if (!existsSync(file)) {
-    await download({ url, file, checksum: { algorithm: 'md5', value: md5 }, onProgress }).catch((error) => {
+    const checksum = { algorithm: 'md5', value: md5 } as const;
+    await download({ url, file, checksum, size, onProgress }).catch((error) => {
       if (!(error instanceof OfflineError)) throw error;
       throw new ModelError(
         `${error.message} On a machine with a connection, download\n  ${url}\nand copy it to\n  ${file}\n` +

@@ -6,6 +6,7 @@ import { describeChoice, describePipeline } from '../pipeline/describePipeline.j
 import { chain, fuseSteps } from '../pipeline/fuse.js';
 import { fingerprint } from '../pipeline/journal.js';
 import { isRefused, selectCases } from '../pipeline/select.js';
+import { claimTargets } from '../pipeline/targets.js';
 import type { TrainBlock } from '../pipeline/trainBlock.js';
 import type { Pipeline } from '../pipeline/types.js';
 import { chooseDevice } from '../runtime/chooseDevice.js';
@@ -16,7 +17,7 @@ import { hasCheckpoint, readCheckpoint } from './checkpoint.js';
 import type { FailedCases } from './failedCases.js';
 import { type FedBatch, feed } from './feed.js';
 import { atStart, type Progress } from './progress.js';
-import { removeTraining } from './records.js';
+import { removeTraining, trainingFiles } from './records.js';
 import { startModel } from './startModel.js';
 import { createTrainer, type Trainer } from './trainer.js';
 
@@ -86,6 +87,13 @@ export async function prepareTraining(
   const identity = identityOf(pipeline, train, cases, base);
   const saved = await savedState(settings, identity);
   const progress = saved?.progress ?? atStart;
+  await claimTargets({
+    output,
+    items: [...cases, ...validationCases],
+    sinks: [{ id: 'train', targets: { ofRun: trainingFiles(output) } }],
+    finished: new Map(),
+    overwrite: settings.overwrite || saved !== undefined,
+  });
 
   const stages = fuseSteps(pipeline.steps, pipeline.fusions).map(({ id, build }) =>
     build({ id, runtime, seed }),
@@ -174,6 +182,7 @@ function identityOf(
     clip,
     amp,
     pipeline.runtime.seed,
+    ...(pipeline.packages.length > 0 ? [pipeline.packages] : []),
   );
 }
 

@@ -1,5 +1,5 @@
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir, rm, rmdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { stringify } from 'csv-stringify/sync';
 import { writeFileAside } from '../formats/files.js';
 import { csvText } from '../harmless.js';
@@ -39,10 +39,40 @@ export function trainCsv(rows: readonly EpochRow[]): string {
   return stringify([[...head, ...columns], ...body]);
 }
 
-/** Removes everything that an earlier training left in its folder. */
+/** The files that a training writes, besides TensorBoard's. Each training has another one of those. */
+export function trainingFiles(output: string): string[] {
+  return [
+    'checkpoint/last.safetensors',
+    'checkpoint/best.safetensors',
+    'model/model.onnx',
+    'model/metadata.json',
+    'report/index.html',
+    'train.csv',
+    'failures.csv',
+    'run.json',
+  ].map((name) => join(output, name));
+}
+
+/** The name of the file for TensorBoard. */
+const eventsName = /^events\.out\.tfevents\.\d+\.voxstream\.\d+$/;
+
+/**
+ * Removes the files that an earlier training left in its folder, and the folders that are empty then. Other
+ * files stay.
+ */
 export async function removeTraining(output: string): Promise<void> {
-  const names = ['checkpoint', 'model', 'tensorboard', 'report', 'train.csv', 'failures.csv', 'run.json'];
-  for (const name of names) await rm(join(output, name), { recursive: true, force: true });
+  const events = join(output, 'tensorboard');
+  const names = await readdir(events).catch(() => []);
+  const own = names.filter((name) => eventsName.test(name)).map((name) => join(events, name));
+  const files = [...trainingFiles(output), ...own];
+  for (const file of files) await rm(file, { force: true });
+  const folders = new Set([events, ...files.map((file) => dirname(file))]);
+  folders.delete(output);
+  for (const folder of folders) {
+    await rmdir(folder).catch(() => {
+      // It is missing, or holds files of others.
+    });
+  }
 }
 
 /** What is known of a training when it starts. */

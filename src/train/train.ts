@@ -109,6 +109,7 @@ async function trainInto(
   options: TrainOptions & Pick<LoopParts, 'onEvent' | 'stopped' | 'failed'>,
 ): Promise<TrainResult> {
   const started = new Date();
+  const startedAt = performance.now();
   const { runtime, onEvent, stopped, failed } = options;
   const metric = train.validation?.metric;
   const onWarning = (message: string) => onEvent({ event: 'warning', message });
@@ -165,7 +166,7 @@ async function trainInto(
     const reason = await loop.run();
     const { best, rows, step } = loop.progress;
     const epochs = epochsDone(loop.progress);
-    const seconds = (Date.now() - started.getTime()) / 1000;
+    const seconds = (performance.now() - startedAt) / 1000;
     await records.end({ reason, steps: step, epochs, best, seconds });
     const bestEvent = best && metric && { best: { epoch: best.epoch, metric, value: best.value } };
     onEvent({ event: 'end', epochs, steps: step, reason, ...bestEvent, seconds });

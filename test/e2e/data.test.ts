@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -100,6 +100,23 @@ test('data pull refuses a file with another checksum, and says offline what to f
   assert.is((await offline.pull()).code, 0);
   writeFileSync(offline.file, 'other');
   assert.match((await offline.pull()).stderr, /is not the file of .* its MD5 must be/);
+});
+
+test('data pull stops at the size that the registry states', async () => {
+  const { file, pull } = setUp({ size: archive.length });
+  server.behaviours = [{ endless: true }];
+  const endless = await pull();
+  assert.is(endless.code, 1);
+  assert.match(
+    endless.stderr,
+    `sends more than the ${archive.length} bytes that it should have. It was removed`,
+  );
+  assert.ok(server.sent < 2 ** 28, `${server.sent} bytes were accepted`);
+  assert.equal(readdirSync(dirname(file)), []);
+  const other = await setUp({ size: archive.length + 1 }).pull();
+  assert.match(other.stderr, `has ${archive.length} bytes, but the registry states ${archive.length + 1}`);
+  assert.is((await pull()).code, 0);
+  assert.match((await setUp({ size: -1 }).pull()).stderr, /is not a list of archives/);
 });
 
 test('a dataset that was not pulled, or is unknown, is refused with what to do', async () => {

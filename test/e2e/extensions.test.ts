@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readVolume } from '#src/formats/index.js';
@@ -70,9 +71,13 @@ test('a pipeline runs an operator of an installed package, its kernel in a worke
   assert.ok(Math.abs(at(10, 10, 10) - (gauss[8] / sum) ** 3) < 1e-7);
   assert.ok(Math.abs(at(12, 9, 10) - (gauss[10] * gauss[7] * gauss[8]) / sum ** 3) < 1e-7);
   const record = JSON.parse(readFileSync(join(output, 'run.json'), 'utf8'));
-  assert.equal(record.pipeline.use, [
-    { use: 'voxstream-example-operators', name: 'voxstream-example-operators', version: '1.0.0' },
-  ]);
+  const [{ sha256, ...used }] = record.pipeline.use;
+  assert.equal(used, {
+    use: 'voxstream-example-operators',
+    name: 'voxstream-example-operators',
+    version: '1.0.0',
+  });
+  assert.match(sha256, /^[0-9a-f]{64}$/);
 });
 
 test('a metric of a package has its title and direction in the summary, and evaluate measures it', async () => {
@@ -113,6 +118,49 @@ test('help, validation and the JSON Schema know what a package adds', async () =
   );
   assert.is(refused.code, 1);
   assert.match(refused.stderr, /step 2 \(gaussianSmooth\), sigma must be at least 0, or /);
+});
+
+test('--resume runs cases again when a module, or a file that it uses, was edited', async () => {
+  const folder = join(user, 'edited');
+  mkdirSync(folder);
+  const kernel = (factor: number) =>
+    writeFileSync(
+      join(folder, 'kernel.mjs'),
+      `export const times = (volume) => ({ ...volume, data: volume.data.map((value) => value * ${factor}) });`,
+    );
+  const author = JSON.stringify(pathToFileURL(join(root, 'dist/author.js')));
+  writeFileSync(
+    join(folder, 'own.mjs'),
+    `import { mapVolumes, operator, task } from ${author};
+    import { times } from './kernel.mjs';
+    const timesTask = task(new URL('./kernel.mjs', import.meta.url), times);
+    const own = operator({
+      name: 'own', summary: 'Multiplies.', options: {}, example: {},
+      forecast: () => (subject) => subject,
+      create: (_, context) =>
+        mapVolumes(context, 'cpu', undefined, ['image'], (volume) => context.runtime.run(timesTask, volume)),
+    });
+    export default { operators: [own] };`,
+  );
+  await writeNifti(
+    join(folder, 'in.nii'),
+    makeVolume({ data: new Float32Array(8).fill(1), size: [2, 2, 2] }),
+  );
+  const file = join(folder, 'p.json');
+  const sinks = [{ nifti: { keys: 'image' } }];
+  const content = { source: { glob: { image: 'in.nii' } }, steps: ['load', 'own'], sinks, output: 'out' };
+  writeFileSync(file, JSON.stringify(content));
+  const run = async () => {
+    const ended = await voxstream(['run', file, '--use', './own.mjs', '--resume'], {}, folder);
+    assert.is(ended.code, 0, ended.stderr);
+    const { data } = await readVolume(join(folder, 'out/in_image.nii.gz'), { kind: 'image' });
+    return { value: data[0], skipped: /already finished/.test(ended.stdout) };
+  };
+  kernel(2);
+  assert.equal(await run(), { value: 2, skipped: false });
+  assert.equal(await run(), { value: 2, skipped: true });
+  kernel(3);
+  assert.equal(await run(), { value: 3, skipped: false });
 });
 
 test('a pipeline file alone runs no code', async () => {

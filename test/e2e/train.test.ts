@@ -103,7 +103,7 @@ test('a training leaves a model that inference takes, its card filled in, and re
     'tensorboard',
     'train.csv',
   ]);
-  assert.equal(readdirSync(join(output, '.voxstream')), [], 'nothing of a validation is left');
+  assert.equal(readdirSync(join(output, '.voxstream')), ['targets.json'], 'nothing of a validation is left');
   // Each of the validations has another model, which the steps before the cache do not use.
   assert.is(readdirSync(join(folder, 'cases')).length, 1);
   assert.match(readFileSync(join(output, 'report', 'index.html'), 'utf8'), /training loss/);
@@ -187,6 +187,30 @@ test('Ctrl-C saves the state and ends with 130; the folder is not trained over b
     other.stderr,
     /belongs to a training with other cases, steps, network, loss, optimizer, schedule, batch size, precision or seed/,
   );
+});
+
+test('files of others in the folders of a training stay, and are not replaced without --overwrite', async () => {
+  const output = join(folder, 'shared');
+  const others = ['model/LICENSE', 'report/notes.html', 'tensorboard/mine', 'checkpoint/old.pt', 'notes.txt'];
+  for (const name of others) {
+    mkdirSync(join(output, name, '..'), { recursive: true });
+    writeFileSync(join(output, name), name);
+  }
+  writeFileSync(join(output, 'model/model.onnx'), 'of another program');
+  const short = train('shared', '--set', 'train.epochs=1', '--set', 'train.validation.every=1');
+  const refused = await voxstream(short);
+  assert.is(refused.code, 1);
+  assert.match(
+    refused.stderr,
+    /would replace 1 file\(s\) that no run in this folder is known to have written: .*model\/model\.onnx/,
+  );
+  assert.is(readFileSync(join(output, 'model/model.onnx'), 'utf8'), 'of another program');
+  for (const extra of ['--overwrite', '--overwrite']) {
+    const { code, stderr } = await voxstream([...short, extra]);
+    assert.is(code, 0, stderr);
+    for (const name of others) assert.is(readFileSync(join(output, name), 'utf8'), name);
+    assert.is(readdirSync(join(output, 'tensorboard')).length, 2, 'only the last events');
+  }
 });
 
 test('two workers train by --device cpu:2; early stopping ends it, and keeps a model that is better by less', async () => {

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { firstValueFrom, of } from 'rxjs';
 import { test } from 'uvu';
@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert';
 import { makeCase } from '#src/case.js';
 import { ModelError } from '#src/errors.js';
 import { findModel } from '#src/models/findModel.js';
-import { writeModelFolder } from '#src/models/folder.js';
+import { checkModelFolder, writeModelFolder } from '#src/models/folder.js';
 import { runnableModel } from '#src/models/form.js';
 import { optimizedModel } from '#src/models/optimizedModel.js';
 import { inference } from '#src/operators/inference.js';
@@ -106,14 +106,17 @@ test('a model folder appears complete, replaces a model only on request, and nev
     await fault(writeModelFolder(place, { bytes, card: { name: 'b' } })),
     /already holds a model\. Give --force/,
   );
+  writeFileSync(join(place, 'LICENSE'), 'of others');
   await writeModelFolder(place, { bytes: Uint8Array.of(4), card: { name: 'b' } }, true);
+  assert.equal(readdirSync(place).sort(), ['LICENSE', 'metadata.json', 'model.onnx']);
+  assert.equal(readdirSync(join(place, '..')), ['model']);
   assert.equal([...readFileSync(join(place, 'model.onnx'))], [4]);
   assert.is(JSON.parse(readFileSync(join(place, 'metadata.json'), 'utf8')).name, 'b');
   const own = join(folder, 'own');
   mkdirSync(own);
   writeFileSync(join(own, 'thesis.txt'), '');
   assert.match(
-    await fault(writeModelFolder(own, { bytes, card: { name: 'a' } }, true)),
+    await fault(checkModelFolder(own, true)),
     /own exists and is not a model folder: it holds thesis\.txt/,
   );
   assert.match(

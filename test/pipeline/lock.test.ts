@@ -1,11 +1,15 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readFileSync, rmdirSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type LockOptions, lockFolder } from '#src/pipeline/lock.js';
 import { root, temporaryFolder } from '../e2e/harness.js';
+
+/** The shortest times that the lock accepts. */
+const short = { stale: 2000, update: 1000 };
 
 /**
  * Waits for a line of input, locks the folder, prints "won" or the error, and keeps the lock until the input
@@ -17,7 +21,7 @@ const contender = `
   console.log('ready');
   await once(process.stdin, 'data');
   try {
-    const lock = await lockFolder(process.argv[1]);
+    const lock = await lockFolder(process.argv[1], JSON.parse(process.argv[2]));
     console.log('won');
     process.stdin.resume();
     await once(process.stdin, 'end');
@@ -32,9 +36,9 @@ const contender = `
  * Starts this many processes, lets all of them lock a folder at once, and returns their output and the
  * processes.
  */
-async function race(folder: string, count: number) {
+async function race(folder: string, count: number, options: LockOptions = {}) {
   const children = Array.from({ length: count }, () =>
-    spawn(process.execPath, ['--input-type=module', '-e', contender, folder], {
+    spawn(process.execPath, ['--input-type=module', '-e', contender, folder, JSON.stringify(options)], {
       cwd: root,
       stdio: ['pipe', 'pipe', 'inherit'],
     }),
@@ -74,9 +78,6 @@ const elsewhere = {
   space: 'boot pid:[1]',
   started: '7',
 };
-/** The shortest times that the lock accepts. */
-const short = { stale: 2000, update: 1000 };
-
 test('of 20 processes that start at once in one folder, one gets it and 19 are rejected', async () => {
   const folder = temporaryFolder();
   const { answers, winner } = await race(folder, 20);
@@ -99,7 +100,7 @@ test('of 20 processes that start at once in one folder, one gets it and 19 are r
 test('if several processes find an abandoned lock, one of them takes it over', async () => {
   const folder = temporaryFolder();
   leaveLock(folder, elsewhere, 600);
-  const { answers, winner } = await race(folder, 8);
+  const { answers, winner } = await race(folder, 8, short);
   assert.is(answers.filter((answer) => answer === 'won').length, 1, answers.join('\n'));
   winner.stdin.end();
   await once(winner, 'exit');
@@ -129,7 +130,7 @@ test('the folder of a killed run is free', async () => {
 test('a restarted container gets its folder back although its process has the same number as the old one', async () => {
   const folder = temporaryFolder();
   leaveLock(folder, { ...elsewhere, pid: process.pid }, 600);
-  await (await lockFolder(folder)).release();
+  await (await lockFolder(folder, short)).release();
   const own = await lockFolder(folder);
   const holder = JSON.parse(readFileSync(join(folder, '.voxstream/holder.json'), 'utf8'));
   await own.release();
@@ -159,6 +160,47 @@ test('a lock from another machine that is renewed is respected', async () => {
     onWait: () => utimesSync(lock, Date.now() / 1000 + 1, Date.now() / 1000 + 1),
   });
   assert.ok(existsSync(lock));
+});
+
+test('a lock that is renewed is respected, however wrong the clocks are', async () => {
+  for (const age of [3600, -3600]) {
+    const folder = temporaryFolder();
+    const lock = leaveLock(folder, elsewhere, age);
+    await refused(folder, /in use by another run/, {
+      ...short,
+      onWait: () => utimesSync(lock, Date.now() / 1000 - age, Date.now() / 1000 - age + 1),
+    });
+    assert.ok(existsSync(lock));
+  }
+});
+
+test('locks from the future, which a clock that was set back leaves, are taken over', async () => {
+  const folder = temporaryFolder();
+  leaveLock(folder, elsewhere, -86_400);
+  const start = join(folder, '.voxstream/start.lock');
+  mkdirSync(start);
+  utimesSync(start, Date.now() / 1000 + 86_400, Date.now() / 1000 + 86_400);
+  await (await lockFolder(folder, short)).release();
+});
+
+test('a run keeps its lock when the clock jumps', async () => {
+  const folder = temporaryFolder();
+  const { now } = Date;
+  let jump = 0;
+  Date.now = () => now() + jump;
+  try {
+    const lock = await lockFolder(folder, short);
+    const at = () => statSync(join(folder, '.voxstream/run.lock')).mtimeMs;
+    for (jump of [7_200_000, -7_200_000, 0]) {
+      const before = at();
+      while (at() === before) await wait(50);
+    }
+    assert.not.ok(lock.lost.aborted);
+    await lock.release();
+    assert.not.ok(existsSync(join(folder, '.voxstream/run.lock')));
+  } finally {
+    Date.now = now;
+  }
 });
 
 test('a lock without a recorded holder, as just after its creation, is not removed', async () => {

@@ -41,15 +41,18 @@ export {
 } from './metrics/summary.js';
 // Where work runs
 export { type ModelLease, openModel } from './models/openModel.js';
-// Operators
 export { activations } from './operators/activations.js';
+export { adjustContrast } from './operators/adjustContrast.js';
 export { asDiscrete } from './operators/asDiscrete.js';
 export { averageSurfaceDistance } from './operators/averageSurfaceDistance.js';
 export { type Batch, type BatchOptions, type BatchTensor, batch } from './operators/batch.js';
+export { borderPad } from './operators/borderPad.js';
 export { cache } from './operators/cache.js';
 export { centerCrop } from './operators/centerCrop.js';
 export { components } from './operators/components.js';
+export { concatItems } from './operators/concatItems.js';
 export { confusion } from './operators/confusion.js';
+export { convertToMultiChannelBrats } from './operators/convertToMultiChannelBrats.js';
 export { cropForeground } from './operators/cropForeground.js';
 export type { Operator, StepContext, WrappedSteps } from './operators/define.js';
 export {
@@ -61,6 +64,7 @@ export {
   type MetricsSpec,
 } from './operators/defineMetric.js';
 export { dice } from './operators/dice.js';
+export { divisiblePad } from './operators/divisiblePad.js';
 export type { EvaluatedLabel } from './operators/evaluatedLabels.js';
 export {
   type Evaluation,
@@ -69,14 +73,21 @@ export {
   type PredictionEvaluation,
 } from './operators/evaluation.js';
 export { fillHoles } from './operators/fillHoles.js';
+export { flip } from './operators/flip.js';
+export { gaussianSmooth } from './operators/gaussianSmooth.js';
 export { hausdorff } from './operators/hausdorff.js';
+export { histogramNormalize } from './operators/histogramNormalize.js';
 export { inference } from './operators/inference.js';
 export { invert } from './operators/invert.js';
 export { iou } from './operators/iou.js';
 export { keepLargestComponent } from './operators/keepLargestComponent.js';
+// Operators
+export { labelToContour } from './operators/labelToContour.js';
 export { load } from './operators/load.js';
 export { mapCase, mapVolumes } from './operators/map.js';
 export { mapLabels } from './operators/mapLabels.js';
+export { mergeClasses } from './operators/mergeClasses.js';
+export { nanToNum } from './operators/nanToNum.js';
 export { normalizeIntensity } from './operators/normalizeIntensity.js';
 export { orient } from './operators/orient.js';
 export { randAffine } from './operators/randAffine.js';
@@ -89,12 +100,21 @@ export { randScaleIntensity } from './operators/randScaleIntensity.js';
 export { randShiftIntensity } from './operators/randShiftIntensity.js';
 export { removeSmallObjects } from './operators/removeSmallObjects.js';
 export { resampleToMatch } from './operators/resampleToMatch.js';
+export { resize } from './operators/resize.js';
+export { resizeWithPadOrCrop } from './operators/resizeWithPadOrCrop.js';
+export { rotate90 } from './operators/rotate90.js';
+export { scaleIntensity } from './operators/scaleIntensity.js';
 export { scaleIntensityRange } from './operators/scaleIntensityRange.js';
+export { scaleIntensityRangePercentiles } from './operators/scaleIntensityRangePercentiles.js';
+export { selectChannels } from './operators/selectChannels.js';
 export { type ShuffleOptions, shuffle } from './operators/shuffle.js';
 export { spacing } from './operators/spacing.js';
+export { spatialCrop } from './operators/spatialCrop.js';
 export { spatialPad } from './operators/spatialPad.js';
 export { surfaceDice } from './operators/surfaceDice.js';
+export { thresholdIntensity } from './operators/thresholdIntensity.js';
 export { volume } from './operators/volume.js';
+export { zoom } from './operators/zoom.js';
 // Options of operators, sources and sinks: `OptionsOf<typeof spacing>`
 export type { OptionsOf } from './options.js';
 // Pipelines

@@ -7,6 +7,7 @@ import { readVolume } from '#src/formats/index.js';
 import { createRuntime } from '#src/runtime/runtime.js';
 import type { Volume } from '#src/volume/volume.js';
 import { fixtures } from './e2e/harness.js';
+import { shared, sharedPath, testNeeding } from './needs.js';
 import { runSteps, type Step } from './shared.js';
 
 /** A case file of test/fixtures/golden. The README there explains the fields. */
@@ -31,7 +32,7 @@ test('a step with an unknown operator or option is refused by name', async () =>
 });
 
 /** The number of case files of each kind. A case that is lost must not pass in silence. */
-const kinds = { geometry: 6, crop: 3, intensity: 3, inference: 3, invert: 4, post: 6 };
+const kinds = { geometry: 6, crop: 3, intensity: 3, inference: 3, invert: 4, post: 6, transforms: 6 };
 const golden = join(fixtures, 'golden');
 for (const [kind, count] of Object.entries(kinds)) {
   let compared = 0;
@@ -46,6 +47,21 @@ for (const [kind, count] of Object.entries(kinds)) {
   }
   test(`all golden cases of ${kind} were compared`, () => assert.is(compared, count));
 }
+
+testNeeding(
+  shared('transforms'),
+  'every case of ../shared/transforms gives what MONAI 1.3.2 gives',
+  async () => {
+    let compared = 0;
+    for (const kind of ['channels', 'geometry', 'intensity']) {
+      for (const name of readdirSync(sharedPath(join('transforms', kind)))) {
+        await check(sharedPath(join('transforms', kind, name)), 'case.json', kind);
+        compared++;
+      }
+    }
+    assert.is(compared, 33);
+  },
+);
 
 async function check(folder: string, file: string, kind: string): Promise<void> {
   const { steps, volumes, expect, tolerance }: GoldenCase = JSON.parse(

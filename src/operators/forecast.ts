@@ -1,5 +1,6 @@
 import type { Keys } from '../case.js';
 import type { FileGrid } from '../formats/index.js';
+import { type AxisMap, isIdentity, mapGridAxes } from '../volume/orientation.js';
 import { planResample } from '../volume/resample.js';
 import {
   type Grid,
@@ -104,6 +105,11 @@ export function foreseeCleaning(keys: Keys | undefined, defaults: readonly strin
 export function onGrid(volume: VolumeForecast, grid: Grid, step: StepFromGrid): VolumeForecast {
   const from = { size: volume.size, affine: volume.affine };
   return { ...volume, size: grid.size, affine: grid.affine, history: [...volume.history, { ...step, from }] };
+}
+
+/** The volume after its voxel axes were permuted and flipped. */
+export function turnedForecast(volume: VolumeForecast, map: AxisMap): VolumeForecast {
+  return isIdentity(map) ? volume : onGrid(volume, mapGridAxes(volume, map), { step: 'orient', ...map });
 }
 
 /** A geometric step without its original grid. */

@@ -1,23 +1,34 @@
 import { activations } from './activations.js';
+import { adjustContrast } from './adjustContrast.js';
 import { asDiscrete } from './asDiscrete.js';
 import { averageSurfaceDistance } from './averageSurfaceDistance.js';
+import { borderPad } from './borderPad.js';
 import { cacheOperator } from './cache.js';
 import { centerCrop } from './centerCrop.js';
 import { components } from './components.js';
+import { concatItems } from './concatItems.js';
 import { confusion } from './confusion.js';
+import { convertToMultiChannelBrats } from './convertToMultiChannelBrats.js';
 import { cropForeground } from './cropForeground.js';
 import type { AnyOperator } from './define.js';
 import { dice } from './dice.js';
+import { divisiblePad } from './divisiblePad.js';
 import { fillHoles } from './fillHoles.js';
+import { flip } from './flip.js';
 import type { Fusion } from './fusion.js';
+import { gaussianSmooth } from './gaussianSmooth.js';
 import { hausdorff } from './hausdorff.js';
+import { histogramNormalize } from './histogramNormalize.js';
 import { inference } from './inference.js';
 import { invert } from './invert.js';
 import { iou } from './iou.js';
 import { keepLargestComponent } from './keepLargestComponent.js';
 import { labelsFusion } from './labelsOf.js';
+import { labelToContour } from './labelToContour.js';
 import { load } from './load.js';
 import { mapLabels } from './mapLabels.js';
+import { mergeClasses } from './mergeClasses.js';
+import { nanToNum } from './nanToNum.js';
 import { normalizeIntensity } from './normalizeIntensity.js';
 import { orient } from './orient.js';
 import { prepareFusion } from './prepare.js';
@@ -31,23 +42,49 @@ import { randScaleIntensity } from './randScaleIntensity.js';
 import { randShiftIntensity } from './randShiftIntensity.js';
 import { removeSmallObjects } from './removeSmallObjects.js';
 import { resampleToMatch } from './resampleToMatch.js';
+import { resize } from './resize.js';
+import { resizeWithPadOrCrop } from './resizeWithPadOrCrop.js';
+import { rotate90 } from './rotate90.js';
+import { scaleIntensity } from './scaleIntensity.js';
 import { scaleIntensityRange } from './scaleIntensityRange.js';
+import { scaleIntensityRangePercentiles } from './scaleIntensityRangePercentiles.js';
+import { selectChannels } from './selectChannels.js';
 import { spacing } from './spacing.js';
+import { spatialCrop } from './spatialCrop.js';
 import { spatialPad } from './spatialPad.js';
 import { surfaceDice } from './surfaceDice.js';
+import { thresholdIntensity } from './thresholdIntensity.js';
 import { volume } from './volume.js';
+import { zoom } from './zoom.js';
 
 /** The built-in operators, in the order in which a pipeline usually uses them. */
 export const operators: readonly AnyOperator[] = [
   load,
+  nanToNum,
+  concatItems,
+  selectChannels,
   orient,
   spacing,
   resampleToMatch,
+  resize,
+  zoom,
+  flip,
+  rotate90,
   scaleIntensityRange,
+  scaleIntensityRangePercentiles,
+  scaleIntensity,
   normalizeIntensity,
+  thresholdIntensity,
+  adjustContrast,
+  histogramNormalize,
+  gaussianSmooth,
   cropForeground,
   centerCrop,
+  spatialCrop,
   spatialPad,
+  resizeWithPadOrCrop,
+  divisiblePad,
+  borderPad,
   cacheOperator,
   randCropByPosNegLabel,
   randFlip,
@@ -65,6 +102,9 @@ export const operators: readonly AnyOperator[] = [
   fillHoles,
   removeSmallObjects,
   mapLabels,
+  mergeClasses,
+  convertToMultiChannelBrats,
+  labelToContour,
   dice,
   iou,
   hausdorff,

@@ -1,5 +1,6 @@
 import { concatMap, type OperatorFunction, of } from 'rxjs';
 import { type Case, onlyKey, withVolumes } from '../case.js';
+import type { ValuesOf } from '../options.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { task } from '../runtime/task.js';
 import { sameGrid } from '../volume/affine.js';
@@ -26,7 +27,7 @@ export const labelsFusion: Fusion = ([first, second, third]) => {
   const activate = optionsFor(first, activations);
   const undo = optionsFor(second, invert);
   const decide = optionsFor(third, asDiscrete);
-  if (!activate?.softmax || !undo || undo.nearestInterp || !decide?.argmax) return undefined;
+  if (!activate?.softmax || !undo || undo.nearestInterp || !decide || !onlyArgmax(decide)) return undefined;
   const keys = new Set([activate, undo, decide].map((options) => onlyKey(options.keys ?? 'pred')));
   const [key] = keys;
   if (keys.size !== 1 || key === undefined) return undefined;
@@ -36,6 +37,10 @@ export const labelsFusion: Fusion = ([first, second, third]) => {
     forecast: (runtime, each) => foreseeLabels(key, undo.like, each, runtime),
   };
 };
+
+function onlyArgmax({ argmax, toOnehot, threshold, rounding }: ValuesOf<typeof asDiscrete>): boolean {
+  return argmax && toOnehot === undefined && threshold === undefined && rounding === undefined;
+}
 
 function labelsOf(
   key: string,

@@ -2,17 +2,10 @@ import { z } from 'zod';
 import { geometryKeys } from '../case.js';
 import { keysType } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
-import {
-  axcodesFault,
-  axisMap,
-  isIdentity,
-  mapGridAxes,
-  orientationOf,
-  parseAxcodes,
-} from '../volume/orientation.js';
+import { axcodesFault, axisMap, orientationOf, parseAxcodes } from '../volume/orientation.js';
 import { reorient } from '../volume/reorient.js';
 import { operator } from './define.js';
-import { foreseeVolumes, onGrid } from './forecast.js';
+import { foreseeVolumes, turnedForecast } from './forecast.js';
 import { mapVolumes } from './map.js';
 
 export const reorientTask = task(new URL('../volume/reorient.js', import.meta.url), reorient);
@@ -46,10 +39,9 @@ export const orient = operator({
   example: { axcodes: 'RAS' },
   forecast: ({ axcodes, keys }) => {
     const target = parseAxcodes(axcodes);
-    return foreseeVolumes(keys, geometryKeys, (volume) => {
-      const map = axisMap(orientationOf(volume.affine), target);
-      return isIdentity(map) ? volume : onGrid(volume, mapGridAxes(volume, map), { step: 'orient', ...map });
-    });
+    return foreseeVolumes(keys, geometryKeys, (volume) =>
+      turnedForecast(volume, axisMap(orientationOf(volume.affine), target)),
+    );
   },
   create: ({ axcodes, keys }, context) => {
     const target = parseAxcodes(axcodes);

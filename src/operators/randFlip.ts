@@ -8,9 +8,15 @@ import { probType, seedType } from './draws.js';
 import { foreseeVolumes } from './forecast.js';
 import { mapRandomly } from './map.js';
 
-const flipTask = task(new URL('../volume/turn.js', import.meta.url), flip);
+export const flipTask = task(new URL('../volume/turn.js', import.meta.url), flip);
 
 const axis = z.int().min(0).max(2);
+
+/** The schema of an option with the axes to reverse. */
+export const flipAxes = z
+  .union([axis.transform((one): readonly number[] => [one]), z.array(axis).min(1)])
+  .default([0, 1, 2])
+  .describe('The axis or axes to reverse: 0 is x, 1 is y, 2 is z');
 
 /**
  * Reverses all selected volumes along `spatialAxis` with probability `prob`. Affines follow: every voxel
@@ -24,10 +30,7 @@ export const randFlip = operator({
   mirrors: "RandFlipd; draws come from voxstream's random generator",
   options: {
     prob: probType,
-    spatialAxis: z
-      .union([axis.transform((one): readonly number[] => [one]), z.array(axis).min(1)])
-      .default([0, 1, 2])
-      .describe('The axis or axes to reverse: 0 is x, 1 is y, 2 is z'),
+    spatialAxis: flipAxes,
     seed: seedType,
     keys: keysType('image and label'),
   },

@@ -1,14 +1,12 @@
 import { z } from 'zod';
 import { keysType } from '../optionTypes.js';
-import { task } from '../runtime/task.js';
-import { gaussianSmooth } from '../volume/noise.js';
+
 import type { Triple } from '../volume/volume.js';
 import { operator } from './define.js';
 import { probType, seedType } from './draws.js';
 import { foreseeFloats } from './forecast.js';
+import { gaussianSmoothTask } from './gaussianSmooth.js';
 import { mapRandomly } from './map.js';
-
-const gaussianSmoothTask = task(new URL('../volume/noise.js', import.meta.url), gaussianSmooth);
 
 const deviation = z.number().min(0);
 const sigma = z.tuple([deviation, deviation]).default([0.25, 1.5]);

@@ -8,9 +8,22 @@ import { probType, seedType } from './draws.js';
 import { foreseeVolumes } from './forecast.js';
 import { mapRandomly } from './map.js';
 
-const rotate90Task = task(new URL('../volume/turn.js', import.meta.url), rotate90);
+export const rotate90Task = task(new URL('../volume/turn.js', import.meta.url), rotate90);
 
 const axis = z.int().min(0).max(2);
+
+/** The schema of an option with the plane of a rotation. */
+export const plane = z
+  .tuple([axis, axis])
+  .default([0, 1])
+  .describe('The plane of the rotation, from the first axis towards the second: 0 is x, 1 is y, 2 is z');
+
+/** The rule for a plane. */
+export function planeFaults([first, second]: readonly [number, number]): string[] {
+  return first === second
+    ? [`spatialAxes must be two different axes, but they are [${first}, ${second}]`]
+    : [];
+}
 
 /**
  * Rotates all selected volumes by the same number of quarter turns, with probability `prob`. Affines follow:
@@ -29,15 +42,11 @@ export const randRotate90 = operator({
       .min(1)
       .default(3)
       .describe('Maximum number of quarter turns; all numbers from 1 to it are equally likely'),
-    spatialAxes: z
-      .tuple([axis, axis])
-      .default([0, 1])
-      .describe('The plane of the rotation, from the first axis towards the second: 0 is x, 1 is y, 2 is z'),
+    spatialAxes: plane,
     seed: seedType,
     keys: keysType('image and label'),
   },
-  check: ({ spatialAxes: [first, second] = [0, 1] }) =>
-    first === second ? [`spatialAxes must be two different axes, but they are [${first}, ${second}]`] : [],
+  check: ({ spatialAxes }) => planeFaults(spatialAxes),
   example: { prob: 0.1, maxK: 3 },
   forecast: ({ keys }) => foreseeVolumes(keys, geometryKeys, (volume) => ({ ...volume })),
   create: ({ prob, maxK, spatialAxes, seed, keys }, context) =>

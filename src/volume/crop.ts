@@ -4,12 +4,20 @@ import { allocateLike, type Triple, type Vec3, type Volume, voxelCount } from '.
 
 /**
  * What to read outside a volume: one value, its mirror image (without repeating the border voxel), its border
- * voxels, or the volume again. These are PyTorch's names for padding.
+ * voxels, or the volume again. These are PyTorch's names for padding. NumPy's names for the last two are `edge`
+ * and `wrap`; its `symmetric` is a mirror image that repeats the border voxel.
  */
-export type PaddingMode = 'constant' | 'reflect' | 'replicate' | 'circular';
+export const paddingModes = [
+  'constant',
+  'reflect',
+  'replicate',
+  'circular',
+  'edge',
+  'wrap',
+  'symmetric',
+] as const;
 
-/** The names of all padding modes. */
-export const paddingModes = ['constant', 'reflect', 'replicate', 'circular'] as const;
+export type PaddingMode = (typeof paddingModes)[number];
 
 /**
  * For positions `start … start + length - 1` of an axis of `size` voxels: the voxel to read, or -1 for the
@@ -21,12 +29,13 @@ export function paddedIndices(start: number, length: number, size: number, mode:
     const at = start + i;
     if (at >= 0 && at < size) out[i] = at;
     else if (mode === 'constant') out[i] = -1;
-    else if (mode === 'replicate') out[i] = at < 0 ? 0 : size - 1;
-    else if (mode === 'circular') out[i] = ((at % size) + size) % size;
+    else if (mode === 'replicate' || mode === 'edge') out[i] = at < 0 ? 0 : size - 1;
+    else if (mode === 'circular' || mode === 'wrap') out[i] = ((at % size) + size) % size;
     else {
-      const period = Math.max(2 * (size - 1), 1);
+      const repeated = mode === 'symmetric' ? 1 : 0;
+      const period = Math.max(2 * (size - 1 + repeated), 1);
       const phase = ((at % period) + period) % period;
-      out[i] = phase < size ? phase : period - phase;
+      out[i] = phase < size ? phase : period - phase - repeated;
     }
   }
   return out;
@@ -88,6 +97,44 @@ export function spatialPadBox(
   const padded = size.map((n, axis) => Math.max(n, spatialSize[axis]));
   const start = size.map((n, axis) => (method === 'end' ? 0 : -Math.floor((padded[axis] - n) / 2)));
   return { start: start.map((n) => n + 0) as Triple, size: padded as Triple };
+}
+
+/** Where MONAI's `ResizeWithPadOrCrop` cuts or pads each axis to `spatialSize`; 0 or less keeps it. */
+export function padOrCropBox(
+  size: Vec3,
+  spatialSize: Vec3,
+  method: 'symmetric' | 'end',
+): { start: Vec3; size: Vec3 } {
+  const padded = spatialPadBox(size, spatialSize, method);
+  const cut = centerCropBox(padded.size, spatialSize);
+  return { start: padded.start.map((at, axis) => at + cut.start[axis]) as Triple, size: cut.size };
+}
+
+/** The size that MONAI's `DivisiblePad` pads to: the next multiple of `k` voxels; 0 or less keeps an axis. */
+export function divisibleSize(size: Vec3, k: Vec3): Vec3 {
+  return size.map((n, axis) => (k[axis] > 0 ? Math.ceil(n / k[axis]) * k[axis] : n)) as Triple;
+}
+
+/** A box of voxels, from `start` to `end` (exclusive). */
+export interface Roi {
+  readonly start: Vec3;
+  readonly end: Vec3;
+}
+
+/** The box of `size` voxels around a voxel, moved so that it does not begin before the first voxel. */
+export function roiAround(centre: Vec3, size: Vec3): Roi {
+  const start = centre.map((at, axis) => Math.max(at - Math.floor(size[axis] / 2), 0));
+  return { start: start as Triple, end: start.map((at, axis) => at + size[axis]) as Triple };
+}
+
+/**
+ * The part of a box that is in a volume; MONAI's `SpatialCrop`. The size is 0 or less along an axis where
+ * there is none.
+ */
+export function roiBox(size: Vec3, roi: Roi): { start: Vec3; size: Vec3 } {
+  const start = roi.start.map((at) => Math.max(at, 0));
+  const cut = size.map((n, axis) => Math.min(roi.end[axis], n) - start[axis]);
+  return { start: start as Triple, size: cut as Triple };
 }
 
 /** The options of `foregroundBox`; see the operator `cropForeground`. */

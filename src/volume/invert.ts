@@ -2,6 +2,7 @@ import { cropOrPad } from './crop.js';
 import { inverseAxisMap } from './orientation.js';
 import { mapAxes } from './reorient.js';
 import { resampleTo } from './resample.js';
+import { resizeTo } from './resize.js';
 import type { HistoryStep, InterpolationMode, Triple, Volume } from './volume.js';
 
 /**
@@ -18,7 +19,9 @@ export function invertHistory(
     const { size, affine } = step.from;
     if (step.step === 'orient') result = mapAxes(result, inverseAxisMap(step));
     else if (step.step === 'resample') result = resampleTo(result, step.from, mode, step.padding);
-    else result = cropOrPad(result, step.start.map((at) => -at) as Triple, size);
+    else if (step.step === 'resize') {
+      result = resizeTo(result, size, mode === 'nearest' ? mode : step.mode, step.alignCorners);
+    } else result = cropOrPad(result, step.start.map((at) => -at) as Triple, size);
     result = { ...result, size, affine };
   }
   return { ...result, history: [] };

@@ -240,7 +240,8 @@ function axisTaps(coordinates: Float64Array, size: number, padding: ResamplePadd
   return taps;
 }
 
-function nearestSeparable(
+/** Copies the voxels that are nearest along each axis. */
+export function nearestSeparable(
   data: VoxelArray,
   size: Vec3,
   x: AxisTaps,
@@ -268,7 +269,7 @@ function nearestSeparable(
  * Trilinear interpolation axis by axis: each input slice that is needed is respaced in x and y once, and new
  * slices are blended from the two around them. In float64 until the end, like MONAI.
  */
-function linearSeparable(
+export function linearSeparable(
   data: VoxelArray,
   size: Vec3,
   x: AxisTaps,

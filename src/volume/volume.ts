@@ -50,6 +50,9 @@ export interface Grid {
 /** How voxels are interpolated: trilinear, or the nearest voxel. */
 export type InterpolationMode = 'bilinear' | 'nearest';
 
+/** How a volume is scaled to another size; see `resizeTo`. */
+export type ResizeMode = 'nearest' | 'nearest-exact' | 'trilinear' | 'area';
+
 /** What to do outside a volume when resampling: repeat the border voxel, or zeros. */
 export type ResamplePadding = 'border' | 'zeros';
 
@@ -59,6 +62,12 @@ export type ResamplePadding = 'border' | 'zeros';
 export type HistoryStep =
   | { readonly step: 'orient'; readonly from: Grid; readonly axes: Vec3; readonly flips: Vec3 }
   | { readonly step: 'resample'; readonly from: Grid; readonly padding: ResamplePadding }
+  | {
+      readonly step: 'resize';
+      readonly from: Grid;
+      readonly mode: ResizeMode;
+      readonly alignCorners: boolean;
+    }
   | { readonly step: 'cropOrPad'; readonly from: Grid; readonly start: Vec3 };
 
 /** Header fields of a NIfTI file that derived files keep. */

@@ -1,8 +1,11 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { makeCase } from '#src/case.js';
+import { DataError } from '#src/errors.js';
 import { activations } from '#src/operators/activations.js';
 import { asDiscrete } from '#src/operators/asDiscrete.js';
+import { convertToMultiChannelBrats } from '#src/operators/convertToMultiChannelBrats.js';
+import { mergeClasses } from '#src/operators/mergeClasses.js';
 import { makeVolume } from '#src/volume/volume.js';
 import { refused, through } from '../shared.js';
 
@@ -41,12 +44,57 @@ test('asDiscrete picks the largest channel, or applies a threshold, and keeps th
   assert.ok(mask.timings.asDiscrete > 0);
 });
 
-test('asDiscrete accepts a threshold of 0, and requires exactly one of argmax and threshold', async () => {
+test('asDiscrete accepts a threshold of 0, and requires something to do', async () => {
   const mask = await through(asDiscrete({ threshold: 0 }), subject);
   assert.equal(Array.from(mask.volumes.pred.data), [1, 1, 1, 1]);
-  const message = 'asDiscrete: either argmax must be true or threshold must be given, but not both.';
-  refused(() => asDiscrete({}), message);
-  refused(() => asDiscrete({ argmax: true, threshold: 0.5 }), message);
+  refused(
+    () => asDiscrete({}),
+    'asDiscrete: argmax must be true, or toOnehot, threshold or rounding must be given.',
+  );
+});
+
+test('asDiscrete makes channels of labels, after argmax if both are given', async () => {
+  const both = (await through(asDiscrete({ argmax: true, toOnehot: 3 }), subject)).volumes.pred;
+  assert.equal([both.channels, both.kind, Array.from(both.data)], [3, 'label', [0, 1, 1, 0, 0, 0]]);
+  const label = makeVolume({ data: Uint8Array.of(0, 2), size: [2, 1, 1], kind: 'label' });
+  const oneHot = (classes: number) =>
+    through(asDiscrete({ toOnehot: classes }), makeCase({ id: 'a', volumes: { pred: label } }));
+  assert.equal(Array.from((await oneHot(3)).volumes.pred.data), [1, 0, 0, 0, 0, 1]);
+  const error = await oneHot(2).catch((fault) => fault);
+  assert.instance(error, DataError);
+  assert.match(error.message, /toOnehot makes 2 classes \(0 to 1\), but the volume has label 2/);
+  const wide = await through(asDiscrete({ toOnehot: 2 }), subject).catch((fault) => fault);
+  assert.match(wide.message, /toOnehot needs a label map of one channel, but the volume has 2/);
+});
+
+test('asDiscrete rounds halves to even numbers', async () => {
+  const data = Float32Array.of(0.5, 1.5, 2.4, -0.6);
+  const pred = makeVolume({ data, size: [4, 1, 1], kind: 'probability' });
+  const rounded = await through(
+    asDiscrete({ rounding: 'torchrounding' }),
+    makeCase({ id: 'a', volumes: { pred } }),
+  );
+  assert.equal(Array.from(rounded.volumes.pred.data), [0, 2, 2, -1]);
+});
+
+test('mergeClasses makes a channel of each group, of labels or of one-hot channels', async () => {
+  const label = makeVolume({ data: Uint8Array.of(0, 1, 2, 4), size: [4, 1, 1], kind: 'label' });
+  const subject = makeCase({ id: 'a', volumes: { label } });
+  const groups = { whole: [1, 2, 4], core: [1, 4], edge: [2] };
+  const merged = (await through(mergeClasses({ groups }), subject)).volumes.label;
+  assert.equal(Array.from(merged.data), [0, 1, 1, 1, 0, 1, 0, 1, 0, 0, 1, 0]);
+  assert.equal(merged.labelNames, { 1: 'whole', 2: 'core', 3: 'edge' });
+  const brats = (await through(convertToMultiChannelBrats(), subject)).volumes.label;
+  assert.equal(Array.from(brats.data), [0, 1, 0, 1, 0, 1, 1, 1, 0, 0, 0, 1]);
+  const again = (
+    await through(mergeClasses({ groups: [[1, 2], 0] }), makeCase({ id: 'a', volumes: { label: brats } }))
+  ).volumes.label;
+  assert.equal(Array.from(again.data), [0, 1, 1, 1, 0, 1, 0, 1]);
+  const error = await through(
+    mergeClasses({ groups: [3] }),
+    makeCase({ id: 'a', volumes: { label: brats } }),
+  ).catch((fault) => fault);
+  assert.match(error.message, /the volume has 3 channels \(0 to 2\), so there is no label 3/);
 });
 
 test.run();

@@ -8,8 +8,8 @@ import { mapVolumes } from './map.js';
 import { cropOrPadTask } from './spatialPad.js';
 
 /**
- * Pads volumes to a multiple of `k` voxels along each axis. The affine follows: every voxel keeps its position
- * in mm.
+ * Pads volumes to a multiple of `k` voxels along each axis. The affine follows: every voxel keeps its
+ * position in mm.
  *
  * Mirrors MONAI's `DivisiblePadd`.
  */

@@ -17,7 +17,8 @@ const histogramNormalizeTask = task(new URL('../volume/histogram.js', import.met
  *
  * Mirrors MONAI's `HistogramNormalized`.
  *
- * @throws DataError, on the stream, if no voxel is counted, a voxel is not finite, or the mask has another size.
+ * @throws DataError, on the stream, if no voxel is counted, a voxel is not finite, or the mask has another
+ * size.
  */
 export const histogramNormalize = operator({
   name: 'histogramNormalize',

@@ -19,8 +19,8 @@ interface Groups {
  * overlap. In a one-hot volume, the channels count as the labels. Channels get the names of their groups, if
  * there are any.
  *
- * The general form of MONAI's `ConvertToMultiChannelBasedOnBratsClassesd`. To merge labels of a label map into
- * others, use `mapLabels`.
+ * The general form of MONAI's `ConvertToMultiChannelBasedOnBratsClassesd`. To merge labels of a label map
+ * into others, use `mapLabels`.
  *
  * @throws DataError, on the stream, if a group has a label that is not a channel of a one-hot volume.
  */

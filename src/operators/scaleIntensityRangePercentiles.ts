@@ -12,12 +12,14 @@ const percent = z.number().min(0).max(100);
 
 /**
  * Maps the intensities between the percentiles `lower` and `upper` linearly to `bMin`..`bMax`; the result is
- * float32. This suits MR images, whose intensities have no unit. With `clip`, values outside `bMin`..`bMax` are
- * clipped. If both percentiles are equal, the intensities are only shifted, so that this value becomes `bMin`.
+ * float32. This suits MR images, whose intensities have no unit. With `clip`, values outside `bMin`..`bMax`
+ * are clipped. If both percentiles are equal, the intensities are only shifted, so that this value becomes
+ * `bMin`.
  *
  * Mirrors MONAI's `ScaleIntensityRangePercentilesd`.
  *
- * @throws OptionError when built, if `lower` is above `upper`, or `relative` or `clip` lack `bMin` and `bMax`.
+ * @throws OptionError when built, if `lower` is above `upper`, or `relative` or `clip` lack `bMin` and
+ * `bMax`.
  */
 export const scaleIntensityRangePercentiles = operator({
   name: 'scaleIntensityRangePercentiles',

@@ -4,8 +4,8 @@ import { allocateLike, type Triple, type Vec3, type Volume, voxelCount } from '.
 
 /**
  * What to read outside a volume: one value, its mirror image (without repeating the border voxel), its border
- * voxels, or the volume again. These are PyTorch's names for padding. NumPy's names for the last two are `edge`
- * and `wrap`; its `symmetric` is a mirror image that repeats the border voxel.
+ * voxels, or the volume again. These are PyTorch's names for padding. NumPy's names for the last two are
+ * `edge` and `wrap`; its `symmetric` is a mirror image that repeats the border voxel.
  */
 export const paddingModes = [
   'constant',

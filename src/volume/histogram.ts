@@ -77,7 +77,9 @@ function binEdges(values: Float32Array, bins: number): Float32Array {
   return Float32Array.from({ length: bins + 1 }, (_, i) => (i === bins ? last : i * step + first));
 }
 
-/** How many values are in each bin: from its lower edge to the upper one (exclusive, but for the last bin). */
+/**
+ * How many values are in each bin: from its lower edge to the upper one (exclusive, but for the last bin).
+ */
 function histogram(values: Float32Array, edges: Float32Array): Float64Array {
   const counts = new Float64Array(edges.length - 1);
   const last = counts.length - 1;

@@ -46,9 +46,9 @@ export function resizedAffine({ size, affine }: Grid, newSize: Vec3): Affine {
 }
 
 /**
- * Scales a volume to another size: the nearest voxel (same type), trilinear, or the mean over the area of each
- * new voxel (both float32). A volume of that size is returned unchanged. MONAI's `Resize`, which is PyTorch's
- * `interpolate`.
+ * Scales a volume to another size: the nearest voxel (same type), trilinear, or the mean over the area of
+ * each new voxel (both float32). A volume of that size is returned unchanged. MONAI's `Resize`, which is
+ * PyTorch's `interpolate`.
  */
 export function resizeTo(
   volume: Volume,

@@ -3,7 +3,7 @@ import { withoutActing } from './harmless.js';
 import { nameValues } from './metrics/columns.js';
 import type { MetricValue } from './metrics/metric.js';
 import type { LabelRegion } from './volume/regionMasks.js';
-import type { Volume } from './volume/volume.js';
+import type { Vec3, Volume } from './volume/volume.js';
 
 /** The DICOM files of one series, which form one volume. */
 export interface SeriesFiles {
@@ -24,8 +24,17 @@ export interface ChannelFiles {
   readonly channels: readonly string[];
 }
 
-/** The input of a volume: the path of an image file, files to stack, or the files of a DICOM series. */
-export type CaseFile = string | ChannelFiles | SeriesFiles;
+/** Files whose format states no voxel size (TIFF), with their voxel size in mm along x, y and z. */
+export interface SpacedFile {
+  readonly file: string | ChannelFiles;
+  readonly spacing: Vec3;
+}
+
+/**
+ * The input of a volume: the path of an image file, files to stack, a file with its voxel size, or the files
+ * of a DICOM series.
+ */
+export type CaseFile = string | ChannelFiles | SpacedFile | SeriesFiles;
 
 /** One patient's data on its way through a stream. It is read-only: an operator returns a new case. */
 export interface Case {

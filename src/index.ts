@@ -6,6 +6,7 @@ export {
   type CaseFile,
   makeCase,
   type SeriesFiles,
+  type SpacedFile,
   withMetrics,
   withNotes,
   withVolumes,

@@ -1,4 +1,4 @@
-import type { Grid, Volume } from '../volume/volume.js';
+import type { Grid, Vec3, Volume } from '../volume/volume.js';
 
 /** How an image file is read. */
 export interface ReadOptions {
@@ -8,6 +8,11 @@ export interface ReadOptions {
   readonly nonFinite?: boolean;
   /** The most bytes that the voxels may take. Default: the memory that this process may use. */
   readonly maxBytes?: number;
+  /**
+   * Voxel size in mm (x, y, z) of a file whose format states none, e.g. TIFF. Other files keep theirs.
+   * Default: such files are refused.
+   */
+  readonly spacing?: Vec3;
 }
 
 /** What a file's header says about its volume; memory is estimated from it. */
@@ -17,6 +22,8 @@ export interface FileGrid extends Grid {
   readonly bytesPerVoxel: number;
   /** Bytes that reading takes at most: the stored voxels, plus the converted ones where they need a copy. */
   readonly bytesToRead: number;
+  /** True if the format states no voxel size. The affine then has voxels of 1 mm. */
+  readonly unspaced?: boolean;
 }
 
 /** A file format for images. */

@@ -1,10 +1,13 @@
 import { basename } from 'node:path';
 import type { CaseFile } from '../case.js';
-import type { Volume } from '../volume/volume.js';
+import { toRas } from '../volume/affine.js';
+import type { Vec3, Volume } from '../volume/volume.js';
 import type { FileGrid, ImageFormat, ReadOptions } from './define.js';
 import { dicomFile } from './dicom/format.js';
 import { foreignFormats, loadForeignFormats } from './foreign.js';
+import { itk } from './itk/format.js';
 import { metaImage } from './metaImage.js';
+import { mgh } from './mgh.js';
 import { nifti } from './nifti.js';
 import { nrrd } from './nrrd.js';
 import { readStart, withFile } from './openFile.js';
@@ -13,8 +16,8 @@ import { stackChannels, stackedGrid } from './stackChannels.js';
 export { type FileGrid, type ImageFormat, imageFormat, type ReadOptions } from './define.js';
 export { registerFormat } from './foreign.js';
 
-/** The formats that come with the package. The last one is tried for files that no format recognizes. */
-const ownFormats: readonly ImageFormat[] = [dicomFile, nrrd, metaImage, nifti];
+/** The formats that come with the package. NIfTI precedes others that recognize gzip data. */
+const ownFormats: readonly ImageFormat[] = [dicomFile, nrrd, metaImage, nifti, mgh, itk];
 
 /** All formats; those of other packages come first. */
 function formats(): readonly ImageFormat[] {
@@ -68,10 +71,19 @@ async function formatOf(file: string): Promise<ImageFormat> {
   return all.find(({ matches }) => matches?.(start)) ?? (named || nifti);
 }
 
+/** The grid of a file whose format states no voxel size, with the size that a user gave. */
+export function withSpacing({ unspaced, ...grid }: FileGrid, [x, y, z]: Vec3): FileGrid {
+  return { ...grid, affine: toRas([x, 0, 0, 0, 0, y, 0, 0, 0, 0, z, 0, 0, 0, 0, 1], 'LPS') };
+}
+
 /** Reads a file's header, and no voxels. Throws DataError if it cannot be read or is not usable. */
 export async function readGrid(file: CaseFile): Promise<FileGrid> {
   if (typeof file !== 'string' && 'channels' in file) {
     return stackedGrid(await Promise.all(file.channels.map(readGrid)));
+  }
+  if (typeof file !== 'string' && 'spacing' in file) {
+    const grid = await readGrid(file.file);
+    return grid.unspaced ? withSpacing(grid, file.spacing) : grid;
   }
   if (typeof file !== 'string') return (await import('./dicom/readSeries.js')).readSeriesGrid(file);
   return (await formatOf(file)).readGrid(file);
@@ -100,6 +112,9 @@ export async function readVolume(file: CaseFile, options: ReadOptions): Promise<
     const volumes: Volume[] = [];
     for (const path of file.channels) volumes.push(await readVolume(path, options));
     return stackChannels(volumes, file.channels);
+  }
+  if (typeof file !== 'string' && 'spacing' in file) {
+    return readVolume(file.file, { ...options, spacing: file.spacing });
   }
   // Imported here: each worker thread loads this module, and few read DICOM.
   if (typeof file !== 'string') return (await import('./dicom/readSeries.js')).readSeries(file, options);

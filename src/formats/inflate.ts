@@ -1,6 +1,6 @@
-import { createUnzip } from 'node:zlib';
+import { constants, createUnzip, gunzipSync } from 'node:zlib';
 import { DataError } from '../errors.js';
-import type { OpenFile } from './openFile.js';
+import { type OpenFile, readStart } from './openFile.js';
 
 const chunkSize = 4 << 20;
 
@@ -59,4 +59,27 @@ export function inflateFault(error: unknown, file: string): unknown {
     );
   }
   return error;
+}
+
+/**
+ * At least the first `length` bytes of a file, inflated if they are gzip data; all of them if there are
+ * fewer. No more of the file is read than that takes.
+ *
+ * @throws DataError if compressed data are cut off or damaged before that.
+ */
+export async function readInflatedStart(open: OpenFile, length: number, file: string): Promise<Buffer> {
+  for (let packed = 4096; ; packed *= 4) {
+    const whole = packed >= open.size;
+    const known = await readStart(open, packed);
+    const bytes = isGzip(known) ? inflateStart(known, whole, file) : known;
+    if (bytes.length >= length || whole) return bytes;
+  }
+}
+
+function inflateStart(bytes: Uint8Array, whole: boolean, file: string): Buffer {
+  try {
+    return gunzipSync(bytes, whole ? {} : { finishFlush: constants.Z_SYNC_FLUSH });
+  } catch (error) {
+    throw inflateFault(error, file);
+  }
 }

@@ -1,5 +1,5 @@
 import { dirname, resolve } from 'node:path';
-import type { Case, CaseFile } from '../case.js';
+import type { Case, CaseFile, ChannelFiles } from '../case.js';
 
 /** The paths of all files that a case is read from. */
 export function inputPaths({ files }: Pick<Case, 'files'>): string[] {
@@ -9,6 +9,7 @@ export function inputPaths({ files }: Pick<Case, 'files'>): string[] {
 /** The paths behind one key of a case. */
 export function pathsOf(file: CaseFile): readonly string[] {
   if (typeof file === 'string') return [file];
+  if ('spacing' in file) return pathsOf(file.file);
   return 'channels' in file ? file.channels : file.series;
 }
 
@@ -16,6 +17,7 @@ export function pathsOf(file: CaseFile): readonly string[] {
 export function showFile(file: CaseFile): string {
   if (typeof file === 'string') return file;
   if ('channels' in file) return file.channels.join(' + ');
+  if ('spacing' in file) return showFile(file.file);
   const { series, part } = file;
   const [first = 'an empty series'] = series;
   const name = series.length > 1 ? `${dirname(first)} (a series of ${series.length} files)` : first;
@@ -25,6 +27,14 @@ export function showFile(file: CaseFile): string {
 /** The same file with absolute paths. */
 export function absoluteFile(file: CaseFile): CaseFile {
   if (typeof file === 'string') return resolve(file);
-  if ('channels' in file) return { channels: file.channels.map((path) => resolve(path)) };
+  if ('channels' in file) return absoluteChannels(file);
+  if ('spacing' in file) {
+    const { file: inner, spacing } = file;
+    return { file: typeof inner === 'string' ? resolve(inner) : absoluteChannels(inner), spacing };
+  }
   return { ...file, series: file.series.map((path) => resolve(path)) };
+}
+
+function absoluteChannels({ channels }: ChannelFiles): ChannelFiles {
+  return { channels: channels.map((path) => resolve(path)) };
 }

@@ -35,10 +35,19 @@ export interface StoredLayout {
   readonly offset: number;
   /** Voxels are `slope * stored + inter`; undefined if they are the stored numbers. */
   readonly scaling?: { readonly slope: number; readonly inter: number };
+  /**
+   * True for bytes that may follow the voxels. Default: zero bytes, fewer than the smallest face of the
+   * volume takes.
+   */
+  readonly isFooter?: (bytes: Buffer) => boolean;
 }
 
 /** Bytes of all voxels as they are stored. */
-export function dataBytes({ size, channels, stored }: StoredLayout): number {
+export function dataBytes({
+  size,
+  channels,
+  stored,
+}: Pick<StoredLayout, 'size' | 'channels' | 'stored'>): number {
   return voxelCount(size) * channels * storedBytes[stored];
 }
 

@@ -1,6 +1,5 @@
-import { constants, gunzipSync } from 'node:zlib';
 import { DataError } from '../errors.js';
-import { inflateFault, isGzip, mostBytes } from './inflate.js';
+import { isGzip, mostBytes, readInflatedStart } from './inflate.js';
 import { isNiftiHeader, type NiftiHeader, niftiHeaderBytes, parseNiftiHeader } from './niftiHeader.js';
 import { readStart, withFile } from './openFile.js';
 import { type RasterHeader, rasterFormat } from './raster.js';
@@ -35,14 +34,9 @@ async function readHeader(file: string): Promise<RasterHeader> {
 
 async function parseStart(file: string): Promise<NiftiHeader> {
   const mayBePair = /\.hdr(\.gz)?$/i.test(file);
-  return withFile(file, async (open, fileBytes) => {
-    for (let length = 4096; ; length *= 4) {
-      const known = await readStart(open, Math.min(length, fileBytes));
-      const whole = length >= fileBytes;
-      const bytes = isGzip(known) ? inflateStart(known, whole, file) : known;
-      if (bytes.length >= niftiHeaderBytes || whole) return parseNiftiHeader(bytes, file, mayBePair);
-    }
-  });
+  return withFile(file, async (open) =>
+    parseNiftiHeader(await readInflatedStart(open, niftiHeaderBytes, file), file, mayBePair),
+  );
 }
 
 /** The other file of a pair: `.img` for `.hdr`, and the other way round; either may be compressed. */
@@ -59,12 +53,4 @@ async function findPartner(file: string, extension: 'hdr' | 'img'): Promise<stri
     `${file} is one of a pair of files, but there is no ${stem}.${extension}. Put the two files side by ` +
       `side.`,
   );
-}
-
-function inflateStart(bytes: Uint8Array, whole: boolean, file: string): Buffer {
-  try {
-    return gunzipSync(bytes, whole ? {} : { finishFlush: constants.Z_SYNC_FLUSH });
-  } catch (error) {
-    throw inflateFault(error, file);
-  }
 }

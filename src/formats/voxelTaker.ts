@@ -10,19 +10,24 @@ import {
   storedBytes,
 } from './layout.js';
 
+/** The most bytes that a footer may take. */
+const mostFooter = 4 << 20;
+
 /**
  * Takes bytes in order and puts those of the voxels in their place, on a SharedArrayBuffer. Memory is only
  * allocated once the layout was checked against what the file can hold (`most`) and the memory there is
  * (`maxBytes`).
  *
  * Zero bytes after the voxels pass as padding if they are fewer than the smallest face of the volume takes,
- * since more could hide a wrong dimension. Anything else is refused as soon as it arrives.
+ * since more could hide a wrong dimension. Anything else is refused as soon as it arrives, unless the layout
+ * knows footers.
  */
 export class VoxelTaker {
   private readonly bytes: Uint8Array<ArrayBufferLike>;
   private readonly end: number;
   private position = 0;
   private padding: number;
+  private readonly footer: Buffer[] = [];
 
   constructor(
     private readonly file: string,
@@ -59,24 +64,32 @@ export class VoxelTaker {
       this.bytes.set(chunk.subarray(first, end), this.position + first - this.layout.offset);
     }
     const rest = chunk.subarray(Math.max(0, end));
-    this.padding -= rest.length;
-    if (this.padding < 0 || rest.some((byte) => byte !== 0)) {
-      throw new DataError(
-        `${this.file} holds more than the ${this.end} bytes that its header says ` +
-          `(${describeLayout(this.layout)}). Its ` +
-          'header or its voxels are damaged; copy or download it again.',
-      );
+    if (this.layout.isFooter && rest.length > 0) {
+      this.footer.push(Buffer.from(rest));
+      if (this.position + chunk.length - this.end > mostFooter) throw this.tooLong();
+    } else {
+      this.padding -= rest.length;
+      if (this.padding < 0 || rest.some((byte) => byte !== 0)) throw this.tooLong();
     }
     this.position += chunk.length;
   }
 
+  private tooLong(): DataError {
+    return new DataError(
+      `${this.file} holds more than the ${this.end} bytes that its header says ` +
+        `(${describeLayout(this.layout)}). Its ` +
+        'header or its voxels are damaged; copy or download it again.',
+    );
+  }
+
   /**
    * The stored numbers, in this machine's byte order; 64-bit integers as float64. Throws if bytes are
-   * missing.
+   * missing, or if others than a footer follow.
    */
   finish(): VoxelArray {
     if (this.position < this.end) throw tooShort(this.file, this.layout, String(this.position));
-    const { stored, littleEndian } = this.layout;
+    const { stored, littleEndian, isFooter } = this.layout;
+    if (isFooter?.(Buffer.concat(this.footer)) === false) throw this.tooLong();
     if (littleEndian !== hostLittleEndian) {
       const swapped = Buffer.from(this.bytes.buffer);
       if (storedBytes[stored] === 2) swapped.swap16();

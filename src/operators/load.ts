@@ -1,13 +1,13 @@
 import { z } from 'zod';
-import { type Case, type Keys, withNotes, withVolumes } from '../case.js';
+import { type Case, type CaseFile, type Keys, withNotes, withVolumes } from '../case.js';
 import { DataError, listNames, show } from '../errors.js';
-import { readVolume } from '../formats/index.js';
+import { readVolume, withSpacing } from '../formats/index.js';
 import { showFile } from '../formats/inputFiles.js';
-import { keysType } from '../optionTypes.js';
+import { keysType, perAxis } from '../optionTypes.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { task } from '../runtime/task.js';
 import { sameGrid } from '../volume/affine.js';
-import type { Volume } from '../volume/volume.js';
+import type { Vec3, Volume } from '../volume/volume.js';
 import { alignAxes, alignmentNote } from './alignAxes.js';
 import { operator } from './define.js';
 import { bytesOf, foresee, readAs } from './forecast.js';
@@ -32,7 +32,7 @@ export const readVolumeTask = task(new URL('../formats/index.js', import.meta.ur
  */
 export const load = operator({
   name: 'load',
-  summary: "Reads a case's files (NIfTI, NRRD, MetaImage) into volumes.",
+  summary: "Reads a case's files (NIfTI, NRRD, MetaImage, MGH, DICOM, HDF5, MINC and others) into volumes.",
   mirrors:
     'LoadImaged with EnsureChannelFirstd; integers keep their type until a step computes with them, ' +
     'labels must be integers and are brought to the orientation of the image, NaN and infinite voxels are rejected',
@@ -43,21 +43,28 @@ export const load = operator({
       .default(['label', 'pred'])
       .describe('Keys whose files are label maps: integers, never interpolated'),
     nonFinite: z.boolean().default(false).describe('Accept NaN and infinite voxels in images'),
+    spacing: perAxis(z.number().positive())
+      .optional()
+      .describe(
+        'Voxel size in mm (columns, rows, slices) of files that state none (TIFF, LSM); other files keep theirs',
+      ),
   },
   example: { keys: ['image', 'label'] },
   forecast:
-    ({ keys, labelKeys }) =>
+    ({ keys, labelKeys, spacing }) =>
     (subject) => {
       const wanted = [keys ?? Object.keys(subject.files)].flat().filter((key) => key in subject.files);
       const made = wanted.map((key) => {
         const kind = [labelKeys].flat().includes(key) ? 'label' : 'image';
-        return [key, readAs(subject.files[key], kind)] as const;
+        const grid = subject.files[key];
+        return [key, readAs(spacing && grid.unspaced ? withSpacing(grid, spacing) : grid, kind)] as const;
       });
       const reading = wanted.map((key) => subject.files[key].bytesToRead - bytesOf(subject.files[key]));
       return foresee(subject, Object.fromEntries(made), Math.max(0, ...reading));
     },
-  create: ({ keys, labelKeys, nonFinite }, context) =>
-    mapCase(context, 'io', async (subject) => {
+  create: ({ keys, labelKeys, nonFinite, spacing }, context) =>
+    mapCase(context, 'io', async (given) => {
+      const subject = spacing ? { ...given, files: withSpacings(given.files, spacing) } : given;
       const loaded: Record<string, Volume> = {};
       for (const key of fileKeys(subject, keys)) {
         const kind = [labelKeys].flat().includes(key) ? 'label' : 'image';
@@ -74,6 +81,15 @@ export const load = operator({
       return withNotes(withVolumes(subject, loaded), notes);
     }),
 });
+
+/** Files that carry the voxel size of those that state none, so that later steps read them in the same way. */
+function withSpacings(files: Case['files'], spacing: Vec3): Case['files'] {
+  const spaced = Object.entries(files).map(([key, file]): [string, CaseFile] => [
+    key,
+    typeof file === 'string' || 'channels' in file ? { file, spacing } : file,
+  ]);
+  return Object.fromEntries(spaced);
+}
 
 /** The keys of the files to read. Throws DataError if the case lacks one or has no files. */
 function fileKeys(subject: Case, keys: Keys | undefined): readonly string[] {

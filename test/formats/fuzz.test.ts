@@ -1,9 +1,11 @@
+import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { VoxError } from '#src/errors.js';
 import { readGrid, readVolume } from '#src/formats/index.js';
 import { buildNifti, lcg, temporaryFolder } from './buildNifti.js';
+import { fixturePath } from './expectedImages.js';
 
 const put = temporaryFolder();
 
@@ -135,6 +137,22 @@ test(`${rounds} mutated MetaImage files`, async () => {
     const bytes = Buffer.concat([Buffer.from(`${text}ElementDataFile = LOCAL\n`, 'latin1'), data]);
     const given = /^DimSize = (\d+) (\d+) (\d+)$/m.exec(text)?.slice(1).map(Number);
     return { bytes: random(8) ? bytes : bytes.subarray(0, random(bytes.length)), sizes: given };
+  });
+  assert.ok(volumes > 100 && volumes < rounds - 100, String(volumes));
+});
+
+test(`${rounds} mutated MGH files`, async () => {
+  const sound = readFileSync(fixturePath('channels.mgh'));
+  const volumes = await fuzz('a.mgh', (random) => {
+    const plain = Buffer.from(sound);
+    if (random(3) === 0) {
+      const zipped = gzipSync(plain);
+      return { bytes: damage(zipped, zipped.length, random) };
+    }
+    // The fields end at byte 90. Most of what follows is unused or voxels.
+    const bytes = damage(plain, random(2) ? 90 : plain.length, random);
+    const sizes = bytes.length >= 16 ? [4, 8, 12].map((at) => bytes.readInt32BE(at)) : undefined;
+    return { bytes, sizes };
   });
   assert.ok(volumes > 100 && volumes < rounds - 100, String(volumes));
 });

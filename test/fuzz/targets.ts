@@ -46,6 +46,7 @@ export interface Target {
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const fixture = (path: string) => readFileSync(join(root, 'test/fixtures', path));
+const format = (name: string) => fixture(`formats/${name}`);
 const pipelines = join(root, 'pipelines');
 
 /** No seed has as many voxels; a header that claims more must be refused before memory is taken. */
@@ -170,6 +171,13 @@ export const targets: Readonly<Record<string, Target>> = {
     seeds: [bytesOf(nrrdHead('raw'), voxels), bytesOf(nrrdHead('gzip'), gzipSync(voxels))],
     damage: mutateText,
     read: readImage,
+  },
+  mgh: { name: 'a.mgh', seeds: ['channels.mgh', 'bytes.mgh'].map(format), read: readImage },
+  'mgh.gz': { name: 'a.mgz', seeds: ['oblique.mgz', 'labels.mgz'].map(format), read: readImage },
+  tiff: {
+    name: 'a.tif',
+    seeds: ['stack.tif', 'big.tif', 'deflated.tif'].map(format),
+    read: (file) => readGrid({ file, spacing: [1, 1, 1] }),
   },
   metaImage: {
     name: 'a.mha',

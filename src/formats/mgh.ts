@@ -38,8 +38,8 @@ function isMgh(bytes: Buffer): boolean {
 }
 
 /**
- * Coronal slices (LIA) with voxels of 1 mm around the origin: FreeSurfer's default for files without positions.
- * nibabel 5.0 transposes it.
+ * Coronal slices (LIA) with voxels of 1 mm around the origin: FreeSurfer's default for files without
+ * positions. nibabel 5.0 transposes it.
  */
 const defaultGeometry = { spacing: [1, 1, 1], directions: [-1, 0, 0, 0, 0, -1, 0, 1, 0], centre: [0, 0, 0] };
 

@@ -82,7 +82,7 @@ export const load = operator({
     }),
 });
 
-/** Files that carry the voxel size of those that state none, so that later steps read them in the same way. */
+/** Files with the voxel size of those that state none, so that later steps read them in the same way. */
 function withSpacings(files: Case['files'], spacing: Vec3): Case['files'] {
   const spaced = Object.entries(files).map(([key, file]): [string, CaseFile] => [
     key,

@@ -61,7 +61,7 @@ const int = (...values: number[]) => {
   return bytes;
 };
 const text = (words: string) => Buffer.concat([int(words.length + 1), Buffer.from(`${words}\0`)]);
-/** As FreeSurfer writes it into aseg.mgz: version -2, the entries there may be, a name, the entries there are. */
+/** As in FreeSurfer's aseg.mgz: version -2, the largest label plus 1, a name, the number of entries. */
 const colourTable = Buffer.concat([
   int(1, -2, 18),
   text('FreeSurferColorLUT.txt'),

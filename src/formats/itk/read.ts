@@ -34,7 +34,7 @@ interface Way {
   readonly extension: string;
   /** Checks what itk-wasm does not. HDF5 and MINC need none: the HDF5 library compares lengths. */
   readonly inspect?: (bytes: Buffer, file: string) => StoredImage;
-  /** The axes of the coordinates that itk-wasm returns. It leaves those of MINC, which are RAS, as they are. */
+  /** The axes of the coordinates that itk-wasm returns. It does not convert those of MINC, which are RAS. */
   readonly space: 'LPS' | 'RAS';
 }
 

@@ -107,7 +107,7 @@ function otherAxes(page: TiffPage): string | undefined {
   return more && `${more[2]} ${/c/i.test(more[1]) ? 'channels' : 'time points'}`;
 }
 
-/** Channels and time points in the field of LSM files, behind a number, its length and the sizes in x, y and z. */
+/** Channels and time points in the field of LSM files. A number, a length and the sizes precede them. */
 function lsmCounts(field: Buffer | undefined): (readonly [string, string, string])[] {
   if (!field || field.length < 28) return [];
   return [

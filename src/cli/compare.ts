@@ -7,10 +7,12 @@ import { columnName, nameValues, tabulate } from '../metrics/columns.js';
 import { compareRuns, comparisonTable } from '../metrics/compare.js';
 import type { MetricsRow } from '../metrics/metric.js';
 import { columnReader } from '../metrics/parseColumn.js';
+import { loadRegistry } from '../pipeline/extensions.js';
 import { describedColumns, metricsFile, readMetricsFile } from '../pipeline/readMetrics.js';
-import { createRegistry, metricFinder } from '../pipeline/registry.js';
+import { metricFinder } from '../pipeline/registry.js';
 import { cell } from '../sinks/rows.js';
-import { commaList, positive } from './args.js';
+import { collect, commaList, positive } from './args.js';
+import { useHelp } from './pipelineOptions.js';
 import { print } from './print.js';
 
 interface CompareFlags {
@@ -18,6 +20,7 @@ interface CompareFlags {
   readonly movers: number;
   readonly output?: string;
   readonly json?: boolean;
+  readonly use?: readonly string[];
 }
 
 /** Adds `voxstream compare`, which shows what changed between two runs, case by case. */
@@ -39,8 +42,9 @@ export function addCompareCommand(program: Command): void {
     .option('--movers <n>', 'number of cases to list that got worse the most', positive, 5)
     .option('-o, --output <file>', 'write the paired values to a CSV file: case, metric, a, b, difference')
     .option('--json', 'print the comparison as JSON')
+    .option('--use <package>', useHelp, collect)
     .action(async (a: string, b: string, flags: CompareFlags) => {
-      const [rowsA, rowsB] = await readBoth([a, b], flags.metrics);
+      const [rowsA, rowsB] = await readBoth([a, b], flags);
       const comparison = compareRuns(rowsA, rowsB, flags);
       if (comparison.cases === 0) {
         throw new OptionError(`${a} and ${b} have no cases in common. Give two runs over the same dataset.`);
@@ -56,11 +60,11 @@ export function addCompareCommand(program: Command): void {
 /** Reads the metrics of both runs. A description of a column in one run is used for the other run, too. */
 async function readBoth(
   paths: readonly [string, string],
-  wanted: readonly string[] | undefined,
+  { metrics: wanted, use = [] }: CompareFlags,
 ): Promise<MetricsRow[][]> {
   const files = await Promise.all(paths.map(metricsFile));
   const [inA, inB] = await Promise.all(files.map(describedColumns));
-  const find = metricFinder(createRegistry());
+  const find = metricFinder(await loadRegistry(use));
   const readers = [
     columnReader(new Map([...inB, ...inA]), find),
     columnReader(new Map([...inA, ...inB]), find),

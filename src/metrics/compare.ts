@@ -166,7 +166,7 @@ function tableLine(column: string, found: ColumnComparison): string[] {
 
 function columnNotes(column: string, { betterIs, worstMovers, changedKind }: ColumnComparison): string[] {
   const move = ({ case: id, a, b }: Mover) => `${id} ${showNumber(a)} → ${showNumber(b)}`;
-  const moved = betterIs ? 'worse most' : 'changed most';
+  const moved = betterIs ? 'got worse the most' : 'changed the most';
   return [
     ...(worstMovers.length > 0 ? [`${column}, ${moved}: ${worstMovers.map(move).join(', ')}.`] : []),
     ...(changedKind.length > 0

@@ -36,7 +36,9 @@ function typeText(schema: Record<string, unknown>): string {
   switch (schema.type) {
     case 'array': {
       if (Array.isArray(schema.prefixItems)) {
-        return `${schema.prefixItems.length} ${plural(typeText(schema.prefixItems[0]))}`;
+        const types = schema.prefixItems.map(typeText);
+        const same = types.length > 1 && types.every((type) => type === types[0]);
+        return same ? `${types.length} ${plural(types[0])}` : `[${types.join(', ')}]`;
       }
       return `list of ${plural(typeText((schema.items ?? {}) as Record<string, unknown>))}`;
     }
@@ -58,5 +60,6 @@ function typeText(schema: Record<string, unknown>): string {
 }
 
 function plural(type: string): string {
+  if (type.includes(' or ')) return `(${type})`;
   return /^(whole number|number|text|map|value|list)$/.test(type) ? `${type}s` : type;
 }

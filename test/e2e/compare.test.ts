@@ -18,7 +18,7 @@ test('compare takes the folders of runs or CSV files, and prints a table', async
   assert.is(code, 0);
   assert.match(stdout, /2 case\(s\) in both runs/);
   assert.match(stdout, /dice_spleen +2 +0\.8500 +0\.8250 +-0\.0250/);
-  assert.match(stdout, /dice_spleen, worse most: ct_2 0\.8 → 0\.7\./);
+  assert.match(stdout, /dice_spleen, got worse the most: ct_2 0\.8 → 0\.7\./);
 });
 
 test('compare writes the paired values, and prints JSON, of the metrics asked for', async () => {

@@ -104,6 +104,14 @@ test('a metric of a package has its title and direction in the summary, and eval
   assert.match(text, /"better":"lower"/);
 });
 
+test('compare knows the direction of a metric of a package in a bare CSV file', async () => {
+  writeFileSync(join(user, 'a.csv'), 'case,fp_ml_1\np1,1\np2,2\n');
+  writeFileSync(join(user, 'b.csv'), 'case,fp_ml_1\np1,1\np2,5\n');
+  const compare = (more: readonly string[]) => voxstream(['compare', 'a.csv', 'b.csv', ...more], {}, user);
+  assert.match((await compare([])).stdout, /fp_ml_1, changed the most: p2 2 → 5/);
+  assert.match((await compare(use)).stdout, /fp_ml_1, got worse the most: p2 2 → 5/);
+});
+
 test('help, validation and the JSON Schema know what a package adds', async () => {
   const help = await voxstream(['operators', 'gaussianSmooth', ...use], {}, user);
   assert.match(help.stdout, /gaussianSmooth: Smooths volumes with a Gaussian\./);

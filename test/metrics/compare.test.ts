@@ -69,8 +69,8 @@ test('comparisonTable has a line per metric and tells the worst movers', () => {
   assert.match(text, /^4 case\(s\) in both runs/);
   assert.match(text, /Only in A, left out: old\./);
   assert.match(text, /dice_s +3 +0\.5833 +0\.4583 +-0\.1250 +-0\.\d+ to \+0\.\d+ +0\.0000 +1 +1 +1 +1\.0000/);
-  assert.match(text, /dice_s, worse most: two 0\.75 → 0\.25\./);
-  assert.match(text, /volume_ml_s, changed most: two 200 → 150, three 0 → 30, one 100 → 110\./);
+  assert.match(text, /dice_s, got worse the most: two 0\.75 → 0\.25\./);
+  assert.match(text, /volume_ml_s, changed the most: two 200 → 150, three 0 → 30, one 100 → 110\./);
   assert.match(
     text,
     /hd_s, undefined or infinite in one run, left out: three inf → 20, four undefined → inf\./,

@@ -20,7 +20,7 @@ const layers: readonly (readonly string[])[] = [
   ['case', 'options', 'machine', 'version'],
   ['metrics'],
   ['volume'],
-  ['errors', 'fileLock', 'harmless'],
+  ['errors', 'fileLock', 'harmless', 'mask'],
 ];
 
 const src = join(root, 'src');

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { maskOf } from '../mask.js';
 import { summarize, summaryTable } from '../metrics/summary.js';
 import type { RunEvent } from '../pipeline/events.js';
 import { runtimeFor } from '../pipeline/openRun.js';
@@ -47,9 +48,10 @@ export function addRunCommand(program: Command): void {
 
 /** Runs a pipeline with a progress display and returns the exit code. */
 export async function run(pipeline: Pipeline, flags: RunFlags): Promise<number> {
+  const mask = maskOf(pipeline);
   const runtime = runtimeFor(pipeline, {
     modelFolders: modelFoldersOf(pipeline),
-    onWarning: (message) => progress.onEvent({ event: 'warning', message }),
+    onWarning: (message) => progress.onEvent({ event: 'warning', message: mask(message) }),
   });
   const progress = flags.json
     ? jsonProgress<RunEvent>(process.stdout, process.stderr)
@@ -70,7 +72,7 @@ export async function run(pipeline: Pipeline, flags: RunFlags): Promise<number> 
       onEvent: progress.onEvent,
     });
     progress.end();
-    if (!flags.json) print(closingText(pipeline, result, (performance.now() - start) / 1000));
+    if (!flags.json) print(mask(closingText(pipeline, result, (performance.now() - start) / 1000)));
     if (result.interrupted) return exitCodes.interrupted;
     return result.failed + result.problems.length > 0 ? exitCodes.someFailed : exitCodes.ok;
   } finally {

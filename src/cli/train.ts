@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { maskOf } from '../mask.js';
 import { runtimeFor } from '../pipeline/openRun.js';
 import { planText } from '../pipeline/plan.js';
 import type { Pipeline } from '../pipeline/types.js';
@@ -53,10 +54,11 @@ async function train(pipeline: Pipeline, flags: TrainFlags): Promise<number> {
       ? liveTraining(process.stderr)
       : lineTraining(process.stderr);
   const modelFolders = modelFoldersOf(pipeline);
+  const mask = maskOf(pipeline);
   const runtime = runtimeFor(pipeline, {
     modelFolders,
     formsFolder: formsFolder(pipeline.output),
-    onWarning: (message) => progress.onEvent({ event: 'warning', message }),
+    onWarning: (message) => progress.onEvent({ event: 'warning', message: mask(message) }),
   });
   const stop = stopOnSignal(() =>
     progress.say(
@@ -74,7 +76,7 @@ async function train(pipeline: Pipeline, flags: TrainFlags): Promise<number> {
       command: commandLine(process.argv.slice(2)),
     });
     progress.end();
-    if (!flags.json) print(closingText(pipeline, result));
+    if (!flags.json) print(mask(closingText(pipeline, result)));
     if (result.reason === 'interrupted') return exitCodes.interrupted;
     return result.failed.length > 0 ? exitCodes.someFailed : exitCodes.ok;
   } finally {

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { stringify } from 'yaml';
+import { maskOf } from '../mask.js';
 import { describePipeline } from '../pipeline/describePipeline.js';
-import { maskOf } from '../pipeline/mask.js';
 import { addPipelineOptions, loadFromFlags } from './pipelineOptions.js';
 import { print, printError } from './print.js';
 

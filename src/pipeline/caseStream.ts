@@ -5,6 +5,7 @@ import {
   finalize,
   from,
   ignoreElements,
+  map,
   type Observable,
   type OperatorFunction,
   of,
@@ -13,12 +14,12 @@ import {
 import type { Case } from '../case.js';
 import { VoxError } from '../errors.js';
 import { absoluteFile, inputPaths } from '../formats/inputFiles.js';
+import { maskEvent, maskOf } from '../mask.js';
 import { valuesToJson } from '../metrics/valuesAsJson.js';
 import { version } from '../version.js';
 import type { Failure, RunEvent } from './events.js';
 import { chain } from './fuse.js';
 import { changedFile, type FileState, itemFingerprint, stateOf } from './journal.js';
-import { maskEvent, maskOf } from './mask.js';
 import type { OpenRun } from './openRun.js';
 import type { ToDo } from './resume.js';
 import { isRefused } from './select.js';
@@ -50,6 +51,7 @@ export class CaseStreams {
   ) {
     const { stages, sinks, runtime, pipeline } = run;
     const { seed } = pipeline.runtime;
+    const mask = maskOf(pipeline);
     const inside =
       (id: string, operator: OperatorFunction<Case, Case>): OperatorFunction<Case, Case> =>
       (source) =>
@@ -60,6 +62,7 @@ export class CaseStreams {
     // Built once for all cases, so that they share models and caches.
     this.#steps = chain([
       ...stages.map(({ id, build }) => inside(id, build({ id, runtime, seed }, inside))),
+      map((subject) => (subject.notes ? { ...subject, notes: mask(subject.notes) } : subject)),
       ...sinks.map(({ id, sink }) => inside(id, writeTo({ id, runtime }, sink))),
     ]);
   }

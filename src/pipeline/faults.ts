@@ -1,4 +1,5 @@
 import { OptionError } from '../errors.js';
+import type { Mask } from '../mask.js';
 import type { Draft, PipelineFile } from './document.js';
 import type { Override } from './overrides.js';
 
@@ -41,9 +42,9 @@ export class Faults {
     return `${best.file}:${best.line}`;
   }
 
-  /** Throws OptionError with one line per fault, if there are any. */
-  throwAny(): void {
-    if (this.#sentences.size > 0) throw new OptionError([...this.#sentences].join('\n'));
+  /** Throws OptionError with one line per fault, if there are any. `mask` hides environment variables. */
+  throwAny(mask: Mask): void {
+    if (this.#sentences.size > 0) throw new OptionError(mask([...this.#sentences].join('\n')));
   }
 }
 

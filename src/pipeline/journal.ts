@@ -7,6 +7,7 @@ import type { Case, CaseFile } from '../case.js';
 import { makeFolder, writeFault } from '../formats/aside.js';
 import { writeFileAside } from '../formats/files.js';
 import { type FilePlace, findFile } from '../formats/tar.js';
+import { maskOf, revealer, type Secrets } from '../mask.js';
 import { type Column, Columns } from '../metrics/columns.js';
 import { type ColumnDescription, describeColumns, readColumns } from '../metrics/describeColumns.js';
 import type { MetricValue } from '../metrics/metric.js';
@@ -146,24 +147,32 @@ export class Journal {
   /** The names of the columns that the file describes. */
   readonly #described = new Set<string>();
 
-  constructor(output: string) {
+  /** @param secrets Environment variables whose values are hidden in its texts; see `maskOf`. */
+  constructor(
+    output: string,
+    readonly secrets: Secrets = new Map(),
+  ) {
     this.#file = join(output, '.voxstream', 'journal.jsonl');
   }
 
   /**
    * Reads the finished cases of earlier runs, by id. `find` finds the metrics of columns that are not
-   * described, as in journals of older versions.
+   * described, as in journals of older versions. In paths, the values of `secrets` are put back; other names
+   * of environment variables stay.
    */
   async read(find: FindMetric = () => undefined): Promise<Map<string, JournalEntry>> {
     const entries = new Map<string, JournalEntry>();
     const described = new Map<string, Column>();
     const columnOf = columnReader(described, find);
+    const reveal = revealer((name) => this.secrets.get(name));
     const text = await readFile(this.#file, 'utf8').catch(() => '');
     for (const line of text.split('\n')) {
       try {
         const { metrics, columns, ...entry } = journalLine.parse(JSON.parse(line));
         for (const [name, column] of readColumns(columns)) described.set(name, column);
-        entries.set(entry.case, { ...entry, metrics: valuesFromJson(metrics, columnOf) });
+        const { inputs, outputs, volumes } = entry;
+        const paths = reveal({ inputs, outputs, volumes });
+        entries.set(entry.case, { ...entry, ...paths, metrics: valuesFromJson(metrics, columnOf) });
       } catch {
         // Incomplete after a crash: that case is run again.
       }
@@ -199,8 +208,10 @@ export class Journal {
     const columns = new Columns();
     const values = columns.add(metrics);
     const added = columns.all().filter(({ name }) => !this.#described.has(name));
+    const { inputs, outputs, volumes, notes } = entry;
     return {
       ...entry,
+      ...maskOf(this)({ inputs, outputs, volumes, notes }),
       metrics: valuesToJson(values),
       ...(added.length > 0 && { columns: describeColumns(added) }),
     };

@@ -1,5 +1,6 @@
 import { basename, extname, join } from 'node:path';
 import { listNames, OptionError, show, unknownName } from '../errors.js';
+import { maskOf } from '../mask.js';
 import { isData, mergeDrafts, type PipelineFile, parsePipelineText, readPipelineFile } from './document.js';
 import { Faults } from './faults.js';
 import { applyOverride, headKeys, parseOverride } from './overrides.js';
@@ -81,8 +82,9 @@ function resolvePipeline(
       `publicEnv must be a list of names of environment variables, but it is ${show(publicEnv)}.`,
     );
   }
-  faults.throwAny();
-  const secrets = [...references.usedEnv].filter(([name]) => !(publicEnv as string[]).includes(name));
+  const isPublic = (name: string) => Array.isArray(publicEnv) && publicEnv.includes(name);
+  const secrets = new Map([...references.usedEnv].filter(([name]) => !isPublic(name)));
+  faults.throwAny(maskOf({ secrets }));
   if (!source || !runtime)
     throw new Error('A part of the pipeline was not resolved, but no fault was found.');
   return {
@@ -96,7 +98,7 @@ function resolvePipeline(
     runtime,
     ...(train && { train }),
     vars: isData(resolvedVars) ? resolvedVars : {},
-    secrets: new Map(secrets),
+    secrets,
     files: files.map(({ file }) => file),
   };
 }

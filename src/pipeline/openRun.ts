@@ -3,6 +3,7 @@ import type { Case } from '../case.js';
 import { OptionError } from '../errors.js';
 import { makeFolder, writeFault } from '../formats/aside.js';
 import { removePartials } from '../formats/files.js';
+import { maskOf } from '../mask.js';
 import { onlyDifferences } from '../operators/onlyDifferences.js';
 import { Budget } from '../runtime/budget.js';
 import { parseDevice } from '../runtime/device.js';
@@ -14,7 +15,6 @@ import type { RunEvent } from './events.js';
 import { fuseSteps, type Stage } from './fuse.js';
 import { fingerprint, Journal } from './journal.js';
 import { lockFolder } from './lock.js';
-import { maskOf } from './mask.js';
 import { type Admission, admission, estimatorFor, memoryBudget } from './memory.js';
 import { Records, recordTargets } from './records.js';
 import type { Expected } from './resume.js';
@@ -104,7 +104,7 @@ export async function openRun(
   try {
     const runtime = options.runtime ?? runtimeFor(pipeline, { onWarning });
     if (!options.runtime) cleanUps.push(() => runtime.close());
-    const journal = new Journal(output);
+    const journal = new Journal(output, pipeline.secrets);
     const targets = pipeline.sinks.map(({ id, built }) => ({ id, targets: built.targets?.(output) ?? {} }));
     const { items, folders } = await claimTargets({
       output,
@@ -118,7 +118,7 @@ export async function openRun(
     const { inFlight, seed } = pipeline.runtime;
     const sinks: OpenSink[] = [];
     for (const { id, built } of pipeline.sinks) {
-      sinks.push({ id, sink: await built.open({ output, runtime, seed }) });
+      sinks.push({ id, sink: await built.open({ output, runtime, seed, secrets: pipeline.secrets }) });
     }
     const memory = memoryBudget(pipeline);
     const description = describePipeline(pipeline);

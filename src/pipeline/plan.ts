@@ -1,5 +1,6 @@
 import type { Case } from '../case.js';
 import { listNames, messageOf, show, showBytes } from '../errors.js';
+import { maskError, maskOf } from '../mask.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { SourceItem } from '../sources/define.js';
 import { describeOptions } from './describe.js';
@@ -14,6 +15,15 @@ import type { Pipeline } from './types.js';
  * largest case. Opens the source and reads headers, but no voxels.
  */
 export async function planText(pipeline: Pipeline, selection: Selection, runtime: Runtime): Promise<string> {
+  const mask = maskOf(pipeline);
+  try {
+    return mask(await textOf(pipeline, selection, runtime));
+  } catch (error) {
+    throw maskError(mask, error);
+  }
+}
+
+async function textOf(pipeline: Pipeline, selection: Selection, runtime: Runtime): Promise<string> {
   const notes: string[] = [];
   const onWarning = (message: string) => notes.push(message);
   const items = await selectCases(pipeline.source.built.open({ onWarning }), selection);

@@ -2,10 +2,11 @@ import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import type { CaseFile, FinishedCase } from '../case.js';
-import { messageOf, OptionError } from '../errors.js';
+import { messageOf, OptionError, show } from '../errors.js';
 import { pathsOf, showFile } from '../formats/inputFiles.js';
 import { findFile } from '../formats/tar.js';
 import { readCsvText } from '../harmless.js';
+import { maskOf, revealEnvironment, revealer } from '../mask.js';
 import { readColumns } from '../metrics/describeColumns.js';
 import { columnReader, type FindMetric } from '../metrics/parseColumn.js';
 import { parseMetrics } from '../metrics/parseMetrics.js';
@@ -25,6 +26,7 @@ import type { Runtime } from '../runtime/runtime.js';
 import { drawCaseTask, type reportSink } from '../sinks/report.js';
 import { Journal, type JournalEntry } from './journal.js';
 import { createRegistry, metricFinder } from './registry.js';
+import { isInside } from './targets.js';
 
 /** A report that was made from a run's folder. */
 export interface RemadeReport {
@@ -44,7 +46,11 @@ export interface RemadeReport {
  * the run had them; cases whose files have changed since they were drawn are drawn again.
  *
  * @param output The folder of the run.
- * @throws OptionError when the folder is not that of a run.
+ * Values of environment variables that the run has hidden in paths are taken from this process, and stay
+ * hidden in what is written.
+ *
+ * @throws OptionError when the folder is not that of a run, names files outside of it for its results, or
+ * hides an environment variable in their names that is not set.
  * @throws DataError when `metrics.csv` is damaged, or the report cannot be written.
  */
 export async function remakeReport(
@@ -64,7 +70,7 @@ export async function remakeReport(
   }
   const options: OptionsOf<typeof reportSink> =
     (run && sinkOptions<OptionsOf<typeof reportSink>>(run, 'report')) ?? {};
-  const folder = resolve(output, options.dir ?? 'report');
+  const folder = pathInside(output, options.dir ?? 'report', 'report.dir');
   const unpictured = new Map<string, string>();
   let drawn = 0;
   let seen = 0;
@@ -76,6 +82,27 @@ export async function remakeReport(
   };
   await Promise.all(cases.map(picture));
   return { folder, data: await writeReport(output, folder, cases, unpictured), drawn, unpictured };
+}
+
+/** A path that `run.json` names, which a sink of the run wrote to. */
+function pathInside(output: string, path: string, option: string): string {
+  const real = revealEnvironment(path);
+  const [hidden] = /\$\{env\.[^{}]*\}/.exec(real) ?? [];
+  const place = join(output, 'run.json');
+  if (hidden) {
+    const name = hidden.slice('${env.'.length, -1);
+    throw new OptionError(
+      `${place}: ${option} is ${show(path)}, which hides the value of the environment variable ${name}. Set ` +
+        `${name} to the value that it had in the run.`,
+    );
+  }
+  // As for the run, whose results are inside its folder.
+  const found = resolve(output, real);
+  if (isInside(resolve(output), join(found, 'file'))) return found;
+  throw new OptionError(
+    `${place}: ${option} is ${show(path)}, which is outside the run's folder. No run writes there; remove the ` +
+      'option from run.json.',
+  );
 }
 
 /** The finished cases, in dataset order as far as it is known. */
@@ -95,7 +122,7 @@ async function finishedCases(
     });
   }
   const options = run && sinkOptions<{ path?: string }>(run, 'metricsCsv');
-  const file = join(output, options?.path ?? 'metrics.csv');
+  const file = pathInside(output, options?.path ?? 'metrics.csv', 'metricsCsv.path');
   const text = await readFile(file, 'utf8').catch(() => undefined);
   if (text === undefined) return [...timings].map(([id, seconds]) => ({ id, metrics: [], timings: seconds }));
   const columnOf = columnReader(readColumns(run?.['columns']), find);
@@ -132,12 +159,19 @@ async function drawAgain(
   runtime: Runtime,
 ): Promise<{ drawn: boolean; missing?: string }> {
   const target = join(folder, casesFolder, caseFolder(id));
-  const volumes = entry?.volumes ?? {};
+  const hidden = entry?.volumes ?? {};
+  // What was revealed stays hidden in messages and files: the folder may come from somebody else.
+  const secrets = new Map<string, string>();
+  const volumes = revealer((name) => {
+    const value = process.env[name];
+    if (value !== undefined) secrets.set(name, value);
+    return value;
+  })(hidden);
   const note = await readNote(folder, id);
   if (note) {
     const made = await Promise.all(pictureFiles(note).map((name) => modified(join(target, name))));
     // The sink's pictures show the volumes in memory, so later changes of files do not matter.
-    const own = entry?.outputs.some(({ path }) => path === join(target, 'case.json'));
+    const own = entry?.outputs.some(({ path }) => revealEnvironment(path) === join(target, 'case.json'));
     const newest = own
       ? 0
       : Math.max(...(await Promise.all(Object.values(volumes).flatMap(pathsOf).map(modified))));
@@ -150,7 +184,7 @@ async function drawAgain(
     if (!(key in volumes)) continue;
     const times = await Promise.all(pathsOf(volumes[key]).map(modified));
     if (times.every((time) => time > 0)) present[key] = volumes[key];
-    else gone.push(`${key} is no longer at ${showFile(volumes[key])}`);
+    else gone.push(`${key} is no longer at ${showFile(hidden[key])}`);
   }
   if (!(pred in volumes)) gone.push(`the run did not save ${pred}`);
   if (!(image in volumes)) gone.push(`the run had no ${image}`);
@@ -166,12 +200,13 @@ async function drawAgain(
     ...(entry.labelNames && { labelNames: entry.labelNames }),
     ...(window && { window }),
     notes: entry.notes,
+    secrets,
   };
   try {
     await runtime.run(drawCaseTask, request);
     return { drawn: true, ...(missing && { missing }) };
   } catch (error) {
-    return { drawn: false, missing: messageOf(error) };
+    return { drawn: false, missing: maskOf({ secrets })(messageOf(error)) };
   }
 }
 

@@ -1,10 +1,10 @@
 import { from, fromEvent, lastValueFrom, merge, mergeMap, Observable, takeUntil, throwError } from 'rxjs';
 import { messageOf } from '../errors.js';
 import { removePartials } from '../formats/files.js';
+import { maskError, maskEvent, maskOf } from '../mask.js';
 import { valuesToJson } from '../metrics/valuesAsJson.js';
 import { CaseStreams } from './caseStream.js';
 import type { RunEvent } from './events.js';
-import { maskEvent, maskOf } from './mask.js';
 import { type OpenRun, openRun } from './openRun.js';
 import { type Finished, sortOut } from './resume.js';
 import type { RunOptions } from './runOptions.js';
@@ -35,7 +35,7 @@ export function stream(pipeline: Pipeline, options: Omit<RunOptions, 'onEvent'> 
     const tell: Tell = (event) => subscriber.next(maskEvent(mask, event));
     run(pipeline, { ...options, signal: AbortSignal.any(signals) }, tell).then(
       () => subscriber.complete(),
-      (error) => subscriber.error(error),
+      (error) => subscriber.error(maskError(mask, error)),
     );
     return () => unsubscribed.abort();
   });

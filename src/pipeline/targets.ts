@@ -190,7 +190,8 @@ async function readClaims(
   return claims;
 }
 
-function isInside(folder: string, path: string): boolean {
+/** Whether a path is inside a folder. */
+export function isInside(folder: string, path: string): boolean {
   const inside = relative(folder, path);
   return inside !== '' && inside !== '..' && !inside.startsWith(`..${sep}`) && !isAbsolute(inside);
 }

@@ -1,3 +1,4 @@
+import type { Secrets } from '../mask.js';
 import type { Fusion, PlacedStep } from '../operators/fusion.js';
 import type { OpenableSink } from '../sinks/define.js';
 import type { OpenableSource } from '../sources/define.js';
@@ -29,7 +30,7 @@ export interface Pipeline {
    * The values of environment variables that it uses and does not list in `publicEnv`, by name. They are
    * hidden in records and events; see `maskOf`.
    */
-  readonly secrets: ReadonlyMap<string, string>;
+  readonly secrets: Secrets;
   /** The files it was read from. */
   readonly files: readonly string[];
 }

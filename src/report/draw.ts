@@ -5,6 +5,7 @@ import { makeFolder, writeAside } from '../formats/aside.js';
 import { writeFileAside } from '../formats/files.js';
 import { readVolume } from '../formats/index.js';
 import { writeNifti } from '../formats/writeNifti.js';
+import { maskOf, type Secrets } from '../mask.js';
 import { voxelVolume } from '../volume/affine.js';
 import { countOverlaps } from '../volume/overlap.js';
 import { quantileOf } from '../volume/quantile.js';
@@ -32,6 +33,8 @@ export interface DrawRequest {
   readonly labelNames?: Readonly<Record<number, string>>;
   /** What was assumed about the case. */
   readonly notes?: readonly string[] | undefined;
+  /** Environment variables whose values are hidden in `case.json`. */
+  readonly secrets?: Secrets;
   /**
    * Default: -160 to 240 HU for images that look like CT, else the 1st to the 99th percentile of the slices.
    */
@@ -98,15 +101,16 @@ export async function drawCase(request: DrawRequest): Promise<void> {
     }
   }
   for (const name of present) await writeNifti(join(folder, `${name}.nii.gz`), masks[name]!);
+  const mask = maskOf({ secrets: request.secrets ?? new Map() });
   const note: CaseNote = {
     case: request.case,
     planes: planes.map(({ name, mm }) => ({ name, mm })),
-    image: isFile(request.image) ? request.image : null,
+    image: isFile(request.image) ? mask(request.image) : null,
     grey: image !== undefined,
     masks: present,
     window: window ?? null,
     labels: labelVolumes(prediction, reference, labelNames),
-    notes: request.notes ?? [],
+    notes: mask(request.notes ?? []),
   };
   await writeFileAside(join(folder, 'case.json'), `${JSON.stringify(note)}\n`);
 }

@@ -6,6 +6,7 @@ import type { CaseFile } from '../case.js';
 import { messageOf } from '../errors.js';
 import { isImageFile, readGrid, readVolume } from '../formats/index.js';
 import { writeNifti } from '../formats/writeNifti.js';
+import { revealEnvironment } from '../mask.js';
 import { type Answer, refusal } from './answer.js';
 import { casesFolder, type ReportCase, type ReportData } from './read.js';
 import { viewerPage, viewerStyle } from './viewerPage.js';
@@ -82,7 +83,7 @@ export class Site {
 
   /** A case's image. It must be an image by its name and by its content. */
   async #image({ note }: ReportCase): Promise<Answer> {
-    const image = note?.image;
+    const image = note?.image && revealEnvironment(note.image);
     if (!image || (typeof image === 'string' && !isImageFile(image))) {
       return refusal(404, 'The report knows no image file of this case.');
     }

@@ -1,5 +1,6 @@
 import { concatMap, type OperatorFunction } from 'rxjs';
 import type { Case, FinishedCase } from '../case.js';
+import type { Secrets } from '../mask.js';
 import type { Forecaster } from '../operators/forecast.js';
 import {
   callable,
@@ -45,6 +46,11 @@ export interface SinkContext {
   readonly runtime: Runtime;
   /** The run's seed. */
   readonly seed: number;
+  /**
+   * Values of environment variables that are not to appear in files, by name. They are hidden in a case's
+   * notes already.
+   */
+  readonly secrets?: Secrets;
 }
 
 /** The files and folders that a sink writes: absolute paths inside the run's folder. */

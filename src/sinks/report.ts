@@ -57,7 +57,7 @@ export const reportSink = sink({
 });
 
 /** Cases are drawn as they come, in worker threads. The page is written at the end, from the run's folder. */
-function openReport(options: Options, { output, runtime }: SinkContext): Sink {
+function openReport(options: Options, { output, runtime, secrets }: SinkContext): Sink {
   const { dir, image, pred, label, window } = options;
   const folder = resolve(output, dir);
   const folderOf = ({ id }: Case) => join(folder, casesFolder, caseFolder(id));
@@ -88,6 +88,7 @@ function openReport(options: Options, { output, runtime }: SinkContext): Sink {
         labelNames: reference?.labelNames ?? subject.labelNames ?? prediction?.labelNames,
         ...(window && { window }),
         notes: subject.notes,
+        ...(secrets && { secrets }),
       };
       await runtime.run(drawCaseTask, request);
     },

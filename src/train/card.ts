@@ -1,8 +1,8 @@
+import { maskOf } from '../mask.js';
 import type { ModelFiles } from '../models/findModel.js';
 import type { NewModel } from '../models/folder.js';
 import type { Graph } from '../onnx/graph.js';
 import { describeChoice } from '../pipeline/describePipeline.js';
-import { maskOf } from '../pipeline/mask.js';
 import type { TrainBlock } from '../pipeline/trainBlock.js';
 import type { Pipeline } from '../pipeline/types.js';
 import { version } from '../version.js';

@@ -1,4 +1,5 @@
 import { show } from '../errors.js';
+import { maskOf } from '../mask.js';
 import { describePipeline } from '../pipeline/describePipeline.js';
 import { selectCases } from '../pipeline/select.js';
 import type { Pipeline } from '../pipeline/types.js';
@@ -32,5 +33,5 @@ export async function trainPlanText(pipeline: Pipeline): Promise<string> {
       lines.push(`  ${i + 1}. ${show(step, 400)}`);
     });
   }
-  return `${lines.join('\n')}\n`;
+  return maskOf(pipeline)(`${lines.join('\n')}\n`);
 }

@@ -3,11 +3,11 @@ import { join, resolve } from 'node:path';
 import { OptionError } from '../errors.js';
 import { makeFolder, writeFault } from '../formats/aside.js';
 import { removePartials } from '../formats/files.js';
+import { type Mask, maskError, maskEvent, maskOf } from '../mask.js';
 import { sizeOf } from '../onnx/tensor.js';
 import { trainableWeights } from '../onnx/training/weights.js';
 import { describeChoice, describePipeline } from '../pipeline/describePipeline.js';
 import { lockFolder } from '../pipeline/lock.js';
-import { maskEvent, maskOf } from '../pipeline/mask.js';
 import type { TrainBlock } from '../pipeline/trainBlock.js';
 import type { Pipeline } from '../pipeline/types.js';
 import type { Runtime } from '../runtime/runtime.js';
@@ -70,11 +70,25 @@ export async function runTraining(pipeline: Pipeline, options: TrainOptions): Pr
         '"voxstream run".',
     );
   }
+  const mask = maskOf(pipeline);
+  try {
+    return await trainLocked(pipeline, train, options, mask);
+  } catch (error) {
+    throw maskError(mask, error);
+  }
+}
+
+/** Locks the output folder and trains into it. */
+async function trainLocked(
+  pipeline: Pipeline,
+  train: TrainBlock,
+  options: TrainOptions,
+  mask: Mask,
+): Promise<TrainResult> {
   const output = resolve(pipeline.output);
   await makeFolder(output).catch((error) => {
     throw writeFault(output, error);
   });
-  const mask = maskOf(pipeline);
   const onEvent = (event: TrainEvent) => options.onEvent?.(maskEvent(mask, event));
   const failed = new FailedCases((id, message) => onEvent({ event: 'caseFailed', case: id, message }), mask);
   const lock = await lockFolder(output, {

@@ -7,6 +7,7 @@ import { root } from './e2e/harness.js';
 /** The folders and single files of src/. Each may import from those below it, types included. */
 const layers: readonly (readonly string[])[] = [
   ['cli', 'index', 'author'],
+  ['bundle'],
   ['train'],
   ['pipeline', 'synth'],
   ['sources', 'sinks'],

@@ -18,6 +18,7 @@ const commands: Readonly<Record<string, () => Promise<(program: Command) => void
   compare: async () => (await import('./compare.js')).addCompareCommand,
   report: async () => (await import('./report.js')).addReportCommand,
   models: async () => (await import('./models.js')).addModelsCommand,
+  bundle: async () => (await import('./bundle.js')).addBundleCommand,
   data: async () => (await import('./data.js')).addDataCommand,
   operators: async () => (await import('./operators.js')).addOperatorsCommand,
   schema: async () => (await import('./schema.js')).addSchemaCommand,

@@ -1,0 +1,202 @@
+import { functions, type Given } from '../language/native.js';
+import { Refusal } from '../language/refusal.js';
+import { iterate, type PyObject, repr, str, Tuple, truth, type Value } from '../language/values.js';
+import { numpyFunctions } from './arrays.js';
+import { datasetFunctions } from './datasets.js';
+import type { BoundedFiles } from './files.js';
+import { Module } from './module.js';
+import { ignored } from './standard.js';
+import { DataType, Device, FromEngine } from './symbols.js';
+
+/** Modules of numpy, torch and MONAI. */
+export function learningModules(files: BoundedFiles, accelerators: number): Record<string, PyObject> {
+  const numpy = new Module(
+    'numpy',
+    {
+      ...numpyTypes(),
+      ...numpyFunctions,
+      pi: Math.PI,
+      inf: Infinity,
+      nan: Number.NaN,
+      random: new Module('numpy.random', ignored('numpy.random', ['seed'])),
+    },
+    true,
+  );
+  return { numpy, torch: torch(accelerators), monai: monai(files), ignite: new Module('ignite', {}, true) };
+}
+
+function numpyTypes(): Record<string, DataType> {
+  const names = 'float16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64'.split(' ');
+  const types = Object.fromEntries(names.map((name) => [name, new DataType(`numpy.${name}`)]));
+  return { ...types, bool_: new DataType('numpy.bool'), single: types['float32'], double: types['float64'] };
+}
+
+function torchTypes(): Record<string, DataType> {
+  const names = 'float16 bfloat16 float32 float64 uint8 int8 int16 int32 int64 bool'.split(' ');
+  const types = Object.fromEntries(names.map((name) => [name, new DataType(`torch.${name}`)]));
+  const short = {
+    half: 'float16',
+    float: 'float32',
+    double: 'float64',
+    short: 'int16',
+    int: 'int32',
+    long: 'int64',
+  };
+  return {
+    ...types,
+    ...Object.fromEntries(Object.entries(short).map(([name, long]) => [name, types[long]])),
+  };
+}
+
+function torch(accelerators: number): Module {
+  const cuda = new Module(
+    'torch.cuda',
+    {
+      ...functions('torch.cuda', {
+        is_available: () => accelerators > 0,
+        device_count: () => BigInt(accelerators),
+        current_device: () => 0n,
+      }),
+      ...ignored('torch.cuda', ['set_device', 'empty_cache', 'manual_seed', 'manual_seed_all']),
+    },
+    true,
+  );
+  const alone = () => {
+    throw new Refusal(
+      'it asks for the process among several, and voxstream runs in one process. Leave out the multi-GPU ' +
+        'configuration; --device cuda:0,1 uses several devices',
+    );
+  };
+  const distributed = new Module(
+    'torch.distributed',
+    {
+      ...functions('torch.distributed', {
+        is_initialized: () => false,
+        is_available: () => false,
+        get_rank: alone,
+        get_world_size: alone,
+      }),
+      ...ignored('torch.distributed', ['init_process_group', 'destroy_process_group', 'barrier']),
+    },
+    true,
+  );
+  return new Module(
+    'torch',
+    {
+      ...torchTypes(),
+      cuda,
+      distributed,
+      ...functions('torch', {
+        device: (given) => {
+          const type = given.named('device') ?? given.required('type');
+          const index = given.optional('index') ?? null;
+          if (type instanceof Device) return type;
+          return new Device(index === null ? str(type) : `${str(type)}:${str(index)}`);
+        },
+      }),
+      ...ignored('torch', ['manual_seed', 'set_num_threads', 'set_float32_matmul_precision']),
+    },
+    true,
+  );
+}
+
+function monai(files: BoundedFiles): Module {
+  const data = new Module('monai.data', datasetFunctions(files), true);
+  const handlers = new Module(
+    'monai.handlers',
+    functions('monai.handlers', { from_engine: fromEngine }),
+    true,
+  );
+  const config = new Module('monai.config', ignored('monai.config', ['print_config']), true);
+  return new Module('monai', { data, handlers, config, utils: utils() }, true);
+}
+
+/** The keys of MONAI's dictionaries. */
+const commonKeys = {
+  IMAGE: 'image',
+  LABEL: 'label',
+  PRED: 'pred',
+  LOSS: 'loss',
+  LATENT: 'latent',
+  METADATA: 'metadata',
+};
+
+/** MONAI's enumerations of texts. */
+const enumerations: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  CommonKeys: commonKeys,
+  BlendMode: { CONSTANT: 'constant', GAUSSIAN: 'gaussian' },
+  GridSampleMode: { NEAREST: 'nearest', BILINEAR: 'bilinear', BICUBIC: 'bicubic' },
+  GridSamplePadMode: { ZEROS: 'zeros', BORDER: 'border', REFLECTION: 'reflection' },
+  InterpolateMode: {
+    NEAREST: 'nearest',
+    NEAREST_EXACT: 'nearest-exact',
+    LINEAR: 'linear',
+    BILINEAR: 'bilinear',
+    BICUBIC: 'bicubic',
+    TRILINEAR: 'trilinear',
+    AREA: 'area',
+  },
+  MetricReduction: {
+    NONE: 'none',
+    MEAN: 'mean',
+    SUM: 'sum',
+    MEAN_BATCH: 'mean_batch',
+    SUM_BATCH: 'sum_batch',
+    MEAN_CHANNEL: 'mean_channel',
+    SUM_CHANNEL: 'sum_channel',
+  },
+  NumpyPadMode: { CONSTANT: 'constant', EDGE: 'edge', REFLECT: 'reflect', WRAP: 'wrap' },
+  PytorchPadMode: { CONSTANT: 'constant', REFLECT: 'reflect', REPLICATE: 'replicate', CIRCULAR: 'circular' },
+};
+
+function utils(): Module {
+  const asTuple = (value: Value) => (value === null ? [] : sequence(value) ? iterate(value) : [value]);
+  const enums = Object.fromEntries(
+    Object.entries(enumerations).map(([name, members]) => [name, new Module(`monai.utils.${name}`, members)]),
+  );
+  const all = {
+    ...enums,
+    ...ignored('monai.utils', ['set_determinism', 'evenly_divisible_all_gather']),
+    ...functions('monai.utils', {
+      ensure_tuple: (given) => new Tuple([...asTuple(given.required('vals'))]),
+      ensure_tuple_size: (given) => {
+        const [values, size] = [asTuple(given.required('vals')), given.int('dim')];
+        const fill = given.optional('pad_val') ?? 0n;
+        return new Tuple(Array.from({ length: Math.min(size, 1000) }, (_, i) => values[i] ?? fill));
+      },
+      ensure_tuple_rep: (given) => {
+        const [value, size] = [given.required('tup'), given.int('dim')];
+        const values = sequence(value) ? iterate(value) : undefined;
+        if (size > 1000 || (values && values.length !== size)) {
+          throw new Refusal(`ensure_tuple_rep got ${repr(value)} for ${size} items`);
+        }
+        return new Tuple(values ? [...values] : Array.from({ length: size }, () => value));
+      },
+      first: (given) => {
+        const [items, otherwise] = [iterate(given.required('iterable')), given.optional('default') ?? null];
+        return items[0] ?? otherwise;
+      },
+      issequenceiterable: (given) => sequence(given.required('obj')),
+    }),
+  };
+  const misc = new Module('monai.utils.misc', all, true);
+  return new Module(
+    'monai.utils',
+    { ...all, misc, enums: new Module('monai.utils.enums', enums, true) },
+    true,
+  );
+}
+
+function sequence(value: Value): boolean {
+  return value !== null && typeof value === 'object' && (Array.isArray(value) || value instanceof Tuple);
+}
+
+function fromEngine(given: Given): Value {
+  const keys = given.required('keys');
+  const first = given.optional('first') ?? false;
+  const names = (sequence(keys) ? iterate(keys) : [keys]).map((key) => {
+    if (typeof key !== 'string') throw new Refusal(`from_engine needs texts as keys, but got ${repr(key)}`);
+    return key;
+  });
+  return new FromEngine(names, truth(first));
+}

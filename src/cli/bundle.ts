@@ -1,0 +1,14 @@
+import type { Command } from 'commander';
+import { addBundleResolveCommand } from './bundleResolve.js';
+
+/** `voxstream bundle`: run MONAI bundles as they are. */
+export function addBundleCommand(program: Command): void {
+  const bundle = program
+    .command('bundle')
+    .summary('run MONAI bundles without Python')
+    .description(
+      'A MONAI bundle is a folder with configs/, models/ and docs/. Its configurations are read as they are, ' +
+        'and Python code is never run.',
+    );
+  addBundleResolveCommand(bundle);
+}

@@ -1,0 +1,21 @@
+/**
+ * The words of a command line after `bundle NAME`, as they were typed. Options of voxstream are taken out;
+ * the rest belongs to MONAI's own syntax, which commander does not know.
+ *
+ * @param own The names of voxstream's options. Each has a value.
+ */
+export function bundleWords(
+  argv: readonly string[],
+  name: string,
+  own: readonly string[],
+): { words: string[]; own: Map<string, string> } {
+  const given = argv.slice(argv.indexOf(name) + 1);
+  const words: string[] = [];
+  const found = new Map<string, string>();
+  for (let i = 0; i < given.length; i++) {
+    const [, option, value] = /^--(\w+)(?:=([\s\S]*))?$/.exec(given[i]) ?? [];
+    if (option !== undefined && own.includes(option)) found.set(option, value ?? given[++i] ?? '');
+    else words.push(given[i]);
+  }
+  return { words, own: found };
+}

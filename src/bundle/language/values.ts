@@ -63,7 +63,7 @@ export class Dict {
   }
 }
 
-/** A Python set. Iterating gives ints in ascending order, as CPython does for small ones, else as inserted. */
+/** A Python set. A loop over it gets ints in ascending order, as in CPython for small ones. */
 export class PySet {
   readonly #items = new Map<string, Value>();
 

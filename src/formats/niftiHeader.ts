@@ -233,7 +233,7 @@ function readSpace(
   size: Vec3,
   get: Get,
   file: string,
-  texts: Omit<NiftiFields, 'qformCode' | 'sformCode' | 'forms'>,
+  texts: Omit<NiftiFields, 'qformCode' | 'sformCode' | 'pixdim' | 'forms'>,
 ): Space {
   const notes: string[] = [];
   const unit = unitInMm(texts.xyztUnits);
@@ -264,7 +264,7 @@ function readSpace(
       `${file} has a qform and an sform that differ; the sform was used, as in nibabel. ITK may use the qform.`,
     );
   }
-  return { affine, notes, fields: { ...texts, qformCode, sformCode, ...(forms && { forms }) } };
+  return { affine, notes, fields: { ...texts, qformCode, sformCode, pixdim, ...(forms && { forms }) } };
 }
 
 /** Voxel sizes in the file's unit. As in nibabel, 0 counts as 1, and the sign does not count. */

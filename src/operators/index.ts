@@ -10,6 +10,7 @@ import { concatItems } from './concatItems.js';
 import { confusion } from './confusion.js';
 import { convertToMultiChannelBrats } from './convertToMultiChannelBrats.js';
 import { cropForeground } from './cropForeground.js';
+import { cropNonzero } from './cropNonzero.js';
 import type { AnyOperator } from './define.js';
 import { dice } from './dice.js';
 import { divisiblePad } from './divisiblePad.js';
@@ -29,8 +30,10 @@ import { load } from './load.js';
 import { mapLabels } from './mapLabels.js';
 import { mergeClasses } from './mergeClasses.js';
 import { nanToNum } from './nanToNum.js';
+import { normalizeByPlans } from './normalizeByPlans.js';
 import { normalizeIntensity } from './normalizeIntensity.js';
 import { orient } from './orient.js';
+import { permuteAxes } from './permuteAxes.js';
 import { prepareFusion } from './prepare.js';
 import { randAffine } from './randAffine.js';
 import { randCropByPosNegLabel } from './randCropByPosNegLabel.js';
@@ -40,7 +43,9 @@ import { randGaussianSmooth } from './randGaussianSmooth.js';
 import { randRotate90 } from './randRotate90.js';
 import { randScaleIntensity } from './randScaleIntensity.js';
 import { randShiftIntensity } from './randShiftIntensity.js';
+import { regionLabels } from './regionLabels.js';
 import { removeSmallObjects } from './removeSmallObjects.js';
+import { resampleByPlans } from './resampleByPlans.js';
 import { resampleToMatch } from './resampleToMatch.js';
 import { resize } from './resize.js';
 import { resizeWithPadOrCrop } from './resizeWithPadOrCrop.js';
@@ -64,7 +69,9 @@ export const operators: readonly AnyOperator[] = [
   concatItems,
   selectChannels,
   orient,
+  permuteAxes,
   spacing,
+  resampleByPlans,
   resampleToMatch,
   resize,
   zoom,
@@ -78,7 +85,9 @@ export const operators: readonly AnyOperator[] = [
   adjustContrast,
   histogramNormalize,
   gaussianSmooth,
+  normalizeByPlans,
   cropForeground,
+  cropNonzero,
   centerCrop,
   spatialCrop,
   spatialPad,
@@ -98,6 +107,7 @@ export const operators: readonly AnyOperator[] = [
   activations,
   invert,
   asDiscrete,
+  regionLabels,
   keepLargestComponent,
   fillHoles,
   removeSmallObjects,

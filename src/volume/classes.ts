@@ -118,3 +118,18 @@ export function mergeClasses(volume: Volume, groups: readonly (readonly number[]
   });
   return { ...volume, data, channels: groups.length, kind: 'label' };
 }
+
+/**
+ * A label map from one channel for each region: a voxel gets the label of the last channel in which it lies.
+ * That is where logits are above 0 and probabilities above 0.5. uint8, or uint16 for labels above 255.
+ */
+export function regionLabels(volume: Volume, regions: readonly number[]): Volume {
+  const count = voxelCount(volume.size);
+  const data = allocate(Math.max(...regions) > 255 ? 'uint16' : 'uint8', count);
+  const limit = volume.kind === 'logits' ? 0 : 0.5;
+  for (const [c, label] of regions.entries()) {
+    const channel = volume.data.subarray(c * count, (c + 1) * count);
+    for (let i = 0; i < count; i++) if (channel[i] > limit) data[i] = label;
+  }
+  return { ...volume, data, channels: 1, kind: 'label' };
+}

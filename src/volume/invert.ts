@@ -4,6 +4,7 @@ import { mapAxes } from './reorient.js';
 import { resampleTo } from './resample.js';
 import { resizeTo } from './resize.js';
 import type { HistoryStep, InterpolationMode, Triple, Volume } from './volume.js';
+import { zoomTo } from './zoom.js';
 
 /**
  * Undoes geometric steps, the last one first. The volume returns to the grid it had before them, exactly:
@@ -21,6 +22,8 @@ export function invertHistory(
     else if (step.step === 'resample') result = resampleTo(result, step.from, mode, step.padding);
     else if (step.step === 'resize') {
       result = resizeTo(result, size, mode === 'nearest' ? mode : step.mode, step.alignCorners);
+    } else if (step.step === 'zoom') {
+      result = zoomTo(result, step.from, mode === 'nearest' ? { order: 0, orderZ: 0 } : step.back);
     } else result = cropOrPad(result, step.start.map((at) => -at) as Triple, size);
     result = { ...result, size, affine };
   }

@@ -9,6 +9,17 @@ import {
   type VoxelArray,
   voxelCount,
 } from './volume.js';
+import { linearTaps, zoomTaps } from './zoom.js';
+
+/** How the channels of an interpolated voxel become a label. */
+export interface Decision {
+  /** Apply softmax before interpolating. */
+  readonly softmax: boolean;
+  /**
+   * The label of each channel: a voxel gets that of the last channel above 0. Default: the largest channel.
+   */
+  readonly regions?: readonly number[];
+}
 
 /** A box of voxels per axis, from `low` to `high` (exclusive); undefined if empty. */
 export interface Box {
@@ -17,10 +28,10 @@ export interface Box {
 }
 
 /**
- * The box around all voxels of slices `from` to `to` (exclusive) whose largest channel is not the first;
- * undefined if there are none.
+ * The box around all voxels of slices `from` to `to` (exclusive) whose largest channel is not the first or,
+ * with regions, that have a channel above 0; undefined if there are none.
  */
-export function foregroundExtent(logits: Volume, from: number, to: number): Box | undefined {
+export function foregroundExtent(logits: Volume, from: number, to: number, regions = false): Box | undefined {
   const [nx, ny] = logits.size;
   const { data, channels } = logits;
   const count = voxelCount(logits.size);
@@ -29,7 +40,9 @@ export function foregroundExtent(logits: Volume, from: number, to: number): Box 
   for (let z = from; z < to; z++) {
     for (let y = 0; y < ny; y++) {
       const row = (z * ny + y) * nx;
-      const [first, last] = rowExtent(data, row, nx, channels, count);
+      const [first, last] = regions
+        ? regionExtent(data, row, nx, channels, count)
+        : rowExtent(data, row, nx, channels, count);
       if (last < 0) continue;
       low[0] = Math.min(low[0], first);
       high[0] = Math.max(high[0], last + 1);
@@ -68,6 +81,29 @@ function rowExtent(
   return [first, last];
 }
 
+/** The first and last voxel of a row in which a channel is above 0; the last is -1 if there is none. */
+function regionExtent(
+  data: VoxelArray,
+  row: number,
+  nx: number,
+  channels: number,
+  count: number,
+): [number, number] {
+  let first = nx;
+  let last = -1;
+  for (let c = 0; c < channels; c++) {
+    const at = row + c * count;
+    let x = 0;
+    while (x < nx && !(data[at + x] > 0)) x++;
+    if (x === nx) continue;
+    let end = nx - 1;
+    while (!(data[at + end] > 0)) end--;
+    first = Math.min(first, x);
+    last = Math.max(last, end);
+  }
+  return [first, last];
+}
+
 /** The box around two boxes. */
 export function joinBoxes(a: Box | undefined, b: Box | undefined): Box | undefined {
   if (!a || !b) return a ?? b;
@@ -89,44 +125,72 @@ interface Plan {
 }
 
 /**
- * True if `labelSlices` can undo these steps: at most a reorientation and then a respacing along the axes.
+ * True if `labelSlices` can undo these steps: crops and reorientations and then at most one respacing along
+ * the axes.
  */
 export function canLabel(logits: Grid, history: readonly HistoryStep[]): boolean {
   return plan(logits, history) !== undefined;
 }
 
 function plan(logits: Grid, history: readonly HistoryStep[]): Plan | undefined {
-  const rest = [...history];
-  let taps: readonly AxisTaps[] | undefined = logits.size.map((n) => ({
-    low: Int32Array.from({ length: n }, (_, i) => i),
-    high: Int32Array.from({ length: n }, (_, i) => i),
-    lowWeight: new Float64Array(n).fill(1),
-    highWeight: new Float64Array(n),
-    nearest: new Int32Array(0),
-  }));
-  let size = logits.size;
-  const last = rest.at(-1);
-  if (last?.step === 'resample') {
-    rest.pop();
-    const path = planResample(logits, last.from, 'bilinear', last.padding);
-    if (path !== 'same') taps = path.axes;
-    size = last.from.size;
+  const last = history.at(-1);
+  const respaced = last?.step === 'resample' || last?.step === 'zoom';
+  const taps = respaced ? tapsOf(logits, last) : logits.size.map((n) => zoomTaps(n, n, 1));
+  const size = respaced ? last.from.size : logits.size;
+  const place = placeIn(respaced ? history.slice(0, -1) : history, size);
+  return taps && place && { size, taps, ...place };
+}
+
+function tapsOf(
+  logits: Grid,
+  step: Extract<HistoryStep, { step: 'resample' | 'zoom' }>,
+): readonly AxisTaps[] | undefined {
+  if (step.step === 'resample') {
+    const path = planResample(logits, step.from, 'bilinear', step.padding);
+    return path === 'same' ? logits.size.map((n) => zoomTaps(n, n, 1)) : path.axes;
   }
-  const orient = rest.at(-1);
-  let first = size;
-  let corner = 0;
-  let strides = [1, size[0], size[0] * size[1]];
-  if (orient?.step === 'orient') {
-    rest.pop();
-    first = orient.from.size;
-    const steps = [1, first[0], first[0] * first[1]];
-    strides = orient.axes.map((axis, k) => steps[axis] * orient.flips[k]);
-    orient.axes.forEach((axis, k) => {
-      if (orient.flips[k] < 0) corner += steps[axis] * (first[axis] - 1);
-    });
+  return linearTaps(logits.size, step.from.size, step.back);
+}
+
+/**
+ * Where a grid lies in the first one, from which crops and reorientations led to it. Undefined after other
+ * steps, and if the grid has voxels outside of the first one.
+ */
+function placeIn(
+  history: readonly HistoryStep[],
+  size: Vec3,
+): Pick<Plan, 'corner' | 'strides' | 'first'> | undefined {
+  // The voxel that the grid's first one is, and the step along each of the grid's axes: an axis and a sign.
+  let corner: Vec3 = [0, 0, 0];
+  let axes: Vec3 = [0, 1, 2];
+  let signs: Vec3 = [1, 1, 1];
+  for (const step of [...history].reverse()) {
+    if (step.step === 'cropOrPad') {
+      corner = corner.map((at, axis) => at + step.start[axis]) as Triple;
+    } else if (step.step === 'orient') {
+      const { flips, from } = step;
+      const moved: [number, number, number] = [0, 0, 0];
+      step.axes.forEach((axis, k) => {
+        moved[axis] = flips[k] > 0 ? corner[k] : from.size[axis] - 1 - corner[k];
+      });
+      corner = moved;
+      signs = signs.map((sign, k) => sign * flips[axes[k]]) as Triple;
+      axes = axes.map((axis) => step.axes[axis]) as Triple;
+    } else return undefined;
   }
-  if (rest.length > 0 || !taps) return undefined;
-  return { size, taps, corner, strides: strides as Triple, first };
+  const first = history[0]?.from.size ?? size;
+  const inside = axes.every((axis, k) => {
+    const end = corner[axis] + signs[k] * (size[k] - 1);
+    return Math.min(corner[axis], end) >= 0 && Math.max(corner[axis], end) < first[axis];
+  });
+  const steps = [1, first[0], first[0] * first[1]];
+  return inside
+    ? {
+        first,
+        corner: corner.reduce((sum, at, axis) => sum + at * steps[axis], 0),
+        strides: axes.map((axis, k) => steps[axis] * signs[k]) as Triple,
+      }
+    : undefined;
 }
 
 /** The number of slices that `labelSlices` processes: the z axis of the grid before the respacing. */
@@ -135,9 +199,9 @@ export function labelSliceCount(logits: Grid, history: readonly HistoryStep[]): 
 }
 
 /**
- * Labels from logits, on the grid of the image file, in one pass: softmax, inverse respacing, argmax, inverse
- * reorientation. The result equals that of `softmax`, `invertHistory` and `argmax`, but only two slices of
- * probabilities are in memory at a time.
+ * Labels from logits, on the grid of the image file, in one pass: softmax (if asked for), inverse respacing,
+ * decision, inverse crops and reorientations. The result equals that of `softmax`, `invertHistory` and
+ * `argmax` (or `regionLabels`), but only two slices of channels are in memory at a time.
  *
  * The interpolated result can only be foreground near foreground (the box `extent`): a mean of voxels whose
  * first channel is the largest has its largest value there, too. The rest of `out` (zeros) is not touched.
@@ -150,6 +214,7 @@ export function labelSlices(
   extent: Box,
   from: number,
   to: number,
+  { softmax, regions }: Decision,
   out: Uint8Array | Uint16Array,
 ): void {
   const planned = plan(logits, history);
@@ -164,7 +229,7 @@ export function labelSlices(
   const height = y1 - y0;
   const nx = x.end - x.start;
   const ny = y.end - y.start;
-  const probabilities = new Float32Array(channels * width * height);
+  const values = new Float32Array(channels * width * height);
   const rows = new Float64Array(nx * height);
   const slices = [0, 1].map(() => Array.from({ length: channels }, () => new Float64Array(nx * ny)));
   const held = [-1, -1];
@@ -172,9 +237,10 @@ export function labelSlices(
     let place = held.indexOf(k);
     if (place < 0) {
       place = held[0] === keep ? 1 : 0;
-      softmaxBox(logits, k, x0, y0, width, height, probabilities);
+      const box = softmax ? softmaxBox : copyBox;
+      box(logits, k, x0, y0, width, height, values);
       for (let c = 0; c < channels; c++) {
-        const part = probabilities.subarray(c * width * height, (c + 1) * width * height);
+        const part = values.subarray(c * width * height, (c + 1) * width * height);
         respaceBox(part, width, height, taps[0], taps[1], x, y, x0, y0, rows, slices[place][c]);
       }
       held[place] = k;
@@ -189,7 +255,10 @@ export function labelSlices(
     const lowWeight = taps[2].lowWeight[k];
     const highWeight = taps[2].highWeight[k];
     label.fill(0);
-    for (let c = 0; c < channels; c++) blendLargest(low[c], high[c], lowWeight, highWeight, c, best, label);
+    for (let c = 0; c < channels; c++) {
+      if (regions) blendRegion(low[c], high[c], lowWeight, highWeight, regions[c], label);
+      else blendLargest(low[c], high[c], lowWeight, highWeight, c, best, label);
+    }
     for (let j = 0; j < ny; j++) {
       let at = corner + k * strides[2] + (y.start + j) * strides[1] + x.start * strides[0];
       for (let i = 0; i < nx; i++, at += strides[0]) out[at] = label[j * nx + i];
@@ -256,6 +325,24 @@ function softmaxBox(
   }
 }
 
+function copyBox(
+  { data, size, channels }: Volume,
+  k: number,
+  x0: number,
+  y0: number,
+  width: number,
+  height: number,
+  out: Float32Array,
+): void {
+  const count = voxelCount(size);
+  for (let c = 0; c < channels; c++) {
+    for (let j = 0; j < height; j++) {
+      const row = c * count + (k * size[1] + y0 + j) * size[0] + x0;
+      out.set(data.subarray(row, row + width), (c * height + j) * width);
+    }
+  }
+}
+
 function respaceBox(
   part: Float32Array,
   width: number,
@@ -301,5 +388,19 @@ function blendLargest(
       best[i] = value;
       label[i] = channel;
     }
+  }
+}
+
+/** Blends two slices of a channel, and sets the label where it is above 0. */
+function blendRegion(
+  low: Float64Array,
+  high: Float64Array,
+  lowWeight: number,
+  highWeight: number,
+  value: number,
+  label: Uint16Array,
+): void {
+  for (let i = 0; i < low.length; i++) {
+    if (Math.fround(low[i] * lowWeight + high[i] * highWeight) > 0) label[i] = value;
   }
 }

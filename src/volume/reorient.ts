@@ -22,6 +22,17 @@ export function reorient(volume: Volume, target: Orientation): Volume {
   };
 }
 
+/** Reorders the voxel axes: new axis k is old axis `axes[k]`. Voxels keep their positions in mm. */
+export function permuteAxes(volume: Volume, axes: Vec3): Volume {
+  const map: AxisMap = { axes, flips: [1, 1, 1] };
+  if (isIdentity(map)) return volume;
+  const { size, affine } = volume;
+  return {
+    ...mapAxes(volume, map),
+    history: [...volume.history, { step: 'orient', from: { size, affine }, ...map }],
+  };
+}
+
 /** Permutes and flips the voxel axes of a volume and its affine; the history does not change. */
 export function mapAxes(volume: Volume, map: AxisMap): Volume {
   const data = allocateLike(volume.data, volume.data.length);

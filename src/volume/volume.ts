@@ -68,7 +68,17 @@ export type HistoryStep =
       readonly mode: ResizeMode;
       readonly alignCorners: boolean;
     }
-  | { readonly step: 'cropOrPad'; readonly from: Grid; readonly start: Vec3 };
+  | { readonly step: 'cropOrPad'; readonly from: Grid; readonly start: Vec3 }
+  | { readonly step: 'zoom'; readonly from: Grid; readonly back: ZoomRule };
+
+/** Orders of interpolation when a grid is resampled to another number of voxels over the same extent. */
+export interface ZoomRule {
+  /** 0 the nearest voxel, 1 linear, 3 a cubic B-spline. */
+  readonly order: 0 | 1 | 3;
+  /** An axis that is resampled after the others, with `orderZ`. */
+  readonly separate?: number;
+  readonly orderZ: 0 | 1;
+}
 
 /** Header fields of a NIfTI file that derived files keep. */
 export interface NiftiFields {
@@ -78,6 +88,8 @@ export interface NiftiFields {
   readonly descrip: string;
   readonly auxFile: string;
   readonly toffset: number;
+  /** The voxel size as the file states it (pixdim), in mm. It is rounded otherwise than the affine. */
+  readonly pixdim?: Vec3;
   /** Both affines of the file, if it has both and they are valid. They may differ. */
   readonly forms?: { readonly sform: Affine; readonly qform: Affine };
 }

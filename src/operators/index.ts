@@ -35,14 +35,23 @@ import { normalizeIntensity } from './normalizeIntensity.js';
 import { orient } from './orient.js';
 import { permuteAxes } from './permuteAxes.js';
 import { prepareFusion } from './prepare.js';
+import { rand3DElastic } from './rand3DElastic.js';
+import { randAdjustContrast } from './randAdjustContrast.js';
 import { randAffine } from './randAffine.js';
+import { randAxisFlip } from './randAxisFlip.js';
+import { randBiasField } from './randBiasField.js';
+import { randCropByLabelClasses } from './randCropByLabelClasses.js';
 import { randCropByPosNegLabel } from './randCropByPosNegLabel.js';
 import { randFlip } from './randFlip.js';
 import { randGaussianNoise } from './randGaussianNoise.js';
 import { randGaussianSmooth } from './randGaussianSmooth.js';
+import { randHistogramShift } from './randHistogramShift.js';
+import { randRotate } from './randRotate.js';
 import { randRotate90 } from './randRotate90.js';
 import { randScaleIntensity } from './randScaleIntensity.js';
 import { randShiftIntensity } from './randShiftIntensity.js';
+import { randSpatialCrop } from './randSpatialCrop.js';
+import { randZoom } from './randZoom.js';
 import { regionLabels } from './regionLabels.js';
 import { removeSmallObjects } from './removeSmallObjects.js';
 import { resampleByPlans } from './resampleByPlans.js';
@@ -96,11 +105,20 @@ export const operators: readonly AnyOperator[] = [
   borderPad,
   cacheOperator,
   randCropByPosNegLabel,
+  randCropByLabelClasses,
+  randSpatialCrop,
   randFlip,
+  randAxisFlip,
   randRotate90,
+  randRotate,
+  randZoom,
   randAffine,
+  rand3DElastic,
   randScaleIntensity,
   randShiftIntensity,
+  randAdjustContrast,
+  randHistogramShift,
+  randBiasField,
   randGaussianNoise,
   randGaussianSmooth,
   inference,

@@ -1,15 +1,12 @@
 import { z } from 'zod';
 import { chooseKeys, geometryKeys, volumeOf } from '../case.js';
-import { DataError } from '../errors.js';
 import { keysType, mostVoxels, perAxis } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { patchStarts } from '../volume/patches.js';
-import type { Triple, Volume } from '../volume/volume.js';
 import { operator } from './define.js';
 import { drawsFor, seedType } from './draws.js';
-import { bytesOf, foresee, onGrid } from './forecast.js';
 import { splitCase } from './map.js';
-import { cropOrPadTask } from './spatialPad.js';
+import { assertOneSize, cutPatches, foreseePatches } from './patches.js';
 
 const patchStartsTask = task(new URL('../volume/patches.js', import.meta.url), patchStarts);
 
@@ -55,21 +52,8 @@ export const randCropByPosNegLabel = operator({
   },
   check: ({ pos, neg }) => (pos + neg > 0 ? [] : ['pos and neg must not both be 0']),
   example: { spatialSize: [96, 96, 96], pos: 1, neg: 1, numSamples: 4, imageKey: 'image' },
-  // All patches are there at once. The volumes that they are cut from stay until the last one is made.
-  forecast:
-    ({ spatialSize, numSamples, keys }) =>
-    (subject) => {
-      const chosen = [keys ?? geometryKeys].flat().filter((key) => key in subject.volumes);
-      const patches = chosen.map((key) => {
-        const volume = subject.volumes[key];
-        const size = volume.size.map((n, axis) =>
-          spatialSize[axis] > 0 ? Math.min(spatialSize[axis], n) : n,
-        ) as Triple;
-        return [key, onGrid(volume, { ...volume, size }, { step: 'cropOrPad', start: [0, 0, 0] })] as const;
-      });
-      const others = patches.reduce((sum, [, patch]) => sum + (numSamples - 1) * bytesOf(patch), 0);
-      return foresee(subject, Object.fromEntries(patches), others);
-    },
+  forecast: ({ spatialSize, numSamples, keys }) =>
+    foreseePatches(spatialSize, numSamples, [keys ?? geometryKeys].flat()),
   create: (options, context) =>
     splitCase(context, 'cpu', async (subject) => {
       const { pos, neg, numSamples, labelKey, imageKey, seed } = options;
@@ -77,14 +61,7 @@ export const randCropByPosNegLabel = operator({
       const label = volumeOf(subject, labelKey);
       const image = imageKey === undefined ? undefined : volumeOf(subject, imageKey);
       const keys = chooseKeys(subject, options.keys, geometryKeys);
-      for (const key of imageKey === undefined ? keys : [...keys, imageKey]) {
-        const { size } = volumeOf(subject, key);
-        if (size.every((n, axis) => n === label.size[axis])) continue;
-        throw new DataError(
-          `${context.id}: in case ${subject.id}, ${key} has ${size.join(' x ')} voxels, but ` +
-            `${labelKey} has ${label.size.join(' x ')}. Patches need volumes on the same grid.`,
-        );
-      }
+      assertOneSize(context, subject, labelKey, imageKey === undefined ? keys : [...keys, imageKey]);
       const random = drawsFor(subject, context, seed);
       const plan = await runtime.run(
         patchStartsTask,
@@ -99,14 +76,6 @@ export const randCropByPosNegLabel = operator({
         },
         [random.uint32(), random.uint32()],
       );
-      return Promise.all(
-        plan.starts.map(async (start, sample) => {
-          const volumes: Record<string, Volume> = { ...subject.volumes };
-          for (const key of keys) {
-            volumes[key] = await runtime.run(cropOrPadTask, volumeOf(subject, key), start, plan.size);
-          }
-          return { ...subject, id: `${subject.id}#${sample}`, volumes };
-        }),
-      );
+      return cutPatches(context, subject, keys, plan);
     }),
 });

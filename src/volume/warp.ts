@@ -4,6 +4,7 @@ import {
   allocate,
   allocateLike,
   type InterpolationMode,
+  type Triple,
   type Vec3,
   type Volume,
   voxelCount,
@@ -49,6 +50,8 @@ export function warpMatrix({ rotate, shear, translate, scale }: WarpSettings): n
  * A volume of `size` voxels, each read from `volume` at the position that `matrix` maps it to; positions are
  * relative to the middle of their volumes. Trilinear (as float32) or the nearest voxel. The affine is
  * updated, so that the content keeps its position in mm. MONAI's `Affine` with `align_corners` false.
+ *
+ * @param offsets Added to the positions before they are mapped, in voxels: all x, then all y, then all z.
  */
 export function warp(
   volume: Volume,
@@ -56,6 +59,7 @@ export function warp(
   size: Vec3,
   mode: InterpolationMode,
   padding: WarpPadding,
+  offsets?: Float32Array,
 ): Volume {
   const from = { size: volume.size, affine: volume.affine };
   const shift = (n: Vec3, sign: number) => [
@@ -88,6 +92,7 @@ export function warp(
       size,
       mode,
       padding,
+      offsets,
       data.subarray(channel * voxelCount(size), (channel + 1) * voxelCount(size)),
     );
   }
@@ -100,6 +105,17 @@ export function warp(
   };
 }
 
+/**
+ * The size of a volume that holds a rotated one: the extent of its corners, rounded. MONAI's `Rotate` without
+ * `keep_size`.
+ */
+export function rotatedSize(size: Vec3, matrix: Affine): Vec3 {
+  return [0, 1, 2].map((row) => {
+    const extent = size.reduce((sum, n, axis) => sum + Math.abs(matrix[4 * row + axis]) * n, 0);
+    return Math.max(1, Math.floor(extent + 0.5));
+  }) as Triple;
+}
+
 function lookUp(
   data: Volume['data'],
   [nx, ny, nz]: Vec3,
@@ -107,6 +123,7 @@ function lookUp(
   size: Vec3,
   mode: InterpolationMode,
   padding: WarpPadding,
+  offsets: Float32Array | undefined,
   out: Volume['data'],
 ): void {
   const plane = nx * ny;
@@ -120,10 +137,14 @@ function lookUp(
   /** A voxel, 0 outside the volume, which only the mode `zeros` reads. */
   const voxel = (i: number, j: number, k: number) =>
     i >= 0 && i < nx && j >= 0 && j < ny && k >= 0 && k < nz ? data[k * plane + j * nx + i] : 0;
+  const count = voxelCount(size);
   let to = 0;
-  for (let c = 0; c < size[2]; c++) {
-    for (let b = 0; b < size[1]; b++) {
-      for (let a = 0; a < size[0]; a++) {
+  for (let k0 = 0; k0 < size[2]; k0++) {
+    for (let j0 = 0; j0 < size[1]; j0++) {
+      for (let i0 = 0; i0 < size[0]; i0++) {
+        const a = offsets ? i0 + offsets[to] : i0;
+        const b = offsets ? j0 + offsets[count + to] : j0;
+        const c = offsets ? k0 + offsets[2 * count + to] : k0;
         const x = place(m[0] * a + m[1] * b + m[2] * c + m[3], nx);
         const y = place(m[4] * a + m[5] * b + m[6] * c + m[7], ny);
         const z = place(m[8] * a + m[9] * b + m[10] * c + m[11], nz);

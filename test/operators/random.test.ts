@@ -3,14 +3,23 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Case, makeCase } from '#src/case.js';
 import { DataError } from '#src/errors.js';
+import { rand3DElastic } from '#src/operators/rand3DElastic.js';
+import { randAdjustContrast } from '#src/operators/randAdjustContrast.js';
 import { randAffine } from '#src/operators/randAffine.js';
+import { randAxisFlip } from '#src/operators/randAxisFlip.js';
+import { randBiasField } from '#src/operators/randBiasField.js';
+import { randCropByLabelClasses } from '#src/operators/randCropByLabelClasses.js';
 import { randCropByPosNegLabel } from '#src/operators/randCropByPosNegLabel.js';
 import { randFlip } from '#src/operators/randFlip.js';
 import { randGaussianNoise } from '#src/operators/randGaussianNoise.js';
 import { randGaussianSmooth } from '#src/operators/randGaussianSmooth.js';
+import { randHistogramShift } from '#src/operators/randHistogramShift.js';
+import { randRotate } from '#src/operators/randRotate.js';
 import { randRotate90 } from '#src/operators/randRotate90.js';
 import { randScaleIntensity } from '#src/operators/randScaleIntensity.js';
 import { randShiftIntensity } from '#src/operators/randShiftIntensity.js';
+import { randSpatialCrop } from '#src/operators/randSpatialCrop.js';
+import { randZoom } from '#src/operators/randZoom.js';
 import { createRuntime } from '#src/runtime/runtime.js';
 import { makeVolume } from '#src/volume/volume.js';
 import { refused, through } from '../shared.js';
@@ -126,6 +135,105 @@ test('randCropByPosNegLabel splits a case into numbered cases', async () => {
   const error = await through(randCropByPosNegLabel({ spatialSize: 1 }), odd).catch((fault) => fault);
   assert.instance(error, DataError);
   assert.match(error.message, /in case odd, image has 2 x 1 x 1 voxels, but label has 3 x 2 x 1/);
+});
+
+test('randCropByLabelClasses splits a case into patches around classes', async () => {
+  const cut = await lastValueFrom(
+    of(caseOf('a')).pipe(
+      randCropByLabelClasses({ spatialSize: 1, ratios: [0, 0, 0, 0, 1], numSamples: 2 }),
+      toArray(),
+    ),
+  );
+  assert.equal(
+    cut.map(({ id, volumes }) => [id, values(volumes.image), values(volumes.label)]),
+    [
+      ['a#0', [4], [4]],
+      ['a#1', [4], [4]],
+    ],
+  );
+  refused(() => randCropByLabelClasses({ spatialSize: 1, ratios: [0, 0] }), /ratios must not all be 0/);
+  refused(
+    () => randCropByLabelClasses({ spatialSize: 1, ratios: [1, 1], numClasses: 3 }),
+    /one number for each of the 3 classes, but it has 2/,
+  );
+});
+
+test('randSpatialCrop draws the place, or the size, or crops the middle', async () => {
+  const crops = await many(randSpatialCrop({ roiSize: [2, 1, -1] }), 300);
+  for (const start of ['1,2', '2,3', '4,5', '5,6']) {
+    const count = crops.filter((one) => String(one) === start).length;
+    // 75 expected, with a standard deviation of 7.5.
+    assert.ok(Math.abs(count - 75) < 32, `${start}: ${count}`);
+  }
+  const one = await through(randSpatialCrop({ roiSize: [1, 1, 5] }), caseOf('b'));
+  assert.equal(values(one.volumes.image), values(one.volumes.label));
+  const middle = await through(randSpatialCrop({ roiSize: 1, randomCenter: false }), caseOf('a'));
+  assert.equal(values(middle.volumes.image), [5]);
+  const sizes = await many(randSpatialCrop({ roiSize: 1, randomSize: true }), 200);
+  assert.equal(new Set(sizes.map(({ length }) => length)), new Set([1, 2, 3, 4, 6]));
+  const error = await through(randSpatialCrop({ roiSize: 4, randomSize: true }), caseOf('a')).catch(
+    (fault) => fault,
+  );
+  assert.instance(error, DataError);
+  assert.match(error.message, /draws sizes from 4 to 3 voxels along axis 0/);
+});
+
+test('randAxisFlip reverses one axis, each as often', async () => {
+  const flips = (await many(randAxisFlip({ prob: 1 }), 300)).map(String);
+  for (const flipped of ['3,2,1,6,5,4', '4,5,6,1,2,3', '1,2,3,4,5,6']) {
+    const count = flips.filter((one) => one === flipped).length;
+    // 100 expected, with a standard deviation of 8.
+    assert.ok(Math.abs(count - 100) < 35, `${flipped}: ${count}`);
+  }
+});
+
+test('randRotate and randZoom change image and label in the same way', async () => {
+  const turn = [Math.PI / 2, Math.PI / 2] as const;
+  const turned = await through(
+    randRotate({ prob: 1, rangeZ: turn, keepSize: false, mode: 'nearest' }),
+    caseOf('a'),
+  );
+  assert.equal(turned.volumes.image.size, [2, 3, 1]);
+  assert.equal(values(turned.volumes.image), values(turned.volumes.label));
+  assert.equal(new Set(values(turned.volumes.image)).size, 6);
+  const zoomed = await through(
+    randZoom({ prob: 1, minZoom: [2, 1], maxZoom: [2, 1], mode: 'nearest' }),
+    caseOf('a'),
+  );
+  assert.equal(values(zoomed.volumes.image), [2, 2, 3, 5, 5, 6]);
+  assert.equal(values(zoomed.volumes.label), values(zoomed.volumes.image));
+  const error = await through(randZoom({ prob: 1, minZoom: 0.5, maxZoom: 0.5 }), caseOf('a')).catch(
+    (fault) => fault,
+  );
+  assert.match(
+    error.message,
+    /3 x 2 x 1 voxels. Zoomed by \[0.5, 0.5, 0.5\] it would have none along an axis/,
+  );
+  refused(() => randZoom({ minZoom: 2 }), /minZoom must not be above maxZoom/);
+  refused(() => randZoom({ minZoom: [1, 1] }), /the same number of factors, but they have 2 and 1/);
+});
+
+test('rand3DElastic deforms image and label alike, and applies the requested size to unchanged cases', async () => {
+  const settings = { sigmaRange: [1, 2], magnitudeRange: [2, 3], mode: 'nearest' } as const;
+  const moved = await through(rand3DElastic({ ...settings, prob: 1 }), caseOf('a'));
+  assert.equal(values(moved.volumes.image), values(moved.volumes.label));
+  const kept = await through(rand3DElastic({ ...settings, prob: 0, spatialSize: [1, 2, -1] }), caseOf('a'));
+  assert.equal(values(kept.volumes.image), [2, 5]);
+});
+
+test('randAdjustContrast, randHistogramShift and randBiasField draw for each case and leave labels alone', async () => {
+  const spread = (list: number[][]) => new Set(list.map(String)).size;
+  assert.is(spread(await many(randAdjustContrast({ prob: 1 }), 20)), 20);
+  assert.is(spread(await many(randHistogramShift({ prob: 1, numControlPoints: [3, 5] }), 20)), 20);
+  assert.is(spread(await many(randBiasField({ prob: 1 }), 20)), 20);
+  for (const operator of [randAdjustContrast, randHistogramShift, randBiasField]) {
+    assert.is((await through(operator({ prob: 1 }), caseOf('a'))).volumes.label, label);
+  }
+  const rising = (await many(randHistogramShift({ prob: 1 }), 50)).every(
+    (list) => list[0] === 1 && list[5] === 6 && list.every((value, i) => i === 0 || value >= list[i - 1]),
+  );
+  assert.ok(rising, 'the curve rises from the smallest to the largest intensity');
+  refused(() => randAdjustContrast({ gamma: 0.5 }), /^randAdjustContrast: gamma must be/);
 });
 
 test('draws depend only on seed, epoch, case, patch and step, not on order or concurrency', async () => {

@@ -1,7 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { DataError } from '#src/errors.js';
-import { patchStarts } from '#src/volume/patches.js';
+import { classPatchStarts, patchStarts } from '#src/volume/patches.js';
 import { makeVolume, type Vec3 } from '#src/volume/volume.js';
 
 const size: Vec3 = [20, 16, 10];
@@ -82,6 +82,52 @@ test('a patch larger than the volume is refused, or takes the axis whole', () =>
 test('the same seed gives the same patches', () => {
   assert.equal(starts(), starts());
   assert.not.equal(starts(), patchStarts(label, undefined, settings, [1, 3]).starts.map(String));
+});
+
+const classSettings = {
+  spatialSize: [5, 4, 3] as Vec3,
+  count: 4000,
+  allowSmaller: false,
+  imageThreshold: 0,
+};
+const classStarts = (
+  options: object = {},
+  of = label,
+  image?: Parameters<typeof classPatchStarts>[1],
+): string[] => classPatchStarts(of, image, { ...classSettings, ...options }, [1, 2]).starts.map(String);
+
+test('classPatchStarts chooses classes by their ratios, and none without voxels', () => {
+  const found = classStarts({ ratios: [0, 1, 3] });
+  // Standard deviation 0.007.
+  assert.ok(Math.abs(share(found, '8,6,4') - 0.25) < 0.03, `${share(found, '8,6,4')}`);
+  assert.ok(Math.abs(share(found, '0,0,0') - 0.75) < 0.03, `${share(found, '0,0,0')}`);
+  assert.equal(new Set(classStarts({ ratios: [0, 1, 0, 5] })), new Set(['8,6,4']));
+  const all = classStarts({ numClasses: 3 });
+  assert.ok(Math.abs(share(all, '8,6,4') - 1 / 3) < 0.03, `${share(all, '8,6,4')}`);
+});
+
+test('classPatchStarts counts the channels of one-hot labels as classes, and asks for numClasses otherwise', () => {
+  const data = new Uint8Array(6400);
+  data[at(10, 8, 5)] = 1;
+  data[3200 + at(0, 0, 0)] = 1;
+  data[3200 + at(10, 8, 5)] = 1;
+  const oneHot = makeVolume({ data, size, channels: 2, kind: 'label' });
+  const found = classStarts({}, oneHot);
+  assert.ok(Math.abs(share(found, '8,6,4') - 0.75) < 0.03, `${share(found, '8,6,4')}`);
+  assert.throws(() => classStarts(), /needs numClasses/);
+  assert.throws(() => classStarts({ ratios: [1, 2, 3] }, oneHot), /has 3 ratios for 2 classes/);
+});
+
+test('classPatchStarts centres patches only where the image is above the threshold', () => {
+  const image = makeVolume({ data: new Float32Array(3200), size });
+  image.data[at(0, 0, 0)] = 1;
+  assert.equal(new Set(classStarts({ numClasses: 3 }, label, image)), new Set(['0,0,0']));
+  image.data.fill(0);
+  assert.throws(
+    () => classStarts({ numClasses: 3 }, label, image),
+    (error: Error) => error instanceof DataError && /no class with a ratio above 0/.test(error.message),
+  );
+  assert.throws(() => classStarts({ numClasses: 3, spatialSize: [21, 4, 3] }), /cuts patches of 21 x 4 x 3/);
 });
 
 test.run();

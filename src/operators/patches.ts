@@ -8,8 +8,8 @@ import { bytesOf, type Forecaster, foresee, onGrid } from './forecast.js';
 import { cropOrPadTask } from './spatialPad.js';
 
 /**
- * Throws DataError unless all volumes have as many voxels along each axis as the one that positions are chosen
- * in.
+ * Throws DataError unless all volumes have as many voxels along each axis as the one that positions are
+ * chosen in.
  */
 export function assertOneSize(
   context: StepContext,
@@ -47,8 +47,8 @@ export function cutPatches(
 }
 
 /**
- * Predicts `count` patches, which are all there at once. The volumes that they are cut from stay until the last
- * one is made.
+ * Predicts `count` patches, which are all there at once. The volumes that they are cut from stay until the
+ * last one is made.
  */
 export function foreseePatches(spatialSize: Vec3, count: number, keys: readonly string[]): Forecaster {
   return (subject) => {

@@ -26,12 +26,12 @@ const deformTask = task(new URL('../volume/elastic.js', import.meta.url), deform
 const range = z.tuple([z.number().min(0), z.number().min(0)]);
 
 /**
- * Deforms all selected volumes in the same way, with probability `prob`: each voxel is read at a random offset
- * from its position, smoothed over neighbours, and then an affine transform as in `randAffine`. The affine
- * follows the affine transform. `invert` does not undo the deformation.
+ * Deforms all selected volumes in the same way, with probability `prob`: each voxel is read at a random
+ * offset from its position, smoothed over neighbours, and then an affine transform as in `randAffine`. The
+ * affine follows the affine transform. `invert` does not undo the deformation.
  *
- * Mirrors MONAI's `Rand3DElasticd`, except that labels use nearest neighbour unless `mode` says otherwise; see
- * `drawsFor` for the random draws.
+ * Mirrors MONAI's `Rand3DElasticd`, except that labels use nearest neighbour unless `mode` says otherwise;
+ * see `drawsFor` for the random draws.
  */
 export const rand3DElastic = operator({
   name: 'rand3DElastic',

@@ -13,8 +13,8 @@ const shiftHistogramTask = task(new URL('../volume/histogramShift.js', import.me
 const points = z.int().min(3).max(1000);
 
 /**
- * Maps the intensities of the selected volumes along a random curve that rises from the smallest to the largest
- * one, with probability `prob`. The result is float32.
+ * Maps the intensities of the selected volumes along a random curve that rises from the smallest to the
+ * largest one, with probability `prob`. The result is float32.
  *
  * Mirrors MONAI's `RandHistogramShiftd`; see `drawsFor` for the random draws.
  */

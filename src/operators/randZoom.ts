@@ -20,8 +20,8 @@ const factors = z.union([factor.transform((n): readonly number[] => [n]), z.arra
  * `keepSize`, they are cropped or padded to the size that they had. Affines follow: every structure keeps its
  * position in mm.
  *
- * Mirrors MONAI's `RandZoomd`, except that labels use nearest unless `mode` says otherwise; see `drawsFor` for
- * the random draws.
+ * Mirrors MONAI's `RandZoomd`, except that labels use nearest unless `mode` says otherwise; see `drawsFor`
+ * for the random draws.
  *
  * @throws OptionError when built, if `minZoom` and `maxZoom` have different lengths, or their order is wrong.
  */

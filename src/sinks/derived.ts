@@ -68,7 +68,7 @@ export function derivedSink(
         for (const key of [keys].flat()) {
           const file = fileOf(options, output, subject.id, key, postfix);
           const request = { ...rest, file, id: subject.id, key, series, volume: volumeOf(subject, key) };
-          const warnings = await runtime.on('io', () => runtime.run(write, request));
+          const warnings = await runtime.run(write, request);
           for (const warning of warnings) runtime.settings.onWarning?.(warning);
         }
       },

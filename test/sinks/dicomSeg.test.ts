@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { readSegmentationNode } from '@itk-wasm/dicom';
 import dicomParser, { type DataSet as Parsed } from 'dicom-parser';
+import { firstValueFrom, of } from 'rxjs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Case, SeriesFiles } from '#src/case.js';
@@ -10,6 +11,7 @@ import { codedSegments, segmentsOf } from '#src/formats/dicom/segments.js';
 import { segObject } from '#src/formats/dicom/segObject.js';
 import { studyFieldsOf } from '#src/formats/dicom/studyFields.js';
 import type { OptionsOf } from '#src/options.js';
+import { writeTo } from '#src/pipeline/steps.js';
 import { createRuntime } from '#src/runtime/runtime.js';
 import { dicomSegSink } from '#src/sinks/dicomSeg.js';
 import type { Volume } from '#src/volume/volume.js';
@@ -202,6 +204,23 @@ test('what would be wrong or meaningless is refused with what to do', async () =
     'was read from a.nii, but a DICOM series was expected',
   );
   assert.match(await refusal(subject, { image: 'ct' }), 'the ct of case a has no files');
+});
+
+test('two cases that wait for their places are both written', async () => {
+  const subject = await seriesCase(twoLabels);
+  const { built } = dicomSegSink.configure({});
+  const sink = await built!.open({ output: temporaryFolder(), runtime, seed: 0 });
+  // Loading fills the lane while the results of two cases queue for it.
+  const loaded: (() => void)[] = [];
+  const loading = Array.from({ length: runtime.lanes.io.width }, () =>
+    runtime.on('io', () => new Promise<void>((resolve) => loaded.push(resolve))),
+  );
+  const writing = ['a', 'b'].map((id) =>
+    firstValueFrom(of({ ...subject, id }).pipe(writeTo({ id: 'dicomSeg', runtime }, sink))),
+  );
+  for (const resolve of loaded) resolve();
+  await Promise.all([...loading, ...writing]);
+  assert.is(runtime.lanes.io.active, 0);
 });
 
 testNeeding(program('dciodvfy', 'dicom3tools'), 'dciodvfy finds no error', async () => {

@@ -75,8 +75,10 @@ export { type Task, task } from './runtime/task.js';
 export { type Sink, type SinkContext, type SinkOf, type SinkSpec, sink } from './sinks/define.js';
 export {
   caseInside,
+  type FetchedCase,
   pathInside,
   type RefusedCase,
+  type RemoteCase,
   type Source,
   type SourceItem,
   type SourceSpec,

@@ -143,12 +143,14 @@ export { type Task, type TaskFunction, task } from './runtime/task.js';
 // Sources and sinks
 export { type Sink, type SinkContext, saveTo } from './sinks/define.js';
 export { dicomSegSink } from './sinks/dicomSeg.js';
+export { dicomwebSink } from './sinks/dicomweb.js';
 export { niftiSink } from './sinks/nifti.js';
 export { rtstructSink } from './sinks/rtstruct.js';
 export { datalist } from './sources/datalist.js';
 export { decathlon } from './sources/decathlon.js';
-export type { RefusedCase, SourceItem } from './sources/define.js';
+export type { FetchedCase, RefusedCase, RemoteCase, SourceItem } from './sources/define.js';
 export { dicom } from './sources/dicom.js';
+export { dicomweb } from './sources/dicomweb.js';
 export { glob } from './sources/glob.js';
 export { pairs } from './sources/pairs.js';
 // Volumes

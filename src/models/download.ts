@@ -8,8 +8,8 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { ModelError, messageOf, show, showBytes } from '../errors.js';
 import { type HeldLock, isAbandoned, takeLock } from '../fileLock.js';
 import { makeFolder, partialSuffix, writeFault } from '../formats/aside.js';
+import { request } from '../formats/request.js';
 import { type Checksum, checksumNames, checksumOf } from './checksum.js';
-import { request } from './request.js';
 
 export interface DownloadOptions {
   readonly url: string;
@@ -151,7 +151,11 @@ async function fetchRest(
   try {
     const range = start > 0 && mark ? { Range: `bytes=${start}-`, 'If-Range': mark } : undefined;
     // Ask for the bytes of the file itself: a part of a compressed response cannot be continued.
-    const response = await request(url, { 'Accept-Encoding': 'identity', ...range }, abort.signal);
+    const response = await request(url, {
+      headers: { 'Accept-Encoding': 'identity', ...range },
+      signal: abort.signal,
+      refuse: (message) => new ModelError(message),
+    });
     answered = true;
     const fault = refusal(url, response) ?? rangeFault(response, start) ?? sizeFault(url, response, size);
     if (fault) {

@@ -16,19 +16,19 @@ import { VoxError } from '../errors.js';
 import { absoluteFile, inputPaths } from '../formats/inputFiles.js';
 import { maskEvent, maskOf } from '../mask.js';
 import { valuesToJson } from '../metrics/valuesAsJson.js';
+import { isRefused, isRemote, type RemoteCase } from '../sources/define.js';
 import { version } from '../version.js';
 import type { Failure, RunEvent } from './events.js';
 import { chain } from './fuse.js';
 import { changedFile, type FileState, itemFingerprint, stateOf } from './journal.js';
 import type { OpenRun } from './openRun.js';
 import type { ToDo } from './resume.js';
-import { isRefused } from './select.js';
 import { failureOf, named, StepFailure, writeTo } from './steps.js';
 
 /** A case that is open. */
 interface OpenCase {
   /** The case as its source gave it. */
-  readonly subject: Case;
+  readonly item: Case | RemoteCase;
   /** The state of its files before they were read. */
   readonly inputs: readonly FileState[];
   /** Its position in the dataset. */
@@ -74,23 +74,8 @@ export class CaseStreams {
   stream({ item, index, reason }: ToDo): Observable<never> {
     return defer(() => {
       if (isRefused(item)) throw new StepFailure('source', new VoxError(item.refused));
-      return from(this.run.admit(item)).pipe(
-        concatMap(({ bytes, leave }) => {
-          const { id } = item;
-          this.tell({
-            event: 'caseStart',
-            case: id,
-            ...(reason && { reason }),
-            ...(bytes && { memory: bytes }),
-          });
-          return this.#open(item, index).pipe(
-            finalize(() => {
-              this.#notes.delete(id);
-              leave();
-            }),
-          );
-        }),
-      );
+      if (!isRemote(item)) return this.#admitted(item, { item, index, reason });
+      return this.#fetched(item, (subject) => this.#admitted(subject, { item, index, reason }));
     }).pipe(
       catchError((error: unknown) => this.#recorded(this.#fail(failureOf(item.id, error), index))),
       ignoreElements(),
@@ -102,13 +87,61 @@ export class CaseStreams {
     await Promise.all(this.#recording);
   }
 
-  #open(subject: Case, index: number): Observable<void> {
+  /** Brings the files of a remote case here, and removes them when `use` of it ends. */
+  #fetched(remote: RemoteCase, use: (subject: Case) => Observable<void>): Observable<void> {
+    const abort = new AbortController();
+    const start = performance.now();
+    const fetching = remote.fetch(abort.signal);
+    return from(fetching).pipe(
+      catchError((error: unknown) => {
+        throw new StepFailure('source', error);
+      }),
+      concatMap(({ item }) => {
+        if (isRefused(item)) throw new StepFailure('source', new VoxError(item.refused));
+        const timings = { fetch: (performance.now() - start) / 1000, ...item.timings };
+        return use({ ...item, id: remote.id, timings });
+      }),
+      finalize(() => {
+        abort.abort();
+        // A result that is being recorded is compared with the files.
+        const recorded = this.settled();
+        const releasing = fetching.then(async ({ release }) => {
+          await recorded;
+          await release();
+        });
+        // A failed fetch is recorded already. What cannot be removed now is removed when the process ends.
+        void this.#recorded(releasing.catch(() => {}));
+      }),
+    );
+  }
+
+  #admitted(subject: Case, { item, index, reason }: Pick<OpenCase, 'item' | 'index'> & Pick<ToDo, 'reason'>) {
+    return from(this.run.admit(subject)).pipe(
+      concatMap(({ bytes, leave }) => {
+        const { id } = subject;
+        this.tell({
+          event: 'caseStart',
+          case: id,
+          ...(reason && { reason }),
+          ...(bytes && { memory: bytes }),
+        });
+        return this.#open(subject, item, index).pipe(
+          finalize(() => {
+            this.#notes.delete(id);
+            leave();
+          }),
+        );
+      }),
+    );
+  }
+
+  #open(subject: Case, item: Case | RemoteCase, index: number): Observable<void> {
     const opened = performance.now();
     return from(stateOf(inputPaths(subject), this.run.contents)).pipe(
       concatMap((inputs) =>
         of(subject).pipe(
           this.#steps,
-          concatMap((result) => this.#recorded(this.#finish(result, { subject, inputs, index, opened }))),
+          concatMap((result) => this.#recorded(this.#finish(result, { item, inputs, index, opened }))),
         ),
       ),
     );
@@ -137,7 +170,7 @@ export class CaseStreams {
   }
 
   /** Records a case after all of its files are written. */
-  async #finish(result: Case, { subject, inputs, index, opened }: OpenCase): Promise<void> {
+  async #finish(result: Case, { item, inputs, index, opened }: OpenCase): Promise<void> {
     const { sinks, journal, records, identity, provider, contents } = this.run;
     const metrics = valuesToJson(records.nameMetrics(result.metrics));
     const now = await stateOf(inputPaths(result));
@@ -145,26 +178,27 @@ export class CaseStreams {
     if (changed) throw new StepFailure('run', changedMeanwhile(changed.path, now));
     const saved = sinks.flatMap(({ sink }) => Object.entries(sink.volumes?.(result) ?? {}));
     const others = sinks.flatMap(({ sink }) => sink.files?.(result) ?? []);
+    // Fetched files are removed when the case ends.
+    const remote = isRemote(item);
+    const kept = remote ? [] : Object.entries(result.files);
     await journal.append({
-      case: subject.id,
+      case: item.id,
       version,
       pipeline: identity,
-      dataset: itemFingerprint(subject),
+      dataset: itemFingerprint(item),
       provider,
-      inputs,
+      inputs: remote ? [] : inputs,
       outputs: await stateOf([...saved.map(([, file]) => file), ...others], contents),
       metrics: result.metrics,
       timings: result.timings,
-      volumes: Object.fromEntries(
-        [...saved, ...Object.entries(result.files)].map(([key, file]) => [key, absoluteFile(file)]),
-      ),
+      volumes: Object.fromEntries([...saved, ...kept].map(([key, file]) => [key, absoluteFile(file)])),
       notes: result.notes,
       labelNames:
         result.labelNames ?? Object.values(result.volumes).find((one) => one.labelNames)?.labelNames,
     });
     records.done(result);
     const seconds = (performance.now() - opened) / 1000;
-    this.tell({ event: 'caseDone', case: subject.id, index, seconds, metrics });
+    this.tell({ event: 'caseDone', case: item.id, index, seconds, metrics });
   }
 }
 

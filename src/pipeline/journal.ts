@@ -13,6 +13,7 @@ import { type ColumnDescription, describeColumns, readColumns } from '../metrics
 import type { MetricValue } from '../metrics/metric.js';
 import { columnReader, type FindMetric } from '../metrics/parseColumn.js';
 import { type JsonValues, valuesFromJson, valuesToJson } from '../metrics/valuesAsJson.js';
+import { isRemote, type RemoteCase } from '../sources/define.js';
 
 /** The state of a file, for detecting changes. */
 export interface FileState {
@@ -127,7 +128,9 @@ export function changedFile(then: readonly FileState[], now: readonly FileState[
 }
 
 /** A hash of what a dataset says of a case: its files by key, and the names of its labels. */
-export function itemFingerprint({ files, labelNames = {} }: Pick<Case, 'files' | 'labelNames'>): string {
+export function itemFingerprint(item: Case | RemoteCase): string {
+  if (isRemote(item)) return item.fingerprint;
+  const { files, labelNames = {} } = item;
   const sorted = (map: object) => Object.entries(map).sort(([a], [b]) => (a < b ? -1 : 1));
   return fingerprint(sorted(files), sorted(labelNames));
 }

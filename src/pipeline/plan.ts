@@ -2,12 +2,12 @@ import type { Case } from '../case.js';
 import { listNames, messageOf, show, showBytes } from '../errors.js';
 import { maskError, maskOf } from '../mask.js';
 import type { Runtime } from '../runtime/runtime.js';
-import type { SourceItem } from '../sources/define.js';
+import { isRefused, isRemote, type SourceItem } from '../sources/define.js';
 import { describeOptions } from './describe.js';
 import { fuseSteps } from './fuse.js';
 import { type Estimate, estimatorFor, memoryBudget } from './memory.js';
 import { defaultInFlight } from './openRun.js';
-import { isRefused, type Selection, selectCases } from './select.js';
+import { type Selection, selectCases } from './select.js';
 import type { Pipeline } from './types.js';
 
 /**
@@ -33,7 +33,7 @@ async function textOf(pipeline: Pipeline, selection: Selection, runtime: Runtime
     lines.push(
       isRefused(item)
         ? `  ${item.id}: refused. ${item.refused}`
-        : `  ${item.id}: ${Object.keys(item.files).join(', ')}`,
+        : `  ${item.id}: ${isRemote(item) ? 'fetched when it starts' : Object.keys(item.files).join(', ')}`,
     );
   }
   if (items.length > 10) lines.push(`  … and ${items.length - 10} more`);
@@ -74,17 +74,19 @@ async function memoryText(
     `cases${pipeline.runtime.memory === 'auto' ? ' (half of the available memory)' : ''}`;
   let largest: (Estimate & Pick<Case, 'id'>) | undefined;
   let tooLarge = 0;
+  let remote = 0;
   try {
     const estimate = await estimatorFor(pipeline, runtime);
     for (const item of items) {
-      const needed = isRefused(item) ? undefined : await estimate(item);
+      if (isRemote(item)) remote++;
+      const needed = isRefused(item) || isRemote(item) ? undefined : await estimate(item);
       if (needed && needed.bytes > budget) tooLarge++;
       if (needed && needed.bytes > (largest?.bytes ?? 0)) largest = { ...needed, id: item.id };
     }
   } catch (error) {
     return `${allowed}; the memory per case is unknown: ${messageOf(error)}`;
   }
-  if (!largest) return allowed;
+  if (!largest) return remote > 0 ? `${allowed}; what a case needs is known once it is fetched` : allowed;
   const rest = tooLarge > 0 ? `; ${tooLarge} case(s) need more than that and would fail` : '';
   return (
     `${allowed}; the largest case, ${largest.id}, needs about ${showBytes(largest.bytes)} (in ` +

@@ -1,10 +1,9 @@
 import { sep } from 'node:path';
-import { type Case, withNotes } from '../case.js';
+import { type Case, makeCase, withNotes } from '../case.js';
 import { inputPaths } from '../formats/inputFiles.js';
-import type { SourceItem } from '../sources/define.js';
+import { isRefused, isRemote, type RemoteCase, type SourceItem } from '../sources/define.js';
 import { version } from '../version.js';
 import { changedFile, itemFingerprint, type JournalEntry, stateOf } from './journal.js';
-import { isRefused } from './select.js';
 
 /** A case to run and, when resuming, why it is run again. */
 export interface ToDo {
@@ -29,7 +28,7 @@ export interface Expected {
   /** The execution provider that runs the models; undefined without models. */
   readonly provider?: string;
   /** The files and folders that the sinks write for a case. */
-  readonly targetsOf: (item: Case) => readonly string[];
+  readonly targetsOf: (item: Pick<Case, 'id'>) => readonly string[];
   /** Compare the contents of files, instead of their sizes and times. */
   readonly contents: boolean;
 }
@@ -55,7 +54,8 @@ export async function sortOut(
       if (reason) todo.push({ item, index, reason });
       else {
         const { metrics, timings, notes = [] } = entry;
-        finished.push({ subject: withNotes({ ...item, metrics, timings }, notes), index, entry });
+        const known = isRemote(item) ? makeCase({ id: item.id }) : item;
+        finished.push({ subject: withNotes({ ...known, metrics, timings }, notes), index, entry });
       }
     }
   }
@@ -64,7 +64,7 @@ export async function sortOut(
 
 /** Why a case's journal entry is no longer valid; undefined if it is valid. */
 async function staleness(
-  item: Case,
+  item: Case | RemoteCase,
   entry: JournalEntry,
   { identity, provider, targetsOf, contents }: Expected,
 ): Promise<string | undefined> {
@@ -77,7 +77,8 @@ async function staleness(
   if (contents && [...entry.inputs, ...entry.outputs].some(({ sha256 }) => sha256 === undefined)) {
     return 'the earlier run took no checksums, which --resume=checksum needs';
   }
-  const inputs = await stateOf(inputPaths(item), contents);
+  // The fingerprint of a remote case covers its files.
+  const inputs = await stateOf(isRemote(item) ? [] : inputPaths(item), contents);
   const changed = changedFile(entry.inputs, inputs) ?? changedFile(inputs, entry.inputs);
   if (changed) return `${changed.path} changed`;
   const paths = entry.outputs.map(({ path }) => path);

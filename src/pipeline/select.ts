@@ -2,7 +2,7 @@ import { fileNameOf } from '../case.js';
 import { OptionError, unknownName } from '../errors.js';
 import { showFile } from '../formats/inputFiles.js';
 import { wellFormed } from '../harmless.js';
-import type { RefusedCase, SourceItem } from '../sources/define.js';
+import { isRefused, isRemote, type RefusedCase, type SourceItem } from '../sources/define.js';
 
 /** Selects the cases of a dataset to run. */
 export interface Selection {
@@ -12,11 +12,6 @@ export interface Selection {
   readonly shard?: { readonly index: number; readonly count: number };
   /** Maximum number of cases. */
   readonly limit?: number;
-}
-
-/** True for a case that cannot be opened. */
-export function isRefused(item: SourceItem): item is RefusedCase {
-  return 'refused' in item;
 }
 
 /**
@@ -50,7 +45,8 @@ export async function selectCases(
 }
 
 function refuseSecond(item: SourceItem, earlier: string): RefusedCase {
-  const files = isRefused(item) ? '' : ` (${Object.values(item.files).map(showFile).join(', ')})`;
+  const files =
+    isRefused(item) || isRemote(item) ? '' : ` (${Object.values(item.files).map(showFile).join(', ')})`;
   return {
     id: item.id,
     refused:

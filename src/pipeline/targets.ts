@@ -5,9 +5,8 @@ import { listNames, OptionError } from '../errors.js';
 import { writeFileAside } from '../formats/files.js';
 import { inputPaths } from '../formats/inputFiles.js';
 import type { SinkTargets } from '../sinks/define.js';
-import type { SourceItem } from '../sources/define.js';
+import { isRefused, isRemote, type RemoteCase, type SourceItem } from '../sources/define.js';
 import type { JournalEntry } from './journal.js';
-import { isRefused } from './select.js';
 
 /** A sink, and where it writes. */
 interface NamedTargets {
@@ -91,7 +90,7 @@ export async function claimTargets(request: TargetRequest): Promise<ClaimedTarge
 
 /** Claims the files of a case. Returns why it is refused, if another case has one of them. */
 async function claimCase(
-  item: Case,
+  item: Case | RemoteCase,
   sinks: readonly NamedTargets[],
   claim: (path: string, owner: Owner) => Promise<Owner | undefined>,
 ): Promise<SourceItem | undefined> {
@@ -129,7 +128,7 @@ async function checkSources(
   places: Places,
 ): Promise<void> {
   for (const item of items) {
-    if (isRefused(item)) continue;
+    if (isRefused(item) || isRemote(item)) continue;
     for (const path of inputPaths(item)) {
       const target = claimed.get(places.compared(await realpath(path).catch(() => resolve(path))));
       if (!target) continue;

@@ -57,8 +57,8 @@ export interface SinkContext {
 export interface SinkTargets {
   /** Those of the run as a whole. */
   readonly ofRun?: readonly string[];
-  /** Those of a case, by its id and files. Volumes are not known yet. */
-  readonly ofCase?: (subject: Pick<Case, 'id' | 'files'>) => readonly string[];
+  /** Those of a case, by its id: its files and volumes are not known yet. */
+  readonly ofCase?: (subject: Pick<Case, 'id'>) => readonly string[];
 }
 
 /** A sink with options that were checked. */

@@ -42,6 +42,9 @@ export const derivedOptions = {
 
 type DerivedOptions = OptionValues<typeof derivedOptions>;
 
+/** Writes an object in a worker thread, and returns warnings. */
+export type DerivedTask = Task<(request: DerivedRequest) => Promise<readonly string[]>>;
+
 /** The file of a case's label map, CASE_KEY and a postfix. */
 function fileOf({ dir }: DerivedOptions, output: string, id: string, key: string, postfix: string): string {
   return join(resolve(output, dir), `${fileNameOf(id)}_${key}${postfix}.dcm`);
@@ -54,7 +57,7 @@ function fileOf({ dir }: DerivedOptions, output: string, id: string, key: string
  */
 export function derivedSink(
   name: string,
-  write: Task<(request: DerivedRequest) => Promise<readonly string[]>>,
+  write: DerivedTask,
   postfix: string,
 ): Pick<SinkSpec<typeof derivedOptions>, 'targets' | 'open'> {
   const filesOf = (options: DerivedOptions, output: string, { id }: Pick<Case, 'id'>) =>
@@ -78,7 +81,7 @@ export function derivedSink(
 }
 
 /** The series under a key. Throws DataError if the case has none. */
-function seriesOf(subject: Case, key: string, sinkName: string): SeriesFiles {
+export function seriesOf(subject: Case, key: string, sinkName: string): SeriesFiles {
   const file = subject.files[key];
   if (typeof file === 'object' && 'series' in file) return file;
   throw new DataError(

@@ -3,7 +3,7 @@ import { sink } from './define.js';
 import { derivedOptions, derivedSink } from './derived.js';
 
 // By name, so that worker threads do not load it when they start: few runs write DICOM.
-const writeSegTask = task<typeof import('../formats/dicom/writeSeg.js').writeSeg>(
+export const writeSegTask = task<typeof import('../formats/dicom/writeSeg.js').writeSeg>(
   new URL('../formats/dicom/writeSeg.js', import.meta.url),
   'writeSeg',
 );

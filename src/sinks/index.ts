@@ -1,5 +1,6 @@
 import type { AnySink } from './define.js';
 import { dicomSegSink } from './dicomSeg.js';
+import { dicomwebSink } from './dicomweb.js';
 import { metricsCsvSink } from './metricsCsv.js';
 import { niftiSink } from './nifti.js';
 import { reportSink } from './report.js';
@@ -14,4 +15,5 @@ export const sinks: readonly AnySink[] = [
   reportSink,
   dicomSegSink,
   rtstructSink,
+  dicomwebSink,
 ];

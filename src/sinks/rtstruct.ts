@@ -3,7 +3,7 @@ import { sink } from './define.js';
 import { derivedOptions, derivedSink } from './derived.js';
 
 // By name, so that worker threads do not load it when they start: few runs write DICOM.
-const writeRtStructTask = task<typeof import('../formats/dicom/writeRtStruct.js').writeRtStruct>(
+export const writeRtStructTask = task<typeof import('../formats/dicom/writeRtStruct.js').writeRtStruct>(
   new URL('../formats/dicom/writeRtStruct.js', import.meta.url),
   'writeRtStruct',
 );

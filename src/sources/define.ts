@@ -23,8 +23,37 @@ export interface RefusedCase {
   readonly refused: string;
 }
 
-/** An item of a source: a case without voxels, or a case that was rejected. */
-export type SourceItem = Case | RefusedCase;
+/** A case whose files are elsewhere, e.g. on a server, until it is opened. */
+export interface RemoteCase {
+  readonly id: string;
+  /** Changes if its files do, e.g. a hash of what a server lists. A resumed run compares it. */
+  readonly fingerprint: string;
+  /**
+   * Brings its files here. The engine calls it when the case starts, and stops it by `signal`. Throws DataError
+   * if the files cannot be had.
+   */
+  readonly fetch: (signal: AbortSignal) => Promise<FetchedCase>;
+}
+
+/** A remote case whose files are here. */
+export interface FetchedCase {
+  readonly item: Case | RefusedCase;
+  /** Removes the files. The engine calls it when the case ends. */
+  readonly release: () => Promise<void>;
+}
+
+/** An item of a source: a case without voxels, one that has to be fetched first, or one that was rejected. */
+export type SourceItem = Case | RemoteCase | RefusedCase;
+
+/** True for a case that cannot be opened. */
+export function isRefused(item: SourceItem): item is RefusedCase {
+  return 'refused' in item;
+}
+
+/** True for a case that has to be fetched before it is opened. */
+export function isRemote(item: SourceItem): item is RemoteCase {
+  return 'fetch' in item;
+}
 
 /** What a source receives besides its options. */
 export interface SourceContext {
@@ -58,7 +87,8 @@ export type AnySource = Definition<OpenableSource>;
 
 /**
  * A source. Call it with options to get its cases, e.g. `from(decathlon({ … }))` in RxJS, or register it to
- * use it in pipeline files. The iteration throws DataError at a case that cannot be opened.
+ * use it in pipeline files. The iteration throws DataError at a case that cannot be opened. Files that it
+ * fetches are kept until the process ends; a run removes them with each case.
  *
  * @throws OptionError when called with invalid options.
  */
@@ -88,8 +118,10 @@ export function source<const T extends OptionTypes, Rest extends z.ZodType = nev
 }
 
 async function* casesOf(items: AsyncIterable<SourceItem>): AsyncGenerator<Case> {
-  for await (const item of items) {
-    if ('refused' in item) throw new DataError(item.refused);
+  for await (const listed of items) {
+    // Nobody says when such a case ends, so its files stay until the process does.
+    const item = isRemote(listed) ? (await listed.fetch(new AbortController().signal)).item : listed;
+    if (isRefused(item)) throw new DataError(item.refused);
     yield item;
   }
 }

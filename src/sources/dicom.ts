@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { z } from 'zod';
-import { makeCase, type SeriesFiles } from '../case.js';
+import { type Case, makeCase, type SeriesFiles } from '../case.js';
 import { listNames, messageOf, OptionError } from '../errors.js';
 import { withoutCopies } from '../formats/dicom/copies.js';
 import { groupBy } from '../formats/dicom/groupBy.js';
@@ -11,9 +11,33 @@ import { inBatches } from '../formats/dicom/inBatches.js';
 import { type SeriesVolume, seriesVolumes } from '../formats/dicom/volumes.js';
 import { showFile } from '../formats/inputFiles.js';
 import { indexTar } from '../formats/tar.js';
-import { source } from './define.js';
+import type { OptionTypes, OptionValues } from '../options.js';
+import { type RefusedCase, source } from './define.js';
 
 const handling = z.enum(['refuse', 'resample']).default('refuse');
+
+/** Options of sources of DICOM series: which series, and what to do with those that are not regular. */
+export const seriesOptions = {
+  modality: z.string().min(1).optional().describe('Take only series of this modality, e.g. CT or MR'),
+  series: z
+    .string()
+    .min(1)
+    .default('all')
+    .describe('all, largest (the series with the most slices of each study), or a SeriesInstanceUID'),
+  irregular: handling.describe(
+    'What to do if the distances between slices vary: refuse the case, or resample it to the smallest distance',
+  ),
+  missing: handling.describe(
+    'What to do if slices are missing: refuse the case, or fill them by interpolation',
+  ),
+  showIdentifiers: z
+    .boolean()
+    .default(false)
+    .describe('Begin case ids with the PatientID, which then appears in file names, logs and reports'),
+} satisfies OptionTypes;
+
+/** What to read from the DICOM files below a folder or in an archive. */
+type SeriesRequest = OptionValues<typeof seriesOptions> & { readonly root: string };
 
 /**
  * The image series below a folder or in a tar archive, whatever their files are called. A case for each
@@ -30,49 +54,52 @@ export const dicom = source({
       .string()
       .min(1)
       .describe('Folder with DICOM files, searched with all folders below it, or a .tar'),
-    modality: z.string().min(1).optional().describe('Take only series of this modality, e.g. CT or MR'),
-    series: z
-      .string()
-      .min(1)
-      .default('all')
-      .describe('all, largest (the series with the most slices of each study), or a SeriesInstanceUID'),
-    irregular: handling.describe(
-      'What to do if the distances between slices vary: refuse the case, or resample it to the smallest distance',
-    ),
-    showIdentifiers: z
-      .boolean()
-      .default(false)
-      .describe('Begin case ids with the PatientID, which then appears in file names, logs and reports'),
-    missing: handling.describe(
-      'What to do if slices are missing: refuse the case, or fill them by interpolation',
-    ),
+    ...seriesOptions,
   },
   example: { root: 'incoming', modality: 'CT', series: 'largest' },
-  async *open({ root, modality, series: wish, irregular, missing, showIdentifiers }, { onWarning }) {
-    const { series, suspects } = await readAllSeries(root, onWarning);
-    const ofModality = series.filter(([file]) => modality === undefined || file.modality === modality);
-    const chosen = wish === 'largest' ? largestOfStudies(ofModality) : ofModality;
-    const taken = chosen.filter(([file]) => wish === 'all' || wish === 'largest' || file.series === wish);
-    if (taken.length === 0) throw nothingFound(root, series);
-    const volumes: NamedVolume[] = [];
-    for (const files of taken) {
-      const found = seriesVolumes(files, { irregular, missing });
-      for (const note of found.notes) onWarning(note);
-      for (const volume of found.volumes) {
-        const patient = showIdentifiers ? files[0].patientId : undefined;
-        const id = [patient, idOf(root, files, volume)].filter(Boolean).join('_');
-        volumes.push({ id, files, volume });
-      }
-    }
-    for (const { id, files, volume } of withUniqueIds(volumes)) {
-      const { note } = volume;
-      const fault = volume.fault ?? suspicion(files, suspects);
-      if (note !== undefined) onWarning(`Case ${id}: ${note}`);
-      if (fault !== undefined) yield { id, refused: fault };
-      else yield makeCase({ id, files: { image: { ...filesOf(volume, files), irregular, missing } } });
-    }
+  async *open(options, { onWarning }) {
+    for await (const { item } of findVolumes(options, onWarning)) yield item;
   },
 });
+
+/** A volume of a series, as an item of a source. */
+export interface FoundVolume {
+  readonly item: Case | RefusedCase;
+  /** What tells it from the other volumes of its series; empty if it is the only one. */
+  readonly part: string;
+}
+
+/** The volumes of the DICOM files below a folder or in an archive. */
+export async function* findVolumes(
+  { root, modality, series: wish, irregular, missing, showIdentifiers }: SeriesRequest,
+  onWarning: (message: string) => void,
+): AsyncGenerator<FoundVolume> {
+  const { series, suspects } = await readAllSeries(root, onWarning);
+  const ofModality = series.filter(([file]) => modality === undefined || file.modality === modality);
+  const chosen = wish === 'largest' ? largestOfStudies(ofModality) : ofModality;
+  const taken = chosen.filter(([file]) => wish === 'all' || wish === 'largest' || file.series === wish);
+  if (taken.length === 0) throw nothingFound(root, series);
+  const volumes: NamedVolume[] = [];
+  for (const files of taken) {
+    const found = seriesVolumes(files, { irregular, missing });
+    for (const note of found.notes) onWarning(note);
+    for (const volume of found.volumes) {
+      const patient = showIdentifiers ? files[0].patientId : undefined;
+      const id = [patient, idOf(root, files, volume)].filter(Boolean).join('_');
+      volumes.push({ id, files, volume });
+    }
+  }
+  for (const { id, files, volume } of withUniqueIds(volumes)) {
+    const { note, part } = volume;
+    const fault = volume.fault ?? suspicion(files, suspects);
+    if (note !== undefined) onWarning(`Case ${id}: ${note}`);
+    if (fault !== undefined) yield { part, item: { id, refused: fault } };
+    else {
+      const image = { ...filesOf(volume, files), irregular, missing };
+      yield { part, item: makeCase({ id, files: { image } }) };
+    }
+  }
+}
 
 /** A series' files, all with the same SeriesInstanceUID. */
 type SeriesHeaders = readonly DicomFile[];

@@ -2,9 +2,10 @@ import { datalist } from './datalist.js';
 import { decathlon } from './decathlon.js';
 import type { AnySource } from './define.js';
 import { dicom } from './dicom.js';
+import { dicomweb } from './dicomweb.js';
 import { glob } from './glob.js';
 import { nnunet } from './nnunet.js';
 import { pairs } from './pairs.js';
 
 /** The built-in sources. */
-export const sources: readonly AnySource[] = [decathlon, nnunet, glob, datalist, pairs, dicom];
+export const sources: readonly AnySource[] = [decathlon, nnunet, glob, datalist, pairs, dicom, dicomweb];

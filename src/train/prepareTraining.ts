@@ -5,13 +5,14 @@ import type { Graph } from '../onnx/graph.js';
 import { describeChoice, describePipeline } from '../pipeline/describePipeline.js';
 import { chain, fuseSteps } from '../pipeline/fuse.js';
 import { fingerprint } from '../pipeline/journal.js';
-import { isRefused, selectCases } from '../pipeline/select.js';
+import { selectCases } from '../pipeline/select.js';
 import { claimTargets } from '../pipeline/targets.js';
 import type { TrainBlock } from '../pipeline/trainBlock.js';
 import type { Pipeline } from '../pipeline/types.js';
 import { chooseDevice } from '../runtime/chooseDevice.js';
 import { parseDevice } from '../runtime/device.js';
 import type { Runtime } from '../runtime/runtime.js';
+import { isRefused, isRemote } from '../sources/define.js';
 import type { Vec3 } from '../volume/volume.js';
 import { hasCheckpoint, readCheckpoint } from './checkpoint.js';
 import type { FailedCases } from './failedCases.js';
@@ -153,9 +154,14 @@ async function openCases(
 ): Promise<Case[]> {
   const items = await selectCases(built.open({ onWarning }), {});
   return items.flatMap((item) => {
-    if (!isRefused(item)) return [item];
-    onFailure(item.id, item.refused);
-    return [];
+    if (isRefused(item)) {
+      onFailure(item.id, item.refused);
+      return [];
+    }
+    if (!isRemote(item)) return [item];
+    throw new OptionError(
+      `Case ${item.id} would be fetched from a server in every epoch. Download the dataset, and give its folder as source.`,
+    );
   });
 }
 

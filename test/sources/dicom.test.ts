@@ -105,7 +105,7 @@ test('phases in one file are cases of their own', async () => {
   });
   put(root, 'mr', buildDicom(set));
   const { items } = await open({ root });
-  const parts = items.map((item) => ('refused' in item ? item.refused : item.files.image));
+  const parts = items.map((item) => ('files' in item ? item.files.image : item));
   const series = [join(root, 'mr')];
   const handled = { irregular: 'refuse', missing: 'refuse' };
   assert.equal(parts, [

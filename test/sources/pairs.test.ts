@@ -41,6 +41,7 @@ async function open(
 async function list(where: Where): Promise<string[]> {
   return (await open(where)).map((item) => {
     if ('refused' in item) return `${item.id}: ${item.refused.replaceAll(where.root, '')}`;
+    assert.ok('files' in item);
     const [pred, label] = [item.files.pred, item.files.label].map((file) =>
       resolve(String(file)).replace(where.root, ''),
     );

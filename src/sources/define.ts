@@ -29,8 +29,8 @@ export interface RemoteCase {
   /** Changes if its files do, e.g. a hash of what a server lists. A resumed run compares it. */
   readonly fingerprint: string;
   /**
-   * Brings its files here. The engine calls it when the case starts, and stops it by `signal`. Throws DataError
-   * if the files cannot be had.
+   * Brings its files here. The engine calls it when the case starts, and stops it by `signal`. Throws
+   * DataError if the files cannot be had.
    */
   readonly fetch: (signal: AbortSignal) => Promise<FetchedCase>;
 }

@@ -54,7 +54,8 @@ export async function startOrthanc(): Promise<Orthanc> {
   const authorization = `Basic ${Buffer.from('voxstream:pass').toString('base64')}`;
   const send = (path: string, more: RequestInit) =>
     fetch(`http://127.0.0.1:${port}${path}`, { headers: { Authorization: authorization }, ...more });
-  const request = (path: string, body?: Buffer<ArrayBuffer>) => send(path, body ? { method: 'POST', body } : {});
+  const request = (path: string, body?: Buffer<ArrayBuffer>) =>
+    send(path, body ? { method: 'POST', body } : {});
   // It is ready when it answers.
   while (
     !(await request('/system').then(

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildDicom, sliceSet } from '../formats/dicom/buildDicom.js';
 
-/** Writes a series of 20 slices of 40 x 36 pixels, in HU: a block that the model takes for a spleen, in air. */
+/** Writes 20 slices of 40 x 36 pixels, in HU: a block that the model takes for a spleen, in air. */
 export function putSpleenSeries(folder: string): void {
   for (let z = 0; z < 20; z++) {
     const pixels = Buffer.alloc(2 * 40 * 36);

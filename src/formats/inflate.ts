@@ -27,14 +27,8 @@ export async function streamBytes(
   { open, file, start, compressed }: { open: OpenFile; file: string; start: number; compressed: boolean },
   take: (chunk: Buffer) => void,
 ): Promise<void> {
-  const { handle, offset, size } = open;
-  if (start >= size) return;
-  const source = handle.createReadStream({
-    start: offset + start,
-    end: offset + size - 1,
-    autoClose: false,
-    highWaterMark: chunkSize,
-  });
+  if (start >= open.size) return;
+  const source = open.stream(start, chunkSize);
   // Not stream.pipeline: it fails when compressed data end before the file does, as they do before padding.
   const stream = compressed ? source.pipe(createUnzip({ chunkSize })) : source;
   source.once('error', (error) => stream.destroy(error));

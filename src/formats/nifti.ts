@@ -1,9 +1,9 @@
 import { DataError } from '../errors.js';
+import { findFile } from './archives.js';
 import { isGzip, mostBytes, readInflatedStart } from './inflate.js';
 import { isNiftiHeader, type NiftiHeader, niftiHeaderBytes, parseNiftiHeader } from './niftiHeader.js';
 import { readStart, withFile } from './openFile.js';
 import { type RasterHeader, rasterFormat } from './raster.js';
-import { findFile } from './tar.js';
 import { checkLength } from './voxelTaker.js';
 
 /** NIfTI-1 and NIfTI-2 in one file, or in a pair of files as Analyze 7.5; plain or gzip-compressed. */

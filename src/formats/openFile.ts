@@ -1,19 +1,22 @@
-import { type FileHandle, open, stat } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
+import { Readable } from 'node:stream';
 import { DataError } from '../errors.js';
+import { type FilePlace, findFile } from './archives.js';
 import { readFault } from './aside.js';
-import { findFile } from './tar.js';
+import { readZipMember } from './zipFiles.js';
 
-/** An open file, or a member of an open archive. */
+/** An open file, or a member of an archive. Positions count from its first byte. */
 export interface OpenFile {
-  readonly handle: FileHandle;
-  /** The position of its first byte. */
-  readonly offset: number;
   /** Bytes. */
   readonly size: number;
+  /** Fills `into` with bytes from a position. Returns how many there were: fewer at the end. */
+  readonly read: (into: Uint8Array, at: number) => Promise<number>;
+  /** The bytes from a position to the end, in chunks of about `chunkBytes`. */
+  readonly stream: (at: number, chunkBytes: number) => Readable;
 }
 
 /**
- * Opens a regular file, or a member of a tar archive (see `findFile`), and closes it after `work`.
+ * Opens a regular file, or a member of a tar or zip archive (see `findFile`), and closes it after `work`.
  *
  * @param name What errors call the file.
  * @throws DataError if it cannot be read.
@@ -23,7 +26,6 @@ export async function withFile<T>(
   work: (open: OpenFile, fileBytes: number) => Promise<T>,
   name = file,
 ): Promise<T> {
-  let handle: FileHandle | undefined;
   try {
     const place = await findFile(file);
     if (!place) throw Object.assign(new Error('there is no such file'), { code: 'ENOENT' });
@@ -34,18 +36,68 @@ export async function withFile<T>(
         `${name} is not a regular file, but a pipe or a device. Copy its content into a file, and give that.`,
       );
     }
-    handle = await open(place.file, 'r');
-    return await work({ handle, offset: place.offset, size: place.size }, place.size);
+    if (place.zipMember !== undefined) {
+      const content = await readZipMember(place.file, place.zipMember);
+      return await work(inMemory(content), content.length);
+    }
+    return await onDisk(place, work);
   } catch (error) {
     throw readFault(name, error);
-  } finally {
-    await handle?.close();
   }
 }
 
+async function onDisk<T>(
+  { file, offset, size }: FilePlace,
+  work: (open: OpenFile, fileBytes: number) => Promise<T>,
+): Promise<T> {
+  const handle = await open(file, 'r');
+  try {
+    const opened: OpenFile = {
+      size,
+      read: async (into, at) => {
+        const length = Math.max(0, Math.min(into.length, size - at));
+        return (await handle.read(into, 0, length, offset + at)).bytesRead;
+      },
+      stream: (at, highWaterMark) =>
+        handle.createReadStream({
+          start: offset + at,
+          end: offset + size - 1,
+          autoClose: false,
+          highWaterMark,
+        }),
+    };
+    return await work(opened, size);
+  } finally {
+    await handle.close();
+  }
+}
+
+function inMemory(content: Uint8Array): OpenFile {
+  return {
+    size: content.length,
+    read: async (into, at) => {
+      const part = content.subarray(at, at + into.length);
+      into.set(part);
+      return part.length;
+    },
+    stream: (at, chunkBytes) =>
+      Readable.from(
+        (function* chunks() {
+          for (let from = at; from < content.length; from += chunkBytes) {
+            yield Buffer.from(
+              content.buffer,
+              content.byteOffset + from,
+              Math.min(chunkBytes, content.length - from),
+            );
+          }
+        })(),
+        { objectMode: false },
+      ),
+  };
+}
+
 /** The first bytes of an open file, fewer than `length` if it is shorter. */
-export async function readStart({ handle, offset, size }: OpenFile, length: number): Promise<Buffer> {
-  const start = Buffer.alloc(Math.min(length, size));
-  const { bytesRead } = await handle.read(start, 0, start.length, offset);
-  return start.subarray(0, bytesRead);
+export async function readStart(open: OpenFile, length: number): Promise<Buffer> {
+  const start = Buffer.alloc(Math.min(length, open.size));
+  return start.subarray(0, await open.read(start, 0));
 }

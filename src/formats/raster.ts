@@ -114,14 +114,14 @@ async function countBytes(bytes: ByteStream): Promise<number> {
 
 /** The position of the data after the lines that a header says to skip. */
 async function startOf(
-  { handle, offset, size }: OpenFile,
+  open: OpenFile,
   file: string,
   { start, skipLines = 0 }: RasterHeader,
 ): Promise<number> {
   const piece = Buffer.alloc(1 << 16);
   let left = skipLines;
   for (let at = start; left > 0; ) {
-    const { bytesRead } = await handle.read(piece, 0, Math.min(piece.length, size - at), offset + at);
+    const bytesRead = await open.read(piece, at);
     if (bytesRead <= 0) {
       throw new DataError(
         `${file} has ${skipLines - left} lines, but its header says that ${skipLines} come before the ` +

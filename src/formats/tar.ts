@@ -2,22 +2,16 @@ import { type FileHandle, open, stat } from 'node:fs/promises';
 import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads';
 import { DataError, showBytes } from '../errors.js';
 import { readFault } from './aside.js';
+import { safeName } from './safeName.js';
 
-/** Where the bytes of a file are: in a file on disk, or inside a tar archive. */
-export interface FilePlace {
-  /** The file to open. */
-  readonly file: string;
-  /** Its first byte in that file. */
+/** Where a regular file is in a tar archive. */
+export interface TarMember {
+  /** Its first byte in the archive. */
   readonly offset: number;
   readonly size: number;
-  /**
-   * Modification time in milliseconds since 1970; for a member of an archive, the one noted in the archive.
-   */
+  /** Modification time in milliseconds since 1970, as the archive notes it. */
   readonly modified: number;
 }
-
-/** A regular file in a tar archive. */
-export type TarMember = Omit<FilePlace, 'file'>;
 
 /** An index as it is shared with worker threads, without a copy. Its members are sorted by name. */
 interface TarTable {
@@ -106,31 +100,6 @@ const extendedFields = ['path', 'linkpath', 'size', 'mtime'];
 const shareKey = 'voxstream tar indexes';
 
 let indexes: Map<string, Indexed> | undefined;
-
-/**
- * Where a file's bytes are. A path that continues after a tar archive,
- * `Task09_Spleen.tar/Task09_Spleen/dataset.json`, means that member of the archive. Undefined if there is no
- * such file or member.
- *
- * @throws DataError for an archive that is damaged or compressed, and the system's error if the path cannot
- * be examined.
- */
-export async function findFile(path: string): Promise<FilePlace | undefined> {
-  for (const match of path.matchAll(/\.tar(?=[\\/])/gi)) {
-    const archive = path.slice(0, match.index + match[0].length);
-    if (!(await stat(archive).catch(() => undefined))?.isFile()) continue;
-    const name = path.slice(archive.length + 1).replaceAll('\\', '/');
-    const member = (await indexTar(archive)).get(name);
-    return member && { file: archive, ...member };
-  }
-  try {
-    const { size, mtimeMs } = await stat(path);
-    return { file: path, offset: 0, size, modified: mtimeMs };
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-}
 
 /**
  * The regular files of a tar archive (ustar, GNU, pax). Only its headers are read. The index is kept as long
@@ -295,14 +264,4 @@ function* paxRecords(bytes: Buffer): Generator<[string, string]> {
     if (key) yield [key, value];
     at += length;
   }
-}
-
-/**
- * A member's name without `./`; undefined for macOS `._*` files, and for names that leave the archive's
- * folder.
- */
-function safeName(name: string): string | undefined {
-  const parts = name.split('/').filter((part) => part !== '' && part !== '.');
-  const leaves = name.startsWith('/') || parts.includes('..');
-  return leaves || parts.length === 0 || parts.at(-1)?.startsWith('._') ? undefined : parts.join('/');
 }

@@ -17,9 +17,9 @@ import {
 import { z } from 'zod';
 import { type Case, fileNameOf, withNotes } from '../case.js';
 import { OptionError } from '../errors.js';
+import { findFile } from '../formats/archives.js';
 import type { KeptCase } from '../formats/caseFile.js';
 import { pathsOf } from '../formats/inputFiles.js';
-import { findFile } from '../formats/tar.js';
 import { cacheFolder, memoryLimit } from '../machine.js';
 import type { OptionsOf } from '../options.js';
 import { bytesType } from '../optionTypes.js';

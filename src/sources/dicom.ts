@@ -4,13 +4,13 @@ import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { z } from 'zod';
 import { type Case, makeCase, type SeriesFiles } from '../case.js';
 import { listNames, messageOf, OptionError } from '../errors.js';
+import { isArchive, namesInArchive } from '../formats/archives.js';
 import { withoutCopies } from '../formats/dicom/copies.js';
 import { groupBy } from '../formats/dicom/groupBy.js';
 import { type DicomFile, type OtherFile, readHeader } from '../formats/dicom/header.js';
 import { inBatches } from '../formats/dicom/inBatches.js';
 import { type SeriesVolume, seriesVolumes } from '../formats/dicom/volumes.js';
 import { showFile } from '../formats/inputFiles.js';
-import { indexTar } from '../formats/tar.js';
 import type { OptionTypes, OptionValues } from '../options.js';
 import { type RefusedCase, source } from './define.js';
 
@@ -40,20 +40,20 @@ export const seriesOptions = {
 type SeriesRequest = OptionValues<typeof seriesOptions> & { readonly root: string };
 
 /**
- * The image series below a folder or in a tar archive, whatever their files are called. A case for each
- * volume; a series that holds several (time points, echoes, kinds of image) gives several cases. Localizers,
+ * The image series below a folder or in a tar or zip archive, whatever their files are called. A case for
+ * each volume; a series that holds several (time points, echoes, kinds of image) gives several cases. Localizers,
  * segmentations, reports and contours are left out with a warning.
  *
  * @throws OptionError if there are no series, or none that is asked for.
  */
 export const dicom = source({
   name: 'dicom',
-  summary: 'DICOM series in a folder or a tar archive, each read as one volume.',
+  summary: 'DICOM series in a folder or a tar or zip archive, each read as one volume.',
   options: {
     root: z
       .string()
       .min(1)
-      .describe('Folder with DICOM files, searched with all folders below it, or a .tar'),
+      .describe('Folder with DICOM files, searched with all folders below it, or a .tar or .zip'),
     ...seriesOptions,
   },
   example: { root: 'incoming', modality: 'CT', series: 'largest' },
@@ -139,7 +139,7 @@ async function readAllSeries(
 function nothingFound(root: string, all: readonly SeriesHeaders[]): OptionError {
   if (all.length === 0) {
     return new OptionError(
-      `${root} (source.root) holds no DICOM images. Give the folder or the .tar archive of a series.`,
+      `${root} (source.root) holds no DICOM images. Give the folder, or the .tar or .zip archive, of a series.`,
     );
   }
   const present = [...new Set(all.map(([file]) => file.modality))].sort();
@@ -170,22 +170,22 @@ async function headerOrFault(file: string): Promise<DicomFile | OtherFile> {
 }
 
 /**
- * The files below a folder or in a tar archive, sorted by path. Hidden ones and links to folders are left
+ * The files below a folder or in an archive, sorted by path. Hidden ones and links to folders are left
  * out.
  */
 async function pathsBelow(root: string): Promise<string[]> {
   const found = await stat(root).catch(() => undefined);
   if (!found)
     throw new OptionError(
-      `${root} (source.root) does not exist. Give the folder with the DICOM files, or their .tar.`,
+      `${root} (source.root) does not exist. Give the folder with the DICOM files, or their .tar or .zip.`,
     );
   if (found.isFile()) {
-    if (!/\.tar$/i.test(root)) {
+    if (!isArchive(root)) {
       throw new OptionError(
-        `${root} (source.root) is a file, but a folder or a .tar was expected. Give the folder that it is in.`,
+        `${root} (source.root) is a file, but a folder, a .tar or a .zip was expected. Give the folder that it is in.`,
       );
     }
-    return [...(await indexTar(root)).keys()]
+    return (await namesInArchive(root))
       .filter(isVisible)
       .sort()
       .map((name) => join(root, name));
@@ -229,7 +229,7 @@ function filesOf({ slices, part }: SeriesVolume, files: SeriesHeaders): SeriesFi
 function idOf(root: string, files: SeriesHeaders, { part }: SeriesVolume): string {
   const folder =
     relative(root, commonFolder(files.map(({ file }) => file))) ||
-    basename(resolve(root)).replace(/\.tar$/i, '');
+    basename(resolve(root)).replace(/\.(tar|zip)$/i, '');
   const { seriesNumber } = files[0];
   return [
     ...folder.split(/[\\/]/),

@@ -3,11 +3,14 @@ import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { readVolume } from '#src/formats/index.js';
 import type { OptionsOf } from '#src/options.js';
 import type { SourceItem } from '#src/sources/define.js';
 import { dicom } from '#src/sources/dicom.js';
 import { temporaryFolder, voxstream } from '../e2e/harness.js';
+import { fails } from '../formats/buildNifti.js';
 import { buildDicom, type DataSet, sliceSet } from '../formats/dicom/buildDicom.js';
+import { buildZip } from '../onnx/checkpoint/buildCheckpoint.js';
 
 function put(folder: string, name: string, content: Buffer | string): string {
   const file = join(folder, name);
@@ -43,6 +46,29 @@ test('every series is a case, with an id of its folder and number, and nothing t
   assert.is(new Set(idsOf(found)).size, 3);
   assert.not.match(JSON.stringify(found), /Doe|SECRET/);
   assert.is(idsOf(await open({ root, showIdentifiers: true }))[0], 'SECRET-7_a_ct_s3');
+});
+
+test('a zip archive is read like the folder in it, deflated and stored', async () => {
+  const root = temporaryFolder();
+  putSeries(root, 'ct', 4);
+  const members = Array.from({ length: 4 }, (_, z) => ({
+    name: `ct/I${z}`,
+    data: readFileSync(join(root, `ct/I${z}`)),
+    deflated: z % 2 === 0,
+  }));
+  put(root, 'incoming.zip', buildZip([...members, { name: '__MACOSX/ct/._I0', data: Buffer.from('x') }]));
+  const found = await open({ root: join(root, 'incoming.zip') });
+  assert.equal([idsOf(found), found.warnings], [['ct_s3'], []]);
+  const [item] = found.items;
+  if (!('files' in item)) throw new Error('the case was refused');
+  const volume = await readVolume(item.files['image'], { kind: 'image' });
+  const folder = await open({ root: join(root, 'ct') });
+  const [other] = folder.items;
+  if (!('files' in other)) throw new Error('the case was refused');
+  const expected = await readVolume(other.files['image'], { kind: 'image' });
+  assert.equal([volume.data, volume.affine], [expected.data, expected.affine]);
+  put(root, 'cut.zip', readFileSync(join(root, 'incoming.zip')).subarray(0, -9));
+  await fails(open({ root: join(root, 'cut.zip') }), /cut\.zip cannot be read: .*cut off/);
 });
 
 test('what is no image is left out and told', async () => {

@@ -133,10 +133,9 @@ class PartReader {
         part.set(content.subarray(from, from + part.length));
       });
     }
-    return withFile(file, async ({ handle, offset, size }) => {
+    return withFile(file, async (open, size) => {
       const part = this.#room(Math.min(length, size - from));
-      const { bytesRead } = await handle.read(part, 0, part.length, offset + from);
-      return part.subarray(0, bytesRead);
+      return part.subarray(0, await open.read(part, from));
     });
   }
 

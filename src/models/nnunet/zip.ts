@@ -1,9 +1,9 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { ModelError, messageOf } from '../../errors.js';
+import { DataError, ModelError, messageOf } from '../../errors.js';
 import { readFault } from '../../formats/aside.js';
-import { ZipArchive } from '../../onnx/checkpoint/zip.js';
+import { ZipArchive } from '../../formats/zip.js';
 import { findTrained } from './trainedFolder.js';
 
 /** The files of a trained model that are unpacked: text files, checkpoints and rules for postprocessing. */
@@ -54,7 +54,7 @@ async function unpack(bytes: Uint8Array, place: string, file: string): Promise<v
       await writeFile(path, archive.read(name, largestMember));
     }
   } catch (error) {
-    if (error instanceof ModelError)
+    if (error instanceof DataError)
       throw new ModelError(`${file} cannot be read as a zip: ${messageOf(error)}.`);
     throw error;
   }

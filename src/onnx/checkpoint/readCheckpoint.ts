@@ -1,6 +1,6 @@
 import { constants } from 'node:buffer';
 import { open } from 'node:fs/promises';
-import { ModelError, messageOf, show, showBytes } from '../../errors.js';
+import { ModelError, messageOf, show, showBytes, VoxError } from '../../errors.js';
 import type { Tensor } from '../tensor.js';
 import { isLegacy, readLegacy } from './legacy.js';
 import type { Pickled } from './pickled.js';
@@ -62,7 +62,7 @@ function explained<T>(file: string, read: () => T): T {
   try {
     return read();
   } catch (error) {
-    if (error instanceof ModelError) {
+    if (error instanceof VoxError) {
       throw new ModelError(`${file} cannot be read as a checkpoint: ${error.message}.`);
     }
     throw error;

@@ -1,9 +1,9 @@
 import { listNames, ModelError, show } from '../../errors.js';
+import { ZipArchive } from '../../formats/zip.js';
 import { findGlobal } from './globals.js';
 import { unpickle } from './pickle.js';
 import type { Pickled } from './pickled.js';
 import { Storages } from './storages.js';
-import { ZipArchive } from './zip.js';
 
 /**
  * What a checkpoint holds that PyTorch 1.6 or later wrote: a zip archive of a pickle and the storages it
@@ -16,7 +16,7 @@ export function readTorchZip(bytes: Uint8Array): Pickled {
   const folder = folderOf(archive);
   const budget = budgetOf(bytes);
   const source = {
-    buffer: archive.buffer,
+    buffer: bytes.buffer,
     bytes: (key: string) => {
       const member = `${folder}data/${key}`;
       return { bytes: archive.read(member, budget), place: show(member) };

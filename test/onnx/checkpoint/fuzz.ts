@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { ModelError } from '#src/errors.js';
+import { ZipArchive } from '#src/formats/zip.js';
 import { buildNetwork } from '#src/onnx/builders/buildNetwork.js';
 import { parseCheckpoint } from '#src/onnx/checkpoint/readCheckpoint.js';
-import { ZipArchive } from '#src/onnx/checkpoint/zip.js';
 import { writeModel } from '#src/onnx/modelFile.js';
 import { Random } from '#src/volume/random.js';
 import { mutate } from '../../fuzz/mutate.js';

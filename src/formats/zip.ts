@@ -26,7 +26,7 @@ export interface ZipBytes {
   readonly read: (at: number, length: number) => Uint8Array;
 }
 
-/** The most bytes of the records at the end: the 64-bit record, its locator, the last record and a comment. */
+/** The most bytes that the end takes: the 64-bit record, its locator, the last record and a comment. */
 const mostEnd = 56 + 20 + 22 + 0xffff;
 
 /**
@@ -40,8 +40,8 @@ export class ZipArchive {
   readonly #members = new Map<string, ZipMember>();
 
   /**
-   * @throws DataError with a clause that says what is wrong, if the bytes are not a zip archive, or one that is
-   * cut off or damaged.
+   * @throws DataError with a clause that says what is wrong, if the bytes are not a zip archive, or one that
+   * is cut off or damaged.
    */
   constructor(bytes: Uint8Array | ZipBytes) {
     this.#bytes = bytes instanceof Uint8Array ? inMemory(bytes) : bytes;

@@ -41,8 +41,8 @@ type SeriesRequest = OptionValues<typeof seriesOptions> & { readonly root: strin
 
 /**
  * The image series below a folder or in a tar or zip archive, whatever their files are called. A case for
- * each volume; a series that holds several (time points, echoes, kinds of image) gives several cases. Localizers,
- * segmentations, reports and contours are left out with a warning.
+ * each volume; a series that holds several (time points, echoes, kinds of image) gives several cases.
+ * Localizers, segmentations, reports and contours are left out with a warning.
  *
  * @throws OptionError if there are no series, or none that is asked for.
  */

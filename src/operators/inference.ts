@@ -6,16 +6,28 @@ import { findModel, outputChannelsOf } from '../models/findModel.js';
 import { type ModelLease, openModel } from '../models/openModel.js';
 import type { OptionValues } from '../options.js';
 import { mostVoxels, perAxis } from '../optionTypes.js';
+import type { InferSettings } from '../runtime/loadModel.js';
+import type { Runtime } from '../runtime/runtime.js';
+import { task } from '../runtime/task.js';
 import { paddingModes } from '../volume/crop.js';
-import type { Triple, Vec3 } from '../volume/volume.js';
+import { addTo_, divideBy_ } from '../volume/ensemble.js';
+import type { Triple, Vec3, Volume } from '../volume/volume.js';
 import { operator, type StepContext } from './define.js';
 import { bytesOf, foresee, type VolumeForecast } from './forecast.js';
 import { mapCase } from './map.js';
 
+const addToTask = task(new URL('../volume/ensemble.js', import.meta.url), addTo_);
+const divideByTask = task(new URL('../volume/ensemble.js', import.meta.url), divideBy_);
+
 const share = z.number().min(0).lt(1);
 
 const options = {
-  model: z.string().min(1).describe('A model folder, an .onnx file, or the name of a model'),
+  model: z.string().min(1).optional().describe('A model folder, an .onnx file, or the name of a model'),
+  models: z
+    .array(z.string().min(1))
+    .min(1)
+    .optional()
+    .describe('Several models instead of one: their outputs (logits) are averaged'),
   roiSize: perAxis(z.int().max(mostVoxels))
     .optional()
     .describe(
@@ -30,6 +42,20 @@ const options = {
   overlap: perAxis(share)
     .default([0.25, 0.25, 0.25])
     .describe('Overlap of neighbouring windows, as a fraction of the window'),
+  stepSize: z
+    .number()
+    .min(0.01)
+    .max(1)
+    .optional()
+    .describe(
+      "Largest distance of neighbouring windows, as a fraction of the window, by nnU-Net's rules instead of overlap: " +
+        'windows are spread evenly over the volume',
+    ),
+  mirror: z
+    .array(z.enum(['x', 'y', 'z']))
+    .max(3)
+    .default([])
+    .describe('Axes along which windows are also run mirrored (all combinations); the outputs are averaged'),
   mode: z.enum(['constant', 'gaussian']).default('constant').describe('How overlapping windows are weighted'),
   sigmaScale: perAxis(z.number().positive())
     .default([0.125, 0.125, 0.125])
@@ -53,6 +79,11 @@ type Options = OptionValues<typeof options>;
  * `SlidingWindowInferer`: a step of `roiSize * (1 - overlap)` voxels, with the last window ending at the
  * volume's border.
  *
+ * With `stepSize`, positions and weights are nnU-Net's: windows are spread evenly, and the Gaussian is around
+ * voxel floor(size / 2) of a window. With `mirror`, each window is also run mirrored along every combination
+ * of these axes, and the outputs are mirrored back and averaged (test-time augmentation). With `models`, the
+ * results of several models, e.g. the folds of a cross-validation, are averaged.
+ *
  * The model is loaded for the first case and unloaded when the stream ends, fails or is unsubscribed.
  *
  * @throws OptionError when built, for options out of range.
@@ -63,80 +94,131 @@ export const inference = operator({
   summary: 'Slides a model over a volume window by window and blends the outputs.',
   mirrors: 'SlidingWindowInferer',
   options,
+  check: ({ model, models, mirror }) => [
+    ...((model === undefined) === (models === undefined) ? ['either model or models must be given'] : []),
+    ...(new Set(mirror).size < mirror.length ? ['mirror names an axis twice'] : []),
+  ],
   example: { model: 'models/spleen_ct_segmentation', roiSize: [96, 96, 96], swBatchSize: 4, overlap: 0.5 },
   async prepare(options, context) {
-    const lease = await leaseOf(options, context);
+    const leases = await leasesOf(options, context);
     try {
-      const roiSize = windowSize(options, lease);
-      const channels = inputChannels(lease);
-      if (channels && roiSize.every((n) => n > 0)) {
-        await lease.model.outputChannels(roiSize, channels);
+      for (const lease of leases) {
+        const roiSize = windowSize(options, lease);
+        const channels = inputChannels(lease);
+        if (channels && roiSize.every((n) => n > 0)) {
+          await lease.model.outputChannels(roiSize, channels);
+        }
       }
-      return lease.release;
+      return () => releaseAll(leases);
     } catch (error) {
-      await lease.release();
+      await releaseAll(leases);
       throw error;
     }
   },
-  async forecast({ model, key, output, mode }, runtime) {
-    const files = await findModel(model, runtime.settings.modelFolders);
+  async forecast(options, runtime) {
+    const { key, output, mode } = options;
+    const [first, ...others] = modelsOf(options);
+    const files = await findModel(first, runtime.settings.modelFolders);
     const channels = await outputChannelsOf(files);
     return (subject) => {
       const volume = subject.volumes[key];
       if (!volume) return subject;
       const logits: VolumeForecast = { ...volume, channels, bytesPerVoxel: 4, kind: 'logits' };
       const weights = mode === 'gaussian' ? bytesOf({ ...logits, channels: 1 }) : 0;
-      return foresee(subject, { [output]: logits }, weights);
+      const more = others.length > 0 ? bytesOf(logits) : 0;
+      return foresee(subject, { [output]: logits }, weights + more);
     };
   },
   create: (options, context) => (source) =>
     defer(() => {
-      // One lease for the whole stream: taken for the first case and released when the stream ends.
-      let lease: Promise<ModelLease> | undefined;
+      // One lease per model for the whole stream: taken for the first case and released when the stream ends.
+      let leases: Promise<readonly ModelLease[]> | undefined;
       return source.pipe(
         mapCase(context, 'device', async (subject, leave) => {
-          lease ??= leaseOf(options, context);
-          return segment(subject, options, await lease, leave);
+          leases ??= leasesOf(options, context);
+          return segment(subject, options, await leases, context.runtime, leave);
         }),
-        finalize(() => lease?.then(({ release }) => release()).catch(() => {})),
+        finalize(() => leases?.then(releaseAll).catch(() => {})),
       );
     }),
 });
 
-function leaseOf(
-  { model, roiSize }: Options,
-  { runtime, onlyDifferences }: StepContext,
-): Promise<ModelLease> {
-  return openModel(runtime, model, { ...(roiSize && { roiSize }), onlyDifferences });
+function modelsOf({ model, models }: Options): readonly string[] {
+  return models ?? (model === undefined ? [] : [model]);
 }
 
-async function segment(subject: Case, options: Options, lease: ModelLease, leave: () => void): Promise<Case> {
-  const { model, card } = lease;
-  const key = options.key;
-  const volume = volumeOf(subject, key);
-  const channels = inputChannels(lease);
-  if (channels && volume.channels !== channels) {
-    throw new DataError(
-      `inference: ${key} of case ${subject.id} has ${volume.channels} channel(s), but the model ${card.name} takes ` +
-        `${channels}.`,
-    );
+/**
+ * Opens the models. Throws ModelError unless all have the same classes. The models that were opened are
+ * released if one cannot be.
+ */
+async function leasesOf(
+  options: Options,
+  { runtime, onlyDifferences }: StepContext,
+): Promise<readonly ModelLease[]> {
+  const { roiSize } = options;
+  const leases: ModelLease[] = [];
+  try {
+    for (const model of modelsOf(options)) {
+      leases.push(await openModel(runtime, model, { ...(roiSize && { roiSize }), onlyDifferences }));
+    }
+    const [first] = leases;
+    const classes = ({ card }: ModelLease) => JSON.stringify(card.labels);
+    const odd = leases.find((lease) => classes(lease) !== classes(first));
+    if (odd) {
+      throw new ModelError(
+        `inference: ${odd.card.name} and ${first.card.name} have different labels, so their outputs cannot be averaged.`,
+      );
+    }
+    return leases;
+  } catch (error) {
+    await releaseAll(leases);
+    throw error;
   }
-  const pred = await model.infer(
-    volume,
-    {
-      roiSize: windowSize(options, lease),
-      overlap: options.overlap,
-      mode: options.mode,
-      sigmaScale: options.sigmaScale,
-      paddingMode: options.paddingMode,
-      cval: options.cval,
-    },
-    options.swBatchSize,
+}
+
+async function releaseAll(leases: readonly ModelLease[]): Promise<void> {
+  for (const { release } of leases) await release();
+}
+
+async function segment(
+  subject: Case,
+  options: Options,
+  leases: readonly ModelLease[],
+  runtime: Runtime,
+  leave: () => void,
+): Promise<Case> {
+  const { key } = options;
+  const volume = volumeOf(subject, key);
+  const [{ card }] = leases;
+  let pred: Volume | undefined;
+  for (const [i, lease] of leases.entries()) {
+    const channels = inputChannels(lease);
+    if (channels && volume.channels !== channels) {
+      throw new DataError(
+        `inference: ${key} of case ${subject.id} has ${volume.channels} channel(s), but the model ${lease.card.name} takes ` +
+          `${channels}.`,
+      );
+    }
     // Lets the next case's windows start while the last ones of this case are still running.
-    leave,
-  );
+    const onDrained = i === leases.length - 1 ? leave : undefined;
+    const made = await lease.model.infer(volume, settingsOf(options, lease), options.swBatchSize, onDrained);
+    if (pred) await runtime.run(addToTask, pred.data as Float32Array, made.data as Float32Array);
+    pred ??= made;
+  }
+  if (pred && leases.length > 1) {
+    await runtime.run(divideByTask, pred.data as Float32Array, leases.length);
+  }
   const names = Object.keys(card.labels).length > 0 ? { labelNames: card.labels } : {};
-  return withVolumes(subject, { [options.output]: { ...pred, ...names } });
+  return withVolumes(subject, { [options.output]: { ...(pred as Volume), ...names } });
+}
+
+function settingsOf(options: Options, lease: ModelLease): InferSettings {
+  const { overlap, stepSize, mode, sigmaScale, paddingMode, cval, mirror } = options;
+  return {
+    ...{ roiSize: windowSize(options, lease), overlap, mode, sigmaScale, paddingMode, cval },
+    ...(stepSize !== undefined && { stepSize }),
+    mirror: mirror.map((axis) => 'xyz'.indexOf(axis)),
+  };
 }
 
 /** The number of input channels from the model's card or file, or undefined if neither states it. */

@@ -9,6 +9,11 @@ export interface InferenceJob {
   readonly axes: ModelAxes;
   readonly plan: WindowPlan;
   readonly padding: Pick<WindowSettings, 'paddingMode' | 'cval'>;
+  /**
+   * Each window is also run mirrored along these axes of the volume, and along all combinations of them; the
+   * outputs are mirrored back and averaged.
+   */
+  readonly mirror: readonly number[];
   /** Windows per run of the model. */
   readonly batch: number;
   /** Channels of the model's output. */

@@ -38,9 +38,15 @@ export interface LoadedModel {
    * @param onDrained Called each time a session finds no window left. Others may still be at their last, but
    * the next volume may start.
    */
-  infer(volume: Volume, settings: WindowSettings, batch: number, onDrained?: () => void): Promise<Volume>;
+  infer(volume: Volume, settings: InferSettings, batch: number, onDrained?: () => void): Promise<Volume>;
   /** Ends the session threads. */
   close(): Promise<void>;
+}
+
+/** How a model slides over a volume. */
+export interface InferSettings extends WindowSettings {
+  /** Axes of the volume along which windows are mirrored; see `InferenceJob`. Default: none. */
+  readonly mirror?: readonly number[];
 }
 
 /** How models are loaded; see `RuntimeSettings`. */
@@ -141,7 +147,7 @@ class ModelSessions implements LoadedModel {
 
   async infer(
     volume: Volume,
-    settings: WindowSettings,
+    settings: InferSettings,
     batch: number,
     onDrained?: () => void,
   ): Promise<Volume> {
@@ -158,7 +164,7 @@ class ModelSessions implements LoadedModel {
     return { ...volume, data, channels: data.length / voxelCount(volume.size), kind: 'logits' };
   }
 
-  async #newJob(volume: Volume, settings: WindowSettings, batch: number): Promise<InferenceJob> {
+  async #newJob(volume: Volume, settings: InferSettings, batch: number): Promise<InferenceJob> {
     const { size, channels } = volume;
     const { axes, difference } = this.model;
     const plan = planWindows(size, settings);
@@ -174,6 +180,7 @@ class ModelSessions implements LoadedModel {
       axes,
       plan,
       padding: settings,
+      mirror: settings.mirror ?? [],
       batch: this.setups[0].provider === 'cpu' ? 1 : batch,
       outChannels,
       out: data.subarray(data.length - count * outChannels),

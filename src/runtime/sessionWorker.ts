@@ -1,7 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { messageOf } from '../errors.js';
 import * as ort from '../onnx/ort.js';
-import type { Vec3 } from '../volume/volume.js';
+import type { Triple, Vec3 } from '../volume/volume.js';
 import {
   addWindow,
   cutWindow,
@@ -12,6 +12,7 @@ import {
 } from '../volume/windows.js';
 import { collectGarbage, countShared, voxelBytes } from './garbage.js';
 import { awaitTurn, type InferenceJob, passTurn, stopJob, takeWindows } from './inferenceJob.js';
+import { runMirrored } from './mirroredRuns.js';
 import type { ModelShape, SessionReply, SessionRequest, SessionSetup } from './sessionMessages.js';
 import { toErrorData } from './threadError.js';
 
@@ -112,14 +113,15 @@ async function probe(
 
 /** Buffers for the windows of one run of the model, reused from run to run and from job to job. */
 class WindowBuffers {
-  #input = new Float32Array(0);
-  #output = new Float32Array(0);
+  readonly #kept = new Map<string, Float32Array>();
 
-  /** Buffers of at least these lengths, with undefined content. */
-  take(inputLength: number, outputLength: number): { input: Float32Array; output: Float32Array } {
-    if (this.#input.length < inputLength) this.#input = new Float32Array(inputLength);
-    if (this.#output.length < outputLength) this.#output = new Float32Array(outputLength);
-    return { input: this.#input, output: this.#output };
+  /** A buffer of this length for a purpose, with undefined content. */
+  take(purpose: string, length: number): Float32Array {
+    const kept = this.#kept.get(purpose);
+    if (kept && kept.length >= length) return kept.subarray(0, length);
+    const buffer = new Float32Array(length);
+    this.#kept.set(purpose, buffer);
+    return buffer;
   }
 }
 
@@ -132,7 +134,12 @@ async function infer(
   const { plan, control, batch, channels, outChannels, size, axes } = job;
   const { roiSize } = plan;
   const voxels = roiSize[0] * roiSize[1] * roiSize[2];
-  const { input, output } = buffers.take(batch * channels * voxels, batch * outChannels * voxels);
+  const input = buffers.take('input', batch * channels * voxels);
+  const output = buffers.take('output', batch * outChannels * voxels);
+  const mirrors = job.mirror.length > 0;
+  const mirrored = buffers.take('mirrored', mirrors ? input.length : 0);
+  const sum = buffers.take('sum', mirrors ? output.length : 0);
+  const [, , ...dims] = tensorDims(1, 1, roiSize, axes);
   const [inputName] = session.inputNames;
   const [outputName] = session.outputNames;
   for (;;) {
@@ -150,12 +157,23 @@ async function infer(
         data.subarray(0, count * dataChannels * voxels),
         tensorDims(count, dataChannels, roiSize, axes),
       );
-    const result = await session.run(
-      { [inputName]: tensor(input, channels) },
-      { [outputName]: tensor(output, outChannels) },
-    );
+    const run = async (windows: Float32Array) => {
+      const result = await session.run(
+        { [inputName]: tensor(windows, channels) },
+        { [outputName]: tensor(output, outChannels) },
+      );
+      return result[outputName].data as Float32Array;
+    };
+    const runs = {
+      input,
+      inputs: count * channels,
+      outputs: count * outChannels,
+      dims: dims as Triple,
+      axes: job.mirror.map((axis) => (axes === 'xyz' ? axis : 2 - axis)),
+    };
+    const values = await runMirrored(run, runs, mirrored, sum.subarray(0, count * outChannels * voxels));
     if (!awaitTurn(control, first)) return;
-    addWindows(job, first, count, result[outputName].data as Float32Array);
+    addWindows(job, first, count, values);
     // Windows are added in order, so after the last one the sums are complete.
     if (first + batch >= plan.count) divideSums_(job);
     passTurn(control, first + batch);

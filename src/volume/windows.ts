@@ -1,3 +1,4 @@
+import { roundHalfEven } from './affine.js';
 import { type PaddingMode, paddedIndices } from './crop.js';
 import type { Triple, Vec3, VoxelArray } from './volume.js';
 
@@ -7,6 +8,12 @@ export interface WindowSettings {
   readonly roiSize: Vec3;
   /** Share of a window that the next one overlaps, from 0 to 1 (exclusive), per axis. */
   readonly overlap: Vec3;
+  /**
+   * The largest distance of neighbouring windows as a share of a window, by nnU-Net's rules: windows are
+   * spread evenly over the volume, and the Gaussian is around voxel floor(size / 2). Default: MONAI's rules,
+   * `overlap`.
+   */
+  readonly stepSize?: number;
   readonly mode: 'constant' | 'gaussian';
   /** Standard deviation of the Gaussian weights as a share of the window, per axis. */
   readonly sigmaScale: Vec3;
@@ -25,14 +32,25 @@ export interface WindowPlan {
 /**
  * The windows of MONAI 1.3.2's `sliding_window_inference`: a volume smaller than a window is padded on both
  * sides (an odd voxel at the end). Windows are `roiSize * (1 - overlap)` apart, at least one voxel, and the
- * last one is moved back to end with the volume.
+ * last one is moved back to end with the volume. With `stepSize`, they are those of nnU-Net's
+ * `compute_steps_for_sliding_window`: as many as are needed to be at most `roiSize * stepSize` apart, at
+ * least one voxel, and evenly spread.
  */
-export function planWindows(size: Vec3, settings: Pick<WindowSettings, 'roiSize' | 'overlap'>): WindowPlan {
+export function planWindows(
+  size: Vec3,
+  settings: Pick<WindowSettings, 'roiSize' | 'overlap' | 'stepSize'>,
+): WindowPlan {
+  const { stepSize, overlap } = settings;
   const roiSize = size.map((n, axis) => (settings.roiSize[axis] > 0 ? settings.roiSize[axis] : n));
   const starts = size.map((n, axis) => {
     const roi = roiSize[axis];
     if (n <= roi) return [-Math.floor((roi - n) / 2) + 0];
-    const step = Math.max(Math.trunc(roi * (1 - settings.overlap[axis])), 1);
+    if (stepSize !== undefined) {
+      const count = Math.ceil((n - roi) / Math.max(roi * stepSize, 1)) + 1;
+      const step = (n - roi) / (count - 1);
+      return Array.from({ length: count }, (_, i) => roundHalfEven(i * step));
+    }
+    const step = Math.max(Math.trunc(roi * (1 - overlap[axis])), 1);
     const count = Math.ceil((n - roi) / step) + 1;
     return Array.from({ length: count }, (_, i) => Math.min(i * step, n - roi));
   });
@@ -141,6 +159,35 @@ export function addWindow(
   }
 }
 
+/**
+ * Mirrors a window of several channels along some of its axes into `out`, or adds the mirror image to it.
+ *
+ * @param dims The sizes of the window's axes, the last one fastest.
+ * @param mirrored Whether each axis is mirrored.
+ */
+export function mirrorWindow(
+  window: Float32Array,
+  channels: number,
+  dims: Vec3,
+  mirrored: readonly boolean[],
+  add: boolean,
+  out: Float32Array,
+): void {
+  const [na, nb, nc] = dims;
+  const place = (i: number, axis: number) => (mirrored[axis] ? dims[axis] - 1 - i : i);
+  let to = 0;
+  for (let c = 0; c < channels; c++) {
+    for (let a = 0; a < na; a++) {
+      for (let b = 0; b < nb; b++) {
+        const row = ((c * na + place(a, 0)) * nb + place(b, 1)) * nc;
+        const [first, step] = mirrored[2] ? [row + nc - 1, -1] : [row, 1];
+        if (add) for (let i = 0, from = first; i < nc; i++, from += step) out[to++] += window[from];
+        else for (let i = 0, from = first; i < nc; i++, from += step) out[to++] = window[from];
+      }
+    }
+  }
+}
+
 // Eight voxels per iteration: V8 does not unroll loops, and the loop itself would take half of the time.
 
 function copyRow(row: VoxelArray, from: number, count: number, out: Float32Array, to: number): void {
@@ -181,18 +228,22 @@ function addRow(row: Float32Array, from: number, count: number, out: Float32Arra
  * The weights of a window's voxels, x fastest: a product of Gaussians around the middle of the window with a
  * standard deviation of `sigmaScale` window sizes, at least 1e-3 and its smallest nonzero value. Undefined
  * for equal weights. MONAI 1.3.2's `compute_importance_map`.
+ *
+ * With `stepSize`, they are nnU-Net's: around voxel floor(size / 2), in float64, and however small.
  */
 export function windowWeights(
   roiSize: Vec3,
-  settings: Pick<WindowSettings, 'mode' | 'sigmaScale'>,
+  settings: Pick<WindowSettings, 'mode' | 'sigmaScale' | 'stepSize'>,
 ): Float32Array | undefined {
   if (settings.mode === 'constant') return undefined;
-  const [gx, gy, gz] = roiSize.map((n, axis) => {
+  const gaussian = (n: number, axis: number, middle: number) => {
     const sigma = settings.sigmaScale[axis] * n;
-    return Float32Array.from({ length: n }, (_, i) =>
-      Math.exp(-((i - (n - 1) / 2) ** 2) / (2 * sigma * sigma)),
-    );
-  });
+    return Float64Array.from({ length: n }, (_, i) => Math.exp(-((i - middle) ** 2) / (2 * sigma * sigma)));
+  };
+  if (settings.stepSize !== undefined) {
+    return outerProduct(roiSize.map((n, axis) => gaussian(n, axis, Math.floor(n / 2))));
+  }
+  const [gx, gy, gz] = roiSize.map((n, axis) => Float32Array.from(gaussian(n, axis, (n - 1) / 2)));
   const weights = new Float32Array(roiSize[0] * roiSize[1] * roiSize[2]);
   let to = 0;
   let least = Number.POSITIVE_INFINITY;
@@ -207,6 +258,13 @@ export function windowWeights(
   }
   const floor = Math.max(least, 1e-3);
   for (let i = 0; i < weights.length; i++) if (weights[i] < floor) weights[i] = floor;
+  return weights;
+}
+
+function outerProduct([gx, gy, gz]: readonly Float64Array[]): Float32Array {
+  const weights = new Float32Array(gx.length * gy.length * gz.length);
+  let to = 0;
+  for (const z of gz) for (const y of gy) for (const x of gx) weights[to++] = x * y * z;
   return weights;
 }
 

@@ -165,6 +165,45 @@ test('a stream acquires the model once, and releases it when it ends, fails or i
   assert.equal(left.counts, { taken: 1, released: 1 });
 });
 
+test('mirror averages the outputs of mirrored windows, for either order of axes', async () => {
+  const { volumes } = await run({ mirror: ['x', 'y'], roiSize: 0 });
+  const zyx = writeShiftModel('mirroredZyx', { axes: 'zyx', input: { channels: 1, patch: [4, 3, 2] } });
+  const reversed = await run({ model: zyx, mirror: ['z'] });
+  // The model reads the next voxel along its first axis; mirrored, it reads the one before.
+  const at = (data: ArrayLike<number>, i: number) => (i >= 0 && i < data.length ? data[i] : 0);
+  const values = Array.from(image.data);
+  for (const [i, value] of values.entries()) {
+    assert.is(volumes.pred.data[i], value);
+    const next = i % 4 === 3 ? 0 : at(values, i + 1);
+    const before = i % 4 === 0 ? 0 : at(values, i - 1);
+    assert.is(volumes.pred.data[24 + i], (next + before) / 2);
+    assert.is(reversed.volumes.pred.data[24 + i], (at(values, i + 12) + at(values, i - 12)) / 2);
+  }
+});
+
+test('models are averaged, and must have the same labels', async () => {
+  const other = writeShiftModel('otherAxes', {
+    labels,
+    axes: 'zyx',
+    input: { channels: 1, patch: [4, 3, 2] },
+  });
+  const [one, two, both] = await Promise.all([
+    run({}),
+    run({ model: other }),
+    run({ model: undefined, models: [shift, other] }),
+  ]);
+  const mean = one.volumes.pred.data.map((value, i) => (value + two.volumes.pred.data[i]) / 2);
+  assert.equal(both.volumes.pred.data, mean);
+  const unnamed = writeShiftModel('unnamed', { input: { channels: 1, patch: [4, 3, 2] } });
+  const error = await run({ model: undefined, models: [shift, unnamed] }).catch((fault) => fault);
+  assert.instance(error, ModelError);
+  assert.match(error.message, /unnamed and shift have different labels/);
+  refused(
+    () => inference({ model: shift, models: [shift] }),
+    'inference: either model or models must be given.',
+  );
+});
+
 test('inference rejects options out of range and reports all of them', () => {
   refused(
     () => inference({ model: '', overlap: 1, swBatchSize: 0, mode: 'max' as never }),

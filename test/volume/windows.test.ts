@@ -7,6 +7,7 @@ import {
   divideByCounts_,
   divideByWeights_,
   type ModelAxes,
+  mirrorWindow,
   planWindows,
   windowStart,
   windowWeights,
@@ -166,6 +167,35 @@ test('Gaussian weights are highest in the middle, symmetric, and never below 0.0
   assert.is(cube[364], 1);
   assert.equal(round([cube[0], cube[728]]), [0.001, 0.001]);
   assert.ok(cube.every((value, i) => value === cube[728 - i]));
+});
+
+test('with stepSize, windows are spread evenly, at most that far apart', () => {
+  const starts = (size: Vec3, roiSize: Vec3, stepSize: number) =>
+    planWindows(size, { roiSize, overlap: [0, 0, 0], stepSize }).starts;
+  // Steps of 37 / 3 along x and 1.5 along y (halves go to the even number); z is padded, the odd voxel
+  // behind.
+  assert.equal(starts([69, 19, 5], [32, 16, 8], 0.5), [[0, 12, 25, 37], [0, 3], [-1]]);
+  assert.equal(starts([10, 7, 3], [4, 4, 1], 0.5), [
+    [0, 2, 4, 6],
+    [0, 2, 3],
+    [0, 1, 2],
+  ]);
+});
+
+test('with stepSize, the Gaussian is around voxel floor(size / 2), without a floor', () => {
+  const settings = { mode: 'gaussian', sigmaScale: [0.125, 0.125, 0.125], stepSize: 0.5 } as const;
+  const line = windowWeights([8, 1, 1], settings)!;
+  assert.equal(round(line), round([8, 4.5, 2, 0.5, 0, 0.5, 2, 4.5].map((power) => Math.exp(-power))));
+  assert.ok(Math.min(...windowWeights([8, 8, 8], settings)!) < 1e-10);
+});
+
+test('mirrorWindow mirrors each channel along the chosen axes', () => {
+  const window = Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8);
+  const out = new Float32Array(8);
+  mirrorWindow(window, 2, [2, 1, 2], [false, false, true], false, out);
+  assert.equal(Array.from(out), [2, 1, 4, 3, 6, 5, 8, 7]);
+  mirrorWindow(window, 2, [2, 1, 2], [true, true, true], true, out);
+  assert.equal(Array.from(out), [6, 4, 6, 4, 14, 12, 14, 12]);
 });
 
 test.run();

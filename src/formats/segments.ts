@@ -1,5 +1,6 @@
 import { DataError } from '../errors.js';
 import { allocate, type VoxelArray, voxelCount } from '../volume/volume.js';
+import { distinctNames } from './distinctNames.js';
 import type { StoredLayout } from './layout.js';
 import { smallestInteger } from './voxels.js';
 
@@ -18,16 +19,21 @@ export interface Segment {
  * last two.
  */
 export function readSegments(pairs: ReadonlyMap<string, string>): Segment[] {
-  const segments: Segment[] = [];
-  for (let i = 0; pairs.has(`Segment${i}_ID`) || pairs.has(`Segment${i}_Name`); i++) {
-    const pair = (key: string) => pairs.get(`Segment${i}_${key}`);
-    segments.push({
-      name: pair('Name') ?? pair('ID') ?? '',
-      layer: Number(pair('Layer') ?? i),
-      value: Number(pair('LabelValue') ?? 1),
-    });
+  const numbers = new Set<number>();
+  for (const key of pairs.keys()) {
+    const found = /^Segment(\d+)_(ID|Name)$/.exec(key);
+    if (found) numbers.add(Number(found[1]));
   }
-  return segments;
+  return [...numbers]
+    .sort((a, b) => a - b)
+    .map((number, i) => {
+      const pair = (key: string) => pairs.get(`Segment${number}_${key}`);
+      return {
+        name: pair('Name') ?? pair('ID') ?? '',
+        layer: Number(pair('Layer') ?? i),
+        value: Number(pair('LabelValue') ?? 1),
+      };
+    });
 }
 
 /** Label voxels and what is known about them. */
@@ -46,7 +52,10 @@ interface Labels {
  * Segments that overlap cannot be one label map; they become masks, one for each channel from 1 on, and
  * channel 0 is the background.
  *
- * @throws DataError if a segment is in a layer that the file does not have.
+ * Segments that share a name get their numbers behind it.
+ *
+ * @throws DataError if a segment is in a layer that the file does not have, or if its label value is not a
+ * whole number above 0.
  */
 export function labelsOfSegments(
   data: VoxelArray,
@@ -61,11 +70,23 @@ export function labelsOfSegments(
         'Save the segmentation again.',
     );
   }
+  const odd = segments.find(({ value }) => !(Number.isSafeInteger(value) && value > 0));
+  if (odd) {
+    throw new DataError(
+      `${file} has a segment "${odd.name}" whose label value is ${odd.value}, but a whole number above 0 was expected. ` +
+        'Save the segmentation again.',
+    );
+  }
   const values = segments.map(({ value }) => value);
   const distinct = new Set(values).size === values.length;
   const numbers = distinct ? values : segments.map((_, i) => i + 1);
-  const labelNames = Object.fromEntries(segments.map(({ name }, i) => [numbers[i], name]));
-  if (channels === 1) return { data, channels, labelNames, notes: [] };
+  const named = (order: readonly number[]) =>
+    distinctNames(
+      segments.map(({ name }, i) => [order[i], name]),
+      file,
+    );
+  const { names: labelNames, notes: nameNotes } = named(numbers);
+  if (channels === 1 && distinct) return { data, channels, labelNames, notes: nameNotes };
   const count = voxelCount(size);
   const layers = segments.map(({ layer }) => data.subarray(layer * count, (layer + 1) * count));
   const merged = mergeLayers(layers, values, numbers);
@@ -76,15 +97,18 @@ export function labelsOfSegments(
   if (merged) {
     const order = listNumbers(segments, numbers);
     const note = `${file} has segments of equal label values; they were numbered in order: ${order}.`;
-    return { data: merged, channels: 1, labelNames, notes: [...strays, ...(distinct ? [] : [note])] };
+    const notes = [...strays, ...(distinct ? [] : [note]), ...nameNotes];
+    return { data: merged, channels: 1, labelNames, notes };
   }
   const order = segments.map((_, i) => i + 1);
+  const masks = named(order);
   return {
     data: maskChannels(layers, values),
     channels: segments.length + 1,
-    labelNames: Object.fromEntries(segments.map(({ name }, i) => [order[i], name])),
+    labelNames: masks.names,
     notes: [
       ...strays,
+      ...masks.notes,
       `${file} has segments that overlap; they became masks in channels: ${listNumbers(segments, order)}.`,
     ],
   };

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { DataError, listNames, messageOf, OptionError, show, unknownName } from '../errors.js';
 import { isImageFile } from '../formats/index.js';
 import { parseCsvList } from './csvList.js';
+import { type DatasetLabels, labelsType, readLabels } from './datasetLabels.js';
 import { caseInside, type SourceItem, source } from './define.js';
 import { distinctIds } from './distinctIds.js';
 import { parseJson, readText } from './text.js';
@@ -21,8 +22,10 @@ const rowType = z.record(z.string(), z.unknown());
 /**
  * The cases of a list. A key of an item names a file, or several files whose channels are stacked. `id` names
  * the case. Keys without image files in the whole list, e.g. `age` or `fold`, are left out with a warning.
+ * `Image`, `Label`, `Pred` and `ID` count as `image`, `label`, `pred` and `id`. Label names of a JSON file
+ * (`labels`, as in dataset.json) are used.
  *
- * Lists are text in UTF-8 or UTF-16. A CSV file may separate columns by commas, semicolons or tabs.
+ * Lists are text in UTF-8 or UTF-16. A CSV file may separate columns by commas, semicolons, tabs or bars.
  *
  * @throws OptionError or DataError for a file that is not such a list.
  */
@@ -58,33 +61,42 @@ export const datalist = source({
   example: { path: 'list.json', key: 'validation', root: 'data' },
   async *open({ items, path, key, root }, { onWarning }) {
     if (items) {
-      yield* casesOf(items, undefined, 'items', onWarning);
+      yield* casesOf({ rows: items }, undefined, 'items', onWarning);
     } else if (path) {
-      yield* casesOf(await readList(path, key), root ?? dirname(path), path, onWarning);
+      yield* casesOf(await readList(path, key, onWarning), root ?? dirname(path), path, onWarning);
     }
   },
 });
 
+type Row = Readonly<Record<string, unknown>>;
+
+interface List {
+  readonly rows: readonly Row[];
+  readonly labels?: DatasetLabels | undefined;
+}
+
 function* casesOf(
-  rows: readonly Readonly<Record<string, unknown>>[],
+  { rows: given, labels }: List,
   root: string | undefined,
   where: string,
   onWarning: (message: string) => void,
 ): Generator<SourceItem> {
+  const rows = withKnownKeys(given);
   const isFile = fileKeys(rows);
   const others = new Set(
     rows.flatMap((row) => Object.keys(row)).filter((key) => key !== 'id' && !isFile(key)),
   );
   if (others.size > 0) {
+    const verbs = others.size === 1 ? ['contains', 'is'] : ['contain', 'are'];
     onWarning(
-      `${where}: ${listNames([...others].map((key) => show(key)))} contain no image files and are not read.`,
+      `${where}: ${listNames([...others].map((key) => show(key)))} ${verbs[0]} no image files and ${verbs[1]} not read.`,
     );
   }
   const entries = rows.map((row, i) => toEntry(row, isFile, `${where}: entry ${i}`));
   const ids = distinctIds(entries.map(({ files }) => [files.image ?? Object.values(files)[0]].flat()[0]));
   const hint = 'Set source.root to a folder that holds all files of the list.';
   for (const [i, { id = ids[i], files }] of entries.entries()) {
-    if (root !== undefined) yield caseInside(id, root, files, {}, hint);
+    if (root !== undefined) yield caseInside(id, root, files, labels, hint);
     else yield caseOf(id, files);
   }
 }
@@ -95,6 +107,23 @@ function caseOf(id: string, files: Files): SourceItem {
     typeof file === 'string' ? file : file.length === 1 ? file[0] : { channels: file },
   ]);
   return { id, files: Object.fromEntries(stacked), volumes: {}, metrics: [], timings: {} };
+}
+
+const knownKeys = ['image', 'label', 'pred', 'id'];
+
+/** Rows in which a key such as `Image` is called `image`, if no row has that key already. */
+function withKnownKeys(rows: readonly Row[]): readonly Row[] {
+  const present = new Set(rows.flatMap((row) => Object.keys(row)));
+  const renamed = new Map(
+    knownKeys.flatMap((known) => {
+      const alike = [...present].filter((key) => key.toLowerCase() === known);
+      return alike.length === 1 && alike[0] !== known ? [[alike[0], known] as const] : [];
+    }),
+  );
+  if (renamed.size === 0) return rows;
+  return rows.map((row) =>
+    Object.fromEntries(Object.entries(row).map(([key, value]) => [renamed.get(key) ?? key, value])),
+  );
 }
 
 /**
@@ -145,16 +174,18 @@ function toEntry(
 async function readList(
   path: string,
   key: string | undefined,
-): Promise<readonly Readonly<Record<string, unknown>>[]> {
+  onWarning: (message: string) => void,
+): Promise<List> {
   const text = await readText(path).catch((error) => {
     if (error instanceof DataError) throw error;
     throw new OptionError(`The list ${path} (source.path) cannot be read: ${messageOf(error)}.`);
   });
-  const isCsv = /^\.(csv|tsv)$/i.test(extname(path));
-  let list = isCsv ? parseCsvList(text, path) : parseJson(text, path);
-  if (!Array.isArray(list)) list = chooseList(path, list as Record<string, unknown>, key);
+  // A name may be wrong, but no table begins with a bracket.
+  const isTable = /^\.(csv|tsv|txt)$/i.test(extname(path)) && !/^\s*[[{]/.test(text);
+  const content = isTable ? parseCsvList(text, path) : parseJson(text, path);
+  const list = Array.isArray(content) ? content : chooseList(path, content, key);
   if (!Array.isArray(list) || list.length === 0) throw new DataError(`${path}: the list is empty.`);
-  return list.map((entry, i) => {
+  const rows = list.map((entry, i) => {
     const row = typeof entry === 'string' ? { image: entry } : entry;
     const parsed = rowType.safeParse(row);
     if (parsed.success && !Array.isArray(row)) return parsed.data;
@@ -162,14 +193,27 @@ async function readList(
       `${path}: entry ${i} is ${show(entry)}, but the path of an image or a map with image and label was expected.`,
     );
   });
+  const named = z.object({ labels: labelsType }).safeParse(content);
+  return { rows, labels: named.success ? readLabels(named.data.labels, path, onWarning) : undefined };
 }
 
-function chooseList(path: string, content: Record<string, unknown> | null, key: string | undefined): unknown {
-  const lists = Object.keys(content ?? {}).filter((name) => Array.isArray(content?.[name]));
-  if (key === undefined) {
-    if (lists.length === 1) return content?.[lists[0]];
-    throw new OptionError(`${path} contains the lists ${listNames(lists)}; choose one with source.key.`);
+function chooseList(path: string, content: unknown, key: string | undefined): unknown {
+  const lists = new Map(
+    Object.entries(content ?? {}).filter((entry): entry is [string, unknown[]] => Array.isArray(entry[1])),
+  );
+  if (key !== undefined) {
+    if (lists.has(key)) return lists.get(key);
+    throw new OptionError(`${path} (source.key): ${unknownName('list', key, [...lists.keys()])}`);
   }
-  if (!lists.includes(key)) throw new OptionError(`${path} (source.key): ${unknownName('list', key, lists)}`);
-  return content?.[key];
+  const filled = [...lists].filter(([, list]) => list.length > 0);
+  if (filled.length === 1) return filled[0][1];
+  if (lists.size === 0) {
+    throw new DataError(
+      `${path} contains no list of cases. Expected is a list of { image, label }, or a map with such a list, e.g. ` +
+        '{ "training": [{ "image": "a.nii.gz" }] }.',
+    );
+  }
+  throw new OptionError(
+    `${path} contains the lists ${listNames([...lists.keys()])}; choose one with source.key.`,
+  );
 }

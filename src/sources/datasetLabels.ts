@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Case } from '../case.js';
-import { DataError, listNames, show } from '../errors.js';
+import { DataError, show } from '../errors.js';
+import { distinctNames } from '../formats/distinctNames.js';
 
 /** What a dataset says about its labels. */
 export type DatasetLabels = Pick<Case, 'labelNames' | 'regions' | 'ignoreLabel'>;
@@ -16,10 +17,11 @@ export const labelsType = z.record(
  *
  * Numbers may be text. The label named `ignore` is nnU-Net's ignore label. If an entry lists several labels,
  * all entries but the background are regions, as in nnU-Net. Labels that share a name get their numbers
- * behind it, with a warning.
+ * behind it, with a warning. Label 0 is the background, whatever its name. Without any label, no names are
+ * known.
  *
  * @param file Named in messages.
- * @throws DataError if a label is not a whole number, or has two names.
+ * @throws DataError if a label is not a whole number or has two names, or if the background is not 0.
  */
 export function readLabels(
   labels: z.infer<typeof labelsType>,
@@ -30,21 +32,22 @@ export function readLabels(
   const single = named.flatMap(({ name, numbers }) =>
     numbers.length === 1 ? [[numbers[0], name] as const] : [],
   );
+  checkNames(single, file);
   const hasRegions = named.some(({ numbers }) => numbers.length > 1);
   const ignored = named.find(({ name }) => name === 'ignore');
   if (ignored && ignored.numbers.length > 1) {
     throw new DataError(`${file}: labels.ignore is ${show(ignored.numbers)}, but it must be one label.`);
   }
-  const names = uniqueNames(
+  const { names, notes } = distinctNames(
     single.filter(([, name]) => name !== 'ignore'),
     file,
-    onWarning,
   );
+  for (const note of [...notes, ...oddNames(single, file)]) onWarning(note);
   const regions = named
     .filter((one) => one !== ignored && one.numbers.some((number) => number !== 0))
     .map(({ name, numbers }) => ({ name, labels: numbers }));
   return {
-    labelNames: names,
+    ...(single.length > 0 && { labelNames: names }),
     ...(hasRegions && { regions }),
     ...(ignored && { ignoreLabel: ignored.numbers[0] }),
   };
@@ -65,28 +68,40 @@ function isWhole(text: string): boolean {
   return /^-?\d+$/.test(text.trim());
 }
 
-/** Names by number. Names that several labels share get the number behind them. */
-function uniqueNames(
-  entries: readonly (readonly [number, string])[],
-  file: string,
-  onWarning: (message: string) => void,
-): Record<number, string> {
-  const names: Record<number, string> = {};
-  for (const [number, name] of entries) {
-    if (names[number] !== undefined && names[number] !== name) {
+function checkNames(labels: readonly (readonly [number, string])[], file: string): void {
+  const names = new Map<number, string>();
+  for (const [number, name] of labels) {
+    const other = names.get(number);
+    if (other !== undefined && other !== name) {
       throw new DataError(
-        `${file}: label ${number} has two names, ${show(names[number])} and ${show(name)}. Keep one of them.`,
+        `${file}: label ${number} has two names, ${show(other)} and ${show(name)}. Keep one of them.`,
       );
     }
-    const same = entries.filter((other) => other[1] === name).map(([other]) => other);
-    const shared = new Set(same).size > 1;
-    names[number] = shared ? `${name}_${number}` : name;
-    if (shared && number === same[0]) {
-      onWarning(
-        `${file} gives the labels ${listNames(same.map(String))} one name, ${show(name)}; they are kept apart as ` +
-          `${listNames(same.map((other) => show(`${name}_${other}`)))}.`,
+    if (number !== 0 && /^background$/i.test(name.trim())) {
+      throw new DataError(
+        `${file}: the background is label ${number}, but it must be label 0. Correct dataset.json, or renumber the ` +
+          'labels.',
       );
     }
+    names.set(number, name);
   }
-  return names;
+}
+
+/** Notes on names that look as if something else was meant. */
+function oddNames(labels: readonly (readonly [number, string])[], file: string): string[] {
+  return labels.flatMap(([number, name]) => {
+    if (number === 0 && !/back|bg|none|clear|unlabel|outside|other/i.test(name)) {
+      return [
+        `${file} names label 0 ${show(name)}. Label 0 is taken as the background and is not measured; ` +
+          'includeBackground: true measures it.',
+      ];
+    }
+    if (name !== 'ignore' && /^\W*ignored?\W*$/i.test(name)) {
+      return [
+        `${file} has a label ${show(name)}, which is measured like any other. nnU-Net's label for voxels that do not ` +
+          'count is named "ignore", in lower case.',
+      ];
+    }
+    return [];
+  });
 }

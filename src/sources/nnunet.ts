@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { DataError, listNames, OptionError } from '../errors.js';
 import { openDataset } from './datasetFiles.js';
 import { caseInside, source } from './define.js';
+import { foldCount, nnunetFolds } from './nnunetFolds.js';
 import { type NnunetCase, readNnunetRaw } from './nnunetRaw.js';
 import { parseJson, readText } from './text.js';
 
@@ -14,7 +15,8 @@ const splitsFile = 'splits_final.json';
  * channels of one volume. Regions and the ignore label of dataset.json are evaluated as nnU-Net does.
  *
  * `splits_final.json` is looked for in the dataset's folder, then in `nnUNet_preprocessed` beside
- * `nnUNet_raw`, then in the folder of the environment variable `nnUNet_preprocessed`.
+ * `nnUNet_raw`, then in the folder of the environment variable `nnUNet_preprocessed`. Without such a file,
+ * the folds are the five that nnU-Net v2 makes itself, with a warning.
  *
  * @throws OptionError for a folder that is not such a dataset, or if there is no such fold.
  */
@@ -27,13 +29,14 @@ export const nnunet = source({
       .enum(['train', 'validation', 'test', 'all'])
       .default('all')
       .describe('Which cases; train and validation are those of the fold, all is imagesTr and imagesTs'),
-    fold: z.int().min(0).optional().describe('The fold of splits_final.json, for train and validation'),
+    fold: z.int().min(0).optional().describe('The fold, from 0, for train and validation'),
     splits: z
       .string()
       .min(1)
       .optional()
       .describe(
-        'The file with the folds. Default: splits_final.json of the dataset or of nnUNet_preprocessed',
+        'The file with the folds. Default: splits_final.json of the dataset or of nnUNet_preprocessed, else the folds ' +
+          'that nnU-Net makes itself',
       ),
   },
   check: ({ split, fold, splits }) => {
@@ -51,16 +54,16 @@ export const nnunet = source({
     }
     const content = parseJson(text, join(files.root, 'dataset.json'));
     const { training, test, labels } = await readNnunetRaw(files, content, onWarning);
-    const chosen =
-      split === 'test'
-        ? test
-        : split === 'all'
-          ? [...training, ...test]
-          : casesOfFold(
-              training,
-              await readFold(splits ?? findSplits(root), split, fold),
-              splits ?? splitsFile,
-            );
+    const inFold = async (wanted: 'train' | 'validation') => {
+      const file = splits ?? findSplits(root);
+      if (file !== undefined) return casesOfFold(training, await readFold(file, wanted, fold), file);
+      onWarning(
+        `There is no ${splitsFile} in ${listNames(splitsFolders(root), 'or')}, so the folds are those that nnU-Net v2 ` +
+          'makes itself. To use others, give the file as source.splits.',
+      );
+      return casesOfOwnFold(training, wanted, fold);
+    };
+    const chosen = split === 'test' ? test : split === 'all' ? [...training, ...test] : await inFold(split);
     if (chosen.length === 0) {
       throw new OptionError(
         `The split "${split}" of ${root} has no cases: there are ${training.length} in imagesTr and ${test.length} in imagesTs.`,
@@ -72,22 +75,37 @@ export const nnunet = source({
   },
 });
 
-/** The file with the folds of a raw dataset. */
-function findSplits(root: string): string {
+/** The file with the folds of a raw dataset, if there is one. */
+function findSplits(root: string): string | undefined {
+  return splitsFolders(root)
+    .map((place) => join(place, splitsFile))
+    .find((file) => existsSync(file));
+}
+
+/** The folders in which `splits_final.json` of a raw dataset may be. */
+function splitsFolders(root: string): string[] {
   const folder = resolve(root);
-  const name = basename(folder);
   const preprocessed = [
     join(dirname(dirname(folder)), 'nnUNet_preprocessed'),
     process.env['nnUNet_preprocessed'],
-  ].flatMap((place) => (place ? [join(place, name)] : []));
-  const found = [folder, ...preprocessed]
-    .map((place) => join(place, splitsFile))
-    .find((file) => existsSync(file));
-  if (found) return found;
-  throw new OptionError(
-    `There is no ${splitsFile} in ${listNames([folder, ...preprocessed], 'or')}. Run nnUNetv2_plan_and_preprocess, ` +
-      'or give the file as source.splits.',
-  );
+  ].flatMap((place) => (place ? [join(place, basename(folder))] : []));
+  return [folder, ...preprocessed];
+}
+
+/** The cases of a fold that nnU-Net makes itself. */
+function casesOfOwnFold(
+  cases: readonly NnunetCase[],
+  split: 'train' | 'validation',
+  fold: number,
+): NnunetCase[] {
+  if (cases.length < foldCount || fold >= foldCount) {
+    throw new OptionError(
+      `nnU-Net makes ${foldCount} folds of at least ${foldCount} cases, but source.fold is ${fold} and there are ` +
+        `${cases.length} case(s). Give a ${splitsFile} as source.splits.`,
+    );
+  }
+  const sorted = [...cases].sort((a, b) => (a.id < b.id ? -1 : 1));
+  return nnunetFolds(cases.length)[fold][split].map((at) => sorted[at]);
 }
 
 const foldsType = z.array(z.object({ train: z.array(z.string()), val: z.array(z.string()) })).min(1);

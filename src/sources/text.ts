@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { DataError, messageOf } from '../errors.js';
+import { DataError, messageOf, show } from '../errors.js';
 
 /** Reads a text file in any of the encodings that `decodeText` knows. */
 export async function readText(file: string): Promise<string> {
@@ -29,12 +29,33 @@ export function decodeText(bytes: Uint8Array, file: string): string {
 /**
  * The value that a JSON text holds.
  *
- * @throws DataError if the text is not JSON.
+ * @throws DataError if the text is not JSON, or if a key occurs twice in one of its maps: JSON.parse would drop
+ * the first value.
  */
 export function parseJson(text: string, file: string): unknown {
+  let value: unknown;
   try {
-    return JSON.parse(text);
+    value = JSON.parse(text);
   } catch (error) {
     throw new DataError(`${file} is not readable JSON: ${messageOf(error)}.`);
   }
+  const twice = repeatedKey(text);
+  if (twice === undefined) return value;
+  throw new DataError(`${file} has the key ${show(twice)} twice in one map. Keep one of them.`);
+}
+
+/** A key that occurs twice in one map of a valid JSON text. */
+function repeatedKey(text: string): string | undefined {
+  const open: (Set<string> | 'list')[] = [];
+  for (const { 0: token, 1: quoted } of text.matchAll(/("(?:[^"\\]|\\.)*")\s*:|"(?:[^"\\]|\\.)*"|[{}[\]]/g)) {
+    if (token === '{') open.push(new Set());
+    else if (token === '[') open.push('list');
+    else if (token === '}' || token === ']') open.pop();
+    const keys = open.at(-1);
+    if (quoted === undefined || !(keys instanceof Set)) continue;
+    const key: string = JSON.parse(quoted);
+    if (keys.has(key)) return key;
+    keys.add(key);
+  }
+  return undefined;
 }

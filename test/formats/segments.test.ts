@@ -63,7 +63,7 @@ test('one layer is a label map with the names of its segments', async () => {
   });
 });
 
-test('layers without overlap become one label map, numbered anew only if label values repeat', async () => {
+test('layers without overlap become one label map, renumbered only if label values repeat', async () => {
   const layers = [
     [0, 2, 0, 5],
     [5, 0, 0, 0],
@@ -108,6 +108,27 @@ test('segments that overlap become masks behind the background', async () => {
 test('a segment in a layer that is not there is refused', async () => {
   const pairs = pairsOf([{ name: 'a', layer: 2, value: 1 }]);
   await fails(read([[0, 0, 0, 1]], pairs), 'its segment "a" is in layer 2, but it has 1 layer(s)');
+});
+
+test('segments with the same name are kept apart, and gaps in their numbers are read over', async () => {
+  const segments = [
+    { name: ' lesion', layer: 0, value: 1 },
+    { name: 'lesion ', layer: 0, value: 2 },
+    { name: '', layer: 0, value: 3 },
+  ];
+  const same = await read([[0, 1, 2, 3]], pairsOf(segments));
+  assert.equal(same.labelNames, { 1: 'lesion_1', 2: 'lesion_2', 3: '3' });
+  assert.match(same.notes![0], /gives the labels 1 and 2 one name, "lesion"; they are kept apart/);
+  // A segment that was removed by hand leaves a gap.
+  const pairs = ['Segment0_ID:=A', 'Segment0_LabelValue:=1', 'Segment2_ID:=C', 'Segment2_LabelValue:=2'];
+  assert.equal((await read([[0, 1, 2, 2]], [...pairs, 'Segment2_Layer:=0'])).labelNames, { 1: 'A', 2: 'C' });
+});
+
+test('a label value that is not a whole number above 0 is refused', async () => {
+  for (const value of [0, -1, 1.5]) {
+    const pairs = pairsOf([{ name: 'a', layer: 0, value }]);
+    await fails(read([[0, 0, 0, 1]], pairs), `segment "a" whose label value is ${value}, but a whole number`);
+  }
 });
 
 test('an image of such a file keeps its layers as channels', async () => {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'uvu';
@@ -9,6 +10,7 @@ import { decathlon } from '#src/sources/decathlon.js';
 import type { AnySource, SourceItem } from '#src/sources/define.js';
 import { glob } from '#src/sources/glob.js';
 import { nnunet } from '#src/sources/nnunet.js';
+import { nnunetFolds } from '#src/sources/nnunetFolds.js';
 import { temporaryFolder } from '../e2e/harness.js';
 
 function folderWith(contents: Readonly<Record<string, string | Uint8Array | object>>): string {
@@ -104,6 +106,54 @@ test('datalist finds the separator of a CSV file, and leaves out columns without
   );
 });
 
+test('datalist reads tables that people write by hand, and says in which line one is wrong', async () => {
+  const expected = [{ image: 'a.nii', label: 'b.nii' }];
+  const tables = {
+    'case.csv': 'ID,Image,LABEL\n7,a.nii,b.nii\n',
+    'bar.csv': 'id|image|label\n7|a.nii|b.nii\n',
+    'list.txt': 'id\timage\tlabel\n7\ta.nii\tb.nii\n',
+    'empty.csv': 'id,image,label\n\n,,,\n7,a.nii,b.nii,,\n,,\n',
+    'json.csv': '[{ "id": 7, "image": "a.nii", "label": "b.nii" }]',
+    'quoted.csv': '"id";"image";"label"\r\n"7";"a.nii";"b.nii"\r\n',
+    'cr.csv': 'id,image,label\r7,a.nii,b.nii\r',
+  };
+  const root = folderWith({
+    ...tables,
+    'short.csv': 'image,label\na.nii,b.nii\n\nc.nii\n',
+    'long.csv': 'image\na.nii,with comma\n',
+  });
+  for (const name of Object.keys(tables)) {
+    const found = await open(datalist, { path: join(root, name) });
+    assert.equal([idsOf(found), filesOf(found.items, root), found.warnings], [['7'], expected, []], name);
+  }
+  const refusal = (name: string) => messageOf(open(datalist, { path: join(root, name) }));
+  assert.match(await refusal('short.csv'), /line 4 has 1 column\(s\), but the first line names 2\./);
+  assert.match(await refusal('long.csv'), /line 2 has 2 column\(s\), but the first line names 1\./);
+});
+
+test('datalist uses label names of its file', async () => {
+  const root = folderWith({ 'dataset.json': { labels: { 1: 'spleen' }, training: ['a.nii'], test: [] } });
+  const { items } = await open(datalist, { path: join(root, 'dataset.json') });
+  assert.equal((items[0] as Case).labelNames, { 1: 'spleen' });
+});
+
+test('a key that occurs twice in a map is refused, because JSON readers keep only one of its values', async () => {
+  const twice = '{ "training": ["a.nii"], "labels": { "background": 0, "x": 1, "\\u0078": 2 } }';
+  // The same key in different maps, and as a value.
+  const once = '{ "training": [{ "image": "x", "x": "image" }, { "image": "y:{" }], "labels": { "x": 1 } }';
+  const root = folderWith({ 'twice/dataset.json': twice, 'once/dataset.json': once });
+  for (const [source, options] of [
+    [decathlon, { root: join(root, 'twice') }],
+    [datalist, { path: join(root, 'twice/dataset.json') }],
+  ] as const) {
+    assert.match(
+      await messageOf(open(source, options)),
+      /twice\/dataset\.json has the key "x" twice in one map/,
+    );
+  }
+  assert.equal(idsOf(await open(decathlon, { root: join(root, 'once') })), ['x', 'y:{']);
+});
+
 test('datalist reads numbers and other metadata of JSON lists, and stacks several files of one key', async () => {
   const entry = { image: ['c1_t1.nii', 'c1_t2.nii'], label: 'c1.nii', fold: 0, meta: { age: 3 }, id: 5 };
   const root = folderWith({ 'list.json': { training: [entry] }, 'odd.json': [{ image: 3 }] });
@@ -188,6 +238,22 @@ test('readLabels keeps labels of one name apart, and refuses what is not a label
   assert.throws(() => readLabels({ liver: 1.5 }, 'f'), /labels\.liver is 1\.5, but expected/);
 });
 
+test('readLabels takes label 0 as the background, and says so where its name is another', () => {
+  const read = (labels: Parameters<typeof readLabels>[0]) => {
+    const warnings: string[] = [];
+    return { ...readLabels(labels, 'f', (text) => warnings.push(text)), warnings };
+  };
+  assert.throws(() => read({ Background: 1, spleen: 0 }), /f: the background is label 1, but it must be/);
+  assert.match(
+    read({ liver: 0, spleen: 1 }).warnings[0],
+    /f names label 0 "liver"\. Label 0 is taken as the/,
+  );
+  assert.match(read({ bg: 0, Ignore: 1 }).warnings[0], /f has a label "Ignore", which is measured like any/);
+  assert.equal(read({ ' a': 1, 'a ': 2, '': 3 }).labelNames, { 1: 'a_1', 2: 'a_2', 3: '3' });
+  // No labels at all are no names, so that all labels that occur are measured.
+  assert.equal(read({}), { warnings: [] });
+});
+
 const nnunetFiles = {
   'imagesTr/a_0000.nii.gz': '',
   'imagesTr/a_0001.nii.gz': '',
@@ -247,7 +313,70 @@ test('nnunet takes the folds of splits_final.json, in the dataset or in nnUNet_p
   assert.match(await messageOf(open(nnunet, { root, fold: 1 })), /fold and splits go with/);
 });
 
-test('nnunet refuses cases without a channel, and a dataset without folds', async () => {
+test('nnunet makes the folds of nnU-Net itself where splits_final.json is missing', async () => {
+  // Computed with numpy 1.24 by the code of scikit-learn's KFold(5, shuffle=True, random_state=12345).
+  const held = (count: number) => nnunetFolds(count).map(({ validation }) => validation);
+  assert.equal(held(5), [[0], [4], [3], [1], [2]]);
+  assert.equal(held(12), [
+    [0, 3, 8],
+    [7, 10, 11],
+    [6, 9],
+    [1, 4],
+    [2, 5],
+  ]);
+  const digest = createHash('sha256').update(JSON.stringify([held(100), held(484), held(1000)]));
+  assert.is(digest.digest('hex'), '60224429dc0cfb802b53fc6ce8d24588dcc67525be2df8d244f2ec62fcefeb4d');
+  for (const { train, validation } of nnunetFolds(12)) {
+    assert.equal(
+      [...train, ...validation].sort((a, b) => a - b),
+      Array.from({ length: 12 }, (_, i) => i),
+    );
+  }
+  const ids = Array.from({ length: 12 }, (_, i) => `c${String.fromCharCode(97 + i)}`);
+  const files = ids.flatMap((id) => [
+    [`imagesTr/${id}_0000.nii.gz`, ''],
+    [`labelsTr/${id}.nii.gz`, ''],
+  ]);
+  const dataset = { channel_names: { 0: 'CT' }, labels, file_ending: '.nii.gz' };
+  const root = folderWith({ ...Object.fromEntries(files), 'dataset.json': dataset });
+  const found = await open(nnunet, { root, split: 'validation', fold: 0 });
+  assert.equal(idsOf(found), ['ca', 'cd', 'ci']);
+  assert.match(found.warnings[0], /There is no splits_final\.json in .* the folds are those that nnU-Net v2/);
+  assert.match(await messageOf(open(nnunet, { root, split: 'train', fold: 5 })), /nnU-Net makes 5 folds/);
+});
+
+test('nnunet reads labels of test cases, and compares dataset.json with what is there', async () => {
+  const { test, ...rest } = version1;
+  const root = folderWith({
+    ...nnunetFiles,
+    'labelsTs/t.nii.gz': '',
+    'dataset.json': { ...version2, numTraining: 3 },
+    'v1/dataset.json': { ...rest, training: [listed('b_1')] },
+    ...Object.fromEntries(Object.keys(nnunetFiles).map((name) => [`v1/${name}`, ''])),
+    'ending/dataset.json': { ...version2, file_ending: '.nrrd' },
+    'ending/imagesTr/a_0000.nii.gz': '',
+    'gap/dataset.json': version2,
+    'gap/imagesTr/a_0000.nii.gz': '',
+    'gap/imagesTr/a_0002.nii.gz': '',
+  });
+  const found = await open(nnunet, { root, split: 'test' });
+  assert.equal(filesOf(found.items, root), [
+    { image: channelsOf('t', 'imagesTs'), label: 'labelsTs/t.nii.gz' },
+  ]);
+  assert.match(found.warnings.join(), /numTraining is 3, but there are 2 training case\(s\)/);
+  // Version 1 lists its cases.
+  assert.equal(idsOf(await open(nnunet, { root: join(root, 'v1') })), ['b_1', 't']);
+  assert.match(
+    await messageOf(open(nnunet, { root: join(root, 'ending') })),
+    /file_ending is "\.nrrd", but imagesTr has no file CASE_0000\.nrrd\. It has names such as a_0000\.nii\.gz/,
+  );
+  assert.match(
+    await messageOf(open(nnunet, { root: join(root, 'gap') })),
+    /case a has 2 file\(s\) .* Expected: a_0000\.nii\.gz and a_0001\.nii\.gz/,
+  );
+});
+
+test('nnunet refuses cases without a channel, and few cases without folds', async () => {
   const { 'imagesTr/a_0001.nii.gz': _, ...incomplete } = nnunetFiles;
   const root = folderWith({ ...incomplete, 'dataset.json': version2 });
   assert.match(
@@ -257,7 +386,7 @@ test('nnunet refuses cases without a channel, and a dataset without folds', asyn
   const complete = folderWith({ ...nnunetFiles, 'dataset.json': version2 });
   assert.match(
     await messageOf(open(nnunet, { root: complete, split: 'train', fold: 0 })),
-    /There is no splits_final\.json in .*give the file as source\.splits/,
+    /nnU-Net makes 5 folds of at least 5 cases, but .* there are 2 case\(s\)/,
   );
 });
 

@@ -190,8 +190,17 @@ test('datalist reads items, MONAI lists and CSV files', async () => {
 });
 
 test('datalist asks for the list to use, and restricts a file to its root', async () => {
-  const root = folderWith([], { 'list.json': { training: ['../up.nii'], testing: [] } });
+  const root = folderWith([], {
+    'list.json': { training: ['../up.nii'], testing: ['b.nii'] },
+    'half.json': { training: ['a.nii'], testing: [] },
+    'none.json': { data: { training: ['a.nii'] } },
+  });
   const path = join(root, 'list.json');
+  assert.equal(idsOf(await open(datalist, { path: join(root, 'half.json') })), ['a']);
+  assert.match(
+    await refusal(open(datalist, { path: join(root, 'none.json') })),
+    /none\.json contains no list of cases\. Expected is a list/,
+  );
   assert.match(
     await refusal(open(datalist, { path })),
     /contains the lists training and testing; choose one with source\.key/,

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
-import { basename, join, relative } from 'node:path';
+import { basename, join, relative, resolve } from 'node:path';
 import { z } from 'zod';
 import { DataError, listNames, messageOf, OptionError, show } from '../errors.js';
 import { isImageFile, stripImageExtension } from '../formats/index.js';
@@ -56,14 +56,21 @@ export const pairs = source({
     if (unpaired.length > 0) {
       onWarning(`${unpaired.length} prediction(s) fit no reference and are left out: ${listSome(unpaired)}.`);
     }
+    if (resolve(options.pred) === resolve(options.label) && !options.predPostfix && !options.labelPostfix) {
+      onWarning(`pred and label are both ${options.pred}: each file is compared with itself.`);
+    }
     const loose = looseFits(found);
     if (loose.length > 0) onWarning(looseWarning(loose));
     for (const pair of found) yield toItem(pair, options, labels);
   },
 });
 
+/** What names of segmentations usually end in: these, or four digits, as the channels of nnU-Net. */
+const usualEnding = /^[_\-. ](seg|pred|trans|mask|label|gt|out|result|manual|auto|\d{4}$)/i;
+
 /**
- * Pairs whose names differ by another text than the names of the other pairs: they may not belong together.
+ * Pairs that may not belong together: their names differ by another text than the names of the other pairs,
+ * or the only pair differs by an unusual text.
  */
 function looseFits(found: readonly Pair[]): readonly Pair[] {
   const paired = found.filter(({ preds, rivals }) => preds.length === 1 && rivals.length === 0);
@@ -71,7 +78,9 @@ function looseFits(found: readonly Pair[]): readonly Pair[] {
     pred.name.length > label.name.length
       ? pred.name.slice(label.name.length)
       : label.name.slice(pred.name.length);
-  if (new Set(paired.map(extraOf)).size < 2) return [];
+  const extras = new Set(paired.map(extraOf));
+  const [extra = ''] = extras;
+  if (extras.size < 2 && (paired.length > 1 || extra === '' || usualEnding.test(extra))) return [];
   return paired.filter(({ label, preds: [pred] }) => pred.name !== label.name);
 }
 

@@ -118,6 +118,23 @@ test('pairs warns of pairs whose names differ unlike those of the others, and ta
   assert.is(warnings.length, 1);
 });
 
+test('pairs warns of a single pair with unusual names, and of files that are compared with themselves', async () => {
+  const warningsOf = async (where: Where) => {
+    const warnings: string[] = [];
+    await open(where, (message) => warnings.push(message));
+    return warnings.join();
+  };
+  assert.match(
+    await warningsOf(folders(['pat1_followup.nii'], ['pat1.nii'])),
+    /pat1_followup\.nii with pat1\.nii/,
+  );
+  assert.match(await warningsOf(folders(['1.2.3.4.nii'], ['1.2.3.nii'])), /1\.2\.3\.4\.nii with 1\.2\.3\.nii/);
+  assert.is(await warningsOf(folders(['pat1_seg.nii'], ['pat1.nii'])), '');
+  assert.is(await warningsOf(folders(['pat1.nii'], ['pat1_0000.nii'])), '');
+  const same = folders(['a.nii'], []);
+  assert.match(await warningsOf({ ...same, label: same.pred }), /each file is compared with itself/);
+});
+
 test('pairs skips hidden folders, and compares names whatever form their accents have', async () => {
   const [composed, decomposed] = ['M\u00fcller.nii', 'Mu\u0308ller.nii'];
   const where = folders(

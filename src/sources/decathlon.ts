@@ -82,7 +82,7 @@ export const decathlon = source({
 async function readDataset(files: DatasetFiles, onWarning: (message: string) => void): Promise<Dataset> {
   const file = join(files.root, 'dataset.json');
   const text = await files.read('dataset.json');
-  if (text === undefined) return readFolders(files);
+  if (text === undefined) return readFolders(files, onWarning);
   const content = parseJson(text, file);
   if (!(await isNnunetRaw(files, content))) return readDatasetJson(file, content, onWarning);
   onWarning(`${files.root} is in nnU-Net's raw layout, so it is read as by the source nnunet.`);
@@ -130,7 +130,10 @@ function readDatasetJson(file: string, content: unknown, onWarning: (message: st
   };
 }
 
-async function readFolders({ root, list }: DatasetFiles): Promise<Dataset> {
+async function readFolders(
+  { root, list }: DatasetFiles,
+  onWarning: (message: string) => void,
+): Promise<Dataset> {
   const images = async (folder: string) => (await list(folder)).filter(isImageFile).sort(compare);
   const labels = new Map(
     (await images('labelsTr')).map((name) => [stripImageExtension(name).normalize('NFC'), name]),
@@ -141,9 +144,19 @@ async function readFolders({ root, list }: DatasetFiles): Promise<Dataset> {
   });
   const test = (await images('imagesTs')).map((name) => ({ image: join('imagesTs', name) }));
   if (training.length + test.length === 0) {
+    const isBids = (await list('')).some((name) => name.startsWith('sub-'));
+    const advice = isBids
+      ? 'It has folders sub-*: read it with the source "bids".'
+      : 'For another layout use the source "glob" or "datalist".';
     throw new OptionError(
       `${root} (source.root) contains neither dataset.json nor images in imagesTr or imagesTs, so it ` +
-        'is not a Decathlon dataset. For another layout use the source "glob" or "datalist".',
+        `is not a Decathlon dataset. ${advice}`,
+    );
+  }
+  if (labels.size > 0 && training.length > 0 && training.every(({ label }) => label === undefined)) {
+    onWarning(
+      `${root}: no image in imagesTr has a label of the same name in labelsTr, so cases have no labels. If it is a ` +
+        'dataset of nnU-Net, add its dataset.json.',
     );
   }
   return { training, test };

@@ -1,3 +1,4 @@
+import { bids } from './bids.js';
 import { datalist } from './datalist.js';
 import { decathlon } from './decathlon.js';
 import type { AnySource } from './define.js';
@@ -8,4 +9,4 @@ import { nnunet } from './nnunet.js';
 import { pairs } from './pairs.js';
 
 /** The built-in sources. */
-export const sources: readonly AnySource[] = [decathlon, nnunet, glob, datalist, pairs, dicom, dicomweb];
+export const sources: readonly AnySource[] = [decathlon, nnunet, bids, glob, datalist, pairs, dicom, dicomweb];

@@ -376,6 +376,18 @@ test('nnunet reads labels of test cases, and compares dataset.json with what is 
   );
 });
 
+test('decathlon says what a folder without dataset.json may be', async () => {
+  const root = folderWith({ ...nnunetFiles, 'bids/sub-01/anat/sub-01_T1w.nii.gz': '' });
+  assert.match(
+    (await open(decathlon, { root })).warnings.join(),
+    /no image in imagesTr has a label of the same/,
+  );
+  assert.match(
+    await messageOf(open(decathlon, { root: join(root, 'bids') })),
+    /It has folders sub-\*: read it with the source "bids"/,
+  );
+});
+
 test('nnunet refuses cases without a channel, and few cases without folds', async () => {
   const { 'imagesTr/a_0001.nii.gz': _, ...incomplete } = nnunetFiles;
   const root = folderWith({ ...incomplete, 'dataset.json': version2 });

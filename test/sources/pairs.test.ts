@@ -128,7 +128,10 @@ test('pairs warns of a single pair with unusual names, and of files that are com
     await warningsOf(folders(['pat1_followup.nii'], ['pat1.nii'])),
     /pat1_followup\.nii with pat1\.nii/,
   );
-  assert.match(await warningsOf(folders(['1.2.3.4.nii'], ['1.2.3.nii'])), /1\.2\.3\.4\.nii with 1\.2\.3\.nii/);
+  assert.match(
+    await warningsOf(folders(['1.2.3.4.nii'], ['1.2.3.nii'])),
+    /1\.2\.3\.4\.nii with 1\.2\.3\.nii/,
+  );
   assert.is(await warningsOf(folders(['pat1_seg.nii'], ['pat1.nii'])), '');
   assert.is(await warningsOf(folders(['pat1.nii'], ['pat1_0000.nii'])), '');
   const same = folders(['a.nii'], []);

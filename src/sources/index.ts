@@ -9,4 +9,13 @@ import { nnunet } from './nnunet.js';
 import { pairs } from './pairs.js';
 
 /** The built-in sources. */
-export const sources: readonly AnySource[] = [decathlon, nnunet, bids, glob, datalist, pairs, dicom, dicomweb];
+export const sources: readonly AnySource[] = [
+  decathlon,
+  nnunet,
+  bids,
+  glob,
+  datalist,
+  pairs,
+  dicom,
+  dicomweb,
+];

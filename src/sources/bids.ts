@@ -11,8 +11,8 @@ import { readText } from './text.js';
 
 /**
  * The images of a dataset in BIDS (`sub-01/ses-1/anat/sub-01_ses-1_T1w.nii.gz`), with masks from its
- * `derivatives`. Subjects without sessions, and files in other folders than `anat`, are read as well. A case's
- * id is the name of its image without the suffix: `sub-01_ses-1`.
+ * `derivatives`. Subjects without sessions, and files in other folders than `anat`, are read as well. A
+ * case's id is the name of its image without the suffix: `sub-01_ses-1`.
  *
  * A mask belongs to the image of its subject and session whose entities (`acq-…`, `run-…`) its name repeats;
  * if there is only one image, subject and session suffice. Masks in another space (`space-…`) are ignored,

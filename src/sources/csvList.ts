@@ -3,9 +3,9 @@ import { DataError, messageOf, show } from '../errors.js';
 import { isImageFile } from '../formats/index.js';
 
 /**
- * The rows of a CSV file whose first line names the columns. The separator is the one of comma, semicolon, tab
- * and bar that the first line has most of, or the one that Excel's `sep=` line states. Empty rows, and empty
- * cells behind the last column, are left out.
+ * The rows of a CSV file whose first line names the columns. The separator is the one of comma, semicolon,
+ * tab and bar that the first line has most of, or the one that Excel's `sep=` line states. Empty rows, and
+ * empty cells behind the last column, are left out.
  *
  * @throws DataError if the file is not a table, or if its first line does not name the columns.
  */

@@ -29,8 +29,8 @@ export function decodeText(bytes: Uint8Array, file: string): string {
 /**
  * The value that a JSON text holds.
  *
- * @throws DataError if the text is not JSON, or if a key occurs twice in one of its maps: JSON.parse would drop
- * the first value.
+ * @throws DataError if the text is not JSON, or if a key occurs twice in one of its maps: JSON.parse would
+ * drop the first value.
  */
 export function parseJson(text: string, file: string): unknown {
   let value: unknown;

@@ -3,7 +3,7 @@ import { keysType, perAxis } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { gaussianApproximations, gaussianSmooth as kernel } from '../volume/smooth.js';
 import { operator } from './define.js';
-import { foreseeFloats } from './forecast.js';
+import { foreseeVolumes } from './forecast.js';
 import { mapVolumes } from './map.js';
 
 export const gaussianSmoothTask = task(new URL('../volume/smooth.js', import.meta.url), kernel);
@@ -31,7 +31,7 @@ export const gaussianSmooth = operator({
     keys: keysType('image'),
   },
   example: { sigma: 1 },
-  forecast: ({ keys }) => foreseeFloats(keys, ['image'], 'image'),
+  forecast: ({ keys }) => foreseeVolumes(keys, ['image'], (volume) => ({ ...volume, bytesPerVoxel: 4 })),
   create: ({ sigma, approx, keys }, context) =>
     mapVolumes(context, 'cpu', keys, ['image'], (volume) =>
       context.runtime.run(gaussianSmoothTask, volume, sigma, approx),

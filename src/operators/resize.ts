@@ -38,7 +38,7 @@ const options = {
   antiAliasing: z
     .boolean()
     .default(false)
-    .describe('Smooth with a Gaussian before the volume becomes smaller'),
+    .describe('Smooth images, not labels, with a Gaussian before they become smaller'),
   antiAliasingSigma: perAxis(z.number().min(0))
     .optional()
     .describe(
@@ -54,14 +54,15 @@ type Options = OptionValues<typeof options>;
  * changes by the same factor. `invert` scales back in the same mode. The result is float32, or has the same
  * type in the modes `nearest` and `nearest-exact`.
  *
- * Mirrors MONAI's `Resized`, except that labels use nearest unless `mode` says otherwise.
+ * Mirrors MONAI's `Resized`, except that labels use nearest unless `mode` says otherwise, and are never
+ * smoothed.
  *
  * @throws OptionError when built, if `sizeMode` is longest and `spatialSize` differs by axis.
  */
 export const resize = operator({
   name: 'resize',
   summary: 'Scales volumes to a size in voxels.',
-  mirrors: 'Resized, except that labels use nearest unless mode says otherwise',
+  mirrors: 'Resized, except that labels use nearest unless mode says otherwise, and are never smoothed',
   options,
   check: ({ spatialSize, sizeMode, antiAliasing, antiAliasingSigma }) => [
     ...(sizeMode === 'longest' && !(spatialSize[0] > 0 && spatialSize.every((n) => n === spatialSize[0]))
@@ -78,14 +79,17 @@ export const resize = operator({
     foreseeVolumes(
       given.keys,
       geometryKeys,
-      (volume, key) =>
-        resizedForecast(
+      (volume, key) => {
+        const resized = resizedForecast(
           volume,
           resizedSize(volume.size, given.spatialSize, given.sizeMode),
           resizeMode(given.mode, volume, key),
           given.alignCorners,
-        ),
-      (volume) => (given.antiAliasing ? bytesOf({ ...volume, bytesPerVoxel: 4 }) : 0),
+        );
+        // Smoothed voxels are float32 in every mode.
+        return resized !== volume && smooths(given, volume) ? { ...resized, bytesPerVoxel: 4 } : resized;
+      },
+      (volume) => (smooths(given, volume) ? bytesOf({ ...volume, bytesPerVoxel: 4 }) : 0),
     ),
   create: (given, context) =>
     mapVolumes(context, 'cpu', given.keys, geometryKeys, (volume, key) =>
@@ -95,10 +99,14 @@ export const resize = operator({
         resizedSize(volume.size, given.spatialSize, given.sizeMode),
         resizeMode(given.mode, volume, key),
         given.alignCorners,
-        given.antiAliasing ? { sigma: given.antiAliasingSigma } : undefined,
+        smooths(given, volume) ? { sigma: given.antiAliasingSigma } : undefined,
       ),
     ),
 });
+
+function smooths({ antiAliasing }: Options, { kind }: Pick<Volume, 'kind'>): boolean {
+  return antiAliasing && kind !== 'label';
+}
 
 /** The mode for one volume; it depends on its key and kind. */
 export function resizeMode(mode: Options['mode'], { kind }: Pick<Volume, 'kind'>, key: string): ResizeMode {

@@ -109,20 +109,55 @@ test('the prediction for unfused steps, labels, crops and pads matches their res
   ]);
 });
 
+test('the prediction for sizes, channels and turns matches their results', async () => {
+  await check([
+    'load',
+    { resize: { spatialSize: [20, 20, 20], antiAliasing: true } },
+    { zoom: { zoom: [1.3, 0.8, 1] } },
+    { zoom: { zoom: 0.9, mode: 'trilinear', keepSize: false } },
+    { flip: { spatialAxis: [0, 2] } },
+    { rotate90: { k: 3, spatialAxes: [0, 2] } },
+    { resizeWithPadOrCrop: { spatialSize: [12, 30, -1] } },
+    { divisiblePad: { k: [16, 7, 1], method: 'end' } },
+    { borderPad: { spatialBorder: [1, 2, 3] } },
+    { spatialCrop: { roiStart: [2, 2, -5], roiEnd: [100, 20, 6] } },
+    { concatItems: { keys: ['image', 'label'], name: 'both' } },
+    { selectChannels: { keys: 'both', channels: [1, 0, 1] } },
+    { mergeClasses: { groups: [[1], [0, 1]] } },
+    { labelToContour: { keys: 'label' } },
+    { selectChannels: { keys: 'label', channels: 1 } },
+    { asDiscrete: { keys: 'label', toOnehot: 3 } },
+    { invert: { keys: ['both', 'label'] } },
+  ]);
+  await check([
+    'load',
+    { nanToNum: {} },
+    { scaleIntensity: {} },
+    { scaleIntensityRangePercentiles: { lower: 1, upper: 99 } },
+    { thresholdIntensity: { threshold: 0.5 } },
+    { adjustContrast: { gamma: 2 } },
+    { histogramNormalize: { maskKey: 'label' } },
+    { gaussianSmooth: { sigma: 1 } },
+    { asDiscrete: { keys: 'image', rounding: 'torchrounding' } },
+    { convertToMultiChannelBrats: {} },
+  ]);
+});
+
 test('steps that cannot run in one pass are predicted one after the other', async () => {
   const labelling = [{ activations: { softmax: true } }, 'invert', { asDiscrete: { argmax: true } }];
   const whole = await check(['load', ...geometry, scale, inference, ...labelling]);
-  const crop = { centerCrop: { roiSize: [-1, -1, 10], keys: 'image' } };
-  const cropped = await check([
+  const shrink = { resize: { spatialSize: [-1, -1, 10], keys: 'image' } };
+  const shrunk = await check([
     'load',
     { orient: { axcodes: 'RAS', keys: 'image' } },
-    crop,
+    shrink,
     scale,
     inference,
     ...labelling,
   ]);
-  // The probabilities on the file's grid, and the intermediate ones, need more memory than the crop saves.
-  assert.ok(cropped.peak > whole.peak, `${cropped.peak} and ${whole.peak}`);
+  // The probabilities on the file's grid, and the intermediate ones, need more memory than the
+  // smaller image saves.
+  assert.ok(shrunk.peak > whole.peak, `${shrunk.peak} and ${whole.peak}`);
 });
 
 test('an estimate has an amount and a step; without a readable header there is none', async () => {

@@ -17,6 +17,10 @@ export interface SeriesFiles {
   readonly irregular?: 'refuse' | 'resample';
   /** What to do if slices are missing. Default: `refuse`. */
   readonly missing?: 'refuse' | 'resample';
+  /**
+   * A DICOM segmentation (SEG) of the series. It is read instead of the images, as a label map on their grid.
+   */
+  readonly segmentation?: string;
 }
 
 /** Image files on the same grid whose channels become the channels of one volume, in order. */

@@ -10,7 +10,8 @@ export function inputPaths({ files }: Pick<Case, 'files'>): string[] {
 export function pathsOf(file: CaseFile): readonly string[] {
   if (typeof file === 'string') return [file];
   if ('spacing' in file) return pathsOf(file.file);
-  return 'channels' in file ? file.channels : file.series;
+  if ('channels' in file) return file.channels;
+  return file.segmentation === undefined ? file.series : [file.segmentation, ...file.series];
 }
 
 /** What a file is called in messages: its path, or the folder of a series and how many files it has. */
@@ -18,7 +19,8 @@ export function showFile(file: CaseFile): string {
   if (typeof file === 'string') return file;
   if ('channels' in file) return file.channels.join(' + ');
   if ('spacing' in file) return showFile(file.file);
-  const { series, part } = file;
+  const { series, part, segmentation } = file;
+  if (segmentation !== undefined) return segmentation;
   const [first = 'an empty series'] = series;
   const name = series.length > 1 ? `${dirname(first)} (a series of ${series.length} files)` : first;
   return part ? `${name} (${part})` : name;
@@ -32,7 +34,12 @@ export function absoluteFile(file: CaseFile): CaseFile {
     const { file: inner, spacing } = file;
     return { file: typeof inner === 'string' ? resolve(inner) : absoluteChannels(inner), spacing };
   }
-  return { ...file, series: file.series.map((path) => resolve(path)) };
+  const { segmentation } = file;
+  return {
+    ...file,
+    series: file.series.map((path) => resolve(path)),
+    ...(segmentation !== undefined && { segmentation: resolve(segmentation) }),
+  };
 }
 
 function absoluteChannels({ channels }: ChannelFiles): ChannelFiles {

@@ -32,6 +32,10 @@ export const evaluationTypes = {
     .describe(
       'Labels to measure, by number or name. Default: those with names, else all that occur, without 0',
     ),
+  optional: z
+    .boolean()
+    .default(false)
+    .describe('Leave out cases that have no reference, instead of failing them'),
   includeBackground: z.boolean().default(false).describe('Measure label 0 as well'),
   stored: z
     .boolean()
@@ -104,8 +108,8 @@ export function describeMetric(spec: MetricSpec): MetricDescription {
 
 /**
  * An operator that measures metrics of each label and adds them to the case, with their means if there are
- * several labels. A case without a reference fails, unless one of the metrics needs none; then only those are
- * measured.
+ * several labels. A case without a reference fails, unless it is optional, or one of the metrics needs none;
+ * then only those are measured.
  */
 export function evaluate(
   context: StepContext,
@@ -113,10 +117,11 @@ export function evaluate(
   metrics: readonly MetricSpec[],
 ): OperatorFunction<Case, Case> {
   const { runtime, id: step } = context;
-  const { pred, label, stored } = options;
+  const { pred, label, stored, optional } = options;
   const needsReference = !metrics.some(({ ofPrediction }) => ofPrediction);
   const described = metrics.map((spec) => ({ spec, metric: describeMetric(spec) }));
   return mapCase(context, 'cpu', async (subject) => {
+    if (optional && needsReference && !(label in subject.volumes)) return subject;
     const prediction = volumeOf(subject, pred);
     let reference: Volume | undefined;
     if (needsReference || label in subject.volumes) {

@@ -85,6 +85,7 @@ const journalLine = z.object({
         part: z.string().optional(),
         irregular: z.enum(['refuse', 'resample']).optional(),
         missing: z.enum(['refuse', 'resample']).optional(),
+        segmentation: z.string().optional(),
       }),
     ]),
   ),

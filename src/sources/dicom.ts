@@ -30,6 +30,13 @@ export const seriesOptions = {
   missing: handling.describe(
     'What to do if slices are missing: refuse the case, or fill them by interpolation',
   ),
+  label: z
+    .string()
+    .min(1)
+    .default('none')
+    .describe(
+      'Segmentation (SEG) to give as label: none, auto (the one that refers to the series and is no result of voxstream), or the SeriesInstanceUID of the SEG',
+    ),
   showIdentifiers: z
     .boolean()
     .default(false)
@@ -71,10 +78,10 @@ export interface FoundVolume {
 
 /** The volumes of the DICOM files below a folder or in an archive. */
 export async function* findVolumes(
-  { root, modality, series: wish, irregular, missing, showIdentifiers }: SeriesRequest,
+  { root, modality, series: wish, label, irregular, missing, showIdentifiers }: SeriesRequest,
   onWarning: (message: string) => void,
 ): AsyncGenerator<FoundVolume> {
-  const { series, suspects } = await readAllSeries(root, onWarning);
+  const { series, suspects, segmentations } = await readAllSeries(root, label, onWarning);
   const ofModality = series.filter(([file]) => modality === undefined || file.modality === modality);
   const chosen = wish === 'largest' ? largestOfStudies(ofModality) : ofModality;
   const taken = chosen.filter(([file]) => wish === 'all' || wish === 'largest' || file.series === wish);
@@ -91,12 +98,14 @@ export async function* findVolumes(
   }
   for (const { id, files, volume } of withUniqueIds(volumes)) {
     const { note, part } = volume;
-    const fault = volume.fault ?? suspicion(files, suspects);
+    const found = segmentationsOf(volume, segmentations);
+    const fault = volume.fault ?? suspicion(files, suspects) ?? ambiguity(files, found);
     if (note !== undefined) onWarning(`Case ${id}: ${note}`);
     if (fault !== undefined) yield { part, item: { id, refused: fault } };
     else {
       const image = { ...filesOf(volume, files), irregular, missing };
-      yield { part, item: makeCase({ id, files: { image } }) };
+      const reference = found.length > 0 && { label: { ...image, segmentation: found[0].file } };
+      yield { part, item: makeCase({ id, files: { image, ...reference } }) };
     }
   }
 }
@@ -110,18 +119,35 @@ interface NamedVolume {
   readonly volume: SeriesVolume;
 }
 
-/**
- * The image series below a folder or in an archive, in the order of their first paths, and files that may be
- * damaged slices of one of them.
- */
+/** What lies below a folder or in an archive. */
+interface FoundFiles {
+  /** The image series, in the order of their first paths. */
+  readonly series: readonly SeriesHeaders[];
+  /** Files that may be damaged slices of one of them. */
+  readonly suspects: readonly OtherFile[];
+  /** The segmentations that may be labels. */
+  readonly segmentations: readonly OtherFile[];
+}
+
 async function readAllSeries(
   root: string,
+  label: string,
   onWarning: (message: string) => void,
-): Promise<{ series: SeriesHeaders[]; suspects: OtherFile[] }> {
+): Promise<FoundFiles> {
   const headers = await inBatches(await pathsBelow(root), headerOrFault);
   const images = headers.filter((header) => 'series' in header);
   const others = headers.filter((header) => 'other' in header);
-  for (const [what, files] of groupBy(others, ({ other }) => other)) {
+  const segmentations = others.filter(
+    ({ segmentation }) =>
+      segmentation && (label === 'auto' ? !segmentation.ours : label === segmentation.series),
+  );
+  const known = new Set(images.map((file) => file.series));
+  for (const { file, segmentation } of segmentations) {
+    if (segmentation?.of.some((uid) => known.has(uid))) continue;
+    onWarning(`${file} is a segmentation (SEG) that refers to no series here; it is left out.`);
+  }
+  const leftOut = others.filter((file) => !segmentations.includes(file));
+  for (const [what, files] of groupBy(leftOut, ({ other }) => other)) {
     const [{ file }] = files;
     onWarning(
       files.length === 1
@@ -133,6 +159,7 @@ async function readAllSeries(
   return {
     series: await Promise.all(series.map((files) => withoutCopies(files, onWarning))),
     suspects: others.filter(({ suspect }) => suspect),
+    segmentations,
   };
 }
 
@@ -158,6 +185,26 @@ function suspicion(files: SeriesHeaders, suspects: readonly OtherFile[]): string
   return (
     `${found.file} is ${found.other} and lies among the files of ${name}, so a slice may be missing. Copy or download it ` +
     'again, or remove it if it does not belong to the series.'
+  );
+}
+
+/** The segmentations that refer to the images of a volume. */
+function segmentationsOf({ slices }: SeriesVolume, all: readonly OtherFile[]): OtherFile[] {
+  const series = new Set(slices.map(({ file }) => file.series));
+  return all.filter(({ segmentation }) => {
+    if (!segmentation?.of.some((uid) => series.has(uid))) return false;
+    const { instances } = segmentation;
+    return instances.size === 0 || slices.some(({ file }) => instances.has(file.sopInstance));
+  });
+}
+
+/** Why the label of a series is not known. */
+function ambiguity(files: SeriesHeaders, found: readonly OtherFile[]): string | undefined {
+  if (found.length < 2) return undefined;
+  const choices = found.map(({ file, segmentation }) => `${file} (series ${segmentation?.series})`);
+  return (
+    `${showFile({ series: files.map(({ file }) => file) })} has ${found.length} segmentations that refer to it: ` +
+    `${listNames(choices)}. Name the series of one with source.label, or move the others away.`
   );
 }
 

@@ -8,7 +8,7 @@ import { isUid } from '../formats/dicom/uid.js';
 import { type ListedSeries, listInstances, listSeries, listStudies } from '../formats/dicomweb/qido.js';
 import { type Server, serverAt } from '../formats/dicomweb/server.js';
 import { serverFaults, serverOptions } from '../formats/dicomweb/serverOptions.js';
-import { downloadInstance, type Quota } from '../formats/dicomweb/wado.js';
+import { downloadInstance, type InstancePlace, type Quota } from '../formats/dicomweb/wado.js';
 import { temporaryFolder } from '../formats/temporaryFolder.js';
 import type { OptionValues } from '../options.js';
 import { bytesType } from '../optionTypes.js';
@@ -88,34 +88,51 @@ export const dicomweb = source({
 /** A series with its instances. */
 interface SeriesOnServer extends ListedSeries {
   readonly instances: readonly string[];
+  /** The segmentations of its study that may be its label. */
+  readonly labels: readonly InstancePlace[];
 }
 
 /** The image series of a study that are asked for. */
 async function* seriesOfStudy(
   server: Server,
   study: string,
-  { modality, series: wish }: Options,
+  { modality, series: wish, label }: Options,
   onWarning: (message: string) => void,
 ): AsyncGenerator<SeriesOnServer> {
   let largest: SeriesOnServer | undefined;
+  const labels = label === 'none' ? [] : await segmentationsOf(server, study, label);
   for (const listed of await listSeries(server, study, modality)) {
     if (isUid(wish) && listed.series !== wish) continue;
     const all = await listInstances(server, listed);
+    // Those are asked for as labels, not as images.
+    if (labels.some(({ series }) => series === listed.series)) continue;
     const [first] = all.map(({ sopClass }) => isImageClass(sopClass ?? '')).filter((kind) => kind !== true);
     const images = all.filter(({ sopClass }) => isImageClass(sopClass ?? '') === true);
     if (images.length === 0) {
       onWarning(`Series ${listed.series} is ${first ?? 'empty'}; it is left out.`);
       continue;
     }
-    const series = { ...listed, instances: images.map(({ instance }) => instance) };
+    const series = { ...listed, instances: images.map(({ instance }) => instance), labels };
     if (wish !== 'largest') yield series;
     else if (!largest || series.instances.length > largest.instances.length) largest = series;
   }
   if (largest) yield largest;
 }
 
+/** The segmentations of a study: all, or those of one series. */
+async function segmentationsOf(server: Server, study: string, label: string): Promise<InstancePlace[]> {
+  const found: InstancePlace[] = [];
+  for (const { series } of await listSeries(server, study, 'SEG')) {
+    if (label !== 'auto' && label !== series) continue;
+    for (const { instance } of await listInstances(server, { study, series })) {
+      found.push({ study, series, instance });
+    }
+  }
+  return found;
+}
+
 function remoteCase(server: Server, series: SeriesOnServer, options: Options): RemoteCase {
-  const { irregular, missing, part } = options;
+  const { irregular, missing, part, label } = options;
   const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
   const id = [
     options.showIdentifiers ? series.patientId : undefined,
@@ -125,7 +142,9 @@ function remoteCase(server: Server, series: SeriesOnServer, options: Options): R
   ];
   return {
     id: id.filter(Boolean).join('_'),
-    fingerprint: sha256(JSON.stringify([series.series, series.instances, irregular, missing, part])),
+    fingerprint: sha256(
+      JSON.stringify([series.series, series.instances, series.labels, irregular, missing, part, label]),
+    ),
     fetch: (signal) => fetchSeries(server, series, options, signal),
   };
 }
@@ -147,26 +166,21 @@ async function fetchSeries(
   }
 }
 
-/** Downloads the instances of a series into a folder, some at a time, each under its UID. */
+/** Downloads the instances of a series, and its labels, into a folder: some at a time, each under its UID. */
 async function downloadAll(
   server: Server,
-  { study, series, instances }: SeriesOnServer,
+  { study, series, instances, labels }: SeriesOnServer,
   folder: string,
   quota: Quota,
   signal: AbortSignal,
 ): Promise<void> {
   const abort = new AbortController();
   const either = AbortSignal.any([signal, abort.signal]);
-  const waiting = instances.values();
+  const places = [...instances.map((instance) => ({ study, series, instance })), ...labels];
+  const waiting = places.values();
   const work = async () => {
-    for (const instance of waiting) {
-      await downloadInstance(
-        server,
-        { study, series, instance },
-        join(folder, `${instance}.dcm`),
-        quota,
-        either,
-      );
+    for (const place of waiting) {
+      await downloadInstance(server, place, join(folder, `${place.instance}.dcm`), quota, either);
     }
   };
   const lanes = Array.from({ length: atOnce }, () =>

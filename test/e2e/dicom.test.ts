@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import dicomParser from 'dicom-parser';
 import { test } from 'uvu';
@@ -24,10 +24,24 @@ test('the pipeline that ships takes a series to a segmentation and contours of i
   const rtstruct = readFileSync(join(output, `${name}_pred_rtstruct.dcm`));
   assert.match(rtstruct.toString('latin1'), 'CLOSED_PLANAR');
   assert.not.match(stdout + stderr + readFileSync(join(output, 'run.json'), 'utf8'), /Doe|SECRET/);
+  assert.not.match(readFileSync(join(output, 'metrics.csv'), 'utf8'), 'dice');
   const plan = await voxstream([...args, '--dry-run', '--show-identifiers']);
   assert.match(plan.stdout, /SECRET-7_\S+_s3: image/);
   const again = await voxstream([...args, '--resume', '--json']);
   assert.match(again.stdout, '"event":"caseSkipped"');
+
+  // The same segmentation, as if another program had made it, is a reference.
+  const reference = readFileSync(join(output, `${name}_pred.dcm`), 'latin1').replaceAll(
+    'voxstream',
+    'something',
+  );
+  writeFileSync(join(dataset, 'reference'), reference, 'latin1');
+  const compared = await voxstream([...args, '--set', `output=${join(output, 'compared')}`]);
+  assert.is(compared.code, 0, compared.stderr);
+  assert.match(
+    readFileSync(join(output, 'compared/metrics.csv'), 'utf8'),
+    /^case,dice_spleen,hd95_spleen\n\S+,1,0\n$/,
+  );
 });
 
 test.run();

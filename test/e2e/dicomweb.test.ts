@@ -88,6 +88,22 @@ testNeeding(orthanc, 'a series is read from Orthanc, and its results are stored 
     assert.is((await resultsOf('SEG')).instance, seg.instance);
     assert.is((await resultsOf('RTSTRUCT')).instance, contours.instance);
 
+    // The stored segmentation is read as the label of its series.
+    const labels = {
+      name: 'labels',
+      output: join(folder, 'labels'),
+      source: { dicomweb: { ...place, studies: [study], modality: 'CT', label: seg.series } },
+      steps: ['load'],
+      sinks: [{ nifti: { keys: 'label', postfix: 'label' } }],
+    };
+    const labelsFile = join(folder, 'labels.json');
+    writeFileSync(labelsFile, JSON.stringify(labels));
+    const again = await voxstream(['run', labelsFile], env);
+    assert.is(again.code, 0, again.stderr);
+    const label = await readVolume(resultIn(labels.output, '_label.nii.gz'), { kind: 'label' });
+    assert.equal([label.size, label.affine], [expected.size, expected.affine]);
+    assert.equal([...label.data], [...expected.data]);
+
     const refused = await run({ TEST_ORTHANC: 'Basic d3Jvbmc6d3Jvbmc=' });
     assert.is(refused.code, 1);
     assert.match(refused.stderr, /answers 401 .*does not accept the token in TEST_ORTHANC \(tokenEnv\)/);

@@ -3,6 +3,7 @@ import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { SeriesFiles } from '#src/case.js';
 import { readVolume } from '#src/formats/index.js';
 import type { OptionsOf } from '#src/options.js';
 import type { SourceItem } from '#src/sources/define.js';
@@ -112,6 +113,48 @@ test('a series beside an empty or damaged file is refused, for it may lack a sli
   assert.match(
     'refused' in item ? item.refused : '',
     /empty is empty and lies among the files of .*so a slice may be missing/,
+  );
+});
+
+test('a segmentation becomes the label of the series that it refers to', async () => {
+  const root = temporaryFolder();
+  putSeries(root, 'ct', 3);
+  putSeries(root, 'other', 3, { '0020000e UI': '1.5' });
+  const putSeg = (name: string, of: string, changes: DataSet = {}) =>
+    put(
+      root,
+      name,
+      buildDicom(
+        sliceSet(0, {
+          '00080016 UI': '1.2.840.10008.5.1.4.1.1.66.4',
+          '0020000e UI': `1.9.${name}`,
+          '00081115 SQ': [{ '0020000e UI': of }],
+          ...changes,
+        }),
+      ),
+    );
+  const first = putSeg('1', '1.2.3.4');
+  putSeg('2', '1.2.3.4', { '00080070 LO': 'voxstream' });
+  putSeg('3', '1.7');
+  const labelsOf = ({ items }: { items: readonly SourceItem[] }) =>
+    items.map((item) => ('files' in item ? (item.files.label as SeriesFiles)?.segmentation : item));
+  const none = await open({ root });
+  assert.equal(labelsOf(none), [undefined, undefined]);
+  assert.match(none.warnings.join(), '3 files are left out, each of them a segmentation (SEG)');
+  const auto = await open({ root, label: 'auto' });
+  assert.equal(labelsOf(auto), [first, undefined]);
+  assert.match(
+    auto.warnings.join(),
+    /3 is a segmentation \(SEG\) that refers to no series here; it is left out\./,
+  );
+  assert.match(auto.warnings.join(), /2 is a segmentation \(SEG\); it is left out\./);
+  assert.equal(labelsOf(await open({ root, label: '1.9.2' })), [join(root, '2'), undefined]);
+
+  putSeg('4', '1.2.3.4');
+  const [item] = (await open({ root, label: 'auto' })).items;
+  assert.match(
+    'refused' in item ? item.refused : '',
+    /has 2 segmentations that refer to it: .*1 \(series 1\.9\.1\) and .*4 \(series 1\.9\.4\)\. Name the series of one with source\.label/,
   );
 });
 

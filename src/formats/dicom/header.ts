@@ -2,7 +2,7 @@ import type { DataSet } from 'dicom-parser';
 import { showBytes } from '../../errors.js';
 import type { Vec3 } from '../../volume/volume.js';
 import { type DicomElements, readElements } from './elements.js';
-import { isImageClass } from './sopClasses.js';
+import { isImageClass, manufacturer, segmentationClass } from './sopClasses.js';
 import { isEncapsulated, syntaxName, transferSyntaxes } from './transferSyntax.js';
 import { doubleOf, itemsOf, numberOf, numbersOf, textOf, uint16Of, uint32Of, vectorOf } from './values.js';
 
@@ -85,6 +85,20 @@ export interface OtherFile {
   readonly other: string;
   /** True if it may be a damaged slice, of a series that cannot be known. */
   readonly suspect?: boolean;
+  /** Set for a segmentation (SEG). */
+  readonly segmentation?: SegmentationFile;
+}
+
+/** What a segmentation belongs to. */
+export interface SegmentationFile {
+  /** Its own series. */
+  readonly series: string;
+  /** The series that it refers to. */
+  readonly of: readonly string[];
+  /** The SOPInstanceUIDs of the images that it refers to. */
+  readonly instances: ReadonlySet<string>;
+  /** True for a result of voxstream, which is no reference for others. */
+  readonly ours: boolean;
 }
 
 /** The most frames and pixels per side that a header may claim; larger claims are damage. */
@@ -113,7 +127,13 @@ function headerOf(file: string, elements: DicomElements): DicomFile | OtherFile 
       : { file, other: 'without a SeriesInstanceUID' };
   }
   const other = isImageClass(sopClass);
-  if (other !== true) return { file, other };
+  if (other !== true) {
+    return {
+      file,
+      other,
+      ...(sopClass === segmentationClass && { segmentation: referencesOf(set, series) }),
+    };
+  }
   if (/\bLOCALIZER\b/.test(textOf(set, 'x00080008') ?? '')) return { file, other: 'a localizer' };
 
   const transferSyntax = textOf(set, 'x00020010') ?? transferSyntaxes.implicitLittle;
@@ -161,6 +181,17 @@ function headerOf(file: string, elements: DicomElements): DicomFile | OtherFile 
     slices.push(sliceOf(described, frame, set, perFrame.length > 0 ? [perFrame[frame], shared] : undefined));
   }
   return described;
+}
+
+function referencesOf(set: DataSet, series: string): SegmentationFile {
+  const referenced = itemsOf(set, 'x00081115');
+  const uids = (items: readonly DataSet[], tag: string) => items.flatMap((item) => textOf(item, tag) ?? []);
+  return {
+    series,
+    of: uids(referenced, 'x0020000e'),
+    ours: textOf(set, 'x00080070') === manufacturer,
+    instances: new Set(referenced.flatMap((item) => uids(itemsOf(item, 'x0008114a'), 'x00081155'))),
+  };
 }
 
 /** Why the pixels of a file cannot be used. */

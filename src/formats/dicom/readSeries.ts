@@ -4,7 +4,6 @@ import { memoryLimit } from '../../machine.js';
 import {
   allocate,
   makeVolume,
-  type Vec3,
   type Volume,
   type VoxelArray,
   type VoxelType,
@@ -19,14 +18,16 @@ import { groupBy } from './groupBy.js';
 import { type DicomFile, readHeader, type Slice } from './header.js';
 import { inBatches } from './inBatches.js';
 import { type StoredPixels, storedRange } from './pixels.js';
-import { affineOf, type Stack } from './stack.js';
+import { readSegmentation } from './readSegmentation.js';
+import { affineOf, type Stack, sizeOf } from './stack.js';
 import { seriesVolumes } from './volumes.js';
 
 /** Reads what the headers of a series say. Throws DataError if they make no volume. */
 export async function readSeriesGrid(files: SeriesFiles): Promise<FileGrid> {
   const stack = await openSeries(files);
   const size = sizeOf(stack);
-  const type = likelyType(stack);
+  // Label maps of more than 255 segments are rare.
+  const type = files.segmentation === undefined ? likelyType(stack) : 'uint8';
   const { BYTES_PER_ELEMENT: bytes } = voxelTypes[type];
   const slice = size[0] * size[1] * 16;
   return {
@@ -39,7 +40,7 @@ export async function readSeriesGrid(files: SeriesFiles): Promise<FileGrid> {
 }
 
 /**
- * Reads a DICOM series into a volume.
+ * Reads a DICOM series into a volume, or a segmentation of it into a label map on its grid.
  *
  * Size [columns, rows, slices]; slices in the order of their position along the normal (row direction times
  * column direction). The affine is voxel index to mm, RAS+, sheared if the gantry was tilted. Values are
@@ -50,6 +51,11 @@ export async function readSeriesGrid(files: SeriesFiles): Promise<FileGrid> {
  */
 export async function readSeries(files: SeriesFiles, { kind, maxBytes }: ReadOptions): Promise<Volume> {
   const name = showFile(files);
+  const most = maxBytes ?? memoryLimit();
+  const { segmentation, ...images } = files;
+  if (segmentation !== undefined) {
+    return readSegmentation(segmentation, images, await openSeries(images), { kind, maxBytes: most });
+  }
   if (kind === 'label') {
     throw new DataError(
       `${name} holds images, but label maps were expected under this key. Give a file with labels, or change labelKeys of load.`,
@@ -59,7 +65,6 @@ export async function readSeries(files: SeriesFiles, { kind, maxBytes }: ReadOpt
   const size = sizeOf(stack);
   const type = likelyType(stack);
   const needed = voxelCount(size) * voxelTypes[type].BYTES_PER_ELEMENT;
-  const most = maxBytes ?? memoryLimit();
   if (needed > most) {
     throw new DataError(
       `${name} needs ${showBytes(needed)}, more than the ${showBytes(most)} that may be used.`,
@@ -93,11 +98,6 @@ export async function openSeries(files: SeriesFiles): Promise<Stack> {
   const [{ stack, fault }] = wanted;
   if (!stack) throw new DataError(fault);
   return stack;
-}
-
-export function sizeOf({ slices, planes }: Stack): Vec3 {
-  const { rows, columns } = slices[0].file.layout;
-  return [columns, rows, planes.length];
 }
 
 /** The range of a slice's values. */

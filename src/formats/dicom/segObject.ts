@@ -1,7 +1,8 @@
 import type { Volume } from '../../volume/volume.js';
 import type { Code } from './anatomy.js';
 import type { CodedSegment, Segment } from './segments.js';
-import { dot, normalOf, type Stack } from './stack.js';
+import { manufacturer, segmentationClass } from './sopClasses.js';
+import { dot, normalOf, originOf, type Stack } from './stack.js';
 import type { StudyFields } from './studyFields.js';
 import { uidOf } from './uid.js';
 
@@ -62,7 +63,7 @@ export function segObject(request: SegRequest): object {
     _meta: {},
     SpecificCharacterSet: 'ISO_IR 192',
     ImageType: ['DERIVED', 'PRIMARY'],
-    SOPClassUID: '1.2.840.10008.5.1.4.1.1.66.4',
+    SOPClassUID: segmentationClass,
     SOPInstanceUID: uidOf('instance', ...identity),
     ...study,
     StudyInstanceUID: source.study,
@@ -117,7 +118,7 @@ export function segObject(request: SegRequest): object {
 /** Who made an object. */
 export function equipment(version: string): object {
   return {
-    Manufacturer: 'voxstream',
+    Manufacturer: manufacturer,
     ManufacturerModelName: 'voxstream',
     DeviceSerialNumber: '1',
     SoftwareVersions: version,
@@ -214,13 +215,12 @@ function packFrames(frames: readonly Frame[], { data, size }: Volume): Uint8Arra
   return out;
 }
 
-function describeFrame({ segment, plane }: Frame, { slices, planes, step }: Stack): object {
-  const { low, fraction } = planes[plane];
-  const own = fraction === 0 ? slices[low] : undefined;
-  const position = own?.position ?? [0, 1, 2].map((i) => slices[0].position[i] + plane * step[i]);
+function describeFrame({ segment, plane }: Frame, stack: Stack): object {
+  const { low, fraction } = stack.planes[plane];
+  const own = fraction === 0 ? stack.slices[low] : undefined;
   return {
     FrameContentSequence: [{ DimensionIndexValues: [segment.number, plane + 1] }],
-    PlanePositionSequence: [{ ImagePositionPatient: position.map(decimal) }],
+    PlanePositionSequence: [{ ImagePositionPatient: originOf(stack, plane).map(decimal) }],
     SegmentIdentificationSequence: [{ ReferencedSegmentNumber: segment.number }],
     // Planes between slices come from no single image.
     DerivationImageSequence: own

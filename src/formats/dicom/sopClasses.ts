@@ -1,7 +1,13 @@
+/** The Manufacturer of objects that voxstream writes. */
+export const manufacturer = 'voxstream';
+
+/** The SOP class of segmentations (SEG). */
+export const segmentationClass = '1.2.840.10008.5.1.4.1.1.66.4';
+
 /** What objects are that hold no image of a volume, by SOP class. PS3.4, annex B.5. */
 const others: readonly (readonly [prefix: string, what: string])[] = [
   ['1.2.840.10008.1.3.10', 'a DICOMDIR'],
-  ['1.2.840.10008.5.1.4.1.1.66.4', 'a segmentation (SEG)'],
+  [segmentationClass, 'a segmentation (SEG)'],
   ['1.2.840.10008.5.1.4.1.1.66', 'a registration, a surface or raw data'],
   ['1.2.840.10008.5.1.4.1.1.88', 'a structured report (SR)'],
   ['1.2.840.10008.5.1.4.1.1.481.1', 'an RT image'],

@@ -173,6 +173,18 @@ export function stackSlices(unsorted: readonly PlacedSlice[], options: StackOpti
   };
 }
 
+/** The voxels of a stack: columns, rows, planes. */
+export function sizeOf({ slices, planes }: Stack): Vec3 {
+  const { rows, columns } = slices[0].file.layout;
+  return [columns, rows, planes.length];
+}
+
+/** The centre of the first pixel of a plane, LPS in mm. */
+export function originOf({ slices, planes, step }: Stack, plane: number): Vec3 {
+  const { low, fraction } = planes[plane];
+  return fraction === 0 ? slices[low].position : plus(slices[0].position, step, plane);
+}
+
 /** The affine of a stack, voxel index to mm, RAS+. */
 export function affineOf({ slices, step }: Stack): Affine {
   const { position, orientation, spacing } = slices[0];

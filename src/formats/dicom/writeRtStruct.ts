@@ -1,10 +1,9 @@
 import { version } from '../../version.js';
-import type { Vec3 } from '../../volume/volume.js';
 import { outlinesOf, type Ring } from './contours.js';
 import { type DerivedRequest, type DerivedSource, sourceOf, writeObject } from './derived.js';
 import { type Segment, segmentsOf } from './segments.js';
 import { codeItem, decimal, equipment, referencedSeries } from './segObject.js';
-import type { Stack } from './stack.js';
+import { originOf, type Stack } from './stack.js';
 import { uidOf } from './uid.js';
 
 /** An outline in a plane of a stack. */
@@ -35,13 +34,6 @@ export async function writeRtStruct(request: DerivedRequest): Promise<readonly s
   );
   await writeObject(file, structureSet(request, source, segments, outlines));
   return source.warnings;
-}
-
-function originOf({ slices, planes, step }: Stack, plane: number): Vec3 {
-  const { low, fraction } = planes[plane];
-  if (fraction === 0) return slices[low].position;
-  const [x, y, z] = slices[0].position;
-  return [x + plane * step[0], y + plane * step[1], z + plane * step[2]];
 }
 
 /** A ring in mm. */

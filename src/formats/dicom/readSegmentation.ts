@@ -185,9 +185,9 @@ function planeOf(groups: readonly (DataSet | undefined)[], stack: Stack): number
 async function packedBits(file: string, { dataSet, deflated }: DicomElements): Promise<Uint8Array> {
   const { dataOffset, length } = dataSet.elements['x7fe00010'];
   if (deflated) return (await readInflated(file)).subarray(dataOffset, dataOffset + length);
-  return withFile(file, async ({ handle, offset }) => {
+  return withFile(file, async (open) => {
     const bits = Buffer.alloc(length);
-    await handle.read(bits, 0, length, offset + dataOffset);
+    await open.read(bits, dataOffset);
     return bits;
   });
 }

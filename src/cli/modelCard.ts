@@ -26,6 +26,14 @@ export function cardLines(
         input.valueRange && `values ${input.valueRange.join(' to ')}`,
       ]),
     ],
+    [
+      'input volume',
+      joined([
+        input.axcodes && `axes to ${input.axcodes}`,
+        input.spacing && `voxels of ${input.spacing.join(' x ')} mm`,
+      ]),
+    ],
+    ['preprocessing', input.preprocessing?.map(stepText).join(', ')],
     ['patch', input.patch && `${input.patch.join(' x ')} voxels`],
     ['output', joined([channels(output.channels), output.activation && `for ${output.activation}`])],
     ['axes', card.axes === 'xyz' ? 'xyz, as in MONAI' : 'zyx, as in nnU-Net and ITK'],
@@ -61,6 +69,13 @@ function trainingText(training: object): string {
   return Object.entries(training)
     .map(([name, value]) => `${name}: ${plain(value)}`)
     .join('; ');
+}
+
+function stepText(step: NonNullable<ModelCard['input']['preprocessing']>[number]): string {
+  if (typeof step === 'string') return step;
+  const [[name, options]] = Object.entries(step);
+  const list = Object.entries(options ?? {}).map(([option, value]) => `${option} ${plain(value)}`);
+  return list.length > 0 ? `${name} (${list.join(', ')})` : name;
 }
 
 function plain(value: unknown): string {

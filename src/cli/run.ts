@@ -19,6 +19,7 @@ import { interruptedCode, stopOnSignal } from './stopOnSignal.js';
 interface RunFlags extends PipelineFlags, Selection {
   readonly resume?: boolean | 'checksum';
   readonly overwrite?: boolean;
+  readonly strict?: boolean;
   readonly dryRun?: boolean;
   readonly json?: boolean;
 }
@@ -34,6 +35,7 @@ export function addRunCommand(program: Command): void {
     .option('--overwrite', 'replace files that no run in the output folder is known to have written')
     .option('--limit <n>', 'run at most this many cases', positive)
     .option('--cases <ids>', 'run only these cases, separated by commas', commaList)
+    .option('--strict', 'refuse volumes that differ from what the card of a model states')
     .option('--dry-run', 'print the plan and stop')
     .option('--json', 'print events as JSON on stdout, one per line, instead of the progress display')
     .action(async (files: string[], _flags: RunFlags, command: Command) => {

@@ -156,12 +156,75 @@ function cardOf(metadata: Tree, config: MonaiConfig): Tree {
       patch,
       valueRange: range(input['value_range']),
       modality: text(input['modality']),
+      ...preprocessingOf(config),
     }),
     output: dropEmpty({ channels: count(output['num_channels']), activation }),
     training,
     intendedUse: text(metadata['intended_use']),
     references: metadata['references'],
   });
+}
+
+/** Transforms of MONAI that change intensities, their operators, and the options that both have. */
+const intensitySteps: readonly [
+  transform: string,
+  operator: string,
+  options: Readonly<Record<string, string>>,
+][] = [
+  [
+    'ScaleIntensityRanged',
+    'scaleIntensityRange',
+    { a_min: 'aMin', a_max: 'aMax', b_min: 'bMin', b_max: 'bMax', clip: 'clip' },
+  ],
+  ['NormalizeIntensityd', 'normalizeIntensity', { nonzero: 'nonzero', channel_wise: 'channelWise' }],
+];
+
+/** What a bundle's configuration says about the volumes that its network takes. */
+function preprocessingOf(config: MonaiConfig): Tree {
+  const [orientation] = config.objectsOf('Orientationd');
+  const [spacing] = config.objectsOf('Spacingd');
+  const axcodes = text(orientation?.['axcodes']);
+  const pixdim = millimetres(spacing?.['pixdim']);
+  return { axcodes, spacing: pixdim, preprocessing: stepsOf(config.peek('preprocessing')) };
+}
+
+/** Transforms that need no step: volumes are read with channels first, and metadata travels with them. */
+const withoutStep = [
+  'EnsureChannelFirstd',
+  'AddChanneld',
+  'EnsureTyped',
+  'ToTensord',
+  'ToDeviced',
+  'CastToTyped',
+];
+
+/** The steps that do what a list of transforms does; undefined if one of them is not known. */
+function stepsOf(preprocessing: unknown): Tree[] | undefined {
+  const { transforms } = tree(preprocessing);
+  if (!Array.isArray(transforms)) return undefined;
+  const steps: Tree[] = [];
+  for (const transform of transforms.map(tree)) {
+    const name = text(transform['_target_'])?.split('.').at(-1) ?? '';
+    const intensity = intensitySteps.find(([known]) => known === name);
+    const pixdim = millimetres(transform['pixdim']);
+    if (intensity) {
+      const options = Object.entries(intensity[2]).filter(([from]) => transform[from] !== undefined);
+      const plain = options.every(([from]) => ['number', 'boolean'].includes(typeof transform[from]));
+      if (!plain) return undefined;
+      steps.push({ [intensity[1]]: Object.fromEntries(options.map(([from, to]) => [to, transform[from]])) });
+    } else if (name === 'LoadImaged') steps.push({ load: null });
+    else if (name === 'Orientationd' && text(transform['axcodes'])) {
+      steps.push({ orient: { axcodes: transform['axcodes'] } });
+    } else if (name === 'Spacingd' && pixdim) steps.push({ spacing: { pixdim } });
+    else if (!withoutStep.includes(name)) return undefined;
+  }
+  return steps;
+}
+
+function millimetres(value: unknown): number[] | undefined {
+  const numbers = typeof value === 'number' ? [value, value, value] : value;
+  const sound = Array.isArray(numbers) && numbers.length === 3 && numbers.every((mm) => Number(mm) > 0);
+  return sound ? numbers.map(Number) : undefined;
 }
 
 function tree(value: unknown): Tree {

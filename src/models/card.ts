@@ -3,9 +3,18 @@ import { readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { ModelError, messageOf, show } from '../errors.js';
+import { axcodesFault } from '../volume/orientation.js';
 import { nnunetCard } from './nnunet/card.js';
 
 const count = z.int().positive();
+
+/** A step as a pipeline file writes it: a name, or a name and options. */
+const preprocessingStep = z.union([
+  z.string().min(1),
+  z
+    .record(z.string(), z.record(z.string(), z.unknown()).nullable())
+    .refine((step) => Object.keys(step).length === 1, { error: 'it must have one name' }),
+]);
 
 const cardSchema = z.looseObject({
   name: z.string().min(1),
@@ -25,6 +34,17 @@ const cardSchema = z.looseObject({
       patch: z.tuple([count, count, count]).optional(),
       valueRange: z.tuple([z.number(), z.number()]).optional(),
       modality: z.string().optional(),
+      /** Voxel size in mm of the volumes that the model takes. */
+      spacing: z.tuple([z.number().positive(), z.number().positive(), z.number().positive()]).optional(),
+      /** The side each voxel axis of these volumes points to, e.g. `RAS`. */
+      axcodes: z
+        .string()
+        .refine((text) => axcodesFault(text) === undefined, {
+          error: 'it must hold one letter of each pair L/R, P/A and I/S, e.g. RAS',
+        })
+        .optional(),
+      /** The steps from a file to the model's input, as a pipeline file writes them. */
+      preprocessing: z.array(preprocessingStep).optional(),
     })
     .default({}),
   output: z.looseObject({ channels: count.optional(), activation: z.string().optional() }).default({}),

@@ -1,5 +1,6 @@
 import type { OperatorFunction } from 'rxjs';
 import type { Case } from '../case.js';
+import type { ModelCard } from '../models/card.js';
 import {
   callable,
   configurator,
@@ -27,6 +28,8 @@ export interface StepContext {
    * Default: false.
    */
   readonly onlyDifferences?: boolean;
+  /** Volumes that are not what a model expects fail their case. Default: a warning. */
+  readonly strict?: boolean;
   /** The seed for random steps without a `seed` option. Default: 0. */
   readonly seed?: number;
   /** The steps before this one, for an operator that wraps them. */
@@ -42,6 +45,15 @@ export interface WrappedSteps {
   readonly models?: boolean;
 }
 
+/** What a model expects of a volume. */
+export interface ModelInput {
+  /** The key of the volume. */
+  readonly key: string;
+  /** The model's name. */
+  readonly model: string;
+  readonly input: ModelCard['input'];
+}
+
 /** An operator with validated options. */
 export interface Step {
   /** Builds the operator. */
@@ -50,6 +62,8 @@ export interface Step {
   readonly prepare?: (context: StepContext) => Promise<() => Promise<void>>;
   /** Predicts the sizes of the volumes it creates; see `OperatorSpec`. */
   readonly forecast?: (runtime: Runtime) => Forecaster | Promise<Forecaster>;
+  /** What models expect of a volume; see `OperatorSpec`. */
+  readonly expects?: (runtime: Runtime) => Promise<readonly ModelInput[]>;
 }
 
 /**
@@ -78,6 +92,11 @@ export interface OperatorSpec<T extends OptionTypes> extends Described<T> {
    * step creates no volumes.
    */
   readonly forecast?: (options: OptionValues<T>, runtime: Runtime) => Forecaster | Promise<Forecaster>;
+  /**
+   * What the step's models expect of the volumes that they get, by their cards. A run compares it with what the
+   * steps before deliver. Default: nothing.
+   */
+  readonly expects?: (options: OptionValues<T>, runtime: Runtime) => Promise<readonly ModelInput[]>;
 }
 
 /** An operator of any option type, as a registry stores it. */
@@ -100,13 +119,14 @@ export interface Operator<T extends OptionTypes, Given = GivenOptions<T>> extend
 
 /** Defines an operator. */
 export function operator<const T extends OptionTypes>(spec: OperatorSpec<T>): Operator<T> {
-  const { create, prepare, forecast, ...described } = spec;
+  const { create, prepare, forecast, expects, ...described } = spec;
   const configure = configurator(
     spec,
     (options): Step => ({
       create: (context) => create(options, context),
       ...(prepare && { prepare: (context) => prepare(options, context) }),
       ...(forecast && { forecast: (runtime) => forecast(options, runtime) }),
+      ...(expects && { expects: (runtime) => expects(options, runtime) }),
     }),
   );
   const call = (options?: GivenOptions<T>, context: StepContext = standalone(spec.name)) =>

@@ -14,6 +14,7 @@ import { addTo_, divideBy_ } from '../volume/ensemble.js';
 import type { Triple, Vec3, Volume } from '../volume/volume.js';
 import { operator, type StepContext } from './define.js';
 import { bytesOf, foresee, type VolumeForecast } from './forecast.js';
+import { rangeCheck } from './inputRange.js';
 import { mapCase } from './map.js';
 
 const addToTask = task(new URL('../volume/ensemble.js', import.meta.url), addTo_);
@@ -129,18 +130,32 @@ export const inference = operator({
       return foresee(subject, { [output]: logits }, weights + more);
     };
   },
-  create: (options, context) => (source) =>
-    defer(() => {
-      // One lease per model for the whole stream: taken for the first case and released when the stream ends.
-      let leases: Promise<readonly ModelLease[]> | undefined;
-      return source.pipe(
-        mapCase(context, 'device', async (subject, leave) => {
-          leases ??= leasesOf(options, context);
-          return segment(subject, options, await leases, context.runtime, leave);
-        }),
-        finalize(() => leases?.then(releaseAll).catch(() => {})),
-      );
-    }),
+  expects: (options, runtime) =>
+    Promise.all(
+      modelsOf(options).map(async (name) => {
+        const { card } = await findModel(name, runtime.settings.modelFolders);
+        return { key: options.key, model: card.name, input: card.input };
+      }),
+    ),
+  create: (options, context) => {
+    const { runtime, strict = false } = context;
+    const checkRange = rangeCheck(strict, runtime.settings.onWarning ?? (() => {}));
+    return (source) =>
+      defer(() => {
+        // One lease per model for the whole stream: taken for the first case and released when the stream ends.
+        let leases: Promise<readonly ModelLease[]> | undefined;
+        return source.pipe(
+          mapCase(context, 'device', async (subject, leave) => {
+            leases ??= leasesOf(options, context);
+            const opened = await leases;
+            const name = `${options.key} of case ${subject.id}`;
+            for (const { card } of opened) checkRange(volumeOf(subject, options.key), name, card);
+            return segment(subject, options, opened, runtime, leave);
+          }),
+          finalize(() => leases?.then(releaseAll).catch(() => {})),
+        );
+      });
+  },
 });
 
 function modelsOf({ model, models }: Options): readonly string[] {

@@ -49,7 +49,7 @@ export class CaseStreams {
     readonly run: OpenRun,
     readonly tell: (event: RunEvent) => void,
   ) {
-    const { stages, sinks, runtime, pipeline } = run;
+    const { stages, sinks, runtime, pipeline, strict } = run;
     const { seed } = pipeline.runtime;
     const mask = maskOf(pipeline);
     const inside =
@@ -61,7 +61,7 @@ export class CaseStreams {
         );
     // Built once for all cases, so that they share models and caches.
     this.#steps = chain([
-      ...stages.map(({ id, build }) => inside(id, build({ id, runtime, seed }, inside))),
+      ...stages.map(({ id, build }) => inside(id, build({ id, runtime, seed, strict }, inside))),
       map((subject) => (subject.notes ? { ...subject, notes: mask(subject.notes) } : subject)),
       ...sinks.map(({ id, sink }) => inside(id, writeTo({ id, runtime }, sink))),
     ]);
@@ -116,7 +116,8 @@ export class CaseStreams {
   }
 
   #admitted(subject: Case, { item, index, reason }: Pick<OpenCase, 'item' | 'index'> & Pick<ToDo, 'reason'>) {
-    return from(this.run.admit(subject)).pipe(
+    return from(this.run.checkInput(subject)).pipe(
+      concatMap(() => this.run.admit(subject)),
       concatMap(({ bytes, leave }) => {
         const { id } = subject;
         this.tell({

@@ -12,6 +12,7 @@ import type { Sink } from '../sinks/define.js';
 import type { SourceItem } from '../sources/define.js';
 import { describePipeline } from './describePipeline.js';
 import type { RunEvent } from './events.js';
+import { checkInputs, comparerFor, type InputCheck } from './expectations.js';
 import { fuseSteps, type Stage } from './fuse.js';
 import { fingerprint, Journal } from './journal.js';
 import { lockFolder } from './lock.js';
@@ -46,8 +47,12 @@ export interface OpenRun extends Expected {
   readonly sinks: readonly OpenSink[];
   /** The folders that the run writes to. */
   readonly folders: ReadonlySet<string>;
+  /** Whether cases fail that are not what a model expects. */
+  readonly strict: boolean;
   readonly journal: Journal;
   readonly records: Records;
+  /** Compares a case with what models expect. */
+  readonly checkInput: InputCheck;
   /** Admits cases as the memory budget allows. */
   readonly admit: (subject: Case) => Promise<Admission>;
   /** Aborted if the lock on the folder is lost. */
@@ -115,6 +120,10 @@ export async function openRun(
     });
     await removePartials(folders);
     cleanUps.push(await loadShared(pipeline, runtime));
+    const checkInput = await checkInputs(await comparerFor(pipeline, runtime), items, {
+      strict: options.strict,
+      onWarning,
+    });
     const { inFlight, seed } = pipeline.runtime;
     const sinks: OpenSink[] = [];
     for (const { id, built } of pipeline.sinks) {
@@ -152,6 +161,8 @@ export async function openRun(
       contents: options.resume === 'checksum',
       journal,
       folders,
+      checkInput,
+      strict: options.strict ?? false,
       records,
       admit: admission(await estimatorFor(pipeline, runtime), new Budget(memory)),
       lockLost: lock.lost,

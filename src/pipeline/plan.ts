@@ -4,6 +4,7 @@ import { maskError, maskOf } from '../mask.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { isRefused, isRemote, type SourceItem } from '../sources/define.js';
 import { describeOptions } from './describe.js';
+import { comparerFor, expectationLines } from './expectations.js';
 import { fuseSteps } from './fuse.js';
 import { type Estimate, estimatorFor, memoryBudget } from './memory.js';
 import { defaultInFlight } from './openRun.js';
@@ -58,8 +59,26 @@ async function textOf(pipeline: Pipeline, selection: Selection, runtime: Runtime
     `Runtime: device ${device}, ${inFlight === 'auto' ? defaultInFlight : inFlight} case(s) at once, ` +
       `workers ${workers}`,
     await memoryText(pipeline, items, runtime),
+    ...(await expectationText(pipeline, items, runtime)),
   );
   return `${lines.join('\n')}\n`;
+}
+
+/** What models expect and get, for the first case. */
+async function expectationText(
+  pipeline: Pipeline,
+  items: readonly SourceItem[],
+  runtime: Runtime,
+): Promise<string[]> {
+  const first = items.find((item): item is Case => !isRefused(item) && !isRemote(item));
+  if (!first) return [];
+  try {
+    const compare = await comparerFor(pipeline, runtime);
+    return compare ? expectationLines(await compare(first), `case ${first.id}`) : [];
+  } catch {
+    // What cannot be found or read is said where the memory is estimated.
+    return [];
+  }
 }
 
 /** The memory that cases need and the memory they may use. */

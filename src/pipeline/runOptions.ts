@@ -14,6 +14,11 @@ export interface RunOptions extends Selection {
    * Replace files that no run in the output folder is known to have written. Default: such a run is refused.
    */
   readonly overwrite?: boolean;
+  /**
+   * Refuse to run a model on volumes that are not what its card states: orientation, voxel size, channels and
+   * preprocessing. Default: a warning.
+   */
+  readonly strict?: boolean;
   /** Aborting it ends the run: no more cases start, and open cases are abandoned. */
   readonly signal?: AbortSignal;
   /** Called with each event. */

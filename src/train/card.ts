@@ -1,4 +1,5 @@
 import { maskOf } from '../mask.js';
+import type { ModelCard } from '../models/card.js';
 import type { ModelFiles } from '../models/findModel.js';
 import type { NewModel } from '../models/folder.js';
 import type { Graph } from '../onnx/graph.js';
@@ -36,6 +37,7 @@ export function trainedCard(
   { graph, axes, patch, classes, labelNames, cases, base, command }: TrainedModel,
 ): (progress: Progress, metric?: string) => NewModel['card'] {
   const range = valueRange(pipeline);
+  const preprocessed = preprocessingOf(pipeline);
   const inner = (key: string) => (card[key] ?? {}) as object;
   const channels = graph.inputs[0].dims[1];
   return ({ rows, best, step }, metric) => {
@@ -54,6 +56,7 @@ export function trainedCard(
         channels,
         patch,
         ...(range && { valueRange: range }),
+        ...preprocessed,
         ...inner('input'),
       },
       output: {
@@ -78,6 +81,25 @@ export function trainedCard(
         ...inner('training'),
       },
     };
+  };
+}
+
+/** The steps of a training pipeline that a run has to repeat: all before the first random step or crop. */
+function preprocessingOf({ steps }: Pipeline): Partial<ModelCard['input']> {
+  const isTraining = ({ definition }: Pipeline['steps'][number]) =>
+    definition.splits || /^(rand|cache$|shuffle$|batch$)/.test(definition.name);
+  const end = steps.findIndex(isTraining);
+  const kept = end < 0 ? steps : steps.slice(0, end);
+  const option = (name: string, key: string) =>
+    kept.findLast(({ definition }) => definition.name === name)?.options[key];
+  const [axcodes, spacing] = [option('orient', 'axcodes'), option('spacing', 'pixdim')];
+  return {
+    ...(typeof axcodes === 'string' && { axcodes }),
+    ...(Array.isArray(spacing) && { spacing: spacing as [number, number, number] }),
+    preprocessing: kept.map(({ definition, options }) => {
+      const { keys: _, ...rest } = options;
+      return { [definition.name]: rest };
+    }),
   };
 }
 

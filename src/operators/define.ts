@@ -93,8 +93,8 @@ export interface OperatorSpec<T extends OptionTypes> extends Described<T> {
    */
   readonly forecast?: (options: OptionValues<T>, runtime: Runtime) => Forecaster | Promise<Forecaster>;
   /**
-   * What the step's models expect of the volumes that they get, by their cards. A run compares it with what the
-   * steps before deliver. Default: nothing.
+   * What the step's models expect of the volumes that they get, by their cards. A run compares it with what
+   * the steps before deliver. Default: nothing.
    */
   readonly expects?: (options: OptionValues<T>, runtime: Runtime) => Promise<readonly ModelInput[]>;
 }

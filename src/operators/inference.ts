@@ -142,7 +142,8 @@ export const inference = operator({
     const checkRange = rangeCheck(strict, runtime.settings.onWarning ?? (() => {}));
     return (source) =>
       defer(() => {
-        // One lease per model for the whole stream: taken for the first case and released when the stream ends.
+        // One lease per model for the whole stream: taken for the first case and released when the stream
+        // ends.
         let leases: Promise<readonly ModelLease[]> | undefined;
         return source.pipe(
           mapCase(context, 'device', async (subject, leave) => {

@@ -111,8 +111,8 @@ function sizeText(mm: readonly number[]): string {
 }
 
 /**
- * Operators whose result is compared instead of their options, or that only choose the part of the volume that
- * is processed.
+ * Operators whose result is compared instead of their options, or that only choose the part of the volume
+ * that is processed.
  */
 const comparedByResult = new Set([
   'load',
@@ -156,12 +156,14 @@ function optionsText(options: readonly (readonly [string, unknown])[]): string {
   return options.length === 0 ? 'without options' : show(Object.fromEntries(options), 300);
 }
 
-/** Checks a case before it is opened. Throws StepFailure in a strict run if it is not what a model expects. */
+/**
+ * Checks a case before it is opened. Throws StepFailure in a strict run if it is not what a model expects.
+ */
 export type InputCheck = (subject: Case) => Promise<void>;
 
 /**
- * Checks the first case, and returns the check for the others. A difference is reported once for each step and
- * property, unless `strict` refuses it.
+ * Checks the first case, and returns the check for the others. A difference is reported once for each step
+ * and property, unless `strict` refuses it.
  *
  * @throws OptionError if `strict` is set and the first case is not what a model expects.
  */

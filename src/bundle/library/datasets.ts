@@ -1,9 +1,9 @@
+import { MersenneTwister } from '../../volume/mersenneTwister.js';
 import { functions } from '../language/native.js';
 import { Refusal } from '../language/refusal.js';
 import { asNumber, Dict, iterate, repr, type Value } from '../language/values.js';
 import { type BoundedFiles, folderName, joinPath, normalPath } from './files.js';
 import { parseJson } from './json.js';
-import { Mersenne } from './mersenne.js';
 import { needPath, pathText } from './path.js';
 
 /** Functions of `monai.data` that make lists of cases. */
@@ -26,7 +26,7 @@ export const datasetFunctions = (files: BoundedFiles) =>
       const seed = given.optionalInt('seed') ?? 0;
       const dropLast = given.optional('drop_last') === true;
       const even = given.optional('even_divisible') === true;
-      const items = shuffle === true ? new Mersenne(seed).shuffle(data) : data;
+      const items = shuffle === true ? new MersenneTwister(seed).shuffle(data) : data;
       if (ratios !== null) return byRatios(items, iterate(ratios));
       if (!count || count > items.length)
         throw new Refusal('partition_dataset needs ratios or num_partitions');

@@ -1,5 +1,8 @@
-/** The Mersenne Twister MT19937 as numpy's `RandomState(seed)` uses it. */
-export class Mersenne {
+/**
+ * The Mersenne Twister MT19937 (M. Matsumoto, T. Nishimura, ACM TOMACS 8, 1998), as numpy's
+ * `RandomState(seed)` uses it.
+ */
+export class MersenneTwister {
   readonly #state = new Uint32Array(624);
   #next = 624;
 

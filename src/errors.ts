@@ -5,6 +5,11 @@
  */
 export class VoxError extends Error {
   override readonly name: string = 'VoxError';
+
+  /** A very long message, e.g. with a damaged name of megabytes, is cut off. */
+  constructor(message?: string, options?: ErrorOptions) {
+    super(message === undefined ? message : clip(message, 10_000), options);
+  }
 }
 
 /** A wrong option, variable or pipeline file. Nothing is started. */
@@ -24,7 +29,11 @@ export class ModelError extends VoxError {
 
 /** Formats a value for a message: strings in quotes, arrays and maps in YAML's flow style. */
 export function show(value: unknown, limit = 120): string {
-  const text = showWhole(value);
+  return clip(showWhole(value), limit);
+}
+
+/** The begin of a text, if it is longer than `limit` characters. */
+export function clip(text: string, limit = 120): string {
   return text.length > limit ? `${text.slice(0, limit - 1)}…` : text;
 }
 
@@ -93,6 +102,19 @@ export function unknownName(what: string, name: string, known: readonly string[]
 /** The message of a thrown value. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** The sentence for the JavaScript engine's errors of memory; undefined for other errors. */
+export function memoryFault(error: unknown): string | undefined {
+  const isMemory =
+    error instanceof Error &&
+    error.name === 'RangeError' &&
+    /array buffer allocation failed|invalid (typed )?array (buffer )?length/i.test(error.message);
+  if (!isMemory) return undefined;
+  return (
+    'There is not enough memory for an array that this needs. Process fewer cases at once (--in-flight 1), make ' +
+    'volumes and windows smaller, or use a machine with more memory.'
+  );
 }
 
 /** Formats a number of bytes: `512 B`, `1.5 KiB`, `2.3 GiB`. */

@@ -141,6 +141,9 @@ export function sayFault(name: string, { path, message }: OptionFault): string {
 
 type Issue = z.core.$ZodIssue;
 
+/** The begin of what an error of a limit adds to it. */
+export const didYouMean = '(did you mean ';
+
 function describeIssue(issue: Issue, definition: Configurable): OptionFault[] {
   if (issue.code === 'unrecognized_keys') {
     const known = Object.keys(definition.options);
@@ -163,6 +166,7 @@ function describeIssue(issue: Issue, definition: Configurable): OptionFault[] {
 }
 
 function expectation(issue: Issue): string {
+  const meant = issue.message.startsWith(didYouMean) ? ` ${issue.message}` : '';
   switch (issue.code) {
     case 'invalid_type':
       return (
@@ -181,7 +185,7 @@ function expectation(issue: Issue): string {
     }
     case 'too_big':
       if (issue.origin === 'array') return `a list of at most ${issue.maximum} items`;
-      return `${issue.inclusive ? 'at most' : 'less than'} ${issue.maximum}`;
+      return `${issue.inclusive ? 'at most' : 'less than'} ${issue.maximum}${meant}`;
     case 'invalid_value':
       return listNames(
         issue.values.map((value) => show(value)),

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { parse as parseYaml } from 'yaml';
 import { messageOf, OptionError, show, unknownName } from '../errors.js';
-import { parseBytes } from '../optionTypes.js';
+import { mostVoxels, parseBytes } from '../optionTypes.js';
 import type { Triple, Vec3 } from '../volume/volume.js';
 
 /** Parser for repeatable options: appends to the list. */
@@ -33,9 +33,9 @@ export function bytesOrAuto(value: string): string {
 /** Parser for a size in voxels along x, y and z. */
 export function voxelSize(value: string): Vec3 {
   const sizes = value.split(',').map(Number);
-  if (sizes.length !== 3 || !sizes.every((n) => Number.isInteger(n) && n > 0))
+  if (sizes.length !== 3 || !sizes.every((n) => Number.isInteger(n) && n > 0 && n <= mostVoxels))
     throw new InvalidArgumentError(
-      'It must be three positive whole numbers separated by commas, e.g. 96,96,96.',
+      `It must be three whole numbers from 1 to ${mostVoxels} separated by commas, e.g. 96,96,96.`,
     );
   return sizes as Triple;
 }

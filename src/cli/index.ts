@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
-import { messageOf, VoxError } from '../errors.js';
+import { memoryFault, messageOf, VoxError } from '../errors.js';
 import { busyThreads } from '../runtime/askThread.js';
 import { version } from '../version.js';
 import { maxOpenFiles, minOpenFiles } from './openFiles.js';
@@ -63,9 +63,12 @@ try {
   } else {
     // Bad input is reported as a sentence. Only unexpected errors have a stack trace, and only on request.
     const debug = process.env.VOXSTREAM_DEBUG && error instanceof Error ? `\n${error.stack}` : '';
+    const message = memoryFault(error) ?? messageOf(error);
     const hint =
-      error instanceof VoxError || debug ? '' : ' (unexpected; set VOXSTREAM_DEBUG=1 to see where)';
-    printError(`voxstream: ${messageOf(error)}${hint}${debug}\n`);
+      error instanceof VoxError || memoryFault(error) || debug
+        ? ''
+        : ' (unexpected; set VOXSTREAM_DEBUG=1 to see where)';
+    printError(`voxstream: ${message}${hint}${debug}\n`);
     process.exitCode = 1;
   }
 }

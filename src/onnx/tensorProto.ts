@@ -1,5 +1,5 @@
 import protobuf from 'onnx-proto';
-import { ModelError, show } from '../errors.js';
+import { clip, ModelError, show } from '../errors.js';
 import {
   type ElementType,
   elementArrays,
@@ -18,7 +18,7 @@ export class WeightsBeside extends ModelError {}
 
 /** The tensor of a protobuf message. Throws ModelError, which names the tensor, when it cannot be read. */
 export function tensorFromProto(proto: TensorProto): Tensor {
-  const name = proto.name || 'without a name';
+  const name = clip(proto.name || 'without a name');
   if (proto.dataLocation === onnx.TensorProto.DataLocation.EXTERNAL) {
     throw new WeightsBeside(
       `The tensor ${name} is stored in a file beside the model, which is not supported; save the model as one file.`,

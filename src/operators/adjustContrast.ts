@@ -19,7 +19,11 @@ export const adjustContrast = operator({
   summary: 'Raises intensities to the power gamma, within their range.',
   mirrors: 'AdjustContrastd',
   options: {
-    gamma: z.number().describe('The exponent: below 1 brightens the image, above 1 darkens it'),
+    gamma: z
+      .number()
+      .min(-100)
+      .max(100)
+      .describe('The exponent: below 1 brightens the image, above 1 darkens it'),
     invertImage: z.boolean().default(false).describe('Negate the image before, and the result after'),
     retainStats: z
       .boolean()

@@ -1,27 +1,38 @@
 import { z } from 'zod';
-import { byKey, forKey, mostVoxels, perAxis } from '../optionTypes.js';
+import { byKey, forKey, mostVoxels, orMeant, sizePerAxis } from '../optionTypes.js';
 import type { Random } from '../volume/random.js';
 import type { InterpolationMode, Triple, Vec3, Volume } from '../volume/volume.js';
 import { warpMatrix } from '../volume/warp.js';
-import { type DrawRange, drawFrom, drawRangeType } from './draws.js';
+import { type DrawRange, drawFrom, drawRangeOf } from './draws.js';
 import { onGrid, type VolumeForecast } from './forecast.js';
 
 type AnyRange = number | readonly DrawRange[];
 
 /** A list of ranges, one for each number that is drawn. A single number is the first range. */
-const ranges = (most: number) =>
+const ranges = (most: number, item: z.ZodNumber) =>
   z
-    .union([z.number().transform((first): readonly DrawRange[] => [first]), z.array(drawRangeType).max(most)])
+    .union([item.transform((first): readonly DrawRange[] => [first]), z.array(drawRangeOf(item)).max(most)])
     .optional();
+
+const fromDegrees = orMeant((given) =>
+  given <= 360 ? `${((given / 180) * Math.PI).toPrecision(4)}, in radians` : undefined,
+);
+/** An angle in radians. */
+export const angle = z
+  .number()
+  .min(-2 * Math.PI)
+  .max(2 * Math.PI, fromDegrees);
+const factor = z.number().min(-100).max(100);
+const shift = z.number().min(-mostVoxels).max(mostVoxels);
 
 /** The ranges of a random affine transform. */
 export const affineRangeTypes = {
-  rotateRange: ranges(3).describe(
+  rotateRange: ranges(3, angle).describe(
     'Rotation about x, y and z in radians: a range for each, or a number f for -f..f',
   ),
-  shearRange: ranges(6).describe('Shear xy, xz, yx, yz, zx, zy, given in the same way'),
-  translateRange: ranges(3).describe('Translation along x, y and z in voxels, given in the same way'),
-  scaleRange: ranges(3).describe(
+  shearRange: ranges(6, factor).describe('Shear xy, xz, yx, yz, zx, zy, given in the same way'),
+  translateRange: ranges(3, shift).describe('Translation along x, y and z in voxels, given in the same way'),
+  scaleRange: ranges(3, factor).describe(
     'Scale along x, y and z, given in the same way; 1 is added, and factors above 1 show more of the volume',
   ),
 };
@@ -32,7 +43,7 @@ export const warpModeType = byKey(z.enum(['bilinear', 'nearest']))
   .describe('bilinear or nearest, or a map by key. Default: nearest for labels, bilinear for the rest');
 
 /** The size of the result of a warp. */
-export const warpSizeType = perAxis(z.int().max(mostVoxels))
+export const warpSizeType = sizePerAxis
   .optional()
   .describe("Size of the result in voxels; 0 or less keeps the axis. Default: the volume's size");
 

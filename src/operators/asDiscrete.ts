@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { keysType } from '../optionTypes.js';
+import { intensity, keysType } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { argmax, oneHot, round, threshold } from '../volume/classes.js';
 import type { Volume } from '../volume/volume.js';
@@ -36,8 +36,7 @@ export const asDiscrete = operator({
       .max(65_536)
       .optional()
       .describe('Convert labels to one channel per class: the number of classes'),
-    threshold: z
-      .number()
+    threshold: intensity
       .optional()
       .describe('Set voxels that are at least this value to 1 and all others to 0, in every channel'),
     rounding: z

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { geometryKeys } from '../case.js';
-import { keysType, mostVoxels } from '../optionTypes.js';
+import { intensity, keysType, mostVoxels } from '../optionTypes.js';
 import { paddingModes } from '../volume/crop.js';
 import type { Triple, Vec3 } from '../volume/volume.js';
 import { operator } from './define.js';
@@ -30,7 +30,7 @@ export const borderPad = operator({
       ])
       .describe('Voxels to add: one number, one per axis, or a start and an end for each axis'),
     mode: z.enum(paddingModes).default('constant').describe('How the border is filled'),
-    value: z.number().default(0).describe('The value for constant padding'),
+    value: intensity.default(0).describe('The value for constant padding'),
     keys: keysType('image and label'),
   },
   example: { spatialBorder: [2, 2, 0], value: -1000 },

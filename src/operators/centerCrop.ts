@@ -1,6 +1,5 @@
-import { z } from 'zod';
 import { geometryKeys } from '../case.js';
-import { keysType, perAxis } from '../optionTypes.js';
+import { axisVoxels, keysType, perAxis } from '../optionTypes.js';
 import { centerCropBox } from '../volume/crop.js';
 import { operator } from './define.js';
 import { foreseeVolumes, onGrid } from './forecast.js';
@@ -18,7 +17,7 @@ export const centerCrop = operator({
   summary: 'Crops volumes to their central roiSize voxels.',
   mirrors: 'CenterSpatialCropd',
   options: {
-    roiSize: perAxis(z.int()).describe(
+    roiSize: perAxis(axisVoxels).describe(
       'Voxels to keep: one number, or one per axis; -1 keeps the whole axis',
     ),
     keys: keysType('image and label'),

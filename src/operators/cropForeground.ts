@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { chooseKeys, geometryKeys, volumeOf, withVolumes } from '../case.js';
-import { keysType, mostVoxels, perAxis } from '../optionTypes.js';
+import { keysType, labelNumber, mostVoxels, perAxis } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { foregroundBox } from '../volume/crop.js';
 import type { Triple, Volume } from '../volume/volume.js';
@@ -35,10 +35,7 @@ export const cropForeground = operator({
     kDivisible: perAxis(z.int().min(1).max(mostVoxels))
       .default([1, 1, 1])
       .describe('Grow the box to a multiple of this many voxels: one number, or one per axis'),
-    channelIndices: z
-      .array(z.int().min(0))
-      .optional()
-      .describe('Channels of the source to use. Default: all'),
+    channelIndices: z.array(labelNumber).optional().describe('Channels of the source to use. Default: all'),
     keys: keysType('image and label'),
   },
   example: { margin: 2 },

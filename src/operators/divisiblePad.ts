@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { geometryKeys } from '../case.js';
-import { keysType, mostVoxels, perAxis } from '../optionTypes.js';
+import { axisVoxels, intensity, keysType, perAxis } from '../optionTypes.js';
 import { divisibleSize, paddingModes, spatialPadBox } from '../volume/crop.js';
 import { operator } from './define.js';
 import { foreseeVolumes, onGrid } from './forecast.js';
@@ -18,12 +18,12 @@ export const divisiblePad = operator({
   summary: 'Pads volumes to a multiple of k voxels.',
   mirrors: 'DivisiblePadd',
   options: {
-    k: perAxis(z.int().max(mostVoxels)).describe(
+    k: perAxis(axisVoxels).describe(
       'The size becomes a multiple of this: one number, or one per axis; 0 or less keeps the axis',
     ),
     method: z.enum(['symmetric', 'end']).default('symmetric').describe('Pad both sides, or only the end'),
     mode: z.enum(paddingModes).default('constant').describe('How the padding is filled'),
-    value: z.number().default(0).describe('The value for constant padding'),
+    value: intensity.default(0).describe('The value for constant padding'),
     keys: keysType('image and label'),
   },
   example: { k: 16 },

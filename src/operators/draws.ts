@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { Case } from '../case.js';
+import { intensity, share } from '../optionTypes.js';
 import { Random } from '../volume/random.js';
 import type { StepContext } from './define.js';
 
@@ -12,12 +13,7 @@ export const seedType = z
   .describe("Seed for the random draws. Default: the pipeline's (runtime.seed)");
 
 /** The schema of a `prob` option. */
-export const probType = z
-  .number()
-  .min(0)
-  .max(1)
-  .default(0.1)
-  .describe('Probability that a case is changed, 0 to 1');
+export const probType = share.default(0.1).describe('Probability that a case is changed, 0 to 1');
 
 /**
  * The random numbers of one step for one case. They depend only on the seed, the epoch, the case's id (which
@@ -36,8 +32,11 @@ export function drawsFor(subject: Case, context: StepContext, seed?: number): Ra
 /** A range to draw from. A number f means -f..f. */
 export type DrawRange = number | readonly [number, number];
 
-/** The schema of a `DrawRange`. */
-export const drawRangeType = z.union([z.number(), z.tuple([z.number(), z.number()])]);
+/** The schema of a `DrawRange` of numbers of a type. */
+export const drawRangeOf = (item: z.ZodNumber) => z.union([item, z.tuple([item, item])]);
+
+/** The schema of a `DrawRange` of intensities. */
+export const drawRangeType = drawRangeOf(intensity);
 
 /** A number from the range, uniformly distributed. */
 export function drawFrom(random: Random, range: DrawRange): number {

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { type Case, volumeOf, withMetrics, withNotes } from '../case.js';
 import type { MetricDescription, MetricValue } from '../metrics/metric.js';
 import type { OptionValues } from '../options.js';
+import { labelNumber } from '../optionTypes.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { SurfaceDistances } from '../volume/surface.js';
 import type { Volume } from '../volume/volume.js';
@@ -26,7 +27,7 @@ export const evaluationTypes = {
   pred: z.string().min(1).default('pred').describe('The volume to judge'),
   label: z.string().min(1).default('label').describe('The reference to judge it by'),
   labels: z
-    .array(z.union([z.int().min(0), z.string().min(1)]))
+    .array(z.union([labelNumber, z.string().min(1)]))
     .min(1)
     .optional()
     .describe(

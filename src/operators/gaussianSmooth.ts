@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { keysType, perAxis } from '../optionTypes.js';
+import { keysType, perAxis, voxelWidth } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { gaussianApproximations, gaussianSmooth as kernel } from '../volume/smooth.js';
 import { operator } from './define.js';
@@ -21,7 +21,7 @@ export const gaussianSmooth = operator({
   summary: 'Smooths volumes with a Gaussian.',
   mirrors: 'GaussianSmoothd',
   options: {
-    sigma: perAxis(z.number().min(0))
+    sigma: perAxis(voxelWidth)
       .default([1, 1, 1])
       .describe('Standard deviation in voxels: one number, or one per axis; 0 leaves an axis unchanged'),
     approx: z

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { chooseKeys, volumeOf, withVolumes } from '../case.js';
 import { DataError } from '../errors.js';
-import { keysType } from '../optionTypes.js';
+import { intensity, keysType } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { histogramNormalize as kernel } from '../volume/histogram.js';
 import type { Volume } from '../volume/volume.js';
@@ -26,8 +26,8 @@ export const histogramNormalize = operator({
   mirrors: 'HistogramNormalized; the mask is a volume of the case',
   options: {
     numBins: z.int().min(2).max(1_000_000).default(256).describe('The number of bins of the histogram'),
-    min: z.number().default(0).describe('The smallest intensity of the result'),
-    max: z.number().default(255).describe('The largest intensity of the result'),
+    min: intensity.default(0).describe('The smallest intensity of the result'),
+    max: intensity.default(255).describe('The largest intensity of the result'),
     maskKey: z
       .string()
       .min(1)

@@ -5,7 +5,7 @@ import { DataError, ModelError } from '../errors.js';
 import { findModel, outputChannelsOf } from '../models/findModel.js';
 import { type ModelLease, openModel } from '../models/openModel.js';
 import type { OptionValues } from '../options.js';
-import { mostVoxels, perAxis } from '../optionTypes.js';
+import { intensity, perAxis, shareBelowOne, sizePerAxis } from '../optionTypes.js';
 import type { InferSettings } from '../runtime/loadModel.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { task } from '../runtime/task.js';
@@ -20,8 +20,6 @@ import { mapCase } from './map.js';
 const addToTask = task(new URL('../volume/ensemble.js', import.meta.url), addTo_);
 const divideByTask = task(new URL('../volume/ensemble.js', import.meta.url), divideBy_);
 
-const share = z.number().min(0).lt(1);
-
 const options = {
   model: z.string().min(1).optional().describe('A model folder, an .onnx file, or the name of a model'),
   models: z
@@ -29,7 +27,7 @@ const options = {
     .min(1)
     .optional()
     .describe('Several models instead of one: their outputs (logits) are averaged'),
-  roiSize: perAxis(z.int().max(mostVoxels))
+  roiSize: sizePerAxis
     .optional()
     .describe(
       "Window size in voxels; 0 or less uses the volume's size. Default: the patch size on the model's card",
@@ -40,7 +38,7 @@ const options = {
     .max(1024)
     .default(1)
     .describe('Windows per run of the model; on a CPU always one'),
-  overlap: perAxis(share)
+  overlap: perAxis(shareBelowOne)
     .default([0.25, 0.25, 0.25])
     .describe('Overlap of neighbouring windows, as a fraction of the window'),
   stepSize: z
@@ -58,14 +56,14 @@ const options = {
     .default([])
     .describe('Axes along which windows are also run mirrored (all combinations); the outputs are averaged'),
   mode: z.enum(['constant', 'gaussian']).default('constant').describe('How overlapping windows are weighted'),
-  sigmaScale: perAxis(z.number().positive())
+  sigmaScale: perAxis(z.number().min(0.001).max(100))
     .default([0.125, 0.125, 0.125])
     .describe('Standard deviation of the Gaussian weights, as a fraction of the window'),
   paddingMode: z
     .enum(paddingModes)
     .default('constant')
     .describe('How a volume smaller than a window is padded'),
-  cval: z.number().default(0).describe('The value for constant padding'),
+  cval: intensity.default(0).describe('The value for constant padding'),
   key: z.string().min(1).default('image').describe('The volume to segment'),
   output: z.string().min(1).default('pred').describe('The key of the result'),
 };

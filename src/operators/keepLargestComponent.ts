@@ -29,7 +29,12 @@ export const keepLargestComponent = operator({
     connectivity: connectivity
       .default(3)
       .describe('Neighbouring voxels share a face (1), an edge (2) or a corner (3)'),
-    numComponents: z.int().min(1).default(1).describe('Number of components to keep'),
+    numComponents: z
+      .int()
+      .min(1)
+      .max(2 ** 31)
+      .default(1)
+      .describe('Number of components to keep'),
     keys: keysType('pred'),
   },
   example: { appliedLabels: [1] },

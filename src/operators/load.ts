@@ -3,7 +3,7 @@ import { type Case, type CaseFile, type Keys, withNotes, withVolumes } from '../
 import { DataError, listNames, show } from '../errors.js';
 import { readVolume, withSpacing } from '../formats/index.js';
 import { showFile } from '../formats/inputFiles.js';
-import { keysType, perAxis } from '../optionTypes.js';
+import { keysType, perAxis, voxelLength } from '../optionTypes.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { task } from '../runtime/task.js';
 import { sameGrid } from '../volume/affine.js';
@@ -43,7 +43,7 @@ export const load = operator({
       .default(['label', 'pred'])
       .describe('Keys whose files are label maps: integers, never interpolated'),
     nonFinite: z.boolean().default(false).describe('Accept NaN and infinite voxels in images'),
-    spacing: perAxis(z.number().positive())
+    spacing: perAxis(voxelLength)
       .optional()
       .describe(
         'Voxel size in mm (columns, rows, slices) of files that state none (TIFF, LSM); other files keep theirs',

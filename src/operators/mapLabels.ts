@@ -24,7 +24,13 @@ export const mapLabels = operator({
   mirrors: 'MapLabelValued, for integers only; keeps the voxel type if it can hold the new labels',
   options: {
     map: z
-      .record(z.string().regex(/^-?\d+$/, 'whole numbers as labels'), z.int())
+      .record(
+        z.string().regex(/^-?\d+$/, 'whole numbers as labels'),
+        z
+          .int()
+          .min(-(2 ** 31))
+          .max(2 ** 32 - 1),
+      )
       .describe('The new label for each old label; other labels stay'),
     keys: keysType('pred'),
   },

@@ -1,5 +1,4 @@
-import { z } from 'zod';
-import { keysType } from '../optionTypes.js';
+import { intensity, keysType } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { nanToNum as kernel } from '../volume/nanToNum.js';
 import { operator } from './define.js';
@@ -22,9 +21,9 @@ export const nanToNum = operator({
   summary: 'Replaces voxels that are NaN or infinite.',
   mirrors: "PyTorch's nan_to_num",
   options: {
-    nan: z.number().default(0).describe('The value for NaN'),
-    posinf: z.number().default(largest).describe('The value for infinity. Default: the largest float32'),
-    neginf: z.number().default(-largest).describe('The value for -infinity. Default: the smallest float32'),
+    nan: intensity.default(0).describe('The value for NaN'),
+    posinf: intensity.default(largest).describe('The value for infinity. Default: the largest float32'),
+    neginf: intensity.default(-largest).describe('The value for -infinity. Default: the smallest float32'),
     keys: keysType('image'),
   },
   example: { nan: 0, posinf: 0, neginf: 0 },

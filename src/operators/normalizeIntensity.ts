@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { DataError } from '../errors.js';
-import { keysType } from '../optionTypes.js';
+import { intensity, keysType } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { normalizeIntensity as kernel } from '../volume/intensity.js';
 import { operator } from './define.js';
@@ -9,7 +9,7 @@ import { mapVolumes } from './map.js';
 
 const normalizeIntensityTask = task(new URL('../volume/intensity.js', import.meta.url), kernel);
 
-const oneOrPerChannel = z.union([z.number(), z.array(z.number())]).optional();
+const oneOrPerChannel = z.union([intensity, z.array(intensity)]).optional();
 
 /**
  * Subtracts the mean and divides by the (population) standard deviation; the result is float32. With

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { geometryKeys } from '../case.js';
-import { keysType } from '../optionTypes.js';
+import { keysType, voxelWidth } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { identityAffine } from '../volume/affine.js';
 import { deform } from '../volume/elastic.js';
@@ -21,9 +21,9 @@ import { foreseeVolumes } from './forecast.js';
 import { mapRandomly } from './map.js';
 import { warpTask } from './randAffine.js';
 
-const deformTask = task(new URL('../volume/elastic.js', import.meta.url), deform);
+const magnitude = z.number().min(0).max(1e6);
 
-const range = z.tuple([z.number().min(0), z.number().min(0)]);
+const deformTask = task(new URL('../volume/elastic.js', import.meta.url), deform);
 
 /**
  * Deforms all selected volumes in the same way, with probability `prob`: each voxel is read at a random
@@ -40,10 +40,14 @@ export const rand3DElastic = operator({
     'Rand3DElasticd, except that labels use nearest neighbour unless mode says otherwise; draws come from ' +
     "voxstream's random generator",
   options: {
-    sigmaRange: range.describe('Range of the standard deviation that smooths the offsets, in voxels'),
-    magnitudeRange: range.describe(
-      'Range of the factor that multiplies the smoothed offsets, which were drawn from -1..1 voxels',
-    ),
+    sigmaRange: z
+      .tuple([voxelWidth, voxelWidth])
+      .describe('Range of the standard deviation that smooths the offsets, in voxels'),
+    magnitudeRange: z
+      .tuple([magnitude, magnitude])
+      .describe(
+        'Range of the factor that multiplies the smoothed offsets, which were drawn from -1..1 voxels',
+      ),
     ...affineRangeTypes,
     prob: probType,
     spatialSize: warpSizeType,

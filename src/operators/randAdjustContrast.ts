@@ -6,6 +6,8 @@ import { probType, seedType } from './draws.js';
 import { foreseeFloats } from './forecast.js';
 import { mapRandomly } from './map.js';
 
+const exponent = z.number().min(-100).max(100);
+
 /**
  * Raises the intensities of the selected volumes to a random power within their range, with probability
  * `prob`. The result is float32.
@@ -25,8 +27,9 @@ export const randAdjustContrast = operator({
         z
           .number()
           .gt(0.5)
+          .max(100)
           .transform((most): readonly [number, number] => [0.5, most]),
-        z.tuple([z.number(), z.number()]),
+        z.tuple([exponent, exponent]),
       ])
       .default([0.5, 4.5])
       .describe('Range of the exponent; a number g above 0.5 means 0.5..g'),

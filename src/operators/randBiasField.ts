@@ -9,6 +9,8 @@ import { mapRandomly } from './map.js';
 
 const applyBiasFieldTask = task(new URL('../volume/biasField.js', import.meta.url), applyBiasField);
 
+const coefficient = z.number().min(-1000).max(1000);
+
 /**
  * Multiplies intensities by a smooth random field, as the coils of an MR scanner do, with probability `prob`.
  * The field is the exponential of a polynomial in x, y and z; all channels get the same one. The result is
@@ -24,7 +26,7 @@ export const randBiasField = operator({
     prob: probType,
     degree: z.int().min(1).max(20).default(3).describe('Largest total degree of the polynomial'),
     coeffRange: z
-      .tuple([z.number(), z.number()])
+      .tuple([coefficient, coefficient])
       .default([0, 0.1])
       .describe('Range of its coefficients, which are those of products of Legendre polynomials'),
     seed: seedType,

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { chooseKeys, geometryKeys, volumeOf } from '../case.js';
-import { keysType, mostVoxels, perAxis } from '../optionTypes.js';
+import { intensity, keysType, sizePerAxis, weight } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { classPatchStarts } from '../volume/patches.js';
 import { operator } from './define.js';
@@ -27,11 +27,9 @@ export const randCropByLabelClasses = operator({
   mirrors: "RandCropByLabelClassesd; draws come from voxstream's random generator",
   splits: true,
   options: {
-    spatialSize: perAxis(z.int().max(mostVoxels)).describe(
-      'Patch size in voxels; 0 or less uses the whole axis',
-    ),
+    spatialSize: sizePerAxis.describe('Patch size in voxels; 0 or less uses the whole axis'),
     ratios: z
-      .array(z.number().min(0))
+      .array(weight)
       .min(1)
       .optional()
       .describe(
@@ -53,7 +51,7 @@ export const randCropByLabelClasses = operator({
       .min(1)
       .optional()
       .describe('The image that limits where patches may be centred. Default: anywhere'),
-    imageThreshold: z.number().default(0).describe('Centre them only where the image is above this value'),
+    imageThreshold: intensity.default(0).describe('Centre them only where the image is above this value'),
     allowSmaller: z
       .boolean()
       .default(false)

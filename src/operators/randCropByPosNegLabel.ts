@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { chooseKeys, geometryKeys, volumeOf } from '../case.js';
-import { keysType, mostVoxels, perAxis } from '../optionTypes.js';
+import { intensity, keysType, sizePerAxis, weight } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { patchStarts } from '../volume/patches.js';
 import { operator } from './define.js';
@@ -26,15 +26,11 @@ export const randCropByPosNegLabel = operator({
   mirrors: "RandCropByPosNegLabeld; draws come from voxstream's random generator",
   splits: true,
   options: {
-    spatialSize: perAxis(z.int().max(mostVoxels)).describe(
-      'Patch size in voxels; 0 or less uses the whole axis',
-    ),
-    pos: z
-      .number()
-      .min(0)
+    spatialSize: sizePerAxis.describe('Patch size in voxels; 0 or less uses the whole axis'),
+    pos: weight
       .default(1)
       .describe('With neg, sets the share of patches centred on a labelled voxel: pos / (pos + neg)'),
-    neg: z.number().min(0).default(1).describe('See pos'),
+    neg: weight.default(1).describe('See pos'),
     numSamples: z.int().min(1).max(4096).default(1).describe('Patches per case'),
     labelKey: z.string().min(1).default('label').describe('The volume with the labels'),
     imageKey: z
@@ -42,7 +38,7 @@ export const randCropByPosNegLabel = operator({
       .min(1)
       .optional()
       .describe('The image that limits where patches without a label may be centred. Default: anywhere'),
-    imageThreshold: z.number().default(0).describe('Centre them only where the image is above this value'),
+    imageThreshold: intensity.default(0).describe('Centre them only where the image is above this value'),
     allowSmaller: z
       .boolean()
       .default(false)

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { keysType } from '../optionTypes.js';
+import { intensity, keysType } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { addNoise } from '../volume/noise.js';
 import { operator } from './define.js';
@@ -21,9 +21,8 @@ export const randGaussianNoise = operator({
   mirrors: "RandGaussianNoised; draws come from voxstream's random generator",
   options: {
     prob: probType,
-    mean: z.number().default(0).describe("Mean of the noise, in the image's units"),
-    std: z
-      .number()
+    mean: intensity.default(0).describe("Mean of the noise, in the image's units"),
+    std: intensity
       .min(0)
       .default(0.1)
       .describe('Standard deviation of the noise, or its maximum with sampleStd'),

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { keysType } from '../optionTypes.js';
+import { keysType, voxelWidth } from '../optionTypes.js';
 
 import type { Triple } from '../volume/volume.js';
 import { operator } from './define.js';
@@ -8,8 +8,7 @@ import { foreseeFloats } from './forecast.js';
 import { gaussianSmoothTask } from './gaussianSmooth.js';
 import { mapRandomly } from './map.js';
 
-const deviation = z.number().min(0);
-const sigma = z.tuple([deviation, deviation]).default([0.25, 1.5]);
+const sigma = z.tuple([voxelWidth, voxelWidth]).default([0.25, 1.5]);
 
 /**
  * Smooths the selected volumes with a Gaussian, with probability `prob`. The width is drawn for each axis.

@@ -40,6 +40,7 @@ export const randRotate90 = operator({
     maxK: z
       .int()
       .min(1)
+      .max(1000)
       .default(3)
       .describe('Maximum number of quarter turns; all numbers from 1 to it are equally likely'),
     spatialAxes: plane,

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { chooseKeys, geometryKeys, volumeOf, withVolumes } from '../case.js';
 import { DataError } from '../errors.js';
-import { keysType, mostVoxels, perAxis } from '../optionTypes.js';
+import { keysType, sizePerAxis } from '../optionTypes.js';
 import { centerCropBox } from '../volume/crop.js';
 import type { Random } from '../volume/random.js';
 import type { Triple, Vec3, Volume } from '../volume/volume.js';
@@ -12,7 +12,7 @@ import { mapCase } from './map.js';
 import { assertOneSize } from './patches.js';
 import { cropOrPadTask } from './spatialPad.js';
 
-const roi = perAxis(z.int().max(mostVoxels));
+const roi = sizePerAxis;
 
 /**
  * Crops all selected volumes to the same box of `roiSize` voxels at a random place, or of a random size. An

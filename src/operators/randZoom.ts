@@ -8,12 +8,13 @@ import { probType, seedType } from './draws.js';
 import { foreseeVolumes } from './forecast.js';
 import { mapRandomly } from './map.js';
 import { resizeMode } from './resize.js';
-import { zoomedForecast, zoomTypes, zoomVolume } from './zoom.js';
-
-const factor = z.number().positive();
+import { zoomedForecast, zoomFactor, zoomTypes, zoomVolume } from './zoom.js';
 
 /** One factor for all axes, one for x and y and another for z, or one per axis. */
-const factors = z.union([factor.transform((n): readonly number[] => [n]), z.array(factor).min(1).max(3)]);
+const factors = z.union([
+  zoomFactor.transform((n): readonly number[] => [n]),
+  z.array(zoomFactor).min(1).max(3),
+]);
 
 /**
  * Scales all selected volumes by the same random factor about their middle, with probability `prob`. With

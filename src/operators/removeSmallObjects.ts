@@ -29,6 +29,7 @@ export const removeSmallObjects = operator({
     minSize: z
       .number()
       .min(0)
+      .max(1e12)
       .default(64)
       .describe('Size of the smallest object to keep, in voxels (or mm³)'),
     connectivity: connectivity

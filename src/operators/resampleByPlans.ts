@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { volumeOf, withVolumes } from '../case.js';
 import { resamplingRule } from '../models/nnunet/card.js';
+import { voxelLength } from '../optionTypes.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { task } from '../runtime/task.js';
 import { spacingOf } from '../volume/affine.js';
@@ -37,7 +38,7 @@ const zoomToTask = task(zoomModule, zoomTo);
 const rangesOfTask = task(zoomModule, rangesOf);
 const clipTask = task(zoomModule, clipTo_);
 
-const millimetres = z.number().positive().nullable();
+const millimetres = voxelLength.nullable();
 
 /**
  * Resamples an image to a voxel size as nnU-Net does, and notes how `invert` brings predictions back.

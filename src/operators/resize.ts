@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { geometryKeys } from '../case.js';
 import type { OptionValues } from '../options.js';
-import { byKey, forKey, keysType, mostVoxels, perAxis } from '../optionTypes.js';
+import { byKey, forKey, keysType, perAxis, sizePerAxis, voxelWidth } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { resizedAffine, resizedSize, resizeModes, resizeTo } from '../volume/resize.js';
 import type { ResizeMode, Vec3, Volume } from '../volume/volume.js';
@@ -26,7 +26,7 @@ export const alignCornersType = z
   .describe('For trilinear: align the centres of the outer voxels instead of their outer faces');
 
 const options = {
-  spatialSize: perAxis(z.int().max(mostVoxels)).describe(
+  spatialSize: sizePerAxis.describe(
     'Size of the result in voxels: one number, or one per axis; 0 or less keeps the axis',
   ),
   sizeMode: z
@@ -39,7 +39,7 @@ const options = {
     .boolean()
     .default(false)
     .describe('Smooth images, not labels, with a Gaussian before they become smaller'),
-  antiAliasingSigma: perAxis(z.number().min(0))
+  antiAliasingSigma: perAxis(voxelWidth)
     .optional()
     .describe(
       'Its standard deviation in voxels along the axes that become smaller. Default: (old size / new size - 1) / 2',

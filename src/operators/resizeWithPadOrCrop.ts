@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { geometryKeys } from '../case.js';
-import { keysType, mostVoxels, perAxis } from '../optionTypes.js';
+import { intensity, keysType, sizePerAxis } from '../optionTypes.js';
 import { paddingModes, padOrCropBox } from '../volume/crop.js';
 import { operator } from './define.js';
 import { foreseeVolumes, onGrid } from './forecast.js';
@@ -18,12 +18,12 @@ export const resizeWithPadOrCrop = operator({
   summary: 'Crops or pads volumes to exactly spatialSize voxels.',
   mirrors: 'ResizeWithPadOrCropd',
   options: {
-    spatialSize: perAxis(z.int().max(mostVoxels)).describe(
+    spatialSize: sizePerAxis.describe(
       'Size of the result in voxels: one number, or one per axis; 0 or less keeps the axis',
     ),
     method: z.enum(['symmetric', 'end']).default('symmetric').describe('Pad both sides, or only the end'),
     mode: z.enum(paddingModes).default('constant').describe('How the padding is filled'),
-    value: z.number().default(0).describe('The value for constant padding'),
+    value: intensity.default(0).describe('The value for constant padding'),
     keys: keysType('image and label'),
   },
   example: { spatialSize: [256, 256, -1] },

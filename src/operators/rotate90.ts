@@ -17,7 +17,7 @@ export const rotate90 = operator({
   summary: 'Rotates volumes by quarter turns.',
   mirrors: 'Rotate90d',
   options: {
-    k: z.int().default(1).describe('The number of quarter turns'),
+    k: z.int().min(-1000).max(1000).default(1).describe('The number of quarter turns'),
     spatialAxes: plane,
     keys: keysType('image and label'),
   },

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { keysType } from '../optionTypes.js';
+import { intensity, keysType } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { rescale } from '../volume/rescale.js';
 import { operator } from './define.js';
@@ -22,15 +22,14 @@ export const scaleIntensity = operator({
   summary: "Maps each volume's smallest and largest intensity to minv and maxv.",
   mirrors: 'ScaleIntensityd; factor is refused where MONAI ignores it',
   options: {
-    minv: z.number().nullable().default(0).describe('The smallest intensity of the result'),
-    maxv: z
-      .number()
+    minv: intensity.nullable().default(0).describe('The smallest intensity of the result'),
+    maxv: intensity
       .nullable()
       .default(1)
       .describe(
         'The largest intensity of the result. If only one of minv and maxv is null, the range is 0..1',
       ),
-    factor: z.number().optional().describe('With minv and maxv null: multiply by 1 plus this number instead'),
+    factor: intensity.optional().describe('With minv and maxv null: multiply by 1 plus this number instead'),
     channelWise: z.boolean().default(false).describe('Scale each channel separately'),
     keys: keysType('image'),
   },

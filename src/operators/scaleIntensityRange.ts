@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { keysType } from '../optionTypes.js';
+import { intensity, keysType } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { scaleIntensityRange as kernel } from '../volume/intensity.js';
 import { operator } from './define.js';
@@ -21,14 +21,12 @@ export const scaleIntensityRange = operator({
   summary: 'Maps intensities linearly from aMin..aMax to bMin..bMax.',
   mirrors: 'ScaleIntensityRanged',
   options: {
-    aMin: z.number().describe('Intensity (HU for CT) that is mapped to bMin'),
-    aMax: z.number().describe('Intensity that is mapped to bMax'),
-    bMin: z
-      .number()
+    aMin: intensity.describe('Intensity (HU for CT) that is mapped to bMin'),
+    aMax: intensity.describe('Intensity that is mapped to bMax'),
+    bMin: intensity
       .optional()
       .describe('Lower end of the new range. Default, if bMax is not given either: 0'),
-    bMax: z
-      .number()
+    bMax: intensity
       .optional()
       .describe('Upper end of the new range. Default, if bMin is not given either: 1'),
     clip: z.boolean().default(false).describe('Clip values outside bMin..bMax'),

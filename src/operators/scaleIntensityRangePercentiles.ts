@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { keysType } from '../optionTypes.js';
+import { intensity, keysType } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { scaleIntensityRangePercentiles as kernel } from '../volume/percentiles.js';
 import { operator } from './define.js';
@@ -28,14 +28,8 @@ export const scaleIntensityRangePercentiles = operator({
   options: {
     lower: percent.describe('The percentile (0 to 100) that is mapped to bMin'),
     upper: percent.describe('The percentile (0 to 100) that is mapped to bMax'),
-    bMin: z
-      .number()
-      .nullish()
-      .describe('Lower end of the new range. Default, if bMax is not given either: 0'),
-    bMax: z
-      .number()
-      .nullish()
-      .describe('Upper end of the new range. Default, if bMin is not given either: 1'),
+    bMin: intensity.nullish().describe('Lower end of the new range. Default, if bMax is not given either: 0'),
+    bMax: intensity.nullish().describe('Upper end of the new range. Default, if bMin is not given either: 1'),
     clip: z.boolean().default(false).describe('Clip values outside bMin..bMax'),
     relative: z
       .boolean()

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { geometryKeys } from '../case.js';
 import type { OptionValues } from '../options.js';
-import { byKey, forKey, keysType } from '../optionTypes.js';
+import { byKey, forKey, keysType, voxelLength } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { type RespaceSettings, respace, respacedGrid } from '../volume/resample.js';
 import type { Volume } from '../volume/volume.js';
@@ -11,21 +11,22 @@ import { mapVolumes } from './map.js';
 
 export const respaceTask = task(new URL('../volume/resample.js', import.meta.url), respace);
 
-const mm = z.number().positive();
 const interpolation = z.enum(['bilinear', 'nearest']);
 
 const options = {
-  pixdim: z.tuple([mm, mm, mm]).describe('Voxel size per axis: three positive numbers in mm'),
+  pixdim: z
+    .tuple([voxelLength, voxelLength, voxelLength])
+    .describe('Voxel size per axis: three positive numbers in mm'),
   mode: byKey(interpolation)
     .optional()
     .describe('bilinear or nearest, or a map by key. Default: nearest for labels, bilinear for the rest'),
   paddingMode: z.enum(['border', 'zeros']).default('border').describe('Values outside the volume'),
   minPixdim: z
-    .tuple([mm, mm, mm])
+    .tuple([voxelLength, voxelLength, voxelLength])
     .optional()
     .describe('Smallest voxel size that is kept as it is, in mm. Default: pixdim'),
   maxPixdim: z
-    .tuple([mm, mm, mm])
+    .tuple([voxelLength, voxelLength, voxelLength])
     .optional()
     .describe('Largest voxel size that is kept as it is, in mm. Default: pixdim'),
   diagonal: z

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { geometryKeys } from '../case.js';
 import { DataError } from '../errors.js';
 import type { OptionValues } from '../options.js';
-import { keysType } from '../optionTypes.js';
+import { axisVoxels, keysType } from '../optionTypes.js';
 import { type Roi, roiAround, roiBox } from '../volume/crop.js';
 import type { Triple } from '../volume/volume.js';
 import { operator } from './define.js';
@@ -10,7 +10,7 @@ import { foreseeVolumes, onGrid } from './forecast.js';
 import { mapVolumes } from './map.js';
 import { cropOrPadTask } from './spatialPad.js';
 
-const voxel = z.tuple([z.int(), z.int(), z.int()]).optional();
+const voxel = z.tuple([axisVoxels, axisVoxels, axisVoxels]).optional();
 
 const options = {
   roiStart: voxel.describe('The first voxel of the box; with roiEnd'),

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { geometryKeys } from '../case.js';
-import { keysType, mostVoxels, perAxis } from '../optionTypes.js';
+import { intensity, keysType, sizePerAxis } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { cropOrPad, paddingModes, spatialPadBox } from '../volume/crop.js';
 import { operator } from './define.js';
@@ -19,12 +19,12 @@ export const spatialPad = operator({
   summary: 'Pads volumes to at least spatialSize voxels.',
   mirrors: "SpatialPadd, with PyTorch's padding modes",
   options: {
-    spatialSize: perAxis(z.int().max(mostVoxels)).describe(
+    spatialSize: sizePerAxis.describe(
       'Minimum size in voxels: one number, or one per axis; -1 leaves an axis unchanged',
     ),
     method: z.enum(['symmetric', 'end']).default('symmetric').describe('Pad both sides, or only the end'),
     mode: z.enum(paddingModes).default('constant').describe('How the padding is filled'),
-    value: z.number().default(0).describe('The value for constant padding'),
+    value: intensity.default(0).describe('The value for constant padding'),
     keys: keysType('image and label'),
   },
   example: { spatialSize: [96, 96, 96] },

@@ -1,6 +1,5 @@
-import { z } from 'zod';
 import { DataError, listNames } from '../errors.js';
-import { byKey } from '../optionTypes.js';
+import { byKey, distance } from '../optionTypes.js';
 import { defineMetrics } from './defineMetric.js';
 import { evaluationTypes } from './evaluation.js';
 
@@ -26,7 +25,7 @@ export const surfaceDice = defineMetrics({
     'Surface Dice of each label: the share of both surfaces that lies within a tolerance of the other.',
   mirrors: 'SurfaceDiceMetric with use_subvoxels false',
   options: {
-    tolerance: byKey(z.number().min(0))
+    tolerance: byKey(distance)
       .default(3)
       .describe('How far surfaces may lie apart, in mm, or a map by label name or number'),
     ...evaluationTypes,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { keysType } from '../optionTypes.js';
+import { intensity, keysType } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { thresholdIntensity as kernel } from '../volume/threshold.js';
 import { operator } from './define.js';
@@ -18,12 +18,12 @@ export const thresholdIntensity = operator({
   summary: 'Keeps intensities above or below a threshold and replaces all others.',
   mirrors: 'ThresholdIntensityd',
   options: {
-    threshold: z.number().describe('The intensity to compare with'),
+    threshold: intensity.describe('The intensity to compare with'),
     above: z
       .boolean()
       .default(true)
       .describe('Keep intensities above the threshold; with false, those below it'),
-    cval: z.number().default(0).describe('The value for all other voxels'),
+    cval: intensity.default(0).describe('The value for all other voxels'),
     keys: keysType('image'),
   },
   example: { threshold: -200, above: true, cval: -200 },

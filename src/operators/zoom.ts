@@ -14,6 +14,9 @@ import { alignCornersType, resizedForecast, resizeMode, resizeModeType } from '.
 
 const zoomTask = task(new URL('../volume/resize.js', import.meta.url), kernel);
 
+/** A factor by which volumes are scaled. */
+export const zoomFactor = z.number().min(0.001).max(1000);
+
 /** Options that `zoom` and `randZoom` share. */
 export const zoomTypes = {
   mode: resizeModeType,
@@ -38,7 +41,7 @@ export const zoom = operator({
   summary: 'Scales volumes by a factor, within their size.',
   mirrors: 'Zoomd, except that labels use nearest unless mode says otherwise',
   options: {
-    zoom: perAxis(z.number().positive()).describe(
+    zoom: perAxis(zoomFactor).describe(
       'The factor: one number, or one per axis; above 1 enlarges structures',
     ),
     ...zoomTypes,

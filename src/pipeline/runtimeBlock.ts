@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { showBytes } from '../errors.js';
 import type { ValuesOf } from '../options.js';
-import { bytesType } from '../optionTypes.js';
+import { bytesType, orMeant } from '../optionTypes.js';
 import { defaultStepTimeout, longestStepTimeout } from '../runtime/stuck.js';
 
 const auto = z.literal('auto');
@@ -21,6 +21,8 @@ const caseMemory = bytesType.check((context) => {
     input: showBytes(context.value),
   });
 });
+
+const fromMilliseconds = orMeant((given) => `${given / 1000}, in s`);
 
 /** The `runtime` block of a pipeline file: how a run uses the machine. */
 export const runtimeBlock = {
@@ -43,7 +45,7 @@ export const runtimeBlock = {
     stepTimeout: z
       .number()
       .positive()
-      .max(longestStepTimeout)
+      .max(longestStepTimeout, fromMilliseconds)
       .default(defaultStepTimeout)
       .describe('Seconds without progress after which a thread is stopped and its case fails'),
     seed: z.int().min(0).default(0).describe('Seed for everything random'),

@@ -1,6 +1,6 @@
 import { catchError, type OperatorFunction, tap } from 'rxjs';
 import type { Case } from '../case.js';
-import { messageOf, VoxError } from '../errors.js';
+import { memoryFault, messageOf, VoxError } from '../errors.js';
 import type { StepContext } from '../operators/define.js';
 import { mapCase } from '../operators/map.js';
 import type { Sink } from '../sinks/define.js';
@@ -45,7 +45,8 @@ export function writeTo(context: StepContext, sink: Sink): OperatorFunction<Case
 /** The failures row for an error of a case. Errors that are not ours are introduced as unexpected. */
 export function failureOf(id: string, error: unknown): Failure {
   const { step, reason } = error instanceof StepFailure ? error : { step: 'run', reason: error };
-  if (reason instanceof VoxError) return { case: id, step, message: reason.message };
+  const expected = reason instanceof VoxError ? reason.message : memoryFault(reason);
+  if (expected !== undefined) return { case: id, step, message: expected };
   if (process.env.VOXSTREAM_DEBUG) console.error(reason);
   const message = `Unexpected: ${messageOf(reason)} (set VOXSTREAM_DEBUG=1 to see where).`;
   return { case: id, step, message };

@@ -5,6 +5,7 @@ import type { Optimizer } from '../onnx/training/optimizer.js';
 import type { Schedule } from '../onnx/training/schedule.js';
 import type { PlacedStep } from '../operators/fusion.js';
 import type { ValuesOf } from '../options.js';
+import { mostCounted, weight } from '../optionTypes.js';
 import type { OpenableSource } from '../sources/define.js';
 import type { Options, Placed } from './placed.js';
 
@@ -14,7 +15,10 @@ export interface ChosenNetwork {
   readonly options: Options;
 }
 
-const positive = z.number().positive();
+const positive = z.number().positive().max(1e6);
+
+const counted = z.int().min(1).max(mostCounted);
+const inBatch = z.int().min(1).max(4096);
 
 /**
  * The `train` block of a pipeline file. `network`, `loss`, `optimizer`, `schedule` and `validation` contain
@@ -35,15 +39,11 @@ export const trainBlock = {
     loss: z.unknown().optional().describe('The loss to minimize'),
     optimizer: z.unknown().optional().describe('The optimizer'),
     schedule: z.unknown().optional().describe('The learning rate schedule. Default: constant'),
-    epochs: z.int().min(1).describe('Passes over all training cases'),
-    batchSize: z
-      .int()
-      .min(1)
+    epochs: z.int().min(1).max(1_000_000).describe('Passes over all training cases'),
+    batchSize: inBatch
       .default(1)
       .describe('Cases per step; each counts with all patches that the steps create from it'),
-    accumulate: z
-      .int()
-      .min(1)
+    accumulate: inBatch
       .default(1)
       .describe(
         'Number of parts into which a batch is divided; they run one after the other and their ' +
@@ -62,15 +62,13 @@ export const trainBlock = {
       ),
     validation: z.unknown().optional().describe('How the model is evaluated and the best one chosen'),
     earlyStopping: z
-      .strictObject({ patience: z.int().min(1), minDelta: z.number().min(0).default(0) })
+      .strictObject({ patience: counted, minDelta: weight.default(0) })
       .optional()
       .describe(
         'Stop after `patience` consecutive validations that did not improve the metric by more than ' +
           '`minDelta`',
       ),
-    saveEvery: z
-      .int()
-      .min(1)
+    saveEvery: counted
       .default(500)
       .describe('Steps between two saves of the state; it is also saved after each epoch'),
     prefetch: z.int().min(1).max(1024).default(4).describe('Cases to prepare ahead of the device'),
@@ -88,11 +86,7 @@ export const trainBlock = {
 export const validationBlock = {
   name: 'validation',
   options: {
-    every: z
-      .int()
-      .min(1)
-      .default(1)
-      .describe('Epochs between two validations; the last epoch always ends with one'),
+    every: counted.default(1).describe('Epochs between two validations; the last epoch always ends with one'),
     atStart: z.boolean().default(true).describe('Also validate before the first step'),
     source: z.unknown().optional().describe('The cases'),
     steps: z

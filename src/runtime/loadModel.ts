@@ -3,7 +3,7 @@ import { type ModelAxes, planWindows, type WindowSettings, windowWeights } from 
 import { AskThread, NotStarted } from './askThread.js';
 import { deviceSessions } from './deviceSessions.js';
 import { Control, type InferenceJob, stopJob } from './inferenceJob.js';
-import { checkOutput, checkShape, modelFault } from './modelChecks.js';
+import { checkOutput, checkShape, checkWindow, modelFault } from './modelChecks.js';
 import type { ModelShape, SessionReply, SessionRequest, SessionSetup } from './sessionMessages.js';
 import { answerWithin, noProgress, watchJob } from './stuck.js';
 
@@ -140,6 +140,7 @@ class ModelSessions implements LoadedModel {
 
   async #probe(thread: SessionThread, roiSize: Vec3, channels: number): Promise<number> {
     const { file, axes } = this.model;
+    checkWindow(file, roiSize, channels);
     const { dims } = expectReply(await thread.ask({ kind: 'probe', roiSize, channels, axes }), 'probed');
     checkOutput(file, dims, roiSize, axes);
     return dims[1];
@@ -168,6 +169,7 @@ class ModelSessions implements LoadedModel {
     const { size, channels } = volume;
     const { axes, difference } = this.model;
     const plan = planWindows(size, settings);
+    checkWindow(this.model.file, plan.roiSize, channels);
     const weights = windowWeights(plan.roiSize, settings);
     const outChannels = await this.#fileChannels(plan.roiSize, channels);
     const count = voxelCount(size);

@@ -26,6 +26,19 @@ export function checkShape(file: string, { inputs, outputs }: ModelShape): void 
   }
 }
 
+/** The most values of a window's input. */
+const mostValues = 2 ** 31;
+
+/** Throws ModelError for a window that no memory holds. */
+export function checkWindow(file: string, roiSize: Vec3, channels: number): void {
+  const values = roiSize.reduce((product, n) => product * n, channels);
+  if (values <= mostValues) return;
+  throw new ModelError(
+    `A window of ${show(roiSize)} voxels and ${channels} channel(s) for the model ${file} has ${values} values, but at ` +
+      `most ${mostValues} are possible. Correct roiSize, or the patch size and channels on the model's card.`,
+  );
+}
+
 /** Throws ModelError unless an output has the size of its window. */
 export function checkOutput(file: string, dims: readonly number[], roiSize: Vec3, axes: ModelAxes): void {
   const wanted = axes === 'xyz' ? roiSize : [...roiSize].reverse();

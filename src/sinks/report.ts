@@ -9,6 +9,7 @@ import { absoluteFile } from '../formats/inputFiles.js';
 import { foresee } from '../operators/forecast.js';
 import { storedVolume } from '../operators/storedVolume.js';
 import type { OptionValues } from '../options.js';
+import { intensity } from '../optionTypes.js';
 import { type DrawRequest, drawCase, pictureFiles } from '../report/draw.js';
 import { LaneRecorder } from '../report/lanes.js';
 import { caseFolder, casesFolder, lanesFile } from '../report/read.js';
@@ -26,7 +27,7 @@ const options = {
   pred: z.string().min(1).default('pred').describe('The label map to show'),
   label: z.string().min(1).default('label').describe('The label map to compare with, in cases that have it'),
   window: z
-    .tuple([z.number(), z.number()])
+    .tuple([intensity, intensity])
     .optional()
     .describe(
       'Values shown as black and white. Default: -160 and 240 (HU) for CT, else the 1st and 99th percentile',

@@ -2,6 +2,7 @@ import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { DataError, listNames, OptionError, show } from '../errors.js';
 import { isImageFile, stripImageExtension } from '../formats/index.js';
+import { mostCounted } from '../optionTypes.js';
 import { type DatasetFiles, openDataset } from './datasetFiles.js';
 import { type DatasetLabels, labelsType, readLabels } from './datasetLabels.js';
 import { caseInside, source } from './define.js';
@@ -47,6 +48,7 @@ export const decathlon = source({
     validation: z
       .int()
       .min(0)
+      .max(mostCounted)
       .default(9)
       .describe(
         'Number of validation cases, taken from the end of the sorted training cases; at most half of them',

@@ -29,7 +29,7 @@ export const nnunet = source({
       .enum(['train', 'validation', 'test', 'all'])
       .default('all')
       .describe('Which cases; train and validation are those of the fold, all is imagesTr and imagesTs'),
-    fold: z.int().min(0).optional().describe('The fold, from 0, for train and validation'),
+    fold: z.int().min(0).max(1000).optional().describe('The fold, from 0, for train and validation'),
     splits: z
       .string()
       .min(1)

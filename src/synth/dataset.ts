@@ -33,6 +33,8 @@ export interface SynthDataset {
 
 const folders = ['imagesTr', 'labelsTr', 'imagesTs'] as const;
 const listFile = 'dataset.json';
+/** The most cases of each kind. */
+const mostCases = 100_000;
 /** The names of images that are written here, including unfinished ones of a killed process. */
 const caseFile = /^synth_\d{3,}\.nii\.gz(\..*\.partial)?$/;
 
@@ -88,10 +90,11 @@ function checkOptions(
   const demand = (met: boolean, name: keyof typeof options, wish: string) => {
     if (!met) faults.push(`synth: ${name} must be ${wish}, but it is ${show(options[name])}.`);
   };
-  const whole = (value: number, least: number) => Number.isSafeInteger(value) && value >= least;
+  const whole = (value: number, least: number, most = Number.MAX_SAFE_INTEGER) =>
+    Number.isSafeInteger(value) && value >= least && value <= most;
   const { cases, testCases, seed, size, spacing, labels } = options;
-  demand(whole(cases, 0), 'cases', 'a whole number from 0 on');
-  demand(whole(testCases, 0), 'testCases', 'a whole number from 0 on');
+  demand(whole(cases, 0, mostCases), 'cases', `a whole number from 0 to ${mostCases}`);
+  demand(whole(testCases, 0, mostCases), 'testCases', `a whole number from 0 to ${mostCases}`);
   demand(whole(seed, 0), 'seed', 'a whole number from 0 on');
   const sizeFits = size.length === 3 && size.every((n) => whole(n, 8) && n <= 1024);
   demand(sizeFits, 'size', 'three whole numbers of voxels from 8 to 1024');

@@ -120,8 +120,8 @@ test('names every option that is out of range', async ({ folder }) => {
   assert.is(
     await refusal(folder, { ...bad, labels: 'liver' as 'organs' }),
     [
-      'synth: cases must be a whole number from 0 on, but it is -1.',
-      'synth: testCases must be a whole number from 0 on, but it is 1.5.',
+      'synth: cases must be a whole number from 0 to 100000, but it is -1.',
+      'synth: testCases must be a whole number from 0 to 100000, but it is 1.5.',
       'synth: seed must be a whole number from 0 on, but it is NaN.',
       'synth: size must be three whole numbers of voxels from 8 to 1024, but it is [4, 24, 24].',
       'synth: spacing must be three positive numbers in mm, of at most 50, but it is [1, 0, 1].',

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { intensity } from '../../optionTypes.js';
 
 const axis = z.enum(['x', 'y', 'z']);
 
@@ -15,10 +16,10 @@ export const channelScheme = z.strictObject({
     .boolean()
     .optional()
     .describe('zScore: use, and change, only voxels inside the mask. Default: false'),
-  mean: z.number().optional().describe('ct: the mean in the training data'),
-  std: z.number().min(0).optional().describe('ct: the standard deviation in the training data'),
-  low: z.number().optional().describe('ct: the lowest value that is kept'),
-  high: z.number().optional().describe('ct: the highest value that is kept'),
+  mean: intensity.optional().describe('ct: the mean in the training data'),
+  std: intensity.min(0).optional().describe('ct: the standard deviation in the training data'),
+  low: intensity.optional().describe('ct: the lowest value that is kept'),
+  high: intensity.optional().describe('ct: the highest value that is kept'),
 });
 
 /** The normalization of one channel. */

@@ -4,7 +4,8 @@ import { listNames } from '../../errors.js';
 /** Three numbers, one for each spatial axis of a tensor [N, C, X, Y, Z] in that order. */
 export type Axes = readonly [number, number, number];
 
-const count = z.int().positive();
+/** More than any published network has, and few enough that a weight's size is an exact number. */
+const count = z.int().positive().max(65_536);
 
 /** A number of channels, units or blocks. */
 export const channelCount = count;
@@ -28,7 +29,7 @@ export const spatialDims = z.literal(3).default(3).describe('Only networks of 3D
 
 /** Options of normalizations that only training uses. */
 const training = { momentum: z.number().nullable().optional() };
-const eps = z.number().positive().default(1e-5);
+const eps = z.number().positive().max(1).default(1e-5);
 
 /** @param affine Whether an instance normalization has a scale and an offset when nothing is said. */
 const normsWith = (affine: boolean) => ({
@@ -50,11 +51,11 @@ const normsWith = (affine: boolean) => ({
 
 /** `inplace` saves memory in PyTorch; the numbers are the same. */
 const inplace = { inplace: z.boolean().optional() };
-const alpha = z.number().default(1);
+const alpha = z.number().min(-1000).max(1000).default(1);
 
 const acts = {
   relu: z.strictObject(inplace),
-  leakyrelu: z.strictObject({ negative_slope: z.number().default(0.01), ...inplace }),
+  leakyrelu: z.strictObject({ negative_slope: z.number().min(-1000).max(1000).default(0.01), ...inplace }),
   // `init` is where training begins.
   prelu: z.strictObject({ num_parameters: count.default(1), init: z.number().optional() }),
   elu: z.strictObject({ alpha, ...inplace }),

@@ -1,12 +1,15 @@
 import { ModelError, show } from '../../errors.js';
 import { Graph } from '../graph.js';
 import { Ops } from '../ops.js';
-import { floats, int64s, type Tensor, toFloats } from '../tensor.js';
+import { floats, int64s, sizeOf, type Tensor, toFloats } from '../tensor.js';
 import type { Axes } from './config.js';
 import type { FreshWeights, WeightStart } from './freshWeights.js';
 
 /** Where weights come from: a state dict, or what makes new ones. */
 export type WeightSource = ReadonlyMap<string, Tensor> | FreshWeights;
+
+/** The most weights of a network: an ONNX file has at most 2 GiB. */
+const mostValues = 2 ** 29;
 
 /** What a network is built with besides its weights and options. */
 export interface BuildContext {
@@ -30,6 +33,7 @@ export class NetworkBuilder {
   readonly #fresh: FreshWeights | undefined;
   readonly #unneeded: ((name: string) => boolean)[] = [];
   readonly #faults: string[] = [];
+  #values = 0;
 
   constructor(name: string, weights: WeightSource) {
     this.graph = new Graph({ name });
@@ -77,6 +81,13 @@ export class NetworkBuilder {
   expect(name: string, dims: readonly number[], start: WeightStart = 0): Tensor | undefined {
     if (this.expected.has(name)) return this.#state.get(name);
     this.expected.set(name, dims);
+    this.#values += sizeOf(dims);
+    if (this.#values > mostValues) {
+      throw new ModelError(
+        `The network ${this.graph.name} would have more than ${mostValues} weights (${name} is ${show(dims)}), which no ` +
+          'ONNX file holds. Give it fewer channels.',
+      );
+    }
     if (this.#fresh) return this.#fresh(dims, start);
     const found = this.#state.get(name);
     if (!found) this.fault(`${name} is missing; it must be ${show(dims)}`);

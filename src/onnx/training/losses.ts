@@ -1,12 +1,11 @@
 import { z } from 'zod';
 import { ModelError, show } from '../../errors.js';
 import type { OptionValues } from '../../options.js';
+import { weight } from '../../optionTypes.js';
 import { type Ops, range } from '../ops.js';
 import { floats } from '../tensor.js';
 import { type AnyLoss, loss } from './loss.js';
 import { Prediction } from './prediction.js';
-
-const weightNumber = z.number().min(0);
 
 /** The options that Dice losses share, MONAI's in camelCase. */
 const diceOptions = {
@@ -29,8 +28,8 @@ const diceOptions = {
     .enum(['mean', 'sum'])
     .default('mean')
     .describe('How the losses of classes (and of images, unless batch is true) are combined'),
-  smoothNr: z.number().min(0).default(1e-5).describe('Added to the numerator'),
-  smoothDr: z.number().min(0).default(1e-5).describe('Added to the denominator'),
+  smoothNr: weight.default(1e-5).describe('Added to the numerator'),
+  smoothDr: weight.default(1e-5).describe('Added to the denominator'),
   batch: z
     .boolean()
     .default(false)
@@ -57,7 +56,7 @@ export const diceLoss = loss({
   options: {
     ...diceOptions,
     weight: z
-      .union([weightNumber, z.array(weightNumber)])
+      .union([weight, z.array(weight)])
       .optional()
       .describe('A weight for each class that counts, or one for all. Default: 1'),
   },
@@ -86,10 +85,10 @@ export const diceCELoss = loss({
   mirrors: 'DiceCELoss, without other_act and reduction none',
   options: {
     ...diceOptions,
-    lambdaDice: z.number().min(0).default(1).describe('Weight of the Dice part'),
-    lambdaCe: z.number().min(0).default(1).describe('Weight of the cross entropy'),
+    lambdaDice: weight.default(1).describe('Weight of the Dice part'),
+    lambdaCe: weight.default(1).describe('Weight of the cross entropy'),
     weight: z
-      .array(weightNumber)
+      .array(weight)
       .optional()
       .describe(
         'A weight for each class, in both parts; without the background, the Dice part skips the first ' +

@@ -1,15 +1,22 @@
 import { z } from 'zod';
 import type { OptionValues } from '../../options.js';
+import { orMeant, shareBelowOne } from '../../optionTypes.js';
 import type { Ops } from '../ops.js';
 import { type AnyOptimizer, type Optimizer, optimizer, type WeightStep } from './optimizer.js';
 
-const share = z.number().min(0).lt(1);
-const notNegative = z.number().min(0);
-const learningRate = z.number().positive().describe('The learning rate before the schedule');
+const notNegative = z.number().min(0).max(1000);
+const learningRate = z
+  .number()
+  .positive()
+  .max(
+    1000,
+    orMeant((given) => `1e-${Math.round(Math.log10(given))}`),
+  )
+  .describe('The learning rate before the schedule');
 const eps = notNegative.default(1e-8).describe('Added to the denominator');
 const averages = (second: number) =>
   z
-    .tuple([share, share])
+    .tuple([shareBelowOne, shareBelowOne])
     .default([0.9, second])
     .describe('How much of the running averages of gradients and of squared gradients each step keeps');
 const gradientDecay = notNegative.default(0).describe('Weight decay, added to the gradient');
@@ -133,7 +140,7 @@ export const sgd = optimizer({
   summary: "Stochastic gradient descent: PyTorch's SGD, without dampening.",
   options: {
     learningRate,
-    momentum: share.default(0).describe('How much of the last change each step keeps'),
+    momentum: shareBelowOne.default(0).describe('How much of the last change each step keeps'),
     nesterov: z.boolean().default(false).describe("Nesterov's momentum; needs a momentum above 0"),
     weightDecay: gradientDecay,
   },

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Definition, OptionTypes, OptionValues } from '../../options.js';
+import { mostCounted } from '../../optionTypes.js';
 import { type Factory, type FactorySpec, factory } from './factory.js';
 
 /** The training that a schedule is for. */
@@ -26,6 +27,7 @@ export const timing = {
   warmUp: z
     .int()
     .min(0)
+    .max(mostCounted)
     .default(0)
     .describe(
       'Length of the warm-up in epochs (or steps): the rate grows linearly, then the schedule starts',

@@ -1,9 +1,11 @@
 import { z } from 'zod';
+import { mostCounted } from '../../optionTypes.js';
 import { type AnySchedule, schedule, timed, timing } from './schedule.js';
 
 const total = z
   .int()
   .min(1)
+  .max(mostCounted)
   .optional()
   .describe('Length in epochs (or steps). Default: the whole training after the warm-up');
 
@@ -21,8 +23,8 @@ export const stepSchedule = schedule({
   name: 'step',
   summary: "Multiplies the learning rate by gamma at regular intervals: PyTorch's StepLR.",
   options: {
-    size: z.int().min(1).describe('Length of the interval in epochs (or steps)'),
-    gamma: z.number().positive().default(0.1).describe('Factor at the end of each interval'),
+    size: z.int().min(1).max(mostCounted).describe('Length of the interval in epochs (or steps)'),
+    gamma: z.number().positive().max(1000).default(0.1).describe('Factor at the end of each interval'),
     ...timing,
   },
   example: { size: 100, gamma: 0.5 },
@@ -38,7 +40,7 @@ export const polySchedule = schedule({
   summary: "Lowers the learning rate to 0 as a power of the remaining training: PyTorch's PolynomialLR.",
   options: {
     total,
-    power: z.number().positive().default(0.9).describe("1 is a straight line; 0.9 is nnU-Net's"),
+    power: z.number().positive().max(100).default(0.9).describe("1 is a straight line; 0.9 is nnU-Net's"),
     ...timing,
   },
   example: { power: 0.9 },
@@ -57,7 +59,7 @@ export const cosineSchedule = schedule({
   summary: "Lowers the learning rate to low along half a cosine: PyTorch's CosineAnnealingLR.",
   options: {
     total,
-    low: z.number().min(0).default(0).describe('The learning rate at the end'),
+    low: z.number().min(0).max(1000).default(0).describe('The learning rate at the end'),
     ...timing,
   },
   example: { warmUp: 5, warmUpFrom: 0.1 },

@@ -46,7 +46,7 @@ export const nnunetOptions = {
     .default(null)
     .describe('The normalization behind each convolution'),
   norm_op_kwargs: z
-    .looseObject({ eps: z.number().positive().optional(), affine: z.boolean().optional() })
+    .looseObject({ eps: z.number().positive().max(1).optional(), affine: z.boolean().optional() })
     .nullable()
     .optional()
     .describe('Its eps (default 1e-5) and affine'),
@@ -57,7 +57,7 @@ export const nnunetOptions = {
     .default(null)
     .describe('The activation behind each normalization'),
   nonlin_kwargs: z
-    .looseObject({ negative_slope: z.number().optional() })
+    .looseObject({ negative_slope: z.number().min(-1000).max(1000).optional() })
     .nullable()
     .optional()
     .describe('Its negative_slope (default 0.01)'),

@@ -18,14 +18,19 @@ import { network } from '../network.js';
 import type { NetworkBuilder } from '../networkBuilder.js';
 
 const norms = normOption.prefault(['instance', { affine: true }]);
-const code = z.array(z.array(z.number()));
+const code = z.array(z.array(z.number().min(-1000).max(1000)));
 
 const space = z.strictObject({
   type: z.literal('TopologyInstance').optional(),
   arch_code: z
     .tuple([code, code])
     .describe('For each block which paths run (0 or 1), and the number of the operation of each path'),
-  channel_mul: z.number().positive().default(1).describe('Channels of the first level, as a part of 32'),
+  channel_mul: z
+    .number()
+    .positive()
+    .max(1000)
+    .default(1)
+    .describe('Channels of the first level, as a part of 32'),
   num_blocks: channelCount.default(6),
   num_depths: channelCount.default(3),
   spatial_dims: spatialDims,

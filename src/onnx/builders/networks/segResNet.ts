@@ -85,7 +85,7 @@ export const segResNetVAE = network({
   options: {
     input_image_size: z.array(channelCount).optional().describe('Used in training alone'),
     vae_estimate_std: z.boolean().optional().describe('Used in training alone'),
-    vae_default_std: z.number().optional().describe('Used in training alone'),
+    vae_default_std: z.number().min(0).max(1000).optional().describe('Used in training alone'),
     vae_nz: channelCount.optional().describe('Used in training alone'),
     ...options,
   },

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { voxelLength } from '../../../optionTypes.js';
 import {
   actOption,
   affineNormOption,
@@ -27,12 +28,14 @@ export const segResNetDSOptions = {
     .describe('Residual blocks on the way up. Default: 1 for each level but the last'),
   dsdepth: z
     .int()
+    .min(-65_536)
+    .max(65_536)
     .default(1)
     .transform((depth) => Math.max(depth, 1))
     .describe('Levels with a head for deep supervision; the finest one is used'),
   upsample_mode: upSampleMode.default('deconv').describe('How sizes are doubled'),
   resolution: z
-    .tuple([z.number().positive(), z.number().positive(), z.number().positive()])
+    .tuple([voxelLength, voxelLength, voxelLength])
     .nullable()
     .optional()
     .describe('Size of voxels in mm: axes of short voxels are halved first. Default: all axes at each level'),

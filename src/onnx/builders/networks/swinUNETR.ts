@@ -40,7 +40,7 @@ export const swinUNETR = network({
     num_heads: fourCounts.default([3, 6, 12, 24]).describe('Heads of each stage'),
     window_size: perAxis.prefault(7).describe('Tokens along each axis of the windows of attention'),
     qkv_bias: z.boolean().default(true),
-    mlp_ratio: z.number().positive().default(4),
+    mlp_ratio: z.number().positive().max(1000).default(4),
     feature_size: channelCount.default(24),
     norm_name: normOption.prefault('instance'),
     drop_rate: dropoutRate,

@@ -47,6 +47,7 @@ export const unet = network({
     num_res_units: z
       .int()
       .min(0)
+      .max(65_536)
       .default(0)
       .describe('Convolutions of a residual unit; 0: no residual units'),
     act: actOption.nullable().prefault('prelu'),

@@ -9,7 +9,7 @@ import { checkSegResNetDS, segResNetDSOptions } from './segResNetDS.js';
 
 const instance: Norm = { kind: 'instance', affine: false, track_running_stats: false, eps: 1e-5 };
 
-const classNumber = z.int().min(0);
+const classNumber = z.int().min(0).max(65_535);
 const classVector = z
   .array(z.union([classNumber, z.tuple([classNumber]).transform(([number]) => number)]))
   .min(1)

@@ -38,10 +38,10 @@ export const vnet = network({
     dropout_prob: dropoutRate,
     dropout_prob_down: dropoutRate,
     dropout_prob_up: z
-      .array(z.number())
+      .array(z.number().min(0).max(1))
       .optional()
       .describe('Probabilities of dropout, which does nothing at inference'),
-    dropout_dim: z.int().optional().describe('Used in training alone'),
+    dropout_dim: z.int().min(0).max(3).optional().describe('Used in training alone'),
     bias: z.boolean().default(false).describe('Whether convolutions on the way down have biases'),
   },
   check: ({ in_channels: inputs }) =>

@@ -15,7 +15,9 @@ export const orMeant = (guess: (given: number) => string | number | undefined) =
   },
 });
 
-const percent = orMeant((given) => (given <= 100 ? Number((given / 100).toPrecision(6)) : undefined));
+const percent = orMeant((given) =>
+  given >= 5 && given <= 100 ? Number((given / 100).toPrecision(6)) : undefined,
+);
 
 /** A part of a whole, from 0 to 1. */
 export const share = z.number().min(0).max(1, percent);

@@ -50,10 +50,13 @@ export { type Batch, type BatchOptions, type BatchTensor, batch } from './operat
 export { borderPad } from './operators/borderPad.js';
 export { cache } from './operators/cache.js';
 export { centerCrop } from './operators/centerCrop.js';
+// Operators
+export { clip } from './operators/clip.js';
 export { components } from './operators/components.js';
 export { concatItems } from './operators/concatItems.js';
 export { confusion } from './operators/confusion.js';
 export { convertToMultiChannelBrats } from './operators/convertToMultiChannelBrats.js';
+export { copyItems } from './operators/copyItems.js';
 export { cropForeground } from './operators/cropForeground.js';
 export type { Operator, StepContext, WrappedSteps } from './operators/define.js';
 export {
@@ -82,7 +85,6 @@ export { inference } from './operators/inference.js';
 export { invert } from './operators/invert.js';
 export { iou } from './operators/iou.js';
 export { keepLargestComponent } from './operators/keepLargestComponent.js';
-// Operators
 export { labelToContour } from './operators/labelToContour.js';
 export { load } from './operators/load.js';
 export { mapCase, mapVolumes } from './operators/map.js';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { chooseKeys, geometryKeys, volumeOf, withVolumes } from '../case.js';
+import { chooseKeys, geometryKeys, volumeOf, withNotes, withVolumes } from '../case.js';
 import { keysType, labelNumber, mostVoxels, perAxis } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { foregroundBox } from '../volume/crop.js';
@@ -17,7 +17,7 @@ const foregroundBoxTask = task(new URL('../volume/crop.js', import.meta.url), fo
  *
  * Mirrors MONAI's `CropForegroundd` with its default `select_fn`.
  *
- * @throws DataError, on the stream, if no voxel is above zero.
+ * @throws DataError, on the stream, if no voxel is above zero, unless `ifEmpty` is `keep`.
  */
 export const cropForeground = operator({
   name: 'cropForeground',
@@ -36,6 +36,10 @@ export const cropForeground = operator({
       .default([1, 1, 1])
       .describe('Grow the box to a multiple of this many voxels: one number, or one per axis'),
     channelIndices: z.array(labelNumber).optional().describe('Channels of the source to use. Default: all'),
+    ifEmpty: z
+      .enum(['fail', 'keep'])
+      .default('fail')
+      .describe('Without a voxel above 0: fail the case, or keep the whole volume and say so in a note'),
     keys: keysType('image and label'),
   },
   example: { margin: 2 },
@@ -56,7 +60,12 @@ export const cropForeground = operator({
         kDivisible: options.kDivisible,
         allowSmaller: options.allowSmaller,
         channelIndices: options.channelIndices,
+        ifEmpty: options.ifEmpty,
       });
+      if (box.empty) {
+        const note = `${context.id}: no voxel of ${options.sourceKey} is above 0, so the whole volume was kept.`;
+        return withNotes(subject, [note]);
+      }
       const made: Record<string, Volume> = {};
       for (const key of chooseKeys(subject, options.keys, geometryKeys)) {
         made[key] = await context.runtime.run(cropOrPadTask, volumeOf(subject, key), box.start, box.size);

@@ -5,10 +5,12 @@ import { averageSurfaceDistance } from './averageSurfaceDistance.js';
 import { borderPad } from './borderPad.js';
 import { cacheOperator } from './cache.js';
 import { centerCrop } from './centerCrop.js';
+import { clip } from './clip.js';
 import { components } from './components.js';
 import { concatItems } from './concatItems.js';
 import { confusion } from './confusion.js';
 import { convertToMultiChannelBrats } from './convertToMultiChannelBrats.js';
+import { copyItems } from './copyItems.js';
 import { cropForeground } from './cropForeground.js';
 import { cropNonzero } from './cropNonzero.js';
 import type { AnyOperator } from './define.js';
@@ -76,6 +78,7 @@ export const operators: readonly AnyOperator[] = [
   load,
   nanToNum,
   concatItems,
+  copyItems,
   selectChannels,
   orient,
   permuteAxes,
@@ -90,6 +93,7 @@ export const operators: readonly AnyOperator[] = [
   scaleIntensityRangePercentiles,
   scaleIntensity,
   normalizeIntensity,
+  clip,
   thresholdIntensity,
   adjustContrast,
   histogramNormalize,

@@ -6,8 +6,9 @@ import { writeNifti } from '../formats/writeNifti.js';
 import type { OptionValues } from '../options.js';
 import { byKey, forKey, namePart } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
-import { type VoxelType, voxelTypes } from '../volume/volume.js';
+import { type Volume, type VoxelType, voxelTypes } from '../volume/volume.js';
 import { type Sink, type SinkContext, sink } from './define.js';
+import { writeMasks } from './masks.js';
 
 const writeNiftiTask = task(new URL('../formats/writeNifti.js', import.meta.url), writeNifti);
 
@@ -23,6 +24,12 @@ const options = {
     .optional()
     .describe("What follows the case's name, or a map by key; empty for nothing. Default: the key"),
   separateFolder: z.boolean().default(false).describe('Put each case into a folder of its own'),
+  perLabel: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Write one mask per label into a folder instead: CASE_POSTFIX/NAME.nii.gz, also for named labels without voxels',
+    ),
   dtype: z
     .enum(dtypes)
     .default('auto')
@@ -36,8 +43,11 @@ type Options = OptionValues<typeof options>;
  * file they derive from. A file appears whole or not at all. For plain RxJS: `pipe(…, saveTo(niftiSink('out',
  * { keys: 'image' })))`.
  *
+ * With `perLabel`, a label map becomes a folder of masks, one for each label that has a name or occurs, as
+ * TotalSegmentator writes them. Labels without a name are called `label_N`.
+ *
  * @throws OptionError when built, for options out of range; DataError, on the stream, when a file cannot be
- * written or voxels do not fit `dtype`.
+ * written, voxels do not fit `dtype`, or a volume for `perLabel` has no labels.
  */
 export const niftiSink = sink({
   name: 'nifti',
@@ -45,14 +55,14 @@ export const niftiSink = sink({
   options,
   example: { keys: 'pred', postfix: 'seg', dtype: 'uint8' },
   targets: (options, output) => ({
-    ofCase: (subject) => [options.keys].flat().map((key) => fileOf(options, output, subject, key)),
+    ofCase: (subject) => [options.keys].flat().map((key) => targetOf(options, output, subject, key)),
   }),
   open: async (options, context) => openNifti(options, context),
 });
 
-/** The file of one volume of a case. */
-function fileOf(
-  { dir, separateFolder, postfix }: Options,
+/** The file of one volume of a case; with `perLabel`, the folder of its masks. */
+function targetOf(
+  { dir, separateFolder, postfix, perLabel }: Options,
   output: string,
   { id }: Pick<Case, 'id'>,
   key: string,
@@ -60,28 +70,43 @@ function fileOf(
   const name = fileNameOf(id);
   const ending = forKey(postfix, key) ?? key;
   const file = ending === '' ? name : `${name}_${ending}`;
-  return join(resolve(output, dir), separateFolder ? name : '', `${file}.nii.gz`);
+  return join(resolve(output, dir), separateFolder ? name : '', perLabel ? file : `${file}.nii.gz`);
 }
 
 function openNifti(options: Options, context: SinkContext): Sink {
-  const { dtype } = options;
+  const { dtype, perLabel } = options;
+  const { runtime } = context;
   const keysOf = (subject: Case) => chooseKeys(subject, options.keys, []);
+  /** The masks that were written, by case. */
+  const masks = new Map<string, readonly string[]>();
   return {
     async write(subject) {
-      const files = keysOf(subject).map((key) => fileOf(options, context.output, subject, key));
-      const twice = files.find((file, i) => files.indexOf(file) !== i);
+      const targets = keysOf(subject).map((key) => targetOf(options, context.output, subject, key));
+      const twice = targets.find((file, i) => targets.indexOf(file) !== i);
       if (twice) {
         throw new DataError(
           `nifti: two volumes of case ${subject.id} would both be written to ${twice}; give each key a postfix of its own.`,
         );
       }
-      await Promise.all(
-        keysOf(subject).map((key, i) =>
-          context.runtime.run(writeNiftiTask, files[i], volumeOf(subject, key), { dtype }),
-        ),
-      );
+      const written = keysOf(subject).map(async (key, i): Promise<readonly string[]> => {
+        const volume = volumeOf(subject, key);
+        if (perLabel) return writeMasks(runtime, targets[i], key, withNames(volume, subject), dtype);
+        await runtime.run(writeNiftiTask, targets[i], volume, { dtype });
+        return [];
+      });
+      masks.set(subject.id, (await Promise.all(written)).flat());
     },
+    files: ({ id }) => masks.get(id) ?? [],
     volumes: (subject) =>
-      Object.fromEntries(keysOf(subject).map((key) => [key, fileOf(options, context.output, subject, key)])),
+      perLabel
+        ? {}
+        : Object.fromEntries(
+            keysOf(subject).map((key) => [key, targetOf(options, context.output, subject, key)]),
+          ),
   };
+}
+
+/** The volume with the names of its labels, or else those of the dataset. */
+function withNames(volume: Volume, { labelNames }: Case): Volume {
+  return volume.labelNames || !labelNames ? volume : { ...volume, labelNames };
 }

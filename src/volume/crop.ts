@@ -143,13 +143,18 @@ export interface ForegroundSettings {
   readonly allowSmaller: boolean;
   readonly kDivisible: Vec3;
   readonly channelIndices?: readonly number[];
+  /** What to do without a voxel above zero: fail, or take the whole volume as the box. Default: `fail`. */
+  readonly ifEmpty?: 'fail' | 'keep';
 }
 
 /**
  * The box around all voxels above zero (in any of the channels), extended by a margin; MONAI's
  * `CropForeground`.
  */
-export function foregroundBox(volume: Volume, settings: ForegroundSettings): { start: Vec3; size: Vec3 } {
+export function foregroundBox(
+  volume: Volume,
+  settings: ForegroundSettings,
+): { start: Vec3; size: Vec3; empty?: boolean } {
   const [nx, ny, nz] = volume.size;
   const low = [nx, ny, nz];
   const high = [-1, -1, -1];
@@ -173,9 +178,10 @@ export function foregroundBox(volume: Volume, settings: ForegroundSettings): { s
     }
   }
   if (high[0] < 0) {
+    if (settings.ifEmpty === 'keep') return { start: [0, 0, 0], size: volume.size, empty: true };
     throw new DataError(
-      'cropForeground found no voxel above zero to crop to. Crop before intensities are scaled, or check ' +
-        'the image.',
+      'cropForeground found no voxel above zero to crop to. Crop before intensities are scaled, check the ' +
+        'image, or set ifEmpty: keep to use the whole volume.',
     );
   }
   const start = [0, 0, 0];

@@ -297,7 +297,9 @@ export const targets: Readonly<Record<string, Target>> = {
   },
   pipeline: {
     name: 'a.yaml',
-    seeds: readdirSync(pipelines).map((name) => readFileSync(join(pipelines, name))),
+    seeds: readdirSync(pipelines)
+      .filter((name) => name.endsWith('.yaml'))
+      .map((name) => readFileSync(join(pipelines, name))),
     damage: mutateText,
     read: (file) => loadPipeline([file]),
   },

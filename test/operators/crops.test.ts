@@ -5,6 +5,7 @@ import { DataError } from '#src/errors.js';
 import { borderPad } from '#src/operators/borderPad.js';
 import { centerCrop } from '#src/operators/centerCrop.js';
 import { concatItems } from '#src/operators/concatItems.js';
+import { copyItems } from '#src/operators/copyItems.js';
 import { cropForeground } from '#src/operators/cropForeground.js';
 import { divisiblePad } from '#src/operators/divisiblePad.js';
 import { invert } from '#src/operators/invert.js';
@@ -56,6 +57,9 @@ test('cropForeground fails a case without foreground, and rejects options out of
   const error = await through(cropForeground(), dark).catch((fault) => fault);
   assert.instance(error, DataError);
   assert.match(error.message, /cropForeground found no voxel above zero/);
+  const kept = await through(cropForeground({ ifEmpty: 'keep', margin: 3, kDivisible: 5 }), dark);
+  assert.is(kept.volumes.image, dark.volumes.image, 'the whole volume, not a copy');
+  assert.equal(kept.notes, ['cropForeground: no voxel of image is above 0, so the whole volume was kept.']);
   refused(() => cropForeground({ margin: -1 }), /^cropForeground: margin must be /);
   refused(() => cropForeground({ kDivisible: 0 }), /^cropForeground: kDivisible must be /);
 });
@@ -161,6 +165,19 @@ test('concatItems joins volumes on one grid, and selectChannels picks channels',
   const fault = await through(concatItems({ keys: ['image', 'moved'] }), odd).catch((thrown) => thrown);
   assert.instance(fault, DataError);
   assert.match(fault.message, /moved and image .*different grids/);
+});
+
+test('copyItems adds keys without copying voxels', async () => {
+  const copied = (await through(copyItems({ keys: ['image', 'label'], names: ['a', 'b'] }), subject)).volumes;
+  assert.is(copied.a, image);
+  assert.is(copied.b, label);
+  assert.is(copied.image, image);
+  const fault = await through(copyItems({ keys: 'pred', names: 'a' }), subject).catch((error) => error);
+  assert.match(fault.message, /no volume "pred"/);
+  refused(
+    () => copyItems({ keys: ['image', 'label'], names: 'a' }),
+    /one name for each of the 2 keys, but it has 1/,
+  );
 });
 
 test('zoom refuses to leave no voxel, and resize a longest axis without one size', async () => {

@@ -132,7 +132,9 @@ test('the prediction for sizes, channels and turns matches their results', async
   await check([
     'load',
     { nanToNum: {} },
+    { copyItems: { keys: 'image', names: 'copy' } },
     { scaleIntensity: {} },
+    { clip: { lower: 1, max: 1, keys: 'copy' } },
     { scaleIntensityRangePercentiles: { lower: 1, upper: 99 } },
     { thresholdIntensity: { threshold: 0.5 } },
     { adjustContrast: { gamma: 2 } },

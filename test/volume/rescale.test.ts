@@ -1,6 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { DataError } from '#src/errors.js';
+import { clip } from '#src/volume/clip.js';
 import { adjustContrast } from '#src/volume/contrast.js';
 import { histogramNormalize } from '#src/volume/histogram.js';
 import { nanToNum } from '#src/volume/nanToNum.js';
@@ -129,6 +130,15 @@ test('thresholdIntensity keeps what is strictly above or below, and replaces NaN
   const line = volumeOf([1, 2, 3, Number.NaN]);
   assert.equal(values(thresholdIntensity(line, 2, true, -9)), [-9, -9, 3, -9]);
   assert.equal(values(thresholdIntensity(line, 2, false, 0)), [1, 0, 0, 0]);
+});
+
+test('clip limits to values or percentiles, of all channels or each', () => {
+  const line = volumeOf([-5, 0, 1, 2, Number.NaN, 9]);
+  const channelWise = false;
+  assert.equal(values(clip(line, { min: 0, max: 2, channelWise })), [0, 0, 1, 2, Number.NaN, 2]);
+  assert.equal(values(clip(volumeOf([0, 1, 2, 3, 4]), { lower: 25, channelWise })), [1, 1, 2, 3, 4]);
+  assert.equal(values(clip(volumeOf([0, 4, 2, 8], 2), { upper: 50, channelWise: true })), [0, 2, 2, 5]);
+  assert.equal(values(clip(volumeOf([0, 4, 2, 8], 2), { upper: 50, channelWise })), [0, 3, 2, 3]);
 });
 
 test('nanToNum replaces NaN and infinities, and copies nothing where there are none', () => {

@@ -15,27 +15,27 @@ export interface PlacedStep {
   readonly built: Step;
 }
 
-/** Consecutive steps that run in one pass. */
+/** Consecutive steps that run as one stage. */
 export interface FusedSteps {
-  /** How many steps the pass replaces, counted from the first one. */
+  /** How many steps the stage replaces. */
   readonly count: number;
-  /** `each` holds the steps as separate operators, for cases that cannot be processed in one pass. */
+  /** `each` holds the steps as separate operators, for cases that cannot be processed in one stage. */
   readonly create: (
     context: StepContext,
     each: readonly OperatorFunction<Case, Case>[],
   ) => OperatorFunction<Case, Case>;
   /** `each` predicts the steps one after the other. */
-  readonly forecast: (runtime: Runtime, each: Forecaster) => Forecaster;
+  readonly forecast: (runtime: Runtime, each: Forecaster) => Forecaster | Promise<Forecaster>;
 }
 
 /**
- * Decides whether the first of these steps and those after it can run in one pass with a bit-identical
- * result. Returns undefined if not.
+ * Decides whether the first of these steps and those after it can run together with a bit-identical result.
+ * Returns the stages in which they run, usually one, or undefined if the steps have to run separately.
  *
  * A fusion recognises steps by the identity of their operators (`optionsFor`). An operator from a package
  * that has the name of a built-in one is therefore never mistaken for it.
  */
-export type Fusion = (steps: readonly PlacedStep[]) => FusedSteps | undefined;
+export type Fusion = (steps: readonly PlacedStep[]) => readonly FusedSteps[] | undefined;
 
 /** The options of a step if it uses this operator, otherwise undefined. */
 export function optionsFor<T extends OptionTypes>(

@@ -23,6 +23,7 @@ import { gaussianSmooth } from './gaussianSmooth.js';
 import { hausdorff } from './hausdorff.js';
 import { histogramNormalize } from './histogramNormalize.js';
 import { inference } from './inference.js';
+import { inferLabelsFusion } from './inferLabels.js';
 import { invert } from './invert.js';
 import { iou } from './iou.js';
 import { keepLargestComponent } from './keepLargestComponent.js';
@@ -148,4 +149,4 @@ export const operators: readonly AnyOperator[] = [
 ];
 
 /** The fused passes. The first one that matches is used. */
-export const fusions: readonly Fusion[] = [prepareFusion, labelsFusion];
+export const fusions: readonly Fusion[] = [prepareFusion, inferLabelsFusion, labelsFusion];

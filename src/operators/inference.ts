@@ -1,4 +1,4 @@
-import { defer, finalize } from 'rxjs';
+import { defer, finalize, type OperatorFunction } from 'rxjs';
 import { z } from 'zod';
 import { type Case, volumeOf, withVolumes } from '../case.js';
 import { DataError, ModelError } from '../errors.js';
@@ -11,7 +11,7 @@ import type { Runtime } from '../runtime/runtime.js';
 import { task } from '../runtime/task.js';
 import { paddingModes } from '../volume/crop.js';
 import { addTo_, divideBy_ } from '../volume/ensemble.js';
-import type { Triple, Vec3, Volume } from '../volume/volume.js';
+import type { Grid, Triple, Vec3, Volume } from '../volume/volume.js';
 import { operator, type StepContext } from './define.js';
 import { bytesOf, foresee, type VolumeForecast } from './forecast.js';
 import { rangeCheck } from './inputRange.js';
@@ -122,7 +122,7 @@ export const inference = operator({
     return (subject) => {
       const volume = subject.volumes[key];
       if (!volume) return subject;
-      const logits: VolumeForecast = { ...volume, channels, bytesPerVoxel: 4, kind: 'logits' };
+      const logits = logitsForecast(volume, channels);
       const weights = mode === 'gaussian' ? bytesOf({ ...logits, channels: 1 }) : 0;
       const more = others.length > 0 ? bytesOf(logits) : 0;
       return foresee(subject, { [output]: logits }, weights + more);
@@ -135,29 +135,53 @@ export const inference = operator({
         return { key: options.key, model: card.name, input: card.input };
       }),
     ),
-  create: (options, context) => {
-    const { runtime, strict = false } = context;
-    const checkRange = rangeCheck(strict, runtime.settings.onWarning ?? (() => {}));
-    return (source) =>
-      defer(() => {
-        // One lease per model for the whole stream: taken for the first case and released when the stream
-        // ends.
-        let leases: Promise<readonly ModelLease[]> | undefined;
-        return source.pipe(
-          mapCase(context, 'device', async (subject, leave) => {
-            leases ??= leasesOf(options, context);
-            const opened = await leases;
-            const name = `${options.key} of case ${subject.id}`;
-            for (const { card } of opened) checkRange(volumeOf(subject, options.key), name, card);
-            return segment(subject, options, opened, runtime, leave);
-          }),
-          finalize(() => leases?.then(releaseAll).catch(() => {})),
-        );
-      });
-  },
+  create: (options, context) => withModels(options, context, segment),
 });
 
-function modelsOf({ model, models }: Options): readonly string[] {
+/** The options of `inference`, with defaults. */
+export type InferenceOptions = Options;
+
+/** A case that models are about to process. */
+export interface ModelInput {
+  readonly subject: Case;
+  readonly volume: Volume;
+  readonly options: InferenceOptions;
+  readonly leases: readonly ModelLease[];
+  readonly runtime: Runtime;
+  /** Lets the next case's windows start while the last ones of this case are still running. */
+  readonly leave: () => void;
+}
+
+/** An operator that runs `work` with the loaded models on the device lane and adds its result. */
+export function withModels(
+  options: InferenceOptions,
+  context: StepContext,
+  work: (input: ModelInput) => Promise<Volume>,
+): OperatorFunction<Case, Case> {
+  const { runtime, strict = false } = context;
+  const checkRange = rangeCheck(strict, runtime.settings.onWarning ?? (() => {}));
+  return (source) =>
+    defer(() => {
+      // One lease per model for the whole stream: taken for the first case and released when the stream ends.
+      let opening: Promise<readonly ModelLease[]> | undefined;
+      return source.pipe(
+        mapCase(context, 'device', async (subject, leave) => {
+          opening ??= leasesOf(options, context);
+          const leases = await opening;
+          const volume = inputVolume(subject, options, leases);
+          for (const { card } of leases) checkRange(volume, `${options.key} of case ${subject.id}`, card);
+          const pred = await work({ subject, volume, options, leases, runtime, leave });
+          const { labels } = leases[0].card;
+          const names = Object.keys(labels).length > 0 ? { labelNames: labels } : {};
+          return withVolumes(subject, { [options.output]: { ...pred, ...names } });
+        }),
+        finalize(() => opening?.then(releaseAll).catch(() => {})),
+      );
+    });
+}
+
+/** The paths or names of the models. */
+export function modelsOf({ model, models }: Options): readonly string[] {
   return models ?? (model === undefined ? [] : [model]);
 }
 
@@ -194,39 +218,45 @@ async function releaseAll(leases: readonly ModelLease[]): Promise<void> {
   for (const { release } of leases) await release();
 }
 
-async function segment(
-  subject: Case,
-  options: Options,
-  leases: readonly ModelLease[],
-  runtime: Runtime,
-  leave: () => void,
-): Promise<Case> {
-  const { key } = options;
+function inputVolume(subject: Case, { key }: Options, leases: readonly ModelLease[]): Volume {
   const volume = volumeOf(subject, key);
-  const [{ card }] = leases;
-  let pred: Volume | undefined;
-  for (const [i, lease] of leases.entries()) {
+  for (const lease of leases) {
     const channels = inputChannels(lease);
     if (channels && volume.channels !== channels) {
       throw new DataError(
-        `inference: ${key} of case ${subject.id} has ${volume.channels} channel(s), but the model ${lease.card.name} takes ` +
-          `${channels}.`,
+        `inference: ${key} of case ${subject.id} has ${volume.channels} channel(s), but the model ` +
+          `${lease.card.name} takes ${channels}.`,
       );
     }
-    // Lets the next case's windows start while the last ones of this case are still running.
-    const onDrained = i === leases.length - 1 ? leave : undefined;
-    const made = await lease.model.infer(volume, settingsOf(options, lease), options.swBatchSize, onDrained);
-    if (pred) await runtime.run(addToTask, pred.data as Float32Array, made.data as Float32Array);
-    pred ??= made;
   }
-  if (pred && leases.length > 1) {
-    await runtime.run(divideByTask, pred.data as Float32Array, leases.length);
-  }
-  const names = Object.keys(card.labels).length > 0 ? { labelNames: card.labels } : {};
-  return withVolumes(subject, { [options.output]: { ...(pred as Volume), ...names } });
+  return volume;
 }
 
-function settingsOf(options: Options, lease: ModelLease): InferSettings {
+/** The logits of a whole volume: the mean of all models. */
+export async function segment(input: ModelInput): Promise<Volume> {
+  const { volume, options, leases, runtime, leave } = input;
+  const [first, ...others] = leases;
+  const infer = (lease: ModelLease, onDrained?: () => void) =>
+    lease.model.infer(volume, settingsOf(options, lease), options.swBatchSize, onDrained);
+  const mean = await infer(first, others.length === 0 ? leave : undefined);
+  for (const [i, lease] of others.entries()) {
+    const made = await infer(lease, i === others.length - 1 ? leave : undefined);
+    await runtime.run(addToTask, mean.data as Float32Array, made.data as Float32Array);
+  }
+  if (others.length > 0) await runtime.run(divideByTask, mean.data as Float32Array, leases.length);
+  return mean;
+}
+
+/** The logits of a whole volume. */
+export function logitsForecast(
+  { size, affine, history }: Grid & Pick<VolumeForecast, 'history'>,
+  channels: number,
+): VolumeForecast {
+  return { size, affine, history, channels, bytesPerVoxel: 4, kind: 'logits' };
+}
+
+/** How a model slides over a volume. */
+export function settingsOf(options: Options, lease: ModelLease): InferSettings {
   const { overlap, stepSize, mode, sigmaScale, paddingMode, cval, mirror } = options;
   return {
     ...{ roiSize: windowSize(options, lease), overlap, mode, sigmaScale, paddingMode, cval },

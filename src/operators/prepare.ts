@@ -48,11 +48,13 @@ export const prepareFusion: Fusion = (steps) => {
     scaleIntensityRange: take(scaleIntensityRange),
   };
   if (count < 2) return undefined;
-  return {
-    count,
-    create: (context) => prepare(options, context),
-    forecast: (_, each) => foreseePrepared(options, each),
-  };
+  return [
+    {
+      count,
+      create: (context) => prepare(options, context),
+      forecast: (_, each) => foreseePrepared(options, each),
+    },
+  ];
 };
 
 function prepare(options: PrepareOptions, context: StepContext): OperatorFunction<Case, Case> {

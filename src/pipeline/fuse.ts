@@ -29,16 +29,18 @@ export function fuseSteps(steps: readonly PlacedStep[], fusions: readonly Fusion
   const stages: Stage[] = wrapping < 0 ? [] : [wrapSteps(steps.slice(0, wrapping), steps[wrapping], fusions)];
   let at = wrapping + 1;
   while (at < steps.length) {
-    const rest = steps.slice(at);
-    const fused = firstOf(fusions, rest);
-    stages.push(fused ? fusedStage(rest.slice(0, fused.count), fused) : singleStage(rest));
-    at += fused?.count ?? 1;
+    const fused = firstOf(fusions, steps.slice(at));
+    if (!fused) stages.push(singleStage(steps.slice(at++)));
+    for (const stage of fused ?? []) {
+      stages.push(fusedStage(steps.slice(at), stage));
+      at += stage.count;
+    }
   }
   return stages;
 }
 
 /** The result of the first fusion that matches the steps. */
-function firstOf(fusions: readonly Fusion[], steps: readonly PlacedStep[]): FusedSteps | undefined {
+function firstOf(fusions: readonly Fusion[], steps: readonly PlacedStep[]): ReturnType<Fusion> {
   for (const fusion of fusions) {
     const fused = fusion(steps);
     if (fused) return fused;
@@ -50,13 +52,22 @@ function singleStage([step, next]: readonly PlacedStep[]): Stage {
   return {
     id: step.id,
     steps: [step.id],
-    build: (context) =>
-      step.built.create({ ...context, id: step.id, onlyDifferences: onlyDifferences(step, next) }),
+    build: (context) => createStep(step, next, context),
     forecast: (runtime) => forecastEach([step], runtime),
   };
 }
 
-function fusedStage(steps: readonly PlacedStep[], fused: FusedSteps): Stage {
+function createStep(
+  step: PlacedStep,
+  next: PlacedStep | undefined,
+  context: StepContext,
+): OperatorFunction<Case, Case> {
+  return step.built.create({ ...context, id: step.id, onlyDifferences: onlyDifferences(step, next) });
+}
+
+/** The stage of the first `fused.count` steps. */
+function fusedStage(all: readonly PlacedStep[], fused: FusedSteps): Stage {
+  const steps = all.slice(0, fused.count);
   const ids = steps.map(({ id }) => id);
   return {
     id: ids.join('+'),
@@ -64,7 +75,7 @@ function fusedStage(steps: readonly PlacedStep[], fused: FusedSteps): Stage {
     build: (context) =>
       fused.create(
         context,
-        steps.map(({ id, built }) => built.create({ ...context, id })),
+        steps.map((step, at) => createStep(step, all[at + 1], context)),
       ),
     forecast: async (runtime) => fused.forecast(runtime, await forecastEach(steps, runtime)),
   };

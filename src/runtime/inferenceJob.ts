@@ -1,13 +1,11 @@
-import type { Vec3, Volume } from '../volume/volume.js';
-import type { ModelAxes, WindowPlan, WindowSettings } from '../volume/windows.js';
+import type { CellLabels, Summation } from '../volume/cellSums.js';
+import type { Volume } from '../volume/volume.js';
+import type { WindowSettings } from '../volume/windows.js';
 
 /** The windows of one volume, which all session threads of a model process together. */
-export interface InferenceJob {
+export interface InferenceJob extends Summation {
   readonly data: Volume['data'];
-  readonly size: Vec3;
   readonly channels: number;
-  readonly axes: ModelAxes;
-  readonly plan: WindowPlan;
   readonly padding: Pick<WindowSettings, 'paddingMode' | 'cval'>;
   /**
    * Each window is also run mirrored along these axes of the volume, and along all combinations of them; the
@@ -16,18 +14,22 @@ export interface InferenceJob {
   readonly mirror: readonly number[];
   /** Windows per run of the model. */
   readonly batch: number;
-  /** Channels of the model's output. */
-  readonly outChannels: number;
+  /** How many windows are to be run; window and step are the same unless labels are made. */
+  readonly steps: number;
+  readonly result: WholeLogits | CellLabels;
+  /** Shared by the threads; see `Control`. */
+  readonly control: Int32Array;
+}
+
+/** The model's output for a whole volume. */
+export interface WholeLogits {
   /**
    * Zeros on a SharedArrayBuffer, x fastest. Holds sums of outputs while the job runs, and their weighted
    * means at its end.
    */
   readonly out: Float32Array;
-  /** The weights of a window's voxels, and their sums for the volume: both or neither. */
-  readonly weights?: Float32Array;
+  /** The sums of the weights, unless these are equal. */
   readonly weightSums?: Float32Array;
-  /** Shared by the threads; see `Control`. */
-  readonly control: Int32Array;
 }
 
 /** The elements of `InferenceJob.control`. */
@@ -43,10 +45,10 @@ export const Control = {
   length: 3,
 } as const;
 
-/** Takes the next `count` windows of a job; returns the first, or undefined when no window is left. */
-export function takeWindows({ control, plan }: InferenceJob, count: number): number | undefined {
+/** Takes the next `count` windows of a job. Returns the first one's number, or undefined if none is left. */
+export function takeWindows({ control, steps }: InferenceJob, count: number): number | undefined {
   const first = Atomics.add(control, Control.next, count);
-  return first >= plan.count || isStopped(control) ? undefined : first;
+  return first >= steps || isStopped(control) ? undefined : first;
 }
 
 /**

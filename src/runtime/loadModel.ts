@@ -1,8 +1,12 @@
-import { allocate, type Vec3, type Volume, voxelCount } from '../volume/volume.js';
+import { type CellLabels, planLabels, type Summation, storedChannels } from '../volume/cellSums.js';
+import { allocateLabels } from '../volume/classes.js';
+import { labelPath } from '../volume/labelPath.js';
+import { type Decision, largestLabel } from '../volume/labels.js';
+import { allocate, type HistoryStep, type Vec3, type Volume, voxelCount } from '../volume/volume.js';
 import { type ModelAxes, planWindows, type WindowSettings, windowWeights } from '../volume/windows.js';
 import { AskThread, NotStarted } from './askThread.js';
 import { deviceSessions } from './deviceSessions.js';
-import { Control, type InferenceJob, stopJob } from './inferenceJob.js';
+import { Control, type InferenceJob, stopJob, type WholeLogits } from './inferenceJob.js';
 import { checkOutput, checkShape, checkWindow, modelFault } from './modelChecks.js';
 import type { ModelShape, SessionReply, SessionRequest, SessionSetup } from './sessionMessages.js';
 import { answerWithin, noProgress, watchJob } from './stuck.js';
@@ -39,6 +43,18 @@ export interface LoadedModel {
    * the next volume may start.
    */
   infer(volume: Volume, settings: InferSettings, batch: number, onDrained?: () => void): Promise<Volume>;
+  /**
+   * Slides the model over a volume and turns its output into labels window by window: voxels whose sums are
+   * complete are labelled, and their storage is used again. The labels are those of `infer` followed by the
+   * decision, bit for bit.
+   */
+  inferLabels(
+    volume: Volume,
+    settings: InferSettings,
+    batch: number,
+    labels: LabelRequest,
+    onDrained?: () => void,
+  ): Promise<Volume>;
   /** Ends the session threads. */
   close(): Promise<void>;
 }
@@ -47,6 +63,16 @@ export interface LoadedModel {
 export interface InferSettings extends WindowSettings {
   /** Axes of the volume along which windows are mirrored; see `InferenceJob`. Default: none. */
   readonly mirror?: readonly number[];
+}
+
+/** Labels to make of a model's output. */
+export interface LabelRequest {
+  readonly decision: Decision;
+  /**
+   * Geometric steps of the volume to undo before the decision; see `labelPath`. Default: the labels are on
+   * the grid of the volume.
+   */
+  readonly undo?: readonly HistoryStep[];
 }
 
 /** How models are loaded; see `RuntimeSettings`. */
@@ -152,44 +178,86 @@ class ModelSessions implements LoadedModel {
     batch: number,
     onDrained?: () => void,
   ): Promise<Volume> {
+    const summation = await this.#summation(volume, settings);
+    const { outChannels, weights, plan } = summation;
+    const count = voxelCount(volume.size);
+    // One channel that stands for the logits (0, d) is written behind a channel of zeros.
+    const channels = this.model.difference ? 2 : outChannels;
+    const data = allocate('float32', count * channels);
+    const result: WholeLogits = {
+      out: data.subarray(data.length - count * outChannels),
+      ...(weights && { weightSums: allocate('float32', count) }),
+    };
+    await this.#run(
+      { ...this.#windowsOf(volume, settings, batch), ...summation, steps: plan.count, result },
+      onDrained,
+    );
+    return { ...volume, data, channels, kind: 'logits' };
+  }
+
+  async inferLabels(
+    volume: Volume,
+    settings: InferSettings,
+    batch: number,
+    { decision, undo }: LabelRequest,
+    onDrained?: () => void,
+  ): Promise<Volume> {
+    const summation = await this.#summation(volume, settings);
+    const { outChannels, weights } = summation;
+    const { difference } = this.model;
+    const path = undo && labelPath(volume, undo);
+    if (undo && !path) throw new RangeError('These steps cannot be undone in one pass.');
+    const cells = planLabels(
+      summation.plan,
+      volume.size,
+      outChannels,
+      weights !== undefined,
+      undo !== undefined,
+    );
+    const { size, affine } = path?.grid ?? volume;
+    const result: CellLabels = {
+      cells,
+      storage: allocate('float32', cells.voxels * storedChannels(outChannels, weights !== undefined)),
+      difference,
+      decision,
+      ...(path && { path }),
+      labels: allocateLabels(largestLabel(difference ? 2 : outChannels, decision), voxelCount(size)),
+    };
+    await this.#run(
+      { ...this.#windowsOf(volume, settings, batch), ...summation, steps: cells.steps, result },
+      onDrained,
+    );
+    const history = undo ? [] : volume.history;
+    return { ...volume, size, affine, data: result.labels, channels: 1, kind: 'label', history };
+  }
+
+  async #summation({ size, channels }: Volume, settings: WindowSettings): Promise<Summation> {
     await this.#restartEnded();
-    const job = await this.#newJob(volume, settings, batch);
+    const plan = planWindows(size, settings);
+    checkWindow(this.model.file, plan.roiSize, channels);
+    const weights = windowWeights(plan.roiSize, settings);
+    const outChannels = await this.#fileChannels(plan.roiSize, channels);
+    return { plan, size, axes: this.model.axes, outChannels, weights };
+  }
+
+  #windowsOf({ data, channels }: Volume, settings: InferSettings, batch: number) {
+    return {
+      data,
+      channels,
+      padding: settings,
+      mirror: settings.mirror ?? [],
+      batch: this.setups[0].provider === 'cpu' ? 1 : batch,
+    };
+  }
+
+  async #run(given: Omit<InferenceJob, 'control'>, onDrained?: () => void): Promise<void> {
+    const job = { ...given, control: allocate('int32', Control.length) };
     this.#jobs.add(job);
     try {
       await this.#runJob(job, onDrained);
     } finally {
       this.#jobs.delete(job);
     }
-    const { buffer } = job.out;
-    const data = new Float32Array(buffer);
-    return { ...volume, data, channels: data.length / voxelCount(volume.size), kind: 'logits' };
-  }
-
-  async #newJob(volume: Volume, settings: InferSettings, batch: number): Promise<InferenceJob> {
-    const { size, channels } = volume;
-    const { axes, difference } = this.model;
-    const plan = planWindows(size, settings);
-    checkWindow(this.model.file, plan.roiSize, channels);
-    const weights = windowWeights(plan.roiSize, settings);
-    const outChannels = await this.#fileChannels(plan.roiSize, channels);
-    const count = voxelCount(size);
-    // One channel that stands for the logits (0, d) is written behind a channel of zeros.
-    const data = allocate('float32', count * (difference ? 2 : outChannels));
-    return {
-      data: volume.data,
-      size,
-      channels,
-      axes,
-      plan,
-      padding: settings,
-      mirror: settings.mirror ?? [],
-      batch: this.setups[0].provider === 'cpu' ? 1 : batch,
-      outChannels,
-      out: data.subarray(data.length - count * outChannels),
-      weights,
-      weightSums: weights && allocate('float32', count),
-      control: allocate('int32', Control.length),
-    };
   }
 
   async #runJob(job: InferenceJob, onDrained?: () => void): Promise<void> {

@@ -1,15 +1,10 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { messageOf } from '../errors.js';
 import * as ort from '../onnx/ort.js';
+import { CellSums } from '../volume/cellSums.js';
 import type { Triple, Vec3 } from '../volume/volume.js';
-import {
-  addWindow,
-  cutWindow,
-  divideByCounts_,
-  divideByWeights_,
-  type ModelAxes,
-  windowStart,
-} from '../volume/windows.js';
+import { WholeSums } from '../volume/wholeSums.js';
+import { cutWindow, type ModelAxes } from '../volume/windows.js';
 import { collectGarbage, countShared, voxelBytes } from './garbage.js';
 import { awaitTurn, type InferenceJob, passTurn, stopJob, takeWindows } from './inferenceJob.js';
 import { runMirrored } from './mirroredRuns.js';
@@ -49,7 +44,7 @@ async function serve(port: NonNullable<typeof parentPort>, setup: SessionSetup):
   // One request after the other: messages arrive while a session runs.
   let last = Promise.resolve();
   port.on('message', (request: SessionRequest) => {
-    const bytes = request.kind === 'infer' ? voxelBytes([request.job.data, request.job.out]) : 0;
+    const bytes = request.kind === 'infer' ? voxelBytes(arraysOf(request.job)) : 0;
     last = last.then(() => answer(request)).then(() => countShared(bytes));
   });
 }
@@ -132,6 +127,8 @@ async function infer(
   buffers: WindowBuffers,
 ): Promise<void> {
   const { plan, control, batch, channels, outChannels, size, axes } = job;
+  const sums =
+    'out' in job.result ? new WholeSums({ ...job, ...job.result }) : new CellSums({ ...job, ...job.result });
   const { roiSize } = plan;
   const voxels = roiSize[0] * roiSize[1] * roiSize[2];
   const input = buffers.take('input', batch * channels * voxels);
@@ -145,9 +142,9 @@ async function infer(
   for (;;) {
     const first = takeWindows(job, batch);
     if (first === undefined) return;
-    const count = Math.min(batch, plan.count - first);
+    const count = Math.min(batch, job.steps - first);
     for (let i = 0; i < count; i++) {
-      const start = windowStart(plan, first + i);
+      const start = sums.start(first + i);
       const into = input.subarray(i * channels * voxels, (i + 1) * channels * voxels);
       cutWindow(job.data, size, channels, start, roiSize, axes, job.padding, into);
     }
@@ -173,30 +170,15 @@ async function infer(
     };
     const values = await runMirrored(run, runs, mirrored, sum.subarray(0, count * outChannels * voxels));
     if (!awaitTurn(control, first)) return;
-    addWindows(job, first, count, values);
-    // Windows are added in order, so after the last one the sums are complete.
-    if (first + batch >= plan.count) divideSums_(job);
+    const length = values.length / count;
+    for (let i = 0; i < count; i++) sums.add(first + i, values.subarray(i * length, (i + 1) * length));
     passTurn(control, first + batch);
   }
 }
 
-/** Adds the outputs of `count` windows to the sums of a job. */
-function addWindows(job: InferenceJob, first: number, count: number, values: Float32Array): void {
-  const { plan, outChannels, size, axes, weights, weightSums, out } = job;
-  const length = values.length / count;
-  for (let i = 0; i < count; i++) {
-    const start = windowStart(plan, first + i);
-    const window = values.subarray(i * length, (i + 1) * length);
-    addWindow(window, outChannels, start, plan.roiSize, axes, weights, size, out);
-    // Weights are stored x fastest, as the windows of a `zyx` model are.
-    if (weights && weightSums) addWindow(weights, 1, start, plan.roiSize, 'zyx', undefined, size, weightSums);
-  }
-}
-
-/** Turns the sums of a job into means. */
-function divideSums_({ out, outChannels, weightSums, size, plan }: InferenceJob): void {
-  if (weightSums) divideByWeights_(out, outChannels, weightSums);
-  else divideByCounts_(out, outChannels, size, plan);
+/** The arrays that a job shares with other threads. */
+function arraysOf({ data, result }: InferenceJob): readonly ArrayBufferView[] {
+  return 'out' in result ? [data, result.out] : [data, result.storage, result.labels];
 }
 
 await serve(parentPort!, workerData as SessionSetup);

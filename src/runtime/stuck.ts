@@ -47,10 +47,10 @@ export function watchJob(
 }
 
 /** The error of a case whose windows made no progress for `limit` seconds. */
-export function noProgress(file: string, limit: number, { control, plan }: InferenceJob): ModelError {
+export function noProgress(file: string, limit: number, { control, steps }: InferenceJob): ModelError {
   return new ModelError(
     `The model ${file} made no progress for ${limit} s (runtime.stepTimeout) at about window ` +
-      `${Atomics.load(control, Control.turn) + 1} of ${plan.count}, and its thread was stopped. Run the ` +
+      `${Atomics.load(control, Control.turn) + 1} of ${steps}, and its thread was stopped. Run the ` +
       'case again with --resume; if its windows do take that long, raise runtime.stepTimeout.',
   );
 }

@@ -28,14 +28,16 @@ export function sigmoid(volume: Volume): Volume {
   return { ...volume, data, kind: 'probability' };
 }
 
-/**
- * The channel with the largest value (the first of equals) as a label map: uint8, or uint16 for over 256
- * channels.
- */
+/** Zeroed labels up to `largest`: uint8, or uint16 above 255. */
+export function allocateLabels(largest: number, count: number): Uint8Array | Uint16Array {
+  return allocate(largest > 255 ? 'uint16' : 'uint8', count);
+}
+
+/** The channel with the largest value (the first of equals) as a label map; see `allocateLabels`. */
 export function argmax(volume: Volume): Volume {
   const count = voxelCount(volume.size);
   const { channels, data: from } = volume;
-  const data = allocate(channels > 256 ? 'uint16' : 'uint8', count);
+  const data = allocateLabels(channels - 1, count);
   for (let i = 0; i < count; i++) {
     let best = 0;
     let largest = from[i];
@@ -121,11 +123,11 @@ export function mergeClasses(volume: Volume, groups: readonly (readonly number[]
 
 /**
  * A label map from one channel for each region: a voxel gets the label of the last channel in which it lies.
- * That is where logits are above 0 and probabilities above 0.5. uint8, or uint16 for labels above 255.
+ * That is where logits are above 0 and probabilities above 0.5. See `allocateLabels` for the type.
  */
 export function regionLabels(volume: Volume, regions: readonly number[]): Volume {
   const count = voxelCount(volume.size);
-  const data = allocate(Math.max(...regions) > 255 ? 'uint16' : 'uint8', count);
+  const data = allocateLabels(Math.max(...regions), count);
   const limit = volume.kind === 'logits' ? 0 : 0.5;
   for (const [c, label] of regions.entries()) {
     const channel = volume.data.subarray(c * count, (c + 1) * count);

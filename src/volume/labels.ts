@@ -1,5 +1,6 @@
 import { blendRows } from './blendRows.js';
-import { type AxisTaps, planResample } from './resample.js';
+import { type LabelPath, labelPath } from './labelPath.js';
+import type { AxisTaps } from './resample.js';
 import {
   type Grid,
   type HistoryStep,
@@ -9,7 +10,6 @@ import {
   type VoxelArray,
   voxelCount,
 } from './volume.js';
-import { linearTaps, zoomTaps } from './zoom.js';
 
 /** How the channels of an interpolated voxel become a label. */
 export interface Decision {
@@ -19,6 +19,11 @@ export interface Decision {
    * The label of each channel: a voxel gets that of the last channel above 0. Default: the largest channel.
    */
   readonly regions?: readonly number[];
+}
+
+/** The largest label that a decision between `channels` channels may give. */
+export function largestLabel(channels: number, { regions }: Decision): number {
+  return regions ? Math.max(...regions) : channels - 1;
 }
 
 /** A box of voxels per axis, from `low` to `high` (exclusive); undefined if empty. */
@@ -113,100 +118,38 @@ export function joinBoxes(a: Box | undefined, b: Box | undefined): Box | undefin
   };
 }
 
-interface Plan {
-  readonly size: Vec3;
-  /** Per axis, the logits that each voxel of the grid before the respacing reads. */
-  readonly taps: readonly AxisTaps[];
-  /** The index of that grid's first voxel in the order of the first grid, and the steps along its axes. */
-  readonly corner: number;
-  readonly strides: Vec3;
-  /** The size of the grid of the image file. */
-  readonly first: Vec3;
-}
-
-/**
- * True if `labelSlices` can undo these steps: crops and reorientations and then at most one respacing along
- * the axes.
- */
+/** True if `labelSlices` can undo these steps. */
 export function canLabel(logits: Grid, history: readonly HistoryStep[]): boolean {
-  return plan(logits, history) !== undefined;
+  return labelPath(logits, history) !== undefined;
 }
 
-function plan(logits: Grid, history: readonly HistoryStep[]): Plan | undefined {
-  const last = history.at(-1);
-  const respaced = last?.step === 'resample' || last?.step === 'zoom';
-  const taps = respaced ? tapsOf(logits, last) : logits.size.map((n) => zoomTaps(n, n, 1));
-  const size = respaced ? last.from.size : logits.size;
-  const place = placeIn(respaced ? history.slice(0, -1) : history, size);
-  return taps && place && { size, taps, ...place };
-}
-
-function tapsOf(
-  logits: Grid,
-  step: Extract<HistoryStep, { step: 'resample' | 'zoom' }>,
-): readonly AxisTaps[] | undefined {
-  if (step.step === 'resample') {
-    const path = planResample(logits, step.from, 'bilinear', step.padding);
-    return path === 'same' ? logits.size.map((n) => zoomTaps(n, n, 1)) : path.axes;
-  }
-  return linearTaps(logits.size, step.from.size, step.back);
-}
-
-/**
- * Where a grid lies in the first one, from which crops and reorientations led to it. Undefined after other
- * steps, and if the grid has voxels outside of the first one.
- */
-function placeIn(
-  history: readonly HistoryStep[],
-  size: Vec3,
-): Pick<Plan, 'corner' | 'strides' | 'first'> | undefined {
-  // The voxel that the grid's first one is, and the step along each of the grid's axes: an axis and a sign.
-  let corner: Vec3 = [0, 0, 0];
-  let axes: Vec3 = [0, 1, 2];
-  let signs: Vec3 = [1, 1, 1];
-  for (const step of [...history].reverse()) {
-    if (step.step === 'cropOrPad') {
-      corner = corner.map((at, axis) => at + step.start[axis]) as Triple;
-    } else if (step.step === 'orient') {
-      const { flips, from } = step;
-      const moved: [number, number, number] = [0, 0, 0];
-      step.axes.forEach((axis, k) => {
-        moved[axis] = flips[k] > 0 ? corner[k] : from.size[axis] - 1 - corner[k];
-      });
-      corner = moved;
-      signs = signs.map((sign, k) => sign * flips[axes[k]]) as Triple;
-      axes = axes.map((axis) => step.axes[axis]) as Triple;
-    } else return undefined;
-  }
-  const first = history[0]?.from.size ?? size;
-  const inside = axes.every((axis, k) => {
-    const end = corner[axis] + signs[k] * (size[k] - 1);
-    return Math.min(corner[axis], end) >= 0 && Math.max(corner[axis], end) < first[axis];
-  });
-  const steps = [1, first[0], first[0] * first[1]];
-  return inside
-    ? {
-        first,
-        corner: corner.reduce((sum, at, axis) => sum + at * steps[axis], 0),
-        strides: axes.map((axis, k) => steps[axis] * signs[k]) as Triple,
-      }
-    : undefined;
-}
-
-/** The number of slices that `labelSlices` processes: the z axis of the grid before the respacing. */
+/** The number of slices that `labelSlices` processes: those along the z axis of the logits. */
 export function labelSliceCount(logits: Grid, history: readonly HistoryStep[]): number {
-  return plan(logits, history)?.size[2] ?? 0;
+  return labelPath(logits, history)?.taps[2].low.length ?? 0;
+}
+
+/** Logits that labels are made from. */
+export interface LogitsSource {
+  readonly channels: number;
+  /** Copies a part of slice `z` into `out`, [channels, height, width]. */
+  readonly read: (z: number, x: number, y: number, width: number, height: number, out: Float32Array) => void;
+}
+
+/** Indices from `start` to `end` (exclusive). */
+export interface Range {
+  readonly start: number;
+  readonly end: number;
 }
 
 /**
- * Labels from logits, on the grid of the image file, in one pass: softmax (if asked for), inverse respacing,
- * decision, inverse crops and reorientations. The result equals that of `softmax`, `invertHistory` and
- * `argmax` (or `regionLabels`), but only two slices of channels are in memory at a time.
+ * Labels from logits, on an earlier grid, in one pass: softmax (if asked for), the way back to that grid,
+ * decision. The result equals that of `softmax`, `invertHistory` and `argmax` (or `regionLabels`), but only
+ * two slices of channels are in memory at a time.
  *
  * The interpolated result can only be foreground near foreground (the box `extent`): a mean of voxels whose
  * first channel is the largest has its largest value there, too. The rest of `out` (zeros) is not touched.
  *
- * Works on slices `from` to `to` (exclusive) of the grid before the respacing. `canLabel` must be true.
+ * Works on slices `from` to `to` (exclusive) of `labelSliceCount`. `canLabel` must be true.
  */
 export function labelSlices(
   logits: Volume,
@@ -214,21 +157,48 @@ export function labelSlices(
   extent: Box,
   from: number,
   to: number,
-  { softmax, regions }: Decision,
+  decision: Decision,
   out: Uint8Array | Uint16Array,
 ): void {
-  const planned = plan(logits, history);
-  if (!planned) throw new RangeError('These steps cannot be undone in one pass.');
-  const { taps, corner, strides } = planned;
-  const { channels } = logits;
-  const [x, y, z] = taps.map((one, axis) => reach(one, extent.low[axis], extent.high[axis]));
-  // The part of a slice of logits that the new voxels near foreground read.
+  const path = labelPath(logits, history);
+  if (!path) throw new RangeError('These steps cannot be undone in one pass.');
+  const [x, y, z] = path.taps.map((one, axis) => reach(one, extent.low[axis], extent.high[axis]));
+  const slices = { start: Math.max(from, z.start), end: Math.min(to, z.end) };
+  labelBox(sourceOf(logits), path, decision, [x, y, slices], out);
+}
+
+function sourceOf({ data, size, channels }: Volume): LogitsSource {
+  const count = voxelCount(size);
+  return {
+    channels,
+    read(z, x, y, width, height, out) {
+      let to = 0;
+      for (let c = 0; c < channels; c++) {
+        for (let j = 0; j < height; j++) {
+          const row = c * count + (z * size[1] + y + j) * size[0] + x;
+          for (let i = 0; i < width; i++) out[to++] = data[row + i];
+        }
+      }
+    },
+  };
+}
+
+/** Labels of a box of the voxels in `path.taps`; see `labelSlices`. */
+export function labelBox(
+  { channels, read }: LogitsSource,
+  { taps, corner, strides }: LabelPath,
+  { softmax, regions }: Decision,
+  [x, y, z]: readonly Range[],
+  out: Uint8Array | Uint16Array,
+): void {
+  // The part of a slice of logits that these voxels read.
   const [x0, x1] = readRange(taps[0], x);
   const [y0, y1] = readRange(taps[1], y);
   const width = x1 - x0;
   const height = y1 - y0;
   const nx = x.end - x.start;
   const ny = y.end - y.start;
+  if (nx <= 0 || ny <= 0 || z.end <= z.start) return;
   const values = new Float32Array(channels * width * height);
   const rows = new Float64Array(nx * height);
   const slices = [0, 1].map(() => Array.from({ length: channels }, () => new Float64Array(nx * ny)));
@@ -237,8 +207,8 @@ export function labelSlices(
     let place = held.indexOf(k);
     if (place < 0) {
       place = held[0] === keep ? 1 : 0;
-      const box = softmax ? softmaxBox : copyBox;
-      box(logits, k, x0, y0, width, height, values);
+      read(k, x0, y0, width, height, values);
+      if (softmax) softmax_(values, channels, width * height);
       for (let c = 0; c < channels; c++) {
         const part = values.subarray(c * width * height, (c + 1) * width * height);
         respaceBox(part, width, height, taps[0], taps[1], x, y, x0, y0, rows, slices[place][c]);
@@ -249,7 +219,7 @@ export function labelSlices(
   };
   const best = new Float32Array(nx * ny);
   const label = new Uint16Array(nx * ny);
-  for (let k = Math.max(from, z.start); k < Math.min(to, z.end); k++) {
+  for (let k = z.start; k < z.end; k++) {
     const low = sliceAt(taps[2].low[k], taps[2].high[k]);
     const high = sliceAt(taps[2].high[k], taps[2].low[k]);
     const lowWeight = taps[2].lowWeight[k];
@@ -266,11 +236,53 @@ export function labelSlices(
   }
 }
 
+/** Labels of a box of voxels on the grid of the logits, which has `size` voxels. */
+export function labelBoxInPlace(
+  { channels, read }: LogitsSource,
+  size: Vec3,
+  { softmax, regions }: Decision,
+  [x, y, z]: readonly Range[],
+  out: Uint8Array | Uint16Array,
+): void {
+  const width = x.end - x.start;
+  const height = y.end - y.start;
+  const area = width * height;
+  if (width <= 0 || height <= 0) return;
+  const values = new Float32Array(channels * area);
+  for (let k = z.start; k < z.end; k++) {
+    read(k, x.start, y.start, width, height, values);
+    if (softmax) softmax_(values, channels, area);
+    for (let j = 0; j < height; j++) {
+      const row = (k * size[1] + y.start + j) * size[0] + x.start;
+      for (let i = 0; i < width; i++) {
+        const at = j * width + i;
+        out[row + i] = regions
+          ? lastRegion(values, at, regions, area)
+          : largestChannel(values, at, channels, area);
+      }
+    }
+  }
+}
+
+/** The channel with the largest value of a voxel, the first of equals. */
+function largestChannel(values: Float32Array, at: number, channels: number, count: number): number {
+  let best = 0;
+  let largest = values[at];
+  for (let c = 1; c < channels; c++) {
+    const value = values[at + c * count];
+    if (value > largest) {
+      largest = value;
+      best = c;
+    }
+  }
+  return best;
+}
+
 /**
  * The new voxels that read an old one from `low` to `high` (exclusive): one run, since both axes run the same
  * way.
  */
-function reach(taps: AxisTaps, low: number, high: number): { start: number; end: number } {
+function reach(taps: AxisTaps, low: number, high: number): Range {
   let start = taps.low.length;
   let end = 0;
   for (let j = 0; j < taps.low.length; j++) {
@@ -283,10 +295,7 @@ function reach(taps: AxisTaps, low: number, high: number): { start: number; end:
 }
 
 /** The old voxels that a run of new ones reads. */
-function readRange(
-  { low, high }: AxisTaps,
-  { start, end }: { start: number; end: number },
-): [number, number] {
+function readRange({ low, high }: AxisTaps, { start, end }: Range): [number, number] {
   let first = Number.POSITIVE_INFINITY;
   let last = -1;
   for (let j = start; j < end; j++) {
@@ -296,50 +305,25 @@ function readRange(
   return last < 0 ? [0, 0] : [first, last + 1];
 }
 
-function softmaxBox(
-  { data, size, channels }: Volume,
-  k: number,
-  x0: number,
-  y0: number,
-  width: number,
-  height: number,
-  out: Float32Array,
-): void {
-  const count = voxelCount(size);
-  const area = width * height;
-  for (let j = 0; j < height; j++) {
-    const row = (k * size[1] + y0 + j) * size[0] + x0;
-    for (let i = 0; i < width; i++) {
-      const from = row + i;
-      const to = j * width + i;
-      let largest = data[from];
-      for (let c = 1; c < channels; c++) largest = Math.max(largest, data[from + c * count]);
-      let sum = 0;
-      for (let c = 0; c < channels; c++) {
-        const value = Math.exp(data[from + c * count] - largest);
-        out[to + c * area] = value;
-        sum += value;
-      }
-      for (let c = 0; c < channels; c++) out[to + c * area] /= sum;
-    }
-  }
+/** The label of a voxel's last channel above 0. */
+function lastRegion(values: Float32Array, at: number, regions: readonly number[], count: number): number {
+  let label = 0;
+  for (let c = 0; c < regions.length; c++) if (values[at + c * count] > 0) label = regions[c];
+  return label;
 }
 
-function copyBox(
-  { data, size, channels }: Volume,
-  k: number,
-  x0: number,
-  y0: number,
-  width: number,
-  height: number,
-  out: Float32Array,
-): void {
-  const count = voxelCount(size);
-  for (let c = 0; c < channels; c++) {
-    for (let j = 0; j < height; j++) {
-      const row = c * count + (k * size[1] + y0 + j) * size[0] + x0;
-      out.set(data.subarray(row, row + width), (c * height + j) * width);
+/** Softmax over the channels of `count` voxels, in place; see `softmax` in classes.ts. */
+function softmax_(values: Float32Array, channels: number, count: number): void {
+  for (let at = 0; at < count; at++) {
+    let largest = values[at];
+    for (let c = 1; c < channels; c++) largest = Math.max(largest, values[at + c * count]);
+    let sum = 0;
+    for (let c = 0; c < channels; c++) {
+      const value = Math.exp(values[at + c * count] - largest);
+      values[at + c * count] = value;
+      sum += value;
     }
+    for (let c = 0; c < channels; c++) values[at + c * count] /= sum;
   }
 }
 
@@ -349,8 +333,8 @@ function respaceBox(
   height: number,
   xs: AxisTaps,
   ys: AxisTaps,
-  x: { start: number; end: number },
-  y: { start: number; end: number },
+  x: Range,
+  y: Range,
   x0: number,
   y0: number,
   rows: Float64Array,

@@ -62,16 +62,27 @@ export function planWindows(
 }
 
 /**
- * The first voxel of window `index`; z varies fastest, as in MONAI, so that sums are computed in the same
- * order.
+ * The numbers of window `index` along the axes; z varies fastest, as in MONAI, so that sums are computed in
+ * the same order.
  */
-export function windowStart({ starts: [xs, ys, zs] }: WindowPlan, index: number): Vec3 {
+export function windowIndex({ starts: [, ys, zs] }: WindowPlan, index: number): Vec3 {
   const plane = ys.length * zs.length;
-  return [
-    xs[Math.floor(index / plane)],
-    ys[Math.floor(index / zs.length) % ys.length],
-    zs[index % zs.length],
-  ];
+  return [Math.floor(index / plane), Math.floor(index / zs.length) % ys.length, index % zs.length];
+}
+
+/** The first voxel of window `index`. */
+export function windowStart(plan: WindowPlan, index: number): Vec3 {
+  return windowIndex(plan, index).map((at, axis) => plan.starts[axis][at]) as Triple;
+}
+
+/** The windows that overlap or touch window `index`, and itself. */
+export function neighbours({ starts, roiSize }: WindowPlan, index: Vec3): number[] {
+  const [xs, ys, zs] = starts.map((list, axis) => {
+    const near = (start: number) => Math.abs(start - list[index[axis]]) <= roiSize[axis];
+    return list.flatMap((start, i) => (near(start) ? [i] : []));
+  });
+  const rows = xs.flatMap((x) => ys.map((y) => (x * starts[1].length + y) * starts[2].length));
+  return rows.flatMap((row) => zs.map((z) => row + z));
 }
 
 /**
@@ -273,13 +284,7 @@ function outerProduct([gx, gy, gz]: readonly Float64Array[]): Float32Array {
  * weights.
  */
 export function divideByCounts_(out: Float32Array, channels: number, size: Vec3, plan: WindowPlan): void {
-  const [xs, ys, zs] = size.map((n, axis) => {
-    const counts = new Float64Array(n);
-    for (const start of plan.starts[axis]) {
-      for (let i = Math.max(start, 0); i < Math.min(start + plan.roiSize[axis], n); i++) counts[i]++;
-    }
-    return counts;
-  });
+  const [xs, ys, zs] = countWindows(size, plan);
   let at = 0;
   for (let c = 0; c < channels; c++) {
     for (let k = 0; k < size[2]; k++) {
@@ -289,6 +294,17 @@ export function divideByCounts_(out: Float32Array, channels: number, size: Vec3,
       }
     }
   }
+}
+
+/** By axis and voxel, how many of the axis's windows cover the voxel. */
+export function countWindows(size: Vec3, plan: WindowPlan): Float64Array[] {
+  return size.map((n, axis) => {
+    const counts = new Float64Array(n);
+    for (const start of plan.starts[axis]) {
+      for (let i = Math.max(start, 0); i < Math.min(start + plan.roiSize[axis], n); i++) counts[i]++;
+    }
+    return counts;
+  });
 }
 
 /** Divides summed window outputs by the sum of the weights over each voxel, in place. */

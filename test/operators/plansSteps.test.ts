@@ -152,7 +152,7 @@ async function bothWays(
     return { id: definition.name, definition, options: made.options, built: made.built };
   };
   const steps = [place(invert, {}), place(decide.definition, decide.options)];
-  const fused = labelsFusion(steps);
+  const [fused] = labelsFusion(steps) ?? [];
   assert.ok(fused);
   assert.is(logits.channels, channels);
   const each = steps.map(({ id, built }) => built.create(standalone(id)));

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { addBundleResolveCommand } from './bundleResolve.js';
+import { addBundleRunCommand } from './bundleRun.js';
 
 /** `voxstream bundle`: run MONAI bundles as they are. */
 export function addBundleCommand(program: Command): void {
@@ -10,5 +11,6 @@ export function addBundleCommand(program: Command): void {
       'A MONAI bundle is a folder with configs/, models/ and docs/. Its configurations are read as they are, ' +
         'and Python code is never run.',
     );
+  addBundleRunCommand(bundle);
   addBundleResolveCommand(bundle);
 }

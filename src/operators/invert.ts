@@ -17,7 +17,8 @@ const invertHistoryTask = task(new URL('../volume/invert.js', import.meta.url), 
  * share its grid. A prediction returns to exactly the grid of the image file, with identical size and affine.
  * Probabilities are interpolated (trilinear), labels use the nearest voxel, and cropped regions become zeros.
  *
- * Mirrors MONAI's `Invertd`, where `nearest_interp` is true by default.
+ * Mirrors MONAI's `Invertd`, where `nearest_interp` is true by default. `nearest_interp: false` on labels is
+ * `interpolateLabels` here.
  *
  * @throws DataError, on the stream, if a volume is not on the grid of `like`.
  */
@@ -32,15 +33,19 @@ export const invert = operator({
       .boolean()
       .default(false)
       .describe('Use the nearest voxel for volumes of every kind, not only for labels'),
+    interpolateLabels: z
+      .boolean()
+      .default(false)
+      .describe('Interpolate labels too, which makes fractions of them; the result is an image'),
   },
   example: { keys: 'pred', like: 'image' },
-  forecast: ({ keys, like, nearestInterp }) =>
+  forecast: ({ keys, like, nearestInterp, interpolateLabels }) =>
     foreseeVolumes(
       keys,
       ['pred'],
       (volume, _key, { volumes }) => {
         const first = volumes[like]?.history[0];
-        const nearest = nearestInterp || volume.kind === 'label';
+        const nearest = nearestInterp || (volume.kind === 'label' && !interpolateLabels);
         if (!first) return volume;
         const { size, affine } = first.from;
         return { ...volume, size, affine, bytesPerVoxel: nearest ? volume.bytesPerVoxel : 4, history: [] };
@@ -51,7 +56,7 @@ export const invert = operator({
         return Math.max(0, ...between.map(({ from }) => bytesOf({ ...volume, size: from.size })));
       },
     ),
-  create: ({ keys, like, nearestInterp }, context) =>
+  create: ({ keys, like, nearestInterp, interpolateLabels }, context) =>
     mapCase(context, 'cpu', async (subject) => {
       const reference = volumeOf(subject, like);
       const made: Record<string, Volume> = {};
@@ -63,8 +68,10 @@ export const invert = operator({
               `${show(reference.size)}), so the steps of ${like} cannot be undone on it.`,
           );
         }
-        const mode = nearestInterp || volume.kind === 'label' ? 'nearest' : 'bilinear';
-        made[key] = await context.runtime.run(invertHistoryTask, volume, reference.history, mode);
+        const mode =
+          nearestInterp || (volume.kind === 'label' && !interpolateLabels) ? 'nearest' : 'bilinear';
+        const given: Volume = interpolateLabels ? { ...volume, kind: 'image' } : volume;
+        made[key] = await context.runtime.run(invertHistoryTask, given, reference.history, mode);
       }
       return withVolumes(subject, made);
     }),

@@ -1,0 +1,57 @@
+import type { Component } from '../config/component.js';
+
+import { Args } from './args.js';
+import type { Problems } from './problems.js';
+
+/** The options of the operator `inference`, without the model. */
+export type InferenceOptions = Readonly<Record<string, unknown>>;
+
+/** How the network runs over a volume: from an inferer of MONAI. Default: once, over the whole volume. */
+export function translateInferer(inferer: Component | undefined, problems: Problems): InferenceOptions {
+  const whole = { roiSize: [0, 0, 0], overlap: 0 };
+  if (!inferer) return whole;
+  const args = new Args(inferer, problems);
+  const options = infererOptions(args, whole);
+  args.checkAllAsked();
+  return options;
+}
+
+function infererOptions(args: Args, whole: InferenceOptions): InferenceOptions {
+  switch (args.component.name) {
+    case 'SimpleInferer':
+      return whole;
+    case 'SlidingWindowInferer':
+    case 'SlidingWindowInfererAdapt': {
+      // Where the work is done, and how it is shown, changes no result.
+      args.ignore(
+        'device',
+        'sw_device',
+        'progress',
+        'cache_roi_weight_map',
+        'cpu_thresh',
+        'buffer_steps',
+        'buffer_dim',
+      );
+      const mode = args.text('mode', 'constant');
+      if (mode !== 'constant' && mode !== 'gaussian')
+        args.problem(`has mode ${mode}, but it must be constant or gaussian`);
+      const padding = args.text('padding_mode', 'constant');
+      const overlap = args.numbers('overlap') ?? 0.25;
+      const sigma = args.numbers('sigma_scale');
+      args.only('with_coord', false);
+      return {
+        roiSize: args.numbers('roi_size'),
+        swBatchSize: args.number('sw_batch_size', 1),
+        overlap,
+        mode,
+        ...(sigma !== undefined && { sigmaScale: sigma }),
+        ...(padding !== 'constant' && { paddingMode: padding }),
+        ...(args.number('cval', 0) !== 0 && { cval: args.number('cval', 0) }),
+      };
+    }
+    default:
+      args.problem('is an inferer that has no counterpart; known are SlidingWindowInferer and SimpleInferer');
+      for (const name of args.component.args.keys()) args.ignore(name);
+      return whole;
+  }
+}

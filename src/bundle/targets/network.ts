@@ -1,0 +1,50 @@
+import { unknownName } from '../../errors.js';
+import { networkNames } from '../../onnx/builders/networks/index.js';
+import { Component } from '../config/component.js';
+import { toPlain } from '../config/plain.js';
+import { Dict, iterate, Tuple, type Value } from '../language/values.js';
+import { Device } from '../library/symbols.js';
+import type { Problems } from './problems.js';
+
+/** A network by MONAI's class name, with its parameters as plain data. */
+export interface NetworkTarget {
+  readonly type: string;
+  readonly config: Readonly<Record<string, unknown>>;
+}
+
+/** The network of an engine. Undefined, with a problem, if voxstream does not have it. */
+export function translateNetwork(
+  value: Value | undefined,
+  id: string,
+  problems: Problems,
+): NetworkTarget | undefined {
+  if (!(value instanceof Component)) {
+    problems.add(id, 'has no network: it must be an object with _target_');
+    return undefined;
+  }
+  const type = networkNames.find((name) => name.toLowerCase() === value.name.toLowerCase());
+  if (type === undefined) {
+    problems.add(value.id, `is ${value.target}: ${unknownName('network', value.name, networkNames)}`);
+    return undefined;
+  }
+  const config = Object.fromEntries(
+    [...value.args]
+      // The device does not change what a network computes.
+      .filter(([name, item]) => name !== 'device' && !(item instanceof Device))
+      .map(([name, item]) => [name, plainPart(item)]),
+  );
+  return { type, config };
+}
+
+/** An argument as plain data. Parts of networks are their parameters, with the class as `type`. */
+function plainPart(value: Value): unknown {
+  if (value instanceof Component) {
+    const parts = [...value.args].filter(([name]) => name !== 'device');
+    return { type: value.name, ...Object.fromEntries(parts.map(([name, item]) => [name, plainPart(item)])) };
+  }
+  if (Array.isArray(value) || value instanceof Tuple) return iterate(value).map(plainPart);
+  if (value instanceof Dict) {
+    return Object.fromEntries(value.entries().map(([key, item]) => [String(key), plainPart(item)]));
+  }
+  return toPlain(value);
+}

@@ -1,0 +1,30 @@
+import { OptionError } from '../../errors.js';
+import { normalizeId, separator } from '../config/tree.js';
+
+/** Collects everything of a configuration that has no counterpart in voxstream, to report all of it at once. */
+export class Problems {
+  readonly #lines: string[] = [];
+
+  /**
+   * @param id Where it stands.
+   * @param clause What is wrong, as a clause.
+   */
+  add(id: string, clause: string): void {
+    const line = `${normalizeId(id).replaceAll(separator, '#')} ${clause.replace(/\.$/, '')}`;
+    if (!this.#lines.includes(line)) this.#lines.push(line);
+  }
+
+  get lines(): readonly string[] {
+    return this.#lines;
+  }
+
+  /** Throws OptionError with all problems, if there are some. */
+  throwIfAny(file: string): void {
+    if (this.#lines.length === 0) return;
+    const list = this.#lines.map((line) => `  ${line}\n`).join('');
+    throw new OptionError(
+      `${file} asks for what voxstream does not have, so nothing was started:\n${list}` +
+        'Override or disable these entries on the command line: --ID VALUE, or --ID#_disabled_ True',
+    );
+  }
+}

@@ -69,7 +69,10 @@ function accuracy(pred: Volume, label: Volume): Measured {
   return { values: [], correct, total };
 }
 
-/** The mean over the classes of each case and then over the cases, without NaN, as MONAI's reduction `mean`. */
+/**
+ * The mean over the classes of each case and then over the cases, without NaN, as MONAI's reduction
+ * `mean`.
+ */
 export function meanOf(cases: readonly Measured[]): number {
   if (cases[0]?.total !== undefined) {
     const sum = (pick: (one: Measured) => number | undefined) =>

@@ -13,7 +13,9 @@ export interface MetricResult {
   readonly cases: readonly Measured[];
 }
 
-/** Writes the tables of `MetricsSaver`: metrics.csv, and NAME_raw.csv and NAME_summary.csv for each detail. */
+/**
+ * Writes the tables of `MetricsSaver`: metrics.csv, and NAME_raw.csv and NAME_summary.csv for each detail.
+ */
 export async function writeReport(
   report: MetricsReport,
   results: readonly MetricResult[],

@@ -17,8 +17,8 @@ const saveTask = task(new URL('./save.js', import.meta.url), writeConverted);
 const resampleToTask = task(new URL('../../volume/resample.js', import.meta.url), resampleTo);
 
 /**
- * The file that MONAI's SaveImage writes: the name of the input without its extension, `_` and the postfix, in
- * a folder with that name, below the input's own folders where `data_root_dir` asks for them.
+ * The file that MONAI's SaveImage writes: the name of the input without its extension, `_` and the
+ * postfix, in a folder with that name, below the input's own folders where `data_root_dir` asks for them.
  *
  * @throws DataError if the file would lie outside of the output folder.
  */

@@ -1,7 +1,10 @@
 import { OptionError } from '../../errors.js';
 import { normalizeId, separator } from '../config/tree.js';
 
-/** Collects everything of a configuration that has no counterpart in voxstream, to report all of it at once. */
+/**
+ * Collects everything of a configuration that has no counterpart in voxstream, to report all of it at
+ * once.
+ */
 export class Problems {
   readonly #lines: string[] = [];
 

@@ -127,6 +127,13 @@ export const keysType = (defaults: string) =>
     .optional()
     .describe(`Volumes to work on. Default: ${defaults}.`);
 
+/** A coded concept, as DICOM names structures. */
+export const codeType = z.object({
+  value: z.string().min(1).max(16),
+  scheme: z.string().min(1).max(16).default('SCT'),
+  meaning: z.string().min(1).max(64),
+});
+
 /** A part of a file name; it may be empty. */
 export const namePart = z.string().refine((text) => text === '' || fileNameOf(text) === text, {
   error: 'a part of a file name, without / \\ : * ? " < > | and control characters',

@@ -3,6 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { ModelError, messageOf, show } from '../errors.js';
+import { codeType } from '../optionTypes.js';
 import { axcodesFault } from '../volume/orientation.js';
 import { nnunetCard } from './nnunet/card.js';
 
@@ -28,6 +29,8 @@ const cardSchema = z.looseObject({
     .optional(),
   axes: z.enum(['xyz', 'zyx']).default('xyz'),
   labels: z.record(z.string().regex(/^\d+$/), z.string()).default({}),
+  /** Codes of labels by name, for DICOM segmentations: SNOMED CT unless `scheme` says otherwise. */
+  codes: z.record(z.string(), codeType).optional(),
   input: z
     .looseObject({
       channels: count.optional(),

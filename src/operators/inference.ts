@@ -171,9 +171,10 @@ export function withModels(
           const volume = inputVolume(subject, options, leases);
           for (const { card } of leases) checkRange(volume, `${options.key} of case ${subject.id}`, card);
           const pred = await work({ subject, volume, options, leases, runtime, leave });
-          const { labels } = leases[0].card;
+          const { labels, codes } = leases[0].card;
           const names = Object.keys(labels).length > 0 ? { labelNames: labels } : {};
-          return withVolumes(subject, { [options.output]: { ...pred, ...names } });
+          const coded = codes && { labelCodes: codes };
+          return withVolumes(subject, { [options.output]: { ...pred, ...names, ...coded } });
         }),
         finalize(() => opening?.then(releaseAll).catch(() => {})),
       );

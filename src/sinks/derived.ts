@@ -5,6 +5,7 @@ import { DataError } from '../errors.js';
 import type { DerivedRequest } from '../formats/dicom/derived.js';
 import { showFile } from '../formats/inputFiles.js';
 import type { OptionTypes, OptionValues } from '../options.js';
+import { codeType } from '../optionTypes.js';
 import type { Task } from '../runtime/task.js';
 import type { SinkSpec } from './define.js';
 
@@ -24,16 +25,9 @@ export const derivedOptions = {
     .default('voxstream')
     .describe('Name of the algorithm, e.g. of the model'),
   codes: z
-    .record(
-      z.string(),
-      z.object({
-        value: z.string().min(1).max(16),
-        scheme: z.string().min(1).max(16).default('SCT'),
-        meaning: z.string().min(1).max(64),
-      }),
-    )
+    .record(z.string(), codeType)
     .default({})
-    .describe('Codes by label name, for names that the built-in table of SNOMED CT codes does not have'),
+    .describe("Codes by label name, before those of the model's card and the built-in table (SNOMED CT)"),
   emptySegments: z
     .enum(['keep', 'omit'])
     .default('keep')

@@ -102,6 +102,14 @@ export interface Origin {
   readonly nifti?: NiftiFields;
 }
 
+/** A coded concept, as DICOM names structures. */
+export interface LabelCode {
+  readonly value: string;
+  /** The coding scheme, e.g. `SCT` for SNOMED CT. */
+  readonly scheme: string;
+  readonly meaning: string;
+}
+
 /**
  * A 3D volume with its position in space. It is read-only; a step returns a new one.
  *
@@ -116,6 +124,8 @@ export interface Volume extends Grid {
   readonly history: readonly HistoryStep[];
   /** Names of the label values, if known: `{ 1: 'spleen' }`. */
   readonly labelNames?: Readonly<Record<number, string>>;
+  /** Codes of labels by name, where the model that made the volume states them. */
+  readonly labelCodes?: Readonly<Record<string, LabelCode>>;
   readonly origin?: Origin;
   /** What was assumed or changed when the file was read, as full sentences for the user. */
   readonly notes?: readonly string[];

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import dicomParser from 'dicom-parser';
 import { test } from 'uvu';
@@ -42,6 +42,34 @@ test('the pipeline that ships takes a series to a segmentation and contours of i
     readFileSync(join(output, 'compared/metrics.csv'), 'utf8'),
     /^case,dice_spleen,hd95_spleen\n\S+,1,0\n$/,
   );
+});
+
+test('a run warns when the volume is oriented otherwise than the card of the model states', async () => {
+  const [dataset, folder] = [temporaryFolder(), temporaryFolder()];
+  putSpleenSeries(dataset);
+  const model = join(folder, 'model');
+  cpSync(bandModel, model, { recursive: true });
+  const card = JSON.parse(readFileSync(join(model, 'metadata.json'), 'utf8'));
+  card.labels[1] = 'blob';
+  card.codes = { blob: { value: '78961009', meaning: 'Spleen of the card' } };
+  writeFileSync(join(model, 'metadata.json'), JSON.stringify({ ...card, input: { ...card.input, axcodes: 'RAS' } }));
+  const run = (axcodes: string) => {
+    const output = join(folder, axcodes);
+    const set = { dataset, model, output, 'orient.axcodes': axcodes };
+    const sets = Object.entries(set).flatMap(([name, value]) => ['--set', `${name}=${value}`]);
+    return voxstream(['run', join(root, 'pipelines/spleen-dicom.yaml'), '--device', 'cpu', ...sets]);
+  };
+  const mirrored = await run('LAS');
+  assert.is(mirrored.code, 0, mirrored.stderr);
+  assert.match(
+    mirrored.stderr,
+    /The model spleen_band \(inference\) expects orientation RAS, but it gets LAS/,
+  );
+  const usual = await run('RAS');
+  assert.is(usual.code, 0, usual.stderr);
+  assert.not.match(usual.stderr, 'expects orientation');
+  const seg = readdirSync(join(folder, 'RAS')).find((name) => name.endsWith('_pred.dcm'));
+  assert.match(readFileSync(join(folder, 'RAS', seg!), 'latin1'), 'Spleen of the card');
 });
 
 test.run();

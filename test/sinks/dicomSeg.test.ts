@@ -1,22 +1,20 @@
-import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { execFile, spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { readSegmentationNode } from '@itk-wasm/dicom';
 import dicomParser, { type DataSet as Parsed } from 'dicom-parser';
 import { firstValueFrom, of } from 'rxjs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Case, SeriesFiles } from '#src/case.js';
-import { openSeries } from '#src/formats/dicom/readSeries.js';
-import { codedSegments, segmentsOf } from '#src/formats/dicom/segments.js';
-import { segObject } from '#src/formats/dicom/segObject.js';
-import { studyFieldsOf } from '#src/formats/dicom/studyFields.js';
+import type { Case } from '#src/case.js';
 import type { OptionsOf } from '#src/options.js';
 import { writeTo } from '#src/pipeline/steps.js';
 import { createRuntime } from '#src/runtime/runtime.js';
 import { dicomSegSink } from '#src/sinks/dicomSeg.js';
 import type { Volume } from '#src/volume/volume.js';
 import { temporaryFolder } from '../e2e/harness.js';
-import { buildDicom, sliceSet } from '../formats/dicom/buildDicom.js';
 import { program, testNeeding } from '../needs.js';
 import { seriesCase } from './seriesCase.js';
 
@@ -116,32 +114,41 @@ test('writing the same result again gives the same bytes, and another result oth
   }
 });
 
-test('2,000 results have 2,000 UIDs', async () => {
-  const subject = await seriesCase(twoLabels);
-  const { image } = subject.files;
-  const stack = await openSeries(image as SeriesFiles);
-  const named = segmentsOf(subject.volumes.pred, 'pred', { emptySegments: 'keep', codes: {} });
-  const segments = codedSegments(named, 'pred');
-  const study = studyFieldsOf(dicomParser.parseDicom(buildDicom(sliceSet(0))), () => {});
-  const uids = new Set<unknown>();
-  for (let i = 0; i < 2000; i++) {
-    const data = subject.volumes.pred.data.map((_, at) => (i >> at) & 1);
-    const object = segObject({
-      stack,
-      study,
-      segments,
-      volume: { ...subject.volumes.pred, data },
-      id: 'a',
-      version: '1',
-      frameOfReference: '1.2',
-      seriesDescription: '',
-      algorithm: 'a',
-      contentTime: ['20260101', '120000'],
-    }) as { SOPInstanceUID: string };
-    uids.add(object.SOPInstanceUID);
-    assert.match(object.SOPInstanceUID, /^2\.25\.\d{1,39}$/);
+test('2,000 files of 4 processes have no two equal UIDs', async () => {
+  const folder = temporaryFolder();
+  const script = fileURLToPath(new URL('./writeManySegs.js', import.meta.url));
+  const run = promisify(execFile);
+  await Promise.all(['a', 'b', 'c', 'd'].map((name) => run(process.execPath, [script, folder, name, '500'])));
+  const files = readdirSync(folder);
+  assert.is(files.length, 2000);
+  const uids = new Set<string>();
+  for (const file of files) {
+    const { set } = framesIn(join(folder, file));
+    const dimensions = set.elements['x00209221'].items![0].dataSet!;
+    for (const uid of [set.string('x00080018'), set.string('x0020000e'), dimensions.string('x00209164')]) {
+      assert.match(uid ?? '', /^2\.25\.\d{1,39}$/);
+      uids.add(uid!);
+    }
+    assert.is(set.string('x00020003'), set.string('x00080018'));
   }
-  assert.is(uids.size, 2000);
+  assert.is(uids.size, 3 * 2000);
+});
+
+test('codes come from the option, then the card of the model, then the table', async () => {
+  const names = { 1: 'blob', 2: 'thing', 3: 'spleen', 4: 'constructor' };
+  const subject = await seriesCase((x) => x + 1, undefined, names);
+  const code = (meaning: string) => ({ value: '39937001', scheme: 'SCT', meaning });
+  const pred = {
+    ...subject.volumes.pred,
+    labelCodes: { blob: code('of the card'), thing: code('of the card'), constructor: code('of the card') },
+  };
+  const file = await write(
+    { ...subject, volumes: { ...subject.volumes, pred } },
+    { codes: { blob: { value: '39937001', meaning: 'of the option' } } },
+  );
+  const segments = framesIn(file).set.elements['x00620002'].items!.map(({ dataSet }) => dataSet!);
+  const meanings = segments.map((one) => one.elements['x0062000f'].items![0].dataSet!.string('x00080104'));
+  assert.equal(meanings, ['of the option', 'of the card', 'Spleen', 'of the card']);
 });
 
 test('an empty result, and 104 labels, are written', async () => {
@@ -224,7 +231,13 @@ test('two cases that wait for their places are both written', async () => {
 });
 
 testNeeding(program('dciodvfy', 'dicom3tools'), 'dciodvfy finds no error', async () => {
-  for (const subject of [await seriesCase(twoLabels), await seriesCase(() => 0)]) {
+  const findings = { 1: 'kidney_cyst_left', 2: 'pleural_effusion', 3: 'subcutaneous_fat', 4: 'rib_left_1' };
+  for (const subject of [
+    await seriesCase(twoLabels),
+    await seriesCase(() => 0),
+    await seriesCase((x) => x + 1, undefined, findings),
+    await seriesCase(twoLabels, (z) => ({ '00200032 DS': [10, 20 + 0.7 * z, 30 + 2.5 * z] })),
+  ]) {
     const { stdout, stderr } = spawnSync('dciodvfy', ['-new', await write(subject)], { encoding: 'utf8' });
     assert.not.match(stdout + stderr, /Error/);
     assert.match(stdout + stderr, 'Segmentation');

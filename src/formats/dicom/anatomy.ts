@@ -1,10 +1,4 @@
-/** A coded concept. */
-export interface Code {
-  readonly value: string;
-  /** The coding scheme, e.g. `SCT` for SNOMED CT. */
-  readonly scheme: string;
-  readonly meaning: string;
-}
+import type { LabelCode as Code } from '../../volume/volume.js';
 
 /** What a segment shows. */
 export interface Anatomy {
@@ -12,17 +6,20 @@ export interface Anatomy {
   readonly type: Code;
   /** Left or right. */
   readonly modifier?: Code;
+  /** Where an alteration or a tissue is, if its type does not say so. */
+  readonly region?: { readonly type: Code; readonly modifier?: Code };
 }
 
 const sct = (value: string, meaning: string): Code => ({ value, scheme: 'SCT', meaning });
 const structure = sct('123037004', 'Anatomical Structure');
 const altered = sct('49755003', 'Morphologically Altered Structure');
+const tissue = sct('85756007', 'Tissue');
 const left = sct('7771000', 'Left');
 const right = sct('24028007', 'Right');
 
 /**
  * SNOMED CT codes by name, without left and right. Names are those of TotalSegmentator and of the Decathlon's
- * tasks.
+ * tasks; codes are those of TotalSegmentator's table `totalsegmentator_snomed_mapping.csv`.
  */
 const structures: Readonly<Record<string, readonly [code: string, meaning: string]>> = {
   adrenal_gland: ['23451007', 'Adrenal gland'],
@@ -30,17 +27,23 @@ const structures: Readonly<Record<string, readonly [code: string, meaning: strin
   atrial_appendage: ['68786006', 'Auricular appendage'],
   autochthon: ['244849004', 'Deep muscle of back'],
   bladder: ['89837001', 'Urinary bladder'],
+  body_extremities: ['66019005', 'Limb'],
+  body_trunc: ['22943007', 'Trunk'],
   brachiocephalic_trunk: ['12691009', 'Brachiocephalic artery'],
   brachiocephalic_vein: ['8887007', 'Brachiocephalic vein'],
   brain: ['12738006', 'Brain'],
+  carpal: ['83936004', 'Carpus'],
   clavicle: ['51299004', 'Clavicle'],
   clavicula: ['51299004', 'Clavicle'],
   colon: ['71854001', 'Colon'],
   common_carotid_artery: ['32062004', 'Common carotid artery'],
+  coronary_arteries: ['41801008', 'Coronary artery'],
+  costal_cartilages: ['50016007', 'Costal cartilage'],
   duodenum: ['38848004', 'Duodenum'],
   esophagus: ['32849002', 'Esophagus'],
   face: ['89545001', 'Face'],
   femur: ['71341001', 'Femur'],
+  fibula: ['87342007', 'Fibula'],
   gallbladder: ['28231008', 'Gallbladder'],
   gluteus_maximus: ['181674001', 'Gluteus maximus muscle'],
   gluteus_medius: ['78333006', 'Gluteus medius muscle'],
@@ -57,12 +60,19 @@ const structures: Readonly<Record<string, readonly [code: string, meaning: strin
   liver: ['10200004', 'Liver'],
   lung: ['39607008', 'Lung'],
   lung_lower_lobe: ['90572001', 'Lower lobe of lung'],
+  lung_trachea_bronchia: ['110726009', 'Trachea and bronchus'],
   lung_upper_lobe: ['45653009', 'Upper lobe of lung'],
+  metacarpal: ['36455000', 'Metacarpal bones'],
+  metatarsal: ['53884002', 'Metatarsal'],
   pancreas: ['15776009', 'Pancreas'],
+  patella: ['64234005', 'Patella'],
+  phalanges_feet: ['28641004', 'Phalanx structure'],
+  phalanges_hand: ['28641004', 'Phalanx structure'],
   portal_vein_and_splenic_vein: ['110765007', 'Portal vein and splenic vein'],
   prostate: ['41216001', 'Prostate'],
   pulmonary_artery: ['81040000', 'Pulmonary artery'],
   pulmonary_vein: ['122972007', 'Pulmonary vein'],
+  radius: ['62413002', 'Radius'],
   rib_1: ['48535007', 'First rib'],
   rib_2: ['78247007', 'Second rib'],
   rib_3: ['25888004', 'Third rib'],
@@ -75,8 +85,10 @@ const structures: Readonly<Record<string, readonly [code: string, meaning: strin
   rib_10: ['77644006', 'Tenth rib'],
   rib_11: ['58830002', 'Eleventh rib'],
   rib_12: ['43993008', 'Twelfth rib'],
+  ribs: ['113197003', 'Rib'],
   sacrum: ['54735007', 'Sacrum'],
   scapula: ['79601000', 'Scapula'],
+  skeletal_muscle: ['127954009', 'Skeletal muscle'],
   skull: ['89546000', 'Skull'],
   small_bowel: ['30315005', 'Small Intestine'],
   spinal_cord: ['2748008', 'Spinal cord'],
@@ -85,9 +97,14 @@ const structures: Readonly<Record<string, readonly [code: string, meaning: strin
   stomach: ['69695003', 'Stomach'],
   subclavian_artery: ['29700009', 'Subclavian artery'],
   superior_vena_cava: ['48345005', 'Superior vena cava'],
+  tarsal: ['108371006', 'Tarsal bones'],
   thyroid_gland: ['69748006', 'Thyroid gland'],
+  tibia: ['12611008', 'Tibia'],
   trachea: ['44567001', 'Trachea'],
+  ulna: ['23416004', 'Ulna'],
   urinary_bladder: ['89837001', 'Urinary bladder'],
+  vertebrae: ['51282000', 'Vertebra'],
+  vertebrae_body: ['3572006', 'Vertebral body'],
   vertebrae_c1: ['14806007', 'C1 vertebra'],
   vertebrae_c2: ['39976000', 'C2 vertebra'],
   vertebrae_c3: ['113205007', 'C3 vertebra'],
@@ -124,9 +141,36 @@ const sided: Readonly<Record<string, readonly [code: string, meaning: string]>> 
   lung_middle_lobe_right: ['72481006', 'Middle lobe of right lung'],
 };
 
-const alterations: Readonly<Record<string, readonly [code: string, meaning: string]>> = {
-  cyst: ['367643001', 'Cyst'],
-  hemorrhage: ['50960005', 'Hemorrhage'],
+/** Alterations and tissues, some with the place where they are. */
+const findings: Readonly<Record<string, Omit<Anatomy, 'modifier'>>> = {
+  cyst: { category: altered, type: sct('367643001', 'Cyst') },
+  hemorrhage: { category: altered, type: sct('50960005', 'Hemorrhage') },
+  intracerebral_hemorrhage: {
+    category: altered,
+    type: sct('50960005', 'Hemorrhage'),
+    region: { type: sct('12738006', 'Brain') },
+  },
+  kidney_cyst: {
+    category: altered,
+    type: sct('367643001', 'Cyst'),
+    region: { type: sct('64033007', 'Kidney') },
+  },
+  liver_tumor: {
+    category: altered,
+    type: sct('108369006', 'Neoplasm'),
+    region: { type: sct('10200004', 'Liver') },
+  },
+  pericardial_effusion: {
+    category: altered,
+    type: sct('41699000', 'Effusion'),
+    region: { type: sct('25489000', 'Pericardial cavity') },
+  },
+  pleural_effusion: {
+    category: altered,
+    type: sct('41699000', 'Effusion'),
+    region: { type: sct('91381003', 'Pleural cavity') },
+  },
+  subcutaneous_fat: { category: tissue, type: sct('67769002', 'Subcutaneous fatty tissue') },
 };
 
 /**
@@ -137,16 +181,16 @@ export function anatomyOf(name: string): Anatomy | undefined {
     .trim()
     .toLowerCase()
     .replace(/[\s-]+/g, '_');
-  if (key in sided) return { category: structure, type: sct(...sided[key]) };
-  if (key in alterations) return { category: altered, type: sct(...alterations[key]) };
+  if (Object.hasOwn(sided, key)) return { category: structure, type: sct(...sided[key]) };
   const side = /(^|_)(left|right)(_|$)/.exec(key);
   const plain = side ? key.replace(side[0], side[1] && side[3] ? '_' : '') : key;
-  if (!(plain in structures)) return undefined;
-  return {
-    category: structure,
-    type: sct(...structures[plain]),
-    ...(side && { modifier: side[2] === 'left' ? left : right }),
-  };
+  const modifier = side && { modifier: side[2] === 'left' ? left : right };
+  if (Object.hasOwn(structures, plain))
+    return { category: structure, type: sct(...structures[plain]), ...modifier };
+  if (!Object.hasOwn(findings, plain)) return undefined;
+  const found = findings[plain];
+  if (!modifier) return found;
+  return found.region && { ...found, region: { ...found.region, ...modifier } };
 }
 
 /** What a code of one's own stands for. */

@@ -1,5 +1,5 @@
-import type { Volume } from '../../volume/volume.js';
-import type { Code } from './anatomy.js';
+import type { LabelCode, Volume } from '../../volume/volume.js';
+import type { Anatomy } from './anatomy.js';
 import type { CodedSegment, Segment } from './segments.js';
 import { manufacturer, segmentationClass } from './sopClasses.js';
 import { dot, normalOf, originOf, type Stack } from './stack.js';
@@ -146,7 +146,7 @@ export function referencedSeries({ slices }: Stack): readonly [ReferencedSeries]
 }
 
 /** A code as an item of a sequence. */
-export function codeItem({ value, scheme, meaning }: Code): object {
+export function codeItem({ value, scheme, meaning }: LabelCode): object {
   return { CodeValue: value, CodingSchemeDesignator: scheme, CodeMeaning: meaning };
 }
 
@@ -172,6 +172,14 @@ function describeSegment({ number, label, name, anatomy }: CodedSegment, algorit
         ...(anatomy.modifier && { SegmentedPropertyTypeModifierCodeSequence: [codeItem(anatomy.modifier)] }),
       },
     ],
+    ...(anatomy.region && { AnatomicRegionSequence: [regionItem(anatomy.region)] }),
+  };
+}
+
+function regionItem({ type, modifier }: NonNullable<Anatomy['region']>): object {
+  return {
+    ...codeItem(type),
+    ...(modifier && { AnatomicRegionModifierSequence: [codeItem(modifier)] }),
   };
 }
 

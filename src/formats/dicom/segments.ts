@@ -1,6 +1,6 @@
 import { DataError, listNames, show } from '../../errors.js';
-import type { Volume } from '../../volume/volume.js';
-import { type Anatomy, anatomyByCode, anatomyOf, type Code } from './anatomy.js';
+import type { LabelCode, Volume } from '../../volume/volume.js';
+import { type Anatomy, anatomyByCode, anatomyOf } from './anatomy.js';
 
 /** One structure of a label map, as DICOM objects describe it. */
 export interface Segment {
@@ -22,8 +22,8 @@ export interface CodedSegment extends Segment {
 export interface SegmentOptions {
   /** Keep segments without a voxel, so that numbers are the same for all cases. */
   readonly emptySegments: 'keep' | 'omit';
-  /** Codes by label name, for names that are not in the table of `anatomyOf`. */
-  readonly codes: Readonly<Record<string, Code>>;
+  /** Codes by label name. They precede those of the volume and of `anatomyOf`. */
+  readonly codes: Readonly<Record<string, LabelCode>>;
 }
 
 /**
@@ -33,7 +33,7 @@ export interface SegmentOptions {
  * @throws DataError if it is not a label map of one channel, or if a label has no name.
  */
 export function segmentsOf(
-  { data, kind, channels, labelNames = {} }: Volume,
+  { data, kind, channels, labelNames = {}, labelCodes = {} }: Volume,
   name: string,
   { emptySegments, codes }: SegmentOptions,
 ): Segment[] {
@@ -57,9 +57,10 @@ export function segmentsOf(
   return labels
     .filter((label) => emptySegments === 'keep' || present.has(label))
     .map((label, i) => {
-      const own = codes[labelNames[label]];
-      const anatomy = own ? anatomyByCode(own) : anatomyOf(labelNames[label]);
-      return { number: i + 1, label, name: labelNames[label], ...(anatomy && { anatomy }) };
+      const own = labelNames[label];
+      const given = [codes, labelCodes].find((table) => Object.hasOwn(table, own))?.[own];
+      const anatomy = given ? anatomyByCode(given) : anatomyOf(own);
+      return { number: i + 1, label, name: own, ...(anatomy && { anatomy }) };
     });
 }
 
@@ -75,7 +76,7 @@ export function codedSegments(segments: readonly Segment[], name: string): Coded
     const codeless = segments.filter((one) => !isCoded(one)).map((one) => show(one.name));
     throw new DataError(
       `${name} has the label(s) ${listNames(codeless)}, for which no SNOMED CT code is known. Give one with the option codes: ` +
-        '{ NAME: { value: "78961009", meaning: "Spleen" } }.',
+        '{ NAME: { value: "78961009", meaning: "Spleen" } }, or under codes in the model\'s card.',
     );
   });
 }

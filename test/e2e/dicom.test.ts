@@ -52,7 +52,10 @@ test('a run warns when the volume is oriented otherwise than the card of the mod
   const card = JSON.parse(readFileSync(join(model, 'metadata.json'), 'utf8'));
   card.labels[1] = 'blob';
   card.codes = { blob: { value: '78961009', meaning: 'Spleen of the card' } };
-  writeFileSync(join(model, 'metadata.json'), JSON.stringify({ ...card, input: { ...card.input, axcodes: 'RAS' } }));
+  writeFileSync(
+    join(model, 'metadata.json'),
+    JSON.stringify({ ...card, input: { ...card.input, axcodes: 'RAS' } }),
+  );
   const run = (axcodes: string) => {
     const output = join(folder, axcodes);
     const set = { dataset, model, output, 'orient.axcodes': axcodes };

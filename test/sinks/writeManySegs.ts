@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import { writeSeg } from '#src/formats/dicom/writeSeg.js';
 import { seriesCase } from './seriesCase.js';
 
-// A process of the test of UIDs: writes as many segmentations as it is told. Each has other voxels; processes that
-// are given the same numbers make the same ones, but for other cases.
+// A process of the test of UIDs. It writes `count` segmentations with different voxels. Other processes write
+// the same ones for other cases.
 const [folder, name, count] = process.argv.slice(2);
 const subject = await seriesCase(() => 0);
 const { image: series } = subject.files;

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { memoryFault, messageOf, VoxError } from '../errors.js';
 import { busyThreads } from '../runtime/askThread.js';
 import { version } from '../version.js';
+import { longOptions } from './longOptions.js';
 import { maxOpenFiles, minOpenFiles } from './openFiles.js';
 import { print, printError } from './print.js';
 
@@ -19,6 +20,7 @@ const commands: Readonly<Record<string, () => Promise<(program: Command) => void
   report: async () => (await import('./report.js')).addReportCommand,
   models: async () => (await import('./models.js')).addModelsCommand,
   bundle: async () => (await import('./bundle.js')).addBundleCommand,
+  nnunet: async () => (await import('./nnunet.js')).addNnunetCommand,
   data: async () => (await import('./data.js')).addDataCommand,
   operators: async () => (await import('./operators.js')).addOperatorsCommand,
   schema: async () => (await import('./schema.js')).addSchemaCommand,
@@ -52,7 +54,7 @@ try {
     const add = await commands[name]();
     add(program);
   }
-  await program.parseAsync();
+  await program.parseAsync(longOptions(process.argv));
 } catch (error) {
   if (error instanceof CommanderError) {
     process.exitCode = error.exitCode === 0 ? 0 : 1;

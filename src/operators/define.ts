@@ -64,6 +64,14 @@ export interface Step {
   readonly forecast?: (runtime: Runtime) => Forecaster | Promise<Forecaster>;
   /** What models expect of a volume; see `OperatorSpec`. */
   readonly expects?: (runtime: Runtime) => Promise<readonly ModelInput[]>;
+  /** The steps that it stands for; see `OperatorSpec`. */
+  readonly expand?: (modelFolders: readonly string[]) => Promise<readonly ExpandedStep[]>;
+}
+
+/** A step that another step stands for. */
+export interface ExpandedStep {
+  readonly definition: AnyOperator;
+  readonly options: Readonly<Record<string, unknown>>;
 }
 
 /**
@@ -97,6 +105,16 @@ export interface OperatorSpec<T extends OptionTypes> extends Described<T> {
    * the steps before deliver. Default: nothing.
    */
   readonly expects?: (options: OptionValues<T>, runtime: Runtime) => Promise<readonly ModelInput[]>;
+  /**
+   * Returns the steps that the operator stands for. `loadPipeline` puts them in its place, so that they are
+   * shown, fused and forecast as if the file had them.
+   *
+   * @param modelFolders Folders to look for models in, before the package's own.
+   */
+  readonly expand?: (
+    options: OptionValues<T>,
+    modelFolders: readonly string[],
+  ) => Promise<readonly ExpandedStep[]>;
 }
 
 /** An operator of any option type, as a registry stores it. */
@@ -119,7 +137,7 @@ export interface Operator<T extends OptionTypes, Given = GivenOptions<T>> extend
 
 /** Defines an operator. */
 export function operator<const T extends OptionTypes>(spec: OperatorSpec<T>): Operator<T> {
-  const { create, prepare, forecast, expects, ...described } = spec;
+  const { create, prepare, forecast, expects, expand, ...described } = spec;
   const configure = configurator(
     spec,
     (options): Step => ({
@@ -127,6 +145,7 @@ export function operator<const T extends OptionTypes>(spec: OperatorSpec<T>): Op
       ...(prepare && { prepare: (context) => prepare(options, context) }),
       ...(forecast && { forecast: (runtime) => forecast(options, runtime) }),
       ...(expects && { expects: (runtime) => expects(options, runtime) }),
+      ...(expand && { expand: (modelFolders) => expand(options, modelFolders) }),
     }),
   );
   const call = (options?: GivenOptions<T>, context: StepContext = standalone(spec.name)) =>

@@ -33,6 +33,7 @@ import { load } from './load.js';
 import { mapLabels } from './mapLabels.js';
 import { mergeClasses } from './mergeClasses.js';
 import { nanToNum } from './nanToNum.js';
+import { nnunet } from './nnunet.js';
 import { normalizeByPlans } from './normalizeByPlans.js';
 import { normalizeIntensity } from './normalizeIntensity.js';
 import { orient } from './orient.js';
@@ -127,6 +128,7 @@ export const operators: readonly AnyOperator[] = [
   randGaussianNoise,
   randGaussianSmooth,
   inference,
+  nnunet,
   activations,
   invert,
   asDiscrete,

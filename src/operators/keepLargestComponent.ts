@@ -11,7 +11,7 @@ const keepLargestComponentTask = task(new URL('../volume/islands.js', import.met
 /**
  * Keeps the largest connected component of each label, or the `numComponents` largest, and sets the label's
  * other voxels to 0. Sizes are in voxels. Among components of equal size, the one whose first voxel comes
- * last is kept.
+ * last is kept, or with `keepTies` all of them.
  *
  * Mirrors MONAI 1.3.2's `KeepLargestConnectedComponentd`: one channel is a label map; several channels hold
  * one mask each (`is_onehot`), and channel 0 is kept unchanged unless `appliedLabels` names it.
@@ -35,17 +35,22 @@ export const keepLargestComponent = operator({
       .max(2 ** 31)
       .default(1)
       .describe('Number of components to keep'),
+    keepTies: z
+      .boolean()
+      .default(false)
+      .describe('Also keep components that are as large as the smallest one that is kept, as nnU-Net does'),
     keys: keysType('pred'),
   },
   example: { appliedLabels: [1] },
   forecast: ({ keys }) => foreseeCleaning(keys, ['pred']),
-  create: ({ keys, appliedLabels, independent, connectivity, numComponents }, context) =>
+  create: ({ keys, appliedLabels, independent, connectivity, numComponents, keepTies }, context) =>
     mapVolumes(context, 'cpu', keys, ['pred'], (volume) =>
       context.runtime.run(keepLargestComponentTask, volume, {
         appliedLabels: appliedLabels as readonly number[] | undefined,
         independent,
         connectivity,
         numComponents,
+        keepTies,
       }),
     ),
 });

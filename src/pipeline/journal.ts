@@ -80,6 +80,7 @@ const journalLine = z.object({
     z.string(),
     z.union([
       z.string(),
+      z.object({ channels: z.array(z.string()) }),
       z.object({
         series: z.array(z.string()),
         part: z.string().optional(),

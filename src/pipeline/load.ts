@@ -1,7 +1,16 @@
 import { basename, extname, join } from 'node:path';
 import { listNames, OptionError, show, unknownName } from '../errors.js';
 import { maskOf } from '../mask.js';
-import { isData, mergeDrafts, type PipelineFile, parsePipelineText, readPipelineFile } from './document.js';
+import { modelsBeside } from '../models/findModel.js';
+import {
+  type Data,
+  isData,
+  mergeDrafts,
+  type PipelineFile,
+  parsePipelineText,
+  readPipelineFile,
+} from './document.js';
+import { expandSteps } from './expandSteps.js';
 import { Faults } from './faults.js';
 import { applyOverride, headKeys, parseOverride } from './overrides.js';
 import { References } from './references.js';
@@ -24,13 +33,26 @@ export interface LoadOptions {
 /**
  * Loads a pipeline from files: merges later files over earlier ones, applies overrides, replaces references
  * and checks every option. Throws OptionError with one sentence per fault, each with file and line. All
- * faults are reported at once.
+ * faults are reported at once. Steps that stand for others are replaced by these; see `expandSteps`.
  */
 export async function loadPipeline(files: readonly string[], options: LoadOptions = {}): Promise<Pipeline> {
-  return resolvePipeline(await Promise.all(files.map(readPipelineFile)), options);
+  return expanded(resolvePipeline(await Promise.all(files.map(readPipelineFile)), options));
 }
 
-/** Like `loadPipeline`, for a text. `name` is its name in messages. */
+/** Like `loadPipeline`, for the content of a file. `name` is its name in messages. */
+export async function loadPipelineData(
+  content: Data,
+  name: string,
+  options?: LoadOptions,
+): Promise<Pipeline> {
+  return expanded(parsePipeline(JSON.stringify(content), name, options));
+}
+
+async function expanded(pipeline: Pipeline): Promise<Pipeline> {
+  return { ...pipeline, steps: await expandSteps(pipeline.steps, pipeline.files.map(modelsBeside)) };
+}
+
+/** Like `loadPipeline`, for a text. `name` is its name in messages. Steps that stand for others stay. */
 export function parsePipeline(text: string, name = 'pipeline', options: LoadOptions = {}): Pipeline {
   return resolvePipeline([parsePipelineText(text, name)], options);
 }

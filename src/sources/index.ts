@@ -6,6 +6,7 @@ import { dicom } from './dicom.js';
 import { dicomweb } from './dicomweb.js';
 import { glob } from './glob.js';
 import { nnunet } from './nnunet.js';
+import { nnunetImages } from './nnunetImages.js';
 import { pairs } from './pairs.js';
 
 /** The built-in sources. */
@@ -13,6 +14,7 @@ export const sources: readonly AnySource[] = [
   decathlon,
   nnunet,
   bids,
+  nnunetImages,
   glob,
   datalist,
   pairs,

@@ -144,7 +144,7 @@ function onlyListed(
 }
 
 /** The files `CASE_0000.ending` of each case, both sorted. */
-function channelsByCase(names: readonly string[], ending: string): Map<string, string[]> {
+export function channelsByCase(names: readonly string[], ending: string): Map<string, string[]> {
   const cases = new Map<string, string[]>();
   for (const name of [...names].sort()) {
     if (name.startsWith('.') || !name.endsWith(ending)) continue;

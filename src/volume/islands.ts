@@ -9,16 +9,18 @@ export interface KeepLargestSettings {
   readonly independent: boolean;
   readonly connectivity: Connectivity;
   readonly numComponents: number;
+  /** Also keep components as large as the smallest one that is kept. */
+  readonly keepTies?: boolean;
 }
 
 /** Sets all but the largest connected components of labels to 0; MONAI's `KeepLargestConnectedComponent`. */
 export function keepLargestComponent(volume: Volume, settings: KeepLargestSettings): Volume {
-  const { appliedLabels, independent, connectivity, numComponents } = settings;
+  const { appliedLabels, independent, connectivity, numComponents, keepTies } = settings;
   const result = { ...volume, data: copyVoxels(volume.data) };
   const labels = labelsOf(result, appliedLabels);
   for (const group of independent ? labels.map((label) => [label]) : [labels]) {
     clearComponents(group, volume.size, connectivity, (components, size) =>
-      allButLargest(components, size, numComponents),
+      allButLargest(components, size, numComponents, keepTies),
     );
   }
   return result;
@@ -93,7 +95,12 @@ export function countComponents(
  * 1 for each component that is not among the `count` largest. MONAI sorts by ascending size and takes the
  * last ones, so of equal components it keeps those that begin last, in an array [x, y, z] where z is fastest.
  */
-function allButLargest({ starts, ids, sizes }: Components, [nx, ny, nz]: Vec3, count: number): Uint8Array {
+function allButLargest(
+  { starts, ids, sizes }: Components,
+  [nx, ny, nz]: Vec3,
+  count: number,
+  keepTies = false,
+): Uint8Array {
   const begins = new Float64Array(sizes.length).fill(Number.POSITIVE_INFINITY);
   for (let run = 0; run < starts.length; run++) {
     const row = Math.floor(starts[run] / nx);
@@ -102,6 +109,8 @@ function allButLargest({ starts, ids, sizes }: Components, [nx, ny, nz]: Vec3, c
   }
   const order = Array.from(sizes.keys()).sort((a, b) => sizes[b] - sizes[a] || begins[b] - begins[a]);
   const small = new Uint8Array(sizes.length).fill(1);
-  for (const id of order.slice(0, count)) small[id] = 0;
+  const least = sizes[order[Math.min(count, order.length) - 1]];
+  const kept = keepTies ? order.filter((id) => sizes[id] >= least) : order.slice(0, count);
+  for (const id of kept) small[id] = 0;
   return small;
 }

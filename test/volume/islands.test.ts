@@ -122,4 +122,14 @@ test('removeSmallObjects keeps channels apart, or takes their union', () => {
   assert.equal(rowsOf(removeSmallObjects(masks, union)), ['1110', '0001', '0011', '0100']);
 });
 
+test('with keepTies, components that are as large as the smallest kept one stay', () => {
+  const volume = makeVolume({ data: Uint8Array.of(1, 1, 0, 2, 2, 0, 1), size: [7, 1, 1], kind: 'label' });
+  const union = { ...keep, independent: false, appliedLabels: [1, 2] };
+  assert.equal(
+    keepLargestComponent(volume, { ...union, keepTies: true }).data,
+    Uint8Array.of(1, 1, 0, 2, 2, 0, 0),
+  );
+  assert.equal(keepLargestComponent(volume, union).data, Uint8Array.of(0, 0, 0, 2, 2, 0, 0));
+});
+
 test.run();

@@ -1,0 +1,12 @@
+import type { Command } from 'commander';
+import { addNnunetPostprocessCommand } from './nnunetPostprocess.js';
+import { addNnunetPredictCommand } from './nnunetPredict.js';
+
+/** `voxstream nnunet`: nnU-Net's commands for inference, with its own arguments. */
+export function addNnunetCommand(program: Command): void {
+  const nnunet = program
+    .command('nnunet')
+    .description("segment images with models of nnU-Net v2, with the arguments of nnU-Net's own commands");
+  addNnunetPredictCommand(nnunet);
+  addNnunetPostprocessCommand(nnunet);
+}

@@ -1,0 +1,128 @@
+import { concatMap, defer, type OperatorFunction } from 'rxjs';
+import { z } from 'zod';
+import type { Case } from '../case.js';
+import { listNames, ModelError, OptionError } from '../errors.js';
+import { findModel } from '../models/findModel.js';
+import type { NnunetCard } from '../models/nnunet/card.js';
+import { type OptionValues, sayFault } from '../options.js';
+import { asDiscrete } from './asDiscrete.js';
+import { cropNonzero } from './cropNonzero.js';
+import { type ExpandedStep, operator, type StepContext } from './define.js';
+import { inference } from './inference.js';
+import { invert } from './invert.js';
+import { normalizeByPlans } from './normalizeByPlans.js';
+import { orient } from './orient.js';
+import { permuteAxes } from './permuteAxes.js';
+import { regionLabels } from './regionLabels.js';
+import { resampleByPlans } from './resampleByPlans.js';
+
+const options = {
+  model: z
+    .string()
+    .min(1)
+    .describe('A model that "voxstream models import" made of a trained nnU-Net: its folder or name'),
+  folds: z
+    .array(z.union([z.int().min(0), z.literal('all')]))
+    .min(1)
+    .optional()
+    .describe('Folds whose logits are averaged. Default: all that the model has'),
+  mirroring: z
+    .boolean()
+    .default(true)
+    .describe('Average over mirrored windows, along the axes that the training mirrored'),
+  stepSize: z
+    .number()
+    .min(0.01)
+    .max(1)
+    .default(0.5)
+    .describe('Largest distance of neighbouring windows, as a fraction of the window'),
+  gaussian: z.boolean().default(true).describe('Weight the middle of windows more than their rims'),
+  labels: z
+    .boolean()
+    .default(true)
+    .describe(
+      'End with a label map on the grid of the file; false ends with logits on the grid of the network',
+    ),
+  key: z.string().min(1).default('image').describe('The volume to segment'),
+  output: z.string().min(1).default('pred').describe('The key of the result'),
+};
+
+type Options = OptionValues<typeof options>;
+
+/**
+ * Segments an image with a model of nnU-Net v2, with nnU-Net's own preprocessing, windows and labels. It
+ * stands for a list of ordinary steps, which `validate` and `--dry-run` show: `orient` (for models that were
+ * trained with `NibabelIOWithReorient`), `permuteAxes`, `cropNonzero`, `normalizeByPlans`, `resampleByPlans`,
+ * `inference`, `invert`, and `asDiscrete` or `regionLabels`.
+ *
+ * Afterwards, the image is the preprocessed one, and the result is on the grid of the image's file.
+ *
+ * @throws ModelError if the model cannot be found, is not one of nnU-Net, or lacks a fold.
+ */
+export const nnunet = operator({
+  name: 'nnunet',
+  summary: 'Segments an image with a model of nnU-Net v2, with everything that nnU-Net does around it.',
+  options,
+  example: { model: 'Dataset009_Spleen_3d_fullres', folds: [0], mirroring: false },
+  expand: nnunetSteps,
+  create: (options, context) => (source) =>
+    defer(() => nnunetSteps(options, context.runtime.settings.modelFolders ?? [])).pipe(
+      concatMap((steps) => steps.reduce((stream, step) => stream.pipe(built(step, context)), source)),
+    ),
+});
+
+function built({ definition, options }: ExpandedStep, context: StepContext): OperatorFunction<Case, Case> {
+  const configured = definition.configure(options);
+  if (configured.built)
+    return configured.built.create({ ...context, id: `${context.id}_${definition.name}` });
+  throw new OptionError(configured.faults.map((fault) => sayFault(definition.name, fault)).join('\n'));
+}
+
+/** The steps that `nnunet` stands for. */
+async function nnunetSteps(options: Options, modelFolders: readonly string[]): Promise<ExpandedStep[]> {
+  const { card } = await findModel(options.model, modelFolders);
+  if (!card.nnunet) {
+    throw new ModelError(
+      `nnunet: ${options.model} is not a model of nnU-Net. Import the trained folder of nnU-Net with "voxstream ` +
+        'models import".',
+    );
+  }
+  const { model, mirroring, stepSize, gaussian, labels, key, output } = options;
+  const { reader, axes, channels, spacing, resampling, mirror, regions } = card.nnunet;
+  const masked = channels.some(({ mask }) => mask);
+  const step = (definition: ExpandedStep['definition'], given: ExpandedStep['options']) => ({
+    definition,
+    options: given,
+  });
+  return [
+    ...(reader === 'NibabelIOWithReorient' ? [step(orient, { axcodes: 'RAS', keys: key })] : []),
+    ...(axes.some((axis, k) => axis !== k) ? [step(permuteAxes, { axes, keys: key })] : []),
+    step(cropNonzero, { sourceKey: key, keys: key, ...(masked && { mask: 'nonzero' }) }),
+    step(normalizeByPlans, { channels, key }),
+    step(resampleByPlans, { spacing, ...resampling.data, back: resampling.logits, key }),
+    step(inference, {
+      models: foldsOf(card.nnunet, options).map((folder) => `${model}/${folder}`),
+      stepSize,
+      mode: gaussian ? 'gaussian' : 'constant',
+      mirror: mirroring ? mirror : [],
+      key,
+      output,
+    }),
+    ...(labels ? [step(invert, { keys: output, like: key })] : []),
+    ...(labels && regions ? [step(regionLabels, { labels: regions, keys: output })] : []),
+    ...(labels && !regions ? [step(asDiscrete, { argmax: true, keys: output })] : []),
+  ];
+}
+
+/** The folders of the folds that are used. */
+function foldsOf({ folds }: NnunetCard, { folds: wanted, model }: Options): string[] {
+  if (!wanted) return folds.map(({ folder }) => folder);
+  return wanted.map((name) => {
+    const found = folds.find((fold) => fold.name === String(name));
+    if (found) return found.folder;
+    throw new ModelError(
+      `nnunet: ${model} has no fold ${name}; it has ${listNames(folds.map((fold) => fold.name))}. Import the fold ` +
+        'with "voxstream models import --folds".',
+    );
+  });
+}

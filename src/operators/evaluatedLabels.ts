@@ -2,7 +2,7 @@ import type { Case } from '../case.js';
 import { DataError, show, unknownName } from '../errors.js';
 import { listSome } from '../metrics/table.js';
 import type { Overlap } from '../volume/overlap.js';
-import type { LabelRegion } from '../volume/regionMasks.js';
+import type { LabelRegion, MaskFacts } from '../volume/regionMasks.js';
 import type { Volume } from '../volume/volume.js';
 
 /** A label of a prediction and its reference. */
@@ -50,6 +50,13 @@ export function chooseLabels(
   if (labels) for (const label of labels) numbers.add(labelNumber(label, names));
   else {
     notes.push(...unnamedNotes(values, names && Object.keys(names).map(Number)));
+    const negative = names ? [] : values.filter((value) => value < 0);
+    if (negative.length > 0) {
+      notes.push(
+        `Labels below 0 occur and are measured: ${listSome(negative.map(String))}. If they mean the background, replace ` +
+          'them by 0 (mapLabels), or set "labels".',
+      );
+    }
     const all = names ? Object.keys(names).map(Number) : values;
     for (const label of all) if (label !== 0) numbers.add(label);
     // Both masks are empty and there are no names. The label is most likely 1, and an undefined value is
@@ -92,7 +99,6 @@ export function unnamedNotes(values: readonly number[], known: readonly number[]
  * background. Names are given to them in order. A note tells how channels were understood where that is not
  * certain.
  *
- * @param background Whether channel 0 is the background.
  * @throws DataError if a name is unknown, or if there are not as many names as masks.
  */
 export function chooseChannels(
@@ -102,7 +108,7 @@ export function chooseChannels(
     regions,
   }: { readonly names: Names | undefined; readonly regions: readonly LabelRegion[] | undefined },
   channels: number,
-  background: boolean,
+  { background, largest }: MaskFacts,
 ): ChosenLabels {
   const named = regions?.map(({ name }) => name) ?? foregroundNames(names);
   // As many names as channels after the first: channel 0 is the background, even if the masks overlap.
@@ -114,6 +120,12 @@ export function chooseChannels(
   };
   const all = Array.from({ length: channels }, (_, channel) => ({ number: channel, name: nameOf(channel) }));
   const notes: string[] = [];
+  if (background && largest !== 0 && !labels) {
+    notes.push(
+      `Channel 0 of the label is taken as the background, because it is set exactly where the others are not, but channel ` +
+        `${largest} has more voxels. If the background is another channel, choose the channels to measure with "labels".`,
+    );
+  }
   if (!background && first === 0 && fits) {
     const order = all.map(({ number, name }) => (named ? `${number} is ${show(name)}` : String(number)));
     notes.push(

@@ -6,7 +6,7 @@ import type { OptionValues } from '../options.js';
 import { labelNumber } from '../optionTypes.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { SurfaceDistances } from '../volume/surface.js';
-import type { Volume } from '../volume/volume.js';
+import type { Affine, Volume } from '../volume/volume.js';
 import type { StepContext } from './define.js';
 import {
   type ChosenLabels,
@@ -16,10 +16,11 @@ import {
   namesOf,
   unnamedNotes,
 } from './evaluatedLabels.js';
-import { checkPair, pairOf } from './evaluationPair.js';
+import { checkMasks, checkPair, pairOf } from './evaluationPair.js';
 import { type Forecaster, foresee, readAs } from './forecast.js';
 import { chooseRegions, judgedPair } from './judgedPair.js';
 import { mapCase } from './map.js';
+import { matchNames } from './matchNames.js';
 import { storedVolume } from './storedVolume.js';
 
 /** The options that all metrics have. */
@@ -50,6 +51,8 @@ export type EvaluationOptions = OptionValues<typeof evaluationTypes>;
 export interface PredictionEvaluation {
   /** A label map, or one mask per channel. */
   readonly prediction: Volume;
+  /** Voxel index to mm, RAS+: the reference's, or the prediction's if there is no reference. */
+  readonly affine: Affine;
   readonly labels: readonly EvaluatedLabel[];
   /** Voxels that the reference ignores. They are background in both volumes. */
   readonly ignored: number;
@@ -118,18 +121,17 @@ export function evaluate(
   metrics: readonly MetricSpec[],
 ): OperatorFunction<Case, Case> {
   const { runtime, id: step } = context;
-  const { pred, label, stored, optional } = options;
+  const { pred, label, optional } = options;
   const needsReference = !metrics.some(({ ofPrediction }) => ofPrediction);
   const described = metrics.map((spec) => ({ spec, metric: describeMetric(spec) }));
   return mapCase(context, 'cpu', async (subject) => {
     if (optional && needsReference && !(label in subject.volumes)) return subject;
-    const prediction = volumeOf(subject, pred);
-    let reference: Volume | undefined;
-    if (needsReference || label in subject.volumes) {
-      const given = volumeOf(subject, label);
-      reference = stored ? await storedVolume(subject, label, given, runtime) : given;
-    }
-    const partner = reference ?? prediction;
+    const given = volumeOf(subject, pred);
+    const known =
+      needsReference || label in subject.volumes ? await referenceOf(subject, options, runtime) : undefined;
+    const names = known?.labelNames ?? subject.labelNames;
+    const { notes, ...pairing } = await matchNames(given, known ?? given, names, runtime);
+    const { prediction, reference: partner } = pairing;
     checkPair({ step, id: subject.id, pred, label }, prediction, partner);
     const compared = await comparedPair(subject, options, { prediction, partner, runtime });
     const pair = pairOf(compared.prediction, compared.partner, runtime);
@@ -137,7 +139,8 @@ export function evaluate(
     const labels = compared.labels.map((one) => ({ ...one, overlap: overlaps.get(one.number) }));
     const evaluation = {
       prediction: compared.prediction,
-      reference: reference && compared.partner,
+      affine: partner.affine,
+      reference: known && compared.partner,
       labels,
       ignored: compared.ignored,
       runtime,
@@ -148,8 +151,18 @@ export function evaluate(
       const values = await measure(spec, evaluation);
       if (values) found.push(...valuesOf(metric, labels, values));
     }
-    return withMetrics(withNotes(subject, compared.notes), found);
+    return withMetrics(withNotes(subject, [...notes, ...compared.notes]), found);
   });
+}
+
+/** The reference of a case: as it was stored, or as steps left it. */
+function referenceOf(
+  subject: Case,
+  { label, stored }: EvaluationOptions,
+  runtime: Runtime,
+): Promise<Volume> | Volume {
+  const given = volumeOf(subject, label);
+  return stored ? storedVolume(subject, label, given, runtime) : given;
 }
 
 /** A prediction and its reference, or itself if there is none. */
@@ -173,8 +186,11 @@ async function comparedPair(
   const names = namesOf(subject, prediction, partner);
   const given = pairOf(prediction, partner, runtime);
   if (partner.channels > 1) {
+    const masks = await given.masks();
+    checkMasks(subject, options.pred, masks.prediction);
+    checkMasks(subject, options.label, masks.reference);
     const known = { names, regions: subject.regions };
-    const chosen = chooseChannels(options, known, partner.channels, await given.hasBackground());
+    const chosen = chooseChannels(options, known, partner.channels, masks.reference);
     return { ...chosen, prediction, partner, ignored: 0 };
   }
   const ignoreLabel = partner === prediction ? undefined : subject.ignoreLabel;

@@ -1,18 +1,16 @@
-import { DataError, show } from '../errors.js';
+import type { Case } from '../case.js';
+import { DataError, listNames, show } from '../errors.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { task } from '../runtime/task.js';
 import { sameGrid } from '../volume/affine.js';
 import { countOverlaps, type Overlap } from '../volume/overlap.js';
-import { hasBackgroundChannel } from '../volume/regionMasks.js';
+import { type MaskFacts, maskFacts } from '../volume/regionMasks.js';
 import { type SurfaceDistances, surfaceDistances } from '../volume/surface.js';
 import type { Volume } from '../volume/volume.js';
 import type { EvaluatedLabel } from './evaluatedLabels.js';
 
 const countOverlapsTask = task(new URL('../volume/overlap.js', import.meta.url), countOverlaps);
-const hasBackgroundChannelTask = task(
-  new URL('../volume/regionMasks.js', import.meta.url),
-  hasBackgroundChannel,
-);
+const maskFactsTask = task(new URL('../volume/regionMasks.js', import.meta.url), maskFacts);
 const surfaceDistancesTask = task(new URL('../volume/surface.js', import.meta.url), surfaceDistances);
 
 /** What a message says about a pair: the step, the case and the keys of the volumes. */
@@ -59,11 +57,20 @@ export function checkPair({ step, id, pred, label }: PairNames, prediction: Volu
   );
 }
 
+/** Throws DataError if one of the channels, which should be masks, has several values. */
+export function checkMasks({ id }: Case, key: string, { mixed }: MaskFacts): void {
+  if (!mixed) return;
+  throw new DataError(
+    `In case ${id}, ${key} has several channels, and channel ${mixed.channel} has the values ${listNames(mixed.values.map(String))}. ` +
+      'In several channels, each must be a mask: 0, and one other value. Store label maps in files of their own.',
+  );
+}
+
 /** What metrics share about a prediction and its reference. It is computed once, when first asked for. */
 interface Pair {
   overlaps(): Promise<ReadonlyMap<number, Overlap>>;
-  /** Whether channel 0 of the reference is the background. */
-  hasBackground(): Promise<boolean>;
+  /** What the channels of both are, which should be masks. */
+  masks(): Promise<{ readonly prediction: MaskFacts; readonly reference: MaskFacts }>;
   distances(labels: readonly EvaluatedLabel[]): Promise<readonly SurfaceDistances[]>;
 }
 
@@ -76,11 +83,15 @@ export function pairOf(prediction: Volume, reference: Volume, runtime: Runtime):
   const known = ofPrediction.get(reference);
   if (known) return known;
   let overlaps: Promise<ReadonlyMap<number, Overlap>> | undefined;
-  let background: Promise<boolean> | undefined;
+  let masks: ReturnType<Pair['masks']> | undefined;
   const distances = new Map<number, SurfaceDistances>();
+  const factsOf = async () => ({
+    prediction: await runtime.run(maskFactsTask, prediction),
+    reference: await runtime.run(maskFactsTask, reference),
+  });
   const pair: Pair = {
     overlaps: () => (overlaps ??= runtime.run(countOverlapsTask, prediction, reference)),
-    hasBackground: () => (background ??= runtime.run(hasBackgroundChannelTask, reference)),
+    masks: () => (masks ??= factsOf()),
     async distances(labels) {
       const wanted = labels.flatMap(({ number, overlap }) =>
         overlap && !distances.has(number) ? [{ label: number, box: overlap.box }] : [],

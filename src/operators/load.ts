@@ -73,11 +73,7 @@ export const load = operator({
       }
       const aligned = await alignLabels(loaded, context.runtime);
       checkGrids(subject, loaded);
-      const notes = [
-        ...aligned,
-        ...Object.values(loaded).flatMap((volume) => volume.notes ?? []),
-        ...namesThatDiffer(loaded),
-      ];
+      const notes = [...aligned, ...Object.values(loaded).flatMap((volume) => volume.notes ?? [])];
       return withNotes(withVolumes(subject, loaded), notes);
     }),
 });
@@ -119,23 +115,11 @@ function withNames(volume: Volume, names: Case['labelNames']): Volume {
       `${volume.origin?.file} names label ${label} ${show(own[+label])}, but the dataset names it ` +
       `${show(names?.[+label])}; the file's name is used.`,
   );
-  return { ...volume, labelNames: { ...names, ...own }, notes: [...(volume.notes ?? []), ...notes] };
-}
-
-/** Notes on labels that have different names in two files of a case. */
-function namesThatDiffer(loaded: Readonly<Record<string, Volume>>): string[] {
-  const [first, ...others] = Object.entries(loaded).filter(([, volume]) => volume.labelNames);
-  return others.flatMap(([key, { labelNames = {} }]) =>
-    Object.entries(labelNames).flatMap(([label, name]) => {
-      const other = first[1].labelNames?.[+label];
-      return other === undefined || other === name
-        ? []
-        : [
-            `Label ${label} is named ${show(other)} in ${first[0]} and ${show(name)} in ${key}; labels are ` +
-              'compared by number.',
-          ];
-    }),
-  );
+  // A name that the file gives to another label is not the dataset's label of that name.
+  const taken = new Set(Object.values(own));
+  const others = Object.entries(names ?? {}).filter(([, name]) => !taken.has(name));
+  const labelNames = { ...Object.fromEntries(others), ...own };
+  return { ...volume, labelNames, notes: [...(volume.notes ?? []), ...notes] };
 }
 
 /**

@@ -4,8 +4,8 @@ import { defineMetrics } from './defineMetric.js';
 import { evaluationTypes, type PredictionEvaluation } from './evaluation.js';
 
 /** The volumes of each label in mL. */
-function volumesOf({ prediction, labels }: Pick<PredictionEvaluation, 'prediction' | 'labels'>) {
-  const ml = voxelVolume(prediction.affine) / 1000;
+function volumesOf({ affine, labels }: Pick<PredictionEvaluation, 'affine' | 'labels'>) {
+  const ml = voxelVolume(affine) / 1000;
   return labels.map(({ overlap }) => ({
     predicted: (overlap?.predicted ?? 0) * ml,
     reference: (overlap?.reference ?? 0) * ml,

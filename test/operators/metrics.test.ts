@@ -182,6 +182,92 @@ test('metrics leave out the voxels that the reference ignores, as in nnU-Net', a
   assert.equal([sizes.volume_ml_a, sizes.volume_ml_ref_a], [0.002, 0.002]);
 });
 
+test('labels are compared by name where prediction and reference number them differently', async () => {
+  const notesOf = async (subject: Case) => (await lastValueFrom(of(subject).pipe(dice()))).notes ?? [];
+  const volumes = {
+    // Label 3 of the prediction has a name that the reference does not know.
+    pred: row('011220330', { labelNames: { 1: 'spleen', 2: 'liver', 3: 'aorta' } }),
+    label: row('022110003', { labelNames: { 1: 'liver', 2: 'spleen', 3: 'kidney' } }),
+  };
+  const subject = makeCase({ id: 'a', volumes });
+  const expected = { dice_liver: 1, dice_spleen: 1, dice_kidney: 0, dice_mean: 2 / 3 };
+  assert.equal(await measure(subject, dice(), hausdorff({ directed: true, labels: ['liver'] })), {
+    ...expected,
+    directed_hd_liver: 0,
+  });
+  assert.match(
+    (await notesOf(subject))[0],
+    /differently than the reference: "spleen" is 1, not 2 and "liver"/,
+  );
+  // The names of the dataset count for a reference without names.
+  const model = makeCase({
+    id: 'a',
+    labelNames: { 0: 'background', 1: 'liver', 2: 'spleen' },
+    volumes: { pred: row('0110', { labelNames: { 0: 'background', 1: 'spleen' } }), label: row('0221') },
+  });
+  assert.equal(await measure(model, dice()), { dice_liver: 0, dice_spleen: 1, dice_mean: 0.5 });
+  // Names that have nothing in common say nothing about the numbers.
+  const unlike = makeCase({
+    id: 'a',
+    volumes: { pred: row('01', { labelNames: { 1: 'x' } }), label: row('01', { labelNames: { 1: 'y' } }) },
+  });
+  assert.equal(await measure(unlike, dice()), { dice_y: 1 });
+  assert.match((await notesOf(unlike))[0], /Label 1 is named "x" in the prediction and "y" in the reference/);
+});
+
+test('masks are compared by name with a label map, and with masks in another order', async () => {
+  const labelNames = { 1: 'liver', 2: 'tumor' };
+  const turned = { 1: 'tumor', 2: 'liver' };
+  const mean = (2 / 3 + 1) / 2;
+  const expected = { dice_liver: 2 / 3, dice_tumor: 1, dice_mean: mean };
+  const one = { ...masks('1000', '0110', '0011'), labelNames };
+  const two = { ...masks('1000', '0011', '0110'), labelNames: turned };
+  const map = row('0122', { labelNames });
+  const compared = (pred: Volume, label: Volume) =>
+    measure(makeCase({ id: 'a', volumes: { pred, label } }), dice());
+  assert.equal(await compared(one, map), expected);
+  assert.equal(await compared(two, map), expected);
+  assert.equal(await compared(map, two), { dice_tumor: 1, dice_liver: 2 / 3, dice_mean: mean });
+  assert.equal(await compared(one, two), { dice_tumor: 1, dice_liver: 1, dice_mean: 1 });
+});
+
+test('channels with several values are refused, and a background that is not the largest channel is noted', async () => {
+  const measured = (label: Volume) => {
+    const subject = makeCase({ id: 'a', volumes: { pred: label, label } });
+    return lastValueFrom(of(subject).pipe(dice()));
+  };
+  await fails(
+    measured(masks('0120', '1001')),
+    /channel 0 has the values 1 and 2\. In several channels, each must/,
+  );
+  const { notes } = await measured(masks('1000', '0100', '0011'));
+  assert.match(
+    notes?.join() ?? '',
+    /Channel 0 of the label is taken as the background, .* but channel 2 has more/,
+  );
+  assert.is((await measured(masks('1100', '0010', '0001'))).notes, undefined);
+});
+
+test('labels below 0 are noted where the dataset does not name labels', async () => {
+  const data = Int8Array.from([-1, -1, 1, 1]);
+  const label = makeVolume({ data, size: [4, 1, 1], kind: 'label' });
+  const subject = makeCase({ id: 'a', volumes: { pred: label, label } });
+  const { notes } = await lastValueFrom(of(subject).pipe(dice()));
+  assert.match(notes?.join() ?? '', /Labels below 0 occur and are measured: -1\./);
+});
+
+test('volumes are measured on the grid of the reference', async () => {
+  // Within the tolerance of grids.
+  const affine = [1.01, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1];
+  const subject = makeCase({ id: 'a', volumes: { pred: row('0110', { affine }), label: row('0110') } });
+  assert.equal(await measure(subject, volume()), {
+    volume_ml_1: 0.002,
+    volume_ml_ref_1: 0.002,
+    volume_difference_ml_1: 0,
+    volume_relative_1: 0,
+  });
+});
+
 test('labels that the dataset does not name are reported, unless labels were chosen', async () => {
   const subject = pair('01152', '01144', { labelNames: { 0: 'background', 1: 'a' } });
   const notesOf = async (step: Step) => (await lastValueFrom(of(subject).pipe(step))).notes;

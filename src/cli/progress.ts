@@ -2,6 +2,7 @@ import { visible } from '../harmless.js';
 import type { RunEvent } from '../pipeline/events.js';
 import { showWholeSeconds } from '../report/text.js';
 import type { Runtime } from '../runtime/runtime.js';
+import { GroupedWarnings } from './groupedWarnings.js';
 import { liveFooter, type Output } from './liveFooter.js';
 import { bar, clip, oneEntry, type Paint, type Style, shortNumber } from './terminal.js';
 
@@ -28,14 +29,18 @@ export function jsonProgress<Event extends object>(output: Output, messages: Out
 /** Writes plain lines, one when a case ends; for files and pipes. */
 export function lineProgress(output: Output): Progress<RunEvent> {
   const tally = new Tally();
+  const warnings = new GroupedWarnings();
   return {
     onEvent(event) {
       tally.count(event);
+      if (event.event === 'warning' && !warnings.isNew(event)) return;
       const line = lineOf(event, tally);
       if (line) output.write(`${oneEntry(line)}\n`);
     },
     say: (message) => void output.write(`${message}\n`),
-    end() {},
+    end() {
+      for (const line of warnings.closing()) output.write(`${oneEntry(line)}\n`);
+    },
   };
 }
 
@@ -49,16 +54,21 @@ const lasting: Partial<Record<RunEvent['event'], Style>> = {
 /** Draws a few lines at the bottom of the terminal. */
 export function liveProgress(output: Output, runtime: Pick<Runtime, 'lanes'>): Progress<RunEvent> {
   const tally = new Tally();
+  const warnings = new GroupedWarnings();
   const footer = liveFooter(output, (width, paint) => display(tally, runtime, width, paint));
   return {
     onEvent(event) {
       tally.count(event);
+      if (event.event === 'warning' && !warnings.isNew(event)) return;
       const style = lasting[event.event];
       const line = style && lineOf(event, tally);
       if (line) footer.say(style, line);
     },
     say: (message) => footer.say('reset', message),
-    end: footer.end,
+    end() {
+      for (const line of warnings.closing()) footer.say('yellow', line);
+      footer.end();
+    },
   };
 }
 

@@ -2,6 +2,7 @@ import { visible } from '../harmless.js';
 import type { JsonValues } from '../metrics/valuesAsJson.js';
 import { showWholeSeconds } from '../report/text.js';
 import type { TrainEvent } from '../train/events.js';
+import { GroupedWarnings } from './groupedWarnings.js';
 import { liveFooter, type Output } from './liveFooter.js';
 import type { Progress } from './progress.js';
 import { bar, clip, oneEntry, type Paint, type Style, shortNumber } from './terminal.js';
@@ -9,14 +10,18 @@ import { bar, clip, oneEntry, type Paint, type Style, shortNumber } from './term
 /** Writes plain lines, one for each epoch; for files and pipes. */
 export function lineTraining(output: Output): Progress<TrainEvent> {
   const tally = new TrainTally();
+  const warnings = new GroupedWarnings();
   return {
     onEvent(event) {
       tally.count(event);
+      if (event.event === 'warning' && !warnings.isNew(event)) return;
       const line = lineOf(event, tally);
       if (line) output.write(`${oneEntry(line)}\n`);
     },
     say: (message) => void output.write(`${message}\n`),
-    end() {},
+    end() {
+      for (const line of warnings.closing()) output.write(`${oneEntry(line)}\n`);
+    },
   };
 }
 
@@ -26,15 +31,20 @@ const styles: Partial<Record<TrainEvent['event'], Style>> = { caseFailed: 'red',
 /** Draws two lines at the bottom of the terminal, below a line for each epoch. */
 export function liveTraining(output: Output): Progress<TrainEvent> {
   const tally = new TrainTally();
+  const warnings = new GroupedWarnings();
   const footer = liveFooter(output, (width, paint) => display(tally, width, paint));
   return {
     onEvent(event) {
       tally.count(event);
+      if (event.event === 'warning' && !warnings.isNew(event)) return;
       const line = lineOf(event, tally);
       if (line) footer.say(styles[event.event] ?? 'reset', line);
     },
     say: (message) => footer.say('reset', message),
-    end: footer.end,
+    end() {
+      for (const line of warnings.closing()) footer.say('yellow', line);
+      footer.end();
+    },
   };
 }
 
@@ -117,7 +127,7 @@ function lineOf(event: TrainEvent, tally: TrainTally): string | undefined {
     case 'caseFailed':
       return `${visible(event.case)}: skipped: ${event.message}`;
     case 'warning':
-      return `Warning: ${event.message}`;
+      return `Warning: ${event.case === undefined ? '' : `${visible(event.case)}: `}${event.message}`;
     default:
       return undefined;
   }

@@ -1,9 +1,11 @@
 import { type Column, columnName, isNamed, tabulate } from '../metrics/columns.js';
 import { type MetricValue, titleWithUnit } from '../metrics/metric.js';
 import { type Curve, curveChart } from './charts/curves.js';
+import { groupNotes, groupText } from './groupNotes.js';
 import { pageHead } from './head.js';
 import { type Html, html, raw, tableHead, tableRow } from './html.js';
 import { labelOf } from './pageData.js';
+import { noteList } from './sections/notes.js';
 import { decimalsFor, showNumber, showSeconds } from './text.js';
 
 /** An epoch as the page of a training shows it. Epoch 0 is the validation before the first one. */
@@ -48,13 +50,23 @@ export function trainingCurves(epochs: readonly TrainingEpoch[]): string[] {
   ];
 }
 
+/** What the page of a training says besides its epochs. */
+export interface TrainingRemarks {
+  /** The metric of the validation that decides which model is best, or the name of its column. */
+  readonly metric?: string | undefined;
+  /** What was assumed about cases. */
+  readonly notes?: readonly (readonly [id: string, text: string])[];
+}
+
 /**
  * The page of a training: one HTML file with its learning curves and a row per epoch. It has no script and
  * loads nothing.
- *
- * @param metric The metric of the validation that decides which model is best, or the name of its column.
  */
-export function trainingPage(name: string, epochs: readonly TrainingEpoch[], metric?: string): string {
+export function trainingPage(
+  name: string,
+  epochs: readonly TrainingEpoch[],
+  { metric, notes = [] }: TrainingRemarks = {},
+): string {
   const cards = trainingCurves(epochs).map((chart) => html`<figure class="card">${raw(chart)}</figure>`);
   return `<!doctype html>\n${
     html`<html lang="en">
@@ -63,7 +75,7 @@ ${pageHead(`${name} – voxstream training`, ['img-src data:'])}
 <header><div class="bar"><p class="brand">voxstream training</p></div>
 <h1>${name}</h1></header>
 <main>
-<section><h2>Summary</h2><dl class="figures">${figuresOf(epochs, metric)}</dl></section>
+<section><h2>Summary</h2><dl class="figures">${figuresOf(epochs, metric)}</dl>${noteList(groupNotes(notes).map(groupText))}</section>
 <section><h2>Learning curves</h2><div class="plots">${cards}</div></section>
 <section><h2>Epochs</h2>${epochTable(epochs)}
 <p class="note">Epoch 0 is the validation before the first step. train.csv has all digits, and the folder tensorboard has every step.</p></section>

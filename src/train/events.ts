@@ -43,8 +43,8 @@ export type TrainEvent =
   | { readonly event: 'validating'; readonly epoch: number; readonly done: number; readonly cases: number }
   | { readonly event: 'saved'; readonly step: number }
   | { readonly event: 'caseFailed'; readonly case: string; readonly message: string }
-  /** A message that the user should read. The training continues. */
-  | { readonly event: 'warning'; readonly message: string }
+  /** A message that the user should read, about a case or the whole. The training continues. */
+  | { readonly event: 'warning'; readonly message: string; readonly case?: string }
   | {
       readonly event: 'end';
       readonly epochs: number;

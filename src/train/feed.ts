@@ -14,6 +14,8 @@ export interface FeedSettings {
   readonly prefetch: number;
   /** Called once for each case that cannot be used. The training continues without it. */
   readonly onFailure: (id: string, message: string) => void;
+  /** Called with what was assumed about a case, each time that it is prepared. */
+  readonly onNotes: (id: string, notes: readonly string[] | undefined) => void;
 }
 
 /** A position in the stream of cases. Both numbers start at 0. */
@@ -48,7 +50,7 @@ export async function* feed(
   cases: readonly Case[],
   steps: OperatorFunction<Case, Case>,
   start: FeedPosition,
-  { seed, batchSize, prefetch, onFailure }: FeedSettings,
+  { seed, batchSize, prefetch, onFailure, onNotes }: FeedSettings,
 ): AsyncGenerator<FedBatch, never> {
   const bad = new Set<string>();
   const prepare = async (subject: Case): Promise<readonly Case[] | undefined> => {
@@ -56,6 +58,7 @@ export async function* feed(
     try {
       const patches = await lastValueFrom(of(subject).pipe(steps, toArray()));
       if (patches.length === 0) throw new DataError(`The steps made no patch of case ${subject.id}.`);
+      onNotes(subject.id, patches[0].notes);
       return patches;
     } catch (error) {
       if (!bad.has(subject.id)) onFailure(subject.id, messageOf(error));

@@ -14,6 +14,7 @@ import { parseDevice } from '../runtime/device.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { isRefused, isRemote } from '../sources/define.js';
 import type { Vec3 } from '../volume/volume.js';
+import type { CaseNotes } from './caseNotes.js';
 import { hasCheckpoint, readCheckpoint } from './checkpoint.js';
 import type { FailedCases } from './failedCases.js';
 import { type FedBatch, feed } from './feed.js';
@@ -56,6 +57,7 @@ export interface PrepareSettings {
   readonly runtime: Runtime;
   readonly modelFolders?: readonly string[];
   readonly failed: FailedCases;
+  readonly notes: CaseNotes;
   /** Called with messages that the user should read. */
   readonly onWarning: (message: string) => void;
 }
@@ -71,7 +73,7 @@ export async function prepareTraining(
   train: TrainBlock,
   settings: PrepareSettings,
 ): Promise<PreparedTraining> {
-  const { output, runtime, failed, onWarning } = settings;
+  const { output, runtime, failed, notes, onWarning } = settings;
   const { seed } = pipeline.runtime;
   const cases = await openCases(pipeline.source, failed.note, onWarning);
   if (cases.length < train.batchSize) {
@@ -104,6 +106,7 @@ export async function prepareTraining(
     batchSize: train.batchSize,
     prefetch: train.prefetch,
     onFailure: failed.note,
+    onNotes: notes.add,
   });
   const first = (await batches.next()).value;
   const { image, label } = first.cases[0].volumes;

@@ -7,6 +7,7 @@ import { nameValues } from '../metrics/columns.js';
 import { type Provenance, writeRunFile } from '../pipeline/runFile.js';
 import { trainingPage } from '../report/training.js';
 import { cell, columnsOf } from '../sinks/rows.js';
+import type { CaseNotes } from './caseNotes.js';
 import type { EpochRow } from './progress.js';
 import { EventWriter } from './tfevents.js';
 
@@ -124,7 +125,11 @@ export class TrainRecords {
   }
 
   /** Writes all files. */
-  async write(rows: readonly EpochRow[], failures: ReadonlyMap<string, string>): Promise<void> {
+  async write(
+    rows: readonly EpochRow[],
+    failures: ReadonlyMap<string, string>,
+    notes: CaseNotes['all'],
+  ): Promise<void> {
     const { name, metric } = this.training;
     await this.#events.flush();
     await this.#write('train.csv', trainCsv(rows));
@@ -132,7 +137,7 @@ export class TrainRecords {
       'failures.csv',
       stringify([['case', 'message'], ...[...failures].map((row) => row.map(csvText))]),
     );
-    await this.#write(join('report', 'index.html'), trainingPage(name, rows, metric));
+    await this.#write(join('report', 'index.html'), trainingPage(name, rows, { metric, notes }));
     await this.#writeRun({});
   }
 

@@ -12,6 +12,7 @@ import type { TrainBlock } from '../pipeline/trainBlock.js';
 import type { Pipeline } from '../pipeline/types.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { trainedCard } from './card.js';
+import { CaseNotes } from './caseNotes.js';
 import type { TrainEvent } from './events.js';
 import { FailedCases } from './failedCases.js';
 import { type PreparedTraining, prepareTraining } from './prepareTraining.js';
@@ -91,6 +92,7 @@ async function trainLocked(
   });
   const onEvent = (event: TrainEvent) => options.onEvent?.(maskEvent(mask, event));
   const failed = new FailedCases((id, message) => onEvent({ event: 'caseFailed', case: id, message }), mask);
+  const notes = new CaseNotes((id, message) => onEvent({ event: 'warning', case: id, message }), mask);
   const lock = await lockFolder(output, {
     signal: options.signal,
     onWait: (message) => onEvent({ event: 'warning', message }),
@@ -101,7 +103,7 @@ async function trainLocked(
   };
   try {
     await removePartials(foldersOf(output));
-    return await trainInto(output, pipeline, train, { ...options, onEvent, stopped, failed });
+    return await trainInto(output, pipeline, train, { ...options, onEvent, stopped, failed, notes });
   } finally {
     failed.close();
     await rm(formsFolder(output), { recursive: true, force: true });
@@ -120,11 +122,11 @@ async function trainInto(
   output: string,
   pipeline: Pipeline,
   train: TrainBlock,
-  options: TrainOptions & Pick<LoopParts, 'onEvent' | 'stopped' | 'failed'>,
+  options: TrainOptions & Pick<LoopParts, 'onEvent' | 'stopped' | 'failed' | 'notes'>,
 ): Promise<TrainResult> {
   const started = new Date();
   const startedAt = performance.now();
-  const { runtime, onEvent, stopped, failed } = options;
+  const { runtime, onEvent, stopped, failed, notes } = options;
   const metric = train.validation?.metric;
   const onWarning = (message: string) => onEvent({ event: 'warning', message });
   const prepared = await prepareTraining(pipeline, train, { ...options, output, onWarning });
@@ -138,7 +140,7 @@ async function trainInto(
       step: prepared.progress.step,
       provenance: provenanceOf(pipeline, train, prepared, started, options.command),
     });
-    await records.write(prepared.progress.rows, failed.messages);
+    await records.write(prepared.progress.rows, failed.messages, notes.all);
     onEvent(startEvent(pipeline, train, prepared, stepsPerEpoch));
     const validator =
       train.validation &&
@@ -150,6 +152,7 @@ async function trainInto(
         pipeline.runtime.seed,
         pipeline.fusions,
         failed.note,
+        notes.add,
       );
     const card = trainedCard(pipeline, train, {
       graph,
@@ -168,6 +171,7 @@ async function trainInto(
       validator,
       records,
       failed,
+      notes,
       rateAt: train.schedule.built({
         rate: train.optimizer.built.learningRate,
         epochs: train.epochs,
@@ -181,7 +185,7 @@ async function trainInto(
     const { best, rows, step } = loop.progress;
     const epochs = epochsDone(loop.progress);
     const seconds = (performance.now() - startedAt) / 1000;
-    await records.end({ reason, steps: step, epochs, best, seconds });
+    await records.end({ reason, steps: step, epochs, best, seconds, notes: notesByCase(notes.all) });
     const bestEvent = best && metric && { best: { epoch: best.epoch, metric, value: best.value } };
     onEvent({ event: 'end', epochs, steps: step, reason, ...bestEvent, seconds });
     const hasModel = best !== undefined || (!validator && step > 0);
@@ -197,6 +201,13 @@ async function trainInto(
     failed.close();
     await prepared.trainer.close();
   }
+}
+
+/** What was assumed about each case, as in `summary.json`. */
+function notesByCase(notes: CaseNotes['all']): Record<string, string[]> {
+  const byCase: Record<string, string[]> = {};
+  for (const [id, text] of notes) (byCase[id] ??= []).push(text);
+  return byCase;
 }
 
 /** What run.json says of a training, besides how it ended. */

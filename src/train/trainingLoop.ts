@@ -4,6 +4,7 @@ import { nameValues } from '../metrics/columns.js';
 import { valuesToJson } from '../metrics/valuesAsJson.js';
 import { type NewModel, writeModelFolder } from '../models/folder.js';
 import type { TrainBlock } from '../pipeline/trainBlock.js';
+import type { CaseNotes } from './caseNotes.js';
 import { writeCheckpoint } from './checkpoint.js';
 import type { TrainEvent } from './events.js';
 import type { FailedCases } from './failedCases.js';
@@ -33,6 +34,7 @@ export interface LoopParts {
   readonly validator?: Validator;
   readonly records: TrainRecords;
   readonly failed: FailedCases;
+  readonly notes: CaseNotes;
   /** The learning rate at an epoch and a step, both from 0. */
   readonly rateAt: (epoch: number, step: number) => number;
   /** The trained model's card. */
@@ -118,7 +120,7 @@ export class TrainingLoop {
 
   /** Ends an epoch: validates if it is time to, keeps the best model, and saves records and state. */
   async #endEpoch(epoch: number): Promise<void> {
-    const { train, output, prepared, records, failed, rateAt, onEvent } = this.parts;
+    const { train, output, prepared, records, failed, notes, rateAt, onEvent } = this.parts;
     let row = rowOf(this.#progress, epoch, rateAt);
     let isBest = false;
     if (epoch === 0 || epoch % (train.validation?.every ?? 1) === 0 || epoch >= train.epochs) {
@@ -138,7 +140,7 @@ export class TrainingLoop {
       );
     }
     records.addEpoch(row);
-    await records.write(this.#progress.rows, failed.messages);
+    await records.write(this.#progress.rows, failed.messages, notes.all);
     await this.#save();
     const { metrics, ...others } = row;
     const named = metrics && { metrics: valuesToJson(nameValues(metrics)) };

@@ -39,6 +39,7 @@ export class Validator {
     readonly seed: number,
     fusions: readonly Fusion[],
     readonly onFailure: (id: string, message: string) => void,
+    readonly onNotes: (id: string, notes: readonly string[] | undefined) => void,
   ) {
     this.#folder = join(output, '.voxstream', 'validation');
     this.#steps = block.steps.map((step) =>
@@ -71,7 +72,8 @@ export class Validator {
       let done = 0;
       const one = async (subject: Case): Promise<Case['metrics'] | undefined> => {
         try {
-          const { metrics } = await lastValueFrom(of(subject).pipe(this.#operator));
+          const { metrics, notes } = await lastValueFrom(of(subject).pipe(this.#operator));
+          this.onNotes(subject.id, notes);
           onCase(++done);
           return metrics;
         } catch (error) {

@@ -31,7 +31,7 @@ test('the live display of a run clips wide names, and leaves only the permanent 
     '[1/2] 病例二: failed at load: 文件 is not a NIfTI file.',
     'Warning: something',
   ]);
-  assert.match(lines[3], /^█████░░░░░ 1\/2 1 failed 0 s/);
+  assert.match(lines[3], /^█████░░░░░ 1\/2 1 failed \d+ s/);
   assert.match(lines[4], /^io ○○ {2}cpu ○ {2}device ○ {3}slowest: load, 2\.0 s per case$/);
   assert.match(lines[5], /^ {2}腹部脾.*…$/);
   assert.ok([...lines[5]].reduce((sum, character) => sum + columnsOf(character), 0) < 60);
@@ -58,6 +58,31 @@ test('plain lines report the events, one line per case', () => {
     'Warning: something\n',
     `[2/2] ${long}: 2.5 s, dice_spleen 0.9123\n`,
   ]);
+});
+
+test('a warning about many cases is shown once, and at the end with the other cases', () => {
+  const warnings = ['c1', 'c2', 'c3'].map(
+    (id): RunEvent => ({ event: 'warning', case: id, message: `lb/${id}.nii is in metres.` }),
+  );
+  const other: RunEvent = { event: 'warning', case: 'c2', message: 'Label 4 occurs.' };
+  const expected = [
+    'Warning: c1: lb/c1.nii is in metres.',
+    'Warning: c2: Label 4 occurs.',
+    'Warning: the same for 2 more case(s), c2 and c3: lb/c2.nii is in metres.',
+  ];
+  const lines: string[] = [];
+  const output = {
+    ...{ isTTY: false, columns: 0, rows: 0 },
+    write: (text: string | Uint8Array) => lines.push(String(text).trimEnd()) > 0,
+  };
+  const screen = new TestScreen(100);
+  for (const progress of [lineProgress(output), liveProgress(screen, { lanes })]) {
+    for (const event of [warnings[0], warnings[1], other, warnings[2]]) progress.onEvent(event);
+    progress.end();
+    progress.end();
+  }
+  assert.equal(lines, expected);
+  assert.equal(screen.text.trimEnd().split('\n'), expected);
 });
 
 test('JSON lines are complete objects with a time, and messages go elsewhere', () => {

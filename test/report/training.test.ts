@@ -27,7 +27,8 @@ test('the curves of a training are its loss, its metrics by kind, and its learni
 });
 
 test('the page has a row per epoch, the last one first, runs no script, and takes texts as texts', () => {
-  const page = trainingPage('<b>mine</b>', epochs, 'dice');
+  const notes = ['a', 'b'].map((id) => [id, `${id}.nii is a file in metres <i>.`] as const);
+  const page = trainingPage('<b>mine</b>', epochs, { metric: 'dice', notes });
   assert.equal(
     [...page.matchAll(/<tr><th scope="row">(\d+)<\/th><td>(\d+)</g)].map(([, epoch, step]) => [epoch, step]),
     [
@@ -38,7 +39,9 @@ test('the page has a row per epoch, the last one first, runs no script, and take
   );
   assert.match(page, /&lt;b&gt;mine&lt;\/b&gt;/);
   assert.match(page, /default-src 'none'; style-src 'sha256-/);
-  assert.not.match(page, /<script|<b>mine/);
+  assert.not.match(page, /<script|<b>mine|<i>/);
+  // Notes that differ by the case's name alone are one.
+  assert.match(page, /<li>a\.nii is a file in metres &lt;i&gt;\. \(a and b\)<\/li>/);
 });
 
 test.run();

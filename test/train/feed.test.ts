@@ -30,6 +30,7 @@ async function take(
     batchSize: 2,
     prefetch,
     onFailure: (id, message) => failures.push(`${id}: ${message}`),
+    onNotes: () => {},
   });
   const batches: FedBatch[] = [];
   while (batches.length < count) batches.push((await stream.next()).value);

@@ -2,10 +2,12 @@ import { type ColumnSummary, type Summary, summaryNotes, worstCase } from '../..
 import { listSome } from '../../metrics/table.js';
 import { predictedVolume } from '../../metrics/volumes.js';
 import type { PageColumn, PageData } from '../browserData.js';
-import { type Html, html, nothing, raw, tableHead, tableRow } from '../html.js';
+import { groupNotes, groupText } from '../groupNotes.js';
+import { type Html, html, tableHead, tableRow } from '../html.js';
 import { meanOverLabels } from '../pageData.js';
 import type { ReportCase, ReportData } from '../read.js';
 import { showNumber, showSeconds } from '../text.js';
+import { noteList, scrollsAbove } from './notes.js';
 
 /** The most important numbers, the summary of each column, and notes on what it leaves out. */
 export function summarySection(data: ReportData, summary: Summary, { columns }: PageData): Html {
@@ -23,11 +25,8 @@ export function summarySection(data: ReportData, summary: Summary, { columns }: 
 
 /** What was assumed about the data, each with the cases that it concerns. */
 function assumptions({ cases }: ReportData): string[] {
-  const found = new Map<string, string[]>();
-  for (const { id, note } of cases) {
-    for (const text of note?.notes ?? []) found.set(text, [...(found.get(text) ?? []), id]);
-  }
-  return [...found].map(([text, ids]) => `${text} (${listSome(ids)})`);
+  const notes = cases.flatMap(({ id, note }) => (note?.notes ?? []).map((text) => [id, text] as const));
+  return groupNotes(notes).map(groupText);
 }
 
 /** A number that is shown large. `alert` is an address: where to read on about a number that needs a look. */
@@ -74,12 +73,6 @@ const figureTile = ({ value, title, alert }: Figure): Html =>
 const hasEmptyPrediction = ({ note }: ReportCase) =>
   note?.masks.includes('prediction') === true && note.labels.every(({ prediction }) => !prediction);
 
-function noteList(notes: readonly string[]): Html {
-  if (notes.length === 0) return nothing;
-  const items = notes.map((note) => html`<li>${note}</li>`);
-  return html`<ul class="note"${scrollsAbove(8, notes.length, 'Notes')} id="notes">${items}</ul>`;
-}
-
 function summaryTable(summary: Summary, columns: readonly PageColumn[]): Html {
   if (columns.length === 0) return html`<p class="note">No metrics were computed in this run.</p>`;
   const head = tableHead([
@@ -90,12 +83,6 @@ function summaryTable(summary: Summary, columns: readonly PageColumn[]): Html {
   return html`<div class="scroll"${scrollsAbove(16, rows.length, 'Summary')}><table class="numbers summary">${head}
 <tbody>${rows}</tbody></table></div>`;
 }
-
-/**
- * Attributes of a box that scrolls if it has more lines than fit. Keyboards can scroll what can be focused.
- */
-const scrollsAbove = (most: number, lines: number, label: string): Html =>
-  lines > most ? html` tabindex="0" role="region" aria-label="${label}" data-tall` : raw('');
 
 function summaryRow({ title, label, decimals, better }: PageColumn, found: ColumnSummary): Html {
   const show = (value: number | null | undefined) => showNumber(value, decimals);

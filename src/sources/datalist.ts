@@ -16,7 +16,7 @@ interface Entry {
   readonly files: Files;
 }
 
-const filesType = z.union([z.string(), z.array(z.string()).min(1)]);
+const filesType = z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]);
 const rowType = z.record(z.string(), z.unknown());
 
 /**

@@ -65,7 +65,7 @@ function entryOf(key: string, value: z.infer<typeof labelsType>[string], file: s
 }
 
 function isWhole(text: string): boolean {
-  return /^-?\d+$/.test(text.trim());
+  return /^-?\d+$/.test(text.trim()) && Number.isSafeInteger(Number(text));
 }
 
 function checkNames(labels: readonly (readonly [number, string])[], file: string): void {

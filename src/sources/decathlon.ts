@@ -102,7 +102,7 @@ function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-const imagesType = z.union([z.string(), z.array(z.string()).min(1)]);
+const imagesType = z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]);
 const entryType = z.union([imagesType, z.object({ image: imagesType, label: z.string().optional() })]);
 const datasetType = z.object({
   training: z.array(entryType).default([]),

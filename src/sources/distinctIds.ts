@@ -7,9 +7,10 @@ import { stripImageExtension } from '../formats/index.js';
  * are `p1` and `p2`. Ids are in Unicode's composed form (NFC).
  */
 export function distinctIds(files: readonly string[]): string[] {
-  const stems = files.map((file) =>
-    stripImageExtension(basename(file.replaceAll('\\', '/'))).normalize('NFC'),
-  );
+  const stems = files.map((file) => {
+    const name = basename(file.replaceAll('\\', '/'));
+    return (stripImageExtension(name) || name || file).normalize('NFC');
+  });
   const groups = new Map<string, string[]>();
   for (const [i, stem] of stems.entries()) {
     const group = groups.get(stem);

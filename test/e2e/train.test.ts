@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readTensors } from '#src/onnx/training/tensorFile.js';
@@ -249,6 +250,12 @@ test('--finetune goes on from a model, bad cases are left out, and --dry-run sta
   const broken = join(folder, 'broken');
   await synthDataset(broken, { cases: 5, testCases: 0, seed: 3, size: [32, 32, 16] });
   writeFileSync(join(broken, 'imagesTr', 'synth_002.nii.gz'), 'not an image');
+  for (const name of ['imagesTr/synth_001.nii.gz', 'labelsTr/synth_001.nii.gz']) {
+    const bytes = gunzipSync(readFileSync(join(broken, name)));
+    // xyzt_units: metres.
+    bytes[123] = 1;
+    writeFileSync(join(broken, name), gzipSync(bytes));
+  }
   const set = [
     '--set',
     `dataset=${broken}`,
@@ -277,6 +284,16 @@ test('--finetune goes on from a model, bad cases are left out, and --dry-run sta
     Math.abs(Number(before.dice_spleen) - Math.max(...best)) < 1e-3,
     'it begins where the other ended',
   );
+  // What was assumed about a case is printed once, and kept.
+  assert.is(
+    stderr.match(/Warning: synth_001: .*imagesTr\/synth_001\.nii\.gz is in metres/g)?.length,
+    1,
+    stderr,
+  );
+  const { notes } = JSON.parse(readFileSync(join(folder, 'tuned', 'run.json'), 'utf8'));
+  assert.equal([Object.keys(notes), notes.synth_001.length], [['synth_001'], 2]);
+  const tunedPage = readFileSync(join(folder, 'tuned', 'report', 'index.html'), 'utf8');
+  assert.match(tunedPage, /<li>.*synth_001\.nii\.gz is in metres .* \(synth_001\)<\/li>/);
   const card = JSON.parse(readFileSync(join(folder, 'tuned', 'model', 'metadata.json'), 'utf8'));
   assert.is(card.training.finetuned, 'tiny');
   assert.equal(

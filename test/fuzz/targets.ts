@@ -261,6 +261,13 @@ export const targets: Readonly<Record<string, Target>> = {
         training: [{ image: './imagesTr/a.nii.gz', label: './labelsTr/a.nii.gz' }],
         test: ['./imagesTs/b.nii.gz'],
       }),
+      text({
+        channel_names: { 0: 'CT' },
+        labels: { background: 0, whole: [1, 2], core: '2', ignore: 3 },
+        file_ending: '.nii.gz',
+        numTraining: 1,
+        dataset: { a: { images: ['imagesTr/a_0000.nii.gz'], label: 'labelsTr/a.nii.gz' } },
+      }),
     ],
     damage: mutateText,
     read: (file) => readAll(decathlon({ root: dirname(file) })),
@@ -273,7 +280,11 @@ export const targets: Readonly<Record<string, Target>> = {
   },
   'datalist.csv': {
     name: 'a.csv',
-    seeds: [text('id,image,label\na,a.nii,"b.nii"\nc,d.nii,\n')],
+    seeds: [
+      text('id,image,label\na,a.nii,"b.nii"\nc,d.nii,\n'),
+      text('\ufeffsep=;\r\nImage;age\r\n.\\x\\a.nii;3\r\n'),
+      Buffer.from('\ufeffimage\tlabel\na.nii\tb.nii\n', 'utf16le'),
+    ],
     damage: mutateText,
     read: (file) => readAll(datalist({ path: file })),
   },

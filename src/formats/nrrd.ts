@@ -82,6 +82,10 @@ function parseNrrd(bytes: Buffer, file: string): RasterHeader {
     );
   const sizes = numbers(needed('sizes'));
   checkSize(sizes.slice(0, 3), sizes[3] ?? 1, file);
+  const dimension = field('dimension');
+  if (dimension !== undefined && Number(dimension) !== sizes.length) {
+    throw refuse(`has the dimension ${show(dimension)}, but ${sizes.length} sizes. Correct its header.`);
+  }
   const { affine, spatial, notes } = readAxes(sizes.length, field, file);
   const rest = sizes.map((_, axis) => axis).filter((axis) => !spatial.includes(axis));
   const size = spatial.map((axis) => sizes[axis]);

@@ -3,12 +3,13 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { ModelError, messageOf, show } from '../errors.js';
+import { ModelError, messageOf, show, VoxError } from '../errors.js';
 import { writeAside } from '../formats/aside.js';
 import { cacheFolder } from '../machine.js';
 import { channelBlock } from '../onnx/blockSize.js';
+import { checkModel } from '../onnx/modelFile.js';
 import type { OptimizeOptions } from '../onnx/optimize.js';
-import { WeightsBeside } from '../onnx/tensorProto.js';
+import { UnsafeModel } from '../onnx/tensorProto.js';
 import type { RunnableModel } from '../runtime/loadModel.js';
 import type { Vec3 } from '../volume/volume.js';
 import { checksumOf } from './checksum.js';
@@ -72,9 +73,13 @@ export async function runnableModel(
   const original: ModelInForm = { file, axes: card.axes, difference: false };
   if (card.optimized) {
     await checkOptimized(files, roiSize, provider);
+    await checkOriginal(file);
     return original;
   }
-  if (!roiSize?.every((n) => n > 0)) return original;
+  if (!roiSize?.every((n) => n > 0)) {
+    await checkOriginal(file);
+    return original;
+  }
   try {
     const form = await modelForm(files, roiSize, onlyDifferences, targetOf(provider), folder);
     if (!(form.maxDifference <= mostDifference)) {
@@ -85,12 +90,24 @@ export async function runnableModel(
     }
     return { file: form.file, axes: form.axes, difference: form.difference };
   } catch (error) {
-    if (error instanceof WeightsBeside) throw error;
+    if (error instanceof UnsafeModel) throw error;
     const why =
       error instanceof Unwritable
         ? error.message
-        : `it cannot be rewritten for ${provider}: ${messageOf(error)}`;
+        : `it cannot be rewritten for ${provider}: ` +
+          (error instanceof VoxError
+            ? messageOf(error)
+            : `its graph is not understood (${messageOf(error)})`);
     return { ...original, warning: `${card.name} is run as it is, because ${why}` };
+  }
+}
+
+/** Throws UnsafeModel if a model that is not rewritten must not be run. Other faults are left to its session. */
+async function checkOriginal(file: string): Promise<void> {
+  try {
+    checkModel(await readFile(file), file);
+  } catch (error) {
+    if (error instanceof UnsafeModel) throw error;
   }
 }
 

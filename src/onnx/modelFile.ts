@@ -2,7 +2,7 @@ import protobuf from 'onnx-proto';
 import { ModelError, messageOf } from '../errors.js';
 import { type Attribute, Graph, type GraphNode, type GraphValue } from './graph.js';
 import { typeNumber, typeOfNumber } from './tensor.js';
-import { tensorFromProto, tensorToProto, WeightsBeside } from './tensorProto.js';
+import { checkTensors, tensorFromProto, tensorToProto, UnsafeModel } from './tensorProto.js';
 
 const { onnx } = protobuf;
 const { AttributeType } = onnx.AttributeProto;
@@ -16,17 +16,40 @@ type ValueProto = protobuf.onnx.IValueInfoProto;
  * dropped, for they need not hold once the graph is changed.
  *
  * @param file Its name, for messages.
- * @throws ModelError when the bytes are no ONNX model, or one that stores its weights beside the file.
+ * @throws ModelError when the bytes are not an ONNX model; UnsafeModel for one that must not be run.
  */
 export function readModel(bytes: Uint8Array, file = 'the model'): Graph {
   try {
-    const model = onnx.ModelProto.decode(bytes);
+    const model = decode(bytes);
     if (!model.graph) throw new ModelError('it holds no graph');
     return graphFromProto(model, model.graph);
   } catch (error) {
-    const Fault = error instanceof WeightsBeside ? WeightsBeside : ModelError;
-    throw new Fault(`${file} cannot be read as an ONNX model: ${messageOf(error)}`);
+    throw readFault(file, error);
   }
+}
+
+/**
+ * Checks an ONNX file without reading its graph.
+ *
+ * @throws ModelError when the bytes are not an ONNX model; UnsafeModel for one that must not be run.
+ */
+export function checkModel(bytes: Uint8Array, file: string): void {
+  try {
+    decode(bytes);
+  } catch (error) {
+    throw readFault(file, error);
+  }
+}
+
+function decode(bytes: Uint8Array): protobuf.onnx.ModelProto {
+  const model = onnx.ModelProto.decode(bytes);
+  checkTensors(model);
+  return model;
+}
+
+function readFault(file: string, error: unknown): ModelError {
+  const Fault = error instanceof UnsafeModel ? UnsafeModel : ModelError;
+  return new Fault(`${file} cannot be read as an ONNX model: ${messageOf(error)}`);
 }
 
 /** The bytes of an ONNX file. Throws ModelError when a node uses a value that was not made before it. */

@@ -13,17 +13,45 @@ import {
 const { onnx } = protobuf;
 type TensorProto = protobuf.onnx.ITensorProto;
 
-/** A model stores weights in other files, which its checksum does not cover. */
-export class WeightsBeside extends ModelError {}
+/** A model must not be run: no checksum covers its weights, or they are not what they seem. */
+export class UnsafeModel extends ModelError {}
 
-/** The tensor of a protobuf message. Throws ModelError, which names the tensor, when it cannot be read. */
-export function tensorFromProto(proto: TensorProto): Tensor {
-  const name = clip(proto.name || 'without a name');
+/**
+ * Checks all tensors of an ONNX message, also those of attributes, subgraphs and functions.
+ *
+ * @throws UnsafeModel if one is stored in another file, or is a weight (two dimensions or more) without
+ * values.
+ */
+export function checkTensors(message: unknown): void {
+  if (Array.isArray(message)) {
+    if (typeof message[0] === 'object') for (const item of message) checkTensors(item);
+    return;
+  }
+  if (message === null || typeof message !== 'object' || ArrayBuffer.isView(message)) return;
+  if (message instanceof onnx.TensorProto) checkTensor(message);
+  for (const value of Object.values(message)) checkTensors(value);
+}
+
+function checkTensor(proto: TensorProto): void {
+  const name = nameOf(proto);
   if (proto.dataLocation === onnx.TensorProto.DataLocation.EXTERNAL) {
-    throw new WeightsBeside(
+    throw new UnsafeModel(
       `The tensor ${name} is stored in a file beside the model, which is not supported; save the model as one file.`,
     );
   }
+  const dims = (proto.dims ?? []).map(Number);
+  if (dims.length < 2 || !dims.includes(0)) return;
+  throw new UnsafeModel(
+    `The tensor ${name} of ${show(dims)} has no values, so results would be made up. The file is damaged, or was ` +
+      'exported wrongly.',
+  );
+}
+
+const nameOf = (proto: TensorProto) => clip(proto.name || 'without a name');
+
+/** The tensor of a protobuf message. Throws ModelError, which names the tensor, when it cannot be read. */
+export function tensorFromProto(proto: TensorProto): Tensor {
+  const name = nameOf(proto);
   const type = typeOfNumber(proto.dataType);
   if (!type) throw new ModelError(`The tensor ${name} has the type ${proto.dataType}, which is not numeric.`);
   const dims = (proto.dims ?? []).map(Number);

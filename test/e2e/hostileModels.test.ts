@@ -55,13 +55,17 @@ function modelOf(node: Node[], initializer: Initializer[], channels = 2, domain?
 }
 
 /** Runs a model that has a card, with 10 s for each step. A process that hangs is killed. */
-async function run(model: Uint8Array | undefined, prepare: (folder: string) => void = () => {}) {
+async function run(
+  model: Uint8Array | undefined,
+  prepare: (folder: string) => void = () => {},
+  more: readonly string[] = [],
+) {
   const folder = temporaryFolder();
   writeFileSync(join(folder, 'metadata.json'), '{ "name": "hostile", "labels": { "1": "spleen" } }');
   if (model) writeFileSync(join(folder, 'model.onnx'), model);
   prepare(folder);
   const output = join(temporaryFolder(), 'out');
-  const set = ['--set', `model=${folder}`, '--set', 'runtime.stepTimeout=10'];
+  const set = [`model=${folder}`, 'runtime.stepTimeout=10', ...more].flatMap((one) => ['--set', one]);
   const env = { XDG_CACHE_HOME: temporaryFolder() };
   const { child, ended } = start([...evaluateArgs(dataset, output), ...set], env);
   const timer = setTimeout(() => child.kill('SIGTERM'), 180_000);
@@ -83,8 +87,11 @@ test('weights outside of the model file are not read, wherever they are', async 
     ['w.bin', (folder) => symlinkSync(secret, join(folder, 'w.bin'))],
     ['w.bin', (folder) => writeFileSync(join(folder, 'w.bin'), bytesOf([5, 6]))],
   ];
-  for (const [location, prepare] of places) {
-    const { code, stderr } = await run(modelOf([conv()], [external(location)]), prepare);
+  // A model for windows of the volume's size is not rewritten.
+  const runs = places.map((place) => [...place, []] as const);
+  const [, , , , [location, prepare]] = places;
+  for (const [place, setUp, set] of [...runs, [location, prepare, ['inference.roiSize=0']] as const]) {
+    const { code, stderr } = await run(modelOf([conv()], [external(place)]), setUp, set);
     assert.is(code, 1, stderr);
     assert.match(
       stderr,
@@ -104,6 +111,19 @@ test('weights that claim another size than they have are refused', async () => {
     const { code, signal, stderr } = await run(modelOf([conv()], [initializer]));
     assert.is(code, 1, `${signal} ${stderr}`);
     assert.match(stderr, /^voxstream: The model \S+model\.onnx failed: /m);
+  }
+});
+
+test('weights without a value are refused in a sentence', async () => {
+  for (const dims of [
+    [0, 1, 1, 1, 1],
+    [2, 0, 1, 1, 1],
+    [2, 1, 0, 1, 1],
+  ]) {
+    const { code, signal, stderr } = await run(modelOf([conv()], [weights(dims, {})]));
+    assert.is(code, 1, `${signal} ${stderr}`);
+    assert.match(stderr, /^voxstream: .*\bw\b.* has no values/m, String(dims));
+    assert.not.match(stderr, /is not iterable|undefined/);
   }
 });
 

@@ -15,9 +15,11 @@ import { readModel, writeModel } from '#src/onnx/modelFile.js';
 import { loadPipeline } from '#src/pipeline/load.js';
 import { readMetrics } from '#src/pipeline/readMetrics.js';
 import { type ServedReport, serveReport } from '#src/report/serve.js';
+import { loadModel } from '#src/runtime/loadModel.js';
 import { datalist } from '#src/sources/datalist.js';
 import { decathlon } from '#src/sources/decathlon.js';
 import type { Random } from '#src/volume/random.js';
+import { makeVolume } from '#src/volume/volume.js';
 import { temporaryFolder } from '../e2e/harness.js';
 import { buildNifti } from '../formats/buildNifti.js';
 import { tarMember } from '../formats/buildTar.js';
@@ -31,6 +33,7 @@ import {
 } from '../formats/dicom/buildDicom.js';
 import { buildZip } from '../onnx/checkpoint/buildCheckpoint.js';
 import { mutate, mutateText } from './mutate.js';
+import { mutateModel } from './mutateModel.js';
 
 /** A parser of foreign bytes. */
 export interface Target {
@@ -143,6 +146,20 @@ async function request(file: string): Promise<void> {
 const http = (target: string, ...headers: string[]) =>
   Buffer.from([`GET ${target} HTTP/1.1`, 'Host: HOST', 'Connection: close', ...headers, '', ''].join('\r\n'));
 
+/** Loads a model into ONNX Runtime and slides it over a small volume. */
+async function runModel(file: string): Promise<void> {
+  const runnable = { file, axes: 'xyz', difference: false } as const;
+  const model = await loadModel(runnable, 'cpu', { stepTimeout: 30, collectGarbage: false });
+  try {
+    const volume = makeVolume({ data: new Float32Array(16 ** 3).fill(50), size: [16, 16, 16] });
+    const axes = <T>(value: T): readonly [T, T, T] => [value, value, value];
+    const windows = { roiSize: axes(8), overlap: axes(0.25), sigmaScale: axes(0.125), cval: 0 };
+    await model.infer(volume, { ...windows, mode: 'constant', paddingMode: 'constant' }, 1);
+  } finally {
+    await model.close();
+  }
+}
+
 const text = (value: unknown) => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value));
 
 /** All parsers of foreign bytes, by name. */
@@ -251,6 +268,12 @@ export const targets: Readonly<Record<string, Target>> = {
     name: 'a.onnx',
     seeds: [fixture('models/spleen_band/model.onnx'), ...onnxFixtures()],
     read: (file) => writeModel(readModel(readFileSync(file), file)),
+  },
+  'onnx.run': {
+    name: 'a.onnx',
+    seeds: [fixture('models/spleen_band/model.onnx')],
+    damage: mutateModel,
+    read: runModel,
   },
   'dataset.json': {
     name: 'dataset.json',

@@ -102,7 +102,7 @@ export async function runnableModel(
   }
 }
 
-/** Throws UnsafeModel if a model that is not rewritten must not be run. Other faults are left to its session. */
+/** Throws UnsafeModel if a model must not be run. Other faults are left to ONNX Runtime. */
 async function checkOriginal(file: string): Promise<void> {
   try {
     checkModel(await readFile(file), file);

@@ -16,8 +16,8 @@ import { VoxError } from '#src/errors.js';
 import { readGrid, readVolume } from '#src/formats/index.js';
 import { buildNifti } from './buildNifti.js';
 
-// Headers made by hand to mislead a reader. Each must be read, with finite geometry, or refused in a sentence,
-// and take no memory for what it claims.
+// Headers made by hand to mislead a reader. Each must be read, with finite geometry, or refused in a
+// sentence, and take no memory for what it claims.
 
 const folder = mkdtempSync(join(tmpdir(), 'voxstream-test-'));
 test.after(() => rmSync(folder, { recursive: true }));

@@ -24,8 +24,8 @@ const operators = [
 ];
 
 /**
- * A damaged copy of an ONNX model that is still an ONNX model: a size, an attribute, an operator, a type or the
- * wiring of a node is another one, or bytes of a weight are.
+ * A damaged copy of an ONNX model that is still an ONNX model: a size, an attribute, an operator, a type or
+ * the wiring of a node is another one, or bytes of a weight are.
  */
 export function mutateModel(file: Uint8Array, random: Random): Buffer {
   const model = onnx.ModelProto.decode(file);

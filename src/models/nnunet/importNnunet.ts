@@ -1,8 +1,9 @@
+import { readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { ModelError, messageOf, show } from '../../errors.js';
+import { readFault } from '../../formats/aside.js';
 import { networkFromCheckpoint } from '../../onnx/builders/networkFromCheckpoint.js';
 import { writeModel } from '../../onnx/modelFile.js';
-import { readTree } from '../bundle.js';
 import { checksumOf } from '../checksum.js';
 import type { ModelMember, NewModelSet } from '../folder.js';
 import { type CardFields, tryModel } from '../importModel.js';
@@ -28,7 +29,7 @@ export interface OpenedNnunet {
 export async function openNnunet(folder: string, choice: FoldChoice = {}): Promise<OpenedNnunet> {
   const trained = await openTrained(folder, choice);
   const [plans, dataset] = await Promise.all(
-    ['plans.json', 'dataset.json'].map((name) => readTree(join(folder, name))),
+    ['plans.json', 'dataset.json'].map((name) => readPythonJson(join(folder, name))),
   );
   const facts = await checkpointFacts(trained.folds[0].checkpoint);
   const plan = readPlan({ plans, dataset }, facts, folder);
@@ -83,4 +84,16 @@ export async function importNnunet({ trained, plan }: OpenedNnunet, card: CardFi
     folds: trained.folds.map(({ name }) => ({ name, folder: `fold_${name}` })),
   };
   return { members, card: { ...card, network: members[0].card['network'], nnunet }, notes };
+}
+
+/** Reads a JSON file that Python wrote: numbers that are not finite stand there as NaN and Infinity. */
+async function readPythonJson(file: string): Promise<unknown> {
+  const text = await readFile(file, 'utf8').catch((error) => {
+    throw readFault(file, error);
+  });
+  try {
+    return JSON.parse(text.replace(/(?<=[[:,]\s*)-?(NaN|Infinity)(?=\s*[\]},])/g, 'null'));
+  } catch (error) {
+    throw new ModelError(`${file} is not valid JSON: ${messageOf(error)}.`, { cause: error });
+  }
 }

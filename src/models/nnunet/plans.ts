@@ -31,10 +31,11 @@ const configurationType = z.looseObject({
 const intensities = z.record(
   z.string(),
   z.looseObject({
-    mean: z.number(),
-    std: z.number(),
-    percentile_00_5: z.number(),
-    percentile_99_5: z.number(),
+    // Not a number where the training data had no foreground.
+    mean: z.number().nullable(),
+    std: z.number().nullable(),
+    percentile_00_5: z.number().nullable(),
+    percentile_99_5: z.number().nullable(),
   }),
 );
 
@@ -214,14 +215,13 @@ function channelSchemes(
     const kind = schemes[scheme];
     if (kind === 'zScore') return { name, scheme: kind, mask: use_mask_for_norm[channel] };
     if (kind !== 'ct') return { name, scheme: kind };
-    const known = properties[String(channel)];
-    if (!known) {
+    const { mean, std, percentile_00_5: low, percentile_99_5: high } = properties[String(channel)] ?? {};
+    if (mean == null || std == null || low == null || high == null) {
       throw new ModelError(
         `${file} has no foreground_intensity_properties_per_channel for channel ${channel}, which its ` +
           'CTNormalization needs.',
       );
     }
-    const { mean, std, percentile_00_5: low, percentile_99_5: high } = known;
     return { name, scheme: kind, mean, std, low, high };
   });
 }

@@ -23,13 +23,24 @@ export const nifti = rasterFormat({
 async function readHeader(file: string): Promise<RasterHeader> {
   const header = /\.img(\.gz)?$/i.test(file) ? await findPartner(file, 'hdr') : file;
   const { fields, isPair, ...rest } = await parseStart(header);
+  const notes = fields ? rest.notes : [...rest.notes, ...(await spmNotes(header))];
   const dataFile = isPair ? await findPartner(header, 'img') : header;
   return withFile(dataFile, async (open, fileBytes) => {
     const compressed = isGzip(await readStart(open, 2));
     const name = dataFile === header ? header : `${dataFile} (the voxels of ${header})`;
     checkLength(name, rest, mostBytes(fileBytes, compressed));
-    return { ...rest, dataFile, start: 0, compressed, ...(fields && { nifti: fields }) };
+    return { ...rest, notes, dataFile, start: 0, compressed, ...(fields && { nifti: fields }) };
   });
+}
+
+/** A note on the file in which SPM keeps the position of an Analyze image. */
+async function spmNotes(header: string): Promise<string[]> {
+  const mat = header.replace(/\.hdr(\.gz)?$/i, '.mat');
+  if (mat === header || !(await findFile(mat))) return [];
+  return [
+    `${mat} beside ${header} may hold its position (SPM) and was not read. If it matters, convert the image to NIfTI ` +
+      'with SPM or nibabel.',
+  ];
 }
 
 async function parseStart(file: string): Promise<NiftiHeader> {

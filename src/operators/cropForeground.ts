@@ -7,6 +7,7 @@ import type { Triple, Volume } from '../volume/volume.js';
 import { operator } from './define.js';
 import { foreseeVolumes, onGrid } from './forecast.js';
 import { mapCase } from './map.js';
+import { assertOneGrid } from './patches.js';
 import { cropOrPadTask } from './spatialPad.js';
 
 const foregroundBoxTask = task(new URL('../volume/crop.js', import.meta.url), foregroundBox);
@@ -67,7 +68,9 @@ export const cropForeground = operator({
         return withNotes(subject, [note]);
       }
       const made: Record<string, Volume> = {};
-      for (const key of chooseKeys(subject, options.keys, geometryKeys)) {
+      const keys = chooseKeys(subject, options.keys, geometryKeys);
+      assertOneGrid(context, subject, options.sourceKey, keys);
+      for (const key of keys) {
         made[key] = await context.runtime.run(cropOrPadTask, volumeOf(subject, key), box.start, box.size);
       }
       return withVolumes(subject, made);

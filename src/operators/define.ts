@@ -30,6 +30,8 @@ export interface StepContext {
   readonly onlyDifferences?: boolean;
   /** Volumes that are not what a model expects fail their case. Default: a warning. */
   readonly strict?: boolean;
+  /** Later steps bring volumes of different grids together. Default: false. */
+  readonly regridded?: boolean;
   /** The seed for random steps without a `seed` option. Default: 0. */
   readonly seed?: number;
   /** The steps before this one, for an operator that wraps them. */

@@ -2,16 +2,15 @@ import { z } from 'zod';
 import { type Case, type CaseFile, type Keys, withNotes, withVolumes } from '../case.js';
 import { DataError, listNames, show } from '../errors.js';
 import { readVolume, withSpacing } from '../formats/index.js';
-import { showFile } from '../formats/inputFiles.js';
 import { keysType, perAxis, voxelLength } from '../optionTypes.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { task } from '../runtime/task.js';
-import { sameGrid } from '../volume/affine.js';
 import type { Vec3, Volume } from '../volume/volume.js';
 import { alignAxes, alignmentNote } from './alignAxes.js';
-import { operator } from './define.js';
+import { operator, type StepContext } from './define.js';
 import { bytesOf, foresee, readAs } from './forecast.js';
 import { mapCase } from './map.js';
+import { gridFault } from './sameGrids.js';
 
 export const readVolumeTask = task(new URL('../formats/index.js', import.meta.url), readVolume);
 
@@ -26,7 +25,8 @@ export const readVolumeTask = task(new URL('../formats/index.js', import.meta.ur
  * computes with them, labels must be integers, NaN and infinite voxels are rejected (unless `nonFinite` is
  * set). A label that is stored in another orientation than the image, at the same positions, is brought to
  * the image's orientation. A label whose grid differs otherwise (another size, or a position that is off by
- * more than a twentieth of a voxel) is rejected.
+ * more than a twentieth of a voxel) is rejected, unless a later `resampleToMatch` or, without metrics,
+ * `spacing` brings them together.
  *
  * @throws DataError, on the stream, if a file is missing, damaged or not a 3D image, or if grids differ.
  */
@@ -72,8 +72,8 @@ export const load = operator({
         loaded[key] = kind === 'label' ? withNames(volume, subject.labelNames) : volume;
       }
       const aligned = await alignLabels(loaded, context.runtime);
-      checkGrids(subject, loaded);
-      const notes = [...aligned, ...Object.values(loaded).flatMap((volume) => volume.notes ?? [])];
+      const grids = checkGrids(subject, loaded, context);
+      const notes = [...aligned, ...grids, ...Object.values(loaded).flatMap((volume) => volume.notes ?? [])];
       return withNotes(withVolumes(subject, loaded), notes);
     }),
 });
@@ -137,25 +137,21 @@ async function alignLabels(loaded: Record<string, Volume>, runtime: Runtime): Pr
   return notes;
 }
 
-/** Labels must be on the grid of the image or, without an image, on the grid of the first label. */
-function checkGrids(subject: Case, loaded: Readonly<Record<string, Volume>>): void {
-  const labels = Object.entries(loaded).filter(([, volume]) => volume.kind === 'label');
-  const [key, reference] = loaded['image'] ? ['image', loaded['image']] : (labels[0] ?? []);
-  if (!key || !reference) return;
-  for (const [labelKey, label] of labels) {
-    if (sameGrid(label, reference)) continue;
-    const sizesDiffer = label.size.some((n, axis) => n !== reference.size[axis]);
-    const tell = (volume: Volume) =>
-      sizesDiffer ? `${volume.size.join(' x ')} voxels` : `the affine ${show(rows(volume), 400)}`;
-    throw new DataError(
-      `The ${labelKey} and the ${key} of case ${subject.id} are on different grids: ` +
-        `${showFile(subject.files[labelKey])} has ${tell(label)}, but ${showFile(subject.files[key])} ` +
-        `has ${tell(reference)}. Check that they belong together. To bring them together by steps, load them ` +
-        `one by one, load: { keys: ${key} } and load: { keys: ${labelKey} }, and then use resampleToMatch.`,
-    );
-  }
-}
-
-function rows({ affine }: Volume): readonly (readonly number[])[] {
-  return [0, 4, 8].map((row) => affine.slice(row, row + 4).map((value) => Number(value.toPrecision(6))));
+/**
+ * Labels must be on the grid of the image, unless a later step brings them together. Returns a note then.
+ *
+ * @throws DataError otherwise.
+ */
+function checkGrids(
+  subject: Case,
+  loaded: Readonly<Record<string, Volume>>,
+  { regridded }: StepContext,
+): string[] {
+  const fault = gridFault(subject, loaded);
+  if (!fault) return [];
+  if (regridded) return [`${fault} Later steps must bring them together.`];
+  throw new DataError(
+    `${fault} Check that they belong together. To bring them together by steps, use resampleToMatch, e.g. ` +
+      'resampleToMatch: { keys: label, keyDst: image }.',
+  );
 }

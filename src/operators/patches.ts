@@ -1,29 +1,30 @@
 import type { Case } from '../case.js';
 import { volumeOf } from '../case.js';
-import { DataError } from '../errors.js';
+import { DataError, show } from '../errors.js';
+import { sameGrid } from '../volume/affine.js';
 import type { PatchPlan } from '../volume/patches.js';
 import type { Triple, Vec3, Volume } from '../volume/volume.js';
 import type { StepContext } from './define.js';
 import { bytesOf, type Forecaster, foresee, onGrid } from './forecast.js';
 import { cropOrPadTask } from './spatialPad.js';
 
-/**
- * Throws DataError unless all volumes have as many voxels along each axis as the one that positions are
- * chosen in.
- */
-export function assertOneSize(
+/** Throws DataError unless all volumes are on the grid of the one that positions are chosen in. */
+export function assertOneGrid(
   context: StepContext,
   subject: Case,
   reference: string,
   keys: readonly string[],
 ): void {
-  const { size } = volumeOf(subject, reference);
+  const grid = volumeOf(subject, reference);
   for (const key of keys) {
-    const other = volumeOf(subject, key).size;
-    if (other.every((n, axis) => n === size[axis])) continue;
+    const other = volumeOf(subject, key);
+    if (sameGrid(other, grid)) continue;
+    const sizesDiffer = other.size.some((n, axis) => n !== grid.size[axis]);
+    const tell = ({ size, affine }: Volume) =>
+      sizesDiffer ? `${size.join(' x ')} voxels` : `the affine ${show(affine, 300)}`;
     throw new DataError(
-      `${context.id}: in case ${subject.id}, ${key} has ${other.join(' x ')} voxels, but ` +
-        `${reference} has ${size.join(' x ')}. Patches need volumes on the same grid.`,
+      `${context.id}: in case ${subject.id}, ${key} has ${tell(other)}, but ${reference} has ${tell(grid)}. ` +
+        'Patches and crops need volumes on the same grid; resampleToMatch brings them together.',
     );
   }
 }

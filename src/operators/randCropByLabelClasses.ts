@@ -6,7 +6,7 @@ import { classPatchStarts } from '../volume/patches.js';
 import { operator } from './define.js';
 import { drawsFor, seedType } from './draws.js';
 import { splitCase } from './map.js';
-import { assertOneSize, cutPatches, foreseePatches } from './patches.js';
+import { assertOneGrid, cutPatches, foreseePatches } from './patches.js';
 
 const classPatchStartsTask = task(new URL('../volume/patches.js', import.meta.url), classPatchStarts);
 
@@ -74,7 +74,7 @@ export const randCropByLabelClasses = operator({
       const label = volumeOf(subject, labelKey);
       const image = imageKey === undefined ? undefined : volumeOf(subject, imageKey);
       const keys = chooseKeys(subject, options.keys, geometryKeys);
-      assertOneSize(context, subject, labelKey, imageKey === undefined ? keys : [...keys, imageKey]);
+      assertOneGrid(context, subject, labelKey, imageKey === undefined ? keys : [...keys, imageKey]);
       const random = drawsFor(subject, context, options.seed);
       const plan = await context.runtime.run(
         classPatchStartsTask,

@@ -6,7 +6,7 @@ import { patchStarts } from '../volume/patches.js';
 import { operator } from './define.js';
 import { drawsFor, seedType } from './draws.js';
 import { splitCase } from './map.js';
-import { assertOneSize, cutPatches, foreseePatches } from './patches.js';
+import { assertOneGrid, cutPatches, foreseePatches } from './patches.js';
 
 const patchStartsTask = task(new URL('../volume/patches.js', import.meta.url), patchStarts);
 
@@ -57,7 +57,7 @@ export const randCropByPosNegLabel = operator({
       const label = volumeOf(subject, labelKey);
       const image = imageKey === undefined ? undefined : volumeOf(subject, imageKey);
       const keys = chooseKeys(subject, options.keys, geometryKeys);
-      assertOneSize(context, subject, labelKey, imageKey === undefined ? keys : [...keys, imageKey]);
+      assertOneGrid(context, subject, labelKey, imageKey === undefined ? keys : [...keys, imageKey]);
       const random = drawsFor(subject, context, seed);
       const plan = await runtime.run(
         patchStartsTask,

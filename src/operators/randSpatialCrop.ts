@@ -9,7 +9,7 @@ import { operator } from './define.js';
 import { drawsFor, seedType } from './draws.js';
 import { foreseeVolumes, onGrid } from './forecast.js';
 import { mapCase } from './map.js';
-import { assertOneSize } from './patches.js';
+import { assertOneGrid } from './patches.js';
 import { cropOrPadTask } from './spatialPad.js';
 
 const roi = sizePerAxis;
@@ -50,7 +50,7 @@ export const randSpatialCrop = operator({
   create: ({ roiSize, maxRoiSize, randomCenter, randomSize, seed, keys }, context) =>
     mapCase(context, 'cpu', async (subject) => {
       const chosen = chooseKeys(subject, keys, geometryKeys);
-      assertOneSize(context, subject, chosen[0], chosen);
+      assertOneGrid(context, subject, chosen[0], chosen);
       const { size } = volumeOf(subject, chosen[0]);
       const random = drawsFor(subject, context, seed);
       const wanted = randomSize ? drawSize(random, size, roiSize, maxRoiSize ?? size) : roiSize;

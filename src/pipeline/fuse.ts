@@ -4,6 +4,7 @@ import type { StepContext } from '../operators/define.js';
 import type { Forecaster } from '../operators/forecast.js';
 import type { FusedSteps, Fusion, PlacedStep } from '../operators/fusion.js';
 import { onlyDifferences } from '../operators/onlyDifferences.js';
+import { regridded } from '../operators/regridded.js';
 import type { Runtime } from '../runtime/runtime.js';
 
 /** One step, or consecutive steps that run in one pass. */
@@ -48,21 +49,26 @@ function firstOf(fusions: readonly Fusion[], steps: readonly PlacedStep[]): Retu
   return undefined;
 }
 
-function singleStage([step, next]: readonly PlacedStep[]): Stage {
+function singleStage([step, ...later]: readonly PlacedStep[]): Stage {
   return {
     id: step.id,
     steps: [step.id],
-    build: (context) => createStep(step, next, context),
+    build: (context) => createStep(step, later, context),
     forecast: (runtime) => forecastEach([step], runtime),
   };
 }
 
 function createStep(
   step: PlacedStep,
-  next: PlacedStep | undefined,
+  later: readonly PlacedStep[],
   context: StepContext,
 ): OperatorFunction<Case, Case> {
-  return step.built.create({ ...context, id: step.id, onlyDifferences: onlyDifferences(step, next) });
+  return step.built.create({
+    ...context,
+    id: step.id,
+    onlyDifferences: onlyDifferences(step, later[0]),
+    regridded: regridded(later),
+  });
 }
 
 /** The stage of the first `fused.count` steps. */
@@ -75,7 +81,7 @@ function fusedStage(all: readonly PlacedStep[], fused: FusedSteps): Stage {
     build: (context) =>
       fused.create(
         context,
-        steps.map((step, at) => createStep(step, all[at + 1], context)),
+        steps.map((step, at) => createStep(step, all.slice(at + 1), context)),
       ),
     forecast: async (runtime) => fused.forecast(runtime, await forecastEach(steps, runtime)),
   };

@@ -2,6 +2,7 @@ import { from, lastValueFrom, type OperatorFunction, of, toArray } from 'rxjs';
 import type { Case } from '../case.js';
 import { DataError, messageOf } from '../errors.js';
 import { type Batch, collate } from '../operators/batch.js';
+import { gridFault } from '../operators/sameGrids.js';
 import { shuffle } from '../operators/shuffle.js';
 import type { ModelAxes } from '../volume/windows.js';
 
@@ -115,6 +116,10 @@ export async function* feed(
  * @throws DataError if a patch has no image or label, or has a label that the network has no class for.
  */
 export function trainingBatch(cases: readonly Case[], classes: number, axes: ModelAxes): Batch {
+  for (const { id, volumes } of cases) {
+    const fault = gridFault({ id, files: {} }, volumes);
+    if (fault) throw new DataError(`${fault} Bring them together with resampleToMatch.`);
+  }
   const batch = collate(cases, ['image', 'label'], axes);
   const { data, dims } = batch.tensors['label'];
   const most = dims[1] === 1 ? Math.max(classes, 2) - 1 : 1;

@@ -182,6 +182,9 @@ test('a pair of NIfTI or Analyze files is read from either of its names', async 
   put('spm.img', voxels);
   const spm = await readVolume(put('spm.hdr', analyze), image);
   assert.equal(spm.affine, [-2, 0, 0, 2, 0, 3, 0, 0, 0, 0, 4, -4, 0, 0, 0, 1]);
+  put('spm.mat', 'MATLAB');
+  const placed = await readVolume(put('spm.hdr'), image);
+  assert.match(placed.notes![1], /spm\.mat beside .*spm\.hdr may hold its position \(SPM\) and was not read/);
   analyze[252] = 2;
   await fails(readVolume(put('spm.hdr', analyze), image), 'is an Analyze 7.5 header with the orientation 2');
 });

@@ -7,6 +7,8 @@ import { OptionError } from '#src/errors.js';
 import { load } from '#src/operators/load.js';
 import { storedVolume } from '#src/operators/storedVolume.js';
 import type { OptionsOf } from '#src/options.js';
+import { chain, fuseSteps } from '#src/pipeline/fuse.js';
+import { parsePipeline } from '#src/pipeline/load.js';
 import { createRuntime } from '#src/runtime/runtime.js';
 import { parseAxcodes } from '#src/volume/orientation.js';
 import { reorient } from '#src/volume/reorient.js';
@@ -105,6 +107,33 @@ test('load fails a case whose image and label are on different grids', async () 
     buildNifti({ sform: { code: 1, rows: rows.map((n) => (n === -9.8 ? -10.05 : n)) } }),
   );
   assert.ok((await run(makeCase({ id: 'ct', files: { image, label: near } }))).volumes.label);
+});
+
+test('load leaves grids to later steps that bring them together, and says so', async () => {
+  const wide = put('wide.nii', buildNifti({ sform, dims: [2, 2, 3] }));
+  const files = { image, label: wide };
+  const steps = (...list: object[]) =>
+    parsePipeline(JSON.stringify({ name: 'p', source: { glob: { image: 'x' } }, steps: list }), 'p').steps;
+  const match = { resampleToMatch: { keys: 'label', keyDst: 'image' } };
+  const loaded = async (...list: object[]) => {
+    const operator = chain(
+      fuseSteps(steps({ load: {} }, ...list), []).map(({ build, id }) => build({ id, runtime: runtime })),
+    );
+    return lastValueFrom(of(makeCase({ id: 'ct', files })).pipe(operator));
+  };
+  const { volumes, notes } = await loaded(match);
+  assert.equal(volumes.label.size, volumes.image.size);
+  assert.match(
+    notes?.join() ?? '',
+    /label and the image of case ct are on different grids: .* must bring them/,
+  );
+  const spacing = { spacing: { pixdim: [1, 1, 1] } };
+  assert.ok((await loaded(spacing)).volumes.label);
+  // Metrics compare with the label as it is stored.
+  await fails(loaded(spacing, { dice: { pred: 'label' } }), 'different grids');
+  await fails(loaded({ orient: { axcodes: 'RAS' } }), 'different grids');
+  // Steps that need one grid check it again.
+  await fails(loaded({ cropForeground: {} }, match), 'Patches and crops need volumes on the same grid');
 });
 
 test('load brings a label that is stored in another orientation to that of its image', async () => {

@@ -9,7 +9,7 @@ const cli = (...args) => {
 };
 
 cli('synth', 'demo/dataset', '--cases', '6', '--test', '0', '--seed', '1', '--size', '144,144,80');
-cli('run', 'pipelines/demo.yaml');
+cli('run', 'pipelines/demo.yaml', '--overwrite');
 console.log(`
 The phantoms are made up, and the model (models/spleen_phantom) was trained on other phantoms: on a real CT its result means
 nothing. For real CTs:

@@ -10,7 +10,7 @@ import type { Registry } from '../pipeline/registry.js';
 import type { Pipeline } from '../pipeline/types.js';
 import { addResumeOption, collect, commaList, positive } from './args.js';
 import { useHelp } from './pipelineOptions.js';
-import { run } from './run.js';
+import { runAnyway } from './run.js';
 
 interface EvaluateFlags {
   readonly pred: string;
@@ -51,7 +51,11 @@ export function addEvaluateCommand(program: Command): void {
       'folder of the predictions; CASE_anything.nii.gz is a prediction for CASE',
     )
     .requiredOption('--label <dir>', 'folder of the references')
-    .option('-o, --output <file>', 'the CSV file', 'results/evaluate/metrics.csv')
+    .option(
+      '-o, --output <path>',
+      'the folder for the results, or the path of the CSV file in it',
+      'results/evaluate',
+    )
     .addOption(
       new Option(
         '--metrics <list>',
@@ -82,12 +86,21 @@ export function addEvaluateCommand(program: Command): void {
     .action(async (flags: EvaluateFlags) => {
       await checkOutput(flags.output);
       const pipeline = evaluation(flags, await loadRegistry(flags.use ?? []));
-      process.exitCode = await run(pipeline, {
+      process.exitCode = await runAnyway(pipeline, {
         resume: flags.resume,
         overwrite: flags.overwrite,
         json: flags.json,
       });
     });
+}
+
+/** True for the path of a CSV file; other outputs are folders. */
+function isCsv(output: string): boolean {
+  return /\.csv$/i.test(output);
+}
+
+function folderOf(output: string): string {
+  return isCsv(output) ? dirname(output) : output;
 }
 
 /** The pipeline that compares pairs of files. */
@@ -102,11 +115,11 @@ function evaluation(flags: EvaluateFlags, registry: Registry): Pipeline {
   ];
   const pipeline = {
     name: 'evaluate',
-    output: dirname(output),
+    output: folderOf(output),
     source: { pairs: { pred, label, image, predPostfix, labelPostfix, names } },
     steps,
     sinks: [
-      { metricsCsv: { path: basename(output) } },
+      { metricsCsv: { path: isCsv(output) ? basename(output) : 'metrics.csv' } },
       { summary: { undefinedAs } },
       ...(flags.report ? ['report'] : []),
     ],
@@ -156,7 +169,7 @@ function findMetric(name: string, { metrics }: Registry): { metric: Metric; opti
  * Throws OptionError if the output's folder holds the results of another pipeline: they would be overwritten.
  */
 async function checkOutput(output: string): Promise<void> {
-  const folder = dirname(output);
+  const folder = folderOf(output);
   const record = await readFile(join(folder, 'run.json'), 'utf8').catch(() => '{}');
   const name = nameIn(record) ?? 'evaluate';
   if (name === 'evaluate') return;

@@ -12,6 +12,7 @@ import { print, printError } from './print.js';
  * text.
  */
 const commands: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
+  segment: async () => (await import('./segment.js')).addSegmentCommand,
   run: async () => (await import('./run.js')).addRunCommand,
   train: async () => (await import('./train.js')).addTrainCommand,
   validate: async () => (await import('./validate.js')).addValidateCommand,

@@ -7,6 +7,8 @@ import { applyArgsFile, bytesOrAuto, collect, positive } from './args.js';
 
 /** Flags shared by all commands that take a pipeline. */
 export interface PipelineFlags {
+  readonly input?: string;
+  readonly output?: string;
   readonly set?: readonly string[];
   readonly use?: readonly string[];
   readonly args?: string;
@@ -25,6 +27,8 @@ export const useHelp =
 export function addPipelineOptions(command: Command): Command {
   return command
     .argument('<pipeline...>', 'pipeline files; later files are merged over earlier ones')
+    .option('--input <path>', "the dataset: the source's root, or its pattern of images")
+    .option('-o, --output <dir>', 'the folder for the results')
     .option(
       '--set <path=value>',
       'override any value, e.g. --set dataset=/data/Task09_Spleen (repeatable)',
@@ -58,9 +62,11 @@ export async function loadFromFlags(
   for (const name of ['device', 'inFlight', 'memory', 'workers'] as const) {
     if (flags[name] !== undefined) set.push(`runtime.${name}=${JSON.stringify(flags[name])}`);
   }
+  if (flags.output !== undefined) set.push(`output=${JSON.stringify(flags.output)}`);
   if (flags.showIdentifiers) set.push('source.showIdentifiers=true');
   const registry = await loadRegistry(flags.use ?? []);
-  return loadPipeline(files, { set: [...set, ...more], registry });
+  const { input } = flags;
+  return loadPipeline(files, { set: [...set, ...more], registry, ...(input !== undefined && { input }) });
 }
 
 /** Folders where models are looked up by name before the package's own: those of the pipeline files. */

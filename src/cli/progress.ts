@@ -44,6 +44,20 @@ export function lineProgress(output: Output): Progress<RunEvent> {
   };
 }
 
+/** Shows only cases that fail, and messages to the user. */
+export function quietProgress(output: Output): Progress<RunEvent> {
+  const tally = new Tally();
+  return {
+    onEvent(event) {
+      tally.count(event);
+      const line = event.event === 'caseFailed' ? lineOf(event, tally) : undefined;
+      if (line) output.write(`${oneEntry(line)}\n`);
+    },
+    say: (message) => void output.write(`${message}\n`),
+    end() {},
+  };
+}
+
 /** The events whose lines stay on a terminal, and their style. */
 const lasting: Partial<Record<RunEvent['event'], Style>> = {
   start: 'reset',
@@ -80,8 +94,8 @@ class Tally {
   failed = 0;
   skipped = 0;
   steps: readonly string[] = [];
-  /** The open cases, and the step that each of them is at. */
-  readonly open = new Map<string, string>();
+  /** The open cases, and where each of them is. */
+  readonly open = new Map<string, OpenCase>();
   /** Seconds per step over all cases. */
   readonly stepSeconds = new Map<string, number>();
 
@@ -95,10 +109,17 @@ class Tally {
         this.skipped++;
         break;
       case 'caseStart':
-        this.open.set(event.case, this.steps[0] ?? '');
+        this.open.set(event.case, { step: this.steps[0] ?? '' });
         break;
+      case 'windows': {
+        const now = this.seconds;
+        const first = this.open.get(event.case)?.windows?.first ?? { done: event.done, at: now };
+        const { done, all } = event;
+        this.open.set(event.case, { step: event.step, windows: { done, all, first, at: now } });
+        break;
+      }
       case 'step':
-        this.open.set(event.case, this.steps[this.steps.indexOf(event.step) + 1] ?? 'finishing');
+        this.open.set(event.case, { step: this.steps[this.steps.indexOf(event.step) + 1] ?? 'finishing' });
         this.stepSeconds.set(event.step, (this.stepSeconds.get(event.step) ?? 0) + event.seconds);
         break;
       case 'caseDone':
@@ -121,11 +142,37 @@ class Tally {
     return (performance.now() - this.start) / 1000;
   }
 
-  /** Seconds left at the speed so far; undefined before the first case ends. */
+  /**
+   * Seconds left at the speed so far; undefined before the first window is done. An open case counts by its
+   * windows, because models take most of the time.
+   */
   get secondsLeft(): number | undefined {
-    if (this.ended === 0) return undefined;
-    return (this.seconds / this.ended) * (this.total - this.skipped - this.ended);
+    const shares = [...this.open.values()].map(({ windows }) => (windows ? windows.done / windows.all : 0));
+    const ended = this.ended + shares.reduce((sum, share) => sum + share, 0);
+    if (ended === 0) return undefined;
+    return (this.seconds / ended) * (this.total - this.skipped - ended);
   }
+}
+
+/** Where an open case is. */
+interface OpenCase {
+  readonly step: string;
+  /** While a model runs: its windows, and when the first of them was reported, in seconds of the run. */
+  readonly windows?: {
+    readonly done: number;
+    readonly all: number;
+    readonly at: number;
+    readonly first: { readonly done: number; readonly at: number };
+  };
+}
+
+/** The step of an open case; with a model, its windows and the time that they take from now. */
+function stepText({ step, windows }: OpenCase): string {
+  if (!windows) return step;
+  const { done, all, at, first } = windows;
+  const perWindow = done > first.done ? (at - first.at) / (done - first.done) : undefined;
+  const left = perWindow && done < all ? `, ${showWholeSeconds(perWindow * (all - done))} left` : '';
+  return `${step}: ${done} of ${all} windows${left}`;
 }
 
 function lineOf(event: RunEvent, tally: Tally): string | undefined {
@@ -170,8 +217,11 @@ function display(tally: Tally, runtime: Pick<Runtime, 'lanes'>, width: number, p
     ([name, lane]) => `${name} ${'●'.repeat(lane.active)}${'○'.repeat(lane.width - lane.active)}`,
   );
   const second = [lanes.join('  '), slowestStep(tally)].filter(Boolean).join('   ');
-  const open = [...tally.open].slice(0, mostOpen).map(([id, step]) => `  ${visible(id)}: ${step}`);
-  return [first, paint('dim', second), ...open].map((line) => clip(line, width));
+  // The names come last: they may be long, and what is clipped must not be the progress.
+  const open = [...tally.open].slice(0, mostOpen).map(([id, one]) => [stepText(one), visible(id)]);
+  const texts = Math.max(0, ...open.map(([text]) => text.length));
+  const lines = open.map(([text, id]) => `  ${text.padEnd(texts)}  ${id}`);
+  return [first, paint('dim', second), ...lines].map((line) => clip(line, width));
 }
 
 function slowestStep({ stepSeconds, ended }: Tally): string {

@@ -1,27 +1,33 @@
 import { join } from 'node:path';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import { OptionError } from '../errors.js';
 import { maskOf } from '../mask.js';
 import { summarize, summaryTable } from '../metrics/summary.js';
 import type { RunEvent } from '../pipeline/events.js';
+import { Journal } from '../pipeline/journal.js';
 import { runtimeFor } from '../pipeline/openRun.js';
 import { planText } from '../pipeline/plan.js';
 import { type RunResult, runPipeline } from '../pipeline/run.js';
 import type { Selection } from '../pipeline/select.js';
 import type { Pipeline } from '../pipeline/types.js';
 import { showWholeSeconds } from '../report/text.js';
+import type { Runtime } from '../runtime/runtime.js';
 import { summarySink } from '../sinks/summary.js';
 import { addResumeOption, commaList, positive, shard } from './args.js';
+import { logFile, logName } from './logFile.js';
 import { addPipelineOptions, loadFromFlags, modelFoldersOf, type PipelineFlags } from './pipelineOptions.js';
 import { print } from './print.js';
-import { jsonProgress, lineProgress, liveProgress } from './progress.js';
+import { jsonProgress, lineProgress, liveProgress, type Progress, quietProgress } from './progress.js';
 import { interruptedCode, stopOnSignal } from './stopOnSignal.js';
 
-interface RunFlags extends PipelineFlags, Selection {
+export interface RunFlags extends PipelineFlags, Selection {
   readonly resume?: boolean | 'checksum';
   readonly overwrite?: boolean;
   readonly strict?: boolean;
   readonly dryRun?: boolean;
   readonly json?: boolean;
+  readonly quiet?: boolean;
+  readonly verbose?: boolean;
 }
 
 /** Exit codes: all cases succeeded, nothing was started, some cases failed, interrupted. */
@@ -32,12 +38,17 @@ export function addRunCommand(program: Command): void {
   addResumeOption(addPipelineOptions(program.command('run')))
     .description('stream a dataset through a pipeline')
     .option('--shard <i/n>', 'run only the i-th of n equal parts of the dataset', shard)
-    .option('--overwrite', 'replace files that no run in the output folder is known to have written')
+    .option('--overwrite', 'run all cases again, and replace files that no run in the output folder wrote')
     .option('--limit <n>', 'run at most this many cases', positive)
     .option('--cases <ids>', 'run only these cases, separated by commas', commaList)
     .option('--strict', 'refuse volumes that differ from what the card of a model states')
     .option('--dry-run', 'print the plan and stop')
     .option('--json', 'print events as JSON on stdout, one per line, instead of the progress display')
+    .addOption(new Option('--quiet', 'print only cases that fail').conflicts(['json', 'verbose']))
+    .option(
+      '--verbose',
+      'write all events and the stacks of errors to .voxstream/run.log in the output folder',
+    )
     .action(async (files: string[], _flags: RunFlags, command: Command) => {
       const pipeline = await loadFromFlags(files, command);
       const flags = command.opts<RunFlags>();
@@ -48,18 +59,35 @@ export function addRunCommand(program: Command): void {
     });
 }
 
-/** Runs a pipeline with a progress display and returns the exit code. */
+/**
+ * Runs a pipeline with a progress display and returns the exit code.
+ *
+ * @throws OptionError if the output folder holds finished cases, unless a flag says what to do with them.
+ */
 export async function run(pipeline: Pipeline, flags: RunFlags): Promise<number> {
+  await checkFinished(pipeline, flags);
+  return runAnyway(pipeline, flags);
+}
+
+async function checkFinished({ output, secrets }: Pipeline, { resume, overwrite }: RunFlags): Promise<void> {
+  if (resume || overwrite) return;
+  const { size } = await new Journal(output, secrets).read();
+  if (size === 0) return;
+  throw new OptionError(
+    `${output} holds ${size} finished case(s) of an earlier run. Give --resume to skip those that are unchanged, ` +
+      '--overwrite to run all of them again, or another output folder with -o.',
+  );
+}
+
+/** Like `run`, in a folder that may hold finished cases, which are run again. */
+export async function runAnyway(pipeline: Pipeline, flags: RunFlags): Promise<number> {
   const mask = maskOf(pipeline);
   const runtime = runtimeFor(pipeline, {
     modelFolders: modelFoldersOf(pipeline),
     onWarning: (message) => progress.onEvent({ event: 'warning', message: mask(message) }),
   });
-  const progress = flags.json
-    ? jsonProgress<RunEvent>(process.stdout, process.stderr)
-    : process.stderr.isTTY
-      ? liveProgress(process.stderr, runtime)
-      : lineProgress(process.stderr);
+  const progress = progressFor(flags, runtime);
+  const log = flags.verbose ? logFile(pipeline.output, mask) : undefined;
   const stop = stopOnSignal(() =>
     progress.say(
       'Stopping: no new cases are started, and open ones are abandoned. Press Ctrl-C again to stop at once.',
@@ -71,10 +99,16 @@ export async function run(pipeline: Pipeline, flags: RunFlags): Promise<number> 
       ...flags,
       runtime,
       signal: stop.signal,
-      onEvent: progress.onEvent,
+      onEvent: (event) => {
+        log?.event(event);
+        progress.onEvent(event);
+      },
+      onFault: (caseId, error) => log?.fault(caseId, error),
     });
     progress.end();
-    if (!flags.json) print(mask(closingText(pipeline, result, (performance.now() - start) / 1000)));
+    if (log) progress.say(`The log is ${join(pipeline.output, logName)}.`);
+    if (!flags.json && !flags.quiet)
+      print(mask(closingText(pipeline, result, (performance.now() - start) / 1000)));
     if (result.interrupted) return exitCodes.interrupted;
     return result.failed + result.problems.length > 0 ? exitCodes.someFailed : exitCodes.ok;
   } finally {
@@ -82,6 +116,12 @@ export async function run(pipeline: Pipeline, flags: RunFlags): Promise<number> 
     stop.end();
     await runtime.close();
   }
+}
+
+function progressFor({ json, quiet }: RunFlags, runtime: Runtime): Progress<RunEvent> {
+  if (json) return jsonProgress<RunEvent>(process.stdout, process.stderr);
+  if (quiet) return quietProgress(process.stderr);
+  return process.stderr.isTTY ? liveProgress(process.stderr, runtime) : lineProgress(process.stderr);
 }
 
 function closingText(
@@ -101,6 +141,6 @@ function closingText(
   if (interrupted) lines.push('Interrupted. --resume continues where this run stopped.');
   // The table uses the same rules as summary.json.
   const summary = sinks.find(({ definition }) => definition === summarySink)?.options;
-  const table = summaryTable(summarize(metrics, { ...summary, seed: runtime.seed }));
+  const table = summaryTable(summarize(metrics, { ...summary, seed: runtime.seed }), process.stdout.columns);
   return `${table && `${table}\n\n`}${lines.join('\n')}\n`;
 }

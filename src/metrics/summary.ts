@@ -186,16 +186,50 @@ function findMissed(rows: readonly SummaryRow[]): Record<string, string[]> {
 
 const heads = ['', 'n', 'mean', '95 % CI', 'std', 'median', '25 to 75 %', 'min', 'max', 'worst case'];
 
+/** Columns that a narrow terminal does without, the least important first. */
+const optionalHeads = ['25 to 75 %', 'std', 'max', '95 % CI', 'min', 'n'];
+
 /**
  * Formats a summary as text for a terminal: a line per column, then which values were left out or counted as
  * worst, and which labels were missed. Empty if there are no metrics.
+ *
+ * @param width The most characters of a line of the table. Columns are left out and names shortened to fit.
  */
-export function summaryTable(summary: Summary): string {
+export function summaryTable(summary: Summary, width = Number.POSITIVE_INFINITY): string {
   if (Object.keys(summary.metrics).length === 0) return '';
   const lines = Object.entries(summary.metrics).map(([column, found]) =>
     tableLine(column, found, summary.columns[column].better),
   );
-  return [...alignColumns([heads, ...lines]), ...summaryNotes(summary)].join('\n');
+  return [...fitColumns([heads, ...lines], width), ...summaryNotes(summary)].join('\n');
+}
+
+/**
+ * The lines of a table that is at most `width` wide, if leaving out columns and shortening names suffices.
+ */
+function fitColumns(rows: readonly (readonly string[])[], width: number): string[] {
+  let kept = rows;
+  const isWide = () => alignColumns(kept).some((line) => line.length > width);
+  for (const head of optionalHeads) {
+    if (!isWide()) break;
+    kept = kept.map((row) => row.filter((_, column) => kept[0][column] !== head));
+  }
+  if (!isWide()) return alignColumns(kept);
+  // The first and the last column hold names. Both get half of what the numbers leave.
+  const numbers = alignColumns(kept.map((row) => ['', ...row.slice(1, -1), '']));
+  const room = Math.floor((width - Math.max(...numbers.map((line) => line.length)) - 2) / 2);
+  return alignColumns(
+    kept.map((row) =>
+      row.map((cell, column) => (column === 0 || column === row.length - 1 ? shorten(cell, room) : cell)),
+    ),
+  );
+}
+
+/** A name of at most `length` characters, at least 8, without its middle. */
+function shorten(name: string, length: number): string {
+  const most = Math.max(8, length);
+  if (name.length <= most) return name;
+  const start = Math.ceil((most - 1) / 2);
+  return `${name.slice(0, start)}…${name.slice(name.length - (most - 1 - start))}`;
 }
 
 /**

@@ -21,6 +21,9 @@ export interface ModelFiles {
 /** The folder of the package's own models. */
 export const packageModels = fileURLToPath(new URL('../../models', import.meta.url));
 
+/** The folder of the package's pipelines. */
+export const packagePipelines = fileURLToPath(new URL('../../pipelines', import.meta.url));
+
 /** The folder of imported and downloaded models, where they are found by name. */
 export function cachedModels(): string {
   return join(cacheFolder(), 'models');

@@ -28,6 +28,8 @@ export interface StepContext {
    * Default: false.
    */
   readonly onlyDifferences?: boolean;
+  /** Called with the windows of a case that are done while a model slides over its volume. */
+  readonly onWindows?: (caseId: string, done: number, all: number) => void;
   /** Volumes that are not what a model expects fail their case. Default: a warning. */
   readonly strict?: boolean;
   /** Later steps bring volumes of different grids together. Default: false. */

@@ -70,7 +70,7 @@ async function segmentOrLabel(
   most: number,
   labelled: Labelled,
 ): Promise<Volume> {
-  const { subject, volume, options, leases, leave } = input;
+  const { subject, volume, options, leases, leave, onWindows } = input;
   const [lease] = leases;
   const settings = settingsOf(options, lease);
   const { roiSize } = planWindows(volume.size, settings);
@@ -80,7 +80,10 @@ async function segmentOrLabel(
   // The logits of several models are added up model by model.
   if (leases.length > 1 || !undo || !fits(channels, steps.decision) || isSmall) return segment(input);
   const request = { decision: steps.decision, ...(steps.like !== undefined && { undo }) };
-  const labels = await lease.model.inferLabels(volume, settings, options.swBatchSize, request, leave);
+  const labels = await lease.model.inferLabels(volume, settings, options.swBatchSize, request, {
+    onDrained: leave,
+    onWindows,
+  });
   labelled.add(labels.data);
   return labels;
 }

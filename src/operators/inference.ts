@@ -150,6 +150,8 @@ export interface ModelInput {
   readonly runtime: Runtime;
   /** Lets the next case's windows start while the last ones of this case are still running. */
   readonly leave: () => void;
+  /** Called with the number of windows that are done, of all. */
+  readonly onWindows: (done: number, all: number) => void;
 }
 
 /** An operator that runs `work` with the loaded models on the device lane and adds its result. */
@@ -170,7 +172,8 @@ export function withModels(
           const leases = await opening;
           const volume = inputVolume(subject, options, leases);
           for (const { card } of leases) checkRange(volume, `${options.key} of case ${subject.id}`, card);
-          const pred = await work({ subject, volume, options, leases, runtime, leave });
+          const onWindows = (done: number, all: number) => context.onWindows?.(subject.id, done, all);
+          const pred = await work({ subject, volume, options, leases, runtime, leave, onWindows });
           const { labels, codes } = leases[0].card;
           const names = Object.keys(labels).length > 0 ? { labelNames: labels } : {};
           const coded = codes && { labelCodes: codes };
@@ -235,13 +238,17 @@ function inputVolume(subject: Case, { key }: Options, leases: readonly ModelLeas
 
 /** The logits of a whole volume: the mean of all models. */
 export async function segment(input: ModelInput): Promise<Volume> {
-  const { volume, options, leases, runtime, leave } = input;
+  const { volume, options, leases, runtime, leave, onWindows } = input;
   const [first, ...others] = leases;
-  const infer = (lease: ModelLease, onDrained?: () => void) =>
-    lease.model.infer(volume, settingsOf(options, lease), options.swBatchSize, onDrained);
-  const mean = await infer(first, others.length === 0 ? leave : undefined);
+  const infer = (lease: ModelLease, place: number) =>
+    lease.model.infer(volume, settingsOf(options, lease), options.swBatchSize, {
+      ...(place === leases.length - 1 && { onDrained: leave }),
+      // Models of one step mostly have the same number of windows.
+      onWindows: (done, all) => onWindows(place * all + done, leases.length * all),
+    });
+  const mean = await infer(first, 0);
   for (const [i, lease] of others.entries()) {
-    const made = await infer(lease, i === others.length - 1 ? leave : undefined);
+    const made = await infer(lease, i + 1);
     await runtime.run(addToTask, mean.data as Float32Array, made.data as Float32Array);
   }
   if (others.length > 0) await runtime.run(divideByTask, mean.data as Float32Array, leases.length);

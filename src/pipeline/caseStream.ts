@@ -59,9 +59,13 @@ export class CaseStreams {
           named(id, operator, tell),
           tap((subject) => this.#tellNotes(subject)),
         );
+    const windowsOf = (step: string) => (id: string, done: number, all: number) =>
+      tell({ event: 'windows', case: id, step, done, all });
     // Built once for all cases, so that they share models and caches.
     this.#steps = chain([
-      ...stages.map(({ id, build }) => inside(id, build({ id, runtime, seed, strict }, inside))),
+      ...stages.map(({ id, build }) =>
+        inside(id, build({ id, runtime, seed, strict, onWindows: windowsOf(id) }, inside)),
+      ),
       map((subject) => (subject.notes ? { ...subject, notes: mask(subject.notes) } : subject)),
       ...sinks.map(({ id, sink }) => inside(id, writeTo({ id, runtime }, sink))),
     ]);
@@ -77,7 +81,10 @@ export class CaseStreams {
       if (!isRemote(item)) return this.#admitted(item, { item, index, reason });
       return this.#fetched(item, (subject) => this.#admitted(subject, { item, index, reason }));
     }).pipe(
-      catchError((error: unknown) => this.#recorded(this.#fail(failureOf(item.id, error), index))),
+      catchError((error: unknown) => {
+        this.run.onFault?.(item.id, error);
+        return this.#recorded(this.#fail(failureOf(item.id, error), index));
+      }),
       ignoreElements(),
     );
   }

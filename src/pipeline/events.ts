@@ -41,6 +41,14 @@ export type RunEvent =
     }
   /** A step (or sink) of a case ended after `seconds` of work, without waiting time. */
   | { readonly event: 'step'; readonly case: string; readonly step: string; readonly seconds: number }
+  /** While a model slides over a case's volume, about twice a second: how many of its windows are done. */
+  | {
+      readonly event: 'windows';
+      readonly case: string;
+      readonly step: string;
+      readonly done: number;
+      readonly all: number;
+    }
   | {
       readonly event: 'caseDone';
       readonly case: string;

@@ -57,6 +57,8 @@ interface JournalLine extends Omit<JournalEntry, 'metrics'> {
   readonly columns?: Readonly<Record<string, ColumnDescription>>;
 }
 
+const channelFiles = z.object({ channels: z.array(z.string()) });
+
 const fileState = z.object({
   path: z.string(),
   size: z.number(),
@@ -80,7 +82,11 @@ const journalLine = z.object({
     z.string(),
     z.union([
       z.string(),
-      z.object({ channels: z.array(z.string()) }),
+      channelFiles,
+      z.object({
+        file: z.union([z.string(), channelFiles]),
+        spacing: z.tuple([z.number(), z.number(), z.number()]),
+      }),
       z.object({
         series: z.array(z.string()),
         part: z.string().optional(),

@@ -1,9 +1,11 @@
+import { statSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
 import { listNames, OptionError, show, unknownName } from '../errors.js';
 import { maskOf } from '../mask.js';
 import { modelsBeside } from '../models/findModel.js';
 import {
   type Data,
+  type Draft,
   isData,
   mergeDrafts,
   type PipelineFile,
@@ -12,7 +14,7 @@ import {
 } from './document.js';
 import { expandSteps } from './expandSteps.js';
 import { Faults } from './faults.js';
-import { applyOverride, headKeys, parseOverride } from './overrides.js';
+import { applyOverride, headKeys, type Override, parseOverride } from './overrides.js';
 import { References } from './references.js';
 import { createRegistry, type Registry } from './registry.js';
 import { Resolver } from './resolver.js';
@@ -24,6 +26,8 @@ import type { Pipeline } from './types.js';
 export interface LoadOptions {
   /** Overrides of the form `PATH=VALUE`, applied in order. */
   readonly set?: readonly string[];
+  /** The dataset: replaces the source's `root`, or its `image` if it has none. */
+  readonly input?: string;
   /** The definitions that pipelines can use. Default: the built-in ones. */
   readonly registry?: Registry;
   /** Environment variables for `${env.NAME}`. Default: those of the process. */
@@ -57,13 +61,32 @@ export function parsePipeline(text: string, name = 'pipeline', options: LoadOpti
   return resolvePipeline([parsePipelineText(text, name)], options);
 }
 
+/** The override for `LoadOptions.input`. Throws OptionError if the source has no option for a path. */
+function inputOverride({ head }: Draft, input: string, { sources }: Registry): Override {
+  const [name] = isData(head.source) ? Object.keys(head.source) : [];
+  const options = (name && sources.get(name)?.options) || {};
+  const required = (one: string) => one in options && !options[one].safeParse(undefined).success;
+  const option = 'root' in options ? 'root' : ['image', 'path'].find(required);
+  const isFolder = statSync(input, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  if (option) {
+    return { path: ['source', option], value: option === 'image' && isFolder ? join(input, '*') : input };
+  }
+  throw new OptionError(
+    `--input has no meaning for the source ${show(name ?? head.source)}: it has no option root, image or path. Use --set.`,
+  );
+}
+
 function resolvePipeline(
   files: readonly PipelineFile[],
-  { set = [], registry = createRegistry(), env }: LoadOptions,
+  { set = [], registry = createRegistry(), env, input }: LoadOptions,
 ): Pipeline {
   if (files.length === 0) throw new OptionError('No pipeline file was given.');
-  const overrides = set.map(parseOverride);
-  const draft = overrides.reduce(applyOverride, files.map((file) => file.draft).reduce(mergeDrafts));
+  const merged = files.map((file) => file.draft).reduce(mergeDrafts);
+  const overrides = [
+    ...set.map(parseOverride),
+    ...(input === undefined ? [] : [inputOverride(merged, input, registry)]),
+  ];
+  const draft = overrides.reduce(applyOverride, merged);
   const faults = new Faults(files, set, overrides);
   const { head } = draft;
   const keys = [...headKeys, 'steps', 'sinks'];

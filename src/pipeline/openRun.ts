@@ -47,6 +47,8 @@ export interface OpenRun extends Expected {
   readonly sinks: readonly OpenSink[];
   /** The folders that the run writes to. */
   readonly folders: ReadonlySet<string>;
+  /** Called with the error of each case that fails. */
+  readonly onFault?: RunOptions['onFault'];
   /** Whether cases fail that are not what a model expects. */
   readonly strict: boolean;
   readonly journal: Journal;
@@ -162,6 +164,7 @@ export async function openRun(
       journal,
       folders,
       checkInput,
+      onFault: options.onFault,
       strict: options.strict ?? false,
       records,
       admit: admission(await estimatorFor(pipeline, runtime), new Budget(memory)),

@@ -23,6 +23,8 @@ export interface RunOptions extends Selection {
   readonly signal?: AbortSignal;
   /** Called with each event. */
   readonly onEvent?: (event: RunEvent) => void;
+  /** Called with the error of each case that fails, with its stack. */
+  readonly onFault?: (caseId: string, error: unknown) => void;
   /**
    * The runtime to use. Default: one created from the pipeline's `runtime` block and closed at the end of the
    * run.

@@ -39,10 +39,8 @@ export interface LoadedModel {
    * `logits`.
    *
    * @param batch Windows per run of the model; a CPU takes one at a time.
-   * @param onDrained Called each time a session finds no window left. Others may still be at their last, but
-   * the next volume may start.
    */
-  infer(volume: Volume, settings: InferSettings, batch: number, onDrained?: () => void): Promise<Volume>;
+  infer(volume: Volume, settings: InferSettings, batch: number, listeners?: InferListeners): Promise<Volume>;
   /**
    * Slides the model over a volume and turns its output into labels window by window: voxels whose sums are
    * complete are labelled, and their storage is used again. The labels are those of `infer` followed by the
@@ -53,7 +51,7 @@ export interface LoadedModel {
     settings: InferSettings,
     batch: number,
     labels: LabelRequest,
-    onDrained?: () => void,
+    listeners?: InferListeners,
   ): Promise<Volume>;
   /** Ends the session threads. */
   close(): Promise<void>;
@@ -74,6 +72,20 @@ export interface LabelRequest {
    */
   readonly undo?: readonly HistoryStep[];
 }
+
+/** What is reported while a model slides over a volume. */
+export interface InferListeners {
+  /**
+   * Called each time a session finds no window left. Others may still be at their last, but the next volume
+   * may start.
+   */
+  readonly onDrained?: () => void;
+  /** Called about twice a second with the number of windows that are done, if it changed. */
+  readonly onWindows?: (done: number, all: number) => void;
+}
+
+/** Milliseconds between two reports of windows. */
+const windowsInterval = 500;
 
 /** How models are loaded; see `RuntimeSettings`. */
 export interface LoadSettings {
@@ -176,7 +188,7 @@ class ModelSessions implements LoadedModel {
     volume: Volume,
     settings: InferSettings,
     batch: number,
-    onDrained?: () => void,
+    listeners?: InferListeners,
   ): Promise<Volume> {
     const summation = await this.#summation(volume, settings);
     const { outChannels, weights, plan } = summation;
@@ -190,7 +202,7 @@ class ModelSessions implements LoadedModel {
     };
     await this.#run(
       { ...this.#windowsOf(volume, settings, batch), ...summation, steps: plan.count, result },
-      onDrained,
+      listeners,
     );
     return { ...volume, data, channels, kind: 'logits' };
   }
@@ -200,7 +212,7 @@ class ModelSessions implements LoadedModel {
     settings: InferSettings,
     batch: number,
     { decision, undo }: LabelRequest,
-    onDrained?: () => void,
+    listeners?: InferListeners,
   ): Promise<Volume> {
     const summation = await this.#summation(volume, settings);
     const { outChannels, weights } = summation;
@@ -225,7 +237,7 @@ class ModelSessions implements LoadedModel {
     };
     await this.#run(
       { ...this.#windowsOf(volume, settings, batch), ...summation, steps: cells.steps, result },
-      onDrained,
+      listeners,
     );
     const history = undo ? [] : volume.history;
     return { ...volume, size, affine, data: result.labels, channels: 1, kind: 'label', history };
@@ -250,12 +262,17 @@ class ModelSessions implements LoadedModel {
     };
   }
 
-  async #run(given: Omit<InferenceJob, 'control'>, onDrained?: () => void): Promise<void> {
+  async #run(
+    given: Omit<InferenceJob, 'control'>,
+    { onDrained, onWindows }: InferListeners = {},
+  ): Promise<void> {
     const job = { ...given, control: allocate('int32', Control.length) };
     this.#jobs.add(job);
+    const endReports = onWindows && reportWindows(job, onWindows);
     try {
       await this.#runJob(job, onDrained);
     } finally {
+      endReports?.();
       this.#jobs.delete(job);
     }
   }
@@ -301,4 +318,23 @@ class ModelSessions implements LoadedModel {
     for (const { control } of this.#jobs) stopJob(control);
     await Promise.all(this.threads.map((thread) => thread.close()));
   }
+}
+
+/** Reports a job's windows until the returned function is called. */
+function reportWindows(
+  { control, steps }: InferenceJob,
+  onWindows: NonNullable<InferListeners['onWindows']>,
+): () => void {
+  let last = -1;
+  const report = () => {
+    const done = Math.min(steps, Atomics.load(control, Control.turn));
+    if (done !== last) onWindows(done, steps);
+    last = done;
+  };
+  report();
+  const timer = setInterval(report, windowsInterval).unref();
+  return () => {
+    clearInterval(timer);
+    report();
+  };
 }

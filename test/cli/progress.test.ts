@@ -1,6 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { jsonProgress, lineProgress, liveProgress } from '#src/cli/progress.js';
+import { jsonProgress, lineProgress, liveProgress, quietProgress } from '#src/cli/progress.js';
 import { liveTraining } from '#src/cli/trainProgress.js';
 import type { RunEvent } from '#src/pipeline/events.js';
 import { Lane } from '#src/runtime/lane.js';
@@ -33,13 +33,41 @@ test('the live display of a run clips wide names, and leaves only the permanent 
   ]);
   assert.match(lines[3], /^█████░░░░░ 1\/2 1 failed \d+ s/);
   assert.match(lines[4], /^io ○○ {2}cpu ○ {2}device ○ {3}slowest: load, 2\.0 s per case$/);
-  assert.match(lines[5], /^ {2}腹部脾.*…$/);
+  assert.match(lines[5], /^ {2}dice {2}腹部脾.*…$/);
   assert.ok([...lines[5]].reduce((sum, character) => sum + columnsOf(character), 0) < 60);
   assert.is(lines.length, 6);
   progress.onEvent(events[6]);
   progress.say('Stopping.');
   progress.end();
   assert.equal(screen.text.split('\n').slice(1), [...lines.slice(1, 3), 'Stopping.']);
+});
+
+test('windows and the time left show within a case, before any case has ended, in 80 columns', () => {
+  const screen = new TestScreen(80);
+  const progress = liveProgress(screen, { lanes });
+  const [begin, started] = events;
+  const windows = (done: number): RunEvent => ({
+    event: 'windows',
+    case: long,
+    step: 'inference',
+    done,
+    all: 40,
+  });
+  for (const event of [begin, started, windows(2), windows(12), events[5]]) progress.onEvent(event);
+  const lines = screen.text.split('\n');
+  assert.match(lines[2], /0\/2 \d+ s, .* left$/, 'the time left for the whole');
+  assert.match(lines[4], /^ {2}inference: 12 of 40 windows, .* left {2}腹部脾.*…$/);
+  assert.ok([...lines[4]].reduce((sum, character) => sum + columnsOf(character), 0) <= 80);
+  progress.end();
+});
+
+test('--quiet shows only failures and messages', () => {
+  const lines: string[] = [];
+  const output = { isTTY: false, columns: 0, rows: 0, write: (text: unknown) => lines.push(`${text}`) > 0 };
+  const progress = quietProgress(output);
+  for (const event of events) progress.onEvent(event);
+  progress.say('Stopping.');
+  assert.equal(lines, ['[1/2] 病例二: failed at load: 文件 is not a NIfTI file.\n', 'Stopping.\n']);
 });
 
 test('plain lines report the events, one line per case', () => {

@@ -109,7 +109,7 @@ test('a file that no run in the folder wrote is replaced only with --overwrite',
   assert.is((await runWith(images, output, sinks, ['--overwrite'])).code, 0);
   assert.not.equal(readFileSync(join(output, 'a_x.nii.gz'), 'utf8'), 'mine');
   // From now on they belong to the runs in this folder.
-  assert.is((await runWith(images, output, sinks)).code, 0);
+  assert.is((await runWith(images, output, sinks, ['--resume'])).code, 0);
 });
 
 test('partial files of other programs, and in folders that the run does not write to, stay', async () => {

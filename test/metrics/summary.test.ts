@@ -28,6 +28,25 @@ test('summarize gives the statistics of a column and the cases of its extremes',
   assert.ok(ci95![0] > 0.6 && ci95![0] < 0.74 && ci95![1] > 0.82 && ci95![1] < 0.9);
 });
 
+test('the table fits a narrow terminal: columns are left out, then names are shortened', () => {
+  const long = 'dice_left_upper_lobe_of_the_lung_without_vessels';
+  const summary = summarize([
+    ...column([0.9, 0.7, 0.8], long),
+    { case: 'a_case_with_a_name_of_many_words_and_a_date_20261126', metrics: valuesNamed({ [long]: 0.1 }) },
+  ]);
+  const whole = summaryTable(summary).split('\n');
+  assert.ok(whole[0].includes('25 to 75 %') && whole[1].includes(long));
+  for (const width of [120, 100, 80, 60]) {
+    const lines = summaryTable(summary, width).split('\n').slice(0, 2);
+    assert.ok(
+      lines.every((line) => line.length <= width),
+      `${width}:\n${lines.join('\n')}`,
+    );
+    assert.match(lines[0], /mean +.*median +.*worst case$/);
+  }
+  assert.match(summaryTable(summary, 80), /^dice_left_\S*…\S*vessels /m);
+});
+
 test('summarize leaves undefined and infinite values out and names their cases', () => {
   const { hd_spleen } = summarize(column([nan, 4, infinity, 6], 'hd_spleen')).metrics;
   assert.equal([hd_spleen.n, hd_spleen.mean, hd_spleen.maxCase], [2, 5, 'case_3']);

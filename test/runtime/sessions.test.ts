@@ -116,8 +116,10 @@ test('several volumes given to a model at once come out as one by one, and each 
   let drained = 0;
   const together = await Promise.all(
     volumes.map((volume) =>
-      model.infer(volume, settings, 1, () => {
-        drained++;
+      model.infer(volume, settings, 1, {
+        onDrained: () => {
+          drained++;
+        },
       }),
     ),
   );

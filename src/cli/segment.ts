@@ -1,0 +1,217 @@
+import { existsSync } from 'node:fs';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { type Command, Option } from 'commander';
+import { parse as parseYaml, stringify } from 'yaml';
+import { ModelError, messageOf, OptionError, show } from '../errors.js';
+import { namesInArchive } from '../formats/archives.js';
+import { writeFileAside } from '../formats/files.js';
+import { imageExtensions, isImageFile } from '../formats/index.js';
+import { findModel, type ModelFiles, packagePipelines } from '../models/findModel.js';
+import { loadRegistry } from '../pipeline/extensions.js';
+import { parsePipeline } from '../pipeline/load.js';
+import { runtimeFor } from '../pipeline/openRun.js';
+import { planText } from '../pipeline/plan.js';
+import { addResumeOption, bytesOrAuto, collect, positive } from './args.js';
+import { modelFoldersOf, useHelp } from './pipelineOptions.js';
+import { print } from './print.js';
+import { type RunFlags, run } from './run.js';
+
+interface SegmentFlags extends RunFlags {
+  readonly model: string;
+  readonly labels?: string;
+  readonly report?: boolean;
+  readonly savePipeline?: string;
+}
+
+type Tree = Readonly<Record<string, unknown>>;
+
+/** Adds `voxstream segment`, which runs a model with its own preprocessing, without a pipeline file. */
+export function addSegmentCommand(program: Command): void {
+  addResumeOption(program.command('segment'))
+    .summary('segment images with a model, without a pipeline file')
+    .description(
+      'Segments images with the preprocessing that the model states: its pipeline.yaml, or input.preprocessing on its ' +
+        'card. INPUT is an image file, a folder of images or of DICOM series, a pattern ("in/*.nii.gz", ' +
+        '"in/{case}/ct.nii.gz"), a dataset (dataset.json) or a .tar or .zip. OUTPUT is a folder.',
+    )
+    .argument('<input>', 'an image, a folder, a pattern, a dataset or an archive')
+    .argument('<output>', 'the folder for the segmentations, CASE.nii.gz')
+    .requiredOption('--model <name>', 'a model folder, an .onnx file, or the name of a model')
+    .option(
+      '--labels <path>',
+      'references, for metrics: a folder with CASE.nii.gz, or a pattern with {case}; of one image, a file',
+    )
+    .option('--report', 'also write an HTML report with pictures of each case')
+    .option('--save-pipeline <file>', 'write the pipeline that is run as YAML, for voxstream run')
+    .option(
+      '--set <path=value>',
+      'override any value, e.g. --set inference.overlap=0.25 (repeatable)',
+      collect,
+    )
+    .option('--use <package>', useHelp, collect)
+    .option('--device <device>', 'auto, cpu, cuda[:0,1], tensorrt[:0], webgpu, coreml or dml')
+    .option('--in-flight <n>', 'cases processed at the same time', positive)
+    .option('--memory <size>', 'memory for all open cases, e.g. 4GiB', bytesOrAuto)
+    .option('--workers <n>', 'worker threads for voxels and files', positive)
+    .option('--overwrite', 'run all cases again, and replace files that no run in the folder wrote')
+    .option('--strict', 'refuse volumes that differ from what the card of the model states')
+    .option('--dry-run', 'print the plan and stop')
+    .option('--json', 'print events as JSON on stdout, one per line, instead of the progress display')
+    .addOption(new Option('--quiet', 'print only cases that fail').conflicts(['json', 'verbose']))
+    .option(
+      '--verbose',
+      'write all events and the stacks of errors to .voxstream/run.log in the output folder',
+    )
+    .action(async (input: string, output: string, flags: SegmentFlags) => {
+      checkOutput(output);
+      const document = await pipelineFor(input, output, flags);
+      if (flags.savePipeline) await savePipeline(flags.savePipeline, document);
+      const registry = await loadRegistry(flags.use ?? []);
+      const pipeline = parsePipeline(JSON.stringify(document), 'segment', { registry, set: flags.set ?? [] });
+      if (flags.dryRun) {
+        const runtime = runtimeFor(pipeline, { modelFolders: modelFoldersOf(pipeline) });
+        print(await planText(pipeline, flags, runtime));
+      } else process.exitCode = await run(pipeline, flags);
+    });
+}
+
+function checkOutput(output: string): void {
+  const extension = imageExtensions().find((one) => output.toLowerCase().endsWith(one));
+  if (extension) {
+    throw new OptionError(
+      `The output is ${output}, but a folder was expected: each image gives a file CASE.nii.gz in it. Give ` +
+        `${dirname(output)}.`,
+    );
+  }
+}
+
+/** The pipeline that segments an input, as the content of a pipeline file. */
+async function pipelineFor(input: string, output: string, flags: SegmentFlags): Promise<Tree> {
+  const model = await findModel(flags.model, ['models']);
+  const source = await sourceOf(input, flags.labels);
+  const { steps, vars } = await stepsOf(model, flags);
+  const measured = flags.labels !== undefined;
+  const { device, inFlight, memory, workers } = flags;
+  return {
+    name: 'segment',
+    output,
+    ...(vars && { vars }),
+    source,
+    steps: [...steps, ...(measured ? ['dice'] : [])],
+    sinks: [
+      { nifti: { keys: 'pred', postfix: '' } },
+      ...(measured ? ['metricsCsv'] : []),
+      'summary',
+      ...(flags.report ? ['report'] : []),
+    ],
+    runtime: Object.fromEntries(
+      Object.entries({ device, inFlight, memory, workers }).filter(([, value]) => value !== undefined),
+    ),
+  };
+}
+
+/** The steps of a model's own pipeline, or those that its card describes. */
+async function stepsOf(
+  { file, card }: ModelFiles,
+  { model }: SegmentFlags,
+): Promise<{ steps: readonly unknown[]; vars?: Tree }> {
+  const own = join(dirname(file), 'pipeline.yaml');
+  const nnunet = card.nnunet && join(packagePipelines, 'nnunet.yaml');
+  const found = [own, nnunet].find((path) => path && existsSync(path));
+  if (found) return readSteps(found, model);
+  const { preprocessing } = card.input;
+  if (!preprocessing) {
+    throw new ModelError(
+      `The model ${card.name} does not state how its input is made: its folder has no pipeline.yaml, and its card no ` +
+        `input.preprocessing. Add one of them (${join(dirname(file), 'metadata.json')}), or write a pipeline and use ` +
+        '"voxstream run".',
+    );
+  }
+  const prepared = preprocessing.map((step) => {
+    const [name, options] = typeof step === 'string' ? [step, {}] : Object.entries(step)[0];
+    // Labels stay as they are stored, because metrics compare with them.
+    return name === 'load' ? 'load' : { [name]: { ...options, keys: 'image' } };
+  });
+  const loads = prepared.includes('load') ? [] : ['load'];
+  const sigmoid =
+    (card.output.activation ?? (card.output.channels === 1 ? 'sigmoid' : 'softmax')) === 'sigmoid';
+  return {
+    steps: [
+      ...loads,
+      ...prepared,
+      { inference: { model, overlap: 0.5, mode: 'gaussian' } },
+      { activations: sigmoid ? { sigmoid: true } : { softmax: true } },
+      { invert: { keys: 'pred', like: 'image' } },
+      { asDiscrete: sigmoid ? { threshold: 0.5 } : { argmax: true } },
+    ],
+  };
+}
+
+/** The steps and variables of a pipeline file that belongs to a model. */
+async function readSteps(file: string, model: string): Promise<{ steps: readonly unknown[]; vars: Tree }> {
+  let content: unknown;
+  try {
+    content = parseYaml(await readFile(file, 'utf8'));
+  } catch (error) {
+    throw new ModelError(`${file} cannot be read: ${messageOf(error)}.`);
+  }
+  const { steps, vars } = (content ?? {}) as { steps?: unknown; vars?: Tree };
+  if (!Array.isArray(steps)) {
+    throw new ModelError(`${file} has no list of steps, but ${show(steps)}. It must be a pipeline file.`);
+  }
+  return { steps, vars: { ...vars, model } };
+}
+
+/** The source for an input, by what is there. */
+async function sourceOf(input: string, labels: string | undefined): Promise<Tree> {
+  const found = await stat(input).catch(() => undefined);
+  if (!found) {
+    if (/[*?{[]/.test(input)) return globOf(input, labels);
+    throw new OptionError(
+      `There is no ${input}. Give an image file, a folder, a pattern ("in/*.nii.gz") or an archive.`,
+    );
+  }
+  if (found.isFile()) {
+    if (/\.(tar|zip)$/i.test(input)) {
+      const names = await namesInArchive(input);
+      const isDataset = names.some((name) => /(^|\/)dataset\.json$/.test(name));
+      return isDataset ? datasetOf(input, labels) : dicomOf(input, labels);
+    }
+    return { datalist: { items: [{ image: input, ...(labels !== undefined && { label: labels }) }] } };
+  }
+  const names = await readdir(input);
+  if (names.includes('dataset.json')) return datasetOf(input, labels);
+  const isImage = (name: string) => isImageFile(name) && !/\.(dcm|dicom|ima)$/i.test(name);
+  return names.some(isImage) ? globOf(join(input, '*'), labels) : dicomOf(input, labels);
+}
+
+function globOf(pattern: string, labels: string | undefined): Tree {
+  if (labels === undefined) return { glob: { image: pattern } };
+  return { glob: { image: pattern, label: labels.includes('{case}') ? labels : join(labels, '{case}.*') } };
+}
+
+function datasetOf(root: string, labels: string | undefined): Tree {
+  if (labels === undefined) return { decathlon: { root, split: 'all' } };
+  throw new OptionError(
+    `--labels is for images without a dataset, but ${root} is one, with its own labels. Give a pattern for its ` +
+      "images, e.g. 'imagesTr/*.nii.gz' inside of it.",
+  );
+}
+
+function dicomOf(root: string, labels: string | undefined): Tree {
+  if (labels !== undefined) {
+    throw new OptionError(
+      '--labels needs images as files, but the input holds DICOM series. Write a pipeline that pairs them, and use ' +
+        '"voxstream run".',
+    );
+  }
+  return { dicom: { root } };
+}
+
+async function savePipeline(file: string, document: Tree): Promise<void> {
+  if (existsSync(file)) {
+    throw new OptionError(`${file} (--save-pipeline) exists. Remove it, or choose another name.`);
+  }
+  await writeFileAside(file, `# voxstream run ${file}\n${stringify(document, { lineWidth: 0 })}`);
+}

@@ -9,7 +9,7 @@ import { writeFileAside } from '../formats/files.js';
 import { imageExtensions, isImageFile } from '../formats/index.js';
 import { findModel, type ModelFiles, packagePipelines } from '../models/findModel.js';
 import { loadRegistry } from '../pipeline/extensions.js';
-import { parsePipeline } from '../pipeline/load.js';
+import { loadPipelineData } from '../pipeline/load.js';
 import { runtimeFor } from '../pipeline/openRun.js';
 import { planText } from '../pipeline/plan.js';
 import { addResumeOption, bytesOrAuto, collect, positive } from './args.js';
@@ -68,7 +68,7 @@ export function addSegmentCommand(program: Command): void {
       const document = await pipelineFor(input, output, flags);
       if (flags.savePipeline) await savePipeline(flags.savePipeline, document);
       const registry = await loadRegistry(flags.use ?? []);
-      const pipeline = parsePipeline(JSON.stringify(document), 'segment', { registry, set: flags.set ?? [] });
+      const pipeline = await loadPipelineData(document, 'segment', { registry, set: flags.set ?? [] });
       if (flags.dryRun) {
         const runtime = runtimeFor(pipeline, { modelFolders: modelFoldersOf(pipeline) });
         print(await planText(pipeline, flags, runtime));
@@ -89,7 +89,9 @@ function checkOutput(output: string): void {
 /** The pipeline that segments an input, as the content of a pipeline file. */
 async function pipelineFor(input: string, output: string, flags: SegmentFlags): Promise<Tree> {
   const model = await findModel(flags.model, ['models']);
-  const source = await sourceOf(input, flags.labels);
+  const source = model.card.nnunet
+    ? await nnunetSourceOf(input, flags.labels)
+    : await sourceOf(input, flags.labels);
   const { steps, vars } = await stepsOf(model, flags);
   const measured = flags.labels !== undefined;
   const { device, inFlight, memory, workers } = flags;
@@ -161,6 +163,13 @@ async function readSteps(file: string, model: string): Promise<{ steps: readonly
     throw new ModelError(`${file} has no list of steps, but ${show(steps)}. It must be a pipeline file.`);
   }
   return { steps, vars: { ...vars, model } };
+}
+
+/** nnU-Net names the files of a folder by case and channel: `CASE_0000.nii.gz`. */
+async function nnunetSourceOf(input: string, labels: string | undefined): Promise<Tree> {
+  const names = await readdir(input).catch((): string[] => []);
+  const isNnunet = names.some((name) => /_\d{4}\.\w+(\.gz)?$/.test(name));
+  return isNnunet && labels === undefined ? { nnunetImages: { dir: input } } : sourceOf(input, labels);
 }
 
 /** The source for an input, by what is there. */

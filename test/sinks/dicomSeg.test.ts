@@ -89,17 +89,18 @@ test('itk-wasm reads the same voxels at the same places', async () => {
   });
   const subject = await seriesCase((x, y, z) => (x + y > z ? 1 : 0), oblique, { 1: 'spleen' });
   const { segImage } = await readSegmentationNode(await write(subject));
-  const { size, origin, spacing, data } = segImage;
+  const { size, origin, spacing, direction, data } = segImage;
   assert.equal(size, [4, 3, 4]);
   assert.equal(
     [...(data as unknown as ArrayLike<number> & Iterable<number>)],
     [...subject.volumes.pred.data],
   );
   assert.equal(
-    [origin, spacing],
+    [origin, spacing, [...(direction as Iterable<number>)].map((cosine) => Number(cosine.toFixed(9)))],
     [
       [10, 20, 30],
       [0.5, 0.75, 2.5],
+      [0.8, -0.6, 0, 0.6, 0.8, 0, 0, 0, 1],
     ],
   );
 });

@@ -4,7 +4,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readVolume } from '#src/formats/index.js';
 import { dicomweb } from '#src/sources/dicomweb.js';
-import { temporaryFolder, voxstream } from '../e2e/harness.js';
+import { start, temporaryFolder, voxstream } from '../e2e/harness.js';
 import { buildDicom, type DataSet, sliceSet } from '../formats/dicom/buildDicom.js';
 import { FakeServer, json, multipart, type Received, type Reply } from '../formats/dicomweb/fakeServer.js';
 
@@ -135,6 +135,41 @@ test('a slice that is damaged or missing fails its case alone', async () => {
   await server.stop();
   assert.is(code, 2);
   assert.match(readFileSync(join(output, 'failures.csv'), 'utf8'), /^ct_s3_.*1\.2\.3\.4\.2\.dcm is cut off/m);
+});
+
+test('an interrupted run stops its downloads and removes what it had', async () => {
+  const [folder, temporary] = [temporaryFolder(), temporaryFolder()];
+  let asked: (() => void) | undefined;
+  const downloading = new Promise<void>((resolve) => {
+    asked = resolve;
+  });
+  const server = await FakeServer.start((received) => {
+    if (!received.url.pathname.endsWith('/1.2.3.4.2')) return pacs(received);
+    // Half a file, and then nothing more.
+    return (_, response) => {
+      const { headers, body } = multipart(files.get('1.2.3.4.2')!);
+      response.writeHead(200, headers);
+      response.write(body.subarray(0, 400));
+      asked?.();
+    };
+  });
+  try {
+    const file = join(folder, 'p.json');
+    const source = { dicomweb: { url: server.url, studies: ['1.2.3'], modality: 'CT' } };
+    const sinks = [{ nifti: { keys: 'image' } }];
+    writeFileSync(
+      file,
+      JSON.stringify({ name: 'p', output: join(folder, 'out'), source, steps: ['load'], sinks }),
+    );
+    const { child, ended } = start(['run', file], { TMPDIR: temporary });
+    await downloading;
+    assert.is(readdirSync(temporary).length, 1);
+    child.kill('SIGINT');
+    await ended;
+    assert.equal(readdirSync(temporary), []);
+  } finally {
+    await server.stop();
+  }
 });
 
 test('a dry run lists cases without downloading them', async () => {

@@ -4,12 +4,14 @@ import { readSegmentationNode } from '@itk-wasm/dicom';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Case, SeriesFiles } from '#src/case.js';
+import { VoxError } from '#src/errors.js';
 import { readGrid, readVolume } from '#src/formats/index.js';
 import { createRuntime } from '#src/runtime/runtime.js';
 import { dicomSegSink } from '#src/sinks/dicomSeg.js';
 import { temporaryFolder } from '../../e2e/harness.js';
 import { seriesCase } from '../../sinks/seriesCase.js';
 import { buildDicom, type DataSet, sliceSet, syntaxes } from './buildDicom.js';
+import { mutate, randomFrom } from './mutate.js';
 
 const runtime = createRuntime({ workers: 1 });
 test.after(() => runtime.close());
@@ -164,6 +166,32 @@ test('what cannot be placed or held is refused with what to do', async () => {
     assert.match(await message(set, syntax), expected);
   }
   assert.match(await message(segSet({ '7fe00010 OB': Buffer.from([1, 0]) })), /is cut off/);
+});
+
+test('1,000 damaged files end in a sentence, or in a label map on the grid of the series', async () => {
+  const random = randomFrom(7);
+  const subject = await seriesCase(labels);
+  const { series } = subject.files.image as SeriesFiles;
+  const { size, affine } = subject.volumes.pred;
+  const written = [
+    readFileSync(await write(subject)),
+    buildDicom(segSet()),
+    buildDicom(segSet(), syntaxes.deflated),
+  ];
+  const file = join(temporaryFolder(), 'seg.dcm');
+  let count = 0;
+  for (let i = 0; i < 1000; i++) {
+    writeFileSync(file, mutate(written[i % written.length], random));
+    try {
+      const volume = await readVolume({ series, segmentation: file }, { kind: 'label', maxBytes: 1 << 20 });
+      assert.equal([volume.size, volume.affine], [size, affine]);
+      count++;
+    } catch (error) {
+      if (!(error instanceof VoxError)) throw error;
+      assert.match(error.message, /^\S.*\.$/s);
+    }
+  }
+  assert.ok(count > 50 && count < 950, `${count} were read`);
 });
 
 test('a file that ends early is refused', async () => {

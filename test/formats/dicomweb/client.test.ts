@@ -82,7 +82,7 @@ test('refusals are errors that name the request and what to do, at once', async 
 });
 
 test('attempts that may pass are repeated, up to four in all', async () => {
-  const cut = multipart(slice) as { headers: Record<string, string>; body: Buffer };
+  const cut = multipart(slice);
   const half = cut.body.subarray(0, cut.body.length / 2);
   const failures: Reply[] = [
     { status: 503 },
@@ -137,7 +137,7 @@ test('bodies are bounded, and other types and contents refused', async () => {
   };
   const typed = (type: string): Reply => ({ headers: { 'Content-Type': type }, body: '<html>log in</html>' });
   const other = buildDicom(sliceSet(1));
-  const lying = multipart(slice) as { headers: Record<string, string>; body: Buffer };
+  const lying = multipart(slice);
   const lie = lying.body.toString('latin1').replace(/Content-Length: \d+/, 'Content-Length: 99999999');
   for (const [reply, message] of [
     [endless, /^Series 1\.2\.3\.4 of URL has more than 9\.8 KiB, the most that is stored for a case/],
@@ -252,7 +252,7 @@ test('lists that are no lists, and UIDs that lead elsewhere, are refused', async
 
 test('an object is stored as one part, and the confirmation is read', async () => {
   const answer = (sequences: Readonly<Record<string, unknown>>, status = 200): Reply => ({
-    ...(json(sequences) as object),
+    ...json(sequences),
     status,
   });
   const item = (extra: object = {}, uid = '1.9') => ({ '00081155': { Value: [uid] }, ...extra });

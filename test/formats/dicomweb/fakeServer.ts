@@ -1,14 +1,15 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** An answer of the server: bytes and headers, or a function that answers itself. */
-export type Reply =
-  | {
-      readonly status?: number;
-      readonly headers?: Readonly<Record<string, string>>;
-      readonly body?: Buffer | string;
-    }
-  | ((request: IncomingMessage, response: ServerResponse) => void);
+/** An answer of the server: bytes and headers. */
+export interface PlainReply {
+  readonly status?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Buffer | string;
+}
+
+/** An answer, or a function that answers itself. */
+export type Reply = PlainReply | ((request: IncomingMessage, response: ServerResponse) => void);
 
 /** A request as it arrived. */
 export interface Received {
@@ -60,7 +61,7 @@ export class FakeServer {
 }
 
 /** A list of data sets in DICOM JSON. */
-export function json(...sets: readonly Readonly<Record<string, unknown>>[]): Reply {
+export function json(...sets: readonly Readonly<Record<string, unknown>>[]): PlainReply {
   const body = sets.map((set) =>
     Object.fromEntries(Object.entries(set).map(([tag, value]) => [tag, { vr: 'UN', Value: [value].flat() }])),
   );
@@ -68,7 +69,7 @@ export function json(...sets: readonly Readonly<Record<string, unknown>>[]): Rep
 }
 
 /** Files as the parts of a multipart message. */
-export function multipart(...files: readonly Buffer[]): Reply {
+export function multipart(...files: readonly Buffer[]): PlainReply & { readonly body: Buffer } {
   const parts = files.flatMap((file) => [
     Buffer.from(`--edge\r\nContent-Type: application/dicom\r\nContent-Length: ${file.length}\r\n\r\n`),
     file,

@@ -1,6 +1,7 @@
 // Times how a DICOM series of native pixels is read: finding it below a folder (source `dicom`), and reading
 // its voxels. Each round is a separate process. The files were written just before, so they are in the disk
-// cache. Prints processor time (user and system, all threads), wall time, and the peak memory beside the volume.
+// cache. Prints processor time (user and system, all threads), wall time, and the peak memory beside the
+// volume.
 //
 //   node bench/dicom.mjs [--slices 300] [--size 512] [--rounds 5]
 import { execFileSync } from 'node:child_process';

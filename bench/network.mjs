@@ -1,105 +1,206 @@
-// Times the network alone, per window: voxstream's cpu form of a model and the exported model, in one
-// single-threaded session per processor, and PyTorch with as many threads, alternating in one run. Prints a
-// line per round, then medians, minima and the ratio.
+// Times networks alone, per window: voxstream's cpu form and the exported model, in one single-threaded
+// session per processor, and PyTorch with as many threads where there is a script for it, alternating in one
+// run. Prints a line per round and network, then a table of medians: milliseconds of wall time and of
+// processor time per window.
 //
-//   npm run build && node bench/network.mjs [--model DIR] [--rounds 5] [--windows 16] [--reference SCRIPT]
+//   npm run build
+//   node bench/network.mjs [--model DIR ...] [--rounds 5] [--windows 16] [--reference SCRIPT]
+//   node bench/network.mjs --network swinunetr --network segresnetds
+//   node bench/network.mjs --all --rounds 1 --windows 4
 //
-// DIR contains model.onnx and model.pt. The reference script prints {"ms_per_window_median": ..., "min":
-// ...}.
+// DIR contains model.onnx, and model.pt for the reference; or, as ../shared/networks has it, config.json and
+// its checkpoint. --network makes one of the networks of pytorch_networks.py with random weights. --all takes
+// all of ../shared/networks. The reference script prints {"ms_per_window_median": ..., "cpu_ms": ...}.
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+
+const here = fileURLToPath(new URL('.', import.meta.url));
+const shared = join(here, '../../shared');
+
+/** The networks of pytorch_networks.py. */
+const known = {
+  swinunetr: {
+    ...{ type: 'SwinUNETR', img_size: [96, 96, 96], in_channels: 1, out_channels: 14, feature_size: 48 },
+    monai_version: '1.5.0',
+  },
+  segresnetds: {
+    ...{ type: 'SegResNetDS', init_filters: 32, in_channels: 1, out_channels: 2, norm: 'instance' },
+    ...{ blocks_down: [1, 2, 2, 4, 4], dsdepth: 1 },
+  },
+};
 
 if (isMainThread) await main();
 else await serve();
 
 async function main() {
-  const shared = fileURLToPath(new URL('../../shared/', import.meta.url));
   const { values: args } = parseArgs({
     options: {
-      model: { type: 'string', default: join(shared, 'models/spleen_demo') },
-      reference: { type: 'string', default: join(shared, 'bench/pytorch_reference.py') },
+      model: { type: 'string', multiple: true, default: [] },
+      network: { type: 'string', multiple: true, default: [] },
+      all: { type: 'boolean', default: false },
+      reference: { type: 'string' },
       python: { type: 'string', default: '/usr/bin/python3' },
       rounds: { type: 'string', default: '5' },
       windows: { type: 'string', default: '16' },
     },
   });
-  const { optimizeModel } = await import('../dist/onnx/optimize.js');
-  const windows = Number(args.windows);
-  const threads = availableParallelism();
   const folder = mkdtempSync(join(tmpdir(), 'voxstream-bench-'));
   try {
-    const exported = join(args.model, 'model.onnx');
-    const bytes = readFileSync(exported);
-    const rewrite = async (head, name) => {
-      const model = await optimizeModel(bytes, { target: 'cpu', roiSize: [96, 96, 96], head });
-      const file = join(folder, name);
-      writeFileSync(file, model.bytes);
-      console.log(
-        `${name}: ${model.passes.join(', ')}; largest difference ${model.maxDifference.toExponential(1)}`,
-      );
-      return file;
-    };
-    const runners = {
-      'voxstream, one channel': await sessions(await rewrite('difference', 'difference.onnx'), threads),
-      'voxstream, two logits': await sessions(await rewrite('logits', 'logits.onnx'), threads),
-      'as exported': await sessions(exported, threads),
-    };
-    const times = { PyTorch: [], ...Object.fromEntries(Object.keys(runners).map((name) => [name, []])) };
-    console.log(`${cpus()[0].model}, ${threads} threads, ${windows} windows of 96 x 96 x 96 a round`);
-    for (let round = 0; round < Number(args.rounds); round++) {
-      times.PyTorch.push(pytorch(args, threads));
-      for (const [name, all] of Object.entries(runners)) times[name].push(await timeWindows(all, windows));
-      console.log(
-        Object.entries(times)
-          .map(([name, list]) => `${name} ${list.at(-1).toFixed(1)} ms`)
-          .join(', '),
-      );
+    const threads = availableParallelism();
+    console.log(`${cpus()[0].model}, ${threads} threads, ${args.windows} windows a round`);
+    const rows = [];
+    for (const candidate of candidatesOf(args, folder)) {
+      try {
+        rows.push(...(await compare(candidate, args, threads, folder)));
+      } catch (error) {
+        rows.push({ network: candidate.name, form: `failed: ${error.message.split('\n')[0].slice(0, 60)}` });
+      }
     }
-    const middle = (list) => list.toSorted((a, b) => a - b)[Math.floor(list.length / 2)];
-    for (const [name, list] of Object.entries(times)) {
-      const ratios = list.map((value, round) => times.PyTorch[round] / value);
-      console.log(
-        `${name}: median ${middle(list).toFixed(1)} ms per window, min ${Math.min(...list).toFixed(1)} ms, ` +
-          `PyTorch / this in the same round: median ${middle(ratios).toFixed(2)}`,
-      );
-    }
-    for (const all of Object.values(runners)) await Promise.all(all.map((worker) => worker.terminate()));
+    console.log();
+    for (const row of rows) console.log(lineOf(row));
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
-function pytorch({ python, reference, model, windows }, threads) {
-  const out = execFileSync(python, [reference, '--model', join(model, 'model.pt'), '--windows', windows], {
+/** What to time: a name, a model folder (made when it is needed), and the reference's arguments. */
+function candidatesOf({ model, network, all, reference, python }, folder) {
+  const script = join(here, 'pytorch_networks.py');
+  const folders = [
+    ...model,
+    ...(all ? readdirSync(join(shared, 'networks')).map((name) => join(shared, 'networks', name)) : []),
+    ...(model.length + network.length === 0 && !all ? [join(shared, 'models/spleen_demo')] : []),
+  ].filter((path) => existsSync(join(path, 'model.onnx')) || existsSync(join(path, 'config.json')));
+  return [
+    ...folders.map((path) => {
+      const name = basename(resolve(path));
+      if (!existsSync(join(path, 'model.onnx'))) {
+        return { name, modelFolder: () => imported(join(path, 'config.json'), join(folder, name)) };
+      }
+      const weights = join(path, 'model.pt');
+      const given = reference ?? join(shared, 'bench/pytorch_reference.py');
+      return {
+        name,
+        modelFolder: () => path,
+        ...(existsSync(weights) && { reference: [given, '--model', weights] }),
+      };
+    }),
+    ...network.map((name) => ({
+      name,
+      reference: [script, name, '--model', join(folder, `${name}.pt`)],
+      modelFolder() {
+        execFileSync(python, [script, name, '--make', join(folder, `${name}.pt`)]);
+        const config = { network: known[name], checkpoint: `${name}.pt` };
+        writeFileSync(join(folder, `${name}.json`), JSON.stringify(config));
+        return imported(join(folder, `${name}.json`), join(folder, name));
+      },
+    })),
+  ];
+}
+
+/** The model folder of a configuration as in ../shared/networks. */
+function imported(file, to) {
+  const { network, checkpoint, input, monai } = JSON.parse(readFileSync(file, 'utf8'));
+  const size = input?.shape.slice(2) ?? [96, 96, 96];
+  const version = network.type === 'SwinUNETR' && monai ? ['--monai-version', monai] : [];
+  const cli = join(here, '../dist/cli/index.js');
+  execFileSync(process.execPath, [
+    ...[cli, 'models', 'import', resolve(file, '..', checkpoint), '--config', file, '-o', to, '--force'],
+    ...['--patch', size.join(','), ...version],
+  ]);
+  return to;
+}
+
+async function compare({ name, modelFolder, reference }, { rounds, windows, python }, threads, folder) {
+  const { optimizeModel } = await import('../dist/onnx/optimize.js');
+  const { readModel } = await import('../dist/onnx/modelFile.js');
+  const from = modelFolder();
+  const exported = join(from, 'model.onnx');
+  const bytes = readFileSync(exported);
+  const { inputs, outputs } = readModel(bytes);
+  const patch = JSON.parse(readFileSync(join(from, 'metadata.json'), 'utf8')).input?.patch ?? [96, 96, 96];
+  const dims = [1, ...inputs[0].dims.slice(1)].map((n, i) => (typeof n === 'number' ? n : patch[i - 2]));
+  const rewrite = async (head) => {
+    const model = await optimizeModel(bytes, { target: 'cpu', roiSize: dims.slice(2), head });
+    const file = join(folder, `${name}.${head}.onnx`);
+    writeFileSync(file, model.bytes);
+    console.log(
+      `${name}, ${head}: ${model.passes.join(', ')}; difference ${model.maxDifference.toExponential(1)}`,
+    );
+    return sessions(file, dims, threads);
+  };
+  const runners = {
+    'as exported': await sessions(exported, dims, threads),
+    ...(outputs[0].dims[1] === 2 && { 'voxstream, one channel': await rewrite('difference') }),
+    voxstream: await rewrite('logits'),
+  };
+  const times = { ...(reference && { PyTorch: [] }) };
+  for (const form of Object.keys(runners)) times[form] = [];
+  for (let round = 0; round < Number(rounds); round++) {
+    if (reference) times.PyTorch.push(pytorch(python, reference, windows, threads));
+    for (const [form, all] of Object.entries(runners))
+      times[form].push(await timeWindows(all, Number(windows)));
+    const told = Object.entries(times).map(([form, list]) => `${form} ${list.at(-1).wall.toFixed(1)} ms`);
+    console.log(`${name}: ${told.join(', ')}`);
+  }
+  for (const all of Object.values(runners)) await Promise.all(all.map((worker) => worker.terminate()));
+  const base = times.PyTorch ?? times['as exported'];
+  return Object.entries(times).map(([form, list]) => ({
+    ...{ network: name, form, window: dims.slice(1).join(' x ') },
+    wall: middle(list.map(({ wall }) => wall)),
+    cpu: middle(list.map(({ cpu }) => cpu)),
+    wallRatio: middle(list.map(({ wall }, round) => base[round].wall / wall)),
+    cpuRatio: middle(list.map(({ cpu }, round) => base[round].cpu / cpu)),
+    base: times.PyTorch ? 'PyTorch' : 'as exported',
+  }));
+}
+
+function lineOf({ network, form, window, wall, cpu, wallRatio, cpuRatio, base }) {
+  if (wall === undefined) return `${network}: ${form}`;
+  return (
+    `${network} (${window}), ${form}: ${wall.toFixed(1)} ms, processor ${cpu.toFixed(1)} ms per window; ` +
+    `${base} / this: ${wallRatio.toFixed(2)}, by processor time ${cpuRatio.toFixed(2)}`
+  );
+}
+
+function middle(list) {
+  return list.toSorted((a, b) => a - b)[Math.floor(list.length / 2)];
+}
+
+function pytorch(python, [script, ...more], windows, threads) {
+  const out = execFileSync(python, [script, ...more, '--windows', windows], {
     env: { ...process.env, OMP_NUM_THREADS: String(threads) },
     encoding: 'utf8',
   });
-  return JSON.parse(out).ms_per_window_median;
+  const { ms_per_window_median: wall, cpu_ms: cpu = Number.NaN } = JSON.parse(out);
+  return { wall, cpu };
 }
 
 /** One worker thread per processor, each with a single-threaded session after a warm-up run. */
-function sessions(file, count) {
+function sessions(file, dims, count) {
   return Promise.all(
     Array.from({ length: count }, async () => {
-      const worker = new Worker(new URL(import.meta.url), { workerData: { file } });
+      const worker = new Worker(new URL(import.meta.url), { workerData: { file, dims } });
       await answer(worker);
       return worker;
     }),
   );
 }
 
-/** Milliseconds of wall time per window when all sessions take windows until none is left. */
+/** Milliseconds of wall and processor time per window when all sessions take windows until none is left. */
 async function timeWindows(workers, windows) {
   const next = new Int32Array(new SharedArrayBuffer(4));
   const begin = performance.now();
+  const before = process.cpuUsage();
   for (const worker of workers) worker.postMessage({ next, windows });
   await Promise.all(workers.map(answer));
-  return (performance.now() - begin) / windows;
+  const { user, system } = process.cpuUsage(before);
+  return { wall: (performance.now() - begin) / windows, cpu: (user + system) / 1000 / windows };
 }
 
 function answer(worker) {
@@ -111,14 +212,14 @@ function answer(worker) {
 
 async function serve() {
   const ort = await import('onnxruntime-node');
-  const session = await ort.InferenceSession.create(workerData.file, {
+  const { file, dims } = workerData;
+  const session = await ort.InferenceSession.create(file, {
     intraOpNumThreads: 1,
     interOpNumThreads: 1,
     logSeverityLevel: 3,
   });
-  const data = Float32Array.from({ length: 96 ** 3 }, Math.random);
-  const run = () =>
-    session.run({ [session.inputNames[0]]: new ort.Tensor('float32', data, [1, 1, 96, 96, 96]) });
+  const data = Float32Array.from({ length: dims.reduce((product, n) => product * n) }, Math.random);
+  const run = () => session.run({ [session.inputNames[0]]: new ort.Tensor('float32', data, dims) });
   await run();
   parentPort.on('message', async ({ next, windows }) => {
     while (Atomics.add(next, 0, 1) < windows) await run();

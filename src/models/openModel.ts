@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import type { LoadedModel } from '../runtime/loadModel.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { task } from '../runtime/task.js';
-import { findModel, type ModelFiles } from './findModel.js';
+import { voxelCount } from '../volume/volume.js';
+import { findModel, type ModelFiles, outputChannelsOf } from './findModel.js';
 import type { ModelForm } from './form.js';
 
 /** Given by name: the code that rewrites models is large, and only a worker thread needs it. */
@@ -32,7 +33,15 @@ export async function openModel(runtime: Runtime, name: string, form: ModelForm 
     const runnable = await runtime.run(runnableModelTask, files, form, provider, formsFolder);
     if (runnable.warning) onWarning?.(runnable.warning);
     const card = createHash('sha256').update(JSON.stringify(files.card)).digest('hex');
-    return { ...runnable, name: files.card.name, sha256: files.sha256, card, files };
+    const outputBytes = await outputBytesOf(files, form);
+    return { ...runnable, outputBytes, name: files.card.name, sha256: files.sha256, card, files };
   });
   return { ...found.files, model, release };
+}
+
+/** Size of a model's output for one window; 0 if the window's size is not known. */
+async function outputBytesOf(files: ModelFiles, { roiSize }: ModelForm): Promise<number> {
+  const window = roiSize ?? files.card.input.patch;
+  if (!window?.every((n) => n > 0)) return 0;
+  return (await outputChannelsOf(files)) * voxelCount(window) * Float32Array.BYTES_PER_ELEMENT;
 }

@@ -93,8 +93,10 @@ export async function optimizeModel(
     );
   }
   const rewritten = writeModel(graph);
+  // A CPU runs one window at a time, and two windows of many classes would take much memory.
+  const windows = typeof batch === 'number' ? batch : options.target === 'cpu' ? 1 : 2;
   const maxDifference = await largestDifference(
-    { bytes, dims: [typeof batch === 'number' ? batch : 2, ...windowSize.slice(1)] },
+    { bytes, dims: [windows, ...windowSize.slice(1)] },
     {
       bytes: rewritten,
       reversed: applied.includes('permuteAxes'),

@@ -19,6 +19,8 @@ export interface RunnableModel {
   readonly axes: ModelAxes;
   /** True when the output is one channel d that stands for the two logits (0, d). */
   readonly difference: boolean;
+  /** Size of the output for one window, if known: models of many classes get fewer sessions on a CPU. */
+  readonly outputBytes?: number;
 }
 
 /** A model that is loaded into its session threads. */
@@ -102,8 +104,8 @@ export async function loadModel(
   device: string,
   { stepTimeout, collectGarbage }: LoadSettings,
 ): Promise<LoadedModel> {
-  const { file } = model;
-  const setups = deviceSessions(device).map((session) => ({ ...session, file, collectGarbage }));
+  const { file, outputBytes } = model;
+  const setups = deviceSessions(device, outputBytes).map((session) => ({ ...session, file, collectGarbage }));
   const threads: SessionThread[] = [];
   try {
     for (const setup of setups) threads.push(startThread(setup));

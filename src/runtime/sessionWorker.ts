@@ -131,36 +131,29 @@ async function infer(
     'out' in job.result ? new WholeSums({ ...job, ...job.result }) : new CellSums({ ...job, ...job.result });
   const { roiSize } = plan;
   const voxels = roiSize[0] * roiSize[1] * roiSize[2];
+  const outputs = batch * outChannels * voxels;
   const input = buffers.take('input', batch * channels * voxels);
-  const output = buffers.take('output', batch * outChannels * voxels);
   const mirrors = job.mirror.length > 0;
   const mirrored = buffers.take('mirrored', mirrors ? input.length : 0);
-  const sum = buffers.take('sum', mirrors ? output.length : 0);
+  const sum = buffers.take('sum', mirrors ? outputs : 0);
   const [, , ...dims] = tensorDims(1, 1, roiSize, axes);
   const [inputName] = session.inputNames;
   const [outputName] = session.outputNames;
-  for (;;) {
-    const first = takeWindows(job, batch);
-    if (first === undefined) return;
+  const runModel = async (windows: Float32Array, count: number) => {
+    const values = windows.subarray(0, count * channels * voxels);
+    const tensor = new ort.Tensor('float32', values, tensorDims(count, channels, roiSize, axes));
+    // An output that is given is filled, and copied all the same: it would only take memory.
+    const result = await session.run({ [inputName]: tensor }, [outputName]);
+    return result[outputName].data as Float32Array;
+  };
+  /** Runs and adds windows. Returns false for an abandoned job. */
+  const runWindows = async (first: number): Promise<boolean> => {
     const count = Math.min(batch, job.steps - first);
     for (let i = 0; i < count; i++) {
       const start = sums.start(first + i);
       const into = input.subarray(i * channels * voxels, (i + 1) * channels * voxels);
       cutWindow(job.data, size, channels, start, roiSize, axes, job.padding, into);
     }
-    const tensor = (data: Float32Array, dataChannels: number) =>
-      new ort.Tensor(
-        'float32',
-        data.subarray(0, count * dataChannels * voxels),
-        tensorDims(count, dataChannels, roiSize, axes),
-      );
-    const run = async (windows: Float32Array) => {
-      const result = await session.run(
-        { [inputName]: tensor(windows, channels) },
-        { [outputName]: tensor(output, outChannels) },
-      );
-      return result[outputName].data as Float32Array;
-    };
     const runs = {
       input,
       inputs: count * channels,
@@ -168,13 +161,29 @@ async function infer(
       dims: dims as Triple,
       axes: job.mirror.map((axis) => (axes === 'xyz' ? axis : 2 - axis)),
     };
-    const values = await runMirrored(run, runs, mirrored, sum.subarray(0, count * outChannels * voxels));
-    if (!awaitTurn(control, first)) return;
+    const values = await runMirrored(
+      (windows) => runModel(windows, count),
+      runs,
+      mirrored,
+      sum.subarray(0, count * outChannels * voxels),
+    );
+    if (!awaitTurn(control, first)) return false;
     const length = values.length / count;
     for (let i = 0; i < count; i++) sums.add(first + i, values.subarray(i * length, (i + 1) * length));
     passTurn(control, first + batch);
+    return true;
+  };
+  for (;;) {
+    const first = takeWindows(job, batch);
+    if (first === undefined || !(await runWindows(first))) return;
+    const bytes = outputs * Float32Array.BYTES_PER_ELEMENT;
+    // The outputs of many classes are garbage now. The next ones should not come on top.
+    if (bytes >= largeOutput) countShared(bytes);
   }
 }
+
+/** Bytes of outputs after which garbage is collected, if it is at all. Smaller ones V8 collects in time. */
+const largeOutput = 64 << 20;
 
 /** The arrays that a job shares with other threads. */
 function arraysOf({ data, result }: InferenceJob): readonly ArrayBufferView[] {

@@ -41,6 +41,15 @@ test('a CPU gets one session per processor, up to eight, and all processors; a G
   assert.equal(deviceSessions('webgpu')[0].providers, ['webgpu']);
 });
 
+test('models of many classes get fewer sessions on a CPU, unless their number is given', () => {
+  const classes = 105 * 96 ** 3 * 4;
+  assert.is(deviceSessions('cpu', classes).length, 1);
+  assert.is(deviceSessions('cpu', classes)[0].threads, processors);
+  assert.is(deviceSessions('cpu', 1e12).length, 1);
+  assert.is(deviceSessions('cpu', 2 * 96 ** 3 * 4).length, deviceSessions('cpu').length);
+  assert.is(deviceSessions('cpu:3', classes).length, 3);
+});
+
 test('TensorRT leaves what it does not take to CUDA', () => {
   assert.equal(deviceSessions('tensorrt:1')[0].providers, [
     { name: 'tensorrt', deviceId: 1 },

@@ -90,6 +90,7 @@ export function sliceConvs(graph: Graph, shapes: Shapes, block: number): Graph {
     const [output] = node.outputs;
     const inputs = node.inputs.map((name) => blocked.get(name));
     const conv = sliceConv(graph, node);
+    if (conv && isWideHead(graph, node)) return undefined;
     if (conv) {
       const from = inputs[0] ?? slicesOf(to, node.inputs[0], shapes.get(node.inputs[0]));
       if (!from) return undefined;
@@ -135,6 +136,17 @@ function activate(node: GraphNode): Readonly<Record<string, Attribute>> {
     activation: node.op,
     ...(parameters.length > 0 ? { activation_params: { floats: parameters } } : {}),
   };
+}
+
+/**
+ * True for a last 1x1x1 convolution that makes more channels than it reads: a head of many classes. Its input
+ * is made whole instead of its output, which would be in memory three times (blocked, planar and whole).
+ */
+function isWideHead(graph: Graph, node: GraphNode): boolean {
+  const weight = graph.initializers.get(node.inputs[1]);
+  if (!weight || !graph.outputs.some(({ name }) => name === node.outputs[0])) return false;
+  const [outputs, inputs, ...kernel] = weight.dims;
+  return outputs > inputs && kernel.every((n) => n === 1);
 }
 
 /** What a node convolves with, if it is a 3D convolution of one group with constant weights. */

@@ -36,7 +36,7 @@ test('one convolution: channels of every remainder, strides, pads, dilations and
     [[16, 16], [3, 3, 3], { pads: [1, 1, 1, 1, 1, 1] }],
     [[20, 18], [3, 3, 3], { pads: [1, 1, 1, 1, 1, 1] }],
     [[16, 8], [3, 3, 3], {}],
-    [[16, 24], [1, 1, 1], {}],
+    [[24, 16], [1, 1, 1], {}],
     [[8, 40], [5, 3, 1], { pads: [0, 1, 0, 3, 2, 1], strides: [2, 1, 2] }],
     [[16, 16], [3, 3, 3], { pads: [2, 2, 1, 2, 2, 1], dilations: [2, 2, 1] }],
     [[2, 4], [2, 2, 2], { strides: [3, 1, 2] }],
@@ -45,6 +45,16 @@ test('one convolution: channels of every remainder, strides, pads, dilations and
     const graph = graphOf(channels[0], (g, x) => conv(g, x, channels, attributes, kernel), channels[1]);
     await check(graph, [1, channels[0], 6, 7, 8]);
   }
+});
+
+test('a head of many classes stays a convolution of whole volumes', async () => {
+  const head = (classes: number) =>
+    graphOf(16, (g, x) => conv(g, leakyRelu(g, conv(g, x, [16, 16])), [16, classes], {}, [1, 1, 1]), classes);
+  const last = (graph: Graph) => graph.nodes.at(-1)?.op;
+  assert.is(last(await check(head(40), [1, 16, 4, 5, 6])), 'Conv');
+  assert.is.not(last(await check(head(16), [1, 16, 4, 5, 6])), 'Conv');
+  const inside = graphOf(16, (g, x) => leakyRelu(g, conv(g, x, [16, 40], {}, [1, 1, 1])), 40);
+  assert.not.ok(ops(await check(inside, [1, 16, 4, 5, 6])).includes('LeakyRelu'), 'it is not the head');
 });
 
 test('a depth of odd size, for which Winograd does not fit', async () => {

@@ -1,6 +1,6 @@
 // Measures the peak memory of a model of many classes: SegResNet with 105 classes and random weights, as in
-// MONAI's bundle wholeBody_ct_segmentation, on a CT of noise. It prints the estimate, the peak resident memory
-// of the whole process and the time.
+// MONAI's bundle wholeBody_ct_segmentation, on a CT of noise. It prints the estimate, the peak resident
+// memory of the whole process and the time.
 //
 //   npm run build && node bench/manyClasses.mjs [--size 400,400,500] [--spacing 1.08] [--device cpu]
 //

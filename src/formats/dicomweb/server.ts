@@ -1,3 +1,4 @@
+import { STATUS_CODES } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
 import { DataError, messageOf, OptionError, VoxError } from '../../errors.js';
 import { request } from '../request.js';
@@ -187,10 +188,11 @@ async function* watched(
 function refusal(
   { url, tokenEnv }: Server,
   { what, accepted = [] }: Call,
-  { status, statusText, headers }: Response,
+  { status, headers }: Response,
 ): Error | undefined {
   if (status === 200 || accepted.includes(status)) return undefined;
-  const said = `${status}${statusText ? ` ${statusText}` : ''}`;
+  // The server's own text could repeat the token.
+  const said = [status, STATUS_CODES[status]].filter(Boolean).join(' ');
   if (status === 408 || status === 429 || status >= 500) {
     const after = Number(headers.get('retry-after'));
     return new Passing(`answers ${said}`, after > 0 ? Math.min(after, longestPause) : 0);

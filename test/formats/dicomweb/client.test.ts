@@ -20,10 +20,11 @@ process.env.TEST_PACS_TOKEN = token;
 async function against<T>(
   reply: (received: Received, count: number) => Reply,
   work: (server: Server) => Promise<T>,
+  stallSeconds = 60,
 ): Promise<{ result: T | string; received: Received[] }> {
   const fake = await FakeServer.start(reply);
   try {
-    const server = { ...serverAt(fake.url, 'TEST_PACS_TOKEN'), pauseSeconds: 0.01, stallSeconds: 0.2 };
+    const server = { ...serverAt(fake.url, 'TEST_PACS_TOKEN'), pauseSeconds: 0.01, stallSeconds };
     const result = await work(server).catch((error: Error) => {
       if (!(error instanceof VoxError)) throw error;
       assert.not.match(error.message, token);
@@ -81,6 +82,15 @@ test('refusals are errors that name the request and what to do, at once', async 
   }
 });
 
+test('a server that repeats the token does not bring it into messages', async () => {
+  const reply: Reply = (_, response) => {
+    response.writeHead(400, token, { 'Content-Type': token });
+    response.end(token);
+  };
+  const { result } = await against(() => reply, download);
+  assert.match(result, /^URL answers 400 Bad Request to the request/);
+});
+
 test('attempts that may pass are repeated, up to four in all', async () => {
   const cut = multipart(slice);
   const half = cut.body.subarray(0, cut.body.length / 2);
@@ -93,6 +103,13 @@ test('attempts that may pass are repeated, up to four in all', async () => {
       response.writeHead(200, { ...cut.headers, 'Content-Length': String(cut.body.length) });
       response.write(half, () => response.destroy());
     },
+  ];
+  for (const failure of failures) {
+    const { result, received } = await against((_, count) => (count < 4 ? failure : cut), download);
+    assert.is(result, 'the slice');
+    assert.is(received.length, 4);
+  }
+  const silent: Reply[] = [
     // Sends no more, and keeps the connection open.
     (_, response) => {
       response.writeHead(200, cut.headers);
@@ -100,10 +117,11 @@ test('attempts that may pass are repeated, up to four in all', async () => {
     },
     () => {},
   ];
-  for (const failure of failures) {
-    const { result, received } = await against((_, count) => (count < 4 ? failure : cut), download);
+  for (const failure of silent) {
+    // Silence of 2 s may be a busy machine, so there may be more attempts than two.
+    const { result, received } = await against((_, count) => (count < 2 ? failure : cut), download, 2);
     assert.is(result, 'the slice');
-    assert.is(received.length, 4);
+    assert.ok(received.length >= 2);
   }
   const { result, received } = await against(() => ({ status: 503 }), download);
   assert.is(

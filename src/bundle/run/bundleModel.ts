@@ -8,7 +8,7 @@ import { writeModelFolder } from '../../models/folder.js';
 import { networkFromCheckpoint } from '../../onnx/builders/networkFromCheckpoint.js';
 import { withMonaiVersion } from '../../onnx/builders/withMonaiVersion.js';
 import { writeModel } from '../../onnx/modelFile.js';
-import { centreNorms } from '../../onnx/passes/centreNorms.js';
+import { preciseNorms } from '../../onnx/passes/preciseNorms.js';
 import { version } from '../../version.js';
 import type { Triple } from '../../volume/volume.js';
 import type { NetworkTarget } from '../targets/network.js';
@@ -63,7 +63,7 @@ export async function bundleModel(
     network: { ...network.config, type: graph.name },
     source: { file: checkpoint, sha256 },
   };
-  await writeModelFolder(folder, { bytes: writeModel(centreNorms(graph)), card }, true);
+  await writeModelFolder(folder, { bytes: writeModel(preciseNorms(graph)), card }, true);
   return { folder, notes };
 }
 

@@ -40,13 +40,21 @@ class Writer {
     const perChannel = (name: string) => graph.addNode('Reshape', [name, this.#ints(dims)]);
     const centred = graph.addNode('Sub', [input, average(input)]);
     const variance = average(graph.addNode('Mul', [centred, centred]));
-    const epsilon = graph.addConstant(graph.freeName('epsilon'), floats([], [floatOf(node, 'epsilon', 1e-5)]));
+    const epsilon = graph.addConstant(
+      graph.freeName('epsilon'),
+      floats([], [floatOf(node, 'epsilon', 1e-5)]),
+    );
     const deviation = graph.addNode('Sqrt', [graph.addNode('Add', [variance, epsilon])]);
     const factor = graph.addNode('Div', [perChannel(scale), deviation]);
-    graph.addNode('Add', [graph.addNode('Mul', [centred, factor]), perChannel(bias)], {}, {
-      name: node.name,
-      outputs: node.outputs,
-    });
+    graph.addNode(
+      'Add',
+      [graph.addNode('Mul', [centred, factor]), perChannel(bias)],
+      {},
+      {
+        name: node.name,
+        outputs: node.outputs,
+      },
+    );
   }
 
   /** The mean over the three spatial axes of [N, C, X, Y, Z], one axis after the other. */

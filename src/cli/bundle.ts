@@ -1,4 +1,6 @@
 import type { Command } from 'commander';
+import { addBundleConvertCommand } from './bundleConvert.js';
+import { addBundleInfoCommand, addBundleVerifyCommand } from './bundleInfo.js';
 import { addBundleResolveCommand } from './bundleResolve.js';
 import { addBundleRunCommand } from './bundleRun.js';
 
@@ -12,5 +14,8 @@ export function addBundleCommand(program: Command): void {
         'and Python code is never run.',
     );
   addBundleRunCommand(bundle);
+  addBundleInfoCommand(bundle);
+  addBundleVerifyCommand(bundle);
+  addBundleConvertCommand(bundle);
   addBundleResolveCommand(bundle);
 }

@@ -1,11 +1,10 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { readCommandLine } from '../bundle/config/commandLine.js';
-import { type BundleConfig, loadBundleConfig } from '../bundle/config/load.js';
+import type { BundleConfig } from '../bundle/config/load.js';
 import { toPlain } from '../bundle/config/plain.js';
 import { messageOf, OptionError, VoxError } from '../errors.js';
-import { bundleWords } from './bundleWords.js';
-import { print, printError } from './print.js';
+import { bundleWords, configOf } from './bundleWords.js';
+import { print } from './print.js';
 
 /** Adds `voxstream bundle resolve`, which prints what ids of a configuration become. */
 export function addBundleResolveCommand(bundle: Command): void {
@@ -25,11 +24,7 @@ export function addBundleResolveCommand(bundle: Command): void {
     )
     .action(() => {
       const { words, own } = bundleWords(process.argv, 'resolve', ['ids']);
-      const config = loadBundleConfig(readCommandLine(words), {
-        environment: process.env,
-        accelerators: 0,
-        warn: (message) => printError(`voxstream: ${message}\n`),
-      });
+      const config = configOf(words, 'cpu');
       const ids = own.has('ids') ? readIds(own.get('ids') as string) : config.topIds;
       print(
         `${JSON.stringify(Object.fromEntries(ids.map((id) => [id, resolved(config, id)])), undefined, 1)}\n`,

@@ -1,12 +1,11 @@
 import { basename } from 'node:path';
 import type { Command } from 'commander';
-import { readCommandLine } from '../bundle/config/commandLine.js';
-import { type BundleConfig, loadBundleConfig } from '../bundle/config/load.js';
+import type { BundleConfig } from '../bundle/config/load.js';
 import { runEvaluation } from '../bundle/run/evaluate.js';
 import { workflowOf } from '../bundle/targets/workflow.js';
 import { OptionError } from '../errors.js';
 import { createRuntime } from '../runtime/runtime.js';
-import { bundleWords } from './bundleWords.js';
+import { bundleWords, configOf } from './bundleWords.js';
 import { print, printError } from './print.js';
 import { oneEntry } from './terminal.js';
 
@@ -33,11 +32,7 @@ export function addBundleRunCommand(bundle: Command): void {
 
 async function run(words: readonly string[], device: string): Promise<void> {
   const say = (message: string) => printError(`${oneEntry(message)}\n`);
-  const config = loadBundleConfig(readCommandLine(words), {
-    environment: process.env,
-    accelerators: device.startsWith('cuda') || device.startsWith('tensorrt') ? 1 : 0,
-    warn: (message) => say(`voxstream: ${message}`),
-  });
+  const config = configOf(words, device);
   const { evaluations, trainings } = workflowOf(config);
   if (trainings.length > 0) {
     throw new OptionError(

@@ -29,6 +29,8 @@ export interface Surroundings {
   readonly accelerators: number;
   /** Called with non-fatal warnings. */
   readonly warn: (message: string) => void;
+  /** Whether lists of cases that are not there count as empty. Default: false. */
+  readonly assumeEmpty?: boolean;
 }
 
 /** A configuration that is read, merged and overridden. */
@@ -97,7 +99,7 @@ export function loadBundleConfig(given: Given, surroundings: Surroundings): Bund
   const overrides = [...args].filter(([name]) => !ownArguments.has(name));
   for (const [name, value] of overrides) set(name, value, commandLine);
 
-  const files = new BoundedFiles([root, ...configFiles]);
+  const files = new BoundedFiles([root, ...configFiles], surroundings.assumeEmpty);
   for (const [, value] of overrides) for (const path of pathsIn(value)) files.allow(path);
   const data = tree.get('dataset_dir');
   if (typeof data === 'string' && !/^[@$%]/.test(data)) files.allow(data);

@@ -66,8 +66,17 @@ export class PyArray extends PyObject {
 export class DataFrame extends PyObject {
   override readonly typeName = 'DataFrame';
 
-  constructor(readonly columns: ReadonlyMap<string, readonly Value[]>) {
+  /** @param known Undefined: a table that is not there, with any column, which is empty. */
+  constructor(private readonly known: ReadonlyMap<string, readonly Value[]> | undefined) {
     super();
+  }
+
+  private get columns(): ReadonlyMap<string, readonly Value[]> {
+    return this.known ?? new Map();
+  }
+
+  #column(name: string): readonly Value[] | undefined {
+    return this.known ? this.known.get(name) : [];
   }
 
   override show(): string {
@@ -82,12 +91,12 @@ export class DataFrame extends PyObject {
         return this.#records();
       });
     }
-    const column = this.columns.get(name);
+    const column = this.#column(name);
     return column && new PyArray(column);
   }
 
   override item(key: Value): Value {
-    const column = typeof key === 'string' ? this.columns.get(key) : undefined;
+    const column = typeof key === 'string' ? this.#column(key) : undefined;
     if (!column) throw new Refusal(`${this.show()} has no column ${repr(key)}`);
     return new PyArray(column);
   }

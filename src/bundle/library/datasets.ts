@@ -41,6 +41,7 @@ export const datasetFunctions = (files: BoundedFiles) =>
   });
 
 function readList(files: BoundedFiles, file: string, key: Value): readonly Value[] {
+  if (files.assumeEmpty && !files.exists(file)) return [];
   const content = parseJson(files.read(file));
   const list = content instanceof Dict ? content.get(key) : undefined;
   if (!Array.isArray(list)) throw new Refusal(`the list of cases ${file} has no list ${repr(key)}`);

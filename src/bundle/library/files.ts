@@ -16,7 +16,14 @@ const mostEntries = 2_000_000;
 export class BoundedFiles {
   readonly #roots: string[] = [];
 
-  constructor(roots: readonly string[] = []) {
+  /**
+   * @param assumeEmpty Whether lists of cases that are not there count as empty, to survey a configuration
+   * without its data.
+   */
+  constructor(
+    roots: readonly string[] = [],
+    readonly assumeEmpty = false,
+  ) {
     for (const root of roots) this.allow(root);
   }
 

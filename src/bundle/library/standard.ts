@@ -202,11 +202,14 @@ function mathMembers(): Members {
   };
 }
 
+/** What a single process finds in the variables that `torchrun` sets. */
+const alone: Readonly<Record<string, string>> = { LOCAL_RANK: '0', RANK: '0', WORLD_SIZE: '1' };
+
 function readVariable(environment: Readonly<Record<string, string | undefined>>, name: string) {
   if (!openVariables.test(name)) {
     throw new Refusal(`it reads the environment variable ${name}, which is not open to configurations`);
   }
-  return environment[name];
+  return environment[name] ?? alone[name];
 }
 
 /** `os.environ`. */

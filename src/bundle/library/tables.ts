@@ -12,6 +12,7 @@ export const tableFunctions = (files: BoundedFiles) =>
     read_csv: (given) => {
       const file = needPath(given.required('filepath_or_buffer'));
       const separator = given.optional('sep') ?? ',';
+      if (files.assumeEmpty && !files.exists(file)) return new DataFrame(undefined);
       let rows: string[][];
       try {
         rows = parse(files.read(file), { bom: true, delimiter: String(separator), skip_empty_lines: true });

@@ -79,6 +79,7 @@ export function translateEvaluator(
   );
   const dataset = datasetOf(args);
   const state: TransformState = {
+    anyKey: dataset?.cases.length === 0,
     sources: new Map(dataset?.keys.map((key) => [key, key])),
     labels: new Set(),
     modes: new Map(),

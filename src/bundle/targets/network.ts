@@ -22,6 +22,9 @@ export function translateNetwork(
     problems.add(id, 'has no network: it must be an object with _target_');
     return undefined;
   }
+  if (value.name === 'DistributedDataParallel' || value.name === 'DataParallel') {
+    return translateNetwork(value.args.get('module'), value.id, problems);
+  }
   const type = networkNames.find((name) => name.toLowerCase() === value.name.toLowerCase());
   if (type === undefined) {
     problems.add(value.id, `is ${value.target}: ${unknownName('network', value.name, networkNames)}`);

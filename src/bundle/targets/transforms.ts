@@ -9,6 +9,8 @@ import type { BundleStep } from './steps.js';
 
 /** What is known of a case's volumes between two transforms. */
 export interface TransformState {
+  /** Whether there are no cases, so that every key may be loaded. */
+  readonly anyKey: boolean;
   /** Keys of volumes that are there, each with the key of the file whose name it has. */
   readonly sources: Map<string, string>;
   /** Keys that are label maps by now. */
@@ -581,7 +583,8 @@ export function translateTransforms(
     }
     const all = args.texts('keys', []);
     const lenient = args.flag('allow_missing_keys', false);
-    const missing = all.filter((key) => !state.sources.has(key));
+    const loading = base === 'LoadImage' && state.anyKey;
+    const missing = all.filter((key) => !loading && !state.sources.has(key));
     const keys = lenient ? all.filter((key) => state.sources.has(key)) : all;
     if (!lenient && missing.length > 0 && base !== 'DeleteItems' && base !== 'SelectItems') {
       args.problem(

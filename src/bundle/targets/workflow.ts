@@ -46,7 +46,7 @@ export function workflowOf(config: BundleConfig): Workflow {
       const plan = translateEvaluator(of, used, problems);
       if (plan) evaluations.push(plan);
     } else if (path === '.run' && /Trainer$/.test(of.name)) trainings.push(of);
-    else problems.add(id, `calls ${value.show()}, which is not known`);
+    else if (!path.includes('.logger.')) problems.add(id, `calls ${value.show()}, which is not known`);
   }
   problems.throwIfAny(config.configFiles.join(', '));
   return { evaluations, trainings };

@@ -8,7 +8,8 @@ import { floats, int64s, numbersOf } from '../tensor.js';
  *
  * ONNX Runtime adds up a whole channel in float32 on a CPU. Over a window of 96 x 96 x 96 voxels, the error
  * of a normalized value was up to 3e-4, the same for all voxels of a channel; PyTorch adds up in double
- * precision. Here it is below 1e-6.
+ * precision. Here, it is that of rounding
+ * the mean.
  */
 export function preciseNorms(graph: Graph): Graph {
   const made = producers(graph);

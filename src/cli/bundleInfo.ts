@@ -1,0 +1,83 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import type { Command } from 'commander';
+import { readCommandLine } from '../bundle/config/commandLine.js';
+import { loadBundleConfig } from '../bundle/config/load.js';
+import { type Survey, surveyOf } from '../bundle/targets/survey.js';
+import { messageOf, OptionError, VoxError } from '../errors.js';
+import { print } from './print.js';
+
+/** A configuration of a bundle and what it would do. */
+interface Surveyed extends Survey {
+  /** Its files, which are merged. */
+  readonly files: readonly string[];
+}
+
+/** Adds `voxstream bundle info`, which says what a bundle's configurations would do here. */
+export function addBundleInfoCommand(bundle: Command): void {
+  bundle
+    .command('info')
+    .description('say what the configurations of a bundle would do, and what is missing')
+    .argument('<dir>', "the bundle's folder")
+    .option('--json', 'print JSON')
+    .action((folder: string, flags: { json?: boolean }) => {
+      const surveyed = surveyFolder(folder);
+      if (flags.json) print(`${JSON.stringify(surveyed, undefined, 2)}\n`);
+      else print(surveyed.map(lines).join(''));
+    });
+}
+
+/** Adds `voxstream bundle verify`, which fails if a bundle's inference cannot run. */
+export function addBundleVerifyCommand(bundle: Command): void {
+  bundle
+    .command('verify')
+    .description("check that a bundle's inference can run here: configuration, network and weights")
+    .argument('<dir>', "the bundle's folder")
+    .action((folder: string) => {
+      const inference = surveyFolder(folder).filter(({ files }) => /^(inference|test)\.\w+$/.test(files[0]));
+      if (inference.length === 0)
+        throw new OptionError(`${folder} has no configs/inference.json or inference.yaml.`);
+      print(inference.map(lines).join(''));
+      if (inference.some(({ problems }) => problems.length > 0)) process.exitCode = 1;
+    });
+}
+
+function lines({ files, what, network, problems }: Surveyed): string {
+  const head = `${files.join(' + ')}: ${problems.length > 0 ? 'does not run' : `${what ?? 'nothing'}${network ? ` with ${network}` : ''}`}\n`;
+  return head + problems.map((problem) => `  ${problem}\n`).join('');
+}
+
+/**
+ * Surveys the configurations of a bundle. What needs others is merged with them, as the bundles' readme files
+ * say: `evaluate` is merged over `train`, and so are the ones for several GPUs and TensorRT.
+ */
+function surveyFolder(folder: string): Surveyed[] {
+  const configs = join(folder, 'configs');
+  if (!existsSync(configs)) throw new OptionError(`${folder} is not a bundle: it has no folder configs.`);
+  const names = readdirSync(configs)
+    .filter((name) => /\.(json|ya?ml)$/.test(name) && !/^(metadata|tiny|datalist)|_test\./i.test(name))
+    .sort();
+  const one = (pattern: RegExp) => names.find((name) => pattern.test(name));
+  const sets = names.map((name) => {
+    const lower = /^(multi_gpu_)?evaluate\.|^multi_gpu_train\./.test(name) ? one(/^train\./) : undefined;
+    const evaluate = /^multi_gpu_evaluate\./.test(name) ? one(/^evaluate\./) : undefined;
+    const inference = /^inference_trt\./.test(name) ? one(/^inference\./) : undefined;
+    return [lower, evaluate, inference, name].filter((file) => file !== undefined);
+  });
+  return sets.map((files) => ({ files, ...surveyFiles(folder, files) }));
+}
+
+function surveyFiles(folder: string, files: readonly string[]): Survey {
+  const paths = files.map((file) => join(resolve(folder), 'configs', file));
+  try {
+    const given = readCommandLine(['--config_file', JSON.stringify(paths), '--bundle_root', resolve(folder)]);
+    const survey = surveyOf(
+      loadBundleConfig(given, { environment: {}, accelerators: 0, warn: () => {}, assumeEmpty: true }),
+    );
+    const base = `${resolve(folder)}/`;
+    return { ...survey, problems: survey.problems.map((problem) => problem.replaceAll(base, '')) };
+  } catch (error) {
+    if (error instanceof VoxError) return { what: undefined, network: undefined, problems: [error.message] };
+    throw new Error(`${basename(folder)}: ${messageOf(error)}`, { cause: error });
+  }
+}

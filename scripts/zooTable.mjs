@@ -1,5 +1,5 @@
-// Writes the table of docs/bundles.md: what the configurations of published bundles do here, as "voxstream bundle
-// info --json" says. Give the folder that holds the bundles' folders:
+// Writes the table of docs/bundles.md: what the configurations of published bundles do here, as "voxstream
+// bundle info --json" says. Give the folder that holds the bundles' folders:
 //
 //   node scripts/zooTable.mjs ../model-zoo/models
 import { execFileSync } from 'node:child_process';

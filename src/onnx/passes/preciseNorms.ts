@@ -66,7 +66,10 @@ class Writer {
     );
   }
 
-  /** The mean of each group of [N, groups, …]: over the axes of the input before the reshape, then over channels. */
+  /**
+   * The mean of each group of [N, groups, …]: over the axes of the input before the reshape, then over its
+   * channels.
+   */
   #groupMean(x: string, whole: string, groups: number): string {
     const { graph } = this;
     const spatial = graph.addNode('Reshape', [x, graph.addNode('Shape', [whole])]);

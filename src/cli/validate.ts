@@ -1,8 +1,10 @@
 import type { Command } from 'commander';
 import { stringify } from 'yaml';
 import { maskOf } from '../mask.js';
+import { checkRun } from '../pipeline/checkRun.js';
 import { describePipeline } from '../pipeline/describePipeline.js';
-import { addPipelineOptions, loadFromFlags } from './pipelineOptions.js';
+import { runtimeFor } from '../pipeline/openRun.js';
+import { addPipelineOptions, loadFromFlags, modelFoldersOf } from './pipelineOptions.js';
 import { print, printError } from './print.js';
 
 /**
@@ -11,7 +13,9 @@ import { print, printError } from './print.js';
  */
 export function addValidateCommand(program: Command): void {
   addPipelineOptions(program.command('validate'))
-    .description('check a pipeline and print it with all options resolved, without running it')
+    .description(
+      'check a pipeline, its dataset, models and device, and print it with all options resolved, without running it',
+    )
     .action(async (files: string[], _flags, command: Command) => {
       const pipeline = await loadFromFlags(files, command);
       print(
@@ -22,6 +26,8 @@ export function addValidateCommand(program: Command): void {
           aliasDuplicateObjects: false,
         }),
       );
+      const runtime = runtimeFor(pipeline, { modelFolders: modelFoldersOf(pipeline) });
+      await checkRun(pipeline, runtime, (message) => printError(`Warning: ${message}\n`));
       printError(`${pipeline.files.join(', ')}: the pipeline is valid.\n`);
     });
 }

@@ -27,6 +27,8 @@ export interface FoundMetric {
 export interface Metric extends AnyOperator {
   /** The metrics that it measures with default options. */
   readonly metrics: readonly MetricDescription[];
+  /** Whether a case without a reference fails, because none of the metrics can be measured without one. */
+  readonly needsReference: boolean;
   /**
    * The metric of a name, with any options: `hausdorff` finds `hd95`. Undefined if it does not measure it.
    */
@@ -124,6 +126,7 @@ export function defineMetrics<const T extends OptionTypes & EvaluationTypes>(
   return callable(made, {
     name: spec.name,
     metrics: withOptions({}).map(describeMetric),
+    needsReference: !withOptions({}).some(({ ofPrediction }) => ofPrediction),
     find(name: string) {
       const options = optionsFor(name);
       const found = options && withOptions(options).find((one) => one.name === name);

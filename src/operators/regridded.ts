@@ -1,3 +1,4 @@
+import { isMetric } from './defineMetric.js';
 import { optionsFor, type PlacedStep } from './fusion.js';
 import { resampleToMatch } from './resampleToMatch.js';
 import { spacing } from './spacing.js';
@@ -8,6 +9,6 @@ import { spacing } from './spacing.js';
  */
 export function regridded(later: readonly PlacedStep[]): boolean {
   if (later.some((step) => optionsFor(step, resampleToMatch))) return true;
-  const measured = later.some(({ definition }) => 'metrics' in definition);
+  const measured = later.some(({ definition }) => isMetric(definition));
   return !measured && later.some((step) => optionsFor(step, spacing));
 }

@@ -16,6 +16,8 @@ import { VoxError } from '../errors.js';
 import { absoluteFile, inputPaths } from '../formats/inputFiles.js';
 import { maskEvent, maskOf } from '../mask.js';
 import { valuesToJson } from '../metrics/valuesAsJson.js';
+import { isMetric } from '../operators/defineMetric.js';
+import type { Sink } from '../sinks/define.js';
 import { isRefused, isRemote, type RemoteCase } from '../sources/define.js';
 import { version } from '../version.js';
 import type { Failure, RunEvent } from './events.js';
@@ -42,6 +44,8 @@ export class CaseStreams {
   readonly #steps: OperatorFunction<Case, Case>;
   /** Number of reported notes per open case, by id. */
   readonly #notes = new Map<string, number>();
+  /** Failures of metrics of open cases, by id. */
+  readonly #failures = new Map<string, unknown>();
   /** Cases whose results or failures are being recorded. Unsubscribing does not interrupt that. */
   readonly #recording = new Set<Promise<void>>();
 
@@ -61,13 +65,17 @@ export class CaseStreams {
         );
     const windowsOf = (step: string) => (id: string, done: number, all: number) =>
       tell({ event: 'windows', case: id, step, done, all });
+    const metrics = new Set(
+      pipeline.steps.flatMap(({ id, definition }) => (isMetric(definition) ? [id] : [])),
+    );
     // Built once for all cases, so that they share models and caches.
     this.#steps = chain([
-      ...stages.map(({ id, build }) =>
-        inside(id, build({ id, runtime, seed, strict, onWindows: windowsOf(id) }, inside)),
-      ),
+      ...stages.map(({ id, build }) => {
+        const operator = inside(id, build({ id, runtime, seed, strict, onWindows: windowsOf(id) }, inside));
+        return metrics.has(id) ? this.#keepGoing(operator) : operator;
+      }),
       map((subject) => (subject.notes ? { ...subject, notes: mask(subject.notes) } : subject)),
-      ...sinks.map(({ id, sink }) => inside(id, writeTo({ id, runtime }, sink))),
+      ...sinks.map(({ id, sink }) => this.#unlessFailed(sink, inside(id, writeTo({ id, runtime }, sink)))),
     ]);
   }
 
@@ -86,6 +94,26 @@ export class CaseStreams {
         return this.#recorded(this.#fail(failureOf(item.id, error), index));
       }),
       ignoreElements(),
+    );
+  }
+
+  /** A metric whose failure fails the case only after its volumes are written. */
+  #keepGoing(operator: OperatorFunction<Case, Case>): OperatorFunction<Case, Case> {
+    return concatMap((subject) =>
+      of(subject).pipe(
+        operator,
+        catchError((error: unknown) => {
+          if (!this.#failures.has(subject.id)) this.#failures.set(subject.id, error);
+          return of(subject);
+        }),
+      ),
+    );
+  }
+
+  /** A sink that takes cases whose metrics failed only if it writes their volumes. */
+  #unlessFailed(sink: Sink, operator: OperatorFunction<Case, Case>): OperatorFunction<Case, Case> {
+    return concatMap((subject) =>
+      this.#failures.has(subject.id) && !sink.volumes ? of(subject) : of(subject).pipe(operator),
     );
   }
 
@@ -136,6 +164,7 @@ export class CaseStreams {
         return this.#open(subject, item, index).pipe(
           finalize(() => {
             this.#notes.delete(id);
+            this.#failures.delete(id);
             leave();
           }),
         );
@@ -149,6 +178,9 @@ export class CaseStreams {
       concatMap((inputs) =>
         of(subject).pipe(
           this.#steps,
+          tap(({ id }) => {
+            if (this.#failures.has(id)) throw this.#failures.get(id);
+          }),
           concatMap((result) => this.#recorded(this.#finish(result, { item, inputs, index, opened }))),
         ),
       ),

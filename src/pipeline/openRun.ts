@@ -10,6 +10,7 @@ import { parseDevice } from '../runtime/device.js';
 import { createRuntime, type Runtime, type RuntimeSettings } from '../runtime/runtime.js';
 import type { Sink } from '../sinks/define.js';
 import type { SourceItem } from '../sources/define.js';
+import { checkNeeds } from './checkNeeds.js';
 import { describePipeline } from './describePipeline.js';
 import type { RunEvent } from './events.js';
 import { checkInputs, comparerFor, type InputCheck } from './expectations.js';
@@ -100,6 +101,7 @@ export async function openRun(
       'There are no cases to run: the dataset, or the part selected with --shard and --limit, is empty.',
     );
   }
+  checkNeeds(pipeline, listed, onWarning);
   await makeFolder(output).catch((error) => {
     throw writeFault(output, error);
   });

@@ -3,6 +3,8 @@ import { listNames, messageOf, show, showBytes } from '../errors.js';
 import { maskError, maskOf } from '../mask.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { isRefused, isRemote, type SourceItem } from '../sources/define.js';
+import { checkNeeds } from './checkNeeds.js';
+import { checkModels } from './checkRun.js';
 import { describeOptions } from './describe.js';
 import { comparerFor, expectationLines } from './expectations.js';
 import { fuseSteps } from './fuse.js';
@@ -28,6 +30,8 @@ async function textOf(pipeline: Pipeline, selection: Selection, runtime: Runtime
   const notes: string[] = [];
   const onWarning = (message: string) => notes.push(message);
   const items = await selectCases(pipeline.source.built.open({ onWarning }), selection);
+  checkNeeds(pipeline, items, onWarning);
+  await checkModels(pipeline, runtime);
   const lines = [`Pipeline ${pipeline.name}, into ${pipeline.output}`];
   lines.push(`Source ${pipeline.source.definition.name}: ${items.length} case(s)`);
   for (const item of items.slice(0, 10)) {

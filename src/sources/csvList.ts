@@ -1,6 +1,7 @@
 import { parse } from 'csv-parse/sync';
 import { DataError, messageOf, show } from '../errors.js';
 import { isImageFile } from '../formats/index.js';
+import { checkCount } from './text.js';
 
 /**
  * The rows of a CSV file whose first line names the columns. The separator is the one of comma, semicolon,
@@ -13,44 +14,45 @@ export function parseCsvList(text: string, file: string): Record<string, string>
   const stated = /^sep=(.)\r?\n/.exec(text);
   const table = stated ? text.slice(stated[0].length) : text;
   const delimiter = stated?.[1] ?? separatorOf(table.slice(0, table.search(/[\r\n]|$/)));
-  const [header, ...rows] = readCells(table, delimiter, file);
-  if (!header) return [];
-  const names = checkHeader(header.cells, file);
-  return rows.map(({ cells, line }) => {
-    const rest = cells.slice(names.length);
-    if (cells.length < names.length || rest.some(Boolean)) {
-      throw new DataError(
-        `${file}: line ${line} has ${cells.length} column(s), but the first line names ${names.length}. Correct it, ` +
-          'or put paths with a separator in them in quotation marks.',
-      );
-    }
-    return Object.fromEntries(names.flatMap((name, i) => (name ? [[name, cells[i]]] : [])));
-  });
-}
-
-interface Row {
-  readonly cells: string[];
-  /** Where it ends, from 1. */
-  readonly line: number;
-}
-
-function readCells(table: string, delimiter: string, file: string): Row[] {
-  const rows: Row[] = [];
+  const rows: Record<string, string>[] = [];
+  let names: (string | undefined)[] | undefined;
+  const take = (cells: string[], line: number) => {
+    if (!cells.some(Boolean)) return;
+    checkCount(rows.length, file);
+    if (names) rows.push(recordOf(names, cells, `${file}: line ${line}`));
+    else names = checkHeader(cells, file);
+  };
   try {
     parse(table, {
       delimiter,
       relax_column_count: true,
       skip_empty_lines: true,
       trim: true,
+      // Rows are taken as they come: a list may have a million.
       on_record(cells, { lines }) {
-        if (cells.some(Boolean)) rows.push({ cells, line: lines });
+        take(cells, lines);
         return null;
       },
     });
     return rows;
   } catch (error) {
+    if (error instanceof DataError) throw error;
     throw new DataError(`${file} is not a readable CSV: ${messageOf(error)}.`);
   }
+}
+
+function recordOf(
+  names: readonly (string | undefined)[],
+  cells: readonly string[],
+  where: string,
+): Record<string, string> {
+  if (cells.length < names.length || cells.slice(names.length).some(Boolean)) {
+    throw new DataError(
+      `${where} has ${cells.length} column(s), but the first line names ${names.length}. Correct it, ` +
+        'or put paths with a separator in them in quotation marks.',
+    );
+  }
+  return Object.fromEntries(names.flatMap((name, i) => (name ? [[name, cells[i]]] : [])));
 }
 
 function separatorOf(line: string): string {

@@ -6,7 +6,7 @@ import { parseCsvList } from './csvList.js';
 import { type DatasetLabels, labelsType, readLabels } from './datasetLabels.js';
 import { caseInside, type SourceItem, source } from './define.js';
 import { distinctIds } from './distinctIds.js';
-import { parseJson, readText } from './text.js';
+import { checkCount, parseJson, readText } from './text.js';
 
 /** The files of a case: one for each key, or several that become channels of one volume. */
 type Files = Readonly<Record<string, string | readonly string[]>>;
@@ -17,7 +17,6 @@ interface Entry {
 }
 
 const filesType = z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]);
-const rowType = z.record(z.string(), z.unknown());
 
 /**
  * The cases of a list. A key of an item names a file, or several files whose channels are stacked. `id` names
@@ -61,7 +60,7 @@ export const datalist = source({
   example: { path: 'list.json', key: 'validation', root: 'data' },
   async *open({ items, path, key, root }, { onWarning }) {
     if (items) {
-      yield* casesOf({ rows: items }, undefined, 'items', onWarning);
+      yield* casesOf({ rows: [...items] }, undefined, 'items', onWarning);
     } else if (path) {
       yield* casesOf(await readList(path, key, onWarning), root ?? dirname(path), path, onWarning);
     }
@@ -71,31 +70,40 @@ export const datalist = source({
 type Row = Readonly<Record<string, unknown>>;
 
 interface List {
-  readonly rows: readonly Row[];
+  /** Emptied while the cases are listed: a list may have a million. */
+  readonly rows: Row[];
   readonly labels?: DatasetLabels | undefined;
 }
 
 function* casesOf(
-  { rows: given, labels }: List,
+  { rows, labels }: List,
   root: string | undefined,
   where: string,
   onWarning: (message: string) => void,
 ): Generator<SourceItem> {
-  const rows = withKnownKeys(given);
+  renameKnownKeys_(rows);
   const isFile = fileKeys(rows);
-  const others = new Set(
-    rows.flatMap((row) => Object.keys(row)).filter((key) => key !== 'id' && !isFile(key)),
-  );
+  const others = new Set([...keysOf(rows)].filter((key) => key !== 'id' && !isFile(key)));
   if (others.size > 0) {
     const verbs = others.size === 1 ? ['contains', 'is'] : ['contain', 'are'];
     onWarning(
       `${where}: ${listNames([...others].map((key) => show(key)))} ${verbs[0]} no image files and ${verbs[1]} not read.`,
     );
   }
-  const entries = rows.map((row, i) => toEntry(row, isFile, `${where}: entry ${i}`));
-  const ids = distinctIds(entries.map(({ files }) => [files.image ?? Object.values(files)[0]].flat()[0]));
+  // Entries are made twice, because a list may have a million of them, and holding them all takes memory.
+  const entryOf = (i: number) => toEntry(rows[i], isFile, `${where}: entry ${i}`);
+  const unnamed: string[] = [];
+  let isNamed = true;
+  for (const i of rows.keys()) {
+    const { id, files } = entryOf(i);
+    isNamed &&= id !== undefined;
+    unnamed.push([files.image ?? Object.values(files)[0]].flat()[0]);
+  }
+  const ids = isNamed ? [] : distinctIds(unnamed);
   const hint = 'Set source.root to a folder that holds all files of the list.';
-  for (const [i, { id = ids[i], files }] of entries.entries()) {
+  for (const i of rows.keys()) {
+    const { id = ids[i], files } = entryOf(i);
+    rows[i] = {};
     if (root !== undefined) yield caseInside(id, root, files, labels, hint);
     else yield caseOf(id, files);
   }
@@ -112,18 +120,25 @@ function caseOf(id: string, files: Files): SourceItem {
 const knownKeys = ['image', 'label', 'pred', 'id'];
 
 /** Rows in which a key such as `Image` is called `image`, if no row has that key already. */
-function withKnownKeys(rows: readonly Row[]): readonly Row[] {
-  const present = new Set(rows.flatMap((row) => Object.keys(row)));
+/** The keys of all rows. */
+function keysOf(rows: readonly Row[]): ReadonlySet<string> {
+  const keys = new Set<string>();
+  for (const row of rows) for (const key of Object.keys(row)) keys.add(key);
+  return keys;
+}
+
+function renameKnownKeys_(rows: Row[]): void {
+  const present = keysOf(rows);
   const renamed = new Map(
     knownKeys.flatMap((known) => {
       const alike = [...present].filter((key) => key.toLowerCase() === known);
       return alike.length === 1 && alike[0] !== known ? [[alike[0], known] as const] : [];
     }),
   );
-  if (renamed.size === 0) return rows;
-  return rows.map((row) =>
-    Object.fromEntries(Object.entries(row).map(([key, value]) => [renamed.get(key) ?? key, value])),
-  );
+  if (renamed.size === 0) return;
+  for (const [i, row] of rows.entries()) {
+    rows[i] = Object.fromEntries(Object.entries(row).map(([key, value]) => [renamed.get(key) ?? key, value]));
+  }
 }
 
 /**
@@ -185,10 +200,10 @@ async function readList(
   const content = isTable ? parseCsvList(text, path) : parseJson(text, path);
   const list = Array.isArray(content) ? content : chooseList(path, content, key);
   if (!Array.isArray(list) || list.length === 0) throw new DataError(`${path}: the list is empty.`);
-  const rows = list.map((entry, i) => {
+  checkCount(list.length, path);
+  const rows = list.map((entry, i): Row => {
     const row = typeof entry === 'string' ? { image: entry } : entry;
-    const parsed = rowType.safeParse(row);
-    if (parsed.success && !Array.isArray(row)) return parsed.data;
+    if (row !== null && typeof row === 'object' && !Array.isArray(row)) return row;
     throw new DataError(
       `${path}: entry ${i} is ${show(entry)}, but the path of an image or a map with image and label was expected.`,
     );

@@ -1,8 +1,33 @@
-import { readFile } from 'node:fs/promises';
-import { DataError, messageOf, show } from '../errors.js';
+import { readFile, stat } from 'node:fs/promises';
+import { DataError, messageOf, show, showBytes } from '../errors.js';
 
-/** Reads a text file in any of the encodings that `decodeText` knows. */
+/** The most bytes of a list: a million cases and more. Lists are read into memory. */
+const mostBytes = 128 * 2 ** 20;
+
+/** The most entries of a list. */
+const mostEntries = 2_000_000;
+
+/** Throws DataError for a list of more entries than memory is sure to hold. */
+export function checkCount(count: number, file: string): void {
+  if (count <= mostEntries) return;
+  throw new DataError(
+    `${file} has more than ${mostEntries} entries. Split it, and run the parts one after the other.`,
+  );
+}
+
+/**
+ * Reads a text file in any of the encodings that `decodeText` knows.
+ *
+ * @throws The system's error; DataError for text in another encoding, and for a file of more than 128 MiB.
+ */
 export async function readText(file: string): Promise<string> {
+  const { size } = await stat(file);
+  if (size > mostBytes) {
+    throw new DataError(
+      `${file} has ${showBytes(size)}, but lists of at most ${showBytes(mostBytes)} are read. Split it, and run the ` +
+        'parts one after the other.',
+    );
+  }
   return decodeText(await readFile(file), file);
 }
 

@@ -1,5 +1,6 @@
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -11,7 +12,7 @@ import type { AnySource, SourceItem } from '#src/sources/define.js';
 import { glob } from '#src/sources/glob.js';
 import { nnunet } from '#src/sources/nnunet.js';
 import { nnunetFolds } from '#src/sources/nnunetFolds.js';
-import { temporaryFolder } from '../e2e/harness.js';
+import { root, temporaryFolder } from '../e2e/harness.js';
 
 function folderWith(contents: Readonly<Record<string, string | Uint8Array | object>>): string {
   const folder = temporaryFolder();
@@ -399,6 +400,46 @@ test('nnunet refuses cases without a channel, and few cases without folds', asyn
   assert.match(
     await messageOf(open(nnunet, { root: complete, split: 'train', fold: 0 })),
     /nnU-Net makes 5 folds of at least 5 cases, but .* there are 2 case\(s\)/,
+  );
+});
+
+test('a list of 100,000 rows is read in 110 MiB, and one that no memory may hold is refused', async () => {
+  const folder = temporaryFolder();
+  const file = join(folder, 'long.csv');
+  const rows = Array.from(
+    { length: 100_000 },
+    (_, i) => `case_${i},images/case_${i}.nii.gz,labels/case_${i}.nii.gz`,
+  );
+  writeFileSync(file, `id,image,label\n${rows.join('\n')}\n`);
+  const script = `
+    import { selectCases } from '#src/pipeline/select.js';
+    import { datalist } from '#src/sources/datalist.js';
+    console.log((await selectCases(datalist({ path: process.argv[1] }), {})).length);
+  `;
+  const flags = ['--max-old-space-size=110', '--input-type=module', '-e', script];
+  const { stdout, stderr } = spawnSync(process.execPath, [...flags, file], { cwd: root, encoding: 'utf8' });
+  assert.is(stdout.trim(), '100000', stderr);
+  const list = async (content: string | undefined, name: string) => {
+    const path = join(folder, name);
+    if (content === undefined) {
+      writeFileSync(path, 'image\n');
+      truncateSync(path, 2 ** 36);
+    } else writeFileSync(path, content);
+    for await (const _ of datalist({ path }));
+  };
+  const messageOf = (promise: Promise<void>) =>
+    promise.then(
+      () => 'read',
+      (error) => error.message,
+    );
+  assert.match(
+    await messageOf(list(undefined, 'huge.csv')),
+    /huge\.csv has 64\.0 GiB, but lists of at most 128\.0 MiB/,
+  );
+  const many = `["a"${',"a"'.repeat(2_000_000)}]`;
+  assert.match(
+    await messageOf(list(many, 'many.json')),
+    /many\.json has more than 2000000 entries\. Split it/,
   );
 });
 

@@ -54,7 +54,12 @@ function run(file) {
     const child = spawn(process.execPath, ['--enable-source-maps', join(folder, file)], {
       stdio: ['ignore', 'pipe', 'pipe'],
       // Models that an earlier build rewrote must not hide a fault of this one.
-      env: { ...process.env, NO_COLOR: '1', XDG_CACHE_HOME: resolve(folder, '.cache') },
+      env: {
+        ...process.env,
+        NO_COLOR: '1',
+        XDG_CACHE_HOME: resolve(folder, '.cache'),
+        XDG_CONFIG_HOME: resolve(folder, '.config'),
+      },
       timeout: hangsAfter,
       killSignal: 'SIGKILL',
     });

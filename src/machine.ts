@@ -74,5 +74,6 @@ export function memoryLimit(): number {
 
 /** The folder `voxstream` in the user's cache folder: downloaded and rewritten models, cached cases. */
 export function cacheFolder(): string {
-  return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'voxstream');
+  const { VOXSTREAM_CACHE: own, XDG_CACHE_HOME: all } = process.env;
+  return own || join(all || join(homedir(), '.cache'), 'voxstream');
 }

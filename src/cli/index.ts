@@ -6,6 +6,7 @@ import { version } from '../version.js';
 import { longOptions } from './longOptions.js';
 import { maxOpenFiles, minOpenFiles } from './openFiles.js';
 import { print, printError } from './print.js';
+import { applyUserConfig } from './userConfig.js';
 
 /**
  * Adds each command. A command's code is loaded only if it is the one that was asked for, or for the help
@@ -27,12 +28,37 @@ const commands: Readonly<Record<string, () => Promise<(program: Command) => void
   schema: async () => (await import('./schema.js')).addSchemaCommand,
   doctor: async () => (await import('./doctor.js')).addDoctorCommand,
   synth: async () => (await import('./synth.js')).addSynthCommand,
+  completion: async () => {
+    const { addCompletionCommand } = await import('./completion.js');
+    return (all) => addCompletionCommand(all, loadAll);
+  },
+  help: async () => {
+    const { addHelpCommand } = await import('./help.js');
+    return (all) => addHelpCommand(all, Object.keys(commands), load);
+  },
 };
+
+/** Adds a command, unless it is there. Its errors name it. */
+async function load(name: string): Promise<void> {
+  if (program.commands.some((one) => one.name() === name)) return;
+  const add = await commands[name]();
+  add(program);
+  const nameInErrors = (command: Command, path: string) => {
+    command.showHelpAfterError(`(run "${path} --help" for its arguments and options)`);
+    for (const one of command.commands) nameInErrors(one, `${path} ${one.name()}`);
+  };
+  const added = program.commands.find((one) => one.name() === name);
+  if (added) nameInErrors(added, `voxstream ${name}`);
+}
+
+async function loadAll(): Promise<void> {
+  for (const name of Object.keys(commands)) await load(name);
+}
 
 const program = new Command('voxstream')
   .description('Streams whole 3D medical-imaging datasets through segmentation models.')
   .version(version)
-  .showHelpAfterError('(run voxstream COMMAND --help for the options of a command)')
+  .showHelpAfterError('(run "voxstream --help" for the commands)')
   .showSuggestionAfterError()
   .configureOutput({ writeOut: print, writeErr: printError })
   .exitOverride();
@@ -51,10 +77,9 @@ try {
     );
   }
   const [, , asked] = process.argv;
-  for (const name of Object.hasOwn(commands, asked) ? [asked] : Object.keys(commands)) {
-    const add = await commands[name]();
-    add(program);
-  }
+  await applyUserConfig();
+  if (Object.hasOwn(commands, asked)) await load(asked);
+  else await loadAll();
   await program.parseAsync(longOptions(process.argv));
 } catch (error) {
   if (error instanceof CommanderError) {

@@ -4,6 +4,7 @@ import { loadRegistry } from '../pipeline/extensions.js';
 import { loadPipeline } from '../pipeline/load.js';
 import type { Pipeline } from '../pipeline/types.js';
 import { applyArgsFile, bytesOrAuto, collect, positive } from './args.js';
+import { runtimeDefaults } from './userConfig.js';
 
 /** Flags shared by all commands that take a pipeline. */
 export interface PipelineFlags {
@@ -66,7 +67,12 @@ export async function loadFromFlags(
   if (flags.showIdentifiers) set.push('source.showIdentifiers=true');
   const registry = await loadRegistry(flags.use ?? []);
   const { input } = flags;
-  return loadPipeline(files, { set: [...set, ...more], registry, ...(input !== undefined && { input }) });
+  return loadPipeline(files, {
+    set: [...set, ...more],
+    registry,
+    runtimeDefaults: runtimeDefaults(),
+    ...(input !== undefined && { input }),
+  });
 }
 
 /** Folders where models are looked up by name before the package's own: those of the pipeline files. */

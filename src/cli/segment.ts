@@ -16,6 +16,7 @@ import { addResumeOption, bytesOrAuto, collect, positive } from './args.js';
 import { modelFoldersOf, useHelp } from './pipelineOptions.js';
 import { print } from './print.js';
 import { type RunFlags, run } from './run.js';
+import { runtimeDefaults } from './userConfig.js';
 
 interface SegmentFlags extends RunFlags {
   readonly model: string;
@@ -68,7 +69,11 @@ export function addSegmentCommand(program: Command): void {
       const document = await pipelineFor(input, output, flags);
       if (flags.savePipeline) await savePipeline(flags.savePipeline, document);
       const registry = await loadRegistry(flags.use ?? []);
-      const pipeline = await loadPipelineData(document, 'segment', { registry, set: flags.set ?? [] });
+      const pipeline = await loadPipelineData(document, 'segment', {
+        registry,
+        set: flags.set ?? [],
+        runtimeDefaults: runtimeDefaults(),
+      });
       if (flags.dryRun) {
         const runtime = runtimeFor(pipeline, { modelFolders: modelFoldersOf(pipeline) });
         print(await planText(pipeline, flags, runtime));

@@ -34,9 +34,13 @@ export const packageRegistry = fileURLToPath(new URL('../../models/registry.json
 /**
  * Reads a registry file: JSON, a map from model names to entries.
  *
+ * @param file Default: the one that VOXSTREAM_REGISTRY names, or the package's.
+ *
  * @throws ModelError naming every wrong field; DataError when the file cannot be read.
  */
-export async function readRegistry(file = packageRegistry): Promise<ReadonlyMap<string, RegistryEntry>> {
+export async function readRegistry(
+  file = process.env.VOXSTREAM_REGISTRY || packageRegistry,
+): Promise<ReadonlyMap<string, RegistryEntry>> {
   const text = await readFile(file, 'utf8').catch((error) => {
     throw readFault(file, error);
   });

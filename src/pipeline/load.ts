@@ -26,6 +26,8 @@ import type { Pipeline } from './types.js';
 export interface LoadOptions {
   /** Overrides of the form `PATH=VALUE`, applied in order. */
   readonly set?: readonly string[];
+  /** Settings of the `runtime` block that apply where a pipeline does not state them. */
+  readonly runtimeDefaults?: Readonly<Record<string, unknown>>;
   /** The dataset: replaces the source's `root`, or its `image` if it has none. */
   readonly input?: string;
   /** The definitions that pipelines can use. Default: the built-in ones. */
@@ -78,7 +80,7 @@ function inputOverride({ head }: Draft, input: string, { sources }: Registry): O
 
 function resolvePipeline(
   files: readonly PipelineFile[],
-  { set = [], registry = createRegistry(), env, input }: LoadOptions,
+  { set = [], registry = createRegistry(), env, input, runtimeDefaults }: LoadOptions,
 ): Pipeline {
   if (files.length === 0) throw new OptionError('No pipeline file was given.');
   const merged = files.map((file) => file.draft).reduce(mergeDrafts);
@@ -117,7 +119,9 @@ function resolvePipeline(
   });
   if (draft.steps.every(({ disabled }) => disabled))
     faults.add(['steps'], 'steps is empty; a pipeline needs at least one step.');
-  const runtime = resolver.block(runtimeBlock, head.runtime, ['runtime']);
+  const stated = head.runtime ?? {};
+  const settings = isData(stated) ? { ...runtimeDefaults, ...stated } : stated;
+  const runtime = resolver.block(runtimeBlock, settings, ['runtime']);
   const train = head.train === undefined ? undefined : resolveTrain(resolver, head.train, draft, registry);
   const resolvedVars = resolver.replaced(vars, ['vars']);
   const publicEnv = head.publicEnv ?? [];

@@ -38,9 +38,9 @@ export function runtimeDefaults(): RuntimeDefaults {
 }
 
 /**
- * Reads the user's configuration file, if there is one. Command-line options and pipeline files take precedence
- * over it, and so do the environment variables VOXSTREAM_CACHE and VOXSTREAM_REGISTRY, which it sets for this
- * process.
+ * Reads the user's configuration file, if there is one. Command-line options and pipeline files take
+ * precedence over it, and so do the environment variables VOXSTREAM_CACHE and VOXSTREAM_REGISTRY, which it
+ * sets for this process.
  *
  * @throws OptionError if the file cannot be read or has a wrong setting.
  */

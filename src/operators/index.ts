@@ -72,6 +72,7 @@ import { spatialCrop } from './spatialCrop.js';
 import { spatialPad } from './spatialPad.js';
 import { surfaceDice } from './surfaceDice.js';
 import { thresholdIntensity } from './thresholdIntensity.js';
+import { uncertainty } from './uncertainty.js';
 import { volume } from './volume.js';
 import { zoom } from './zoom.js';
 
@@ -129,6 +130,7 @@ export const operators: readonly AnyOperator[] = [
   randGaussianSmooth,
   inference,
   nnunet,
+  uncertainty,
   activations,
   invert,
   asDiscrete,

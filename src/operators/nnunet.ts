@@ -15,6 +15,7 @@ import { orient } from './orient.js';
 import { permuteAxes } from './permuteAxes.js';
 import { regionLabels } from './regionLabels.js';
 import { resampleByPlans } from './resampleByPlans.js';
+import { uncertainty } from './uncertainty.js';
 
 const options = {
   model: z
@@ -43,6 +44,10 @@ const options = {
     .describe(
       'End with a label map on the grid of the file; false ends with logits on the grid of the network',
     ),
+  uncertainty: z
+    .boolean()
+    .default(false)
+    .describe('Also measure the column and the volume "uncertainty"; see the step of that name'),
   key: z.string().min(1).default('image').describe('The volume to segment'),
   output: z.string().min(1).default('pred').describe('The key of the result'),
 };
@@ -87,7 +92,7 @@ async function nnunetSteps(options: Options, modelFolders: readonly string[]): P
         'models import".',
     );
   }
-  const { model, mirroring, stepSize, gaussian, labels, key, output } = options;
+  const { model, mirroring, stepSize, gaussian, labels, uncertainty: measured, key, output } = options;
   const { reader, axes, channels, spacing, resampling, mirror, regions } = card.nnunet;
   const masked = channels.some(({ mask }) => mask);
   const step = (definition: ExpandedStep['definition'], given: ExpandedStep['options']) => ({
@@ -108,6 +113,8 @@ async function nnunetSteps(options: Options, modelFolders: readonly string[]): P
       key,
       output,
     }),
+    ...(measured ? [step(uncertainty, { key: output, regions: regions !== undefined })] : []),
+    ...(measured && labels ? [step(invert, { keys: 'uncertainty', like: key })] : []),
     ...(labels ? [step(invert, { keys: output, like: key })] : []),
     ...(labels && regions ? [step(regionLabels, { labels: regions, keys: output })] : []),
     ...(labels && !regions ? [step(asDiscrete, { argmax: true, keys: output })] : []),

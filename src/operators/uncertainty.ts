@@ -20,8 +20,9 @@ const metric: MetricDescription = {
 
 /**
  * Measures how uncertain a prediction is from its logits: the entropy of the probabilities in each voxel,
- * from 0 (certain) to 1 (all classes are equally likely). Adds the column `uncertainty`, the mean over the voxels
- * that are not background (NaN if there are none), and the entropies as a volume on the grid of the logits.
+ * from 0 (certain) to 1 (all classes are equally likely). Adds the column `uncertainty`, the mean over the
+ * voxels that are not background (NaN if there are none), and the entropies as a volume on the grid of the
+ * logits.
  *
  * Put it behind `inference` and before `activations` or `invert`. With `mirror` or several models in
  * `inference`, the logits are their mean.

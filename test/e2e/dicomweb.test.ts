@@ -50,7 +50,8 @@ testNeeding(orthanc, 'a series is read from Orthanc, and its results are stored 
     const file = join(folder, 'p.json');
     writeFileSync(file, JSON.stringify(pipeline));
     const env = { TEST_ORTHANC: server.authorization };
-    const run = (given: NodeJS.ProcessEnv = env) => voxstream(['run', file, '--device', 'cpu'], given);
+    const run = (given: NodeJS.ProcessEnv = env) =>
+      voxstream(['run', file, '--device', 'cpu', '--overwrite'], given);
     const { code, stdout, stderr } = await run();
     assert.is(code, 0, stdout + stderr);
     assert.not.match(stdout + stderr, server.authorization);

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { keysType } from '../optionTypes.js';
+import { intensity, keysType } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { clip as kernel } from '../volume/clip.js';
 import { operator } from './define.js';
@@ -24,8 +24,8 @@ export const clip = operator({
   summary: 'Limits intensities to a range of values or percentiles.',
   mirrors: "NumPy's clip; ClipIntensityPercentilesd with hard limits",
   options: {
-    min: z.number().optional().describe('Smallest intensity (HU for CT)'),
-    max: z.number().optional().describe('Largest intensity'),
+    min: intensity.optional().describe('Smallest intensity (HU for CT)'),
+    max: intensity.optional().describe('Largest intensity'),
     lower: percent.describe('Smallest intensity as a percentile of the volume, 0 to 100, instead of min'),
     upper: percent.describe('Largest intensity as a percentile of the volume, 0 to 100, instead of max'),
     channelWise: z.boolean().default(false).describe('Compute the percentiles of each channel separately'),

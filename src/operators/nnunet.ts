@@ -23,7 +23,7 @@ const options = {
     .min(1)
     .describe('A model that "voxstream models import" made of a trained nnU-Net: its folder or name'),
   folds: z
-    .array(z.union([z.int().min(0), z.literal('all')]))
+    .array(z.union([z.int().min(0).max(1000), z.literal('all')]))
     .min(1)
     .optional()
     .describe('Folds whose logits are averaged. Default: all that the model has'),

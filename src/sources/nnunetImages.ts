@@ -17,7 +17,12 @@ export const nnunetImages = source({
   summary: "A folder of images with nnU-Net's names: CASE_0000.nii.gz, CASE_0001.nii.gz and so on.",
   options: {
     dir: z.string().min(1).describe('The folder with the images'),
-    channels: z.int().min(1).optional().describe('Channels that each case must have. Default: any number'),
+    channels: z
+      .int()
+      .min(1)
+      .max(10_000)
+      .optional()
+      .describe('Channels that each case must have. Default: any number'),
     fileEnding: z.string().min(1).default('.nii.gz').describe('How the names of files end'),
   },
   example: { dir: 'imagesTs' },

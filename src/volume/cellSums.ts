@@ -36,7 +36,7 @@ export function storedChannels(channels: number, isWeighted: boolean): number {
 }
 
 /** The most memory that sums should take, in bytes. A volume that needs more is processed in bands. */
-const mostBytes = 1.5 * 2 ** 30;
+const mostBytes = 1.25 * 2 ** 30;
 
 /** Plans the storage of sums from which labels are made; see `planCells`. */
 export function planLabels(

@@ -24,9 +24,15 @@ export const basicUNetOptions = {
     .tuple([channelCount, channelCount, channelCount, channelCount, channelCount, channelCount])
     .default([32, 32, 64, 128, 256, 32])
     .describe('Channels of the five levels, and of the last one on the way up'),
-  act: actOption.nullable().prefault(['leakyrelu', { negative_slope: 0.1 }]),
-  norm: normOption.nullable().prefault(['instance', { affine: true }]),
-  bias: z.boolean().default(true),
+  act: actOption
+    .nullable()
+    .prefault(['leakyrelu', { negative_slope: 0.1 }])
+    .describe('Activation'),
+  norm: normOption
+    .nullable()
+    .prefault(['instance', { affine: true }])
+    .describe('Normalization'),
+  bias: z.boolean().default(true).describe('Whether convolutions have a bias'),
   dropout,
   upsample: upSampleMode.default('deconv').describe('How sizes are doubled'),
 };

@@ -34,8 +34,8 @@ const space = z.strictObject({
   num_blocks: channelCount.default(6),
   num_depths: channelCount.default(3),
   spatial_dims: spatialDims,
-  act_name: actOption.prefault('relu'),
-  norm_name: norms,
+  act_name: actOption.prefault('relu').describe('Activation'),
+  norm_name: norms.describe('Normalization'),
   use_downsample: z.boolean().default(true),
   device: z.unknown().optional(),
 });
@@ -62,8 +62,8 @@ export const dints = network({
     dints_space: space,
     in_channels: inChannels,
     num_classes: channelCount.describe('Channels of the output: one for each class'),
-    act_name: actOption.prefault('relu'),
-    norm_name: norms,
+    act_name: actOption.prefault('relu').describe('Activation'),
+    norm_name: norms.describe('Normalization'),
     spatial_dims: spatialDims,
     use_downsample: z.boolean().default(true).describe('Halve the image before the first block'),
     node_a: code

@@ -45,8 +45,8 @@ export const dynUNet = network({
       .optional()
       .describe('Channels of each level. Default: 32, 64, 128 and so on, at most 320'),
     dropout,
-    norm_name: normOption.prefault(['instance', { affine: true }]),
-    act_name: actOption.prefault(['leakyrelu', { negative_slope: 0.01 }]),
+    norm_name: normOption.prefault(['instance', { affine: true }]).describe('Normalization'),
+    act_name: actOption.prefault(['leakyrelu', { negative_slope: 0.01 }]).describe('Activation'),
     deep_supervision: z.boolean().default(false).describe('Used in training alone'),
     deep_supr_num: channelCount.default(1).describe('Used in training alone'),
     res_block: z

@@ -35,10 +35,10 @@ export const flexibleUNet = network({
       .describe('Channels of the five levels on the way up'),
     // MONAI's default is 2.
     spatial_dims: z.literal(3).describe('Only networks of 3D images can be built'),
-    norm: normOption.prefault(['batch', { eps: 1e-3, momentum: 0.1 }]),
-    act: actOption.prefault(['relu', { inplace: true }]),
+    norm: normOption.prefault(['batch', { eps: 1e-3, momentum: 0.1 }]).describe('Normalization'),
+    act: actOption.prefault(['relu', { inplace: true }]).describe('Activation'),
     dropout,
-    decoder_bias: z.boolean().default(false),
+    decoder_bias: z.boolean().default(false).describe('Whether convolutions on the way up have a bias'),
     upsample: upSampleMode.default('nontrainable').describe('How sizes are doubled'),
     interp_mode: z
       .enum(['nearest', 'linear', 'bilinear', 'trilinear'])

@@ -18,7 +18,7 @@ import { network } from '../network.js';
 const layerParams = z.object({
   name: z.string().optional(),
   n_features: channelCount.optional(),
-  kernel_size: channelCount.optional(),
+  kernel_size: channelCount.optional().describe('Kernel of convolutions'),
   kernels: z.array(channelCount).optional(),
   repeat: channelCount.optional(),
 });
@@ -44,10 +44,10 @@ export const highResNet = network({
     spatial_dims: spatialDims,
     in_channels: inChannels.default(1),
     out_channels: outChannels.default(1),
-    norm_type: normOption.prefault(['batch', { affine: true }]),
-    acti_type: actOption.prefault(['relu', { inplace: true }]),
+    norm_type: normOption.prefault(['batch', { affine: true }]).describe('Normalization'),
+    acti_type: actOption.prefault(['relu', { inplace: true }]).describe('Activation'),
     dropout_prob: dropoutRate,
-    bias: z.boolean().default(false),
+    bias: z.boolean().default(false).describe('Whether convolutions have a bias'),
     layer_params: z
       .array(layerParams)
       .min(3)

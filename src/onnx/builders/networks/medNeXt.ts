@@ -28,12 +28,17 @@ export const medNeXt = network({
     decoder_expansion_ratio: ratios
       .default(2)
       .describe('How many times wider blocks are inside, on the way up'),
-    bottleneck_expansion_ratio: channelCount.default(2),
-    kernel_size: channelCount.default(7),
+    bottleneck_expansion_ratio: channelCount
+      .default(2)
+      .describe('Expansion of channels in the blocks of the bottom level'),
+    kernel_size: channelCount.default(7).describe('Kernel of convolutions'),
     deep_supervision: z.boolean().default(false).describe('Used in training alone'),
-    use_residual_connection: z.boolean().default(false),
+    use_residual_connection: z
+      .boolean()
+      .default(false)
+      .describe('Whether blocks that change sizes have a residual connection'),
     blocks_down: z.array(channelCount).default([2, 2, 2, 2]).describe('Blocks of each level on the way down'),
-    blocks_bottleneck: channelCount.default(2),
+    blocks_bottleneck: channelCount.default(2).describe('Blocks of the bottom level'),
     blocks_up: z.array(channelCount).default([2, 2, 2, 2]).describe('Blocks of each level on the way up'),
     norm_type: z.literal('group').default('group').describe('Normalization: each channel by itself'),
     global_resp_norm: z.boolean().default(false).describe('Global response normalization in each block'),

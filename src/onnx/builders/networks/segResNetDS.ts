@@ -18,8 +18,8 @@ export const segResNetDSOptions = {
   init_filters: channelCount.default(32).describe('Channels of the first level; each level doubles them'),
   in_channels: inChannels.default(1),
   out_channels: outChannels.default(2),
-  act: actOption.prefault('relu'),
-  norm: affineNormOption.prefault('batch'),
+  act: actOption.prefault('relu').describe('Activation'),
+  norm: affineNormOption.prefault('batch').describe('Normalization'),
   blocks_down: z.array(channelCount).min(1).default([1, 2, 2, 4]).describe('Residual blocks of each level'),
   blocks_up: z
     .array(channelCount)

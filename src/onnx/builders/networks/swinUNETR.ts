@@ -35,14 +35,22 @@ export const swinUNETR = network({
     img_size: perAxis.optional().describe('Size of the windows. MONAI has it before 1.5; it only checks it'),
     in_channels: inChannels,
     out_channels: outChannels,
-    patch_size: z.union([z.literal(2), z.tuple([z.literal(2), z.literal(2), z.literal(2)])]).default(2),
+    patch_size: z
+      .union([z.literal(2), z.tuple([z.literal(2), z.literal(2), z.literal(2)])])
+      .default(2)
+      .describe('Voxels per axis of a token'),
     depths: fourCounts.default([2, 2, 2, 2]).describe('Transformer blocks of each stage'),
     num_heads: fourCounts.default([3, 6, 12, 24]).describe('Heads of each stage'),
     window_size: perAxis.prefault(7).describe('Tokens along each axis of the windows of attention'),
-    qkv_bias: z.boolean().default(true),
-    mlp_ratio: z.number().positive().max(1000).default(4),
-    feature_size: channelCount.default(24),
-    norm_name: normOption.prefault('instance'),
+    qkv_bias: z.boolean().default(true).describe('Whether queries, keys and values have a bias'),
+    mlp_ratio: z
+      .number()
+      .positive()
+      .max(1000)
+      .default(4)
+      .describe('Hidden features of an MLP per feature of a token'),
+    feature_size: channelCount.default(24).describe('Channels of the first level'),
+    norm_name: normOption.prefault('instance').describe('Normalization'),
     drop_rate: dropoutRate,
     attn_drop_rate: dropoutRate,
     dropout_path_rate: dropoutRate,

@@ -42,18 +42,18 @@ export const unet = network({
       .array(perAxis)
       .min(1)
       .describe('Stride of each level but the last; MONAI ignores any that follow'),
-    kernel_size: perAxis.prefault(3),
-    up_kernel_size: perAxis.prefault(3),
+    kernel_size: perAxis.prefault(3).describe('Kernel of convolutions'),
+    up_kernel_size: perAxis.prefault(3).describe('Kernel of transposed convolutions'),
     num_res_units: z
       .int()
       .min(0)
       .max(65_536)
       .default(0)
       .describe('Convolutions of a residual unit; 0: no residual units'),
-    act: actOption.nullable().prefault('prelu'),
-    norm: normOption.nullable().prefault('instance'),
+    act: actOption.nullable().prefault('prelu').describe('Activation'),
+    norm: normOption.nullable().prefault('instance').describe('Normalization'),
     dropout,
-    bias: z.boolean().default(true),
+    bias: z.boolean().default(true).describe('Whether convolutions have a bias'),
     adn_ordering: adnOrdering.default('NDA').describe('Order of normalization, dropout and activation'),
   },
   check: (config) => {

@@ -39,7 +39,7 @@ export const vista3d = network({
     class_head: z.strictObject({
       type: z.literal('ClassMappingClassify').optional(),
       n_classes: channelCount,
-      feature_size: channelCount,
+      feature_size: channelCount.describe('Channels of the first level'),
       use_mlp: z.boolean().default(true),
     }),
     point_head: z.unknown().optional().describe('The interactive mode, which is not used'),
@@ -69,7 +69,7 @@ export const vista3d132 = network({
   example: { encoder_embed_dim: 48, in_channels: 1, class_vector: [1, 3] },
   options: {
     spatial_dims: spatialDims,
-    encoder_embed_dim: channelCount.default(48),
+    encoder_embed_dim: channelCount.default(48).describe('Channels of the first level'),
     in_channels: inChannels.default(1),
     class_vector: classVector,
   },

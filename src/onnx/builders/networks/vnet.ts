@@ -34,7 +34,7 @@ export const vnet = network({
     spatial_dims: spatialDims,
     in_channels: inChannels.default(1),
     out_channels: outChannels.default(1),
-    act: actPerChannel.prefault(['elu', { inplace: true }]),
+    act: actPerChannel.prefault(['elu', { inplace: true }]).describe('Activation'),
     dropout_prob: dropoutRate,
     dropout_prob_down: dropoutRate,
     dropout_prob_up: z

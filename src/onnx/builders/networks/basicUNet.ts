@@ -18,8 +18,8 @@ import type { NetworkBuilder } from '../networkBuilder.js';
 /** The options of BasicUNet, which BasicUNetPlusPlus shares. */
 export const basicUNetOptions = {
   spatial_dims: spatialDims,
-  in_channels: inChannels.default(1),
-  out_channels: outChannels.default(2),
+  in_channels: inChannels.default(1).describe('Channels of the image'),
+  out_channels: outChannels.default(2).describe('Channels of the output: one for each class'),
   features: z
     .tuple([channelCount, channelCount, channelCount, channelCount, channelCount, channelCount])
     .default([32, 32, 64, 128, 256, 32])

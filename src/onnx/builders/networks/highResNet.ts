@@ -42,8 +42,8 @@ export const highResNet = network({
   example: { in_channels: 1, out_channels: 2 },
   options: {
     spatial_dims: spatialDims,
-    in_channels: inChannels.default(1),
-    out_channels: outChannels.default(1),
+    in_channels: inChannels.default(1).describe('Channels of the image'),
+    out_channels: outChannels.default(1).describe('Channels of the output: one for each class'),
     norm_type: normOption.prefault(['batch', { affine: true }]).describe('Normalization'),
     acti_type: actOption.prefault(['relu', { inplace: true }]).describe('Activation'),
     dropout_prob: dropoutRate,

@@ -20,8 +20,8 @@ export const medNeXt = network({
   options: {
     spatial_dims: spatialDims,
     init_filters: channelCount.default(32).describe('Channels of the first level; each level doubles them'),
-    in_channels: inChannels.default(1),
-    out_channels: outChannels.default(2),
+    in_channels: inChannels.default(1).describe('Channels of the image'),
+    out_channels: outChannels.default(2).describe('Channels of the output: one for each class'),
     encoder_expansion_ratio: ratios
       .default(2)
       .describe('How many times wider blocks are inside, on the way down'),

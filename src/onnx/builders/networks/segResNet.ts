@@ -24,8 +24,8 @@ import type { NetworkBuilder } from '../networkBuilder.js';
 const options = {
   spatial_dims: spatialDims,
   init_filters: channelCount.default(8).describe('Channels of the first level; each level doubles them'),
-  in_channels: inChannels.default(1),
-  out_channels: outChannels.default(2),
+  in_channels: inChannels.default(1).describe('Channels of the image'),
+  out_channels: outChannels.default(2).describe('Channels of the output: one for each class'),
   dropout_prob: dropoutRate,
   act: actOption.prefault('relu').describe('Activation'),
   norm: normOption.prefault(['group', { num_groups: 8 }]).describe('Normalization'),

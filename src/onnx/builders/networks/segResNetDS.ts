@@ -16,8 +16,8 @@ import { network } from '../network.js';
 export const segResNetDSOptions = {
   spatial_dims: spatialDims,
   init_filters: channelCount.default(32).describe('Channels of the first level; each level doubles them'),
-  in_channels: inChannels.default(1),
-  out_channels: outChannels.default(2),
+  in_channels: inChannels.default(1).describe('Channels of the image'),
+  out_channels: outChannels.default(2).describe('Channels of the output: one for each class'),
   act: actOption.prefault('relu').describe('Activation'),
   norm: affineNormOption.prefault('batch').describe('Normalization'),
   blocks_down: z.array(channelCount).min(1).default([1, 2, 2, 4]).describe('Residual blocks of each level'),

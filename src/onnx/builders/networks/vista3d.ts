@@ -70,7 +70,7 @@ export const vista3d132 = network({
   options: {
     spatial_dims: spatialDims,
     encoder_embed_dim: channelCount.default(48).describe('Channels of the first level'),
-    in_channels: inChannels.default(1),
+    in_channels: inChannels.default(1).describe('Channels of the image'),
     class_vector: classVector,
   },
   channels: ({ in_channels, class_vector }) => ({ inputs: in_channels, outputs: class_vector.length }),

@@ -32,8 +32,8 @@ export const vnet = network({
   example: { in_channels: 1, out_channels: 2 },
   options: {
     spatial_dims: spatialDims,
-    in_channels: inChannels.default(1),
-    out_channels: outChannels.default(1),
+    in_channels: inChannels.default(1).describe('Channels of the image'),
+    out_channels: outChannels.default(1).describe('Channels of the output: one for each class'),
     act: actPerChannel.prefault(['elu', { inplace: true }]).describe('Activation'),
     dropout_prob: dropoutRate,
     dropout_prob_down: dropoutRate,

@@ -1,12 +1,8 @@
-import { task } from '../runtime/task.js';
 import { sink } from './define.js';
 import { derivedOptions, derivedSink } from './derived.js';
+import { writeSegTask } from './writeSegTask.js';
 
 // By name, so that worker threads do not load it when they start: few runs write DICOM.
-export const writeSegTask = task<typeof import('../formats/dicom/writeSeg.js').writeSeg>(
-  new URL('../formats/dicom/writeSeg.js', import.meta.url),
-  'writeSeg',
-);
 
 /**
  * A sink that writes label maps as DICOM segmentations (binary, one file each) with references to the

@@ -31,6 +31,7 @@ interface EvaluateFlags {
   readonly workers?: number;
   readonly resume?: boolean | 'checksum';
   readonly overwrite?: boolean;
+  readonly full?: boolean;
   readonly json?: boolean;
   readonly use?: readonly string[];
 }
@@ -82,6 +83,7 @@ export function addEvaluateCommand(program: Command): void {
     .option('--in-flight <n>', 'how many cases are processed at the same time', positive)
     .option('--workers <n>', 'number of worker threads', positive)
     .option('--overwrite', 'replace files that no run in the output folder is known to have written')
+    .option('--full', 'print all statistics of all metrics and labels, not a matrix of means')
     .option('--json', 'print events as JSON, one per line, instead of the progress display')
     .action(async (flags: EvaluateFlags) => {
       await checkOutput(flags.output);
@@ -90,6 +92,7 @@ export function addEvaluateCommand(program: Command): void {
         resume: flags.resume,
         overwrite: flags.overwrite,
         json: flags.json,
+        full: flags.full,
       });
     });
 }

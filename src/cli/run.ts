@@ -28,6 +28,7 @@ export interface RunFlags extends PipelineFlags, Selection {
   readonly json?: boolean;
   readonly quiet?: boolean;
   readonly verbose?: boolean;
+  readonly full?: boolean;
 }
 
 /** Exit codes: all cases succeeded, nothing was started, some cases failed, interrupted. */
@@ -43,6 +44,7 @@ export function addRunCommand(program: Command): void {
     .option('--cases <ids>', 'run only these cases, separated by commas', commaList)
     .option('--strict', 'refuse volumes that differ from what the card of a model states')
     .option('--dry-run', 'print the plan and stop')
+    .option('--full', 'print all statistics of all metrics and labels, not a matrix of means')
     .option('--json', 'print events as JSON on stdout, one per line, instead of the progress display')
     .addOption(new Option('--quiet', 'print only cases that fail').conflicts(['json', 'verbose']))
     .option(
@@ -108,7 +110,7 @@ export async function runAnyway(pipeline: Pipeline, flags: RunFlags): Promise<nu
     progress.end();
     if (log) progress.say(`The log is ${join(pipeline.output, logName)}.`);
     if (!flags.json && !flags.quiet)
-      print(mask(closingText(pipeline, result, (performance.now() - start) / 1000)));
+      print(mask(closingText(pipeline, result, (performance.now() - start) / 1000, flags.full)));
     if (result.interrupted) return exitCodes.interrupted;
     return result.failed + result.problems.length > 0 ? exitCodes.someFailed : exitCodes.ok;
   } finally {
@@ -128,6 +130,7 @@ function closingText(
   { output, sinks, runtime }: Pipeline,
   { done, failed, skipped, interrupted, problems, metrics }: RunResult,
   seconds: number,
+  full = false,
 ): string {
   const parts = [`${done} case(s) done`];
   if (skipped > 0) parts.push(`${skipped} already finished`);
@@ -141,6 +144,10 @@ function closingText(
   if (interrupted) lines.push('Interrupted. --resume continues where this run stopped.');
   // The table uses the same rules as summary.json.
   const summary = sinks.find(({ definition }) => definition === summarySink)?.options;
-  const table = summaryTable(summarize(metrics, { ...summary, seed: runtime.seed }), process.stdout.columns);
+  const table = summaryTable(
+    summarize(metrics, { ...summary, seed: runtime.seed }),
+    process.stdout.columns,
+    full,
+  );
   return `${table && `${table}\n\n`}${lines.join('\n')}\n`;
 }

@@ -1,7 +1,9 @@
+import { listNames } from '../errors.js';
 import { quantileOf } from '../volume/quantile.js';
 import { Random } from '../volume/random.js';
 import { type Column, type NamedValues, tabulate } from './columns.js';
 import { type ColumnDescription, describeColumns } from './describeColumns.js';
+import { labelMatrix, matrixText } from './labelMatrix.js';
 import type { Better, MetricsRow } from './metric.js';
 import { isOfLabels, type Presence, presenceByLabel } from './presence.js';
 import { alignColumns, decimalsFor, listSome } from './table.js';
@@ -190,20 +192,6 @@ const heads = ['', 'n', 'mean', '95 % CI', 'std', 'median', '25 to 75 %', 'min',
 const optionalHeads = ['25 to 75 %', 'std', 'max', '95 % CI', 'min', 'n'];
 
 /**
- * Formats a summary as text for a terminal: a line per column, then which values were left out or counted as
- * worst, and which labels were missed. Empty if there are no metrics.
- *
- * @param width The most characters of a line of the table. Columns are left out and names shortened to fit.
- */
-export function summaryTable(summary: Summary, width = Number.POSITIVE_INFINITY): string {
-  if (Object.keys(summary.metrics).length === 0) return '';
-  const lines = Object.entries(summary.metrics).map(([column, found]) =>
-    tableLine(column, found, summary.columns[column].better),
-  );
-  return [...fitColumns([heads, ...lines], width), ...summaryNotes(summary)].join('\n');
-}
-
-/**
  * The lines of a table that is at most `width` wide, if leaving out columns and shortening names suffices.
  */
 function fitColumns(rows: readonly (readonly string[])[], width: number): string[] {
@@ -233,14 +221,103 @@ function shorten(name: string, length: number): string {
 }
 
 /**
- * Sentences about the values that were left out or counted as worst, and about the labels that were missed.
+ * Formats a summary as text for a terminal: a line per column, then which values were left out or counted as
+ * worst, and which labels were missed. Empty if there are no metrics.
+ *
+ * @param width The most characters of a line of the table. Columns are left out and names shortened to fit.
+ * @param full Print every column. Without it, many labels and metrics become a matrix of means.
  */
-export function summaryNotes(summary: Summary): string[] {
-  const notes = Object.entries(summary.metrics).flatMap(([column, found]) => oddNotes(column, found));
-  for (const [label, cases] of Object.entries(summary.missed)) {
-    notes.push(`${label} was missed in ${cases.length} of ${summary.cases} cases: ${listSome(cases)}.`);
+export function summaryTable(summary: Summary, width = Number.POSITIVE_INFINITY, full = true): string {
+  if (Object.keys(summary.metrics).length === 0) return '';
+  const matrix = full ? undefined : labelMatrix(summary.columns);
+  const lines = Object.entries(summary.metrics).map(([column, found]) =>
+    tableLine(column, found, summary.columns[column].better),
+  );
+  const table = matrix
+    ? [
+        matrixText(summary.metrics, matrix, width),
+        'These are means over cases. --full prints all statistics.',
+      ]
+    : fitColumns([heads, ...lines], width);
+  const notes = summaryNotes(summary).map(({ text, cases }) => `${text}: ${listSome(cases)}.`);
+  return [...table, ...notes].join('\n');
+}
+
+/** What the user should know about a summary: a clause, and the cases that it is about. */
+export interface SummaryNote {
+  readonly text: string;
+  readonly cases: readonly string[];
+}
+
+/**
+ * Which values were left out or counted as worst, and which labels were missed. Columns of a label that say
+ * the same of the same cases share a note, and a missed label has one note for all of its columns.
+ */
+export function summaryNotes(summary: Summary): SummaryNote[] {
+  const odd = groupOdd(
+    Object.entries(summary.metrics).flatMap(([name, found]) => oddValues(summary, name, found)),
+  );
+  const missed = Object.entries(summary.missed).map(([label, cases]): SummaryNote => {
+    const there = odd.filter((note) => note.label === label && note.cases.join() === cases.join());
+    const effects = there.map(
+      (note) => `${listNames(metricsOf(note))} ${be(note)} ${note.kind} there and ${note.effect}`,
+    );
+    const text = `${label} was missed in ${cases.length} of ${summary.cases} cases`;
+    return { text: [text, ...effects].join('; '), cases };
+  });
+  const others = odd.filter(
+    ({ label, cases }) => (summary.missed[label ?? ''] ?? []).join() !== cases.join(),
+  );
+  return [...others.map(oddNote), ...missed];
+}
+
+/**
+ * Values that are not finite: those of some columns of a label, in the same cases and with the same effect.
+ */
+interface OddValues {
+  readonly columns: readonly { readonly name: string; readonly metric: string }[];
+  readonly label: string | null;
+  readonly kind: 'undefined' | 'infinite';
+  readonly effect: string;
+  readonly cases: readonly string[];
+}
+
+function oddValues({ columns }: Summary, name: string, found: ColumnSummary): OddValues[] {
+  const kinds = [
+    ['undefined', found.undefined],
+    ['infinite', found.infinite],
+  ] as const;
+  const { label, metric } = columns[name];
+  return kinds.flatMap(([kind, cases]) => {
+    const isWorst = (id: string) => found.countedAsWorst.includes(id);
+    const common = { columns: [{ name, metric }], label, kind };
+    return [
+      { ...common, effect: `counted as ${found.worstValue}`, cases: cases.filter(isWorst) },
+      { ...common, effect: 'left out', cases: cases.filter((id) => !isWorst(id)) },
+    ].filter((one) => one.cases.length > 0);
+  });
+}
+
+function groupOdd(all: readonly OddValues[]): OddValues[] {
+  const groups = new Map<string, OddValues>();
+  for (const one of all) {
+    const key = JSON.stringify([one.label, one.kind, one.effect, one.cases]);
+    const group = groups.get(key);
+    groups.set(key, group ? { ...group, columns: [...group.columns, ...one.columns] } : one);
   }
-  return notes;
+  return [...groups.values()];
+}
+
+const metricsOf = ({ columns }: OddValues) => columns.map(({ metric }) => metric);
+
+const be = ({ columns }: OddValues) => (columns.length === 1 ? 'is' : 'are');
+
+function oddNote(note: OddValues): SummaryNote {
+  const { columns, label, kind, effect, cases } = note;
+  const [{ name }] = columns;
+  const what =
+    columns.length === 1 ? name : `${listNames(metricsOf(note))}${label === null ? '' : ` of ${label}`}`;
+  return { text: `${what}: ${cases.length} ${kind}, ${effect}`, cases };
 }
 
 function tableLine(column: string, found: ColumnSummary, better: Better | undefined): string[] {
@@ -270,21 +347,4 @@ export function worstCase(
 ): string | null {
   if (better === 'higher') return found.minCase;
   return better === 'lower' ? (found.infinite[0] ?? found.maxCase) : null;
-}
-
-function oddNotes(column: string, found: ColumnSummary): string[] {
-  const kinds = [
-    ['undefined', found.undefined],
-    ['infinite', found.infinite],
-  ] as const;
-  return kinds.flatMap(([kind, cases]) => {
-    const worst = cases.filter((name) => found.countedAsWorst.includes(name));
-    const out = cases.filter((name) => !found.countedAsWorst.includes(name));
-    return [
-      ...(worst.length
-        ? [`${column}: ${worst.length} ${kind}, counted as ${found.worstValue}: ${listSome(worst)}.`]
-        : []),
-      ...(out.length ? [`${column}: ${out.length} ${kind}, left out: ${listSome(out)}.`] : []),
-    ];
-  });
 }

@@ -32,7 +32,7 @@ export interface PageCase {
 }
 
 /** The pictures of a case. */
-export interface PagePictures extends Pick<CaseNote, 'planes' | 'grey' | 'masks' | 'window' | 'labels'> {
+export interface PagePictures extends Pick<CaseNote, 'planes' | 'grey' | 'masks' | 'window'> {
   /** The address of the case's folder, relative to the page. */
   readonly folder: string;
   /** Whether the 3D view has anything to show. */

@@ -52,12 +52,13 @@ function columnsOf({ columns, rows }: MetricsTable): PageColumn[] {
 
 function pageNumber(value: number | undefined): PageNumber {
   if (value === undefined || Number.isNaN(value)) return null;
-  if (Number.isFinite(value)) return value;
+  // More digits than a float32 holds are noise, and make the page larger.
+  if (Number.isFinite(value)) return Number(value.toPrecision(7));
   return value > 0 ? 'inf' : '-inf';
 }
 
 function picturesOf(id: string, note: CaseNote): PagePictures {
-  const { planes, grey, masks, window, labels, image } = note;
+  const { planes, grey, masks, window, image } = note;
   const folder = `${casesFolder}/${encodeURIComponent(caseFolder(id))}`;
-  return { folder, planes, grey, masks, window, labels, volumes: image !== null || masks.length > 0 };
+  return { folder, planes, grey, masks, window, volumes: image !== null || masks.length > 0 };
 }

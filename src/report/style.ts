@@ -61,6 +61,7 @@ table { border-collapse: separate; border-spacing: 0; width: 100%; font-variant-
 th, td { padding: 7px 12px; text-align: left; border-bottom: 1px solid var(--line); }
 tbody tr:last-child > * { border-bottom: 0; }
 thead th { font-weight: 500; font-size: 13.5px; color: var(--quiet); background: var(--raised); white-space: nowrap; }
+caption { padding: 7px 12px; text-align: left; font-size: 13.5px; color: var(--quiet); }
 tbody th { font-weight: 500; }
 .numbers th, .numbers td { text-align: right; white-space: nowrap; }
 .numbers th:first-child, .numbers td:first-child, .summary th:nth-child(2), .summary td:nth-child(2), .summary td:last-child, .summary thead th:last-child { text-align: left; }
@@ -97,7 +98,8 @@ tbody th { font-weight: 500; }
 .card .note { margin: 4px 0 8px; }
 .pair { display: flex; flex-wrap: wrap; gap: 8px 32px; justify-content: space-evenly; }
 .plot { display: block; margin: 0 auto; max-width: 100%; height: auto; font-size: 12.5px; fill: var(--text); }
-.plot.wide { min-width: 560px; }
+.plot { min-width: 300px; }
+.plot.wide { min-width: 600px; }
 .plot .title { fill: var(--quiet); font-weight: 600; }
 .plot .tick, .plot .axis { fill: var(--quiet); font-variant-numeric: tabular-nums; }
 .plot .grid { stroke: var(--line); }
@@ -159,7 +161,17 @@ pre { background: var(--raised); border: 1px solid var(--line); border-radius: 8
   .pictures button { flex-basis: 100%; }
 }
 @media print {
+  :root { color-scheme: light !important; }
   [data-tall] { max-height: none !important; }
   nav, .tabs, .tools, #theme { display: none; }
+  .scroll, .card { overflow: visible; }
+  .card, tr { break-inside: avoid; }
+  .plot, .plot.wide { min-width: 0; }
+  th, td { padding: 4px; font-size: 11px; }
+  th button, td button { border: 0; padding: 0; font-size: 11px; min-width: 0; overflow-wrap: anywhere; text-align: inherit; }
+  #table thead button { padding: 4px; white-space: normal; }
+  .case-name { gap: 4px; min-width: 90px; }
+  .case-name .stack { height: 28px; }
+  .numbers th, .numbers td, .texts th, .texts td, thead th { white-space: normal; overflow-wrap: anywhere; }
 }
 `;

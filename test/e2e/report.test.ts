@@ -1,12 +1,16 @@
 /// <reference lib="dom" />
-import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Page } from 'playwright-core';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { caseFolder, casesFolder, type ReportData } from '#src/report/read.js';
+import { reportPage } from '#src/report/reportPage.js';
+import { browserScript } from '#src/report/write.js';
 import { shared, sharedPath } from '../needs.js';
 import { dataset, pageDataOf } from '../report/dataset.js';
+import { largeLabels, largeReport } from '../report/large.js';
 import { browserTest, closeBrowser, withPage } from './browser.js';
 import { readCsv, start, temporaryFolder, voxstream } from './harness.js';
 
@@ -176,6 +180,98 @@ browserTest('a case named like a script does no harm, on any page', async () => 
   );
 });
 
+/** Writes the page of a report with empty pictures. */
+async function writePage(data: ReportData) {
+  const folder = temporaryFolder();
+  const page = reportPage(data, await browserScript('page'));
+  writeFileSync(join(folder, 'index.html'), page);
+  for (const { id } of data.cases) {
+    const pictures = join(folder, casesFolder, caseFolder(id));
+    mkdirSync(pictures, { recursive: true });
+    for (const plane of ['axial', 'coronal', 'sagittal']) {
+      for (const mask of ['prediction', 'reference']) {
+        writeFileSync(join(pictures, `${plane}-${mask}.svg`), '<svg xmlns="http://www.w3.org/2000/svg"/>');
+      }
+    }
+  }
+  return { page, url: pathToFileURL(join(folder, 'index.html')).href };
+}
+
+browserTest('a report of 200 cases with 20 labels stays small, and shows labels by metrics', async () => {
+  const data = largeReport();
+  const { page, url } = await writePage(data);
+  assert.ok(page.length < 2_000_000, `${page.length} bytes`);
+  await withPage(url, async (open) => {
+    const nodes = await open.evaluate(() => document.querySelectorAll('*').length);
+    assert.ok(nodes < 10_000, `${nodes} nodes`);
+    const matrix = open.locator('table.matrix');
+    assert.is(await matrix.locator('tbody tr').count(), largeLabels.length + 1);
+    assert.is(await matrix.locator('tbody tr').first().locator('th').innerText(), 'mean over labels');
+    const dice = data.cases.map(
+      ({ metrics }) => metrics.find(({ label }) => label === largeLabels[4])!.value,
+    );
+    const mean = dice.reduce((sum, value) => sum + value, 0) / dice.length;
+    const cell = matrix.locator('tbody tr', { hasText: largeLabels[4] }).locator('td').first();
+    assert.is(await cell.innerText(), mean.toFixed(3));
+    const missed = open.locator('#notes li', { hasText: 'was missed' });
+    assert.is(await missed.count(), 1, 'a missed organ is reported once');
+    assert.match(
+      await missed.innerText(),
+      /^organ_number_1 was missed in 5 of 200 cases; hd, hd95 and assd are infinite there and left out: study_0007/,
+    );
+    assert.is(await open.locator('#notes li', { hasText: 'infinite' }).count(), 1);
+    await missed.getByRole('button', { name: 'study_0047_with_a_name' }).click();
+    assert.is(await open.locator('#case-title').innerText(), 'study_0047_with_a_name');
+    await open.keyboard.press('Escape');
+    await open.getByText(/All statistics of all/).click();
+    const lines = open.locator('table.summary tbody tr');
+    await lines.first().waitFor();
+    assert.ok((await lines.count()) > 200);
+    // A chart that is chosen is drawn.
+    await open.getByLabel('Metric').selectOption({ label: 'HD95, mm' });
+    const dots = open.locator('[data-plot="metric-hd95"] .dot');
+    assert.ok((await dots.count()) > 0);
+    await open.getByLabel('Label').last().selectOption({ index: 3 });
+    assert.is(await open.locator(`[data-plot="volume-${largeLabels[3]}"] .dot`).count(), 200);
+  });
+});
+
+browserTest('on a phone and in print nothing is cut off, and no text is smaller than 10 pixels', async () => {
+  const { url } = await writePage(largeReport(20));
+  await withPage(url, async (page) => {
+    /** The smallest size of text that is shown, in pixels; text in charts is scaled with them. */
+    const smallest = () =>
+      page.evaluate(() => {
+        const sizes = [
+          ...document.querySelectorAll<Element>('p, li, th, td, dt, dd, button, text, label, h1, h2, h3'),
+        ]
+          .filter((element) => element.getClientRects().length > 0 && element.textContent?.trim())
+          .map((element) => {
+            const size = Number.parseFloat(getComputedStyle(element).fontSize);
+            const svg = element.closest('svg');
+            return svg ? (size * svg.getBoundingClientRect().width) / svg.viewBox.baseVal.width : size;
+          });
+        return Math.min(...sizes);
+      });
+    /** How far the page is wider than the window. */
+    const overflow = () => page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    await page.setViewportSize({ width: 375, height: 760 });
+    assert.ok((await smallest()) >= 10, `${await smallest()}`);
+    assert.ok((await overflow()) <= 0, `${await overflow()}`);
+    // The width of A4 with the browser's margins.
+    await page.setViewportSize({ width: 718, height: 1000 });
+    await page.emulateMedia({ media: 'print' });
+    assert.ok((await smallest()) >= 10, `${await smallest()}`);
+    assert.ok((await overflow()) <= 0, `${await overflow()}`);
+    const cut = await page.evaluate(() =>
+      [...document.querySelectorAll<HTMLElement>('.scroll, .card')]
+        .filter((box) => box.scrollWidth > box.clientWidth + 1 || box.scrollHeight > box.clientHeight + 1)
+        .map((box) => box.innerText.slice(0, 40)),
+    );
+    assert.equal(cut, []);
+  });
+});
+
 browserTest('the theme follows the system until it is switched, and then is kept', async () => {
   const output = await blocks();
   const ground = (page: Page) => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
@@ -204,9 +300,14 @@ browserTest('the report of a real run has the numbers of its files in its plots,
   await withPage(`${pageOf(output)}#case=ct_1`, async (page) => {
     const value = (selector: string, name: string) =>
       page.locator(selector).first().getAttribute(name).then(Number);
-    assert.is(await value('[data-plot="metric-dice"] .dot', 'data-value'), Number(dice));
-    assert.is(await value('[data-plot="volume-spleen"] .dot', 'data-value'), prediction);
-    assert.is(await value('[data-plot="agreement-spleen"] .dot', 'data-value'), prediction - reference);
+    const point = async (plot: string, expected: number) => {
+      const shown = await value(`[data-plot="${plot}"] .dot`, 'data-value');
+      // The page has six digits.
+      assert.ok(Math.abs(shown - expected) <= 1e-5 * Math.abs(expected), `${plot}: ${shown}`);
+    };
+    await point('metric-dice', Number(dice));
+    await point('volume-spleen', prediction);
+    await point('agreement-spleen', prediction - reference);
     const inference = await value('[data-plot="steps"] [data-row="inference"] .dot', 'data-value');
     assert.ok(Math.abs(inference - Number(timings.inference)) < 1e-3);
     const device: number[] = lanes.busy.device;

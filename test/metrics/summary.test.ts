@@ -111,14 +111,49 @@ test('summaryTable has a line per metric, and tells what was left out and missed
     { case: 'b', metrics: valuesNamed({ dice_spleen: 0, hd_spleen: infinity }) },
   ];
   const lines = summaryTable(summarize(rows)).split('\n');
-  assert.is(lines.length, 5);
+  assert.is(lines.length, 4);
   assert.match(lines[1], /^dice_spleen +2 +0\.2500 +0\.0000 to 0\.5000 .* b$/);
   assert.match(lines[2], /^hd_spleen +1 +10\.00 +- +- +10\.00 .* b$/);
-  assert.is(lines[3], 'hd_spleen: 1 infinite, left out: b.');
-  assert.is(lines[4], 'spleen was missed in 1 of 2 cases: b.');
+  assert.is(lines[3], 'spleen was missed in 1 of 2 cases; hd is infinite there and left out: b.');
   const worst = summaryTable(summarize(rows, { undefinedAs: 'worst' }));
-  assert.match(worst, /hd_spleen: 1 infinite, counted as 10: b\./);
+  assert.match(worst, /spleen was missed in 1 of 2 cases; hd is infinite there and counted as 10: b\./);
   assert.is(summaryTable(summarize([])), '');
+});
+
+test('summaryTable joins columns of a label whose values are odd in the same cases', () => {
+  const rows = [
+    { case: 'a', metrics: valuesNamed({ dice_spleen: nan, hd_spleen: nan, dice_liver: nan, hd_liver: 3 }) },
+    { case: 'b', metrics: valuesNamed({ dice_spleen: 1, hd_spleen: 2, dice_liver: 0.5, hd_liver: 3 }) },
+  ];
+  const [, , , , , ...notes] = summaryTable(summarize(rows)).split('\n');
+  assert.equal(notes, [
+    'dice and hd of spleen: 1 undefined, left out: a.',
+    'dice_liver: 1 undefined, left out: a.',
+  ]);
+});
+
+test('summaryTable shows many labels and metrics as a matrix of means in lines of the given width', () => {
+  const labels = ['spleen', 'liver', 'left kidney', 'pancreas'];
+  const metrics = ['dice', 'iou', 'nsd', 'hd', 'hd95'];
+  const row = (id: string, value: number) => ({
+    case: id,
+    metrics: metrics.flatMap((metric) =>
+      labels.flatMap((label, k) => {
+        const [found] = valuesNamed({ [`${metric}_x`]: value + k / 10 });
+        return metric === 'hd95' && label === 'liver' ? [] : [{ ...found, label }];
+      }),
+    ),
+  });
+  const summary = summarize([row('a', 0.2), row('b', 0.4)]);
+  const narrow = summaryTable(summary, 40, false).split('\n');
+  assert.is(Math.max(...narrow.slice(0, -1).map(({ length }) => length)) <= 40, true, narrow.join('\n'));
+  assert.is(narrow[0], 'mean           dice     iou     nsd');
+  assert.is(narrow[2], 'liver        0.4000  0.4000  0.4000');
+  assert.is(narrow[6], 'mean             hd    hd95');
+  assert.is(narrow[8], 'liver        0.4000       -');
+  assert.match(narrow.at(-1)!, /--full prints all statistics/);
+  assert.is(summaryTable(summary, 80, false).split('\n').length, 6);
+  assert.is(summaryTable(summary).split('\n').length, 20, 'a head and 19 columns');
 });
 
 test.run();

@@ -3,7 +3,7 @@ import type { PageCase, PageData } from '../browserData.js';
 import { embeddedData } from './dom.js';
 import { CaseDialog } from './page/caseDialog.js';
 import { CaseTable } from './page/caseTable.js';
-import { addPlotChoices, addPlotPoints } from './page/plots.js';
+import { addPlotChoices, addPlotPoints, drawPlots } from './page/plots.js';
 import { addThemeButton, applySavedTheme } from './theme.js';
 
 applySavedTheme();
@@ -14,10 +14,15 @@ const open = (item: PageCase) => dialog.open(item);
 const table = data.cases.length > 0 ? new CaseTable(data, open) : undefined;
 const dialog = new CaseDialog(data, () => table?.shown ?? []);
 
+for (const pane of document.querySelectorAll('[data-choice]:not([hidden])')) drawPlots(pane);
 addPlotChoices();
 addPlotPoints(data.cases, open);
-for (const button of document.querySelectorAll<HTMLElement>('[data-open]')) {
-  const item = data.cases.find(({ id }) => id === button.dataset.open);
-  if (item) button.addEventListener('click', () => open(item));
+document.addEventListener('click', ({ target }) => {
+  const id = target instanceof HTMLElement ? target.dataset.open : undefined;
+  const item = id === undefined ? undefined : data.cases.find((one) => one.id === id);
+  if (item) open(item);
+});
+for (const details of document.querySelectorAll('details')) {
+  details.addEventListener('toggle', () => drawPlots(details), { once: true });
 }
 dialog.openLinked();

@@ -1,7 +1,7 @@
 import { quantileOf } from '../../volume/quantile.js';
 import { escapeHtml } from '../html.js';
 import { axisBelow, axisHeight, gridColumns, linearScale, type Scale } from './scale.js';
-import { type ChartPoint, chart, dot, element, fullWidth, line, rect, text } from './svg.js';
+import { type ChartPoint, chart, dots, element, fullWidth, line, rect, text } from './svg.js';
 
 /** A row of a distribution chart. */
 export interface DistributionRow {
@@ -12,10 +12,10 @@ export interface DistributionRow {
 }
 
 /**
- * In rows with more points, only those beyond the whiskers are drawn: the box shows the others, and the page
- * stays small.
+ * In rows with more points, or charts with more of them in all rows, only those beyond the whiskers are
+ * drawn: the box shows the others, and the page stays small.
  */
-const mostPoints = 300;
+const mostPoints = { row: 300, chart: 1500 };
 
 /** The most characters of a row's name that fit beside its box. */
 const nameLength = 22;
@@ -38,6 +38,7 @@ export function distributionChart(
   const finite = rows.map(({ points }) => points.filter(({ value }) => Number.isFinite(value)));
   const values = finite.flat().map(({ value }) => value);
   const scale = linearScale(values, { range: [left, right], limits });
+  const crowded = values.length > mostPoints.chart;
   const body = rows.map((row, i) => {
     const middle = top + (i + 0.5) * rowHeight;
     return element(
@@ -45,7 +46,7 @@ export function distributionChart(
       { 'data-row': row.name },
       element('title', {}, escapeHtml(row.name)),
       text(left - 12, middle + 4, 'end', shortName(row.name), { class: 'name' }),
-      boxPlot(finite[i], scale, middle),
+      boxPlot(finite[i], scale, middle, crowded || finite[i].length > mostPoints.row),
       notesBeside(row.notes ?? [], middle),
     );
   });
@@ -69,7 +70,7 @@ const notesBeside = (notes: readonly string[], middle: number) =>
 
 const shortName = (name: string) => (name.length > nameLength ? `${name.slice(0, nameLength - 1)}…` : name);
 
-function boxPlot(points: readonly ChartPoint[], scale: Scale, middle: number): string {
+function boxPlot(points: readonly ChartPoint[], scale: Scale, middle: number, onlyOutliers: boolean): string {
   if (points.length === 0) return '';
   const sorted = Float64Array.from(points, ({ value }) => value).sort();
   const [q1, median, q3] = [0.25, 0.5, 0.75].map((q) => quantileOf(sorted, q));
@@ -81,16 +82,17 @@ function boxPlot(points: readonly ChartPoint[], scale: Scale, middle: number): s
     line(x(low), middle, x(q1), middle, { class: 'whisker' }) +
     line(x(q3), middle, x(high), middle, { class: 'whisker' }) +
     rect(x(q1), middle - 11, x(q3) - x(q1), 22, { class: 'box', rx: 2 });
-  const drawn =
-    points.length > mostPoints ? points.filter(({ value }) => value < low || value > high) : points;
+  const drawn = onlyOutliers ? points.filter(({ value }) => value < low || value > high) : points;
   // Golden-ratio steps spread the points evenly over the row's height, and the same way each time.
-  const dots = drawn.map((point, i) =>
-    dot(x(point.value), middle + (((i * 0.618034 + 0.5) % 1) - 0.5) * 18, point),
-  );
+  const placed = drawn.map((point, i) => ({
+    ...point,
+    x: x(point.value),
+    y: middle + (((i * 0.618034 + 0.5) % 1) - 0.5) * 18,
+  }));
   const medianLine = line(x(median), middle - 11, x(median), middle + 11, {
     class: 'median',
     'data-median': median,
   });
   // Two points have no box.
-  return (points.length < 3 ? '' : box) + dots.join('') + medianLine;
+  return (points.length < 3 ? '' : box) + dots(placed) + medianLine;
 }

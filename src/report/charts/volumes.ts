@@ -1,7 +1,7 @@
 import { deviation, mean } from 'd3-array';
 import { decimalsFor, showNumber } from '../text.js';
 import { axisBelow, axisHeight, axisLeft, gridColumns, linearScale } from './scale.js';
-import { chart, dot, halfWidth, line, text, uprightText } from './svg.js';
+import { chart, dots, halfWidth, line, text, uprightText } from './svg.js';
 
 /** The predicted and the reference volume of a label in a case, in mL. */
 export interface VolumePair {
@@ -28,16 +28,18 @@ export function volumeChart(name: string, pairs: readonly VolumePair[]): string 
     axisLeft(y, left, right),
     uprightText(12, (top + bottom) / 2, 'prediction, mL', { class: 'axis' }),
     line(x.at(low), y.at(low), x.at(high), y.at(high), { class: 'equal' }),
-    ...pairs.map((pair) =>
-      dot(x.at(pair.reference), y.at(pair.prediction), { case: pair.case, value: pair.prediction }),
+    dots(
+      pairs.map((pair) => ({
+        case: pair.case,
+        value: pair.prediction,
+        x: x.at(pair.reference),
+        y: y.at(pair.prediction),
+      })),
     ),
   );
 }
 
-/**
- * The mean of the differences between two measurements, and the limits within which 95 % of the differences
- * lie.
- */
+/** The mean of the differences between two measurements, and the limits of agreement around it. */
 export interface Agreement {
   readonly bias: number;
   readonly low: number;
@@ -73,7 +75,7 @@ export function blandAltmanChart(name: string, pairs: readonly VolumePair[]): st
   const y = linearScale([...pairs.map(differenceOf), ...marks, 0], { range: [bottom, top] });
   const decimals = decimalsFor(Math.max(...marks.map(Math.abs), 0));
   const label =
-    'Difference of predicted and reference volume against their mean in mL, with bias and 95 % limits of agreement';
+    'Difference of predicted and reference volume against their mean in mL, with mean difference and limits of agreement (mean ± 1.96 SD)';
   return chart(
     { name, label, ...size },
     gridColumns(x, top, bottom),
@@ -88,9 +90,11 @@ export function blandAltmanChart(name: string, pairs: readonly VolumePair[]): st
       });
       return line(left, y.at(value), right, y.at(value), { class: kind }) + number;
     }),
-    ...pairs.map((pair) => {
-      const difference = differenceOf(pair);
-      return dot(x.at(meanOf(pair)), y.at(difference), { case: pair.case, value: difference });
-    }),
+    dots(
+      pairs.map((pair) => {
+        const value = differenceOf(pair);
+        return { case: pair.case, value, x: x.at(meanOf(pair)), y: y.at(value) };
+      }),
+    ),
   );
 }

@@ -25,8 +25,10 @@ type NamedChart = readonly [name: string, chart: Html];
 function card(id: string, title: string, what: string, charts: readonly NamedChart[], note?: string): Html {
   const names = charts.map(([name], i) => html`<option value="${i}">${name}</option>`);
   const list = html`<label>${what} <select data-choose="${id}">${names}</select></label>`;
-  const panes = charts.map(
-    ([, chart], i) => html`<div data-choice="${id}"${raw(i > 0 ? ' hidden' : '')}>${chart}</div>`,
+  const panes = charts.map(([, chart], i) =>
+    i === 0
+      ? html`<div data-choice="${id}">${chart}</div>`
+      : html`<div data-choice="${id}" hidden><template>${chart}</template></div>`,
   );
   return html`<figure class="card"><figcaption><h3>${title}</h3>${charts.length > 1 ? list : nothing}</figcaption>${panes}${note ? html`<p class="note">${note}</p>` : nothing}</figure>`;
 }
@@ -77,7 +79,7 @@ function volumeCard(data: ReportData): Html {
   const label = byLabel.length === 1 ? `, ${byLabel[0][0]}` : '';
   const note =
     'First plot: prediction against reference; they are equal on the dashed line. Second plot: their difference against their mean ' +
-    '(Bland and Altman); the solid line is the mean difference, and 95 % of the differences lie between the dashed lines.';
+    '(Bland and Altman); the solid line is the mean difference, and the dashed lines are at the mean ± 1.96 SD (limits of agreement).';
   return card('volume', `Volumes, prediction against reference${label}`, 'Label', charts, note);
 }
 

@@ -1,13 +1,19 @@
-import { type ColumnSummary, type Summary, summaryNotes, worstCase } from '../../metrics/summary.js';
-import { listSome } from '../../metrics/table.js';
+import { type LabelMatrix, labelMatrix } from '../../metrics/labelMatrix.js';
+import {
+  type ColumnSummary,
+  type Summary,
+  type SummaryNote,
+  summaryNotes,
+  worstCase,
+} from '../../metrics/summary.js';
 import { predictedVolume } from '../../metrics/volumes.js';
 import type { PageColumn, PageData } from '../browserData.js';
-import { groupNotes, groupText } from '../groupNotes.js';
+import { groupNotes } from '../groupNotes.js';
 import { type Html, html, tableHead, tableRow } from '../html.js';
 import { meanOverLabels } from '../pageData.js';
 import type { ReportCase, ReportData } from '../read.js';
 import { showNumber, showSeconds } from '../text.js';
-import { noteList, scrollsAbove } from './notes.js';
+import { caseButton, noteList, scrollsAbove } from './notes.js';
 
 /** The most important numbers, the summary of each column, and notes on what it leaves out. */
 export function summarySection(data: ReportData, summary: Summary, { columns }: PageData): Html {
@@ -16,17 +22,46 @@ export function summarySection(data: ReportData, summary: Summary, { columns }: 
   const notes = [
     ...summaryNotes(summary),
     ...(empty.length > 0
-      ? [`Nothing was predicted in ${empty.length} of ${data.cases.length} cases: ${listSome(empty)}.`]
+      ? [{ text: `Nothing was predicted in ${empty.length} of ${data.cases.length} cases`, cases: empty }]
       : []),
     ...assumptions(data),
   ];
-  return html`<dl class="figures">${tiles}</dl>${summaryTable(summary, columns)}${noteList(notes)}`;
+  return html`<dl class="figures">${tiles}</dl>${tables(summary, columns)}${noteList(notes)}`;
+}
+
+/** The table of the summary; beneath a matrix of means, if there are many labels and metrics. */
+function tables(summary: Summary, columns: readonly PageColumn[]): Html {
+  const table = summaryTable(summary, columns);
+  const matrix = labelMatrix(summary.columns);
+  if (!matrix) return table;
+  // The script fills the template when it is opened, so that the page stays fast.
+  return html`${matrixTable(matrix, summary, columns)}
+<details><summary>All statistics of all ${columns.length} columns</summary><template>${table}</template></details>`;
+}
+
+/** The means of a label in a row, of a metric in a column. */
+function matrixTable({ metrics, rows }: LabelMatrix, summary: Summary, columns: readonly PageColumn[]): Html {
+  const byName = new Map(columns.map((column) => [column.name, column]));
+  const titles = metrics.map(
+    ({ metric }) => columns.find((column) => column.metric === metric)?.title ?? metric,
+  );
+  const cells = rows.map(({ label, columns: names }) =>
+    tableRow([
+      label,
+      ...names.map((name) => {
+        const column = name === undefined ? undefined : byName.get(name);
+        return column ? showNumber(summary.metrics[column.name].mean, column.decimals) : '';
+      }),
+    ]),
+  );
+  return html`<div class="scroll"${scrollsAbove(16, rows.length, 'Means')}><table class="numbers matrix"><caption>Means over cases</caption>${tableHead(['label', ...titles])}
+<tbody>${cells}</tbody></table></div>`;
 }
 
 /** What was assumed about the data, each with the cases that it concerns. */
-function assumptions({ cases }: ReportData): string[] {
+function assumptions({ cases }: ReportData): SummaryNote[] {
   const notes = cases.flatMap(({ id, note }) => (note?.notes ?? []).map((text) => [id, text] as const));
-  return groupNotes(notes).map(groupText);
+  return groupNotes(notes).map(({ text, cases: ids }) => ({ text: text.replace(/\.$/, ''), cases: ids }));
 }
 
 /** A number that is shown large. `alert` is an address: where to read on about a number that needs a look. */
@@ -102,6 +137,3 @@ function summaryRow({ title, label, decimals, better }: PageColumn, found: Colum
     caseButton(worstCase(found, better)),
   ]);
 }
-
-const caseButton = (id: string | null) =>
-  id === null ? '–' : html`<button type="button" class="link" data-open="${id}">${id}</button>`;

@@ -31,6 +31,15 @@ test('of many points only those beyond the whiskers are drawn', () => {
   assert.equal(numbers(svg, 'dot', 'data-value'), [0.1]);
 });
 
+test('of many points in many rows only those beyond the whiskers are drawn', () => {
+  const rows = Array.from({ length: 20 }, (_, k) => ({
+    name: `label ${k}`,
+    points: points([0.1, ...Array.from({ length: 100 }, (__, i) => 0.8 + 0.001 * i)]),
+  }));
+  assert.is(numbers(distributionChart('dice', 'Dice', rows), 'dot', 'data-value').length, 20);
+  assert.is(numbers(distributionChart('dice', 'Dice', rows.slice(0, 10)), 'dot', 'data-value').length, 1010);
+});
+
 test('the axis does not go beyond the limits of a metric', () => {
   const svg = distributionChart('dice', 'Dice', [{ name: 'a', points: points([0.5, 1]) }], [0, 1]);
   assert.is(Math.max(...numbers(svg, 'dot', 'cx')), 568);
@@ -47,7 +56,7 @@ test('rows without values are drawn empty', () => {
     { name: 'a', points: points([Number.NaN]), notes: ['n = 0', '1 undefined'] },
   ]);
   assert.match(svg, /n = 0<.*1 undefined</);
-  assert.not.match(svg, /NaN|Infinity|class="(box|dot|median)"/);
+  assert.not.match(svg, /NaN|Infinity|class="(box|dots|median)"/);
 });
 
 test.run();

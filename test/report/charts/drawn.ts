@@ -1,6 +1,18 @@
+/** The points that the page's script draws, as elements. */
+const withDots = (svg: string) =>
+  svg.replace(/<g class="dots" data-dots="([^"]*)"><\/g>/g, (_, list: string) =>
+    list
+      .split(',')
+      .map((point) => {
+        const [, value, x, y] = point.split(' ');
+        return `<circle class="dot" cx="${x}" cy="${y}" data-value="${value}">`;
+      })
+      .join(''),
+  );
+
 /** The numbers of an attribute of all elements of a class, in the order in which they are drawn. */
 export const numbers = (svg: string, name: string, attribute: string): number[] =>
-  [...svg.matchAll(new RegExp(`<[a-z]+ class="${name}"[^>]*>`, 'g'))].map(([element]) =>
+  [...withDots(svg).matchAll(new RegExp(`<[a-z]+ class="${name}"[^>]*>`, 'g'))].map(([element]) =>
     Number(new RegExp(` ${attribute}="([^"]*)"`).exec(element)?.[1]),
   );
 

@@ -2,6 +2,23 @@ import { visible } from '../../../harmless.js';
 import type { PageCase } from '../../browserData.js';
 import { byId } from '../dom.js';
 
+/** Fills a part of the page that is shown for the first time, and draws the points of its plots. */
+export function drawPlots(part: ParentNode): void {
+  for (const template of part.querySelectorAll('template')) template.replaceWith(template.content);
+  for (const group of part.querySelectorAll<SVGGElement>('g[data-dots]')) {
+    const points = group.dataset.dots!.split(',').map((point) => point.split(' '));
+    delete group.dataset.dots;
+    group.append(...points.map(([index, value, x, y]) => circle(index, value, x, y)));
+  }
+}
+
+function circle(index: string, value: string, x: string, y: string): SVGElement {
+  const element = document.createElementNS('http://www.w3.org/2000/svg', 'circle');
+  const attributes = { class: 'dot', cx: x, cy: y, r: '3.5', 'data-case': index, 'data-value': value };
+  for (const [name, text] of Object.entries(attributes)) element.setAttribute(name, text);
+  return element;
+}
+
 /** Makes each list of plots show the plot that is chosen in it. */
 export function addPlotChoices(): void {
   for (const list of document.querySelectorAll<HTMLSelectElement>('select[data-choose]')) {
@@ -9,6 +26,7 @@ export function addPlotChoices(): void {
       const panes = document.querySelectorAll<HTMLElement>(`[data-choice="${list.dataset.choose}"]`);
       panes.forEach((pane, i) => {
         pane.hidden = i !== Number(list.value);
+        if (!pane.hidden) drawPlots(pane);
       });
     });
   }

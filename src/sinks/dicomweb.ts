@@ -13,7 +13,7 @@ import type { OptionValues } from '../options.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { sink } from './define.js';
 import { type DerivedTask, derivedOptions, seriesOf } from './derived.js';
-import { writeRtStructTask } from './rtstruct.js';
+import { writeRtStructTask } from './writeRtStructTask.js';
 import { writeSegTask } from './writeSegTask.js';
 
 const writers: Readonly<Record<'seg' | 'rtstruct', DerivedTask>> = {

@@ -1,12 +1,6 @@
-import { task } from '../runtime/task.js';
 import { sink } from './define.js';
 import { derivedOptions, derivedSink } from './derived.js';
-
-// By name, so that worker threads do not load it when they start: few runs write DICOM.
-export const writeRtStructTask = task<typeof import('../formats/dicom/writeRtStruct.js').writeRtStruct>(
-  new URL('../formats/dicom/writeRtStruct.js', import.meta.url),
-  'writeRtStruct',
-);
+import { writeRtStructTask } from './writeRtStructTask.js';
 
 /**
  * A sink that writes label maps as DICOM RT structure sets: closed contours in mm on the source's slices,

@@ -184,7 +184,7 @@ test('a pipeline file alone runs no code', async () => {
   assert.is(code, 1);
   assert.match(stderr, /there is no key "use"/);
   const alone = await voxstream(['operators', 'fp_ml'], {}, user);
-  assert.match(alone.stderr, /there is no operator "fp_ml"/);
+  assert.match(alone.stderr, /there is no definition "fp_ml"/);
   assert.not.ok(existsSync(sprung));
   assert.is((await voxstream(['operators', '--use', trap], {}, user)).code, 0);
   assert.ok(existsSync(sprung), 'the trap works');

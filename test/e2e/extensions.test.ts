@@ -113,19 +113,15 @@ test('compare knows the direction of a metric of a package in a bare CSV file', 
 });
 
 test('help, validation and the JSON Schema know what a package adds', async () => {
-  const help = await voxstream(['operators', 'gaussianSmooth', ...use], {}, user);
-  assert.match(help.stdout, /gaussianSmooth: Smooths volumes with a Gaussian\./);
+  const help = await voxstream(['operators', 'gaussianBlur', ...use], {}, user);
+  assert.match(help.stdout, /gaussianBlur: Smooths volumes with a Gaussian\./);
   assert.match(help.stdout, /sigma: number or 3 numbers, required/);
   const schema = JSON.parse((await voxstream(['schema', ...use], {}, user)).stdout);
   const titles = schema.properties.steps.items.anyOf.map(({ title }: { title?: string }) => title);
-  assert.ok(titles.includes('gaussianSmooth'));
-  const refused = await voxstream(
-    ['validate', pipeline, ...use, '--set', 'gaussianSmooth.sigma=-1'],
-    {},
-    user,
-  );
+  assert.ok(titles.includes('gaussianBlur'));
+  const refused = await voxstream(['validate', pipeline, ...use, '--set', 'gaussianBlur.sigma=-1'], {}, user);
   assert.is(refused.code, 1);
-  assert.match(refused.stderr, /step 2 \(gaussianSmooth\), sigma must be at least 0, or /);
+  assert.match(refused.stderr, /step 2 \(gaussianBlur\), sigma must be at least 0, or /);
 });
 
 test('--resume runs cases again when a module, or a file that it uses, was edited', async () => {

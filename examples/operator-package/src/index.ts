@@ -1,8 +1,8 @@
 import type { Extension } from 'voxstream/author';
 import { falsePositives } from './falsePositives.js';
-import { gaussianSmooth } from './gaussianSmooth.js';
+import { gaussianBlur } from './gaussianBlur.js';
 
-export { falsePositives, gaussianSmooth };
+export { falsePositives, gaussianBlur };
 
-const extension: Extension = { operators: [gaussianSmooth], metrics: [falsePositives] };
+const extension: Extension = { operators: [gaussianBlur], metrics: [falsePositives] };
 export default extension;

@@ -8,8 +8,8 @@ const smoothTask = task(new URL('./smooth.js', import.meta.url), smooth);
  *
  * @throws OptionError when built, if `sigma` is negative.
  */
-export const gaussianSmooth = operator({
-  name: 'gaussianSmooth',
+export const gaussianBlur = operator({
+  name: 'gaussianBlur',
   summary: 'Smooths volumes with a Gaussian.',
   options: {
     sigma: perAxis(z.number().min(0)).describe('Standard deviation in voxels: one number, or one per axis'),

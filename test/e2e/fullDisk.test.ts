@@ -107,7 +107,7 @@ diskTest('records on a full disk are reported, and no earlier file is damaged', 
   await voxstream(args);
   const before = fingerprints(output).results;
   fill(disk);
-  const { code, stderr } = await voxstream(args);
+  const { code, stderr } = await voxstream([...args, '--overwrite']);
   assert.is(code, 1, stderr);
   assert.match(stderr, full);
   assert.equal(fingerprints(output).results, before);

@@ -74,7 +74,16 @@ export async function voxstream(images, { model, output, cache, onEvent = () => 
   const events = [];
   const result = await runWatched(
     process.execPath,
-    [cli, 'run', pipeline, '--device', 'cpu', '--json', ...settings.flatMap((one) => ['--set', one])],
+    [
+      cli,
+      'run',
+      pipeline,
+      '--device',
+      'cpu',
+      '--json',
+      '--overwrite',
+      ...settings.flatMap((one) => ['--set', one]),
+    ],
     {
       env: { XDG_CACHE_HOME: cache },
       onLine: (line, seconds, pid) => {

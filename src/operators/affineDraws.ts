@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { byKey, forKey, mostVoxels, orMeant, sizePerAxis } from '../optionTypes.js';
+import { byKey, forKey, keysType, mostVoxels, orMeant, sizePerAxis } from '../optionTypes.js';
 import type { Random } from '../volume/random.js';
 import type { InterpolationMode, Triple, Vec3, Volume } from '../volume/volume.js';
 import { warpMatrix } from '../volume/warp.js';
-import { type DrawRange, drawFrom, drawRangeOf } from './draws.js';
+import { type DrawRange, drawFrom, drawRangeOf, probType, seedType } from './draws.js';
 import { onGrid, type VolumeForecast } from './forecast.js';
 
 type AnyRange = number | readonly DrawRange[];
@@ -26,7 +26,7 @@ const factor = z.number().min(-100).max(100);
 const shift = z.number().min(-mostVoxels).max(mostVoxels);
 
 /** The ranges of a random affine transform. */
-export const affineRangeTypes = {
+const affineRangeTypes = {
   rotateRange: ranges(3, angle).describe(
     'Rotation about x, y and z in radians: a range for each, or a number f for -f..f',
   ),
@@ -37,15 +37,23 @@ export const affineRangeTypes = {
   ),
 };
 
-/** How volumes are interpolated by a warp. */
-export const warpModeType = byKey(z.enum(['bilinear', 'nearest']))
-  .optional()
-  .describe('bilinear or nearest, or a map by key. Default: nearest for labels, bilinear for the rest');
-
-/** The size of the result of a warp. */
-export const warpSizeType = sizePerAxis
-  .optional()
-  .describe("Size of the result in voxels; 0 or less keeps the axis. Default: the volume's size");
+/** The options of operators that warp volumes at random. */
+export const warpOptions = {
+  ...affineRangeTypes,
+  prob: probType,
+  spatialSize: sizePerAxis
+    .optional()
+    .describe("Size of the result in voxels; 0 or less keeps the axis. Default: the volume's size"),
+  mode: byKey(z.enum(['bilinear', 'nearest']))
+    .optional()
+    .describe('bilinear or nearest, or a map by key. Default: nearest for labels, bilinear for the rest'),
+  paddingMode: z
+    .enum(['reflection', 'border', 'zeros'])
+    .default('reflection')
+    .describe('Values outside the volume'),
+  seed: seedType,
+  keys: keysType('image and label'),
+};
 
 /** Draws the matrix of an affine transform. */
 export function drawMatrix(

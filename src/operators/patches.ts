@@ -1,11 +1,14 @@
-import type { Case } from '../case.js';
-import { volumeOf } from '../case.js';
+import { z } from 'zod';
+import { type Case, chooseKeys, geometryKeys, volumeOf } from '../case.js';
 import { DataError, show } from '../errors.js';
+import { intensity, keysType } from '../optionTypes.js';
 import { sameGrid } from '../volume/affine.js';
 import type { PatchPlan } from '../volume/patches.js';
 import type { Triple, Vec3, Volume } from '../volume/volume.js';
 import type { StepContext } from './define.js';
+import { drawsFor, seedType } from './draws.js';
 import { bytesOf, type Forecaster, foresee, onGrid } from './forecast.js';
+import { splitCase } from './map.js';
 import { cropOrPadTask } from './spatialPad.js';
 
 /** Throws DataError unless all volumes are on the grid of the one that positions are chosen in. */
@@ -64,4 +67,52 @@ export function foreseePatches(spatialSize: Vec3, count: number, keys: readonly 
     const others = patches.reduce((sum, [, patch]) => sum + (count - 1) * bytesOf(patch), 0);
     return foresee(subject, Object.fromEntries(patches), others);
   };
+}
+
+/** The options of operators that cut patches around labelled voxels. */
+export const labelledPatchOptions = {
+  numSamples: z.int().min(1).max(4096).default(1).describe('Patches per case'),
+  labelKey: z.string().min(1).default('label').describe('The volume with the labels'),
+  imageKey: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('The image that limits where patches may be centred. Default: anywhere'),
+  imageThreshold: intensity.default(0).describe('Centre them only where the image is above this value'),
+  allowSmaller: z
+    .boolean()
+    .default(false)
+    .describe('Use a volume that is smaller than a patch whole instead of failing'),
+  seed: seedType,
+  keys: keysType('image and label'),
+};
+
+/**
+ * Cuts the patches that `choose` plans for the label and the image of each case. It is called with the two
+ * numbers that seed its random draws.
+ */
+export function cutAroundLabels(
+  context: StepContext,
+  options: {
+    readonly labelKey: string;
+    readonly imageKey?: string | undefined;
+    readonly seed?: number | undefined;
+    readonly keys?: string | readonly string[] | undefined;
+  },
+  choose: (
+    label: Volume,
+    image: Volume | undefined,
+    seed: readonly [number, number],
+  ) => PromiseLike<PatchPlan>,
+) {
+  const { labelKey, imageKey, seed } = options;
+  return splitCase(context, 'cpu', async (subject) => {
+    const label = volumeOf(subject, labelKey);
+    const image = imageKey === undefined ? undefined : volumeOf(subject, imageKey);
+    const keys = chooseKeys(subject, options.keys, geometryKeys);
+    assertOneGrid(context, subject, labelKey, imageKey === undefined ? keys : [...keys, imageKey]);
+    const random = drawsFor(subject, context, seed);
+    const plan = await choose(label, image, [random.uint32(), random.uint32()]);
+    return cutPatches(context, subject, keys, plan);
+  });
 }

@@ -1,22 +1,13 @@
 import { z } from 'zod';
 import { geometryKeys } from '../case.js';
-import { keysType, voxelWidth } from '../optionTypes.js';
+import { voxelWidth } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { identityAffine } from '../volume/affine.js';
 import { deform } from '../volume/elastic.js';
 import type { Volume } from '../volume/volume.js';
 import { voxelCount } from '../volume/volume.js';
-import {
-  affineRangeTypes,
-  drawMatrix,
-  warpedForecast,
-  warpedSize,
-  warpMode,
-  warpModeType,
-  warpSizeType,
-} from './affineDraws.js';
+import { drawMatrix, warpedForecast, warpedSize, warpMode, warpOptions } from './affineDraws.js';
 import { operator } from './define.js';
-import { probType, seedType } from './draws.js';
 import { foreseeVolumes } from './forecast.js';
 import { mapRandomly } from './map.js';
 import { warpTask } from './randAffine.js';
@@ -48,16 +39,7 @@ export const rand3DElastic = operator({
       .describe(
         'Range of the factor that multiplies the smoothed offsets, which were drawn from -1..1 voxels',
       ),
-    ...affineRangeTypes,
-    prob: probType,
-    spatialSize: warpSizeType,
-    mode: warpModeType,
-    paddingMode: z
-      .enum(['reflection', 'border', 'zeros'])
-      .default('reflection')
-      .describe('Values outside the volume'),
-    seed: seedType,
-    keys: keysType('image and label'),
+    ...warpOptions,
   },
   example: { sigmaRange: [5, 8], magnitudeRange: [100, 200], prob: 0.2 },
   forecast: ({ spatialSize, mode, keys }) =>

@@ -1,22 +1,11 @@
-import { z } from 'zod';
 import { geometryKeys } from '../case.js';
-import { keysType } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { identityAffine } from '../volume/affine.js';
 import type { Random } from '../volume/random.js';
 import type { Affine, Volume } from '../volume/volume.js';
 import { warp } from '../volume/warp.js';
-import {
-  affineRangeTypes,
-  drawMatrix,
-  warpedForecast,
-  warpedSize,
-  warpMode,
-  warpModeType,
-  warpSizeType,
-} from './affineDraws.js';
+import { drawMatrix, warpedForecast, warpedSize, warpMode, warpOptions } from './affineDraws.js';
 import { operator } from './define.js';
-import { probType, seedType } from './draws.js';
 import { foreseeVolumes } from './forecast.js';
 import { mapRandomly } from './map.js';
 
@@ -37,16 +26,7 @@ export const randAffine = operator({
     'RandAffined, except that labels use nearest neighbour unless mode says otherwise; draws come from ' +
     "voxstream's random generator",
   options: {
-    ...affineRangeTypes,
-    prob: probType,
-    spatialSize: warpSizeType,
-    mode: warpModeType,
-    paddingMode: z
-      .enum(['reflection', 'border', 'zeros'])
-      .default('reflection')
-      .describe('Values outside the volume'),
-    seed: seedType,
-    keys: keysType('image and label'),
+    ...warpOptions,
   },
   example: { rotateRange: [0, 0, 0.26], scaleRange: [0.1, 0.1, 0.1], prob: 0.2 },
   forecast: ({ spatialSize, mode, keys }) =>

@@ -1,12 +1,10 @@
 import { z } from 'zod';
-import { chooseKeys, geometryKeys, volumeOf } from '../case.js';
-import { intensity, keysType, sizePerAxis, weight } from '../optionTypes.js';
+import { geometryKeys } from '../case.js';
+import { sizePerAxis, weight } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { classPatchStarts } from '../volume/patches.js';
 import { operator } from './define.js';
-import { drawsFor, seedType } from './draws.js';
-import { splitCase } from './map.js';
-import { assertOneGrid, cutPatches, foreseePatches } from './patches.js';
+import { cutAroundLabels, foreseePatches, labelledPatchOptions } from './patches.js';
 
 const classPatchStartsTask = task(new URL('../volume/patches.js', import.meta.url), classPatchStarts);
 
@@ -44,20 +42,7 @@ export const randCropByLabelClasses = operator({
       .describe(
         'The number of classes, with the background. Default: the number of ratios; a one-hot label has one per channel',
       ),
-    numSamples: z.int().min(1).max(4096).default(1).describe('Patches per case'),
-    labelKey: z.string().min(1).default('label').describe('The volume with the labels'),
-    imageKey: z
-      .string()
-      .min(1)
-      .optional()
-      .describe('The image that limits where patches may be centred. Default: anywhere'),
-    imageThreshold: intensity.default(0).describe('Centre them only where the image is above this value'),
-    allowSmaller: z
-      .boolean()
-      .default(false)
-      .describe('Use a volume that is smaller than a patch whole instead of failing'),
-    seed: seedType,
-    keys: keysType('image and label'),
+    ...labelledPatchOptions,
   },
   check: ({ ratios, numClasses }) => [
     ...(ratios && !ratios.some((ratio) => ratio > 0) ? ['ratios must not all be 0'] : []),
@@ -69,14 +54,8 @@ export const randCropByLabelClasses = operator({
   forecast: ({ spatialSize, numSamples, keys }) =>
     foreseePatches(spatialSize, numSamples, [keys ?? geometryKeys].flat()),
   create: (options, context) =>
-    splitCase(context, 'cpu', async (subject) => {
-      const { labelKey, imageKey } = options;
-      const label = volumeOf(subject, labelKey);
-      const image = imageKey === undefined ? undefined : volumeOf(subject, imageKey);
-      const keys = chooseKeys(subject, options.keys, geometryKeys);
-      assertOneGrid(context, subject, labelKey, imageKey === undefined ? keys : [...keys, imageKey]);
-      const random = drawsFor(subject, context, options.seed);
-      const plan = await context.runtime.run(
+    cutAroundLabels(context, options, (label, image, seed) =>
+      context.runtime.run(
         classPatchStartsTask,
         label,
         image,
@@ -88,8 +67,7 @@ export const randCropByLabelClasses = operator({
           allowSmaller: options.allowSmaller,
           imageThreshold: options.imageThreshold,
         },
-        [random.uint32(), random.uint32()],
-      );
-      return cutPatches(context, subject, keys, plan);
-    }),
+        seed,
+      ),
+    ),
 });

@@ -1,12 +1,9 @@
-import { z } from 'zod';
-import { chooseKeys, geometryKeys, volumeOf } from '../case.js';
-import { intensity, keysType, sizePerAxis, weight } from '../optionTypes.js';
+import { geometryKeys } from '../case.js';
+import { sizePerAxis, weight } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { patchStarts } from '../volume/patches.js';
 import { operator } from './define.js';
-import { drawsFor, seedType } from './draws.js';
-import { splitCase } from './map.js';
-import { assertOneGrid, cutPatches, foreseePatches } from './patches.js';
+import { cutAroundLabels, foreseePatches, labelledPatchOptions } from './patches.js';
 
 const patchStartsTask = task(new URL('../volume/patches.js', import.meta.url), patchStarts);
 
@@ -31,47 +28,29 @@ export const randCropByPosNegLabel = operator({
       .default(1)
       .describe('With neg, sets the share of patches centred on a labelled voxel: pos / (pos + neg)'),
     neg: weight.default(1).describe('See pos'),
-    numSamples: z.int().min(1).max(4096).default(1).describe('Patches per case'),
-    labelKey: z.string().min(1).default('label').describe('The volume with the labels'),
-    imageKey: z
-      .string()
-      .min(1)
-      .optional()
-      .describe('The image that limits where patches without a label may be centred. Default: anywhere'),
-    imageThreshold: intensity.default(0).describe('Centre them only where the image is above this value'),
-    allowSmaller: z
-      .boolean()
-      .default(false)
-      .describe('Use a volume that is smaller than a patch whole instead of failing'),
-    seed: seedType,
-    keys: keysType('image and label'),
+    ...labelledPatchOptions,
+    imageKey: labelledPatchOptions.imageKey.describe(
+      'The image that limits where patches without a label may be centred. Default: anywhere',
+    ),
   },
   check: ({ pos, neg }) => (pos + neg > 0 ? [] : ['pos and neg must not both be 0']),
   example: { spatialSize: [96, 96, 96], pos: 1, neg: 1, numSamples: 4, imageKey: 'image' },
   forecast: ({ spatialSize, numSamples, keys }) =>
     foreseePatches(spatialSize, numSamples, [keys ?? geometryKeys].flat()),
   create: (options, context) =>
-    splitCase(context, 'cpu', async (subject) => {
-      const { pos, neg, numSamples, labelKey, imageKey, seed } = options;
-      const { runtime } = context;
-      const label = volumeOf(subject, labelKey);
-      const image = imageKey === undefined ? undefined : volumeOf(subject, imageKey);
-      const keys = chooseKeys(subject, options.keys, geometryKeys);
-      assertOneGrid(context, subject, labelKey, imageKey === undefined ? keys : [...keys, imageKey]);
-      const random = drawsFor(subject, context, seed);
-      const plan = await runtime.run(
+    cutAroundLabels(context, options, (label, image, seed) =>
+      context.runtime.run(
         patchStartsTask,
         label,
         image,
         {
           spatialSize: options.spatialSize,
-          positive: pos / (pos + neg),
-          count: numSamples,
+          positive: options.pos / (options.pos + options.neg),
+          count: options.numSamples,
           allowSmaller: options.allowSmaller,
           imageThreshold: options.imageThreshold,
         },
-        [random.uint32(), random.uint32()],
-      );
-      return cutPatches(context, subject, keys, plan);
-    }),
+        seed,
+      ),
+    ),
 });

@@ -3,7 +3,7 @@ import { geometryKeys } from '../case.js';
 import { keysType } from '../optionTypes.js';
 import type { Affine, Triple, Vec3 } from '../volume/volume.js';
 import { rotatedSize, warpMatrix } from '../volume/warp.js';
-import { warpedForecast, warpMode, warpModeType } from './affineDraws.js';
+import { warpedForecast, warpMode, warpOptions } from './affineDraws.js';
 import { operator } from './define.js';
 import { drawFrom, drawRangeType, probType, seedType } from './draws.js';
 import { foreseeVolumes } from './forecast.js';
@@ -34,7 +34,7 @@ export const randRotate = operator({
       .boolean()
       .default(true)
       .describe('Keep the size of the volume; with false, the result holds the whole rotated volume'),
-    mode: warpModeType,
+    mode: warpOptions.mode,
     paddingMode: z
       .enum(['border', 'zeros', 'reflection'])
       .default('border')

@@ -144,3 +144,20 @@ export function paintComponents(
     out.fill(value, first, first + lengths[run]);
   }
 }
+
+/** 1 for each component of a box that touches no face of it. */
+export function enclosedComponents(
+  { starts, lengths, ids, sizes }: Components,
+  [nx, ny, nz]: Vec3,
+): Uint8Array {
+  const chosen = new Uint8Array(sizes.length).fill(1);
+  for (let run = 0; run < starts.length; run++) {
+    const row = Math.floor(starts[run] / nx);
+    const x = starts[run] - row * nx;
+    const y = row % ny;
+    const z = Math.floor(row / ny);
+    const open = x === 0 || x + lengths[run] === nx || y === 0 || y === ny - 1 || z === 0 || z === nz - 1;
+    if (open) chosen[ids[run]] = 0;
+  }
+  return chosen;
+}

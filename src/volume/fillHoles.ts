@@ -1,6 +1,6 @@
-import { type Components, type Connectivity, connectedComponents, paintComponents } from './components.js';
+import { type Connectivity, connectedComponents, enclosedComponents, paintComponents } from './components.js';
 import { labelsOf, maskOf } from './regions.js';
-import { copyVoxels, type Vec3, type Volume } from './volume.js';
+import { copyVoxels, type Volume } from './volume.js';
 
 /**
  * Assigns to each label the voxels that it encloses, other labels included; MONAI's `FillHoles`. Enclosed are
@@ -21,21 +21,7 @@ export function fillHoles(
     const rest = maskOf([labelVoxels], size, box);
     for (let i = 0; i < rest.length; i++) rest[i] ^= 1;
     const components = connectedComponents(rest, box.size, connectivity);
-    paintComponents(components, enclosed(components, box.size), label ?? 1, box, size, data);
+    paintComponents(components, enclosedComponents(components, box.size), label ?? 1, box, size, data);
   }
   return result;
-}
-
-/** 1 for each component that touches no face of the box. */
-function enclosed({ starts, lengths, ids, sizes }: Components, [nx, ny, nz]: Vec3): Uint8Array {
-  const chosen = new Uint8Array(sizes.length).fill(1);
-  for (let run = 0; run < starts.length; run++) {
-    const row = Math.floor(starts[run] / nx);
-    const x = starts[run] - row * nx;
-    const y = row % ny;
-    const z = Math.floor(row / ny);
-    const open = x === 0 || x + lengths[run] === nx || y === 0 || y === ny - 1 || z === 0 || z === nz - 1;
-    if (open) chosen[ids[run]] = 0;
-  }
-  return chosen;
 }

@@ -40,14 +40,15 @@ export function foregroundExtent(logits: Volume, from: number, to: number, regio
   const [nx, ny] = logits.size;
   const { data, channels } = logits;
   const count = voxelCount(logits.size);
+  const none = new Uint8Array(nx);
   const low = [nx, ny, to];
   const high = [0, 0, 0];
   for (let z = from; z < to; z++) {
     for (let y = 0; y < ny; y++) {
       const row = (z * ny + y) * nx;
-      const [first, last] = regions
-        ? regionExtent(data, row, nx, channels, count)
-        : rowExtent(data, row, nx, channels, count);
+      const rows = Array.from({ length: channels }, (_, c) => row + c * count);
+      const base = regions ? none : data.subarray(row, row + nx);
+      const [first, last] = rowExtent(data, regions ? rows : rows.slice(1), base);
       if (last < 0) continue;
       low[0] = Math.min(low[0], first);
       high[0] = Math.max(high[0], last + 1);
@@ -61,48 +62,19 @@ export function foregroundExtent(logits: Volume, from: number, to: number, regio
 }
 
 /**
- * The first and last voxel of a row in which a later channel exceeds the first; the last is -1 if there is
- * none.
+ * The first and last voxel of a row in which a channel exceeds `base`, the values of as many voxels; the last
+ * is -1 if there is none. `rows` has where the row of each channel begins.
  */
-function rowExtent(
-  data: VoxelArray,
-  row: number,
-  nx: number,
-  channels: number,
-  count: number,
-): [number, number] {
+function rowExtent(data: VoxelArray, rows: readonly number[], base: VoxelArray): [number, number] {
+  const nx = base.length;
   let first = nx;
   let last = -1;
-  for (let c = 1; c < channels; c++) {
-    const other = row + c * count;
+  for (const row of rows) {
     let x = 0;
-    while (x < nx && !(data[other + x] > data[row + x])) x++;
+    while (x < nx && !(data[row + x] > base[x])) x++;
     if (x === nx) continue;
     let end = nx - 1;
-    while (!(data[other + end] > data[row + end])) end--;
-    first = Math.min(first, x);
-    last = Math.max(last, end);
-  }
-  return [first, last];
-}
-
-/** The first and last voxel of a row in which a channel is above 0; the last is -1 if there is none. */
-function regionExtent(
-  data: VoxelArray,
-  row: number,
-  nx: number,
-  channels: number,
-  count: number,
-): [number, number] {
-  let first = nx;
-  let last = -1;
-  for (let c = 0; c < channels; c++) {
-    const at = row + c * count;
-    let x = 0;
-    while (x < nx && !(data[at + x] > 0)) x++;
-    if (x === nx) continue;
-    let end = nx - 1;
-    while (!(data[at + end] > 0)) end--;
+    while (!(data[row + end] > base[end])) end--;
     first = Math.min(first, x);
     last = Math.max(last, end);
   }

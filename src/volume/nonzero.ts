@@ -1,4 +1,4 @@
-import { connectedComponents, paintComponents } from './components.js';
+import { connectedComponents, enclosedComponents, paintComponents } from './components.js';
 import { cropOrPad } from './crop.js';
 import type { Box } from './regions.js';
 import { allocate, channelsOf, type Vec3, type Volume, voxelCount } from './volume.js';
@@ -44,20 +44,10 @@ export function cropNonzero(
 
 /** Sets zeros that are not connected with the border to 1. */
 function fillEnclosed_(mask: Uint8Array, size: Vec3): void {
-  const [nx, ny, nz] = size;
   const zeros = new Uint8Array(mask.length);
   for (let i = 0; i < mask.length; i++) zeros[i] = mask[i] ^ 1;
   const components = connectedComponents(zeros, size, 1);
-  const { starts, lengths, ids, sizes } = components;
-  const enclosed = new Uint8Array(sizes.length).fill(1);
-  for (let run = 0; run < starts.length; run++) {
-    const row = Math.floor(starts[run] / nx);
-    const x = starts[run] - row * nx;
-    const y = row % ny;
-    const z = Math.floor(row / ny);
-    const open = x === 0 || x + lengths[run] === nx || y === 0 || y === ny - 1 || z === 0 || z === nz - 1;
-    if (open) enclosed[ids[run]] = 0;
-  }
+  const enclosed = enclosedComponents(components, size);
   paintComponents(components, enclosed, 1, { start: [0, 0, 0], size }, size, mask);
 }
 

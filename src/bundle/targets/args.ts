@@ -38,7 +38,7 @@ export class Args {
   }
 
   /** Arguments that are known only with these values. */
-  only(name: string, ...accepted: readonly unknown[]): void {
+  supports(name: string, ...accepted: readonly unknown[]): void {
     const value = this.value(name);
     if (value === undefined) return;
     const plain = toPlain(value);

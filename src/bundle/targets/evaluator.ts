@@ -97,9 +97,9 @@ export function translateEvaluator(
     ...handlers.filter(({ name }) => name === 'CheckpointLoader'),
   ];
   const reports = handlers.flatMap((handler) => translateHandler(handler, problems));
-  args.only('prepare_batch');
-  args.only('iteration_update');
-  args.only('epoch_length');
+  args.supports('prepare_batch');
+  args.supports('iteration_update');
+  args.supports('epoch_length');
   args.checkAllAsked();
   if (!dataset || !network) return undefined;
   return {
@@ -155,7 +155,7 @@ function datasetOf(evaluator: Args): DatasetTarget | undefined {
     'persistent_workers',
   );
   args.ignore('buffer_size', 'buffer_timeout', 'use_thread_workers', 'prefetch_factor', 'sampler');
-  args.only('repeats', 1);
+  args.supports('repeats', 1);
   const dataset = args.made('dataset');
   args.checkAllAsked();
   if (!dataset) {
@@ -231,7 +231,7 @@ function checkpointOf(loaders: readonly Component[], problems: Problems): string
     const path = args.text('load_path', undefined);
     // Every checkpoint of the zoo has its network under "model"; weights are found by their names.
     args.ignore('load_dict', 'name', 'map_location', 'strict_shape');
-    args.only('strict', true);
+    args.supports('strict', true);
     args.checkAllAsked();
     if (path === undefined) args.problem('has no load_path');
     return path;
@@ -248,7 +248,7 @@ function translateHandler(handler: Component, problems: Problems): MetricsReport
   const args = new Args(handler, problems);
   const folder = args.text('save_dir', './');
   args.ignore('save_rank');
-  args.only('output_type', 'csv');
+  args.supports('output_type', 'csv');
   const report: MetricsReport = {
     folder,
     metrics: args.texts('metrics', ['*']),

@@ -38,7 +38,7 @@ function infererOptions(args: Args, whole: InferenceOptions): InferenceOptions {
       const padding = args.text('padding_mode', 'constant');
       const overlap = args.numbers('overlap') ?? 0.25;
       const sigma = args.numbers('sigma_scale');
-      args.only('with_coord', false);
+      args.supports('with_coord', false);
       return {
         roiSize: args.numbers('roi_size'),
         swBatchSize: args.number('sw_batch_size', 1),

@@ -56,8 +56,8 @@ function translateMetric(name: string, component: Component, problems: Problems)
     ignoreEmpty: args.flag('ignore_empty', true),
     ...(classes !== undefined && { classes }),
   };
-  args.only('reduction', 'mean');
-  args.only('is_multilabel', false);
+  args.supports('reduction', 'mean');
+  args.supports('is_multilabel', false);
   args.checkAllAsked();
   return target;
 }

@@ -66,7 +66,7 @@ const interpolations: Readonly<Record<string, string>> = {
 const interpolationOf = (value: Value) => interpolations[String(value)];
 
 const orientation = operatorFor('orient', (args) => {
-  args.only('as_closest_canonical', false);
+  args.supports('as_closest_canonical', false);
   args.ignore('labels', 'lazy');
   return { axcodes: args.text('axcodes', 'RAS') };
 });
@@ -161,7 +161,7 @@ const invert: Translator = (args, keys, state) => {
     'transform',
     'support_ops',
   );
-  args.only('post_func', 'lambda x: x');
+  args.supports('post_func', 'lambda x: x');
   const options = keys.map((key, i) => {
     const like = origin[i] || key;
     // Without nearest_interp, MONAI interpolates as the transforms did on the way there.
@@ -205,9 +205,9 @@ const load: Translator = (args, keys, state) => {
 
 const splitDim: Translator = (args, keys, state) => {
   const postfixes = args.texts('output_postfixes', []);
-  args.only('dim', 0);
-  args.only('keepdim', true);
-  args.only('list_output', false);
+  args.supports('dim', 0);
+  args.supports('keepdim', true);
+  args.supports('list_output', false);
   args.ignore('update_meta');
   if (postfixes.length === 0) args.problem('needs output_postfixes');
   return keys.flatMap((key) =>
@@ -238,7 +238,7 @@ const copyItems: Translator = (args, keys, state) => {
 
 const concatItems: Translator = (args, keys, state) => {
   const name = args.text('name', 'image');
-  args.only('dim', 0);
+  args.supports('dim', 0);
   state.sources.set(name, state.sources.get(keys[0]) ?? keys[0]);
   return [{ kind: 'operator', name: 'concatItems', options: { keys: [...keys], name }, id: args.id }];
 };
@@ -246,7 +246,7 @@ const concatItems: Translator = (args, keys, state) => {
 const lambda: Translator = (args, keys, state) => {
   const given = args.value('func');
   const functions = (given === undefined ? undefined : listOf(given)) ?? keys.map(() => given ?? null);
-  args.only('overwrite', true);
+  args.supports('overwrite', true);
   args.ignore('track_meta', 'inv_func');
   return keys.flatMap((key, i): BundleStep[] => {
     const function_ = functions[i];
@@ -287,11 +287,11 @@ const save: Translator = (args, keys, state) => {
     'writer',
     'savepath_in_metadict',
   );
-  args.only('scale');
-  args.only('output_name_formatter');
-  args.only('folder_layout');
-  args.only('channel_dim', 0);
-  args.only('output_format', '');
+  args.supports('scale');
+  args.supports('output_name_formatter');
+  args.supports('folder_layout');
+  args.supports('channel_dim', 0);
+  args.supports('output_format', '');
   if (!/^\.nii(\.gz)?$/.test(settings.extension)) {
     args.problem(`has output_ext "${settings.extension}", but only .nii and .nii.gz are written`);
   }
@@ -543,7 +543,7 @@ export const transforms: Readonly<Record<string, Translator>> = {
     }),
   ),
   LabelToContour: operatorFor('labelToContour', (args) => {
-    args.only('kernel_type', 'Laplace');
+    args.supports('kernel_type', 'Laplace');
     return {};
   }),
   MapLabelValue: operatorFor('mapLabels', (args) => {

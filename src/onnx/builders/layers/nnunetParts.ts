@@ -66,6 +66,24 @@ export const nnunetOptions = {
   deep_supervision: z.boolean().optional().describe('Used in training alone'),
 };
 
+/** A small example of the options that both networks need. */
+export const nnunetExample = {
+  input_channels: 1,
+  num_classes: 2,
+  n_stages: 2,
+  features_per_stage: [32, 64],
+  kernel_sizes: [
+    [3, 3, 3],
+    [3, 3, 3],
+  ] as [number, number, number][],
+  strides: [
+    [1, 1, 1],
+    [2, 2, 2],
+  ] as [number, number, number][],
+  norm_op: 'torch.nn.InstanceNorm3d',
+  nonlin: 'torch.nn.LeakyReLU',
+};
+
 /** The options that both networks share, checked. */
 export interface NnunetConfig {
   readonly input_channels: number;

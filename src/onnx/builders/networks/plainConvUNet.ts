@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { channelCount } from '../config.js';
-import { checkNnunet, countOf, NnunetParts, nnunetOptions } from '../layers/nnunetParts.js';
+import { checkNnunet, countOf, NnunetParts, nnunetExample, nnunetOptions } from '../layers/nnunetParts.js';
 import { network } from '../network.js';
 
 /**
@@ -14,22 +14,9 @@ export const plainConvUNet = network({
   summary: "nnU-Net v2's U-Net, 2D or 3D.",
   start: 'kaimingNormal',
   example: {
-    input_channels: 1,
-    num_classes: 2,
-    n_stages: 2,
-    features_per_stage: [32, 64],
-    kernel_sizes: [
-      [3, 3, 3],
-      [3, 3, 3],
-    ],
-    strides: [
-      [1, 1, 1],
-      [2, 2, 2],
-    ],
+    ...nnunetExample,
     n_conv_per_stage: 2,
     n_conv_per_stage_decoder: 2,
-    norm_op: 'torch.nn.InstanceNorm3d',
-    nonlin: 'torch.nn.LeakyReLU',
   },
   options: {
     ...nnunetOptions,

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { type Axes, channelCount } from '../config.js';
 import { ones } from '../layers/conv.js';
 import { add } from '../layers/join.js';
-import { checkNnunet, countOf, NnunetParts, nnunetOptions } from '../layers/nnunetParts.js';
+import { checkNnunet, countOf, NnunetParts, nnunetExample, nnunetOptions } from '../layers/nnunetParts.js';
 import { network } from '../network.js';
 
 /**
@@ -15,22 +15,9 @@ export const residualEncoderUNet = network({
   summary: "nnU-Net v2's U-Net with residual blocks on the way down, 2D or 3D.",
   start: 'kaimingNormal',
   example: {
-    input_channels: 1,
-    num_classes: 2,
-    n_stages: 2,
-    features_per_stage: [32, 64],
-    kernel_sizes: [
-      [3, 3, 3],
-      [3, 3, 3],
-    ],
-    strides: [
-      [1, 1, 1],
-      [2, 2, 2],
-    ],
+    ...nnunetExample,
     n_blocks_per_stage: [1, 3],
     n_conv_per_stage_decoder: 1,
-    norm_op: 'torch.nn.InstanceNorm3d',
-    nonlin: 'torch.nn.LeakyReLU',
   },
   options: {
     ...nnunetOptions,

@@ -18,6 +18,7 @@ const commands: Readonly<Record<string, () => Promise<(program: Command) => void
   evaluate: async () => (await import('./evaluate.js')).addEvaluateCommand,
   compare: async () => (await import('./compare.js')).addCompareCommand,
   report: async () => (await import('./report.js')).addReportCommand,
+  merge: async () => (await import('./merge.js')).addMergeCommand,
   models: async () => (await import('./models.js')).addModelsCommand,
   bundle: async () => (await import('./bundle.js')).addBundleCommand,
   nnunet: async () => (await import('./nnunet.js')).addNnunetCommand,

@@ -10,6 +10,7 @@ import { parseDevice } from '../runtime/device.js';
 import { createRuntime, type Runtime, type RuntimeSettings } from '../runtime/runtime.js';
 import type { Sink } from '../sinks/define.js';
 import type { SourceItem } from '../sources/define.js';
+import { writeCaseList } from './caseList.js';
 import { checkNeeds } from './checkNeeds.js';
 import { describePipeline } from './describePipeline.js';
 import type { RunEvent } from './events.js';
@@ -21,7 +22,7 @@ import { type Admission, admission, estimatorFor, memoryBudget } from './memory.
 import { Records, recordTargets } from './records.js';
 import type { Expected } from './resume.js';
 import type { RunOptions } from './runOptions.js';
-import { selectCases } from './select.js';
+import { choose, listCases } from './select.js';
 import { claimTargets } from './targets.js';
 import type { Pipeline } from './types.js';
 
@@ -95,7 +96,8 @@ export async function openRun(
   const startedAt = performance.now();
   const output = resolve(pipeline.output);
   const onWarning = (message: string) => onEvent({ event: 'warning', message });
-  const listed = await selectCases(pipeline.source.built.open({ onWarning }), options);
+  const all = await listCases(pipeline.source.built.open({ onWarning }));
+  const listed = choose(all, options);
   if (listed.length === 0) {
     throw new OptionError(
       'There are no cases to run: the dataset, or the part selected with --shard and --limit, is empty.',
@@ -148,8 +150,14 @@ export async function openRun(
       device: runtime.device,
       started: started.toISOString(),
       cases: order.length,
+      dataset: fingerprint(all.map(({ id }) => id)),
+      ...(options.shard && { shard: options.shard }),
     });
     await records.start();
+    await writeCaseList(
+      output,
+      items.map(({ id }) => id),
+    );
     return {
       pipeline,
       output,

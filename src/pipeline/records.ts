@@ -66,6 +66,11 @@ export class Records {
     });
   }
 
+  /** Takes over failures of other processes. They are written with the complete files. */
+  restoreFailures(failures: readonly Failure[]): void {
+    this.#failures.push(...failures);
+  }
+
   failures(): Failure[] {
     return this.order.flatMap((id) => this.#failures.filter((failure) => failure.case === id));
   }
@@ -81,11 +86,12 @@ export class Records {
   /** Writes the complete files, in dataset order, and the outcome of the run. */
   async close(outcome: Readonly<Record<string, unknown>>): Promise<void> {
     await this.#writeFailures();
-    const steps = columnsOf([...this.#done.values()].map(({ timings }) => timings));
-    const rows = this.order.flatMap((id) => {
-      const timings = this.#done.get(id)?.timings;
-      return timings ? [[csvText(id), ...steps.map((step) => timings[step]?.toFixed(4) ?? '')]] : [];
-    });
+    const finished = this.finished();
+    const steps = columnsOf(finished.map(({ timings }) => timings));
+    const rows = finished.map(({ id, timings }) => [
+      csvText(id),
+      ...steps.map((step) => timings[step]?.toFixed(4) ?? ''),
+    ]);
     await writeFileAside(this.#path('timings.csv'), stringify([['case', ...steps.map(csvText)], ...rows]));
     await writeRunFile(this.output, this.provenance, { ...outcome, columns: this.columns() });
   }

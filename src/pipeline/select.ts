@@ -15,13 +15,20 @@ export interface Selection {
 }
 
 /**
- * Lists the selected cases of a source in dataset order. The filters apply in this order: ids, shard, limit.
- * A second case with the same id, or with the same output files, is rejected.
+ * Lists the selected cases of a source in dataset order; see `listCases` and `choose`.
  */
 export async function selectCases(
   source: AsyncIterable<SourceItem>,
   selection: Selection,
 ): Promise<SourceItem[]> {
+  return choose(await listCases(source), selection);
+}
+
+/**
+ * Lists all cases of a source in dataset order. A second case with the same id, or with the same output
+ * files, is rejected.
+ */
+export async function listCases(source: AsyncIterable<SourceItem>): Promise<SourceItem[]> {
   const items: SourceItem[] = [];
   const taken = new Map<string, string>();
   for await (const given of source) {
@@ -31,6 +38,11 @@ export async function selectCases(
     if (earlier === undefined) taken.set(name, item.id);
     items.push(earlier === undefined ? item : refuseSecond(item, earlier));
   }
+  return items;
+}
+
+/** The selected ones of all cases. The filters apply in this order: ids, shard, limit. */
+export function choose(items: readonly SourceItem[], selection: Selection): SourceItem[] {
   const wanted = selection.cases && new Set(selection.cases);
   if (wanted) {
     const ids = items.map(({ id }) => id);

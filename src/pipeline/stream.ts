@@ -1,9 +1,9 @@
 import { from, fromEvent, lastValueFrom, merge, mergeMap, Observable, takeUntil, throwError } from 'rxjs';
-import { messageOf } from '../errors.js';
 import { removePartials } from '../formats/files.js';
 import { maskError, maskEvent, maskOf } from '../mask.js';
 import { valuesToJson } from '../metrics/valuesAsJson.js';
 import { CaseStreams } from './caseStream.js';
+import { closeRun } from './closeRun.js';
 import type { RunEvent } from './events.js';
 import { type OpenRun, openRun } from './openRun.js';
 import { type Finished, sortOut } from './resume.js';
@@ -109,27 +109,14 @@ async function restore(
 
 /** Closes sinks and records, and reports the outcome of the run. */
 async function end(open: OpenRun, skipped: number, interrupted: boolean, tell: Tell): Promise<void> {
-  const { runtime, records, sinks, startedAt } = open;
+  const { runtime, records, startedAt } = open;
   const seconds = (performance.now() - startedAt) / 1000;
   const lanes = Object.fromEntries(
     Object.entries(runtime.lanes).map(([name, lane]) => [name, lane.busySeconds / lane.width / seconds]),
   );
-  const finished = records.finished();
-  const done = finished.length - skipped;
+  const done = records.finished().length - skipped;
   const counts = { done, failed: records.failures().length, skipped, interrupted };
-  // Closing may fail, e.g. on a full disk. The results of the cases are safe at this point, and the remaining
-  // sinks and records are still closed.
-  const problems: string[] = [];
-  const closing = async (close: () => Promise<void> | undefined) => {
-    try {
-      await close();
-    } catch (error) {
-      problems.push(messageOf(error));
-    }
-  };
-  for (const { sink } of sinks) await closing(() => sink.close?.(finished.map(({ id }) => id)));
-  await closing(() => records.close({ seconds, lanes, ...counts }));
-  for (const { sink } of sinks) await closing(() => sink.finish?.(finished));
+  const problems = await closeRun(open, { seconds, lanes, ...counts });
   for (const message of problems) tell({ event: 'warning', message });
   tell({ event: 'end', ...counts, seconds, lanes, columns: records.columns(), problems });
 }

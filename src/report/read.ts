@@ -88,19 +88,24 @@ export async function readReportData(
     const note = await readNote(folder, id);
     noted.push({ id, metrics, timings, note, unpictured: unpictured.get(id) });
   }
-  const failures = await readFile(join(output, 'failures.csv'), 'utf8').catch(() => '');
   return {
     cases: withVolumes(noted),
-    // A killed run may have left half a line.
-    failures: parse(failures, {
-      columns: true,
-      relax_column_count: true,
-      skip_records_with_error: true,
-      cast: readCsvText,
-    }),
+    failures: await readFailures(output),
     run: (await readRunRecord(output)) ?? {},
     lanes: await readJson(join(folder, lanesFile)),
   };
+}
+
+/** Reads the failures of a run; empty if the file is missing. */
+export async function readFailures(output: string): Promise<ReportFailure[]> {
+  const text = await readFile(join(output, 'failures.csv'), 'utf8').catch(() => '');
+  // A killed run may have left half a line.
+  return parse(text, {
+    columns: true,
+    relax_column_count: true,
+    skip_records_with_error: true,
+    cast: readCsvText,
+  });
 }
 
 /** Reads what was drawn of a case; undefined if nothing was. */

@@ -36,8 +36,10 @@ async function openMetricsCsv(file: string): Promise<Sink> {
     ...columns.map((column) => cell(values[column])),
   ];
   const rewrite = async (order: Iterable<string>) => {
-    columns = columnsOf(rows.values());
-    const body = inOrder(rows, order).map(([id, values]) => cells(id, values));
+    const ordered = inOrder(rows, order);
+    // Also in dataset order at the end, so that the file does not depend on which case was finished first.
+    columns = columnsOf(ordered.map(([, values]) => values));
+    const body = ordered.map(([id, values]) => cells(id, values));
     stale = true;
     await writeFileAside(file, stringify([['case', ...columns.map(csvText)], ...body]));
     stale = false;

@@ -102,7 +102,16 @@ function openReport(options: Options, { output, runtime, secrets }: SinkContext)
       return pictureFiles({ grey, masks }).map((file) => join(folderOf(subject), file));
     },
     async close() {
-      await writeFileAside(join(folder, lanesFile), `${JSON.stringify(recorder.stop())}\n`);
+      const file = join(folder, lanesFile);
+      const samples = recorder.stop();
+      // Nothing was busy where other processes ran the cases.
+      if (
+        Object.values(samples.busy)
+          .flat()
+          .some((share) => share > 0)
+      ) {
+        await writeFileAside(file, `${JSON.stringify(samples)}\n`);
+      } else await rm(file, { force: true });
     },
     async finish(done) {
       await removeOthers(join(folder, casesFolder), new Set(done.map(({ id }) => caseFolder(id))));

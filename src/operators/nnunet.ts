@@ -4,6 +4,7 @@ import type { Case } from '../case.js';
 import { listNames, ModelError, OptionError } from '../errors.js';
 import { findModel } from '../models/findModel.js';
 import type { NnunetCard } from '../models/nnunet/card.js';
+import { preprocessingSteps } from '../models/nnunet/preprocessing.js';
 import { type OptionValues, sayFault } from '../options.js';
 import { asDiscrete } from './asDiscrete.js';
 import { cropNonzero } from './cropNonzero.js';
@@ -83,6 +84,17 @@ function built({ definition, options }: ExpandedStep, context: StepContext): Ope
   throw new OptionError(configured.faults.map((fault) => sayFault(definition.name, fault)).join('\n'));
 }
 
+/** The operators of `preprocessingSteps`, and their options that take the key of the image. */
+const prepared: Readonly<
+  Record<string, { readonly definition: ExpandedStep['definition']; readonly where: readonly string[] }>
+> = {
+  orient: { definition: orient, where: ['keys'] },
+  permuteAxes: { definition: permuteAxes, where: ['keys'] },
+  cropNonzero: { definition: cropNonzero, where: ['sourceKey', 'keys'] },
+  normalizeByPlans: { definition: normalizeByPlans, where: ['key'] },
+  resampleByPlans: { definition: resampleByPlans, where: ['key'] },
+};
+
 /** The steps that `nnunet` stands for. */
 async function nnunetSteps(options: Options, modelFolders: readonly string[]): Promise<ExpandedStep[]> {
   const { card } = await findModel(options.model, modelFolders);
@@ -93,18 +105,18 @@ async function nnunetSteps(options: Options, modelFolders: readonly string[]): P
     );
   }
   const { model, mirroring, stepSize, gaussian, labels, uncertainty: measured, key, output } = options;
-  const { reader, axes, channels, spacing, resampling, mirror, regions } = card.nnunet;
-  const masked = channels.some(({ mask }) => mask);
+  const { mirror, regions } = card.nnunet;
   const step = (definition: ExpandedStep['definition'], given: ExpandedStep['options']) => ({
     definition,
     options: given,
   });
   return [
-    ...(reader === 'NibabelIOWithReorient' ? [step(orient, { axcodes: 'RAS', keys: key })] : []),
-    ...(axes.some((axis, k) => axis !== k) ? [step(permuteAxes, { axes, keys: key })] : []),
-    step(cropNonzero, { sourceKey: key, keys: key, ...(masked && { mask: 'nonzero' }) }),
-    step(normalizeByPlans, { channels, key }),
-    step(resampleByPlans, { spacing, ...resampling.data, back: resampling.logits, key }),
+    ...preprocessingSteps(card.nnunet).flatMap((named) =>
+      Object.entries(named).map(([name, given]) => {
+        const { definition, where } = prepared[name];
+        return step(definition, { ...given, ...Object.fromEntries(where.map((option) => [option, key])) });
+      }),
+    ),
     step(inference, {
       models: foldsOf(card.nnunet, options).map((folder) => `${model}/${folder}`),
       stepSize,

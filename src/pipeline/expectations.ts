@@ -91,7 +91,7 @@ function compareGrid(volume: VolumeForecast | undefined, input: ModelInput['inpu
       what: 'voxel size',
       expects: sizeText(expected),
       gets: sizeText(spacing),
-      same: spacing.every((mm, axis) => Math.abs(mm / expected[axis] - 1) <= spacingTolerance),
+      same: spacing.every((mm, axis) => isNear(mm, expected[axis], volume.size[axis])),
     });
   }
   if (input.channels) {
@@ -104,6 +104,12 @@ function compareGrid(volume: VolumeForecast | undefined, input: ModelInput['inpu
     });
   }
   return rows;
+}
+
+/** Whether `n` voxels of `mm` are as long as expected, or no other number of voxels would be nearer. */
+function isNear(mm: number, expected: number, n: number): boolean {
+  const ratio = mm / expected;
+  return Math.abs(ratio - 1) <= spacingTolerance || Math.abs(ratio * n - n) <= 0.5;
 }
 
 function sizeText(mm: readonly number[]): string {

@@ -2,7 +2,6 @@ import { statSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
 import { listNames, OptionError, show, unknownName } from '../errors.js';
 import { maskOf } from '../mask.js';
-import { modelsBeside } from '../models/findModel.js';
 import {
   type Data,
   type Draft,
@@ -12,7 +11,7 @@ import {
   parsePipelineText,
   readPipelineFile,
 } from './document.js';
-import { expandSteps } from './expandSteps.js';
+import { expandPipeline } from './expandPipeline.js';
 import { Faults } from './faults.js';
 import { applyOverride, headKeys, type Override, parseOverride } from './overrides.js';
 import { References } from './references.js';
@@ -39,10 +38,10 @@ export interface LoadOptions {
 /**
  * Loads a pipeline from files: merges later files over earlier ones, applies overrides, replaces references
  * and checks every option. Throws OptionError with one sentence per fault, each with file and line. All
- * faults are reported at once. Steps that stand for others are replaced by these; see `expandSteps`.
+ * faults are reported at once. Steps that stand for others are replaced by these; see `expandPipeline`.
  */
 export async function loadPipeline(files: readonly string[], options: LoadOptions = {}): Promise<Pipeline> {
-  return expanded(resolvePipeline(await Promise.all(files.map(readPipelineFile)), options));
+  return expandPipeline(resolvePipeline(await Promise.all(files.map(readPipelineFile)), options));
 }
 
 /** Like `loadPipeline`, for the content of a file. `name` is its name in messages. */
@@ -51,14 +50,13 @@ export async function loadPipelineData(
   name: string,
   options?: LoadOptions,
 ): Promise<Pipeline> {
-  return expanded(parsePipeline(JSON.stringify(content), name, options));
+  return expandPipeline(parsePipeline(JSON.stringify(content), name, options));
 }
 
-async function expanded(pipeline: Pipeline): Promise<Pipeline> {
-  return { ...pipeline, steps: await expandSteps(pipeline.steps, pipeline.files.map(modelsBeside)) };
-}
-
-/** Like `loadPipeline`, for a text. `name` is its name in messages. Steps that stand for others stay. */
+/**
+ * Like `loadPipeline`, for a text. `name` is its name in messages. Steps that stand for others are replaced
+ * when the pipeline runs.
+ */
 export function parsePipeline(text: string, name = 'pipeline', options: LoadOptions = {}): Pipeline {
   return resolvePipeline([parsePipelineText(text, name)], options);
 }

@@ -14,6 +14,7 @@ import { writeCaseList } from './caseList.js';
 import { checkNeeds } from './checkNeeds.js';
 import { describePipeline } from './describePipeline.js';
 import type { RunEvent } from './events.js';
+import { expandPipeline } from './expandPipeline.js';
 import { checkInputs, comparerFor, type InputCheck } from './expectations.js';
 import { fuseSteps, type Stage } from './fuse.js';
 import { fingerprint, Journal } from './journal.js';
@@ -87,10 +88,11 @@ export function runtimeFor(
  * that case.
  */
 export async function openRun(
-  pipeline: Pipeline,
+  given: Pipeline,
   options: RunOptions,
   onEvent: (event: RunEvent) => void,
 ): Promise<OpenRun> {
+  const pipeline = await expandPipeline(given, options.runtime?.settings.modelFolders);
   checkSteps(pipeline);
   const started = new Date();
   const startedAt = performance.now();

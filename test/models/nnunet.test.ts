@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -11,6 +11,7 @@ import { type CheckpointFacts, readPlan } from '#src/models/nnunet/plans.js';
 import { findTrained } from '#src/models/nnunet/trainedFolder.js';
 import { temporaryFolder } from '../e2e/harness.js';
 import { shared, sharedPath, testNeeding } from '../needs.js';
+import { buildCheckpoint, pickleOf } from '../onnx/checkpoint/buildCheckpoint.js';
 
 const kwargs = { is_seg: false, order: 3, order_z: 0, force_separate_z: null };
 const configuration = {
@@ -160,6 +161,75 @@ test('labels: a region for each output, and none for the label to ignore', () =>
     () => readLabels({ labels: { background: 0, whole: [1, 2] } }, 'd.json'),
     /regions_class_order is missing/,
   );
+});
+
+const text = (value: string) => `X${String.fromCharCode(value.length)}\0\0\0${value}`;
+
+/** The pickle of a checkpoint with the facts that a plan is read with, and other entries. */
+const checkpointWith = (...entries: (number | string)[]) =>
+  buildCheckpoint(
+    pickleOf(
+      ...['}', '(', text('trainer_name'), text('nnUNetTrainer'), text('init_args'), '}', '('],
+      ...[text('configuration'), text('3d_fullres'), 'u', ...entries, 'u'],
+    ),
+  );
+
+test('a trained folder that is damaged or hostile is refused in a sentence, and nothing in it is run', async () => {
+  const sound = { plans: JSON.stringify(plans), dataset: JSON.stringify(dataset) };
+  const owned = join(temporaryFolder(), 'owned');
+  const system = ['cposix\nsystem\n', text(`touch ${owned}`), 0x85, 'R'];
+  const weightsOf = (...entries: (number | string)[]) =>
+    checkpointWith(text('network_weights'), '}', '(', ...entries, 'u');
+  const cases: [string, { plans?: string; dataset?: string; checkpoint?: Buffer }, RegExp][] = [
+    ['a checkpoint that is a call', { checkpoint: buildCheckpoint(pickleOf(...system)) }, /posix\.system/],
+    ['a call beside the facts', { checkpoint: checkpointWith(text('logging'), ...system) }, /posix\.system/],
+    ['a call among the weights', { checkpoint: weightsOf(text('w'), ...system) }, /posix\.system/],
+    [
+      'a checkpoint of something else',
+      { checkpoint: buildCheckpoint(pickleOf('}')) },
+      /not a checkpoint of nnU-Net/,
+    ],
+    [
+      'a file that is no checkpoint',
+      { checkpoint: Buffer.from('<html>') },
+      /checkpoint_final\.pth cannot be read/,
+    ],
+    [
+      'a checkpoint without weights',
+      { checkpoint: weightsOf() },
+      /checkpoint_final\.pth.* no tensors are in them/,
+    ],
+    ['plans that are cut off', { plans: sound.plans.slice(0, 99) }, /plans\.json is not valid JSON/],
+    ['plans that are a list', { plans: '[]' }, /plans\.json: the content is \[\]/],
+    ['a dataset without labels', { dataset: '{}' }, /dataset\.json: labels is missing/],
+    [
+      'a configuration that the plans lack',
+      { plans: JSON.stringify({ ...plans, configurations: { '2d': configuration } }) },
+      /plans\.json has no configuration "3d_fullres", which the checkpoint was trained with; it has 2d/,
+    ],
+    [
+      'a planner of another version',
+      { plans: JSON.stringify({ ...plans, label_manager: 'LabelManager3' }) },
+      /label_manager is "LabelManager3", but only LabelManager can be used\. The plan may be of another version/,
+    ],
+  ];
+  for (const [what, given, expected] of cases) {
+    const folder = join(temporaryFolder(), 'Dataset1_A', 'trained');
+    mkdirSync(join(folder, 'fold_0'), { recursive: true });
+    const { checkpoint = weightsOf(), ...texts } = { ...sound, ...given };
+    writeFileSync(join(folder, 'plans.json'), texts.plans);
+    writeFileSync(join(folder, 'dataset.json'), texts.dataset);
+    writeFileSync(join(folder, 'fold_0', 'checkpoint_final.pth'), checkpoint);
+    const error = await openNnunet(folder)
+      .then((opened) => importNnunet(opened, opened.card))
+      .then(
+        () => undefined,
+        (thrown) => thrown,
+      );
+    assert.instance(error, ModelError, `${what}: ${error}`);
+    assert.match(messageOf(error), expected, `${what}: ${messageOf(error)}`);
+  }
+  assert.not(existsSync(owned));
 });
 
 const trained = (name: string) => sharedPath(`nnunet/models/${name}`);

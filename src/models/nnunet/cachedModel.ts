@@ -12,7 +12,7 @@ import { importNnunet, openNnunet } from './importNnunet.js';
 import type { FoldChoice } from './trainedFolder.js';
 
 /** Increase this when the same trained folder gives another model. */
-const revision = 1;
+const revision = 2;
 
 /** A trained configuration that was made into a model in the cache folder. */
 export interface CachedNnunet {

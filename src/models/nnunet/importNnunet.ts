@@ -10,6 +10,7 @@ import { type CardFields, tryModel } from '../importModel.js';
 import type { NnunetCard } from './card.js';
 import { checkpointFacts } from './checkpointFacts.js';
 import { type NnunetPlan, readPlan } from './plans.js';
+import { networkInput } from './preprocessing.js';
 import { type FoldChoice, openTrained, type TrainedFolder } from './trainedFolder.js';
 
 /** A trained configuration of nnU-Net, read but without its weights. */
@@ -42,7 +43,7 @@ export async function openNnunet(folder: string, choice: FoldChoice = {}): Promi
       description: `${name}, ${plan.card.configuration}, trained with nnU-Net v2 (${facts.trainer}, ${plan.card.plans}).`,
       axes: 'zyx',
       labels: plan.labels.names,
-      input: { channels: plan.card.channels.length, patch: plan.patch },
+      input: { channels: plan.card.channels.length, patch: plan.patch, ...networkInput(plan.card) },
       output: { channels: plan.labels.outputs, activation: plan.labels.regions ? 'sigmoid' : 'softmax' },
     },
   };
@@ -64,7 +65,7 @@ export async function importNnunet({ trained, plan }: OpenedNnunet, card: CardFi
     const built = await networkFromCheckpoint(type, config, checkpoint).catch((error) => {
       if (!(error instanceof ModelError)) throw error;
       throw new ModelError(
-        `${checkpoint}: ${messageOf(error)}\nIt was trained by ${show(plan.card.trainer)} with the configuration ` +
+        `${messageOf(error)}\n${checkpoint} was trained by ${show(plan.card.trainer)} with the configuration ` +
           `${show(plan.card.configuration)} of ${trained.folder}. A trainer can build a network that the plan does not describe.`,
         { cause: error },
       );
@@ -76,7 +77,9 @@ export async function importNnunet({ trained, plan }: OpenedNnunet, card: CardFi
       file: `${folder}/${basename(checkpoint)}`,
       sha256: await checksumOf(checkpoint, 'sha256'),
     };
-    members.push({ folder, bytes, card: { ...fields, network: { type, ...config }, source } });
+    // A fold is also a model of nnU-Net by itself.
+    const nnunet: NnunetCard = { ...plan.card, folds: [{ name, folder: '.' }] };
+    members.push({ folder, bytes, card: { ...fields, network: { type, ...config }, source, nnunet } });
     for (const note of built.notes) if (!/network_weights/.test(note)) notes.push(`${folder}: ${note}`);
   }
   const nnunet: NnunetCard = {

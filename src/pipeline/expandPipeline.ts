@@ -1,14 +1,26 @@
 import { OptionError } from '../errors.js';
+import { modelsBeside } from '../models/findModel.js';
 import type { PlacedStep } from '../operators/fusion.js';
 import { sayFault } from '../options.js';
+import type { Pipeline } from './types.js';
 
 /**
- * Replaces each step that stands for others (`expand` of its definition) by these. Their ids begin with its
- * id unless it is the step's name: `nnunet` becomes `orient`, `inference` and so on.
+ * Replaces each step of a pipeline that stands for others (`expand` of its definition) by these. Their ids
+ * begin with its id unless it is the step's name: `nnunet` becomes `orient`, `inference` and so on. A
+ * pipeline without such steps stays as it is.
  *
- * @param modelFolders Folders to look for models in, before the package's own.
+ * @param modelFolders Folders to look for models in, before those beside the pipeline's files and the
+ * package's own.
  */
-export async function expandSteps(
+export async function expandPipeline(
+  pipeline: Pipeline,
+  modelFolders: readonly string[] = [],
+): Promise<Pipeline> {
+  const folders = [...modelFolders, ...pipeline.files.map(modelsBeside)];
+  return { ...pipeline, steps: await expandSteps(pipeline.steps, folders) };
+}
+
+async function expandSteps(
   steps: readonly PlacedStep[],
   modelFolders: readonly string[],
 ): Promise<PlacedStep[]> {

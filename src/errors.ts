@@ -99,6 +99,11 @@ export function unknownName(what: string, name: string, known: readonly string[]
   return `there is no ${what} "${name}"; ${hint}`;
 }
 
+/** A clause as a sentence: with a full stop, unless it ends with a mark already. */
+export function ended(clause: string): string {
+  return /[.?!]$/.test(clause) ? clause : `${clause}.`;
+}
+
 /** The message of a thrown value. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { listNames, nearestName, OptionError, show } from './errors.js';
+import { ended, listNames, nearestName, OptionError, show } from './errors.js';
 
 /** The type of each option by name: accepted values, default, and description with unit and range. */
 export type OptionTypes = Readonly<Record<string, z.ZodType>>;
@@ -136,7 +136,7 @@ export function parseOptions<T extends OptionTypes, Rest extends z.ZodType>(
 
 /** A fault as a sentence about the definition `name`. */
 export function sayFault(name: string, { path, message }: OptionFault): string {
-  return `${name}: ${path.length > 0 ? `${path.join('.')} ` : ''}${message}.`;
+  return ended(`${name}: ${path.length > 0 ? `${path.join('.')} ` : ''}${message}`);
 }
 
 type Issue = z.core.$ZodIssue;

@@ -10,6 +10,15 @@ export function collect(value: string, earlier: readonly string[] = []): string[
   return [...earlier, value];
 }
 
+/** Parser for `--set PATH=VALUE`, which is repeatable. */
+export function override(value: string, earlier: readonly string[] = []): string[] {
+  if (!value.includes('='))
+    throw new InvalidArgumentError(
+      `It must be PATH=VALUE in one word, e.g. --set ${value}=VALUE. "voxstream validate" prints the values of a pipeline.`,
+    );
+  return [...earlier, value];
+}
+
 /** Parser for comma-separated lists. */
 export function commaList(value: string): string[] {
   return value.split(',').map((part) => part.trim());

@@ -89,10 +89,16 @@ async function describe(
   return { ...known, patch, operations, forms };
 }
 
+/** Dimensions whose size is open, by the card's order of axes. The file may name them in another order. */
+function namedByAxes(dims: readonly (number | string)[], axes: string): readonly (number | string)[] {
+  const begin = dims.length - axes.length;
+  return dims.map((size, i) => (i >= begin && typeof size === 'string' ? axes[i - begin] : size));
+}
+
 function infoText(files: ModelFiles, info: ModelInfo): string {
   const { patch, operations, forms = [] } = info;
   const value = ({ name, type, dims }: ModelInfo['inputs'][number]) =>
-    `${name}: ${type} ${show(dims).replaceAll('"', '')}`;
+    `${name}: ${type} ${show(namedByAxes(dims, files.card.axes)).replaceAll('"', '')}`;
   const lines = cardLines(files, [
     ['inputs', info.inputs.map(value).join('\n')],
     ['outputs', info.outputs.map(value).join('\n')],

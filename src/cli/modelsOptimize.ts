@@ -1,9 +1,10 @@
 import { join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
-import { showBytes } from '../errors.js';
+import { messageOf, showBytes } from '../errors.js';
 import { cachedModels, findModel } from '../models/findModel.js';
 import { checkModelFolder, writeModelFolder } from '../models/folder.js';
 import { type OptimizedFor, optimizedModel, optimizedName } from '../models/optimizedModel.js';
+import { chooseDevice } from '../runtime/chooseDevice.js';
 import type { Vec3 } from '../volume/volume.js';
 import { voxelSize } from './args.js';
 import { print } from './print.js';
@@ -13,6 +14,14 @@ interface OptimizeFlags extends Required<Pick<OptimizedFor, 'target' | 'precisio
   readonly patch?: Vec3;
   readonly output?: string;
   readonly force?: boolean;
+}
+
+/** Why models cannot run on a device of this machine; undefined if they can. */
+async function reasonAgainst(device: string): Promise<string | undefined> {
+  return chooseDevice(device).then(
+    () => undefined,
+    (error) => messageOf(error).split('\n')[0],
+  );
 }
 
 /** `voxstream models optimize`: rewrites a model for a device, as a separate model. */
@@ -51,6 +60,7 @@ export function addModelsOptimizeCommand(models: Command): void {
       );
       await writeModelFolder(folder, optimized, force);
       const { passes, maxDifference } = optimized.card.optimized;
+      const unusable = target === 'cpu' ? undefined : await reasonAgainst(target);
       const lines = fieldLines([
         ['model', `${shortPath(folder)} (${showBytes(optimized.bytes.length)})`],
         ['for', `${target}, ${precision}, windows of ${optimized.card.input.patch.join(' x ')} voxels only`],
@@ -58,8 +68,11 @@ export function addModelsOptimizeCommand(models: Command): void {
         [
           'difference',
           `at most ${showDifference(maxDifference)} from the outputs of ${files.card.name}, on random ` +
-            'windows',
+            'windows, both run on the cpu',
         ],
+        ...(unusable === undefined
+          ? []
+          : [['here', `this machine cannot run it. ${unusable} See "voxstream doctor".`] as const]),
         ['use it', `voxstream run PIPELINE --set model=${flags.output ?? made} --device ${target}`],
       ]);
       print(`${lines.join('\n')}\n`);

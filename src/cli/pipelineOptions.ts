@@ -3,7 +3,7 @@ import { modelsBeside } from '../models/findModel.js';
 import { loadRegistry } from '../pipeline/extensions.js';
 import { loadPipeline } from '../pipeline/load.js';
 import type { Pipeline } from '../pipeline/types.js';
-import { applyArgsFile, bytesOrAuto, collect, positive } from './args.js';
+import { applyArgsFile, bytesOrAuto, collect, override, positive } from './args.js';
 import { runtimeDefaults } from './userConfig.js';
 
 /** Flags shared by all commands that take a pipeline. */
@@ -26,14 +26,14 @@ export const useHelp =
 
 /** Adds the arguments and options of commands that take a pipeline. */
 export function addPipelineOptions(command: Command): Command {
-  return command
+  return suggestSet(command)
     .argument('<pipeline...>', 'pipeline files; later files are merged over earlier ones')
     .option('--input <path>', "the dataset: the source's root, or its pattern of images")
     .option('-o, --output <dir>', 'the folder for the results')
     .option(
       '--set <path=value>',
       'override any value, e.g. --set dataset=/data/Task09_Spleen (repeatable)',
-      collect,
+      override,
     )
     .option('--use <package>', useHelp, collect)
     .option(
@@ -45,6 +45,21 @@ export function addPipelineOptions(command: Command): Command {
     .option('--memory <size>', 'memory for all open cases, e.g. 4GiB', bytesOrAuto)
     .option('--workers <n>', 'worker threads for voxels and files', positive)
     .option('--show-identifiers', 'begin the case ids of DICOM series with the PatientID');
+}
+
+/** Errors about an unknown option, e.g. `--dataset`, say that `--set` changes the values of a pipeline. */
+export function suggestSet(command: Command): Command {
+  return command.configureOutput({
+    outputError(text, write) {
+      const name = /unknown option '--([\w.-]+)/.exec(text)?.[1];
+      const meant = name && !text.includes('Did you mean');
+      write(
+        meant
+          ? `${text}(values of the pipeline: --set ${name}=VALUE, or --input PATH for its dataset)\n`
+          : text,
+      );
+    },
+  });
 }
 
 /**

@@ -12,7 +12,7 @@ import { loadRegistry } from '../pipeline/extensions.js';
 import { loadPipelineData } from '../pipeline/load.js';
 import { runtimeFor } from '../pipeline/openRun.js';
 import { planText } from '../pipeline/plan.js';
-import { addResumeOption, bytesOrAuto, collect, positive } from './args.js';
+import { addResumeOption, bytesOrAuto, collect, override, positive } from './args.js';
 import { modelFoldersOf, useHelp } from './pipelineOptions.js';
 import { print } from './print.js';
 import { type RunFlags, run } from './run.js';
@@ -48,7 +48,7 @@ export function addSegmentCommand(program: Command): void {
     .option(
       '--set <path=value>',
       'override any value, e.g. --set inference.overlap=0.25 (repeatable)',
-      collect,
+      override,
     )
     .option('--use <package>', useHelp, collect)
     .option('--device <device>', 'auto, cpu, cuda[:0,1], tensorrt[:0], webgpu, coreml or dml')

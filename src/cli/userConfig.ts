@@ -3,7 +3,7 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
-import { messageOf, OptionError } from '../errors.js';
+import { ended, messageOf, OptionError } from '../errors.js';
 import { checkOptions } from '../options.js';
 import { runtimeBlock } from '../pipeline/runtimeBlock.js';
 
@@ -60,7 +60,7 @@ export async function applyUserConfig(): Promise<void> {
   if (!options) {
     throw new OptionError(
       faults
-        .map(({ path, message }) => `${file}: ${[path.join('.'), message].filter(Boolean).join(' ')}.`)
+        .map(({ path, message }) => ended(`${file}: ${[path.join('.'), message].filter(Boolean).join(' ')}`))
         .join('\n'),
     );
   }

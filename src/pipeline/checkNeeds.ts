@@ -4,19 +4,22 @@ import type { PlacedStep } from '../operators/fusion.js';
 import { operators } from '../operators/index.js';
 import { load } from '../operators/load.js';
 import { isRefused, isRemote, type SourceItem } from '../sources/define.js';
+import type { UsedPackage } from './registry.js';
 import type { Pipeline } from './types.js';
 
 /**
  * Compares what metrics need with the files of the cases, before any case is read.
  *
- * @param onWarning Called for cases that will fail, and for a pipeline that saves nothing.
+ * @param onWarning Called for cases that will fail, for a pipeline that saves nothing, and for built-in
+ * definitions that a package replaces.
  * @throws OptionError if a metric has no reference in any case.
  */
 export function checkNeeds(
-  { steps, sinks, train }: Pipeline,
+  { steps, sinks, train, packages }: Pipeline,
   items: readonly SourceItem[],
   onWarning: (message: string) => void,
 ): void {
+  warnOfReplaced(packages, onWarning);
   if (sinks.length === 0 && !train) {
     onWarning('The pipeline has no sinks, so it saves no results. Add one, e.g. nifti or metricsCsv.');
   }
@@ -43,6 +46,13 @@ export function checkNeeds(
       `${needed}, but ${ids.length} of ${cases.length} cases have no such file and will fail after their volumes are ` +
         `written: ${listNames(ids.slice(0, 5))}${ids.length > 5 ? ' and others' : ''}. ${advice}`,
     );
+  }
+}
+
+/** Warns of built-in definitions that packages replace, because a pipeline then gives other results. */
+export function warnOfReplaced(packages: readonly UsedPackage[], onWarning: (message: string) => void): void {
+  for (const { use, replaces = [] } of packages) {
+    if (replaces.length > 0) onWarning(`${use} (--use) replaces what is built in: ${listNames(replaces)}.`);
   }
 }
 

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { type Document, isMap, isNode, isSeq, LineCounter, parseDocument } from 'yaml';
 import { messageOf, OptionError, show } from '../errors.js';
+import { yamlFault } from './yamlFault.js';
 
 /** Plain data, as in YAML and JSON. */
 export type Data = Readonly<Record<string, unknown>>;
@@ -36,8 +37,13 @@ export interface PipelineFile {
 /** Reads a pipeline file (YAML or JSON). Throws OptionError with file and line. */
 export async function readPipelineFile(file: string): Promise<PipelineFile> {
   const text = await readFile(file, 'utf8').catch((error) => {
+    const { code } = error as NodeJS.ErrnoException;
     const why =
-      (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no such file' : messageOf(error);
+      code === 'ENOENT'
+        ? 'there is no such file'
+        : code === 'EISDIR'
+          ? `it is a folder. A dataset is given with --input ${file}`
+          : messageOf(error);
     throw new OptionError(`The pipeline file ${file} cannot be read: ${why}.`);
   });
   return parsePipelineText(text, file);
@@ -47,12 +53,8 @@ export async function readPipelineFile(file: string): Promise<PipelineFile> {
 export function parsePipelineText(text: string, file: string): PipelineFile {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
-  const problem = document.errors[0] ?? document.warnings[0];
-  if (problem) {
-    throw new OptionError(
-      `${file}:${lines.linePos(problem.pos[0]).line}: ${problem.message.replace(/\.?$/, '.')}`,
-    );
-  }
+  const fault = yamlFault(document, text, lines);
+  if (fault) throw new OptionError(`${file}:${fault.line}: ${fault.message}`);
   const content = contentOf(document, file);
   if (content === null || typeof content !== 'object' || Array.isArray(content)) {
     throw new OptionError(
@@ -67,7 +69,7 @@ export function parsePipelineText(text: string, file: string): PipelineFile {
   return { file, draft: { head, steps: entries(steps, 'steps'), sinks: entries(sinks, 'sinks') }, lineOf };
 }
 
-/** The value of a document. Aliases are resolved here, which may fail: unknown ones, and too many. */
+/** The value of a document. Aliases are resolved here, which fails if there are too many. */
 function contentOf(document: Document, file: string): unknown {
   try {
     return document.toJS();

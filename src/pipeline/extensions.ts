@@ -10,6 +10,7 @@ import {
   type Extension,
   extensionParts,
   type Registry,
+  replacedBy,
   type UsedPackage,
 } from './registry.js';
 
@@ -29,7 +30,13 @@ export async function loadRegistry(use: readonly string[], folder = process.cwd(
     for (const format of extension.formats ?? []) registerFormat(format);
     extensions.push(extension);
     const file = fileURLToPath(url);
-    packages.push({ use: one, ...(await packageOf(file)), sha256: await contentOf(file) });
+    const replaces = replacedBy(extension);
+    packages.push({
+      use: one,
+      ...(await packageOf(file)),
+      ...(replaces.length > 0 && { replaces }),
+      sha256: await contentOf(file),
+    });
   }
   return { ...createRegistry(...extensions), packages };
 }

@@ -19,7 +19,9 @@ export function parseOverride(text: string): Override {
   if (path.includes(''))
     throw new OptionError(`--set ${text}: the path "${text.slice(0, at)}" has an empty part.`);
   try {
-    return { path, value: parseYaml(text.slice(at + 1)) };
+    const value = text.slice(at + 1);
+    // A pattern, e.g. *.nii.gz. YAML would read it as a reference to an anchor, and here is none.
+    return { path, value: value.trim().startsWith('*') ? value.trim() : parseYaml(value) };
   } catch (error) {
     throw new OptionError(`--set ${text}: the value is not valid YAML: ${messageOf(error)}.`);
   }

@@ -1,4 +1,4 @@
-import { unknownName } from '../errors.js';
+import { nearestName, unknownName } from '../errors.js';
 import type { ImageFormat } from '../formats/index.js';
 import type { FindMetric } from '../metrics/parseColumn.js';
 import type { Network } from '../onnx/builders/network.js';
@@ -17,6 +17,7 @@ import type { AnySink } from '../sinks/define.js';
 import { sinks } from '../sinks/index.js';
 import type { AnySource } from '../sources/define.js';
 import { sources } from '../sources/index.js';
+import { missingColon } from './yamlFault.js';
 
 /** A package or file that adds definitions, for the records of a run. */
 export interface UsedPackage {
@@ -25,6 +26,8 @@ export interface UsedPackage {
   /** The name and version of the package that contains the module, if it has a package.json. */
   readonly name?: string;
   readonly version?: string;
+  /** The built-in definitions that it replaces, e.g. `operator orient`. */
+  readonly replaces?: readonly string[];
   /** The SHA-256 of the module and of the files beside it that it uses; see `contentOf`. */
   readonly sha256: string;
 }
@@ -107,6 +110,30 @@ export function createRegistry(...extensions: readonly Extension[]): Registry {
   };
 }
 
+/** The kind of each part of an extension whose definitions replace built-in ones of the same name. */
+const kinds = {
+  operators: 'operator',
+  metrics: 'metric',
+  sources: 'source',
+  sinks: 'sink',
+  networks: 'network',
+  losses: 'loss',
+  optimizers: 'optimizer',
+  schedules: 'schedule',
+} as const;
+
+/** The built-in definitions that an extension replaces, e.g. `operator orient`. */
+export function replacedBy(extension: Extension): string[] {
+  const builtIn = createRegistry();
+  // A metric is an operator, too.
+  const known = (part: keyof typeof kinds) => builtIn[part === 'metrics' ? 'operators' : part];
+  return (Object.keys(kinds) as (keyof typeof kinds)[]).flatMap((part) =>
+    (extension[part] ?? [])
+      .filter(({ name }) => known(part).has(name))
+      .map(({ name }) => `${kinds[part]} ${name}`),
+  );
+}
+
 /** Finds the descriptions of metrics by their names, e.g. `hd95`. Metrics of extensions come first. */
 export function metricFinder({ metrics }: Registry): FindMetric {
   const all = [...metrics.values()].reverse();
@@ -121,5 +148,16 @@ export function metricFinder({ metrics }: Registry): FindMetric {
 
 /** The clause for a name that this part of the registry does not contain. */
 export function unknownDefinition(what: string, name: string, known: ReadonlyMap<string, unknown>): string {
-  return unknownName(what, name, [...known.keys()]);
+  const [first] = name.split(/\W/);
+  if (first !== name && known.has(first)) {
+    const colon = missingColon(name) ?? `Options follow a colon: "${first}: { … }".`;
+    return `there is no ${what} "${name}". ${colon}`;
+  }
+  const names = [...known.keys()];
+  return names.length > mostListed && !nearestName(name, names)
+    ? `there is no ${what} "${name}"; "voxstream operators" lists all ${names.length}.`
+    : unknownName(what, name, names);
 }
+
+/** More names than these are not listed in a message. */
+const mostListed = 30;

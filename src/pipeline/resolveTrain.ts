@@ -39,7 +39,9 @@ export function resolveTrain(
     registry.schedules,
   );
   const validation =
-    block.validation === undefined ? undefined : resolveValidation(resolver, block.validation, registry);
+    block.validation === undefined
+      ? undefined
+      : resolveValidation(resolver, block.validation, draft.head.source, registry);
   if (block.earlyStopping && block.validation === undefined)
     faults.add(['train', 'earlyStopping'], 'train, earlyStopping needs a validation block.');
   if (draft.sinks.some(({ disabled }) => !disabled))
@@ -68,13 +70,19 @@ function resolveNetwork(
 function resolveValidation(
   resolver: Resolver,
   given: unknown,
+  trainingSource: unknown,
   registry: Registry,
 ): ValidationBlock | undefined {
   const { faults } = resolver;
   const path = ['train', 'validation'];
   const block = resolver.block(validationBlock, given, path);
   if (!block) return undefined;
-  const source = resolver.choice(block.source, [...path, 'source'], 'source', registry.sources);
+  const source = resolver.choice(
+    withOptionsOf(block.source, trainingSource),
+    [...path, 'source'],
+    'source',
+    registry.sources,
+  );
   let entries: readonly Entry[] = [];
   try {
     entries = readEntries(block.steps, 'steps', (index) =>
@@ -92,6 +100,18 @@ function resolveValidation(
     pathOf: ({ number }) => [...path, 'steps', String(number - 1)],
   });
   return source && { ...block, source, steps };
+}
+
+/** A source with the options that it does not state taken from another one of the same kind. */
+function withOptionsOf(source: unknown, other: unknown): unknown {
+  if (!isData(source) || !isData(other)) return source;
+  return Object.fromEntries(
+    Object.entries(source).map(([kind, options]) =>
+      isData(other[kind]) && (isData(options) || options === null)
+        ? [kind, { ...other[kind], ...options }]
+        : [kind, options],
+    ),
+  );
 }
 
 /** In a validation, an inference without a model uses the model in training. */

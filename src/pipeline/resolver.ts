@@ -1,4 +1,4 @@
-import { listNames, messageOf, show } from '../errors.js';
+import { ended, listNames, messageOf, show } from '../errors.js';
 import {
   type Configurable,
   checkOptions,
@@ -127,7 +127,7 @@ export class Resolver {
   #add(faults: readonly OptionFault[], path: readonly string[], title: string): void {
     for (const { path: inner, message } of faults) {
       const option = inner.length > 0 ? `${inner.join('.')} ` : '';
-      this.faults.add([...path, ...inner], `${title}, ${option}${message}.`);
+      this.faults.add([...path, ...inner], ended(`${title}, ${option}${message}`));
     }
   }
 }

@@ -88,7 +88,12 @@ export const validationBlock = {
   options: {
     every: counted.default(1).describe('Epochs between two validations; the last epoch always ends with one'),
     atStart: z.boolean().default(true).describe('Also validate before the first step'),
-    source: z.unknown().optional().describe('The cases'),
+    source: z
+      .unknown()
+      .optional()
+      .describe(
+        'The cases. Options that it does not state are those of the source of the pipeline, if that is of the same kind',
+      ),
     steps: z
       .unknown()
       .optional()

@@ -1,4 +1,5 @@
-import { basename, sep } from 'node:path';
+import { stat } from 'node:fs/promises';
+import { basename, join, sep } from 'node:path';
 import { escapePath, glob as findFiles, isDynamicPattern } from 'tinyglobby';
 import { z } from 'zod';
 import { listNames, OptionError } from '../errors.js';
@@ -46,6 +47,13 @@ export const glob = source({
 });
 
 async function nothingFound(pattern: string): Promise<OptionError> {
+  const folder = await stat(pattern).catch(() => undefined);
+  if (folder?.isDirectory()) {
+    return new OptionError(
+      `${pattern} (source.image) is a folder, but a pattern was expected. Give ${join(pattern, '*')} for the images in ` +
+        `it, or ${join(pattern, '**', '*.nii.gz')} for those in its folders too.`,
+    );
+  }
   const found = await matches(pattern.replace(hole, '*'));
   const others = found.length > 0 ? `; it matches ${found.length} other file(s), e.g. ${found[0]}` : '';
   const advice = (await isDicom(found[0]))

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
-import { basename, join, relative, resolve } from 'node:path';
+import { basename, join, relative, resolve, sep } from 'node:path';
 import { z } from 'zod';
 import { DataError, listNames, messageOf, OptionError, show } from '../errors.js';
 import { isImageFile, stripImageExtension } from '../formats/index.js';
@@ -198,8 +198,11 @@ async function filesOfFolder(folder: string, key: string): Promise<{ id: string;
       `The folder ${folder} (source.${key}) cannot be read: ${messageOf(error)}. Give a folder, or a pattern with ${hole}.`,
     );
   });
+  // The report of a run holds masks for its pictures.
+  const report = paths.includes('run.json') ? join('report', sep) : undefined;
   return paths
     .filter((path) => isImageFile(basename(path)) && !inHiddenFolder(path))
+    .filter((path) => report === undefined || !path.startsWith(report))
     .map((path) => ({ id: stripImageExtension(path), file: join(folder, path) }))
     .sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
 }

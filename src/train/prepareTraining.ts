@@ -1,7 +1,8 @@
 import type { Case } from '../case.js';
-import { OptionError } from '../errors.js';
+import { listNames, OptionError } from '../errors.js';
 import type { ModelFiles } from '../models/findModel.js';
 import type { Graph } from '../onnx/graph.js';
+import { warnOfReplaced } from '../pipeline/checkNeeds.js';
 import { describeChoice, describePipeline } from '../pipeline/describePipeline.js';
 import { chain, fuseSteps } from '../pipeline/fuse.js';
 import { fingerprint } from '../pipeline/journal.js';
@@ -75,6 +76,7 @@ export async function prepareTraining(
 ): Promise<PreparedTraining> {
   const { output, runtime, failed, notes, onWarning } = settings;
   const { seed } = pipeline.runtime;
+  warnOfReplaced(pipeline.packages, onWarning);
   const cases = await openCases(pipeline.source, failed.note, onWarning);
   if (cases.length < train.batchSize) {
     throw new OptionError(
@@ -85,6 +87,7 @@ export async function prepareTraining(
   const validationCases = train.validation
     ? await openCases(train.validation.source, failed.note, onWarning)
     : [];
+  warnOfShared(cases, validationCases, onWarning);
   const { model: graph, axes, base, note } = await startModel(train, seed, settings.modelFolders);
   if (note) onWarning(note);
   const identity = identityOf(pipeline, train, cases, base);
@@ -147,6 +150,21 @@ export async function prepareTraining(
     progress,
     resumed: saved !== undefined,
   };
+}
+
+/** Warns of validation cases that are also training cases: their metrics say nothing about other images. */
+function warnOfShared(
+  training: readonly Case[],
+  validation: readonly Case[],
+  onWarning: (message: string) => void,
+): void {
+  const known = new Set(training.map(({ files }) => files['image']));
+  const ids = validation.filter(({ files }) => known.has(files['image'])).map(({ id }) => id);
+  if (ids.length === 0) return;
+  onWarning(
+    `${ids.length} of ${validation.length} validation case(s) are training cases too: ${listNames(ids.slice(0, 5))}` +
+      `${ids.length > 5 ? ' and others' : ''}. The best model is then chosen by images that it has seen.`,
+  );
 }
 
 /** The cases of a source that can be opened. The others go to `onFailure`. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { applyArgsFile } from '#src/cli/args.js';
+import { applyArgsFile, override } from '#src/cli/args.js';
 import { addPipelineOptions } from '#src/cli/pipelineOptions.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'voxstream-args-'));
@@ -49,6 +49,22 @@ test('a bad value is rejected with the value and what is expected', async () => 
   await refused({ set: 3 }, ': set must be a map of paths to values or a list of PATH=VALUE, but it is 3.');
   await refused({ inflight: 1 }, ': there is no option "inflight"; did you mean "inFlight"?');
   await refused([1], ' must contain a map of command-line options, but it is [1].');
+});
+
+test('--set without its value, and an unknown option, are answered with what to write', () => {
+  assert.throws(() => override('dataset'), /It must be PATH=VALUE in one word, e\.g\. --set dataset=VALUE\./);
+  assert.equal(override('b=2', ['a=1']), ['a=1', 'b=2']);
+  let text = '';
+  const command = addPipelineOptions(new Command()).exitOverride();
+  command.configureOutput({ writeErr: (said) => (text += said) });
+  assert.throws(() => command.parse(['p.yaml', '--dataset', 'x'], { from: 'user' }));
+  assert.match(
+    text,
+    /unknown option '--dataset'\n\(values of the pipeline: --set dataset=VALUE, or --input PATH/,
+  );
+  text = '';
+  assert.throws(() => command.parse(['p.yaml', '--outptu', 'x'], { from: 'user' }));
+  assert.not.match(text, /--set/);
 });
 
 test.run();

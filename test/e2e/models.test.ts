@@ -225,6 +225,21 @@ test('a missing model of the registry is answered with the command that download
   assert.match(found.stdout, /^spleen_ct_segmentation\n/);
 });
 
+test('models info names axes by the card, and models optimize says where its model cannot run', async () => {
+  const { models } = newCache();
+  const info = await models('info', 'spleen_phantom', '--patch', '16,16,16');
+  assert.match(info.stdout, /^ {2}inputs +input: float32 \[n, 1, z, y, x\]$/m);
+  const made = await models('optimize', bandModel, '--target', 'cuda', '--patch', '16,16,8');
+  assert.is(made.code, 0, made.stderr);
+  const text = made.stdout.replace(/\s+/g, ' ');
+  assert.match(text, /difference at most \S+ from .* on random windows, both run on the cpu/);
+  if (!existsSync('/dev/nvidia0'))
+    assert.match(
+      text,
+      /here this machine cannot run it\. The device cuda failed its test: .* See "voxstream doctor"\./,
+    );
+});
+
 test('models optimize writes a form as a separate model', async () => {
   const { cache, models } = newCache();
   const { code, stderr, stdout } = await models(

@@ -37,7 +37,7 @@ train:
   saveEvery: 1
   validation:
     every: 3
-    source: { decathlon: { root: '\${dataset}', split: validation, validation: 1 } }
+    source: { decathlon: { split: validation } }
     steps:
       - load
       - orient: { axcodes: RAS, keys: image }

@@ -9,9 +9,10 @@ import { compareRuns } from '#src/metrics/compare.js';
 import { defineMetric, defineMetrics } from '#src/operators/defineMetric.js';
 import { dice } from '#src/operators/dice.js';
 import { evaluationTypes } from '#src/operators/evaluation.js';
+import { warnOfReplaced } from '#src/pipeline/checkNeeds.js';
 import { parsePipeline } from '#src/pipeline/load.js';
 import { readMetrics } from '#src/pipeline/readMetrics.js';
-import { createRegistry, metricFinder } from '#src/pipeline/registry.js';
+import { createRegistry, metricFinder, replacedBy } from '#src/pipeline/registry.js';
 import { remakeReport } from '#src/pipeline/remakeReport.js';
 import { runPipeline } from '#src/pipeline/run.js';
 import { createRuntime } from '#src/runtime/runtime.js';
@@ -96,6 +97,21 @@ test('an operator with the name of a built-in metric replaces it', () => {
   assert.is(operators.get('dice'), other);
   assert.is(metrics.get('dice'), other);
   assert.is(createRegistry().metrics.get('dice'), dice);
+});
+
+test('a run warns of built-in definitions that a package replaces', () => {
+  const own = defineMetric({ name: 'own', title: 'Own', measure: () => [] });
+  const other = defineMetric({ name: 'dice', title: 'Other', measure: () => [] });
+  assert.equal(replacedBy({ metrics: [own] }), []);
+  const replaces = replacedBy({ metrics: [own, other], operators: [other] });
+  assert.equal(replaces, ['operator dice', 'metric dice']);
+  const warnings: string[] = [];
+  const packages = [
+    { use: 'mine', sha256: '', replaces },
+    { use: 'harmless', sha256: '' },
+  ];
+  warnOfReplaced(packages, (message) => warnings.push(message));
+  assert.equal(warnings, ['mine (--use) replaces what is built in: operator dice and metric dice.']);
 });
 
 test('a metric of another package has its title, unit and direction in summary, comparison and report', async () => {

@@ -86,6 +86,36 @@ test('an override of something unknown is rejected with the nearest name', () =>
   assert.match(faultsOf(base, ['output']), /--set takes PATH=VALUE/);
 });
 
+test('faults that YAML permits, or explains badly, are answered with what to write', () => {
+  const glob = 'source:\n  glob:\n    image: ';
+  const step = "source: { glob: { image: 'x' } }\nsteps:\n  - load\n  - ";
+  for (const [text, message] of [
+    [`${glob}*.nii.gz\n`, /^p\.yaml:3: a value that begins with \* must be in quotes: '\*\.nii\.gz'\./],
+    [`${glob}{case}.nii.gz\n`, /^p\.yaml:3: .* Put the value in quotes: '\{case\}\.nii\.gz'\.$/],
+    [`${glob}@x\n`, /^p\.yaml:3: .* Put the value in quotes\.$/],
+    ['source:\n\tglob: x\n', /^p\.yaml:2: .* Indent with spaces\.$/],
+    [
+      "source { glob: { image: 'x' } }\nsteps: [load]",
+      /^p\.yaml:1: .* A colon is missing: "source: \{ glob: /,
+    ],
+    ['source: glob: { image: x }', /^p\.yaml:1: .* Put an inner map into braces/],
+    [
+      `${step}orient { axcodes: RAS }`,
+      /^p\.yaml:4: step 2: there is no operator "orient \{ axcodes"\. A colon is missing: "orient: \{ axcodes …"\.$/,
+    ],
+    [`${step}orient:{axcodes: RAS}`, /A space is missing after the colon: "orient: \{axcodes …"\.$/],
+    [`${step}orient axcodes: RAS`, /Options follow a colon: "orient: \{ … \}"\.$/],
+    [`${step}somethingElse`, /there is no operator "somethingElse"; "voxstream operators" lists all \d\d\.$/],
+    [`${step}orient: { axcdes: RAS }`, /did you mean "axcodes"\?$/],
+  ] as const) {
+    assert.match(faultsOf(text).split('\n').at(-1)!, message);
+  }
+  const { source } = parsePipeline(base, 'p.yaml', {
+    set: ['source={glob: {image: x}}', 'source.image=*.nii'],
+  });
+  assert.is(source.options.image, '*.nii');
+});
+
 test('all faults are reported at once, each with file, line and nearest name', () => {
   const message = faultsOf(`
 source:
@@ -262,7 +292,10 @@ test('unknown and too many YAML aliases are refused in a sentence', () => {
     }
     return 'it was read';
   };
-  assert.match(refusal('vars: { a: *b }'), /^p\.yaml cannot be read: Unresolved alias .*: b\.$/);
+  assert.match(
+    refusal('vars: { a: *b }'),
+    /^p\.yaml:\d: a value that begins with \* must be in quotes: '\*b'\./,
+  );
   const levels = Array.from(
     { length: 9 },
     (_, i) => `  a${i + 1}: &a${i + 1} [${Array(9).fill(`*a${i}`).join(', ')}]`,

@@ -69,6 +69,15 @@ test('a train block is read with its defaults, references and overrides', () => 
   assert.is(other.train?.optimizer.definition.name, 'adam');
 });
 
+test('the source of a validation takes what it does not state from the source of the pipeline', () => {
+  const validating = (set: string) =>
+    parsePipeline(text, 'tiny.yaml', { set: [set] }).train?.validation?.source.options;
+  const wanted = { root: 'data', split: 'validation', validation: 7 };
+  assert.equal(validating('source.validation=7'), wanted);
+  assert.equal(validating('source={decathlon: {root: elsewhere, validation: 7}}'), wanted);
+  assert.is(validating('source={glob: {image: x}}')?.['validation'], 9, 'another kind of source');
+});
+
 test('a described pipeline can be read again with the same result', () => {
   const described = describePipeline(parsePipeline(text));
   assert.equal(describePipeline(parsePipeline(JSON.stringify(described))), described);

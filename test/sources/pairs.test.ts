@@ -72,6 +72,20 @@ test('pairs finds predictions in a folder per case, and ignores files that are n
   ]);
 });
 
+test('pairs leaves out the masks in the report of a run', async () => {
+  const files = ['a_seg.nii.gz', 'report/cases/a/prediction.nii.gz'];
+  const where = folders(files, ['a.nii.gz']);
+  assert.match(
+    (await list(folders(['report/a.nii.gz'], ['a.nii.gz'])))[0],
+    /^a: \/pred\/report\/a/,
+    'not a run',
+  );
+  writeFileSync(join(where.pred, 'run.json'), '{}');
+  const warnings: string[] = [];
+  assert.equal((await open(where, (message) => warnings.push(message))).length, 1);
+  assert.equal(warnings, []);
+});
+
 test('pairs assigns a prediction to the reference that fits best, and names the case by the shorter name', async () => {
   const where = folders(['p_seg.nii', 'p_1_seg.nii', 'q.nii'], ['p.nii', 'p_1.nii', 'q_gt.nii']);
   assert.equal(await list(where), [

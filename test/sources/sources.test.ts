@@ -157,6 +157,14 @@ test('glob takes the id from the file name, or from the position of {case}', asy
   assert.equal(idsOf(await open(glob, { image: `${root}/p/{case}/ct.nii` })), ['P1', 'P2']);
 });
 
+test('glob says which pattern finds the images of a folder', async () => {
+  const message = await refusal(open(glob, { image: folderWith(['a.nii.gz']) }));
+  assert.match(
+    message,
+    /\(source\.image\) is a folder, but a pattern was expected\. Give .*\* for the images in it/,
+  );
+});
+
 test('glob requires exactly one file for a pattern with wildcards, and lists what it found', async () => {
   const root = folderWith(['in/a.nii', 'gt/a_1.nii', 'gt/a_2.nii']);
   const [item] = await open(glob, { image: `${root}/in/*.nii`, label: `${root}/gt/{case}_*.nii` });

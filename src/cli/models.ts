@@ -1,15 +1,16 @@
 import type { Command } from 'commander';
+import { addModelsExportCommand } from './modelsExport.js';
 import { addModelsImportCommand } from './modelsImport.js';
 import { addModelsInfoCommand } from './modelsInfo.js';
 import { addModelsListCommand } from './modelsList.js';
 import { addModelsOptimizeCommand } from './modelsOptimize.js';
 import { addModelsPullCommand } from './modelsPull.js';
 
-/** `voxstream models`: list, describe, import, download and optimize models. */
+/** `voxstream models`: list, describe, import, export, download and optimize models. */
 export function addModelsCommand(program: Command): void {
   const models = program
     .command('models')
-    .summary('list, describe, import, download and optimize models')
+    .summary('list, describe, import, export, download and optimize models')
     .description(
       'A model is a folder with model.onnx and a card, metadata.json. An .onnx file alone works too. A ' +
         "name is looked up in ./models, in the package, and in the models folder of the user's cache.",
@@ -17,6 +18,7 @@ export function addModelsCommand(program: Command): void {
   addModelsListCommand(models);
   addModelsInfoCommand(models);
   addModelsImportCommand(models);
+  addModelsExportCommand(models);
   addModelsPullCommand(models);
   addModelsOptimizeCommand(models);
 }

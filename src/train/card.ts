@@ -40,6 +40,7 @@ export function trainedCard(
   const preprocessed = preprocessingOf(pipeline);
   const inner = (key: string) => (card[key] ?? {}) as object;
   const channels = graph.inputs[0].dims[1];
+  const trained = network ? { type: network.definition.name, ...network.options } : base?.card.network;
   return ({ rows, best, step }, metric) => {
     const epoch = best?.epoch ?? rows.at(-1)?.epoch ?? 0;
     const reached = best && metric ? { metric, value: Number(best.value.toFixed(5)) } : undefined;
@@ -59,6 +60,7 @@ export function trainedCard(
         ...preprocessed,
         ...inner('input'),
       },
+      ...(trained && { network: trained }),
       output: {
         channels: classes,
         activation: loss.options['sigmoid'] === true || classes === 1 ? 'sigmoid' : 'softmax',

@@ -31,6 +31,10 @@ export class NetworkBuilder {
   readonly notes: string[] = [];
   readonly #state: ReadonlyMap<string, Tensor>;
   readonly #fresh: FreshWeights | undefined;
+  /** Tensors that PyTorch stores besides the parameters: the parameter with the same value, or the value. */
+  readonly stored = new Map<string, string | Tensor>();
+  /** Whether PyTorch may store tensors that are neither parameters nor in `stored`. */
+  storesMore = false;
   readonly #unneeded: ((name: string) => boolean)[] = [];
   readonly #faults: string[] = [];
   #values = 0;
@@ -72,9 +76,16 @@ export class NetworkBuilder {
     this.#faults.push(message);
   }
 
-  /** Tensors that a state dict may hold, in any shape, and that inference does not use. */
-  ignore(matches: (name: string) => boolean): void {
+  /**
+   * Tensors that a state dict may hold, in any shape, and that inference does not use.
+   *
+   * @param stored Those that PyTorch writes, for `stateDictOf`: each with the name of a parameter, or a value.
+   * Default: not known.
+   */
+  ignore(matches: (name: string) => boolean, stored?: Iterable<readonly [string, string | Tensor]>): void {
     this.#unneeded.push(matches);
+    if (!stored) this.storesMore = true;
+    for (const [name, value] of stored ?? []) this.stored.set(name, value);
   }
 
   /** A parameter that must be there in this shape, though inference does not use it. */

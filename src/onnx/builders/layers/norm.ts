@@ -1,4 +1,4 @@
-import { floats } from '../../tensor.js';
+import { floats, tensor } from '../../tensor.js';
 import type { Norm } from '../config.js';
 import type { NetworkBuilder } from '../networkBuilder.js';
 
@@ -19,7 +19,8 @@ export function norm(net: NetworkBuilder, name: string, input: string, channels:
     return net.node(name, 'InstanceNormalization', [input, ...affine], { epsilon });
   }
   if (kind.kind === 'instance') net.graph.metadata[runningInstanceKey] = 'true';
-  net.ignore((known) => known === `${name}.num_batches_tracked`);
+  const counter = `${name}.num_batches_tracked`;
+  net.ignore((known) => known === counter, [[counter, tensor('int64', [], BigInt64Array.of(0n))]]);
   const statistics = ['running_mean', 'running_var'].map((part, start) =>
     net.parameter(`${name}.${part}`, [channels], start),
   );

@@ -120,10 +120,27 @@ export const dynUNet = network({
         residual: false,
       });
     }
-    // The same modules again, under the names of the recursion that MONAI runs them by; and heads for deep
-    // supervision, which belong to training. MONAI up to 0.8 always made them.
-    net.ignore((name) => /^(skip_layers|deep_supervision_heads)\./.test(name));
+    // The same modules again, under the names of the recursion that MONAI runs them by.
+    const again = [...net.expected.keys()].map((name) => [secondName(name, last), name] as const);
+    net.ignore((name) => name.startsWith('skip_layers.'), again);
+    // Heads for deep supervision, which belong to training. MONAI up to 0.8 always made them.
+    const heads = config.deep_supervision ? undefined : [];
+    net.ignore((name) => name.startsWith('deep_supervision_heads.'), heads);
     const output = { inputs: filters[0], outputs: config.out_channels, kernel: ones, bias: true };
     return conv(net, 'output_block.conv.conv', x, output);
   },
 });
+
+/** The name of a block's parameter in the recursion: level n is `skip_layers`, then n times `next_layer`. */
+function secondName(name: string, last: number): string {
+  const [, block, number, rest] =
+    /^([a-z]+_block|downsamples|upsamples|bottleneck)(?:\.(\d+))?\.(.+)$/.exec(name) ?? [];
+  const level =
+    block === 'bottleneck'
+      ? last
+      : block === 'upsamples'
+        ? last - 1 - Number(number)
+        : Number(number ?? -1) + 1;
+  const part = block === 'bottleneck' ? '' : block === 'upsamples' ? 'upsample.' : 'downsample.';
+  return `skip_layers.${'next_layer.'.repeat(level)}${part}${rest}`;
+}

@@ -135,7 +135,10 @@ function build(net: NetworkBuilder, input: string, config: SegResNetConfig): str
     for (let j = 0; j < count; j++) x = block(`up_layers.${i}.${j}`, x, outputs);
   }
   // The activation behind the last normalization has a second name.
-  net.ignore((name) => name.startsWith('act_mod.'));
+  net.ignore(
+    (name) => name.startsWith('act_mod.'),
+    config.use_conv_final && config.act.kind === 'prelu' ? [['act_mod.weight', 'conv_final.1.weight']] : [],
+  );
   if (config.use_conv_final) {
     x = norm(net, 'conv_final.0', x, filters, config.norm);
     x = act(net, 'conv_final.1', x, config.act);

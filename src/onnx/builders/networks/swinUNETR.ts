@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { tensor } from '../../tensor.js';
 import {
   type Axes,
   channelCount,
@@ -15,6 +16,7 @@ import { conv, ones, twos, zeros } from '../layers/conv.js';
 import { swinBlock } from '../layers/swinBlock.js';
 import { channelNorm, channelsFirst, channelsLast, layerNorm, linear } from '../layers/transformer.js';
 import { unetBlock, unetrUpBlock } from '../layers/unetBlocks.js';
+import { relativeIndex } from '../layers/windows.js';
 import { isBefore, monaiVersion } from '../monaiVersion.js';
 import { network } from '../network.js';
 import type { NetworkBuilder } from '../networkBuilder.js';
@@ -224,7 +226,14 @@ function swin(net: NetworkBuilder, input: string, config: SwinConfig, size: Axes
     results.push(x);
   }
   // The index of relative positions follows from the window.
-  net.ignore((name) => name.endsWith('.attn.relative_position_index'));
+  const tokens = config.window_size.reduce((product, n) => product * n, 1);
+  const index = tensor('int64', [tokens, tokens], relativeIndex(config.window_size, tokens));
+  const indices = [...net.expected.keys()].flatMap((name) =>
+    name.endsWith('.relative_position_bias_table')
+      ? [[name.replace(/bias_table$/, 'index'), index] as const]
+      : [],
+  );
+  net.ignore((name) => name.endsWith('.attn.relative_position_index'), indices);
   if (!normalize) return results;
   return results.map((result, stage) => channelNorm(net, undefined, result, f * 2 ** stage));
 }

@@ -79,7 +79,8 @@ export class NetworkBuilder {
   /**
    * Tensors that a state dict may hold, in any shape, and that inference does not use.
    *
-   * @param stored Those that PyTorch writes, for `stateDictOf`: each with the name of a parameter, or a value.
+   * @param stored Those that PyTorch writes, for `stateDictOf`: each with a parameter of the same value, or
+   * a value.
    * Default: not known.
    */
   ignore(matches: (name: string) => boolean, stored?: Iterable<readonly [string, string | Tensor]>): void {

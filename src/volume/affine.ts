@@ -3,13 +3,30 @@ import type { Affine, Grid, Triple, Vec3 } from './volume.js';
 /** The identity. */
 export const identityAffine: Affine = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1];
 
-/** The matrix product `a b`. */
+/** a * b + c, rounded once (Dekker's product and Knuth's sum). */
+export function fusedMultiplyAdd(a: number, b: number, c: number): number {
+  const split = (value: number) => {
+    const scaled = 134217729 * value;
+    const high = scaled - (scaled - value);
+    return [high, value - high];
+  };
+  const [ah, al] = split(a);
+  const [bh, bl] = split(b);
+  const product = a * b;
+  const productError = ah * bh - product + ah * bl + al * bh + al * bl;
+  const sum = product + c;
+  const back = sum - product;
+  const sumError = product - (sum - back) + (c - back);
+  return sum + (sumError + productError);
+}
+
+/** The matrix product `a b`, summed with fused multiply-adds; see `solve`. */
 export function multiply(a: Affine, b: Affine): number[] {
   const out = new Array<number>(16);
   for (let row = 0; row < 4; row++) {
     for (let column = 0; column < 4; column++) {
       let sum = 0;
-      for (let k = 0; k < 4; k++) sum += a[4 * row + k] * b[4 * k + column];
+      for (let k = 0; k < 4; k++) sum = fusedMultiplyAdd(a[4 * row + k], b[4 * k + column], sum);
       out[4 * row + column] = sum;
     }
   }
@@ -25,6 +42,9 @@ export function transformPoint(affine: Affine, [x, y, z]: Vec3): [number, number
 
 /**
  * The solution X of `a X = b`, by Gaussian elimination with partial pivoting; undefined if `a` is singular.
+ *
+ * The operations and their order are those of LAPACK's `gesv` on processors with fused multiply-add. The last
+ * bits matter: where a voxel is exactly half way between two others, they decide which one is nearest.
  */
 export function solve(a: Affine, b: Affine): number[] | undefined {
   const left = [...a];
@@ -43,14 +63,22 @@ export function solve(a: Affine, b: Affine): number[] | undefined {
     for (let row = column + 1; row < 4; row++) {
       const factor = left[4 * row + column] / left[4 * column + column];
       if (factor === 0) continue;
-      for (let k = column; k < 4; k++) left[4 * row + k] -= factor * left[4 * column + k];
-      for (let k = 0; k < 4; k++) right[4 * row + k] -= factor * right[4 * column + k];
+      for (const [matrix, first] of [
+        [left, column],
+        [right, 0],
+      ] as const) {
+        for (let k = first; k < 4; k++) {
+          matrix[4 * row + k] = fusedMultiplyAdd(-factor, matrix[4 * column + k], matrix[4 * row + k]);
+        }
+      }
     }
   }
   for (let column = 3; column >= 0; column--) {
     for (let k = 0; k < 4; k++) {
       let sum = right[4 * column + k];
-      for (let row = column + 1; row < 4; row++) sum -= left[4 * column + row] * right[4 * row + k];
+      for (let row = 3; row > column; row--) {
+        sum = fusedMultiplyAdd(-left[4 * column + row], right[4 * row + k], sum);
+      }
       right[4 * column + k] = sum / left[4 * column + column];
     }
   }
@@ -129,8 +157,8 @@ function cornersOf([nx, ny, nz]: Vec3): Vec3[] {
  * The affine with the same directions but `pixdim` mm per step, and no translation.
  *
  * The directions are those of the orthogonal matrix Q of a QR decomposition of the affine's 3x3 part, so
- * shears are removed; this is MONAI's `zoom_affine` (with its Cholesky factor of AᵀA, which equals R). With
- * `diagonal`, the axes become those of the world.
+ * shears are removed. As in MONAI's `zoom_affine`, Q is the affine times the inverse of the Cholesky factor
+ * of AᵀA, with the same rounding; see `solve`. With `diagonal`, the axes become those of the world.
  */
 export function zoomAffine(affine: Affine, pixdim: Vec3, diagonal = false): number[] {
   const out = [...identityAffine];
@@ -138,23 +166,32 @@ export function zoomAffine(affine: Affine, pixdim: Vec3, diagonal = false): numb
     for (let axis = 0; axis < 3; axis++) out[5 * axis] = pixdim[axis];
     return out;
   }
-  const columns = [0, 1, 2].map((axis) => [affine[axis], affine[4 + axis], affine[8 + axis]]);
-  const directions: number[][] = [];
-  for (const column of columns) {
-    const rest = [...column];
-    for (const direction of directions) {
-      const along = column.reduce((sum, value, i) => sum + value * direction[i], 0);
-      for (let i = 0; i < 3; i++) rest[i] -= along * direction[i];
-    }
-    const length = Math.hypot(...rest);
-    // Multiplied by the inverse, like MONAI: rounding decides which of two equally near voxels is the
-    // nearest.
-    directions.push(rest.map((value) => value * (1 / length)));
+  const linear = affine.map((value, i) => (i % 4 === 3 && i < 12 ? 0 : value));
+  const upper = choleskyFactor(multiply(transposed(linear), linear));
+  const inverse = invertAffine(upper);
+  if (!inverse) throw new RangeError('The affine is singular.');
+  const directions = multiply(linear, inverse);
+  for (let row = 0; row < 3; row++) {
+    for (let axis = 0; axis < 3; axis++) out[4 * row + axis] = directions[4 * row + axis] * pixdim[axis];
   }
-  directions.forEach((direction, axis) => {
-    for (let row = 0; row < 3; row++) out[4 * row + axis] = direction[row] * pixdim[axis];
-  });
   return out;
+}
+
+function transposed(matrix: Affine): number[] {
+  return matrix.map((_, i) => matrix[4 * (i % 4) + (i >> 2)]);
+}
+
+/** The upper triangular R with RᵀR equal to a symmetric positive definite matrix. */
+function choleskyFactor(matrix: Affine): number[] {
+  const upper = new Array<number>(16).fill(0);
+  for (let row = 0; row < 4; row++) {
+    for (let column = row; column < 4; column++) {
+      let rest = matrix[4 * row + column];
+      for (let k = 0; k < row; k++) rest = fusedMultiplyAdd(-upper[4 * k + row], upper[4 * k + column], rest);
+      upper[4 * row + column] = row === column ? Math.sqrt(rest) : rest / upper[5 * row];
+    }
+  }
+  return upper;
 }
 
 /** Rounds to the nearest whole number, halves to the even one, like numpy and PyTorch. */

@@ -1,7 +1,13 @@
 import { blendRows } from './blendRows.js';
 import { type IntensityMap, type IntensityRange, intensityMap } from './intensity.js';
 import { axisMap, isIdentity, mapGridAxes, type Orientation, orientationOf } from './orientation.js';
-import { type AxisTaps, planResample, type RespaceSettings, respacedGrid } from './resample.js';
+import {
+  type AxisTaps,
+  planResample,
+  type RespaceSettings,
+  reachedAffine,
+  respacedGrid,
+} from './resample.js';
 import {
   allocate,
   type Grid,
@@ -70,7 +76,7 @@ function plan({ size, affine }: Grid, { orientation, spacing }: Preparation): Pl
     if (path !== 'same') {
       taps = path.axes;
       steps.push({ step: 'resample', from: oriented, padding: spacing.padding });
-      result = grid;
+      result = { size: grid.size, affine: reachedAffine(oriented, grid) };
     }
   }
   return taps && { ...result, steps, taps, corner, strides: strides as Triple };

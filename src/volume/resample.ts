@@ -1,4 +1,13 @@
-import { closeAffines, coveringGrid, identityAffine, solve, spacingOf, zoomAffine } from './affine.js';
+import {
+  closeAffines,
+  coveringGrid,
+  fusedMultiplyAdd,
+  identityAffine,
+  multiply,
+  solve,
+  spacingOf,
+  zoomAffine,
+} from './affine.js';
 import {
   type Affine,
   allocate,
@@ -46,7 +55,18 @@ export function respacedGrid(from: Grid, settings: Omit<RespaceSettings, 'mode' 
 
 /** Resamples a volume to voxels of `pixdim` mm; MONAI 1.3.2's `Spacing`. */
 export function respace(volume: Volume, settings: RespaceSettings): Volume {
-  return resampleTo(volume, respacedGrid(volume, settings), settings.mode, settings.padding);
+  const grid = respacedGrid(volume, settings);
+  const respaced = resampleTo(volume, grid, settings.mode, settings.padding);
+  return respaced === volume ? volume : { ...respaced, affine: reachedAffine(volume, grid) };
+}
+
+/**
+ * The affine of a respaced volume. MONAI multiplies the affine of the volume by the map between the grids,
+ * which differs from that of the grid in the last bits. They matter when the step is undone; see `solve`.
+ */
+export function reachedAffine(from: Grid, grid: Grid): Affine {
+  const map = solve(from.affine, grid.affine);
+  return map ? multiply(from.affine, map) : grid.affine;
 }
 
 /**
@@ -181,23 +201,6 @@ function normalisedAxis(count: number): Float64Array {
     out[j] = (value * (count - 1)) / count;
   }
   return out;
-}
-
-/** a * b + c, rounded once (Dekker's product and Knuth's sum). */
-function fusedMultiplyAdd(a: number, b: number, c: number): number {
-  const split = (value: number) => {
-    const scaled = 134217729 * value;
-    const high = scaled - (scaled - value);
-    return [high, value - high];
-  };
-  const [ah, al] = split(a);
-  const [bh, bl] = split(b);
-  const product = a * b;
-  const productError = ah * bh - product + ah * bl + al * bh + al * bl;
-  const sum = product + c;
-  const back = sum - product;
-  const sumError = product - (sum - back) + (c - back);
-  return sum + (sumError + productError);
 }
 
 /** Rounds to the nearest whole number, halves away from zero, like PyTorch's 3D `grid_sample`. */

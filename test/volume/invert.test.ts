@@ -70,4 +70,26 @@ test('another volume goes the way back by the history of the one it lies on', ()
   assert.equal([back.size, back.affine, back.kind, back.history], [size, affine, 'logits', []]);
 });
 
+test('voxels half way between two others take the one that MONAI 1.3.2 takes', () => {
+  // Rounded to float32, these axes are not quite at right angles, so the grids share their centres: slice 19
+  // of 38 is half way between slices 24 and 25 of 49. MONAI takes 24 up to x = 16, and 25 beyond.
+  const [a, b, c, d] = [4.02467155456543, 0.7441551089286804, 0.7823168635368347, 3.828346014022827];
+  const tilted = [a, 0, -b, -97.54236418008804, 0, 2.9000000953674316, 0, -66.53232049942017];
+  const image = makeVolume({
+    data: new Uint8Array(48 * 58 * 38),
+    size: [48, 58, 38],
+    affine: [...tilted, c, 0, d, -88.58481860160828, 0, 0, 0, 1],
+  });
+  const settings = { mode: 'bilinear', padding: 'border', diagonal: false, scaleExtent: false } as const;
+  const spaced = respace(image, { ...settings, pixdim: [3, 3, 3] });
+  assert.equal(spaced.size, [65, 56, 49]);
+  const slices = Uint8Array.from({ length: 65 * 56 * 49 }, (_, i) => Math.floor(i / (65 * 56)));
+  const back = invertHistory({ ...spaced, data: slices, kind: 'label' }, spaced.history, 'nearest');
+  const row = Array.from(back.data.subarray(48 * (28 + 58 * 19), 48 * (29 + 58 * 19)));
+  assert.equal(
+    row,
+    Array.from({ length: 48 }, (_, x) => (x <= 16 ? 24 : 25)),
+  );
+});
+
 test.run();

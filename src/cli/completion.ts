@@ -8,6 +8,7 @@ interface Completions {
   /** The words of the command, e.g. `models import`; empty for voxstream itself. */
   readonly path: string;
   readonly options: readonly Completion[];
+  /** With the choices of arguments, e.g. `bash`. */
   readonly commands: readonly Completion[];
 }
 
@@ -44,10 +45,12 @@ function completionsOf(command: Command, path: string): Completions[] {
     options: command.options.flatMap(({ long, description, hidden }) =>
       long && !hidden ? [{ word: long, summary: description }] : [],
     ),
-    commands: command.commands.map((one) => ({
-      word: one.name(),
-      summary: one.summary() || one.description(),
-    })),
+    commands: [
+      ...command.commands.map((one) => ({ word: one.name(), summary: one.summary() || one.description() })),
+      ...command.registeredArguments.flatMap(({ argChoices = [], description }) =>
+        argChoices.map((word) => ({ word, summary: description })),
+      ),
+    ],
   };
   const inner = command.commands.flatMap((one) => completionsOf(one, `${path} ${one.name()}`.trim()));
   return [own, ...inner];

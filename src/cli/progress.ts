@@ -207,12 +207,14 @@ const mostOpen = 8;
 
 function display(tally: Tally, runtime: Pick<Runtime, 'lanes'>, width: number, paint: Paint): string[] {
   const ended = tally.skipped + tally.ended;
-  const filled = bar(ended, tally.total, width - 50);
   const left = tally.secondsLeft === undefined ? '' : `, ${showWholeSeconds(tally.secondsLeft)} left`;
   const speed = tally.ended > 0 ? `, ${shortNumber((tally.ended / tally.seconds) * 60)} cases/min` : '';
-  const failed = tally.failed > 0 ? paint('red', ` ${tally.failed} failed`) : '';
-  const time = showWholeSeconds(tally.seconds);
-  const first = `${paint('green', filled)} ${ended}/${tally.total}${failed} ${time}${speed}${left}`;
+  const failed = tally.failed > 0 ? ` ${tally.failed} failed` : '';
+  const count = `${ended}/${tally.total}`;
+  // The speed comes last: where there is no room, it is clipped.
+  const times = ` ${showWholeSeconds(tally.seconds)}${left}${speed}`;
+  const filled = bar(ended, tally.total, width - count.length - failed.length - times.length - 1);
+  const first = `${filled && `${paint('green', filled)} `}${count}${failed && paint('red', failed)}${times}`;
   const lanes = Object.entries(runtime.lanes).map(
     ([name, lane]) => `${name} ${'●'.repeat(lane.active)}${'○'.repeat(lane.width - lane.active)}`,
   );

@@ -83,9 +83,10 @@ export function clip(text: string, columns: number): string {
   return fits ? text : `${sliceAnsi(text, 0, columns - 1)}…`;
 }
 
-/** A progress bar of 10 to 30 columns, as many as there is room for. */
+/** A progress bar of 10 to 30 columns, as many as there is room for; empty if there is less. */
 export function bar(done: number, total: number, room: number): string {
-  const width = Math.max(10, Math.min(30, room));
+  if (room < 10) return '';
+  const width = Math.min(30, room);
   const filled = total > 0 ? Math.min(width, Math.round((done / total) * width)) : 0;
   return '█'.repeat(filled) + '░'.repeat(width - filled);
 }

@@ -1,4 +1,5 @@
-import type { Command } from 'commander';
+import { join } from 'node:path';
+import { type Command, Option } from 'commander';
 import { maskOf } from '../mask.js';
 import { runtimeFor } from '../pipeline/openRun.js';
 import { planText } from '../pipeline/plan.js';
@@ -6,11 +7,12 @@ import type { Pipeline } from '../pipeline/types.js';
 import type { TrainEvent } from '../train/events.js';
 import { trainPlanText } from '../train/plan.js';
 import { formsFolder, runTraining, type TrainResult } from '../train/train.js';
+import { logFile, logName } from './logFile.js';
 import { addPipelineOptions, loadFromFlags, modelFoldersOf, type PipelineFlags } from './pipelineOptions.js';
 import { print } from './print.js';
-import { jsonProgress } from './progress.js';
+import { jsonProgress, type Progress } from './progress.js';
 import { interruptedCode, stopOnSignal } from './stopOnSignal.js';
-import { lineTraining, liveTraining } from './trainProgress.js';
+import { lineTraining, liveTraining, quietTraining } from './trainProgress.js';
 
 interface TrainFlags extends PipelineFlags {
   readonly resume?: boolean;
@@ -18,6 +20,8 @@ interface TrainFlags extends PipelineFlags {
   readonly finetune?: string;
   readonly dryRun?: boolean;
   readonly json?: boolean;
+  readonly quiet?: boolean;
+  readonly verbose?: boolean;
 }
 
 /** Exit codes. An error before the first step gives 1. */
@@ -36,6 +40,11 @@ export function addTrainCommand(program: Command): void {
     .option('--finetune <model>', 'start from a trained model instead of a new network')
     .option('--dry-run', 'print the plan and stop')
     .option('--json', 'print events as JSON on stdout, one per line, instead of the progress display')
+    .addOption(new Option('--quiet', 'print only cases that fail').conflicts(['json', 'verbose']))
+    .option(
+      '--verbose',
+      'write all events and the stacks of errors to .voxstream/run.log in the output folder',
+    )
     .action(async (files: string[], _flags: TrainFlags, command: Command) => {
       const flags = command.opts<TrainFlags>();
       const more = flags.finetune === undefined ? [] : [`train.model=${JSON.stringify(flags.finetune)}`];
@@ -48,13 +57,10 @@ export function addTrainCommand(program: Command): void {
 }
 
 async function train(pipeline: Pipeline, flags: TrainFlags): Promise<number> {
-  const progress = flags.json
-    ? jsonProgress<TrainEvent>(process.stdout, process.stderr)
-    : process.stderr.isTTY
-      ? liveTraining(process.stderr)
-      : lineTraining(process.stderr);
+  const progress = progressFor(flags);
   const modelFolders = modelFoldersOf(pipeline);
   const mask = maskOf(pipeline);
+  const log = flags.verbose ? logFile(pipeline.output, mask) : undefined;
   const runtime = runtimeFor(pipeline, {
     modelFolders,
     formsFolder: formsFolder(pipeline.output),
@@ -70,13 +76,18 @@ async function train(pipeline: Pipeline, flags: TrainFlags): Promise<number> {
       resume: flags.resume,
       overwrite: flags.overwrite,
       signal: stop.signal,
-      onEvent: progress.onEvent,
+      onEvent: (event) => {
+        log?.event(event);
+        progress.onEvent(event);
+      },
+      onFault: (caseId, error) => log?.fault(caseId, error),
       runtime,
       modelFolders,
       command: commandLine(process.argv.slice(2)),
     });
     progress.end();
-    if (!flags.json) print(mask(closingText(pipeline, result)));
+    if (log) progress.say(`The log is ${join(pipeline.output, logName)}.`);
+    if (!flags.json && !flags.quiet) print(mask(closingText(pipeline, result)));
     if (result.reason === 'interrupted') return exitCodes.interrupted;
     return result.failed.length > 0 ? exitCodes.someFailed : exitCodes.ok;
   } finally {
@@ -84,6 +95,12 @@ async function train(pipeline: Pipeline, flags: TrainFlags): Promise<number> {
     stop.end();
     await runtime.close();
   }
+}
+
+function progressFor({ json, quiet }: TrainFlags): Progress<TrainEvent> {
+  if (json) return jsonProgress<TrainEvent>(process.stdout, process.stderr);
+  if (quiet) return quietTraining(process.stderr);
+  return process.stderr.isTTY ? liveTraining(process.stderr) : lineTraining(process.stderr);
 }
 
 /** The command line, quoted for a shell. */

@@ -25,6 +25,19 @@ export function lineTraining(output: Output): Progress<TrainEvent> {
   };
 }
 
+/** Shows only cases that cannot be used, and messages to the user. */
+export function quietTraining(output: Output): Progress<TrainEvent> {
+  const tally = new TrainTally();
+  return {
+    onEvent(event) {
+      const line = event.event === 'caseFailed' ? lineOf(event, tally) : undefined;
+      if (line) output.write(`${oneEntry(line)}\n`);
+    },
+    say: (message) => void output.write(`${message}\n`),
+    end() {},
+  };
+}
+
 /** The styles of lines that are not plain. */
 const styles: Partial<Record<TrainEvent['event'], Style>> = { caseFailed: 'red', warning: 'yellow' };
 
@@ -60,7 +73,9 @@ class TrainTally {
   waited = 0;
   patches = 0;
   validating: string | undefined;
+  /** The last validation, and the epoch of the best one. */
   last: string | undefined;
+  bestEpoch: number | undefined;
   #begin = performance.now();
 
   count(event: TrainEvent): void {
@@ -82,7 +97,8 @@ class TrainTally {
       this.validating = `validating ${event.done}/${event.cases}`;
     } else if (event.event === 'epoch') {
       this.validating = undefined;
-      if (event.metrics) this.last = metricsText(event.metrics);
+      if (event.best) this.bestEpoch = event.epoch;
+      if (event.metrics) this.last = metricsText(event.metrics, 1);
     }
   }
 
@@ -98,9 +114,9 @@ class TrainTally {
   }
 }
 
-function metricsText(metrics: JsonValues): string {
+function metricsText(metrics: JsonValues, most = 4): string {
   return Object.entries(metrics)
-    .slice(0, 4)
+    .slice(0, most)
     .map(([column, value]) => `${column} ${shortNumber(Number(value))}`)
     .join(', ');
 }
@@ -138,10 +154,13 @@ function display(tally: TrainTally, width: number, paint: Paint): string[] {
   if (!start) return ['Preparing the first batch…'];
   const left = tally.secondsLeft === undefined ? '' : `, ${showWholeSeconds(tally.secondsLeft)} left`;
   const speed = tally.seconds > 0 ? `, ${shortNumber(tally.patches / tally.seconds)} patches/s` : '';
-  const position = `epoch ${tally.epoch}/${start.epochs}, step ${step}/${total}`;
-  const first = `${paint('green', bar(step, total, width - 60))} ${position}${speed}${left}`;
+  const texts = `epoch ${tally.epoch}/${start.epochs}, step ${step}/${total}${left}${speed}`;
+  const filled = bar(step, total, width - texts.length - 1);
+  const first = `${filled && `${paint('green', filled)} `}${texts}`;
   const loss = tally.loss === undefined ? '' : `loss ${shortNumber(tally.loss)}`;
   const idle = tally.seconds > 0 ? `device waited ${Math.round((100 * tally.waited) / tally.seconds)} %` : '';
-  const second = [tally.validating, loss, tally.last, idle].filter(Boolean).join('   ');
+  const epoch = tally.bestEpoch === undefined ? '' : ` (best after epoch ${tally.bestEpoch})`;
+  const best = tally.last && `${tally.last}${epoch}`;
+  const second = [tally.validating, loss, best, idle].filter(Boolean).join('   ');
   return [first, paint('dim', second)].map((line) => clip(line, width));
 }

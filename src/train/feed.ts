@@ -1,6 +1,6 @@
 import { from, lastValueFrom, type OperatorFunction, of, toArray } from 'rxjs';
 import type { Case } from '../case.js';
-import { DataError, messageOf } from '../errors.js';
+import { DataError } from '../errors.js';
 import { type Batch, collate } from '../operators/batch.js';
 import { gridFault } from '../operators/sameGrids.js';
 import { shuffle } from '../operators/shuffle.js';
@@ -14,7 +14,7 @@ export interface FeedSettings {
   /** The most cases that are prepared ahead. */
   readonly prefetch: number;
   /** Called once for each case that cannot be used. The training continues without it. */
-  readonly onFailure: (id: string, message: string) => void;
+  readonly onFailure: (id: string, error: unknown) => void;
   /** Called with what was assumed about a case, each time that it is prepared. */
   readonly onNotes: (id: string, notes: readonly string[] | undefined) => void;
 }
@@ -62,7 +62,7 @@ export async function* feed(
       onNotes(subject.id, patches[0].notes);
       return patches;
     } catch (error) {
-      if (!bad.has(subject.id)) onFailure(subject.id, messageOf(error));
+      if (!bad.has(subject.id)) onFailure(subject.id, error);
       bad.add(subject.id);
       return undefined;
     }

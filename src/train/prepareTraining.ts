@@ -170,7 +170,7 @@ function warnOfShared(
 /** The cases of a source that can be opened. The others go to `onFailure`. */
 async function openCases(
   { built }: Pipeline['source'],
-  onFailure: (id: string, message: string) => void,
+  onFailure: (id: string, error: unknown) => void,
   onWarning: (message: string) => void,
 ): Promise<Case[]> {
   const items = await selectCases(built.open({ onWarning }), {});

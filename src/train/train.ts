@@ -30,6 +30,8 @@ export interface TrainOptions {
   /** Aborting it ends the training after the current step or validation and saves the state. */
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: TrainEvent) => void;
+  /** Called with the error of each case that cannot be used. */
+  readonly onFault?: (caseId: string, error: unknown) => void;
   readonly runtime: Runtime;
   /** Folders to search for the model to start from, before the package's own. */
   readonly modelFolders?: readonly string[];
@@ -91,7 +93,10 @@ async function trainLocked(
     throw writeFault(output, error);
   });
   const onEvent = (event: TrainEvent) => options.onEvent?.(maskEvent(mask, event));
-  const failed = new FailedCases((id, message) => onEvent({ event: 'caseFailed', case: id, message }), mask);
+  const failed = new FailedCases((id, message, error) => {
+    onEvent({ event: 'caseFailed', case: id, message });
+    options.onFault?.(id, error);
+  }, mask);
   const notes = new CaseNotes((id, message) => onEvent({ event: 'warning', case: id, message }), mask);
   const lock = await lockFolder(output, {
     signal: options.signal,

@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { from, lastValueFrom, mergeMap, type OperatorFunction, of, toArray } from 'rxjs';
 import type { Case } from '../case.js';
-import { messageOf, OptionError } from '../errors.js';
+import { OptionError } from '../errors.js';
 import { isNamed, tabulate } from '../metrics/columns.js';
 import type { MetricValue } from '../metrics/metric.js';
 import { type NewModel, writeModelFolder } from '../models/folder.js';
@@ -38,7 +38,7 @@ export class Validator {
     output: string,
     readonly seed: number,
     fusions: readonly Fusion[],
-    readonly onFailure: (id: string, message: string) => void,
+    readonly onFailure: (id: string, error: unknown) => void,
     readonly onNotes: (id: string, notes: readonly string[] | undefined) => void,
   ) {
     this.#folder = join(output, '.voxstream', 'validation');
@@ -78,7 +78,7 @@ export class Validator {
           return metrics;
         } catch (error) {
           this.#bad.add(subject.id);
-          this.onFailure(subject.id, messageOf(error));
+          this.onFailure(subject.id, error);
           return undefined;
         }
       };

@@ -1,7 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { jsonProgress, lineProgress, liveProgress, quietProgress } from '#src/cli/progress.js';
-import { liveTraining } from '#src/cli/trainProgress.js';
+import { liveTraining, quietTraining } from '#src/cli/trainProgress.js';
 import type { RunEvent } from '#src/pipeline/events.js';
 import { Lane } from '#src/runtime/lane.js';
 import { columnsOf, TestScreen } from './screen.js';
@@ -31,7 +31,7 @@ test('the live display of a run clips wide names, and leaves only the permanent 
     '[1/2] 病例二: failed at load: 文件 is not a NIfTI file.',
     'Warning: something',
   ]);
-  assert.match(lines[3], /^█████░░░░░ 1\/2 1 failed \d+ s/);
+  assert.match(lines[3], /^█+░+ 1\/2 1 failed \d+ s, .* left, .* cases\/min$/);
   assert.match(lines[4], /^io ○○ {2}cpu ○ {2}device ○ {3}slowest: load, 2\.0 s per case$/);
   assert.match(lines[5], /^ {2}dice {2}腹部脾.*…$/);
   assert.ok([...lines[5]].reduce((sum, character) => sum + columnsOf(character), 0) < 60);
@@ -128,6 +128,37 @@ test('JSON lines are complete objects with a time, and messages go elsewhere', (
   assert.equal(messages, ['Stopping.\n']);
 });
 
+test('a training with --quiet shows only cases that fail, and long numbers fit 80 columns', () => {
+  const lines: string[] = [];
+  const output = { isTTY: false, columns: 0, rows: 0, write: (text: unknown) => lines.push(`${text}`) > 0 };
+  const screen = new TestScreen(80);
+  const displays = [quietTraining(output), liveTraining(screen)];
+  for (const { onEvent } of displays) {
+    onEvent({
+      ...{ event: 'start', pipeline: 'p', output: 'out', cases: 300, validationCases: 30, epochs: 1260 },
+      ...{
+        stepsPerEpoch: 150,
+        patches: 8,
+        patch: [96, 96, 96],
+        parameters: 4_800_000,
+        replicas: 1,
+        device: 'cpu',
+      },
+    });
+    onEvent({ event: 'caseFailed', case: 'c', message: 'It is damaged.' });
+    onEvent({
+      ...{ event: 'step', epoch: 1234, step: 185_000, loss: 0.123456, gradNorm: 1, learningRate: 1 },
+      ...{ seconds: 1, waited: 0 },
+    });
+  }
+  assert.equal(lines, ['c: skipped: It is damaged.\n']);
+  const [first, second] = screen.text.split('\n').slice(-2);
+  assert.match(first, /^[█░]* ?epoch 1234\/1260, step 185000\/189000, \d+ s left, 8 patches\/s$/);
+  assert.ok(first.length < 80);
+  assert.is(second, 'loss 0.1235   device waited 0 %');
+  for (const display of displays) display.end();
+});
+
 test('the live display of a training shows its epochs, and two lines below them', () => {
   const screen = new TestScreen(70);
   const progress = liveTraining(screen);
@@ -153,8 +184,8 @@ test('the live display of a training shows its epochs, and two lines below them'
   });
   const lines = screen.text.split('\n');
   assert.ok(lines.includes('[1/2] loss 0.5, validation dice_spleen 0.25 (best)'), screen.text);
-  assert.match(lines.at(-2)!, /^░{10} epoch 0\/2, step 0\/4$/);
-  assert.is(lines.at(-1), 'dice_spleen 0.25');
+  assert.match(lines.at(-2)!, /^░{30} epoch 0\/2, step 0\/4$/);
+  assert.is(lines.at(-1), 'dice_spleen 0.25 (best after epoch 1)');
   progress.end();
   assert.is(screen.text.split('\n').at(-1), '[1/2] loss 0.5, validation dice_spleen 0.25 (best)');
 });

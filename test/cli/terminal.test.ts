@@ -10,9 +10,10 @@ test('text is clipped by its columns, regardless of its characters and styles', 
   assert.is(clip('\u001b[32m████\u001b[39m 1/2', 8), '\u001b[32m████\u001b[39m 1/2');
 });
 
-test('a bar has ten to thirty columns', () => {
+test('a bar has ten to thirty columns, or none', () => {
   assert.is(bar(1, 4, 12), '███░░░░░░░░░');
-  assert.is(bar(4, 4, 5), '██████████');
+  assert.is(bar(4, 4, 10), '██████████');
+  assert.is(bar(4, 4, 9), '');
   assert.is(bar(0, 0, 100), '░'.repeat(30));
 });
 

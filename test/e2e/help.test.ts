@@ -57,6 +57,27 @@ testNeeding(program('bash', 'bash'), 'bash completes commands, their options, an
   assert.equal(completed(script, 'voxstream', 'models', 'im'), ['import']);
   assert.equal(completed(script, 'voxstream', 'models', 'import', 'x.pt', '--net'), ['--network']);
   assert.equal(completed(script, 'voxstream', 'run', '--netw'), []);
+  assert.equal(completed(script, 'voxstream', 'completion', 'z'), ['zsh']);
+});
+
+testNeeding(program('fish', 'fish'), 'fish completes commands, their options, and choices', async () => {
+  const { stdout: script } = await voxstream(['completion', 'fish']);
+  const lines = [
+    'se',
+    'models im',
+    'run p.yaml --dry',
+    'models import x.pt --net',
+    'run --netw',
+    'completion z',
+  ];
+  const asked = lines.map((line) => `complete -C 'voxstream ${line}'; echo ===`).join('\n');
+  const { stdout, stderr } = spawnSync('fish', ['--no-config', '-c', `${script}\n${asked}`], {
+    encoding: 'utf8',
+    cwd: temporaryFolder(),
+  });
+  assert.is(stderr, '');
+  const offered = stdout.split('===\n').map((one) => one.trim().split('\t')[0]);
+  assert.equal(offered.slice(0, 6), ['segment', 'import', '--dry-run', '--network', '', 'zsh']);
 });
 
 test('scripts for zsh and fish hold every command, and quote descriptions', async () => {

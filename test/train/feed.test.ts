@@ -29,7 +29,7 @@ async function take(
     seed: 4,
     batchSize: 2,
     prefetch,
-    onFailure: (id, message) => failures.push(`${id}: ${message}`),
+    onFailure: (id, error) => failures.push(`${id}: ${(error as Error).message}`),
     onNotes: () => {},
   });
   const batches: FedBatch[] = [];

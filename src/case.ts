@@ -3,7 +3,8 @@ import { withoutActing } from './harmless.js';
 import { nameValues } from './metrics/columns.js';
 import type { MetricValue } from './metrics/metric.js';
 import type { LabelRegion } from './volume/regionMasks.js';
-import type { Vec3, Volume } from './volume/volume.js';
+import type { Slab } from './volume/slabs.js';
+import type { Grid, Vec3, Volume } from './volume/volume.js';
 
 /** The DICOM files of one series, which form one volume. */
 export interface SeriesFiles {
@@ -65,8 +66,20 @@ export interface Case {
   readonly ignoreLabel?: number;
   /** Assumptions about its data, as full sentences; see `withNotes`. */
   readonly notes?: readonly string[];
+  /** The slab of its volumes that it holds, between `splitSlabs` and `joinSlabs`. */
+  readonly slabs?: CaseSlab;
   /** In training: the epoch, from 0. Random steps draw new numbers in each epoch. Default: 0. */
   readonly epoch?: number;
+}
+
+/** One of the slabs into which a case is split. */
+export interface CaseSlab {
+  readonly index: number;
+  readonly plan: readonly Slab[];
+  /** The grid of the whole volume. */
+  readonly from: Grid;
+  /** Those from before the split. */
+  readonly timings: Case['timings'];
 }
 
 /** What remains of a successful case. */

@@ -51,6 +51,8 @@ export { borderPad } from './operators/borderPad.js';
 export { cache } from './operators/cache.js';
 export { centerCrop } from './operators/centerCrop.js';
 // Operators
+export { clearIfEmpty } from './operators/clearIfEmpty.js';
+export { clearOutside } from './operators/clearOutside.js';
 export { clip } from './operators/clip.js';
 export { components } from './operators/components.js';
 export { concatItems } from './operators/concatItems.js';
@@ -67,6 +69,7 @@ export {
   type MetricOperator,
   type MetricsSpec,
 } from './operators/defineMetric.js';
+export { deleteItems } from './operators/deleteItems.js';
 export { dice } from './operators/dice.js';
 export { divisiblePad } from './operators/divisiblePad.js';
 export type { EvaluatedLabel } from './operators/evaluatedLabels.js';
@@ -84,12 +87,17 @@ export { histogramNormalize } from './operators/histogramNormalize.js';
 export { inference } from './operators/inference.js';
 export { invert } from './operators/invert.js';
 export { iou } from './operators/iou.js';
+export { joinLabels } from './operators/joinLabels.js';
+export { joinSlabs } from './operators/joinSlabs.js';
+export { keepLabels } from './operators/keepLabels.js';
 export { keepLargestComponent } from './operators/keepLargestComponent.js';
+export { labelStatistics } from './operators/labelStatistics.js';
 export { labelToContour } from './operators/labelToContour.js';
 export { load } from './operators/load.js';
 export { mapCase, mapVolumes } from './operators/map.js';
 export { mapLabels } from './operators/mapLabels.js';
 export { mergeClasses } from './operators/mergeClasses.js';
+export { nameLabels } from './operators/nameLabels.js';
 export { nanToNum } from './operators/nanToNum.js';
 export { normalizeIntensity } from './operators/normalizeIntensity.js';
 export { orient } from './operators/orient.js';
@@ -110,6 +118,7 @@ export { randScaleIntensity } from './operators/randScaleIntensity.js';
 export { randShiftIntensity } from './operators/randShiftIntensity.js';
 export { randSpatialCrop } from './operators/randSpatialCrop.js';
 export { randZoom } from './operators/randZoom.js';
+export { removeSmallComponents } from './operators/removeSmallComponents.js';
 export { removeSmallObjects } from './operators/removeSmallObjects.js';
 export { resampleToMatch } from './operators/resampleToMatch.js';
 export { resize } from './operators/resize.js';
@@ -120,13 +129,18 @@ export { scaleIntensityRange } from './operators/scaleIntensityRange.js';
 export { scaleIntensityRangePercentiles } from './operators/scaleIntensityRangePercentiles.js';
 export { selectChannels } from './operators/selectChannels.js';
 export { type ShuffleOptions, shuffle } from './operators/shuffle.js';
+export { skin } from './operators/skin.js';
 export { spacing } from './operators/spacing.js';
 export { spatialCrop } from './operators/spatialCrop.js';
 export { spatialPad } from './operators/spatialPad.js';
+export { splitSlabs } from './operators/splitSlabs.js';
 export { surfaceDice } from './operators/surfaceDice.js';
 export { thresholdIntensity } from './operators/thresholdIntensity.js';
+export { totalseg } from './operators/totalseg.js';
+export { truncate } from './operators/truncate.js';
 export { volume } from './operators/volume.js';
 export { zoom } from './operators/zoom.js';
+export { zoomToSpacing } from './operators/zoomToSpacing.js';
 // Options of operators, sources and sinks: `OptionsOf<typeof spacing>`
 export type { OptionsOf } from './options.js';
 // Pipelines

@@ -22,6 +22,7 @@ const commands: Readonly<Record<string, () => Promise<(program: Command) => void
   models: async () => (await import('./models.js')).addModelsCommand,
   bundle: async () => (await import('./bundle.js')).addBundleCommand,
   nnunet: async () => (await import('./nnunet.js')).addNnunetCommand,
+  totalseg: async () => (await import('./totalseg.js')).addTotalsegCommand,
   data: async () => (await import('./data.js')).addDataCommand,
   operators: async () => (await import('./operators.js')).addOperatorsCommand,
   schema: async () => (await import('./schema.js')).addSchemaCommand,

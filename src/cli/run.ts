@@ -71,6 +71,9 @@ export async function run(pipeline: Pipeline, flags: RunFlags): Promise<number> 
   return runAnyway(pipeline, flags);
 }
 
+/** Returns what is printed at the end of a run. */
+type Closing = (pipeline: Pipeline, result: RunResult, seconds: number, full?: boolean) => string;
+
 async function checkFinished({ output, secrets }: Pipeline, { resume, overwrite }: RunFlags): Promise<void> {
   if (resume || overwrite) return;
   const { size } = await new Journal(output, secrets).read();
@@ -82,7 +85,11 @@ async function checkFinished({ output, secrets }: Pipeline, { resume, overwrite 
 }
 
 /** Like `run`, in a folder that may hold finished cases, which are run again. */
-export async function runAnyway(pipeline: Pipeline, flags: RunFlags): Promise<number> {
+export async function runAnyway(
+  pipeline: Pipeline,
+  flags: RunFlags,
+  closing: Closing = closingText,
+): Promise<number> {
   const mask = maskOf(pipeline);
   const runtime = runtimeFor(pipeline, {
     modelFolders: modelFoldersOf(pipeline),
@@ -110,7 +117,7 @@ export async function runAnyway(pipeline: Pipeline, flags: RunFlags): Promise<nu
     progress.end();
     if (log) progress.say(`The log is ${join(pipeline.output, logName)}.`);
     if (!flags.json && !flags.quiet)
-      print(mask(closingText(pipeline, result, (performance.now() - start) / 1000, flags.full)));
+      print(mask(closing(pipeline, result, (performance.now() - start) / 1000, flags.full)));
     if (result.interrupted) return exitCodes.interrupted;
     return result.failed + result.problems.length > 0 ? exitCodes.someFailed : exitCodes.ok;
   } finally {

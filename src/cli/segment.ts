@@ -178,7 +178,7 @@ async function nnunetSourceOf(input: string, labels: string | undefined): Promis
 }
 
 /** The source for an input, by what is there. */
-async function sourceOf(input: string, labels: string | undefined): Promise<Tree> {
+export async function sourceOf(input: string, labels: string | undefined): Promise<Tree> {
   const found = await stat(input).catch(() => undefined);
   if (!found) {
     if (/[*?{[]/.test(input)) return globOf(input, labels);
@@ -223,7 +223,7 @@ function dicomOf(root: string, labels: string | undefined): Tree {
   return { dicom: { root } };
 }
 
-async function savePipeline(file: string, document: Tree): Promise<void> {
+export async function savePipeline(file: string, document: Tree): Promise<void> {
   if (existsSync(file)) {
     throw new OptionError(`${file} (--save-pipeline) exists. Remove it, or choose another name.`);
   }

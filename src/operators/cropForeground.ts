@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { chooseKeys, geometryKeys, volumeOf, withNotes, withVolumes } from '../case.js';
-import { keysType, labelNumber, mostVoxels, perAxis } from '../optionTypes.js';
+import { distance, keysType, labelNumber, mostVoxels, perAxis } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
+import { headerSpacing } from '../volume/cornerZoom.js';
 import { foregroundBox } from '../volume/crop.js';
-import type { Triple, Volume } from '../volume/volume.js';
+import type { Grid, Triple, Vec3, Volume } from '../volume/volume.js';
 import { operator } from './define.js';
 import { foreseeVolumes, onGrid } from './forecast.js';
 import { mapCase } from './map.js';
@@ -16,9 +17,10 @@ const foregroundBoxTask = task(new URL('../volume/crop.js', import.meta.url), fo
  * Crops volumes to the bounding box of the voxels of `sourceKey` that are above zero, grown by `margin`
  * voxels. Affines follow: every voxel keeps its position in mm.
  *
- * Mirrors MONAI's `CropForegroundd` with its default `select_fn`.
+ * Mirrors MONAI's `CropForegroundd` with its default `select_fn`. MONAI has no `marginMm`, for which voxel
+ * sizes are rounded to float32, as TotalSegmentator does.
  *
- * @throws DataError, on the stream, if no voxel is above zero, unless `ifEmpty` is `keep`.
+ * @throws DataError, on the stream, if no voxel is above zero, unless `ifEmpty` says otherwise.
  */
 export const cropForeground = operator({
   name: 'cropForeground',
@@ -29,6 +31,11 @@ export const cropForeground = operator({
     margin: perAxis(z.int().min(0).max(mostVoxels))
       .default([0, 0, 0])
       .describe('Voxels to keep around the box: one number, or one per axis'),
+    marginMm: perAxis(distance)
+      .optional()
+      .describe(
+        'The margin in mm instead of voxels: one number, or one per axis; fractions of voxels are cut off',
+      ),
     allowSmaller: z
       .boolean()
       .default(true)
@@ -38,15 +45,19 @@ export const cropForeground = operator({
       .describe('Grow the box to a multiple of this many voxels: one number, or one per axis'),
     channelIndices: z.array(labelNumber).optional().describe('Channels of the source to use. Default: all'),
     ifEmpty: z
-      .enum(['fail', 'keep'])
+      .enum(['fail', 'keep', 'voxel'])
       .default('fail')
-      .describe('Without a voxel above 0: fail the case, or keep the whole volume and say so in a note'),
+      .describe(
+        'Without a voxel above 0: fail the case, or keep the whole volume or only its first voxel and say so in a ' +
+          'note. voxel is for pipelines that end with clearIfEmpty',
+      ),
     keys: keysType('image and label'),
   },
   example: { margin: 2 },
   // The extent of the foreground is not known yet. At most it is the whole volume.
-  forecast: ({ margin, allowSmaller, kDivisible, keys }) =>
+  forecast: ({ allowSmaller, kDivisible, keys, ...options }) =>
     foreseeVolumes(keys, geometryKeys, (volume) => {
+      const margin = marginOf(volume, options);
       const size = volume.size.map((n, axis) => {
         const grown = allowSmaller ? n : n + 2 * margin[axis];
         const multiple = kDivisible[axis];
@@ -56,23 +67,33 @@ export const cropForeground = operator({
     }),
   create: (options, context) =>
     mapCase(context, 'cpu', async (subject) => {
-      const box = await context.runtime.run(foregroundBoxTask, volumeOf(subject, options.sourceKey), {
-        margin: options.margin,
+      const source = volumeOf(subject, options.sourceKey);
+      const box = await context.runtime.run(foregroundBoxTask, source, {
+        margin: marginOf(source, options),
         kDivisible: options.kDivisible,
         allowSmaller: options.allowSmaller,
         channelIndices: options.channelIndices,
         ifEmpty: options.ifEmpty,
       });
-      if (box.empty) {
-        const note = `${context.id}: no voxel of ${options.sourceKey} is above 0, so the whole volume was kept.`;
-        return withNotes(subject, [note]);
-      }
+      const kept = options.ifEmpty === 'voxel' ? 'nothing' : 'the whole volume';
+      const note = `${context.id}: no voxel of ${options.sourceKey} is above 0, so ${kept} was kept.`;
+      if (box.empty && options.ifEmpty === 'keep') return withNotes(subject, [note]);
       const made: Record<string, Volume> = {};
       const keys = chooseKeys(subject, options.keys, geometryKeys);
       assertOneGrid(context, subject, options.sourceKey, keys);
       for (const key of keys) {
         made[key] = await context.runtime.run(cropOrPadTask, volumeOf(subject, key), box.start, box.size);
       }
-      return withVolumes(subject, made);
+      return withNotes(withVolumes(subject, made), box.empty ? [note] : []);
     }),
 });
+
+/** The margin in voxels. */
+function marginOf(
+  grid: Pick<Grid, 'affine'>,
+  { margin, marginMm }: { readonly margin: Vec3; readonly marginMm?: Vec3 | undefined },
+): Vec3 {
+  if (!marginMm) return margin;
+  const spacing = headerSpacing(grid);
+  return marginMm.map((mm, axis) => Math.trunc(mm / spacing[axis])) as Triple;
+}

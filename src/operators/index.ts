@@ -5,6 +5,8 @@ import { averageSurfaceDistance } from './averageSurfaceDistance.js';
 import { borderPad } from './borderPad.js';
 import { cacheOperator } from './cache.js';
 import { centerCrop } from './centerCrop.js';
+import { clearIfEmpty } from './clearIfEmpty.js';
+import { clearOutside } from './clearOutside.js';
 import { clip } from './clip.js';
 import { components } from './components.js';
 import { concatItems } from './concatItems.js';
@@ -14,6 +16,7 @@ import { copyItems } from './copyItems.js';
 import { cropForeground } from './cropForeground.js';
 import { cropNonzero } from './cropNonzero.js';
 import type { AnyOperator } from './define.js';
+import { deleteItems } from './deleteItems.js';
 import { dice } from './dice.js';
 import { divisiblePad } from './divisiblePad.js';
 import { fillHoles } from './fillHoles.js';
@@ -26,12 +29,17 @@ import { inference } from './inference.js';
 import { inferLabelsFusion } from './inferLabels.js';
 import { invert } from './invert.js';
 import { iou } from './iou.js';
+import { joinLabels } from './joinLabels.js';
+import { joinSlabs } from './joinSlabs.js';
+import { keepLabels } from './keepLabels.js';
 import { keepLargestComponent } from './keepLargestComponent.js';
+import { labelStatistics } from './labelStatistics.js';
 import { labelsFusion } from './labelsOf.js';
 import { labelToContour } from './labelToContour.js';
 import { load } from './load.js';
 import { mapLabels } from './mapLabels.js';
 import { mergeClasses } from './mergeClasses.js';
+import { nameLabels } from './nameLabels.js';
 import { nanToNum } from './nanToNum.js';
 import { nnunet } from './nnunet.js';
 import { normalizeByPlans } from './normalizeByPlans.js';
@@ -57,6 +65,7 @@ import { randShiftIntensity } from './randShiftIntensity.js';
 import { randSpatialCrop } from './randSpatialCrop.js';
 import { randZoom } from './randZoom.js';
 import { regionLabels } from './regionLabels.js';
+import { removeSmallComponents } from './removeSmallComponents.js';
 import { removeSmallObjects } from './removeSmallObjects.js';
 import { resampleByPlans } from './resampleByPlans.js';
 import { resampleToMatch } from './resampleToMatch.js';
@@ -67,14 +76,19 @@ import { scaleIntensity } from './scaleIntensity.js';
 import { scaleIntensityRange } from './scaleIntensityRange.js';
 import { scaleIntensityRangePercentiles } from './scaleIntensityRangePercentiles.js';
 import { selectChannels } from './selectChannels.js';
+import { skin } from './skin.js';
 import { spacing } from './spacing.js';
 import { spatialCrop } from './spatialCrop.js';
 import { spatialPad } from './spatialPad.js';
+import { splitSlabs } from './splitSlabs.js';
 import { surfaceDice } from './surfaceDice.js';
 import { thresholdIntensity } from './thresholdIntensity.js';
+import { totalseg } from './totalseg.js';
+import { truncate } from './truncate.js';
 import { uncertainty } from './uncertainty.js';
 import { volume } from './volume.js';
 import { zoom } from './zoom.js';
+import { zoomToSpacing } from './zoomToSpacing.js';
 
 /** The built-in operators, in the order in which a pipeline usually uses them. */
 export const operators: readonly AnyOperator[] = [
@@ -82,10 +96,12 @@ export const operators: readonly AnyOperator[] = [
   nanToNum,
   concatItems,
   copyItems,
+  deleteItems,
   selectChannels,
   orient,
   permuteAxes,
   spacing,
+  zoomToSpacing,
   resampleByPlans,
   resampleToMatch,
   resize,
@@ -97,6 +113,7 @@ export const operators: readonly AnyOperator[] = [
   scaleIntensity,
   normalizeIntensity,
   clip,
+  truncate,
   thresholdIntensity,
   adjustContrast,
   histogramNormalize,
@@ -110,6 +127,7 @@ export const operators: readonly AnyOperator[] = [
   resizeWithPadOrCrop,
   divisiblePad,
   borderPad,
+  splitSlabs,
   cacheOperator,
   randCropByPosNegLabel,
   randCropByLabelClasses,
@@ -130,6 +148,7 @@ export const operators: readonly AnyOperator[] = [
   randGaussianSmooth,
   inference,
   nnunet,
+  totalseg,
   uncertainty,
   activations,
   invert,
@@ -138,7 +157,15 @@ export const operators: readonly AnyOperator[] = [
   keepLargestComponent,
   fillHoles,
   removeSmallObjects,
+  removeSmallComponents,
+  clearOutside,
+  clearIfEmpty,
+  keepLabels,
   mapLabels,
+  nameLabels,
+  joinLabels,
+  joinSlabs,
+  skin,
   mergeClasses,
   convertToMultiChannelBrats,
   labelToContour,
@@ -150,6 +177,7 @@ export const operators: readonly AnyOperator[] = [
   confusion,
   volume,
   components,
+  labelStatistics,
 ];
 
 /** The fused passes. The first one that matches is used. */

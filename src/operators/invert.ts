@@ -71,7 +71,9 @@ export const invert = operator({
         const mode =
           nearestInterp || (volume.kind === 'label' && !interpolateLabels) ? 'nearest' : 'bilinear';
         const given: Volume = interpolateLabels ? { ...volume, kind: 'image' } : volume;
-        made[key] = await context.runtime.run(invertHistoryTask, given, reference.history, mode);
+        const inverted = await context.runtime.run(invertHistoryTask, given, reference.history, mode);
+        // On the grid of the reference's file, its header is the right one.
+        made[key] = { ...inverted, ...(reference.origin && { origin: reference.origin }) };
       }
       return withVolumes(subject, made);
     }),

@@ -39,11 +39,15 @@ export const keepLargestComponent = operator({
       .boolean()
       .default(false)
       .describe('Also keep components that are as large as the smallest one that is kept, as nnU-Net does'),
+    keepFirst: z
+      .boolean()
+      .default(false)
+      .describe('Of components of equal size, keep the one that begins first, as scipy finds them'),
     keys: keysType('pred'),
   },
   example: { appliedLabels: [1] },
   forecast: ({ keys }) => foreseeCleaning(keys, ['pred']),
-  create: ({ keys, appliedLabels, independent, connectivity, numComponents, keepTies }, context) =>
+  create: ({ keys, appliedLabels, independent, connectivity, numComponents, keepTies, keepFirst }, context) =>
     mapVolumes(context, 'cpu', keys, ['pred'], (volume) =>
       context.runtime.run(keepLargestComponentTask, volume, {
         appliedLabels: appliedLabels as readonly number[] | undefined,
@@ -51,6 +55,7 @@ export const keepLargestComponent = operator({
         connectivity,
         numComponents,
         keepTies,
+        keepFirst,
       }),
     ),
 });

@@ -1,14 +1,13 @@
-import { concatMap, defer, type OperatorFunction } from 'rxjs';
+import { concatMap, defer } from 'rxjs';
 import { z } from 'zod';
-import type { Case } from '../case.js';
-import { listNames, ModelError, OptionError } from '../errors.js';
+import { listNames, ModelError } from '../errors.js';
 import { findModel } from '../models/findModel.js';
 import type { NnunetCard } from '../models/nnunet/card.js';
 import { preprocessingSteps } from '../models/nnunet/preprocessing.js';
-import { type OptionValues, sayFault } from '../options.js';
+import type { OptionValues } from '../options.js';
 import { asDiscrete } from './asDiscrete.js';
 import { cropNonzero } from './cropNonzero.js';
-import { type ExpandedStep, operator, type StepContext } from './define.js';
+import { type ExpandedStep, operator } from './define.js';
 import { inference } from './inference.js';
 import { invert } from './invert.js';
 import { normalizeByPlans } from './normalizeByPlans.js';
@@ -16,6 +15,7 @@ import { orient } from './orient.js';
 import { permuteAxes } from './permuteAxes.js';
 import { regionLabels } from './regionLabels.js';
 import { resampleByPlans } from './resampleByPlans.js';
+import { runExpanded } from './runExpanded.js';
 import { uncertainty } from './uncertainty.js';
 
 const options = {
@@ -73,16 +73,9 @@ export const nnunet = operator({
   expand: nnunetSteps,
   create: (options, context) => (source) =>
     defer(() => nnunetSteps(options, context.runtime.settings.modelFolders ?? [])).pipe(
-      concatMap((steps) => steps.reduce((stream, step) => stream.pipe(built(step, context)), source)),
+      concatMap((steps) => source.pipe(runExpanded(steps, context))),
     ),
 });
-
-function built({ definition, options }: ExpandedStep, context: StepContext): OperatorFunction<Case, Case> {
-  const configured = definition.configure(options);
-  if (configured.built)
-    return configured.built.create({ ...context, id: `${context.id}_${definition.name}` });
-  throw new OptionError(configured.faults.map((fault) => sayFault(definition.name, fault)).join('\n'));
-}
 
 /** The operators of `preprocessingSteps`, and their options that take the key of the image. */
 const prepared: Readonly<

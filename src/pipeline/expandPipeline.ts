@@ -5,9 +5,9 @@ import { sayFault } from '../options.js';
 import type { Pipeline } from './types.js';
 
 /**
- * Replaces each step of a pipeline that stands for others (`expand` of its definition) by these. Their ids
- * begin with its id unless it is the step's name: `nnunet` becomes `orient`, `inference` and so on. A
- * pipeline without such steps stays as it is.
+ * Replaces each step of a pipeline that stands for others (`expand` of its definition) by these, which may
+ * stand for others in turn. Their ids begin with its id unless it is the step's name: `nnunet` becomes
+ * `orient`, `inference` and so on. A pipeline without such steps stays as it is.
  *
  * @param modelFolders Folders to look for models in, before those beside the pipeline's files and the
  * package's own.
@@ -25,20 +25,22 @@ async function expandSteps(
   modelFolders: readonly string[],
 ): Promise<PlacedStep[]> {
   const taken = new Set(steps.map(({ id }) => id));
-  const expanded: PlacedStep[] = [];
-  for (const step of steps) {
+  const expand = async (step: PlacedStep): Promise<PlacedStep[]> => {
     const inner = await step.built.expand?.(modelFolders);
-    if (!inner) expanded.push(step);
-    for (const { definition, options: given } of inner ?? []) {
+    if (!inner) return [step];
+    const expanded: PlacedStep[] = [];
+    for (const { definition, options: given } of inner) {
       const { options, built, faults } = definition.configure(given);
       if (!options) throw new OptionError(faults.map((fault) => sayFault(definition.name, fault)).join('\n'));
-      const id = freeId(
-        step.id === step.definition.name ? definition.name : `${step.id}_${definition.name}`,
-        taken,
-      );
-      expanded.push({ id, definition, options, built });
+      const name = step.id === step.definition.name ? definition.name : `${step.id}_${definition.name}`;
+      // A step that stands for others has its id only until it is replaced.
+      const id = built.expand ? name : freeId(name, taken);
+      expanded.push(...(await expand({ id, definition, options, built })));
     }
-  }
+    return expanded;
+  };
+  const expanded: PlacedStep[] = [];
+  for (const step of steps) expanded.push(...(await expand(step)));
   return expanded;
 }
 

@@ -5,6 +5,7 @@ import { metricsCsvSink } from './metricsCsv.js';
 import { niftiSink } from './nifti.js';
 import { reportSink } from './report.js';
 import { rtstructSink } from './rtstruct.js';
+import { statisticsJsonSink } from './statisticsJson.js';
 import { summarySink } from './summary.js';
 
 /** The sinks that come with voxstream. */
@@ -12,6 +13,7 @@ export const sinks: readonly AnySink[] = [
   niftiSink,
   metricsCsvSink,
   summarySink,
+  statisticsJsonSink,
   reportSink,
   dicomSegSink,
   rtstructSink,

@@ -12,17 +12,25 @@ const writeMaskTask = task(new URL('../formats/writeMask.js', import.meta.url), 
 /** More labels without a name than this are taken for an image. */
 const mostUnnamed = 256;
 
+/** Where masks of a volume are written, and how. */
+export interface MasksRequest {
+  readonly runtime: Runtime;
+  readonly folder: string;
+  /** The key of the volume. */
+  readonly key: string;
+  readonly dtype: 'auto' | VoxelType;
+  /** The labels of other volumes with masks, by their files in lower case. Those of this one are added. */
+  readonly taken: Map<string, string>;
+}
+
 /**
  * Writes a mask for each label of a volume that has a name or occurs, into a folder. Returns the files.
  *
  * @throws DataError if the volume has no labels, or two of them would have the same file.
  */
 export async function writeMasks(
-  runtime: Runtime,
-  folder: string,
-  key: string,
+  { runtime, folder, key, dtype, taken }: MasksRequest,
   volume: Volume,
-  dtype: 'auto' | VoxelType,
 ): Promise<string[]> {
   if (volume.kind !== 'label') {
     throw new DataError(
@@ -31,16 +39,16 @@ export async function writeMasks(
     );
   }
   const names = volume.channels > 1 ? channelNames(volume) : await labelNames(runtime, key, volume);
-  const files = new Map<string, string>();
   for (const name of names.values()) {
-    const other = files.get(name.toLowerCase());
+    const file = join(folder, `${name}.nii.gz`).toLowerCase();
+    const other = taken.get(file);
     if (other !== undefined) {
       throw new DataError(
         `nifti: two labels of ${key}, ${show(other)} and ${show(name)}, would both be written to ` +
           `${join(folder, `${name}.nii.gz`)}. Give them other names, or leave perLabel out.`,
       );
     }
-    files.set(name.toLowerCase(), name);
+    taken.set(file, name);
   }
   return Promise.all(
     [...names].map(async ([label, name]) => {

@@ -44,7 +44,8 @@ type Options = OptionValues<typeof options>;
  * { keys: 'image' })))`.
  *
  * With `perLabel`, a label map becomes a folder of masks, one for each label that has a name or occurs, as
- * TotalSegmentator writes them. Labels without a name are called `label_N`.
+ * TotalSegmentator writes them. Labels without a name are called `label_N`. Masks of several volumes share a
+ * folder if their postfixes are the same.
  *
  * @throws OptionError when built, for options out of range; DataError, on the stream, when a file cannot be
  * written, voxels do not fit `dtype`, or a volume for `perLabel` has no labels.
@@ -55,7 +56,11 @@ export const niftiSink = sink({
   options,
   example: { keys: 'pred', postfix: 'seg', dtype: 'uint8' },
   targets: (options, output) => ({
-    ofCase: (subject) => [options.keys].flat().map((key) => targetOf(options, output, subject, key)),
+    ofCase: (subject) => {
+      const targets = [options.keys].flat().map((key) => targetOf(options, output, subject, key));
+      // Masks of several volumes may share a folder.
+      return options.perLabel ? [...new Set(targets)] : targets;
+    },
   }),
   open: async (options, context) => openNifti(options, context),
 });
@@ -83,14 +88,17 @@ function openNifti(options: Options, context: SinkContext): Sink {
     async write(subject) {
       const targets = keysOf(subject).map((key) => targetOf(options, context.output, subject, key));
       const twice = targets.find((file, i) => targets.indexOf(file) !== i);
-      if (twice) {
+      if (twice && !perLabel) {
         throw new DataError(
           `nifti: two volumes of case ${subject.id} would both be written to ${twice}; give each key a postfix of its own.`,
         );
       }
+      const taken = new Map<string, string>();
       const written = keysOf(subject).map(async (key, i): Promise<readonly string[]> => {
         const volume = volumeOf(subject, key);
-        if (perLabel) return writeMasks(runtime, targets[i], key, withNames(volume, subject), dtype);
+        if (perLabel) {
+          return writeMasks({ runtime, folder: targets[i], key, dtype, taken }, withNames(volume, subject));
+        }
         await runtime.run(writeNiftiTask, targets[i], volume, { dtype });
         return [];
       });

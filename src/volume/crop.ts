@@ -143,8 +143,11 @@ export interface ForegroundSettings {
   readonly allowSmaller: boolean;
   readonly kDivisible: Vec3;
   readonly channelIndices?: readonly number[];
-  /** What to do without a voxel above zero: fail, or take the whole volume as the box. Default: `fail`. */
-  readonly ifEmpty?: 'fail' | 'keep';
+  /**
+   * What to do without a voxel above zero: fail, or take the whole volume or its first voxel as the box.
+   * Default: `fail`.
+   */
+  readonly ifEmpty?: 'fail' | 'keep' | 'voxel';
 }
 
 /**
@@ -179,6 +182,7 @@ export function foregroundBox(
   }
   if (high[0] < 0) {
     if (settings.ifEmpty === 'keep') return { start: [0, 0, 0], size: volume.size, empty: true };
+    if (settings.ifEmpty === 'voxel') return { start: [0, 0, 0], size: [1, 1, 1], empty: true };
     throw new DataError(
       'cropForeground found no voxel above zero to crop to. Crop before intensities are scaled, check the ' +
         'image, or set ifEmpty: keep to use the whole volume.',

@@ -1,3 +1,4 @@
+import { zoomCorners } from './cornerZoom.js';
 import { cropOrPad } from './crop.js';
 import { inverseAxisMap } from './orientation.js';
 import { mapAxes } from './reorient.js';
@@ -24,6 +25,8 @@ export function invertHistory(
       result = resizeTo(result, size, mode === 'nearest' ? mode : step.mode, step.alignCorners);
     } else if (step.step === 'zoom') {
       result = zoomTo(result, step.from, mode === 'nearest' ? { order: 0, orderZ: 0 } : step.back);
+    } else if (step.step === 'cornerZoom') {
+      result = zoomCorners(result, step.from, mode);
     } else result = cropOrPad(result, step.start.map((at) => -at) as Triple, size);
     result = { ...result, size, affine };
   }

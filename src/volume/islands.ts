@@ -1,5 +1,6 @@
 import { isSheared, spacingOf, voxelVolume } from './affine.js';
 import { type Components, type Connectivity, connectedComponents, paintComponents } from './components.js';
+import { headerSpacing } from './cornerZoom.js';
 import { type Box, boxAround, findRegions, type LabelVoxels, labelIn, labelsOf, maskOf } from './regions.js';
 import { channelsOf, copyVoxels, type Vec3, type Volume } from './volume.js';
 
@@ -11,16 +12,39 @@ export interface KeepLargestSettings {
   readonly numComponents: number;
   /** Also keep components as large as the smallest one that is kept. */
   readonly keepTies?: boolean;
+  /** Of components of equal size, keep those that begin first. Default: those that begin last, as MONAI. */
+  readonly keepFirst?: boolean;
 }
 
 /** Sets all but the largest connected components of labels to 0; MONAI's `KeepLargestConnectedComponent`. */
 export function keepLargestComponent(volume: Volume, settings: KeepLargestSettings): Volume {
-  const { appliedLabels, independent, connectivity, numComponents, keepTies } = settings;
+  const { appliedLabels, independent, connectivity } = settings;
   const result = { ...volume, data: copyVoxels(volume.data) };
   const labels = labelsOf(result, appliedLabels);
   for (const group of independent ? labels.map((label) => [label]) : [labels]) {
     clearComponents(group, volume.size, connectivity, (components, size) =>
-      allButLargest(components, size, numComponents, keepTies),
+      allButLargest(components, size, settings),
+    );
+  }
+  return result;
+}
+
+/**
+ * Sets connected components of single labels to 0 if they take up at most `maxVolume` mm³; TotalSegmentator's
+ * `remove_small_blobs`.
+ */
+export function removeSmallComponents(
+  volume: Volume,
+  maxVolume: number,
+  appliedLabels: readonly number[] | undefined,
+  connectivity: Connectivity,
+): Volume {
+  const voxel = headerSpacing(volume).reduce((product, length) => product * length);
+  const most = maxVolume / voxel;
+  const result = { ...volume, data: copyVoxels(volume.data) };
+  for (const label of labelsOf(result, appliedLabels)) {
+    clearComponents([label], volume.size, connectivity, ({ sizes }) =>
+      Uint8Array.from(sizes, (count) => (count <= most ? 1 : 0)),
     );
   }
   return result;
@@ -92,14 +116,14 @@ export function countComponents(
 }
 
 /**
- * 1 for each component that is not among the `count` largest. MONAI sorts by ascending size and takes the
- * last ones, so of equal components it keeps those that begin last, in an array [x, y, z] where z is fastest.
+ * 1 for each component that is not among the `numComponents` largest. MONAI sorts by ascending size and takes
+ * the last ones, so of equal components it keeps those that begin last, in an array [x, y, z] where z is
+ * fastest.
  */
 function allButLargest(
   { starts, ids, sizes }: Components,
   [nx, ny, nz]: Vec3,
-  count: number,
-  keepTies = false,
+  { numComponents: count, keepTies = false, keepFirst = false }: KeepLargestSettings,
 ): Uint8Array {
   const begins = new Float64Array(sizes.length).fill(Number.POSITIVE_INFINITY);
   for (let run = 0; run < starts.length; run++) {
@@ -107,7 +131,10 @@ function allButLargest(
     const place = ((starts[run] - row * nx) * ny + (row % ny)) * nz + Math.floor(row / ny);
     if (place < begins[ids[run]]) begins[ids[run]] = place;
   }
-  const order = Array.from(sizes.keys()).sort((a, b) => sizes[b] - sizes[a] || begins[b] - begins[a]);
+  const direction = keepFirst ? -1 : 1;
+  const order = Array.from(sizes.keys()).sort(
+    (a, b) => sizes[b] - sizes[a] || direction * (begins[b] - begins[a]),
+  );
   const small = new Uint8Array(sizes.length).fill(1);
   const least = sizes[order[Math.min(count, order.length) - 1]];
   const kept = keepTies ? order.filter((id) => sizes[id] >= least) : order.slice(0, count);

@@ -77,7 +77,7 @@ function resampledAxes(
 ): readonly AxisTaps[] | 'same' | undefined {
   if (step.step === 'zoom')
     return step.back.order === 3 ? undefined : linearTaps(grid.size, step.from.size, step.back);
-  if (step.step === 'resize') return undefined;
+  if (step.step === 'resize' || step.step === 'cornerZoom') return undefined;
   const path = planResample(grid, step.from, 'bilinear', step.padding);
   return path === 'same' ? path : path.axes;
 }

@@ -69,7 +69,8 @@ export type HistoryStep =
       readonly alignCorners: boolean;
     }
   | { readonly step: 'cropOrPad'; readonly from: Grid; readonly start: Vec3 }
-  | { readonly step: 'zoom'; readonly from: Grid; readonly back: ZoomRule };
+  | { readonly step: 'zoom'; readonly from: Grid; readonly back: ZoomRule }
+  | { readonly step: 'cornerZoom'; readonly from: Grid };
 
 /** Orders of interpolation when a grid is resampled to another number of voxels over the same extent. */
 export interface ZoomRule {

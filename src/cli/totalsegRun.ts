@@ -1,0 +1,189 @@
+import { mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { OptionError } from '../errors.js';
+import { makeFolder, writeFault } from '../formats/aside.js';
+import { imageExtensions } from '../formats/index.js';
+import { expandTotalseg, type TotalsegOptions } from '../operators/totalseg.js';
+import { loadPipelineData } from '../pipeline/load.js';
+import { runtimeFor } from '../pipeline/openRun.js';
+import { planText } from '../pipeline/plan.js';
+import type { Pipeline } from '../pipeline/types.js';
+import { showWholeSeconds } from '../report/text.js';
+import { modelFoldersOf } from './pipelineOptions.js';
+import { print } from './print.js';
+import { type RunFlags, run, runAnyway } from './run.js';
+import { savePipeline, sourceOf } from './segment.js';
+import { note } from './terminal.js';
+import { runtimeDefaults } from './userConfig.js';
+
+/** What to segment and where results go. */
+export interface TotalsegRun {
+  readonly input: string;
+  readonly output: string;
+  readonly outputType: 'nifti' | 'dicom_seg' | 'dicom_rtstruct';
+  /** One label map instead of a mask per structure. */
+  readonly multilabel: boolean;
+  readonly flags: RunFlags;
+  readonly savePipeline?: string | undefined;
+}
+
+type Tree = Readonly<Record<string, unknown>>;
+
+/**
+ * Runs TotalSegmentator's steps on an image, a DICOM series or a folder of images. Returns the exit code.
+ *
+ * The result of one image goes to the output itself. Its run happens in a folder beside that, which is
+ * removed afterwards. The results of several images go to the output folder, by case.
+ */
+export async function runTotalseg(options: TotalsegOptions, request: TotalsegRun): Promise<number> {
+  const { input, output, flags } = request;
+  const source = await sourceOf(input, undefined);
+  const steps = await stepsOf(options, request);
+  const document = (folder: string) => documentOf(source, steps, options, request, folder);
+  const isOne = 'datalist' in source || ('dicom' in source && (await holdsOne(document(output))));
+  if (!isOne && looksLikeFile(output)) {
+    throw new OptionError(
+      `${input} holds several images, so -o must be a folder, but it is ${output}. Each image gives a file CASE.nii.gz in ` +
+        'the folder.',
+    );
+  }
+  if (isOne && request.multilabel && !looksLikeFile(output) && request.outputType === 'nifti') {
+    throw new OptionError(`With --ml, -o must be a file that ends in .nii.gz or .nii, but it is ${output}.`);
+  }
+  if (request.savePipeline)
+    await savePipeline(request.savePipeline, document(isOne ? `${output}_run` : output));
+  if (flags.dryRun) {
+    const pipeline = await load(document(output));
+    const runtime = runtimeFor(pipeline, { modelFolders: modelFoldersOf(pipeline) });
+    print(await planText(pipeline, {}, runtime));
+    return 0;
+  }
+  return isOne ? runOne(request, document) : run(await load(document(output)), flags);
+}
+
+function load(document: Tree): Promise<Pipeline> {
+  return loadPipelineData(document, 'totalseg', { runtimeDefaults: runtimeDefaults() });
+}
+
+/** The steps as a pipeline file writes them. Models are imported if they are not in the cache. */
+async function stepsOf(options: TotalsegOptions, request: TotalsegRun): Promise<unknown[]> {
+  const derived = derivesBody(options, request);
+  const expanded = await expandTotalseg({ ...options, ...(derived && { stored: 'stored' }) }, (name) =>
+    note(`Importing ${name} …`),
+  ).finally(() => note(''));
+  const steps = expanded.map(({ definition, options: given }) => ({ [definition.name]: given }));
+  // TotalSegmentator writes two more masks for this task.
+  const body = [
+    { copyItems: { keys: 'pred', names: 'body' } },
+    { mapLabels: { map: { 2: 1 }, keys: 'body' } },
+    { nameLabels: { names: { 1: 'body' }, keys: 'body' } },
+    { skin: { body: 'body', image: 'stored' } },
+  ];
+  return ['load', ...steps, ...(derived ? body : [])];
+}
+
+function derivesBody({ task }: TotalsegOptions, { multilabel, outputType }: TotalsegRun): boolean {
+  return task === 'body' && !multilabel && outputType === 'nifti';
+}
+
+/** The pipeline, as the content of a pipeline file. */
+function documentOf(
+  source: Tree,
+  steps: readonly unknown[],
+  options: TotalsegOptions,
+  request: TotalsegRun,
+  output: string,
+): Tree {
+  const { device, inFlight, memory, workers } = request.flags;
+  const separateFolder = !request.multilabel && request.outputType === 'nifti';
+  return {
+    name: 'totalseg',
+    output,
+    source,
+    steps,
+    sinks: [
+      sinkOf(options, request),
+      ...(options.statistics ? [{ statisticsJson: { separateFolder } }, 'metricsCsv'] : []),
+    ],
+    runtime: Object.fromEntries(
+      Object.entries({ device, inFlight, memory, workers }).filter(([, value]) => value !== undefined),
+    ),
+  };
+}
+
+function sinkOf(options: TotalsegOptions, request: TotalsegRun): Tree {
+  const algorithm = `TotalSegmentator ${options.task}`;
+  if (request.outputType === 'dicom_seg') return { dicomSeg: { keys: 'pred', algorithm } };
+  if (request.outputType === 'dicom_rtstruct') return { rtstruct: { keys: 'pred', algorithm } };
+  if (request.multilabel) return { nifti: { keys: 'pred', postfix: '' } };
+  const keys = derivesBody(options, request) ? ['pred', 'body', 'skin'] : 'pred';
+  return { nifti: { keys, postfix: '', perLabel: true } };
+}
+
+async function holdsOne(document: Tree): Promise<boolean> {
+  const { source } = await load(document);
+  let count = 0;
+  for await (const _ of source.built.open({ onWarning() {} })) count++;
+  return count === 1;
+}
+
+function looksLikeFile(path: string): boolean {
+  return [...imageExtensions(), '.dcm'].some((extension) => path.toLowerCase().endsWith(extension));
+}
+
+/** The files that a run writes besides its results. */
+const records = ['.voxstream', 'run.json', 'timings.csv', 'failures.csv', 'metrics.csv'];
+
+/** Segments one image. The results appear in place when all of them are there. */
+async function runOne(request: TotalsegRun, document: (folder: string) => Tree): Promise<number> {
+  const { output, flags } = request;
+  const parent = dirname(resolve(output));
+  await makeFolder(parent).catch((error) => {
+    throw writeFault(parent, error);
+  });
+  const work = await mkdtemp(join(parent, '.voxstream-totalseg-')).catch((error) => {
+    throw writeFault(parent, error);
+  });
+  try {
+    const pipeline = await load(document(work));
+    const code = await runAnyway(pipeline, flags, (_, { done, failed, interrupted }, seconds) => {
+      if (done > 0) return `The segmentation is in ${output}; it took ${showWholeSeconds(seconds)}.\n`;
+      return interrupted
+        ? 'Interrupted.\n'
+        : failed > 0
+          ? 'The image could not be segmented (see above).\n'
+          : '';
+    });
+    if (code === 0) await placeResults(work, request);
+    return code;
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+}
+
+/** Moves the results of one image to the output. */
+async function placeResults(work: string, { output, multilabel, outputType }: TotalsegRun): Promise<void> {
+  const results = (await readdir(work)).filter((name) => !records.includes(name));
+  if (outputType === 'nifti' && !multilabel) {
+    await makeFolder(output);
+    for (const folder of results) {
+      for (const name of await readdir(join(work, folder)))
+        await move(join(work, folder, name), join(output, name));
+    }
+    return;
+  }
+  const isFile = looksLikeFile(output);
+  if (!isFile) await makeFolder(output);
+  for (const name of results) {
+    const statistics = name.endsWith('_statistics.json');
+    const folder = isFile ? dirname(resolve(output)) : output;
+    if (statistics) await move(join(work, name), join(folder, 'statistics.json'));
+    else await move(join(work, name), isFile ? output : join(output, 'segmentations.dcm'));
+  }
+}
+
+async function move(from: string, to: string): Promise<void> {
+  await rename(from, to).catch((error) => {
+    throw writeFault(to, error);
+  });
+}

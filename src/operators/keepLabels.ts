@@ -1,0 +1,30 @@
+import { z } from 'zod';
+import { keysType, labelNumber } from '../optionTypes.js';
+import { task } from '../runtime/task.js';
+import { keepLabels as kernel } from '../volume/joinLabels.js';
+import { operator } from './define.js';
+import { foreseeVolumes } from './forecast.js';
+import { mapVolumes } from './map.js';
+
+const keepLabelsTask = task(new URL('../volume/joinLabels.js', import.meta.url), kernel);
+
+/**
+ * Sets all labels but some to 0, and drops the names of the others.
+ *
+ * Mirrors MONAI's `LabelFilterd`.
+ */
+export const keepLabels = operator({
+  name: 'keepLabels',
+  summary: 'Sets all labels but some to 0.',
+  mirrors: 'LabelFilterd',
+  options: {
+    labels: z.array(labelNumber).min(1).describe('The labels to keep'),
+    keys: keysType('pred'),
+  },
+  example: { labels: [1, 5] },
+  forecast: ({ keys }) => foreseeVolumes(keys, ['pred'], (volume) => ({ ...volume })),
+  create: ({ labels, keys }, context) =>
+    mapVolumes(context, 'cpu', keys, ['pred'], (volume) =>
+      context.runtime.run(keepLabelsTask, volume, labels),
+    ),
+});

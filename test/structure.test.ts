@@ -7,6 +7,8 @@ import { root } from './e2e/harness.js';
 /** The folders and single files of src/. Each may import from those below it, types included. */
 const layers: readonly (readonly string[])[] = [
   ['cli', 'index', 'author'],
+  ['queue'],
+  ['observe'],
   ['bundle'],
   ['train'],
   ['pipeline', 'synth'],
@@ -18,7 +20,7 @@ const layers: readonly (readonly string[])[] = [
   ['onnx'],
   ['formats'],
   ['optionTypes'],
-  ['case', 'options', 'machine', 'version'],
+  ['case', 'options', 'machine', 'version', 'optionalPackage'],
   ['metrics'],
   ['volume'],
   ['errors', 'fileLock', 'harmless', 'mask'],

@@ -71,6 +71,19 @@ export async function loadFromFlags(
   command: Command,
   more: readonly string[] = [],
 ): Promise<Pipeline> {
+  const { set, input } = await overridesFromFlags(command);
+  return loadPipeline(files, {
+    set: [...set, ...more],
+    registry: await loadRegistry(command.opts<PipelineFlags>().use ?? []),
+    runtimeDefaults: runtimeDefaults(),
+    ...(input !== undefined && { input }),
+  });
+}
+
+/** What the flags and the `--args` file of a command override in its pipeline. */
+export async function overridesFromFlags(
+  command: Command,
+): Promise<{ readonly set: readonly string[]; readonly input?: string }> {
   const { args } = command.opts<PipelineFlags>();
   if (args) await applyArgsFile(command, args);
   const flags = command.opts<PipelineFlags>();
@@ -80,14 +93,7 @@ export async function loadFromFlags(
   }
   if (flags.output !== undefined) set.push(`output=${JSON.stringify(flags.output)}`);
   if (flags.showIdentifiers) set.push('source.showIdentifiers=true');
-  const registry = await loadRegistry(flags.use ?? []);
-  const { input } = flags;
-  return loadPipeline(files, {
-    set: [...set, ...more],
-    registry,
-    runtimeDefaults: runtimeDefaults(),
-    ...(input !== undefined && { input }),
-  });
+  return { set, ...(flags.input !== undefined && { input: flags.input }) };
 }
 
 /** Folders where models are looked up by name before the package's own: those of the pipeline files. */

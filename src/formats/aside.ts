@@ -110,5 +110,5 @@ function fault(
 ): VoxError {
   if (error instanceof VoxError) return error;
   const code = (error as NodeJS.ErrnoException | undefined)?.code ?? '';
-  return new DataError(`${file} cannot be ${done}: ${reasons[code] ?? messageOf(error)}.`);
+  return new DataError(`${file} cannot be ${done}: ${reasons[code] ?? messageOf(error)}.`, { cause: error });
 }

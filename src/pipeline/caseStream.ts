@@ -20,6 +20,7 @@ import { isMetric } from '../operators/defineMetric.js';
 import type { Sink } from '../sinks/define.js';
 import { isRefused, isRemote, type RemoteCase } from '../sources/define.js';
 import { version } from '../version.js';
+import type { Engine } from './engine.js';
 import type { Failure, RunEvent } from './events.js';
 import { chain } from './fuse.js';
 import { changedFile, type FileState, itemFingerprint, stateOf } from './journal.js';
@@ -39,6 +40,12 @@ interface OpenCase {
   readonly opened: number;
 }
 
+/** What the stream of a case needs of its run. */
+export interface CaseRun extends Engine, Pick<OpenRun, 'contents' | 'onFault'> {
+  readonly journal: Pick<OpenRun['journal'], 'append'>;
+  readonly records: Pick<OpenRun['records'], 'failed' | 'done' | 'nameMetrics'>;
+}
+
 /** Builds the stream of each case of a run. */
 export class CaseStreams {
   readonly #steps: OperatorFunction<Case, Case>;
@@ -50,7 +57,7 @@ export class CaseStreams {
   readonly #recording = new Set<Promise<void>>();
 
   constructor(
-    readonly run: OpenRun,
+    readonly run: CaseRun,
     readonly tell: (event: RunEvent) => void,
   ) {
     const { stages, sinks, runtime, pipeline, strict } = run;

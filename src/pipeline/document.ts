@@ -36,7 +36,12 @@ export interface PipelineFile {
 
 /** Reads a pipeline file (YAML or JSON). Throws OptionError with file and line. */
 export async function readPipelineFile(file: string): Promise<PipelineFile> {
-  const text = await readFile(file, 'utf8').catch((error) => {
+  return parsePipelineText(await readPipelineText(file), file);
+}
+
+/** Reads the text of a pipeline file. Throws OptionError. */
+export function readPipelineText(file: string): Promise<string> {
+  return readFile(file, 'utf8').catch((error) => {
     const { code } = error as NodeJS.ErrnoException;
     const why =
       code === 'ENOENT'
@@ -46,7 +51,6 @@ export async function readPipelineFile(file: string): Promise<PipelineFile> {
           : messageOf(error);
     throw new OptionError(`The pipeline file ${file} cannot be read: ${why}.`);
   });
-  return parsePipelineText(text, file);
 }
 
 /** Like `readPipelineFile`, for a text. `file` is its name in messages. */

@@ -149,9 +149,64 @@ export function fingerprint(...parts: readonly unknown[]): string {
 }
 
 /**
+ * A line of the journal, without the line break.
+ *
+ * @param secrets Environment variables whose values are hidden in its texts; see `maskOf`.
+ * @param described The names of columns that earlier lines describe; those of this line are added.
+ */
+export function journalText(
+  { metrics, ...entry }: JournalEntry,
+  secrets: Secrets,
+  described: Set<string> = new Set(),
+): string {
+  const columns = new Columns();
+  const values = columns.add(metrics);
+  const added = columns.all().filter(({ name }) => !described.has(name));
+  const { inputs, outputs, volumes, notes } = entry;
+  const line: JournalLine = {
+    ...entry,
+    ...maskOf({ secrets })({ inputs, outputs, volumes, notes }),
+    metrics: valuesToJson(values),
+    ...(added.length > 0 && { columns: describeColumns(added) }),
+  };
+  for (const { name } of added) described.add(name);
+  return JSON.stringify(line);
+}
+
+/**
+ * Returns a reader of lines of a journal, which has to get them in order: a column is described in the first
+ * line that has it. It returns undefined for a line that is incomplete, e.g. after a crash.
+ *
+ * @param secrets Environment variables whose values are put back in paths; other names of variables stay.
+ * @param find Finds the metrics of columns that are not described, as in journals of older versions.
+ */
+export function journalReader(
+  secrets: Secrets,
+  find: FindMetric = () => undefined,
+): (line: string) => JournalEntry | undefined {
+  const described = new Map<string, Column>();
+  const columnOf = columnReader(described, find);
+  const reveal = revealer((name) => secrets.get(name));
+  return (line) => {
+    try {
+      const { metrics, columns, ...entry } = journalLine.parse(JSON.parse(line));
+      for (const [name, column] of readColumns(columns)) described.set(name, column);
+      const { inputs, outputs, volumes } = entry;
+      return {
+        ...entry,
+        ...reveal({ inputs, outputs, volumes }),
+        metrics: valuesFromJson(metrics, columnOf),
+      };
+    } catch {
+      return undefined;
+    }
+  };
+}
+
+/**
  * The list of finished cases in a run's folder (`.voxstream/journal.jsonl`, one JSON line each). A line is
  * appended once all results of a case are on disk, so the cases it lists survive a crash. An incomplete line
- * is ignored.
+ * is ignored, so its case is run again.
  */
 export class Journal {
   readonly #file: string;
@@ -166,27 +221,14 @@ export class Journal {
     this.#file = join(output, '.voxstream', 'journal.jsonl');
   }
 
-  /**
-   * Reads the finished cases of earlier runs, by id. `find` finds the metrics of columns that are not
-   * described, as in journals of older versions. In paths, the values of `secrets` are put back; other names
-   * of environment variables stay.
-   */
-  async read(find: FindMetric = () => undefined): Promise<Map<string, JournalEntry>> {
+  /** Reads the finished cases of earlier runs, by id; see `journalReader`. */
+  async read(find?: FindMetric): Promise<Map<string, JournalEntry>> {
     const entries = new Map<string, JournalEntry>();
-    const described = new Map<string, Column>();
-    const columnOf = columnReader(described, find);
-    const reveal = revealer((name) => this.secrets.get(name));
+    const read = journalReader(this.secrets, find);
     const text = await readFile(this.#file, 'utf8').catch(() => '');
     for (const line of text.split('\n')) {
-      try {
-        const { metrics, columns, ...entry } = journalLine.parse(JSON.parse(line));
-        for (const [name, column] of readColumns(columns)) described.set(name, column);
-        const { inputs, outputs, volumes } = entry;
-        const paths = reveal({ inputs, outputs, volumes });
-        entries.set(entry.case, { ...entry, ...paths, metrics: valuesFromJson(metrics, columnOf) });
-      } catch {
-        // Incomplete after a crash: that case is run again.
-      }
+      const entry = read(line);
+      if (entry) entries.set(entry.case, entry);
     }
     return entries;
   }
@@ -197,38 +239,17 @@ export class Journal {
       throw writeFault(this.#file, error);
     });
     this.#described.clear();
-    const lines: string[] = [];
-    for (const entry of entries) {
-      const line = this.#lineOf(entry);
-      lines.push(`${JSON.stringify(line)}\n`);
-      this.#noteDescribed(line);
-    }
+    const lines = [...entries].map((entry) => `${journalText(entry, this.secrets, this.#described)}\n`);
     await writeFileAside(this.#file, lines.join(''));
   }
 
   async append(entry: JournalEntry): Promise<void> {
+    const described = new Set(this.#described);
+    const line = journalText(entry, this.secrets, described);
     // Begins with a line break too, so that it does not continue an incomplete line.
-    const line = this.#lineOf(entry);
-    await appendFile(this.#file, `\n${JSON.stringify(line)}\n`, { flush: true }).catch((error) => {
+    await appendFile(this.#file, `\n${line}\n`, { flush: true }).catch((error) => {
       throw writeFault(this.#file, error);
     });
-    this.#noteDescribed(line);
-  }
-
-  #lineOf({ metrics, ...entry }: JournalEntry): JournalLine {
-    const columns = new Columns();
-    const values = columns.add(metrics);
-    const added = columns.all().filter(({ name }) => !this.#described.has(name));
-    const { inputs, outputs, volumes, notes } = entry;
-    return {
-      ...entry,
-      ...maskOf(this)({ inputs, outputs, volumes, notes }),
-      metrics: valuesToJson(values),
-      ...(added.length > 0 && { columns: describeColumns(added) }),
-    };
-  }
-
-  #noteDescribed({ columns }: JournalLine): void {
-    for (const name of Object.keys(columns ?? {})) this.#described.add(name);
+    for (const name of described) this.#described.add(name);
   }
 }

@@ -44,6 +44,19 @@ export async function loadPipeline(files: readonly string[], options: LoadOption
   return expandPipeline(resolvePipeline(await Promise.all(files.map(readPipelineFile)), options));
 }
 
+/** Like `loadPipeline`, for the texts of files. Their names are for messages, and to find models beside them. */
+export async function loadPipelineTexts(
+  files: readonly { readonly name: string; readonly text: string }[],
+  options: LoadOptions = {},
+): Promise<Pipeline> {
+  return expandPipeline(
+    resolvePipeline(
+      files.map(({ name, text }) => parsePipelineText(text, name)),
+      options,
+    ),
+  );
+}
+
 /** Like `loadPipeline`, for the content of a file. `name` is its name in messages. */
 export async function loadPipelineData(
   content: Data,

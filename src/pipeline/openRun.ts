@@ -1,25 +1,19 @@
-import { resolve } from 'node:path';
-import type { Case } from '../case.js';
+import { readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { OptionError } from '../errors.js';
 import { makeFolder, writeFault } from '../formats/aside.js';
 import { removePartials } from '../formats/files.js';
 import { maskOf } from '../mask.js';
-import { onlyDifferences } from '../operators/onlyDifferences.js';
-import { Budget } from '../runtime/budget.js';
-import { parseDevice } from '../runtime/device.js';
 import { createRuntime, type Runtime, type RuntimeSettings } from '../runtime/runtime.js';
-import type { Sink } from '../sinks/define.js';
 import type { SourceItem } from '../sources/define.js';
 import { writeCaseList } from './caseList.js';
 import { checkNeeds } from './checkNeeds.js';
 import { describePipeline } from './describePipeline.js';
+import { type Engine, openEngine } from './engine.js';
 import type { RunEvent } from './events.js';
 import { expandPipeline } from './expandPipeline.js';
-import { checkInputs, comparerFor, type InputCheck } from './expectations.js';
-import { fuseSteps, type Stage } from './fuse.js';
 import { fingerprint, Journal } from './journal.js';
 import { lockFolder } from './lock.js';
-import { type Admission, admission, estimatorFor, memoryBudget } from './memory.js';
 import { Records, recordTargets } from './records.js';
 import type { Expected } from './resume.js';
 import type { RunOptions } from './runOptions.js';
@@ -27,39 +21,19 @@ import { choose, listCases } from './select.js';
 import { claimTargets } from './targets.js';
 import type { Pipeline } from './types.js';
 
-/** Open cases with `inFlight: auto`: one being loaded, one on the device, and one being saved. */
-export const defaultInFlight = 3;
-
-/** A sink and its id. */
-export interface OpenSink {
-  readonly id: string;
-  readonly sink: Sink;
-}
+/** The file in a run's folder with the name of the queued run that writes there. */
+export const queuedFile = join('.voxstream', 'queue', 'open');
 
 /** A run that is ready for its first case: the folder is locked, models are loaded and sinks are open. */
-export interface OpenRun extends Expected {
-  readonly pipeline: Pipeline;
-  readonly output: string;
-  readonly runtime: Runtime;
+export interface OpenRun extends Engine, Expected {
   /** The cases in dataset order. */
   readonly items: readonly SourceItem[];
-  readonly inFlight: number;
-  /** In bytes. */
-  readonly memory: number;
-  readonly stages: readonly Stage[];
-  readonly sinks: readonly OpenSink[];
   /** The folders that the run writes to. */
   readonly folders: ReadonlySet<string>;
   /** Called with the error of each case that fails. */
   readonly onFault?: RunOptions['onFault'];
-  /** Whether cases fail that are not what a model expects. */
-  readonly strict: boolean;
   readonly journal: Journal;
   readonly records: Records;
-  /** Compares a case with what models expect. */
-  readonly checkInput: InputCheck;
-  /** Admits cases as the memory budget allows. */
-  readonly admit: (subject: Case) => Promise<Admission>;
   /** Aborted if the lock on the folder is lost. */
   readonly lockLost: AbortSignal;
   /** By the clock of `performance.now()`, which does not jump. */
@@ -109,6 +83,7 @@ export async function openRun(
   await makeFolder(output).catch((error) => {
     throw writeFault(output, error);
   });
+  await refuseQueued(output);
   const lock = await lockFolder(output, { onWait: onWarning, signal: options.signal });
   const cleanUps: (() => Promise<unknown>)[] = [() => lock.release()];
   const close = async () => {
@@ -127,28 +102,16 @@ export async function openRun(
       overwrite: options.overwrite,
     });
     await removePartials(folders);
-    cleanUps.push(await loadShared(pipeline, runtime));
-    const checkInput = await checkInputs(await comparerFor(pipeline, runtime), items, {
-      strict: options.strict,
-      onWarning,
-    });
-    const { inFlight, seed } = pipeline.runtime;
-    const sinks: OpenSink[] = [];
-    for (const { id, built } of pipeline.sinks) {
-      sinks.push({ id, sink: await built.open({ output, runtime, seed, secrets: pipeline.secrets }) });
-    }
-    const memory = memoryBudget(pipeline);
-    const description = describePipeline(pipeline);
-    const mask = maskOf(pipeline);
-    const models = runtime.loaded();
-    const identity = fingerprint(description.steps, description.sinks, models, pipeline.packages, seed);
+    const { strict } = options;
+    const engine = await openEngine(pipeline, { output, runtime, items, strict, onWarning });
+    cleanUps.push(() => engine.close());
     // A second case with the same id is rejected, so the id appears twice.
     const order = [...new Set(items.map(({ id }) => id))];
     const records = new Records(output, order, {
-      pipeline: mask(description),
+      pipeline: maskOf(pipeline)(describePipeline(pipeline)),
       files: pipeline.files,
-      identity,
-      models,
+      identity: engine.identity,
+      models: engine.models,
       device: runtime.device,
       started: started.toISOString(),
       cases: order.length,
@@ -161,25 +124,14 @@ export async function openRun(
       items.map(({ id }) => id),
     );
     return {
-      pipeline,
-      output,
-      runtime,
+      ...engine,
       items,
-      inFlight: inFlight === 'auto' ? defaultInFlight : inFlight,
-      memory,
-      stages: fuseSteps(pipeline.steps, pipeline.fusions),
-      sinks,
-      identity,
-      ...(models.length > 0 && { provider: parseDevice(runtime.device).provider }),
       targetsOf: (item) => targets.flatMap((one) => one.targets.ofCase?.(item) ?? []),
       contents: options.resume === 'checksum',
       journal,
       folders,
-      checkInput,
       onFault: options.onFault,
-      strict: options.strict ?? false,
       records,
-      admit: admission(await estimatorFor(pipeline, runtime), new Budget(memory)),
       lockLost: lock.lost,
       startedAt,
       close,
@@ -190,8 +142,18 @@ export async function openRun(
   }
 }
 
+/** Throws OptionError if the workers of a queue write to a folder. */
+async function refuseQueued(output: string): Promise<void> {
+  const name = await readFile(join(output, queuedFile), 'utf8').catch(() => undefined);
+  if (name === undefined) return;
+  throw new OptionError(
+    `The queued run ${name.trim()} writes to ${output}. Wait until it is over, end it with "voxstream cancel ` +
+      `${name.trim()}", or give this run another folder with -o.`,
+  );
+}
+
 /** Throws OptionError for a pipeline with a `train` block or with training-only steps. */
-function checkSteps({ train, files, steps }: Pipeline): void {
+export function checkSteps({ train, files, steps }: Pipeline): void {
   if (train) {
     throw new OptionError(
       `${files.join(', ')} has a train block. Run it with "voxstream train", or remove the block.`,
@@ -203,23 +165,4 @@ function checkSteps({ train, files, steps }: Pipeline): void {
     `The step ${splitting.id} splits a case into several for training, but "run" produces one result ` +
       `per case. Use "voxstream train", or disable the step with --set ${splitting.id}.disabled=true.`,
   );
-}
-
-/** Loads what all cases share, e.g. models. Returns a function that releases it. */
-async function loadShared({ steps }: Pipeline, runtime: Runtime): Promise<() => Promise<void>> {
-  const releases: (() => Promise<void>)[] = [];
-  const release = async () => {
-    for (const one of releases.reverse()) await one();
-  };
-  try {
-    for (const [at, step] of steps.entries()) {
-      const differences = onlyDifferences(step, steps[at + 1]);
-      const one = await step.built.prepare?.({ id: step.id, runtime, onlyDifferences: differences });
-      if (one) releases.push(one);
-    }
-    return release;
-  } catch (error) {
-    await release();
-    throw error;
-  }
 }

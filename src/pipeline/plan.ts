@@ -6,10 +6,10 @@ import { isRefused, isRemote, type SourceItem } from '../sources/define.js';
 import { checkNeeds } from './checkNeeds.js';
 import { checkModels } from './checkRun.js';
 import { describeOptions } from './describe.js';
+import { defaultInFlight } from './engine.js';
 import { comparerFor, expectationLines } from './expectations.js';
 import { fuseSteps } from './fuse.js';
 import { type Estimate, estimatorFor, memoryBudget } from './memory.js';
-import { defaultInFlight } from './openRun.js';
 import { type Selection, selectCases } from './select.js';
 import type { Pipeline } from './types.js';
 

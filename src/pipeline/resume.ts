@@ -27,6 +27,8 @@ export interface Expected {
   readonly identity: string;
   /** The execution provider that runs the models; undefined without models. */
   readonly provider?: string;
+  /** Accept cases that another execution provider ran, e.g. where workers have different devices. */
+  readonly anyProvider?: boolean;
   /** The files and folders that the sinks write for a case. */
   readonly targetsOf: (item: Pick<Case, 'id'>) => readonly string[];
   /** Compare the contents of files, instead of their sizes and times. */
@@ -66,11 +68,11 @@ export async function sortOut(
 async function staleness(
   item: Case | RemoteCase,
   entry: JournalEntry,
-  { identity, provider, targetsOf, contents }: Expected,
+  { identity, provider, anyProvider = false, targetsOf, contents }: Expected,
 ): Promise<string | undefined> {
   if (entry.version !== version) return 'it was finished by another version of voxstream';
   if (entry.pipeline !== identity) return 'the pipeline or its model changed';
-  if (entry.provider !== provider) {
+  if (!anyProvider && entry.provider !== provider) {
     return `its model ran on ${entry.provider ?? 'another device'}, and now runs on ${provider ?? 'another device'}`;
   }
   if (entry.dataset !== itemFingerprint(item)) return 'its files or label names in the dataset changed';

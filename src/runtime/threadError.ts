@@ -5,6 +5,8 @@ export interface ErrorData {
   readonly name: string;
   readonly message: string;
   readonly stack?: string;
+  /** The code of a system's error, e.g. `EIO`. */
+  readonly code?: string;
   readonly cause?: ErrorData;
 }
 
@@ -15,7 +17,14 @@ const expected = new Map([VoxError, OptionError, DataError, ModelError].map((kin
 export function toErrorData(error: unknown): ErrorData {
   if (!(error instanceof Error)) return { name: 'Error', message: messageOf(error) };
   const { name, message, stack, cause } = error;
-  return { name, message, stack, ...(cause !== undefined && { cause: toErrorData(cause) }) };
+  const { code } = error as NodeJS.ErrnoException;
+  return {
+    name,
+    message,
+    stack,
+    ...(typeof code === 'string' && { code }),
+    ...(cause !== undefined && { cause: toErrorData(cause) }),
+  };
 }
 
 /**
@@ -29,7 +38,7 @@ export function fromErrorData(data: ErrorData): Error {
   return Object.assign(new Error(data.message, { cause }), { name: data.name });
 }
 
-function thrownThere({ name, message, stack, cause }: ErrorData): Error {
+function thrownThere({ name, message, stack, code, cause }: ErrorData): Error {
   const error = new Error(message, cause && { cause: thrownThere(cause) });
-  return Object.assign(error, { name, stack });
+  return Object.assign(error, { name, stack, ...(code && { code }) });
 }

@@ -1,0 +1,43 @@
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { loadRegistry } from '../pipeline/extensions.js';
+import { checkVersion } from '../queue/checkSame.js';
+import { collect as collectResults } from '../queue/collect.js';
+import { Results } from '../queue/results.js';
+import { pipelineOf } from '../queue/spec.js';
+import { collect } from './args.js';
+import { useHelp } from './pipelineOptions.js';
+import { print, printError } from './print.js';
+
+/** Adds `voxstream collect`, which writes the tables of a queued run. */
+export function addCollectCommand(program: Command): void {
+  program
+    .command('collect')
+    .summary('write the tables of a queued run from its finished cases')
+    .description(
+      'Writes the tables, the summary, failures.csv and the report of a queued run from the cases that are finished, ' +
+        'also while others still run. It needs the output folder only, not the queue. The worker that finishes the ' +
+        'last case does it too.',
+    )
+    .argument('<dir>', 'the output folder of the run')
+    .option('--use <package>', useHelp, collect)
+    .action(async (dir: string, { use = [] }: { readonly use?: readonly string[] }) => {
+      const results = new Results(resolve(dir));
+      const spec = await results.spec();
+      checkVersion(spec);
+      const pipeline = await pipelineOf(
+        { ...spec, output: results.output },
+        { registry: await loadRegistry(use) },
+      );
+      const onWarning = (message: string) => printError(`Warning: ${message}\n`);
+      const { done, failed, open, problems } = await collectResults(results, spec, pipeline, onWarning);
+      for (const problem of problems) onWarning(problem);
+      const counts = [
+        `${done} case(s) done`,
+        `${failed} failed`,
+        ...(open > 0 ? [`${open} not finished`] : []),
+      ];
+      print(`${dir}: ${counts.join(', ')}\n`);
+      process.exitCode = failed + open + problems.length > 0 ? 2 : 0;
+    });
+}

@@ -1,0 +1,65 @@
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { readPipelineText } from '../pipeline/document.js';
+import { loadRegistry } from '../pipeline/extensions.js';
+import { loadPipelineTexts } from '../pipeline/load.js';
+import type { Selection } from '../pipeline/select.js';
+import { submit } from '../queue/submit.js';
+import { addResumeOption, commaList, positive } from './args.js';
+import {
+  addPipelineOptions,
+  modelFoldersOf,
+  overridesFromFlags,
+  type PipelineFlags,
+} from './pipelineOptions.js';
+import { print, printError } from './print.js';
+import { addQueueOption, onQueue, priority, type QueueFlags } from './queueOptions.js';
+import { runtimeDefaults } from './userConfig.js';
+
+interface SubmitFlags extends PipelineFlags, QueueFlags, Selection {
+  readonly name?: string;
+  readonly priority: number;
+  readonly resume?: boolean | 'checksum';
+  readonly overwrite?: boolean;
+  readonly strict?: boolean;
+}
+
+/** Adds `voxstream submit`, which puts the cases of a dataset on a queue. */
+export function addSubmitCommand(program: Command): void {
+  addQueueOption(addResumeOption(addPipelineOptions(program.command('submit'))))
+    .summary('put the cases of a dataset on a queue')
+    .description(
+      'Puts the cases of a dataset on a queue (BullMQ on Redis or Valkey). "voxstream work" takes them, on any number ' +
+        'of machines that see the dataset and the output folder under the same paths. See docs/scale.md.',
+    )
+    .option('--name <name>', 'the name of the run in the queue; default: the name of the pipeline')
+    .option('--priority <n>', 'runs with a higher priority are worked on first', priority, 0)
+    .option('--limit <n>', 'submit at most this many cases', positive)
+    .option('--cases <ids>', 'submit only these cases, separated by commas', commaList)
+    .option('--overwrite', 'run all cases again, and replace files that no run in the output folder wrote')
+    .option('--strict', 'refuse volumes that differ from what the card of a model states')
+    .action(async (files: string[], _flags: SubmitFlags, command: Command) => {
+      const overrides = await overridesFromFlags(command);
+      const flags = command.opts<SubmitFlags>();
+      const texts = await Promise.all(
+        files.map(async (file) => ({ name: resolve(file), text: await readPipelineText(file) })),
+      );
+      // From what is submitted, as the workers do.
+      const pipeline = await loadPipelineTexts(texts, {
+        ...overrides,
+        registry: await loadRegistry(flags.use ?? []),
+        runtimeDefaults: runtimeDefaults(),
+      });
+      const submission = {
+        ...flags,
+        ...overrides,
+        pipeline,
+        files: texts,
+        modelFolders: modelFoldersOf(pipeline),
+        onWarning: (message: string) => printError(`Warning: ${message}\n`),
+      };
+      const { name, output, cases, skipped } = await onQueue(flags, (store) => submit(store, submission));
+      const earlier = skipped > 0 ? `, ${skipped} of them finished by an earlier run` : '';
+      print(`The run ${name} is on the queue: ${cases} case(s)${earlier}, into ${output}\n`);
+    });
+}

@@ -1,0 +1,119 @@
+import type { Command } from 'commander';
+import { visible } from '../harmless.js';
+import { maskEvent, maskOf } from '../mask.js';
+import type { RunEvent } from '../pipeline/events.js';
+import { loadRegistry } from '../pipeline/extensions.js';
+import { connect } from '../queue/redis.js';
+import { pipelineOf, type RunSpec } from '../queue/spec.js';
+import { type WorkPlace, work } from '../queue/work.js';
+import { bytesOrAuto, collect, positive } from './args.js';
+import { useHelp } from './pipelineOptions.js';
+import { printError } from './print.js';
+import { addQueueOption, type QueueFlags, seconds } from './queueOptions.js';
+import { interruptedCode, stopOnSignal } from './stopOnSignal.js';
+import { oneEntry } from './terminal.js';
+import { runtimeDefaults } from './userConfig.js';
+
+interface WorkFlags extends QueueFlags {
+  readonly run?: string;
+  readonly exitWhenDone?: boolean;
+  readonly device?: string;
+  readonly inFlight?: number;
+  readonly memory?: string;
+  readonly workers?: number;
+  readonly use?: readonly string[];
+  readonly stalledAfter: number;
+  readonly attempts: number;
+  readonly retryDelay: number;
+  readonly json?: boolean;
+}
+
+/** Adds `voxstream work`, which takes cases from a queue. */
+export function addWorkCommand(program: Command): void {
+  addQueueOption(program.command('work'))
+    .summary('take cases from a queue and run them')
+    .description(
+      'Takes cases from a queue and runs them, until it is stopped. Ctrl-C and SIGTERM give open cases back at once. A ' +
+        'case that killed two workers is set aside, and so is one whose failure does not pass.',
+    )
+    .option('--run <name>', 'work on this run only; default: on all, the most urgent one first')
+    .option('--exit-when-done', 'end when no run has a case left')
+    .option('--device <device>', 'auto, cpu, cuda[:0,1], tensorrt[:0], webgpu, coreml or dml')
+    .option('--in-flight <n>', 'cases processed at the same time', positive)
+    .option('--memory <size>', 'memory for all open cases, e.g. 4GiB', bytesOrAuto)
+    .option('--workers <n>', 'worker threads for voxels and files', positive)
+    .option('--use <package>', useHelp, collect)
+    .option(
+      '--stalled-after <seconds>',
+      'give the cases of a worker without a sign of life to others after this time; the same for all workers',
+      seconds(2),
+      60,
+    )
+    .option('--attempts <n>', 'how often a case is tried whose failure may pass', positive, 3)
+    .option(
+      '--retry-delay <seconds>',
+      'time before the second try; four times as long before each further one',
+      seconds(0),
+      10,
+    )
+    .option('--json', 'print events as JSON on stdout, one per line, with run and worker')
+    .action(async (flags: WorkFlags) => {
+      process.exitCode = await runWorker(flags);
+    });
+}
+
+async function runWorker(flags: WorkFlags): Promise<number> {
+  const registry = await loadRegistry(flags.use ?? []);
+  const set = (['device', 'inFlight', 'memory', 'workers'] as const).flatMap((name) =>
+    flags[name] === undefined ? [] : [`runtime.${name}=${JSON.stringify(flags[name])}`],
+  );
+  const masks = new Map<string, ReturnType<typeof maskOf>>();
+  const load = async (spec: RunSpec) => {
+    const pipeline = await pipelineOf(spec, { registry, set, runtimeDefaults: runtimeDefaults() });
+    masks.set(spec.name, maskOf(pipeline));
+    return pipeline;
+  };
+  const say = flags.json ? sayJson : sayLine;
+  const onEvent = (event: RunEvent, place: WorkPlace) => {
+    const mask = place.run && masks.get(place.run.name);
+    say(mask ? maskEvent(mask, event) : event, place);
+  };
+  const onChange = (connected: boolean) =>
+    printError(connected ? 'The queue is back.\n' : 'The connection to the queue is lost. Waiting for it.\n');
+  const link = await connect(flags.queue, { patient: true, onChange });
+  const stop = stopOnSignal(() => printError('Stopping: open cases are given back to the queue.\n'));
+  try {
+    const { worker, done, failed, over } = await work(link, { ...flags, load, signal: stop.signal, onEvent });
+    printError(`${worker}: ${done} case(s) done, ${failed} failed\n`);
+    if (stop.signal.aborted) return interruptedCode;
+    return over && failed > 0 ? 2 : 0;
+  } finally {
+    stop.end();
+    await link.close();
+  }
+}
+
+function sayJson(event: RunEvent, { worker, run }: WorkPlace): void {
+  const line = { time: new Date().toISOString(), worker, ...(run && { run: run.name }), ...event };
+  process.stdout.write(`${visible(JSON.stringify(line))}\n`);
+}
+
+function sayLine(event: RunEvent, { run }: WorkPlace): void {
+  const text = textOf(event);
+  if (text !== undefined) process.stderr.write(`${oneEntry(`${run?.name ?? 'queue'}: ${text}`)}\n`);
+}
+
+function textOf(event: RunEvent): string | undefined {
+  switch (event.event) {
+    case 'start':
+      return `${event.cases} case(s), ${event.inFlight} at once here, device ${event.device}, into ${event.output}`;
+    case 'caseDone':
+      return `${visible(event.case)}: done in ${event.seconds.toFixed(1)} s`;
+    case 'caseFailed':
+      return `${visible(event.case)}: failed at ${event.step}: ${event.message}`;
+    case 'warning':
+      return `Warning: ${event.case === undefined ? '' : `${visible(event.case)}: `}${event.message}`;
+    default:
+      return undefined;
+  }
+}

@@ -44,7 +44,7 @@ export async function loadPipeline(files: readonly string[], options: LoadOption
   return expandPipeline(resolvePipeline(await Promise.all(files.map(readPipelineFile)), options));
 }
 
-/** Like `loadPipeline`, for the texts of files. Their names are for messages, and to find models beside them. */
+/** Like `loadPipeline`, for texts of files. Models are found beside the paths that are their names. */
 export async function loadPipelineTexts(
   files: readonly { readonly name: string; readonly text: string }[],
   options: LoadOptions = {},

@@ -12,7 +12,7 @@ export function checkVersion({ name, version: submitted }: RunSpec): void {
   );
 }
 
-/** Throws OptionError if the pipeline of a worker, or one of its models, is not the one that was submitted. */
+/** Throws OptionError if the pipeline of a worker, or a model, is not the one that was submitted. */
 export function checkSame(
   { name, identity, models: submitted }: RunSpec,
   engine: Pick<Engine, 'identity' | 'models'>,

@@ -10,7 +10,7 @@ import { type Missing, program } from '../needs.js';
 /** The need for a Redis server. */
 export const redisServer: Missing = program('redis-server', 'redis-server');
 
-/** A Redis server of a test. It writes an append-only file, so it keeps what it had when it is started again. */
+/** A Redis server of a test. Its append-only file keeps what it had until it is started again. */
 export interface TestServer {
   readonly url: string;
   readonly port: number;

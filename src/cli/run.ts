@@ -12,6 +12,7 @@ import type { Selection } from '../pipeline/select.js';
 import type { Pipeline } from '../pipeline/types.js';
 import { showWholeSeconds } from '../report/text.js';
 import type { Runtime } from '../runtime/runtime.js';
+import { reportSink } from '../sinks/report.js';
 import { summarySink } from '../sinks/summary.js';
 import { addResumeOption, commaList, positive, shard } from './args.js';
 import { logFile, logName } from './logFile.js';
@@ -147,6 +148,10 @@ function closingText(
     lines.push(
       `${problems.length} file(s) of the run could not be written (see above). --resume writes them.`,
     );
+  }
+  if (done > 0 && sinks.some(({ definition }) => definition === reportSink)) {
+    const page = join(output, 'report', 'index.html');
+    lines.push(`The report is ${page}. With a 3D view: voxstream report ${output} --open`);
   }
   if (interrupted) lines.push('Interrupted. --resume continues where this run stopped.');
   // The table uses the same rules as summary.json.

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { parse as parseYaml, stringify } from 'yaml';
 import { ModelError, messageOf, OptionError, show } from '../errors.js';
@@ -41,7 +41,8 @@ export function addSegmentCommand(program: Command): void {
     .requiredOption('--model <name>', 'a model folder, an .onnx file, or the name of a model')
     .option(
       '--labels <path>',
-      'references, for metrics: a folder with CASE.nii.gz, or a pattern with {case}; of one image, a file',
+      'references, for metrics: a folder with CASE.nii.gz, or a pattern with {case}; of one image, a file; of DICOM ' +
+        'series, INPUT itself if they lie beside them as segmentations (SEG). --dry-run lists the names of cases',
     )
     .option('--report', 'also write an HTML report with pictures of each case')
     .option('--save-pipeline <file>', 'write the pipeline that is run as YAML, for voxstream run')
@@ -105,7 +106,8 @@ async function pipelineFor(input: string, output: string, flags: SegmentFlags): 
     output,
     ...(vars && { vars }),
     source,
-    steps: [...steps, ...(measured ? ['dice'] : [])],
+    // Not every series needs a segmentation beside it.
+    steps: [...steps, ...(measured ? [{ dice: { optional: isAuto(source) } }] : [])],
     sinks: [
       { nifti: { keys: 'pred', postfix: '' } },
       ...(measured ? ['metricsCsv'] : []),
@@ -116,6 +118,11 @@ async function pipelineFor(input: string, output: string, flags: SegmentFlags): 
       Object.entries({ device, inFlight, memory, workers }).filter(([, value]) => value !== undefined),
     ),
   };
+}
+
+/** Whether a source takes labels from among the DICOM files that it reads. */
+function isAuto(source: Tree): boolean {
+  return (source['dicom'] as Tree | undefined)?.['label'] === 'auto';
 }
 
 /** The steps of a model's own pipeline, or those that its card describes. */
@@ -201,8 +208,12 @@ export async function sourceOf(input: string, labels: string | undefined): Promi
 }
 
 function globOf(pattern: string, labels: string | undefined): Tree {
-  if (labels === undefined) return { glob: { image: pattern } };
-  return { glob: { image: pattern, label: labels.includes('{case}') ? labels : join(labels, '{case}.*') } };
+  return { glob: { image: pattern, ...(labels !== undefined && { label: labelPattern(labels) }) } };
+}
+
+/** `--labels` as a pattern: a folder holds a file for each case. */
+function labelPattern(labels: string): string {
+  return labels.includes('{case}') ? labels : join(labels, '{case}.*');
 }
 
 function datasetOf(root: string, labels: string | undefined): Tree {
@@ -214,13 +225,9 @@ function datasetOf(root: string, labels: string | undefined): Tree {
 }
 
 function dicomOf(root: string, labels: string | undefined): Tree {
-  if (labels !== undefined) {
-    throw new OptionError(
-      '--labels needs images as files, but the input holds DICOM series. Write a pipeline that pairs them, and use ' +
-        '"voxstream run".',
-    );
-  }
-  return { dicom: { root } };
+  if (labels === undefined) return { dicom: { root } };
+  const beside = resolve(labels) === resolve(root);
+  return { dicom: { root, label: beside ? 'auto' : labelPattern(labels) } };
 }
 
 export async function savePipeline(file: string, document: Tree): Promise<void> {

@@ -2,10 +2,11 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { DataError, ModelError, messageOf, OptionError } from '../errors.js';
+import { DataError, ended, ModelError, messageOf, OptionError, show } from '../errors.js';
 import { cacheFolder } from '../machine.js';
 import { checksumOf } from '../models/checksum.js';
 import { download, OfflineError } from '../models/download.js';
+import { checkOptions } from '../options.js';
 
 /** A dataset that can be downloaded as a tar archive. */
 export interface Archive {
@@ -36,15 +37,25 @@ const decathlonArchives: readonly (readonly [name: string, md5: string, content:
   ['Task10_Colon', 'bad7a188931dc2f6acf72b08eb6202d0', 'CT: tumor'],
 ];
 
-const registryType = z.record(
-  z.string().regex(/^[\w.-]+$/),
-  z.strictObject({
-    url: z.url({ protocol: /^https?$/ }),
-    md5: z.string().regex(/^[0-9a-f]{32}$/i),
+const archiveType = z
+  .strictObject({
+    url: z.url({ protocol: /^https?$/, error: 'an http or https address' }),
+    md5: z.string().regex(/^[0-9a-f]{32}$/i, { error: '32 hexadecimal digits' }),
     size: z.int().positive().optional(),
     content: z.string().default(''),
-  }),
-);
+  })
+  .describe('An archive has url, md5, size (optional) and content (optional)');
+
+const archiveList = {
+  name: 'the list of archives',
+  options: {},
+  rest: archiveType,
+  // A name becomes the name of a file.
+  check: (archives: object) =>
+    Object.keys(archives)
+      .filter((name) => !/^[\w.-]+$/.test(name))
+      .map((name) => `has the name ${show(name)}, but names consist of letters, digits, _, . and -`),
+};
 
 /**
  * The archives by name: those of the Decathlon, or those of a JSON file that maps names to `url`, `md5`,
@@ -61,13 +72,17 @@ export async function readArchives(file?: string): Promise<ReadonlyMap<string, A
       ]),
     );
   }
-  try {
-    return new Map(Object.entries(registryType.parse(JSON.parse(await readFile(file, 'utf8')))));
-  } catch (error) {
-    throw new OptionError(
-      `${file} is not a list of archives, a JSON map from names to { url, md5, size, content }: ${messageOf(error)}.`,
-    );
-  }
+  const content = await readFile(file, 'utf8')
+    .then((text) => JSON.parse(text))
+    .catch((error) => {
+      throw new OptionError(`${file} cannot be read as JSON: ${messageOf(error)}.`);
+    });
+  const { options, faults } = checkOptions(archiveList, content);
+  if (options) return new Map(Object.entries(options));
+  const sentences = faults.map(({ path, message }) =>
+    ended(`${file}: ${path.join('.') || 'the list of archives'} ${message}`),
+  );
+  throw new OptionError(sentences.join('\n'));
 }
 
 /** Whether a name is that of an archive of the Decathlon. */

@@ -12,7 +12,8 @@ import { inBatches } from '../formats/dicom/inBatches.js';
 import { type SeriesVolume, seriesVolumes } from '../formats/dicom/volumes.js';
 import { showFile } from '../formats/inputFiles.js';
 import type { OptionTypes, OptionValues } from '../options.js';
-import { type RefusedCase, source } from './define.js';
+import { isRefused, type RefusedCase, source } from './define.js';
+import { fileOfCase, hole, refusedFile } from './glob.js';
 
 const handling = z.enum(['refuse', 'resample']).default('refuse');
 
@@ -62,12 +63,28 @@ export const dicom = source({
       .min(1)
       .describe('Folder with DICOM files, searched with all folders below it, or a .tar or .zip'),
     ...seriesOptions,
+    label: seriesOptions.label.describe(
+      `${seriesOptions.label.description}, or a pattern of other files with {case}, e.g. gt/{case}.nii.gz`,
+    ),
   },
   example: { root: 'incoming', modality: 'CT', series: 'largest' },
   async *open(options, { onWarning }) {
-    for await (const { item } of findVolumes(options, onWarning)) yield item;
+    const { label } = options;
+    const pattern = label.includes(hole) ? label : undefined;
+    const request = pattern === undefined ? options : { ...options, label: 'none' };
+    for await (const { item } of findVolumes(request, onWarning)) {
+      yield pattern === undefined ? item : await withLabel(item, pattern);
+    }
   },
 });
+
+/** A case with the file that a pattern means as its label. */
+async function withLabel(item: FoundVolume['item'], pattern: string): Promise<FoundVolume['item']> {
+  if (isRefused(item)) return item;
+  const found = await fileOfCase(item.id, pattern);
+  if (found.length !== 1) return refusedFile(item.id, 'label', pattern, found);
+  return { ...item, files: { ...item.files, label: found[0] } };
+}
 
 /** A volume of a series, as an item of a source. */
 export interface FoundVolume {

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { listNames, OptionError } from '../errors.js';
 import { isImageFile, stripImageExtension } from '../formats/index.js';
 import { readStart, withFile } from '../formats/openFile.js';
-import { type SourceItem, source, storedPath } from './define.js';
+import { type RefusedCase, type SourceItem, source, storedPath } from './define.js';
 import { distinctIds } from './distinctIds.js';
 
 /** The placeholder for a case's id in patterns. */
@@ -83,25 +83,35 @@ async function toCase(
 ): Promise<SourceItem> {
   const files: Record<string, string> = { image };
   for (const [key, pattern] of Object.entries(others)) {
-    if (!isDynamicPattern(pattern.replaceAll(hole, 'x'))) {
-      files[key] = storedPath(pattern.replaceAll(hole, id));
-      continue;
-    }
-    // The file system may hold the name composed (NFC) or decomposed (NFD).
-    const names = new Set([id, id.normalize('NFD')]);
-    const all = await Promise.all(
-      [...names].map((name) => matches(pattern.replaceAll(hole, escapePath(name)))),
-    );
-    const found = all.flat();
-    if (found.length !== 1) {
-      return {
-        id,
-        refused: `The ${key} of case ${id} must be one file, but ${pattern.replaceAll(hole, id)} matches ${found.length}: ${listNames(found.slice(0, 5))}.`,
-      };
-    }
+    const found = await fileOfCase(id, pattern);
+    if (found.length !== 1) return refusedFile(id, key, pattern, found);
     files[key] = found[0];
   }
   return { id, files, volumes: {}, metrics: [], timings: {} };
+}
+
+/**
+ * The files that a pattern with `{case}` stands for. Without wildcards, that is one file, which may be
+ * missing.
+ */
+export async function fileOfCase(id: string, pattern: string): Promise<string[]> {
+  if (!isDynamicPattern(pattern.replaceAll(hole, 'x'))) return [storedPath(pattern.replaceAll(hole, id))];
+  // The file system may hold the name composed (NFC) or decomposed (NFD).
+  const names = new Set([id, id.normalize('NFD')]);
+  const all = await Promise.all(
+    [...names].map((name) => matches(pattern.replaceAll(hole, escapePath(name)))),
+  );
+  return all.flat();
+}
+
+/** The refusal of a case for which a pattern does not mean exactly one file. */
+export function refusedFile(id: string, key: string, pattern: string, found: readonly string[]): RefusedCase {
+  return {
+    id,
+    refused:
+      `The ${key} of case ${id} must be one file, but ${pattern.replaceAll(hole, id)} matches ${found.length}: ` +
+      `${listNames(found.slice(0, 5))}.`,
+  };
 }
 
 async function matches(pattern: string): Promise<string[]> {

@@ -145,11 +145,12 @@ test('a training with --quiet shows only cases that fail, and long numbers fit 8
         device: 'cpu',
       },
     });
-    onEvent({ event: 'caseFailed', case: 'c', message: 'It is damaged.' });
     onEvent({
       ...{ event: 'step', epoch: 1234, step: 185_000, loss: 0.123456, gradNorm: 1, learningRate: 1 },
       ...{ seconds: 1, waited: 0 },
     });
+    // What stays is written at once, and the display below it is drawn again.
+    onEvent({ event: 'caseFailed', case: 'c', message: 'It is damaged.' });
   }
   assert.equal(lines, ['c: skipped: It is damaged.\n']);
   const [first, second] = screen.text.split('\n').slice(-2);

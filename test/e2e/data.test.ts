@@ -116,7 +116,10 @@ test('data pull stops at the size that the registry states', async () => {
   const other = await setUp({ size: archive.length + 1 }).pull();
   assert.match(other.stderr, `has ${archive.length} bytes, but the registry states ${archive.length + 1}`);
   assert.is((await pull()).code, 0);
-  assert.match((await setUp({ size: -1 }).pull()).stderr, /is not a list of archives/);
+  assert.match(
+    (await setUp({ size: -1 }).pull()).stderr,
+    /registry\.json: Task01_BrainTumour\.size must be more than 0, but it is -1\.$/m,
+  );
 });
 
 test('a dataset that was not pulled, or is unknown, is refused with what to do', async () => {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { bandModel, readCsv, temporaryFolder, voxstream } from './harness.js';
+import { putSpleenSeries } from './spleenSeries.js';
 
 const folder = temporaryFolder();
 const data = join(folder, 'data');
@@ -112,7 +113,12 @@ test('inputs of each kind are recognised, and others are refused with what to gi
   const dicom = join(folder, 'dicom');
   mkdirSync(dicom);
   assert.match(await plan(dicom), /dicom \(source\.root\) holds no DICOM images/);
-  assert.match(await plan(dicom, '--labels', images), /--labels needs images as files/);
+  putSpleenSeries(dicom);
+  assert.match(await plan(dicom, '--labels', dicom), /^ {2}dicom_s3: image$[\s\S]* dice: .*, optional true/m);
+  assert.match(
+    await plan(dicom, '--labels', images),
+    /The label of case dicom_s3 must be one file, but .*dicom_s3\.\* matches 0/,
+  );
   assert.match(await plan(data), /Source decathlon: 2 case/);
   const file = await voxstream(['segment', images, 'out.nii.gz', '--model', stated]);
   assert.match(file.stderr, /The output is out\.nii\.gz, but a folder was expected/);

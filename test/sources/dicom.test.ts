@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { SeriesFiles } from '#src/case.js';
@@ -149,6 +149,16 @@ test('a segmentation becomes the label of the series that it refers to', async (
   );
   assert.match(auto.warnings.join(), /2 is a segmentation \(SEG\); it is left out\./);
   assert.equal(labelsOf(await open({ root, label: '1.9.2' })), [join(root, '2'), undefined]);
+
+  // A file of another kind, by the id of the case.
+  put(root, 'gt/ct_s3.nii.gz', '');
+  const other = await open({ root, label: join(root, 'gt/{case}.*') });
+  const [labelled, unlabelled] = other.items;
+  assert.is('files' in labelled && resolve(String(labelled.files.label)), join(root, 'gt/ct_s3.nii.gz'));
+  assert.match(
+    'refused' in unlabelled ? unlabelled.refused : '',
+    /^The label of case other_s3 must be one file, but .* matches 0/,
+  );
 
   putSeg('4', '1.2.3.4');
   const [item] = (await open({ root, label: 'auto' })).items;

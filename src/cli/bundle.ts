@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { addBundleConvertCommand } from './bundleConvert.js';
+import { addBundleDownloadCommand } from './bundleDownload.js';
 import { addBundleInfoCommand, addBundleVerifyCommand } from './bundleInfo.js';
 import { addBundleResolveCommand } from './bundleResolve.js';
 import { addBundleRunCommand } from './bundleRun.js';
@@ -17,5 +18,6 @@ export function addBundleCommand(program: Command): void {
   addBundleInfoCommand(bundle);
   addBundleVerifyCommand(bundle);
   addBundleConvertCommand(bundle);
+  addBundleDownloadCommand(bundle);
   addBundleResolveCommand(bundle);
 }

@@ -15,7 +15,10 @@ export interface DownloadOptions {
   readonly url: string;
   /** Where the file goes. Until it is complete, it is stored there with the suffix `.partial`. */
   readonly file: string;
-  readonly checksum: Checksum;
+  /** Undefined: none is known, and any content is accepted that is not a web page. */
+  readonly checksum: Checksum | undefined;
+  /** What states the checksum and the size, for messages. Default: `the registry`. */
+  readonly statedBy?: string;
   /** The file's size in bytes, where it is known. A file of another size is refused, and never stored. */
   readonly size?: number;
   /** Called with the bytes received so far, and the total if the server gives it. */
@@ -86,7 +89,7 @@ async function waitForLock(file: string): Promise<HeldLock> {
 
 /** @param lost Aborted when another process takes the download over. */
 async function downloadAlone(options: DownloadOptions, lost: AbortSignal): Promise<void> {
-  const { url, file, checksum, pauseSeconds = 1 } = options;
+  const { file, pauseSeconds = 1, url } = options;
   const partial = `${file}${partialSuffix}`;
   for (let failures = 0; ; ) {
     const before = await sizeOf(partial);
@@ -101,19 +104,26 @@ async function downloadAlone(options: DownloadOptions, lost: AbortSignal): Promi
       await wait(pauseSeconds * 1000 * 2 ** (failures - 1));
     }
   }
-  const found = await checksumOf(partial, checksum.algorithm);
-  if (found !== checksum.value.toLowerCase()) {
-    await forget(partial);
-    throw new ModelError(
-      `The file from ${url} has the ${checksumNames[checksum.algorithm]} ${found}, but it must be ` +
-        `${checksum.value}. It was removed: it was damaged on the way, or the server has another file now. ` +
-        'Try again; if the error stays, the registry is out of date.',
-    );
-  }
+  await checkContent(options, partial);
   await rename(partial, file).catch((error) => {
     throw writeFault(file, error);
   });
   await forget(partial);
+}
+
+async function checkContent(
+  { url, checksum, statedBy = 'the registry' }: DownloadOptions,
+  partial: string,
+): Promise<void> {
+  if (!checksum) return;
+  const found = await checksumOf(partial, checksum.algorithm);
+  if (found === checksum.value.toLowerCase()) return;
+  await forget(partial);
+  throw new ModelError(
+    `The file from ${url} has the ${checksumNames[checksum.algorithm]} ${found}, but it must be ` +
+      `${checksum.value}. It was removed: it was damaged on the way, or the server has another file now. ` +
+      `Try again; if the error stays, ${statedBy} is out of date.`,
+  );
 }
 
 /** The error for the last attempt, when `here` bytes are stored. */
@@ -133,11 +143,8 @@ function failure(error: LostConnection, url: string, partial: string, here: numb
 }
 
 /** One attempt: requests the missing part and appends it to the part that exists. */
-async function fetchRest(
-  { url, size, onProgress, stallSeconds = 60 }: DownloadOptions,
-  partial: string,
-  lost: AbortSignal,
-): Promise<void> {
+async function fetchRest(options: DownloadOptions, partial: string, lost: AbortSignal): Promise<void> {
+  const { url, size, onProgress, stallSeconds = 60, statedBy = 'the registry' } = options;
   const mark = await readMark(partial, url);
   let start = mark ? await sizeOf(partial) : 0;
   let answered = false;
@@ -157,7 +164,7 @@ async function fetchRest(
       refuse: (message) => new ModelError(message),
     });
     answered = true;
-    const fault = refusal(url, response) ?? rangeFault(response, start) ?? sizeFault(url, response, size);
+    const fault = refusal(url, response) ?? rangeFault(response, start) ?? contentFault(options, response);
     if (fault) {
       await response.body?.cancel();
       if (response.ok || response.status === 416) await forget(partial);
@@ -172,7 +179,7 @@ async function fetchRest(
     await save(body, partial, start, (done) => {
       alive();
       if (lost.aborted) throw takenOver(partial);
-      if (done > most) throw tooLong(url, most, total === undefined && size === undefined);
+      if (done > most) throw tooLong(url, most, total === undefined && size === undefined, statedBy);
       onProgress?.(done, total);
     });
     const here = await sizeOf(partial);
@@ -228,11 +235,11 @@ function takenOver(partial: string): ModelError {
 /** The server sends more than the file. */
 class TooLong extends ModelError {}
 
-function tooLong(url: string, most: number, isGuess: boolean): TooLong {
+function tooLong(url: string, most: number, isGuess: boolean, statedBy: string): TooLong {
   return new TooLong(
     isGuess
       ? `${url} does not say how large it is, and sends more than ${showBytes(most)}. It was removed. Add ` +
-          'the size of the file to the registry.'
+          `the size of the file to ${statedBy}.`
       : `${url} sends more than the ${most} bytes that it should have. It was removed: the server has ` +
           'another file now, or never ends.',
   );
@@ -255,7 +262,10 @@ function rangeFault({ status, headers }: Response, start: number): LostConnectio
 }
 
 /** The error for a response that is not the file as it is, or not a file of the expected size. */
-function sizeFault(url: string, response: Response, size: number | undefined): ModelError | undefined {
+function contentFault(
+  { url, size, checksum, statedBy = 'the registry' }: DownloadOptions,
+  response: Response,
+): ModelError | undefined {
   const encoding = response.headers.get('content-encoding') ?? 'identity';
   if (encoding.toLowerCase() !== 'identity') {
     return new ModelError(
@@ -264,14 +274,20 @@ function sizeFault(url: string, response: Response, size: number | undefined): M
     );
   }
   const total = totalOf(response);
-  if (size === undefined || total === undefined || total === size) return undefined;
   const type = response.headers.get('content-type') ?? '';
   const isPage = /^text\/html\b/i.test(type);
+  if (isPage && !checksum) {
+    return new ModelError(
+      `${url} is a web page, probably one to log in or to confirm. Open it in a browser and download the file ` +
+        'yourself.',
+    );
+  }
+  if (size === undefined || total === undefined || total === size) return undefined;
   return new ModelError(
-    `${url} has ${total} bytes, but the registry states ${size}. ` +
+    `${url} has ${total} bytes, but ${statedBy} states ${size}. ` +
       (isPage
         ? 'It is a web page, probably one to log in or to report an error.'
-        : 'The server has another file now, or the registry is out of date.'),
+        : `The server has another file now, or ${statedBy} is out of date.`),
   );
 }
 

@@ -10,6 +10,8 @@ const entrySchema = z
   .strictObject({
     /** The address of the PyTorch checkpoint. */
     url: z.url({ protocol: /^https?$/ }),
+    /** Further addresses of the same file, which are tried in order if the first one does not have it. */
+    mirrors: z.array(z.url({ protocol: /^https?$/ })).optional(),
     md5: hexDigits(32).optional(),
     sha256: hexDigits(64).optional(),
     /** The file's size in bytes. A file of another size is refused. */

@@ -1,5 +1,13 @@
 import { createHash } from 'node:crypto';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -210,6 +218,23 @@ test('a failed pull says why; offline, it says which file to put where', async (
   );
   const faulty = writeRegistry({ url: 'ftp://x/y', size: -1 });
   assert.match((await pull(faulty)).stderr, /registry\.json: tiny\.url is "ftp:\/\/x\/y": /);
+});
+
+test('a model whose address is gone comes from the next one, and a wrong file is not taken', async () => {
+  const { cache, models } = newCache();
+  server.behaviours = [{ status: 410 }];
+  const registry = writeRegistry({ mirrors: [server.url] });
+  const { code, stderr } = await models('pull', 'tiny', '--registry', registry);
+  assert.is(code, 0, stderr);
+  server.behaviours = [{ status: 404 }];
+  rmSync(join(cache, 'voxstream'), { recursive: true });
+  const wrong = writeRegistry({ mirrors: ['http://127.0.0.1:9/weights.pt'] });
+  const failed = await models('pull', 'tiny', '--registry', wrong);
+  assert.match(
+    failed.stderr,
+    /answers 404 Not Found: the file no longer exists\.\n.*127\.0\.0\.1:9 cannot be reached/,
+  );
+  assert.match(failed.stderr, /weights\.pt\nor\n {2}http:\/\/127\.0\.0\.1:9\/weights\.pt\nand copy it to\n/);
 });
 
 test('a missing model of the registry is answered with the command that downloads it', async () => {

@@ -37,7 +37,7 @@ export async function bundleModel(
   const { checkpoint, monaiVersion, roiSize, name } = source;
   if (!existsSync(checkpoint)) {
     throw new ModelError(
-      `There are no weights ${checkpoint}. Download them as the bundle's large_files.yml or docs say, or name another file on the command line.`,
+      `There are no weights ${checkpoint}. Download them with "voxstream bundle download FOLDER", if the bundle's large_files.yml names them, or name another file on the command line.`,
     );
   }
   const network = withMonaiVersion(source.network, {

@@ -63,7 +63,10 @@ export function memoryOf(pid, name) {
  * Runs the spleen pipeline of this repository on a list of images through the command line. Returns its
  * events.
  */
-export async function voxstream(images, { model, output, cache, onEvent = () => {} }) {
+export async function voxstream(
+  images,
+  { model, output, cache, device = 'cpu', more = [], onEvent = () => {} },
+) {
   const pipeline = fileURLToPath(new URL('../pipelines/spleen-inference.yaml', import.meta.url));
   const items = images.map(({ id, file }) => ({ id, image: file }));
   const settings = [
@@ -79,9 +82,10 @@ export async function voxstream(images, { model, output, cache, onEvent = () => 
       'run',
       pipeline,
       '--device',
-      'cpu',
+      device,
       '--json',
       '--overwrite',
+      ...more,
       ...settings.flatMap((one) => ['--set', one]),
     ],
     {

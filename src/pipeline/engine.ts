@@ -13,8 +13,14 @@ import { fingerprint } from './journal.js';
 import { type Admission, admission, estimatorFor, memoryBudget } from './memory.js';
 import type { Pipeline } from './types.js';
 
-/** Open cases with `inFlight: auto`: one being loaded, one on the device, and one being saved. */
-export const defaultInFlight = 3;
+/**
+ * Open cases with `inFlight: auto`: one on the device, as many as are read or written at once, and one more
+ * per eight processors for the steps between. Three on a machine of few processors. The memory budget may
+ * admit fewer.
+ */
+export function autoInFlight({ lanes }: Runtime): number {
+  return lanes.device.width + lanes.io.width + Math.floor(lanes.cpu.width / 8);
+}
 
 /** A sink and its id. */
 export interface OpenSink {
@@ -87,7 +93,7 @@ export async function openEngine(
       models,
       identity: fingerprint(description.steps, description.sinks, models, pipeline.packages, seed),
       ...(models.length > 0 && { provider: parseDevice(runtime.device).provider }),
-      inFlight: inFlight === 'auto' ? defaultInFlight : inFlight,
+      inFlight: inFlight === 'auto' ? autoInFlight(runtime) : inFlight,
       memory,
       stages: fuseSteps(pipeline.steps, pipeline.fusions),
       sinks: open,

@@ -6,7 +6,7 @@ import { isRefused, isRemote, type SourceItem } from '../sources/define.js';
 import { checkNeeds } from './checkNeeds.js';
 import { checkModels } from './checkRun.js';
 import { describeOptions } from './describe.js';
-import { defaultInFlight } from './engine.js';
+import { autoInFlight } from './engine.js';
 import { comparerFor, expectationLines } from './expectations.js';
 import { fuseSteps } from './fuse.js';
 import { type Estimate, estimatorFor, memoryBudget } from './memory.js';
@@ -60,7 +60,7 @@ async function textOf(pipeline: Pipeline, selection: Selection, runtime: Runtime
   for (const { steps } of fused) lines.push(`One pass: ${listNames(steps)}`);
   const { device, inFlight, workers } = pipeline.runtime;
   lines.push(
-    `Runtime: device ${device}, ${inFlight === 'auto' ? defaultInFlight : inFlight} case(s) at once, ` +
+    `Runtime: device ${device}, ${inFlight === 'auto' ? autoInFlight(runtime) : inFlight} case(s) at once, ` +
       `workers ${workers}`,
     await memoryText(pipeline, items, runtime),
     ...(await expectationText(pipeline, items, runtime)),

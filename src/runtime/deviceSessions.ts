@@ -5,6 +5,9 @@ import { parseDevice, providerConfig } from './device.js';
 /** Most session threads on a CPU: more need more memory (a U-Net's activations each) and hardly add speed. */
 const mostCpuSessions = 8;
 
+/** Most sessions on one GPU: see docs/performance.md. */
+const mostGpuSessions = 4;
+
 /** The most memory for the outputs of one window of all sessions on a CPU, in bytes. */
 const mostOutputBytes = 512 << 20;
 
@@ -21,24 +24,44 @@ export interface DeviceSession {
 /**
  * The sessions of a device. A CPU gets one single-threaded session per processor, which together finish more
  * windows per second than one session with all threads (see docs/performance.md), or the number given by
- * `cpu:N`. Models of many classes get fewer: each session holds the output for a window more than once. Other
- * devices get one session each.
+ * `cpu:N`. Models of many classes get fewer: each session holds the output for a window more than once.
+ *
+ * A GPU of CUDA gets one session per four processors, at most four: while one computes, others copy windows
+ * and add up outputs. WebGPU's provider fails with two sessions in one process, so it and other devices get
+ * one session each.
  *
  * @param outputBytes Size of the model's output for one window, if known.
+ * @param cores The number of processors.
  */
-export function deviceSessions(device: string, outputBytes = 0): DeviceSession[] {
+export function deviceSessions(device: string, outputBytes = 0, cores = processors): DeviceSession[] {
   const { provider, numbers } = parseDevice(device);
+  const most = Math.max(1, Math.floor(mostOutputBytes / outputBytes));
   if (provider === 'cpu') {
-    const most = Math.max(1, Math.floor(mostOutputBytes / outputBytes));
-    const sessions = device === 'cpu' ? Math.min(processors, mostCpuSessions, most) : numbers.length;
-    const threads = Math.max(1, Math.floor(processors / sessions));
+    const sessions = device === 'cpu' ? Math.min(cores, mostCpuSessions, most) : numbers.length;
+    const threads = Math.max(1, Math.floor(cores / sessions));
     return Array.from({ length: sessions }, () => ({ provider, providers: [provider], threads }));
   }
   // CUDA runs the operations that TensorRT does not support.
   const providers = provider === 'tensorrt' ? ['tensorrt', 'cuda'] : [provider];
-  return numbers.map((number) => ({
-    provider,
-    providers: providers.map((name) => providerConfig(name, number)),
-    threads: 1,
-  }));
+  const byProcessors = Math.max(1, Math.floor(cores / 4 / numbers.length));
+  const sessions = provider === 'cuda' ? Math.min(mostGpuSessions, byProcessors, most) : 1;
+  return numbers.flatMap((number) =>
+    Array.from({ length: sessions }, () => ({
+      provider,
+      providers: providers.map((name) => providerConfig(name, number)),
+      threads: 1,
+    })),
+  );
+}
+
+/**
+ * Of the sessions whose first run failed, those that an earlier session on the same GPU can do without: the
+ * GPU has no memory for more.
+ */
+export function spareSessions(
+  sessions: readonly Pick<DeviceSession, 'providers'>[],
+  failed: readonly number[],
+): number[] {
+  const gpus = sessions.map(({ providers }) => JSON.stringify(providers));
+  return failed.filter((at) => gpus.indexOf(gpus[at]) < at);
 }

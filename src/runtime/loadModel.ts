@@ -5,7 +5,7 @@ import { type Decision, largestLabel } from '../volume/labels.js';
 import { allocate, type HistoryStep, type Vec3, type Volume, voxelCount } from '../volume/volume.js';
 import { type ModelAxes, planWindows, type WindowSettings, windowWeights } from '../volume/windows.js';
 import { AskThread, NotStarted } from './askThread.js';
-import { deviceSessions } from './deviceSessions.js';
+import { deviceSessions, spareSessions } from './deviceSessions.js';
 import { Control, type InferenceJob, stopJob, type WholeLogits } from './inferenceJob.js';
 import { checkOutput, checkShape, checkWindow, modelFault } from './modelChecks.js';
 import type { ModelShape, SessionReply, SessionRequest, SessionSetup } from './sessionMessages.js';
@@ -141,7 +141,7 @@ class ModelSessions implements LoadedModel {
 
   constructor(
     readonly model: RunnableModel,
-    readonly setups: readonly SessionSetup[],
+    readonly setups: SessionSetup[],
     readonly threads: SessionThread[],
     ready: ReplyOf<'ready'>,
     readonly limit: number,
@@ -164,18 +164,37 @@ class ModelSessions implements LoadedModel {
     const key = `${roiSize} ${channels}`;
     const known = this.#outputChannels.get(key);
     if (known) return known;
-    const [first, ...others] = this.threads;
-    const probing = answerWithin(this.limit, first, this.#probe(first, roiSize, channels), this.model.file);
+    const probing = this.#firstRuns(roiSize, channels);
     this.#outputChannels.set(key, probing);
-    probing.then(
-      () => {
-        // A session's first run is slow: the other sessions have theirs while the first case is read. If one
-        // of them fails here, it fails again on the case.
-        for (const thread of others) this.#probe(thread, roiSize, channels).catch(() => {});
-      },
-      () => this.#outputChannels.delete(key),
-    );
+    probing.catch(() => this.#outputChannels.delete(key));
     return probing;
+  }
+
+  /** Runs each session once, since a session's first run is slow. Returns the number of output channels. */
+  async #firstRuns(roiSize: Vec3, channels: number): Promise<number> {
+    const [first, ...others] = this.threads.map(
+      (thread) => () =>
+        answerWithin(this.limit, thread, this.#probe(thread, roiSize, channels), this.model.file),
+    );
+    const found = await first();
+    const runs = others.map((run) => run());
+    if (this.setups[0].provider === 'cpu') {
+      // They run while the first case is read. If one of them fails here, it fails again on the case.
+      for (const run of runs) run.catch(() => {});
+      return found;
+    }
+    const outcomes = await Promise.allSettled([found, ...runs]);
+    await this.#endSessions(outcomes.flatMap(({ status }, at) => (status === 'rejected' ? [at] : [])));
+    return found;
+  }
+
+  /** Ends sessions whose first run failed, if others on the same GPU can do the work. */
+  async #endSessions(failed: readonly number[]): Promise<void> {
+    for (const at of spareSessions(this.setups, failed).toReversed()) {
+      const [thread] = this.threads.splice(at, 1);
+      this.setups.splice(at, 1);
+      await thread.close();
+    }
   }
 
   async #probe(thread: SessionThread, roiSize: Vec3, channels: number): Promise<number> {

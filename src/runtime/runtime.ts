@@ -93,7 +93,7 @@ export function createRuntime(settings: RuntimeSettings = {}): Runtime {
     stepTimeout: settings.stepTimeout ?? defaultStepTimeout,
     collectGarbage: settings.collectGarbage ?? true,
   };
-  const lanes = { io: new Lane(2), cpu: new Lane(workers), device: new Lane(1) };
+  const lanes = { io: new Lane(filesAtOnce(workers)), cpu: new Lane(workers), device: new Lane(1) };
   const pool = new TaskPool(workers + lanes.io.width, load);
   const models = new SharedModels(settings.device ?? 'auto', load);
   if (load.collectGarbage) collectGarbage();
@@ -121,6 +121,14 @@ export function createRuntime(settings: RuntimeSettings = {}): Runtime {
       await pool.close();
     },
   };
+}
+
+/**
+ * How many files are read, written or compressed at once: two, so that one case is read while another one is
+ * written, or a quarter of many processors.
+ */
+function filesAtOnce(workers: number): number {
+  return Math.max(2, Math.floor(workers / 4));
 }
 
 let shared: Runtime | undefined;

@@ -8,7 +8,7 @@ import { openModel } from '#src/models/openModel.js';
 import { Graph } from '#src/onnx/graph.js';
 import { writeModel } from '#src/onnx/modelFile.js';
 import { floats } from '#src/onnx/tensor.js';
-import { deviceSessions } from '#src/runtime/deviceSessions.js';
+import { deviceSessions, spareSessions } from '#src/runtime/deviceSessions.js';
 import { createRuntime } from '#src/runtime/runtime.js';
 import { allocate, makeVolume, type Vec3 } from '#src/volume/volume.js';
 import { temporaryFolder } from '../e2e/harness.js';
@@ -30,15 +30,32 @@ function modelFile(convolution: 'Conv' | 'ConvTranspose', last: string): string 
   return file;
 }
 
-test('a CPU gets one session per processor, up to eight, and all processors; a GPU one session per device', () => {
+test('a CPU gets one session per processor, up to eight, and all processors; WebGPU one session', () => {
   const onCpu = deviceSessions('cpu');
   assert.is(onCpu.length, Math.min(processors, 8));
   assert.ok(onCpu.every(({ threads }) => threads === Math.max(1, Math.floor(processors / onCpu.length))));
   assert.equal(
-    deviceSessions('cuda:0,2').map(({ providers }) => providers),
-    [[{ name: 'cuda', deviceId: 0 }], [{ name: 'cuda', deviceId: 2 }]],
+    deviceSessions('webgpu', 0, 64).map(({ providers }) => providers),
+    [['webgpu']],
   );
-  assert.equal(deviceSessions('webgpu')[0].providers, ['webgpu']);
+});
+
+test('a GPU of CUDA gets a session for every four processors, up to four', () => {
+  const numbers = (device: string, cores: number, outputBytes = 0) =>
+    deviceSessions(device, outputBytes, cores).map(({ providers: [provider] }) =>
+      typeof provider === 'object' && 'deviceId' in provider ? provider.deviceId : undefined,
+    );
+  assert.equal(numbers('cuda:0,2', 2), [0, 2]);
+  assert.equal(numbers('cuda', 8), [0, 0]);
+  assert.equal(numbers('cuda', 64), [0, 0, 0, 0]);
+  assert.equal(numbers('cuda:0,2', 16), [0, 0, 2, 2]);
+  assert.equal(numbers('cuda', 64, 105 * 96 ** 3 * 4), [0]);
+});
+
+test('sessions beyond the first of a GPU may fail for lack of memory', () => {
+  const sessions = deviceSessions('cuda:0,2', 0, 16);
+  assert.equal(spareSessions(sessions, [1, 3]), [1, 3]);
+  assert.equal(spareSessions(sessions, [0, 2, 3]), [3]);
 });
 
 test('models of many classes get fewer sessions on a CPU, unless their number is given', () => {

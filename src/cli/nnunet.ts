@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { addNnunetEnsembleCommand } from './nnunetEnsemble.js';
 import { addNnunetPostprocessCommand } from './nnunetPostprocess.js';
 import { addNnunetPredictCommand } from './nnunetPredict.js';
 
@@ -8,5 +9,6 @@ export function addNnunetCommand(program: Command): void {
     .command('nnunet')
     .description("segment images with models of nnU-Net v2, with the arguments of nnU-Net's own commands");
   addNnunetPredictCommand(nnunet);
+  addNnunetEnsembleCommand(nnunet);
   addNnunetPostprocessCommand(nnunet);
 }

@@ -52,6 +52,7 @@ export function addNnunetPredictCommand(nnunet: Command): void {
     .option('--step_size <share>', 'distance of windows as a share of a window', share, 0.5)
     .option('--disable_tta', 'no mirroring')
     .option('--chk <name>', 'name of the checkpoints (default: checkpoint_final.pth)')
+    .option('--save_probabilities', 'also write CASE.npz and CASE.pkl, for nnunet ensemble')
     .option('--continue_prediction', 'skip cases that an earlier run finished')
     .option('--c', 'the same as --continue_prediction')
     .option('--num_parts <n>', 'split the cases into this many parts, for several processes', positive, 1)
@@ -62,7 +63,6 @@ export function addNnunetPredictCommand(nnunet: Command): void {
     .option('--memory <size>', 'memory for all open cases, e.g. 4GiB')
     .option('--workers <n>', 'worker threads for voxels and files', positive)
     .option('--json', 'print events as JSON, one per line, instead of the progress display')
-    .addOption(new Option('--save_probabilities', 'not supported').hideHelp())
     .addOption(new Option('--prev_stage_predictions <dir>', 'not supported').hideHelp())
     .addOption(new Option('--npp <n>', 'no meaning here').hideHelp())
     .addOption(new Option('--nps <n>', 'no meaning here').hideHelp())
@@ -100,10 +100,14 @@ async function predict(flags: PredictFlags): Promise<number> {
             mirroring: !flags.disable_tta,
             stepSize: flags.step_size,
             gaussian: flags.gaussian,
+            probabilities: flags.save_probabilities ?? false,
           },
         },
       ],
-      sinks: [{ nifti: { keys: 'pred', postfix: '' } }],
+      sinks: [
+        { nifti: { keys: 'pred', postfix: '' } },
+        ...(flags.save_probabilities ? [{ nnunetProbabilities: { reader: card.reader } }] : []),
+      ],
       runtime: { device: device === 'mps' ? 'coreml' : device, inFlight, memory, workers },
     },
     'nnunet predict',
@@ -126,12 +130,6 @@ async function predict(flags: PredictFlags): Promise<number> {
 
 /** Refuses what would change the result, and says what has no meaning here. */
 function checkFlags(flags: PredictFlags): void {
-  if (flags.save_probabilities) {
-    throw new OptionError(
-      '--save_probabilities is not supported. A pipeline with the step nnunet: { labels: false } gives logits; see ' +
-        'docs/nnunet.md.',
-    );
-  }
   if (flags.prev_stage_predictions) {
     throw new OptionError('-prev_stage_predictions is not supported: cascades cannot be run.');
   }

@@ -2,8 +2,8 @@ import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeAside } from './aside.js';
 
-/** Writes a text so that the file appears whole or not at all; see `writeAside`. */
-export function writeFileAside(file: string, content: string): Promise<void> {
+/** Writes a text or bytes so that the file appears whole or not at all; see `writeAside`. */
+export function writeFileAside(file: string, content: string | Uint8Array): Promise<void> {
   return writeAside(file, (temporary) => writeFile(temporary, content));
 }
 

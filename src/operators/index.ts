@@ -37,6 +37,7 @@ import { labelStatistics } from './labelStatistics.js';
 import { labelsFusion } from './labelsOf.js';
 import { labelToContour } from './labelToContour.js';
 import { load } from './load.js';
+import { loadProbabilities } from './loadProbabilities.js';
 import { mapLabels } from './mapLabels.js';
 import { mergeClasses } from './mergeClasses.js';
 import { nameLabels } from './nameLabels.js';
@@ -47,6 +48,7 @@ import { normalizeIntensity } from './normalizeIntensity.js';
 import { orient } from './orient.js';
 import { permuteAxes } from './permuteAxes.js';
 import { prepareFusion } from './prepare.js';
+import { probabilities } from './probabilities.js';
 import { rand3DElastic } from './rand3DElastic.js';
 import { randAdjustContrast } from './randAdjustContrast.js';
 import { randAffine } from './randAffine.js';
@@ -93,6 +95,7 @@ import { zoomToSpacing } from './zoomToSpacing.js';
 /** The built-in operators, in the order in which a pipeline usually uses them. */
 export const operators: readonly AnyOperator[] = [
   load,
+  loadProbabilities,
   nanToNum,
   concatItems,
   copyItems,
@@ -150,6 +153,7 @@ export const operators: readonly AnyOperator[] = [
   nnunet,
   totalseg,
   uncertainty,
+  probabilities,
   activations,
   invert,
   asDiscrete,

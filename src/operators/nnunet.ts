@@ -13,6 +13,7 @@ import { invert } from './invert.js';
 import { normalizeByPlans } from './normalizeByPlans.js';
 import { orient } from './orient.js';
 import { permuteAxes } from './permuteAxes.js';
+import { probabilities } from './probabilities.js';
 import { regionLabels } from './regionLabels.js';
 import { resampleByPlans } from './resampleByPlans.js';
 import { runExpanded } from './runExpanded.js';
@@ -49,6 +50,10 @@ const options = {
     .boolean()
     .default(false)
     .describe('Also measure the column and the volume "uncertainty"; see the step of that name'),
+  probabilities: z
+    .boolean()
+    .default(false)
+    .describe('Also add the volume "probabilities" on the grid of the file; see the step of that name'),
   key: z.string().min(1).default('image').describe('The volume to segment'),
   output: z.string().min(1).default('pred').describe('The key of the result'),
 };
@@ -120,6 +125,9 @@ async function nnunetSteps(options: Options, modelFolders: readonly string[]): P
     }),
     ...(measured ? [step(uncertainty, { key: output, regions: regions !== undefined })] : []),
     ...(measured && labels ? [step(invert, { keys: 'uncertainty', like: key })] : []),
+    ...(options.probabilities
+      ? [step(probabilities, { key: output, like: key, regions: regions !== undefined })]
+      : []),
     ...(labels ? [step(invert, { keys: output, like: key })] : []),
     ...(labels && regions ? [step(regionLabels, { labels: regions, keys: output })] : []),
     ...(labels && !regions ? [step(asDiscrete, { argmax: true, keys: output })] : []),

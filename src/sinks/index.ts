@@ -3,6 +3,7 @@ import { dicomSegSink } from './dicomSeg.js';
 import { dicomwebSink } from './dicomweb.js';
 import { metricsCsvSink } from './metricsCsv.js';
 import { niftiSink } from './nifti.js';
+import { nnunetProbabilitiesSink } from './nnunetProbabilities.js';
 import { reportSink } from './report.js';
 import { rtstructSink } from './rtstruct.js';
 import { statisticsJsonSink } from './statisticsJson.js';
@@ -17,5 +18,6 @@ export const sinks: readonly AnySink[] = [
   reportSink,
   dicomSegSink,
   rtstructSink,
+  nnunetProbabilitiesSink,
   dicomwebSink,
 ];

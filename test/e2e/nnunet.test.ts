@@ -26,6 +26,8 @@ interface NpzFile {
   readonly full_shape: readonly number[];
   readonly start: readonly number[];
   readonly step: readonly number[];
+  /** The size of the block that it holds. Default: up to the end of each axis. */
+  readonly shape?: readonly number[];
 }
 
 interface SharedCase {
@@ -39,7 +41,7 @@ interface SharedCase {
     readonly use_gaussian: boolean;
     readonly use_mirroring: boolean;
   };
-  readonly files: Readonly<Record<'expected_preprocessed.npz' | 'expected_logits.npz', NpzFile>>;
+  readonly files: Readonly<Record<string, NpzFile>>;
 }
 
 const cases = needs
@@ -80,7 +82,7 @@ function readNpz(file: string, key: string): Float32Array {
 function difference(
   data: ArrayLike<number>,
   expected: Float32Array,
-  { full_shape, start, step }: NpzFile,
+  { full_shape, start, step, shape }: NpzFile,
 ): number {
   assert.is(
     data.length,
@@ -91,12 +93,14 @@ function difference(
   const stride = (axis: number) => step[axis - whole] ?? 1;
   let largest = 0;
   let at = 0;
-  const [channels, na, nb, nc] = full_shape;
-  for (let c = first(0); c < channels; c += stride(0)) {
-    for (let a = first(1); a < na; a += stride(1)) {
-      for (let b = first(2); b < nb; b += stride(2)) {
+  const [, na, nb, nc] = full_shape;
+  const end = (axis: number) =>
+    shape && axis >= whole ? first(axis) + shape[axis - whole] * stride(axis) : full_shape[axis];
+  for (let c = first(0); c < end(0); c += stride(0)) {
+    for (let a = first(1); a < end(1); a += stride(1)) {
+      for (let b = first(2); b < end(2); b += stride(2)) {
         const row = ((c * na + a) * nb + b) * nc;
-        for (let i = first(3); i < nc; i += stride(3)) {
+        for (let i = first(3); i < end(3); i += stride(3)) {
           largest = Math.max(largest, Math.abs(data[row + i] - expected[at++]));
         }
       }
@@ -119,8 +123,9 @@ testNeeding(
         use_gaussian: gaussian,
         use_mirroring: mirroring,
       } = one.predictor;
+      const options = { labels: false, probabilities: 'expected_probabilities.npz' in one.files };
       const step = nnunet(
-        { model: await modelOf(one), folds: [...folds], stepSize, gaussian, mirroring, labels: false },
+        { ...{ model: await modelOf(one), folds: [...folds], stepSize, gaussian, mirroring }, ...options },
         { id: 'nnunet', runtime },
       );
       const subject = makeCase({ id: one.name, files: { image } });
@@ -131,7 +136,10 @@ testNeeding(
       for (const [name, key, volume, tolerance] of [
         ['expected_preprocessed.npz', 'data', volumes.image, 1e-4],
         ['expected_logits.npz', 'float32', volumes.pred, 2e-3],
+        // nnU-Net's logits are of half precision.
+        ['expected_probabilities.npz', 'probabilities', volumes.probabilities, 1e-3],
       ] as const) {
+        if (!volume) continue;
         const found = difference(volume.data, readNpz(join(one.dir, name), key), one.files[name]);
         assert.ok(found <= tolerance, `${one.name}: ${name} differs by ${found}`);
       }
@@ -243,9 +251,9 @@ testNeeding(
     }
     const again = await voxstream([...predict, '--disable_tta', '--continue_prediction'], env);
     assert.match(again.stdout, /0 case\(s\) done, 1 already finished/);
-    const refused = await voxstream([...predict, '--save_probabilities'], env);
-    assert.is(refused.code, 1);
-    assert.match(refused.stderr, /--save_probabilities is not supported/);
+    const cascade = await voxstream([...predict, '-prev_stage_predictions', 'low'], env);
+    assert.is(cascade.code, 1);
+    assert.match(cascade.stderr, /-prev_stage_predictions is not supported: cascades cannot be run/);
   },
 );
 

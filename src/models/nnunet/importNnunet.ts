@@ -1,7 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { ModelError, messageOf, show } from '../../errors.js';
-import { readFault } from '../../formats/aside.js';
 import { networkFromCheckpoint } from '../../onnx/builders/networkFromCheckpoint.js';
 import { writeModel } from '../../onnx/modelFile.js';
 import { checksumOf } from '../checksum.js';
@@ -11,6 +9,7 @@ import type { NnunetCard } from './card.js';
 import { checkpointFacts } from './checkpointFacts.js';
 import { type NnunetPlan, readPlan } from './plans.js';
 import { networkInput } from './preprocessing.js';
+import { readPythonJson } from './pythonJson.js';
 import { type FoldChoice, openTrained, type TrainedFolder } from './trainedFolder.js';
 
 /** A trained configuration of nnU-Net, read but without its weights. */
@@ -87,16 +86,4 @@ export async function importNnunet({ trained, plan }: OpenedNnunet, card: CardFi
     folds: trained.folds.map(({ name }) => ({ name, folder: `fold_${name}` })),
   };
   return { members, card: { ...card, network: members[0].card['network'], nnunet }, notes };
-}
-
-/** Reads a JSON file that Python wrote: numbers that are not finite stand there as NaN and Infinity. */
-async function readPythonJson(file: string): Promise<unknown> {
-  const text = await readFile(file, 'utf8').catch((error) => {
-    throw readFault(file, error);
-  });
-  try {
-    return JSON.parse(text.replace(/(?<=[[:,]\s*)-?(NaN|Infinity)(?=\s*[\]},])/g, 'null'));
-  } catch (error) {
-    throw new ModelError(`${file} is not valid JSON: ${messageOf(error)}.`, { cause: error });
-  }
 }

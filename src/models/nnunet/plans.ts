@@ -163,6 +163,32 @@ export function readPlan(
   };
 }
 
+/** What plans and dataset say of saved probabilities. */
+export interface SavedFacts {
+  readonly reader: NnunetCard['reader'];
+  readonly labels: NnunetLabels;
+  readonly fileEnding: string;
+}
+
+/**
+ * Reads what `plans.json` and `dataset.json` beside saved probabilities say of them.
+ *
+ * @throws ModelError for files that are damaged, or a reader that is not known here.
+ */
+export function readSavedFacts(content: { plans: unknown; dataset: unknown }, where: string): SavedFacts {
+  const plans = checked(
+    z.looseObject({ image_reader_writer: z.enum(readers) }),
+    content.plans,
+    `${where}/plans.json`,
+  );
+  const dataset = checked(datasetType, content.dataset, `${where}/dataset.json`);
+  return {
+    reader: plans.image_reader_writer,
+    labels: readLabels(dataset, `${where}/dataset.json`),
+    fileEnding: dataset.file_ending,
+  };
+}
+
 type Configuration = z.infer<typeof configurationType>;
 type Plans = z.infer<typeof plansType>;
 

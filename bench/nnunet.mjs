@@ -109,7 +109,7 @@ async function timeCase() {
   await compareLabels();
 }
 
-/** Runs `nnunet predict` on a folder: the seconds of its case and of the whole process, and the peak in MiB. */
+/** Runs `nnunet predict` on a folder: the seconds of its case and of the process, and the peak in MiB. */
 async function predict(name, ...more) {
   const events = [];
   const { seconds, peak } = await runWatched(

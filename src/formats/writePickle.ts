@@ -1,5 +1,5 @@
 /**
- * A value of Python's to pickle. A number is a float; `{ int }` is an int. A `Map` is a dict, an array a list,
+ * A value to pickle for Python. A number is a float, `{ int }` an int, a `Map` a dict, an array a list,
  * `{ tuple }` a tuple, and `{ ndarray }` a matrix of float64.
  */
 export type PickleValue =

@@ -12,8 +12,8 @@ const probabilitiesTask = task(new URL('../volume/probabilities.js', import.meta
 
 /**
  * Adds the probabilities of a prediction on the grid on which another volume was read, as nnU-Net saves them:
- * logits are interpolated, and softmax (or the logistic function) follows. What was cropped away is background
- * for certain. The logits stay.
+ * logits are interpolated, and softmax (or the logistic function) follows. Voxels that were cropped away are
+ * background with probability 1. The logits stay.
  *
  * Put it behind `inference` and before `invert`. It holds all classes on the grid of the file.
  *

@@ -13,7 +13,8 @@ const writeProbabilitiesTask = task<typeof import('./writeProbabilities.js').wri
 
 /**
  * A sink that writes probabilities as nnU-Net's `--save_probabilities` does: `CASE.npz` with the array
- * `probabilities`, float32 [class, z, y, x], and `CASE.pkl` with the geometry, which `nnUNetv2_ensemble` reads.
+ * `probabilities`, float32 [class, z, y, x], and `CASE.pkl` with the geometry, which `nnUNetv2_ensemble`
+ * reads.
  *
  * The axes of the array are those of the reader: `NibabelIOWithReorient` turns images to RAS.
  *

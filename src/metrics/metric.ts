@@ -38,6 +38,7 @@ export const maskFacts = [
   'inOneOnly',
 ] as const;
 
+/** A fact about a pair of masks, e.g. that the prediction is empty. */
 export type MaskFact = (typeof maskFacts)[number];
 
 /** The facts that follow from a value that is 0, above 0, undefined (NaN) or infinite. */

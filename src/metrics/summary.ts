@@ -11,6 +11,7 @@ import { alignColumns, decimalsFor, listSome } from './table.js';
 /** How undefined and infinite values enter a summary. */
 export type UndefinedAs = 'leftOut' | 'worst';
 
+/** How metrics are summarized. */
 export interface SummaryOptions {
   /**
    * How undefined (NaN) and infinite values count. `leftOut` (the default) leaves them out; MONAI does so

@@ -15,6 +15,7 @@ const runnableModelTask = {
 /** A share in a loaded model. */
 export interface ModelLease extends ModelFiles {
   readonly model: LoadedModel;
+  /** Unloads the model, unless others use it too. */
   release(): Promise<void>;
 }
 

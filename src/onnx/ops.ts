@@ -36,12 +36,19 @@ export class Ops {
     return name;
   }
 
+  /** `a + b`. */
   add = (a: string, b: string) => this.node('Add', [a, b]);
+  /** `a - b`. */
   sub = (a: string, b: string) => this.node('Sub', [a, b]);
+  /** `a * b`. */
   mul = (a: string, b: string) => this.node('Mul', [a, b]);
+  /** `a / b`. */
   div = (a: string, b: string) => this.node('Div', [a, b]);
+  /** `-x`. */
   neg = (x: string) => this.node('Neg', [x]);
+  /** The square root. */
   sqrt = (x: string) => this.node('Sqrt', [x]);
+  /** `x * x`. */
   square = (x: string) => this.node('Mul', [x, x]);
   /** `x` times a number. */
   scale = (x: string, factor: number) => (factor === 1 ? x : this.mul(x, this.scalar(factor)));
@@ -67,10 +74,12 @@ export class Ops {
       : this.node(op, [x, this.ints(axes)], { keepdims });
   }
 
+  /** The same values with other sizes; one of them may be -1, for what is left. */
   reshape(x: string, dims: readonly number[]): string {
     return this.node('Reshape', [x, this.ints(dims)]);
   }
 
+  /** Axis `i` of the result is axis `perm[i]` of `x`. */
   transpose(x: string, perm: readonly number[]): string {
     return perm.every((axis, i) => axis === i) ? x : this.node('Transpose', [x], { perm });
   }
@@ -96,6 +105,7 @@ export class Ops {
     return this.node('Cast', [x], { to: typeNumber(type) });
   }
 
+  /** Values one after the other along an axis. */
   concat(parts: readonly string[], axis: number): string {
     return parts.length === 1 ? parts[0] : this.node('Concat', parts, { axis });
   }

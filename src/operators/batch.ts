@@ -21,6 +21,7 @@ export interface Batch {
   readonly tensors: Readonly<Record<string, BatchTensor>>;
 }
 
+/** How cases are put together. */
 export interface BatchOptions {
   /** Cases per batch. The last batch may hold fewer. */
   readonly size: number;

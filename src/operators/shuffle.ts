@@ -2,6 +2,7 @@ import { Observable, type OperatorFunction } from 'rxjs';
 import { OptionError, show } from '../errors.js';
 import { Random } from '../volume/random.js';
 
+/** How cases are shuffled. */
 export interface ShuffleOptions {
   /**
    * Size of the buffer. A larger buffer shuffles better. If it holds the whole stream, all orders are equally

@@ -21,6 +21,7 @@ export const voxelTypes = {
   float64: Float64Array,
 } as const;
 
+/** The name of a voxel type, e.g. `int16`. */
 export type VoxelType = keyof typeof voxelTypes;
 
 /** Three numbers, one per voxel axis, x first. */
@@ -43,7 +44,9 @@ export type VolumeKind = 'image' | 'label' | 'logits' | 'probability';
 
 /** The lattice of voxels: how many there are in x, y and z, and their positions. */
 export interface Grid {
+  /** Voxels along x, y and z. */
   readonly size: Vec3;
+  /** From voxel indices to millimetres in RAS+. */
   readonly affine: Affine;
 }
 

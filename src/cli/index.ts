@@ -1,6 +1,10 @@
 #!/usr/bin/env node
+import * as nodeModule from 'node:module';
+import { join } from 'node:path';
+import { cacheFolder } from '../machine.js';
+import { version } from '../version.js';
 import { maxOpenFiles, minOpenFiles } from './openFiles.js';
-import { printError } from './print.js';
+import { print, printError } from './print.js';
 
 // Node opens all modules that another one imports at once, so the limit is checked before they are imported.
 const openFiles = maxOpenFiles();
@@ -10,6 +14,11 @@ if (openFiles < minOpenFiles) {
       'Raise the limit: ulimit -n 1024\n',
   );
   process.exitCode = 1;
+} else if (process.argv.length === 3 && /^(--version|-V)$/.test(process.argv[2])) {
+  print(`${version}\n`);
 } else {
+  // Node 22.8 and later keep compiled code. Where the folder cannot be written, they go on without.
+  const { enableCompileCache } = nodeModule as { enableCompileCache?: (folder: string) => unknown };
+  enableCompileCache?.(join(cacheFolder(), 'code'));
   await import('./main.js');
 }

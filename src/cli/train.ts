@@ -7,6 +7,7 @@ import type { Pipeline } from '../pipeline/types.js';
 import type { TrainEvent } from '../train/events.js';
 import { trainPlanText } from '../train/plan.js';
 import { formsFolder, runTraining, type TrainResult } from '../train/train.js';
+import { commandLine } from './commandLine.js';
 import { logFile, logName } from './logFile.js';
 import { addPipelineOptions, loadFromFlags, modelFoldersOf, type PipelineFlags } from './pipelineOptions.js';
 import { print } from './print.js';
@@ -101,14 +102,6 @@ function progressFor({ json, quiet }: TrainFlags): Progress<TrainEvent> {
   if (json) return jsonProgress<TrainEvent>(process.stdout, process.stderr);
   if (quiet) return quietTraining(process.stderr);
   return process.stderr.isTTY ? liveTraining(process.stderr) : lineTraining(process.stderr);
-}
-
-/** The command line, quoted for a shell. */
-function commandLine(args: readonly string[]): string {
-  const quoted = args.map((arg) =>
-    /^[\w@%+=:,./-]+$/.test(arg) ? arg : `'${arg.replaceAll("'", "'\\''")}'`,
-  );
-  return ['voxstream', ...quoted].join(' ');
 }
 
 function closingText(

@@ -18,8 +18,8 @@ import { FailedCases } from './failedCases.js';
 import { type PreparedTraining, prepareTraining } from './prepareTraining.js';
 import { type BestModel, type EpochRow, epochsDone } from './progress.js';
 import { TrainRecords } from './records.js';
-import { type EndReason, type LoopParts, TrainingLoop } from './trainingLoop.js';
-import { Validator } from './validate.js';
+import { type EndedEpoch, type EndReason, type LoopParts, TrainingLoop } from './trainingLoop.js';
+import { type ModelValidator, Validator, type ValidatorSetup } from './validate.js';
 
 /** How a training is run. */
 export interface TrainOptions {
@@ -37,6 +37,10 @@ export interface TrainOptions {
   readonly modelFolders?: readonly string[];
   /** The command line, for the model's card and run.json. */
   readonly command?: string;
+  /** Makes what validates the model, in place of the steps of the pipeline's validation. */
+  readonly validator?: (setup: ValidatorSetup) => ModelValidator;
+  /** Called after each epoch. The training waits for it. */
+  readonly afterEpoch?: (epoch: EndedEpoch) => Promise<void>;
 }
 
 /** How a training ended. */
@@ -147,18 +151,17 @@ async function trainInto(
     });
     await records.write(prepared.progress.rows, failed.messages, notes.all);
     onEvent(startEvent(pipeline, train, prepared, stepsPerEpoch));
+    const setup = {
+      cases: validationCases,
+      runtime,
+      output,
+      seed: pipeline.runtime.seed,
+      onFailure: failed.note,
+      onNotes: notes.add,
+    };
     const validator =
       train.validation &&
-      new Validator(
-        train.validation,
-        validationCases,
-        runtime,
-        output,
-        pipeline.runtime.seed,
-        pipeline.fusions,
-        failed.note,
-        notes.add,
-      );
+      (options.validator?.(setup) ?? new Validator(train.validation, pipeline.fusions, setup));
     const card = trainedCard(pipeline, train, {
       graph,
       axes: trainer.axes,
@@ -185,6 +188,7 @@ async function trainInto(
       card: (progress) => card(progress, metric),
       stopped,
       onEvent,
+      ...(options.afterEpoch && { afterEpoch: options.afterEpoch }),
     });
     const reason = await loop.run();
     const { best, rows, step } = loop.progress;

@@ -21,17 +21,26 @@ import {
   rowOf,
 } from './progress.js';
 import type { TrainRecords } from './records.js';
-import type { Validator } from './validate.js';
+import type { ModelValidator } from './validate.js';
 
 /** Why a training ended. */
 export type EndReason = 'finished' | 'earlyStopping' | 'interrupted';
+
+/** An epoch of a training that has just ended. Epoch 0 is the validation before the first step. */
+export interface EndedEpoch {
+  readonly row: EpochRow;
+  /** Whether the validation found the best model so far. */
+  readonly isBest: boolean;
+  /** The model as it is now. */
+  readonly model: () => Promise<NewModel>;
+}
 
 /** What the loop of a training works with. */
 export interface LoopParts {
   readonly output: string;
   readonly train: TrainBlock;
   readonly prepared: PreparedTraining;
-  readonly validator?: Validator;
+  readonly validator?: ModelValidator;
   readonly records: TrainRecords;
   readonly failed: FailedCases;
   readonly notes: CaseNotes;
@@ -45,6 +54,8 @@ export interface LoopParts {
    */
   readonly stopped: () => boolean;
   readonly onEvent: (event: TrainEvent) => void;
+  /** Called after each epoch. The training waits for it. */
+  readonly afterEpoch?: (epoch: EndedEpoch) => Promise<void>;
 }
 
 /** The epochs and steps of a training, from wherever its progress is. */
@@ -145,6 +156,7 @@ export class TrainingLoop {
     const { metrics, ...others } = row;
     const named = metrics && { metrics: valuesToJson(nameValues(metrics)) };
     onEvent({ event: 'epoch', best: isBest, ...others, ...named });
+    await this.parts.afterEpoch?.({ row, isBest, model: () => this.#model() });
   }
 
   /** Validates the model, where the training has a validation, and notes whether it is the best one. */
@@ -159,7 +171,7 @@ export class TrainingLoop {
     const { progress, isBest } = afterValidation(
       this.#progress,
       { epoch, value },
-      validator.block.goal,
+      validator.goal,
       train.earlyStopping?.minDelta ?? 0,
     );
     this.#progress = progress;

@@ -12,6 +12,9 @@ import { chain, fuseSteps } from '../pipeline/fuse.js';
 import { modelInTraining, type ValidationBlock } from '../pipeline/trainBlock.js';
 import type { Runtime } from '../runtime/runtime.js';
 
+/** Where the model in training is kept during a validation. */
+export const validationFolder = (output: string): string => join(output, '.voxstream', 'validation');
+
 /** Cases in progress at the same time: one on the device while the next one is prepared. */
 const inFlight = 2;
 
@@ -23,8 +26,29 @@ export interface Validation {
   readonly value: number;
 }
 
+/** Tests the model in training. */
+export interface ModelValidator {
+  /** Whether the best model has the highest or the lowest value. */
+  readonly goal: ValidationBlock['goal'];
+  /** @param onCase Called with the number of cases that are done. */
+  run(model: NewModel, onCase: (done: number) => void): Promise<Validation>;
+}
+
+/** What a validator works with. */
+export interface ValidatorSetup {
+  readonly cases: readonly Case[];
+  readonly runtime: Runtime;
+  /** The folder of the training. */
+  readonly output: string;
+  readonly seed: number;
+  /** Called for each case that cannot be used. */
+  readonly onFailure: (id: string, error: unknown) => void;
+  /** Called with what was assumed about a case. */
+  readonly onNotes: (id: string, notes: readonly string[] | undefined) => void;
+}
+
 /** Tests the model in training on validation cases, with the steps of an inference. */
-export class Validator {
+export class Validator implements ModelValidator {
   readonly #bad = new Set<string>();
   readonly #folder: string;
   readonly #steps: ValidationBlock['steps'];
@@ -33,15 +57,11 @@ export class Validator {
 
   constructor(
     readonly block: ValidationBlock,
-    readonly cases: readonly Case[],
-    readonly runtime: Runtime,
-    output: string,
-    readonly seed: number,
     fusions: readonly Fusion[],
-    readonly onFailure: (id: string, error: unknown) => void,
-    readonly onNotes: (id: string, notes: readonly string[] | undefined) => void,
+    readonly setup: ValidatorSetup,
   ) {
-    this.#folder = join(output, '.voxstream', 'validation');
+    const { runtime, seed, output } = setup;
+    this.#folder = validationFolder(output);
     this.#steps = block.steps.map((step) =>
       step.options['model'] === modelInTraining
         ? withOptions(step, { ...step.options, model: join(this.#folder, 'model') })
@@ -52,13 +72,18 @@ export class Validator {
     );
   }
 
+  get goal(): ValidationBlock['goal'] {
+    return this.block.goal;
+  }
+
   /**
    * Tests a model. A case that fails is skipped from then on.
    *
    * @throws OptionError if no case can be used, or the steps do not give the metric.
    */
   async run(model: NewModel, onCase: (done: number) => void): Promise<Validation> {
-    const { block, runtime, seed } = this;
+    const { block } = this;
+    const { cases, runtime, seed, onFailure, onNotes } = this.setup;
     const releases: (() => Promise<void>)[] = [];
     try {
       await writeModelFolder(join(this.#folder, 'model'), model, true);
@@ -73,17 +98,17 @@ export class Validator {
       const one = async (subject: Case): Promise<Case['metrics'] | undefined> => {
         try {
           const { metrics, notes } = await lastValueFrom(of(subject).pipe(this.#operator));
-          this.onNotes(subject.id, notes);
+          onNotes(subject.id, notes);
           onCase(++done);
           return metrics;
         } catch (error) {
           this.#bad.add(subject.id);
-          this.onFailure(subject.id, error);
+          onFailure(subject.id, error);
           return undefined;
         }
       };
       const rows = await lastValueFrom(
-        from(this.cases.filter(({ id }) => !this.#bad.has(id))).pipe(
+        from(cases.filter(({ id }) => !this.#bad.has(id))).pipe(
           mergeMap(async (subject, index) => ({ index, metrics: await one(subject) }), inFlight),
           toArray(),
         ),

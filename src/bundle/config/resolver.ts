@@ -52,6 +52,12 @@ export class Resolver {
     return this.#items.has(normalizeId(id));
   }
 
+  /** The text of an expression, without the `$`; undefined if the id is none. */
+  expression(id: string): string | undefined {
+    const item = this.#items.get(normalizeId(id)) ?? null;
+    return isExpression(item) ? item.slice(1) : undefined;
+  }
+
   /**
    * The value of an id.
    *

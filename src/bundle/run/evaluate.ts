@@ -1,20 +1,17 @@
-import { basename } from 'node:path';
 import { concatMap, from, lastValueFrom, of, toArray } from 'rxjs';
-import { type Case, makeCase, volumeOf } from '../../case.js';
-import { DataError } from '../../errors.js';
+import { makeCase } from '../../case.js';
 import { mapCase } from '../../operators/map.js';
 import { chain } from '../../pipeline/fuse.js';
 import type { Runtime } from '../../runtime/runtime.js';
-import { task } from '../../runtime/task.js';
 import { checkPlan, type EvaluationPlan } from '../targets/evaluator.js';
 import { Problems } from '../targets/problems.js';
 import { bundleModel } from './bundleModel.js';
-import { type Measured, meanOf, measure } from './measure.js';
-import { type MetricResult, writeReport } from './reports.js';
+import { caseId, channelFiles } from './cases.js';
+import { type Measured, meanOf } from './measure.js';
+import { measureCase } from './measureCase.js';
+import { type MetricResult, rowNames, writeReport } from './reports.js';
 import { saveStep } from './save.js';
 import { buildStages, placeSteps } from './stages.js';
-
-const measureTask = task(new URL('./measure.js', import.meta.url), measure);
 
 /** What an evaluation needs besides its plan. */
 export interface EvaluationSettings {
@@ -66,11 +63,7 @@ export async function runEvaluation(
   problems.throwIfAny(settings.file);
 
   const files: string[] = [];
-  const cases = plan.cases.map((one, i) => {
-    const image = one['image'] ?? Object.values(one)[0];
-    const named = basename(typeof image === 'string' ? image : (image?.[0] ?? `case ${i + 1}`));
-    return { id: `${i + 1}: ${named}`, files: one };
-  });
+  const cases = plan.cases.map((one, i) => ({ id: caseId(one, i), files: one }));
   const filesOf = (id: string) => cases.find((one) => one.id === id)?.files ?? {};
   const operators = buildStages(steps, placed, { id: 'bundle', runtime }, (save, context) =>
     saveStep(save, context, filesOf, (file) => {
@@ -80,11 +73,8 @@ export async function runEvaluation(
   );
   const measured = new Map<string, Measured[]>(plan.metrics.map(({ name }) => [name, []]));
   const measuring = mapCase({ id: 'metrics', runtime }, 'cpu', async (subject) => {
-    for (const metric of plan.metrics) {
-      const [pred, label] = metric.keys.map((key) => volumeOf(subject, key));
-      checkPair(subject, metric.keys, pred.data.length / pred.channels, label.data.length / label.channels);
-      measured.get(metric.name)?.push(await runtime.run(measureTask, pred, label, metric));
-    }
+    const found = await measureCase(subject, plan.metrics, runtime);
+    for (const [name, one] of found) measured.get(name)?.push(one);
     return subject;
   });
   const one = chain([...operators, measuring]);
@@ -101,30 +91,9 @@ export async function runEvaluation(
     return { name, value: meanOf(each), cases: each };
   });
   for (const report of plan.reports) {
-    const rows = cases.map(({ files: given }, i) => {
-      const file = report.source === undefined ? undefined : given[report.source];
-      return typeof file === 'string' ? file : (file?.[0] ?? String(i));
-    });
-    const written = await writeReport(report, metrics, rows);
+    const written = await writeReport(report, metrics, rowNames(report, plan.cases));
     files.push(...written);
     for (const file of written) say(`wrote ${file}`);
   }
   return { files, metrics };
-}
-
-/** Files as the operator `load` takes them. */
-function channelFiles(files: EvaluationPlan['cases'][number]): Case['files'] {
-  return Object.fromEntries(
-    Object.entries(files).map(([key, file]) => [
-      key,
-      typeof file === 'string' ? file : { channels: [...file] },
-    ]),
-  );
-}
-
-function checkPair(subject: Case, keys: readonly string[], pred: number, label: number): void {
-  if (pred === label) return;
-  throw new DataError(
-    `The metrics compare ${keys[0]} with ${keys[1]}, but in case ${subject.id} they have ${pred} and ${label} voxels. Both must be on the same grid.`,
-  );
 }

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeFolder, writeAside } from '../../formats/aside.js';
 import { floatText } from '../language/values.js';
-import type { MetricsReport } from '../targets/evaluator.js';
+import type { CaseFiles, MetricsReport } from '../targets/evaluator.js';
 import { type Measured, mean32 } from './measure.js';
 
 /** The results of a metric. */
@@ -11,6 +11,14 @@ export interface MetricResult {
   readonly value: number;
   /** One per case. */
   readonly cases: readonly Measured[];
+}
+
+/** The names of a report's rows: the cases' files, or numbers. */
+export function rowNames(report: MetricsReport, cases: readonly CaseFiles[]): string[] {
+  return cases.map((files, i) => {
+    const file = report.source === undefined ? undefined : files[report.source];
+    return typeof file === 'string' ? file : (file?.[0] ?? String(i));
+  });
 }
 
 /**

@@ -10,7 +10,8 @@ import { type MetricTarget, translateMetrics } from './metrics.js';
 import { type NetworkTarget, translateNetwork } from './network.js';
 import type { Problems } from './problems.js';
 import type { BundleStep } from './steps.js';
-import { type TransformState, translateTransforms } from './transforms.js';
+import { translateTransforms } from './transforms.js';
+import type { TransformState } from './translator.js';
 
 /** The files of one case by key: a file, or several whose channels are joined. */
 export type CaseFiles = Readonly<Record<string, string | readonly string[]>>;
@@ -77,7 +78,7 @@ export function translateEvaluator(
     'amp_kwargs',
     'compile',
   );
-  const dataset = datasetOf(args);
+  const dataset = datasetOf(args, 'val_data_loader');
   const state: TransformState = {
     anyKey: dataset?.cases.length === 0,
     sources: new Map(dataset?.keys.map((key) => [key, key])),
@@ -127,23 +128,27 @@ export function composed(component: Component | undefined, problems: Problems): 
   return transforms.flatMap((one) => (one.name === 'Compose' ? composed(one, problems) : [one]));
 }
 
-interface DatasetTarget {
+/** A data loader's cases and their transforms. */
+export interface DatasetTarget {
+  readonly loader: Component;
+  readonly dataset: Component;
   readonly cases: readonly CaseFiles[];
   readonly keys: readonly string[];
   readonly transforms: readonly Component[];
 }
 
-function datasetOf(evaluator: Args): DatasetTarget | undefined {
-  const loader = evaluator.made('val_data_loader');
+/** The data of an engine. Undefined, with a problem, if its data loader or dataset has no counterpart. */
+export function datasetOf(engine: Args, argument: string): DatasetTarget | undefined {
+  const loader = engine.made(argument);
   if (!loader) {
-    evaluator.problem('has no val_data_loader');
+    engine.problem(`has no ${argument}`);
     return undefined;
   }
   if (!/^(Thread)?DataLoader$/.test(loader.name)) {
-    evaluator.problems.add(loader.id, `is ${loader.target}, which has no counterpart; known is DataLoader`);
+    engine.problems.add(loader.id, `is ${loader.target}, which has no counterpart; known is DataLoader`);
     return undefined;
   }
-  const args = new Args(loader, evaluator.problems);
+  const args = new Args(loader, engine.problems);
   // Every case is evaluated once, in the order of the list.
   args.ignore(
     'batch_size',
@@ -177,7 +182,7 @@ function datasetOf(evaluator: Args): DatasetTarget | undefined {
     );
     return undefined;
   }
-  const own = new Args(dataset, evaluator.problems);
+  const own = new Args(dataset, engine.problems);
   own.ignore(
     'cache_rate',
     'cache_num',
@@ -189,10 +194,10 @@ function datasetOf(evaluator: Args): DatasetTarget | undefined {
   );
   own.ignore('hash_as_key', 'hash_func', 'runtime_cache', 'replace_rate', 'cache_n_trans', 'hash_transform');
   const cases = casesOf(own);
-  const transforms = composed(own.made('transform'), evaluator.problems);
+  const transforms = composed(own.made('transform'), engine.problems);
   own.checkAllAsked();
   const keys = [...new Set(cases.flatMap((one) => Object.keys(one)))];
-  return { cases, keys, transforms };
+  return { loader, dataset, cases, keys, transforms };
 }
 
 /** The cases of a dataset's `data`. Entries that are no paths (a fold's number) are left out. */
@@ -225,7 +230,8 @@ function pathsOf(value: Value): string | string[] | undefined {
     : undefined;
 }
 
-function checkpointOf(loaders: readonly Component[], problems: Problems): string | undefined {
+/** The file that the last of some CheckpointLoaders reads. */
+export function checkpointOf(loaders: readonly Component[], problems: Problems): string | undefined {
   const paths = loaders.map((loader) => {
     const args = new Args(loader, problems);
     const path = args.text('load_path', undefined);

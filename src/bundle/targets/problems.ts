@@ -7,6 +7,7 @@ import { normalizeId, separator } from '../config/tree.js';
  */
 export class Problems {
   readonly #lines: string[] = [];
+  readonly #notes: string[] = [];
 
   /**
    * @param id Where it stands.
@@ -19,6 +20,16 @@ export class Problems {
 
   get lines(): readonly string[] {
     return this.#lines;
+  }
+
+  /** Adds something that is done in another way than in MONAI, as a sentence without a full stop. */
+  note(id: string, clause: string): void {
+    const line = `${normalizeId(id).replaceAll(separator, '#')} ${clause}.`;
+    if (!this.#notes.includes(line)) this.#notes.push(line);
+  }
+
+  get notes(): readonly string[] {
+    return this.#notes;
   }
 
   /** Throws OptionError with all problems, if there are some. */

@@ -1,6 +1,7 @@
 import { VoxError } from '../../errors.js';
 import type { BundleConfig } from '../config/load.js';
 import { placeSteps } from '../run/stages.js';
+import { placeTraining } from '../run/trainingPipeline.js';
 import { Problems } from './problems.js';
 import { workflowOf } from './workflow.js';
 
@@ -19,7 +20,11 @@ export function surveyOf(config: BundleConfig): Survey {
   try {
     const { evaluations, trainings } = workflowOf(config);
     const problems = new Problems();
-    for (const { before, after } of evaluations) placeSteps([...before, ...after], problems);
+    const validations = trainings.flatMap(({ validation }) => (validation ? [validation.evaluation] : []));
+    for (const { before, after } of [...evaluations, ...validations]) {
+      placeSteps([...before, ...after], problems);
+    }
+    for (const plan of trainings) placeTraining(plan, problems);
     const training = trainings.length > 0;
     const measured = evaluations.some(({ metrics }) => metrics.length > 0);
     return {
@@ -30,8 +35,8 @@ export function surveyOf(config: BundleConfig): Survey {
           : measured
             ? 'evaluation'
             : 'inference',
-      network: evaluations[0]?.network.type,
-      problems: training ? ['training by "bundle run" is not there yet', ...problems.lines] : problems.lines,
+      network: (trainings[0] ?? evaluations[0])?.network.type,
+      problems: problems.lines,
     };
   } catch (error) {
     if (!(error instanceof VoxError)) throw error;

@@ -5,48 +5,11 @@ import { asInt, asNumber, type Value } from '../language/values.js';
 import { Args, asFlag, listOf } from './args.js';
 import { knownVoxelFunction } from './lambdas.js';
 import type { Problems } from './problems.js';
+import { randomTransforms } from './randomTransforms.js';
 import type { BundleStep } from './steps.js';
-
-/** What is known of a case's volumes between two transforms. */
-export interface TransformState {
-  /** Whether there are no cases, so that every key may be loaded. */
-  readonly anyKey: boolean;
-  /** Keys of volumes that are there, each with the key of the file whose name it has. */
-  readonly sources: Map<string, string>;
-  /** Keys that are label maps by now. */
-  readonly labels: Set<string>;
-  /** The interpolation with which each key was resampled. */
-  readonly modes: Map<string, string>;
-}
-
-type Options = Readonly<Record<string, unknown>>;
-
-/** Translates a transform into steps. */
-type Translator = (args: Args, keys: readonly string[], state: TransformState) => readonly BundleStep[];
+import { given, type Options, operatorFor, type TransformState, type Translator } from './translator.js';
 
 const none: Translator = () => [];
-
-/** One operator whose options can differ from key to key: as few steps as possible. */
-function operatorFor(
-  name: string,
-  read: (args: Args, keys: readonly string[]) => readonly Options[] | Options,
-): Translator {
-  return (args, keys) => {
-    const read_ = read(args, keys);
-    const all = Array.isArray(read_) ? (read_ as readonly Options[]) : keys.map(() => read_ as Options);
-    const groups = new Map<string, string[]>();
-    keys.forEach((key, i) => {
-      const options = JSON.stringify(all[i]);
-      groups.set(options, [...(groups.get(options) ?? []), key]);
-    });
-    return [...groups].map(([options, members]) => ({
-      kind: 'operator',
-      name,
-      options: { ...JSON.parse(options), keys: members.length === 1 ? members[0] : members },
-      id: args.id,
-    }));
-  };
-}
 
 const numberOf = (value: Value) => asNumber(value);
 const textOf = (value: Value) => (typeof value === 'string' ? value : undefined);
@@ -369,9 +332,6 @@ const resize = operatorFor('resize', (args, keys) => {
   }));
 });
 
-const given = (options: Readonly<Record<string, unknown>>): Options =>
-  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-
 /** MONAI's dictionary transforms without the letter at their end, and what they become. */
 export const transforms: Readonly<Record<string, Translator>> = {
   LoadImage: load,
@@ -553,10 +513,11 @@ export const transforms: Readonly<Record<string, Translator>> = {
   }),
   ConvertToMultiChannelBasedOnBratsClasses: operatorFor('convertToMultiChannelBrats', () => ({})),
   SaveImage: save,
+  ...randomTransforms,
 };
 
 /** The transform's name without `d`, `D` or `Dict`, or undefined if it works on no dictionary. */
-function baseName(name: string): string | undefined {
+export function baseName(name: string): string | undefined {
   return /^(\w+?)(?:d|D|Dict)$/.exec(name)?.[1];
 }
 

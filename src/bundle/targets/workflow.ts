@@ -7,12 +7,14 @@ import type { Value } from '../language/values.js';
 import { listOf } from './args.js';
 import { type EvaluationPlan, translateEvaluator } from './evaluator.js';
 import { Problems } from './problems.js';
+import { type TrainingPlan, translateTrainer } from './trainer.js';
 
 /** What a configuration runs, in order. */
 export interface Workflow {
   readonly evaluations: readonly EvaluationPlan[];
-  /** Engines that train. */
-  readonly trainings: readonly Component[];
+  readonly trainings: readonly TrainingPlan[];
+  /** The seed that `set_determinism` is called with. */
+  readonly seed: number | undefined;
 }
 
 /**
@@ -32,7 +34,7 @@ export function workflowOf(config: BundleConfig): Workflow {
   const asked = [init, run, final].flatMap((id) => (resolver.has(id) ? itemsOf(resolver, id) : []));
   let loader: Component | undefined;
   const evaluations: EvaluationPlan[] = [];
-  const trainings: Component[] = [];
+  const trainings: TrainingPlan[] = [];
   for (const { id, value } of asked) {
     if (!(value instanceof Later) || !value.args) continue;
     const { of, path, args } = value;
@@ -45,11 +47,27 @@ export function workflowOf(config: BundleConfig): Workflow {
       const used = args.positional.length === 0 ? loader : undefined;
       const plan = translateEvaluator(of, used, problems);
       if (plan) evaluations.push(plan);
-    } else if (path === '.run' && /Trainer$/.test(of.name)) trainings.push(of);
-    else if (!path.includes('.logger.')) problems.add(id, `calls ${value.show()}, which is not known`);
+    } else if (path === '.run' && /Trainer$/.test(of.name)) {
+      if (of.name !== 'SupervisedTrainer') {
+        problems.add(of.id, `is ${of.target}, which has no counterpart; known is SupervisedTrainer`);
+        continue;
+      }
+      const used = args.positional.length === 0 ? loader : undefined;
+      const plan = translateTrainer(of, used, problems);
+      if (plan) trainings.push(plan);
+    } else if (!path.includes('.logger.')) problems.add(id, `calls ${value.show()}, which is not known`);
   }
   problems.throwIfAny(config.configFiles.join(', '));
-  return { evaluations, trainings };
+  return { evaluations, trainings, seed: seedOf(resolver, asked) };
+}
+
+/** The seed of `monai.utils.set_determinism`, which is a function without effect here. */
+function seedOf(resolver: Resolver, asked: readonly { readonly id: string }[]): number | undefined {
+  for (const { id } of asked) {
+    const found = /\bset_determinism\(\s*(?:seed\s*=\s*)?(\d+)/.exec(resolver.expression(id) ?? '');
+    if (found) return Number(found[1]);
+  }
+  return undefined;
 }
 
 /** The values of a list of actions, or of a single action. */

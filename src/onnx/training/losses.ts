@@ -113,8 +113,45 @@ export const diceCELoss = loss({
   },
 });
 
+/**
+ * MONAI's `DiceFocalLoss`: `lambdaDice` times `diceLoss` plus `lambdaFocal` times the focal loss, the mean over
+ * classes and voxels of (1 - q)^gamma times -log q. q is the probability that the sigmoid of the model's output
+ * gives to what the label says, also with `softmax`, which changes only the Dice part.
+ *
+ * Source: Lin et al., "Focal loss for dense object detection", 2017; MONAI 1.3.2 `monai.losses.DiceFocalLoss`,
+ * without `other_act` and `reduction: none`.
+ *
+ * @throws as `diceLoss`.
+ */
+export const diceFocalLoss = loss({
+  name: 'diceFocal',
+  summary: 'Dice loss plus focal loss, which weighs voxels less that are clear already.',
+  mirrors: 'DiceFocalLoss, without other_act and reduction none',
+  options: {
+    ...diceOptions,
+    gamma: weight.default(2).describe('The exponent of the focal loss: 0 gives the cross entropy'),
+    lambdaDice: weight.default(1).describe('Weight of the Dice part'),
+    lambdaFocal: weight.default(1).describe('Weight of the focal loss'),
+    weight: z
+      .array(weight)
+      .optional()
+      .describe('A weight for each class that counts, in both parts. Default: 1'),
+  },
+  check: checkActivation,
+  example: { softmax: true, includeBackground: false },
+  create: (options) => ({
+    build: (ops, task) => {
+      const prediction = new Prediction(ops, task, options);
+      return ops.add(
+        ops.scale(dice(ops, prediction, options), options.lambdaDice),
+        ops.scale(focal(ops, prediction, options), options.lambdaFocal),
+      );
+    },
+  }),
+});
+
 /** The losses that come with voxstream. */
-export const losses: readonly AnyLoss[] = [diceCELoss, diceLoss];
+export const losses: readonly AnyLoss[] = [diceCELoss, diceFocalLoss, diceLoss];
 
 type DiceOptions = OptionValues<typeof diceOptions> & { readonly weight?: number | readonly number[] };
 type EntropyOptions = Pick<DiceOptions, 'reduction'> & { readonly weight?: readonly number[] };
@@ -173,6 +210,34 @@ function crossEntropy(ops: Ops, prediction: Prediction, { weight, reduction }: E
   if (reduction === 'sum') return sum;
   const voxels = task.logitDims.reduce((product, n) => product * n) / channels;
   return count ? ops.div(sum, count) : ops.scale(sum, 1 / voxels);
+}
+
+/** MONAI's `FocalLoss` with its sigmoid. The logarithms of q and 1 - q are -softplus(-z) and -softplus(z). */
+function focal(
+  ops: Ops,
+  prediction: Prediction,
+  {
+    includeBackground,
+    gamma,
+    weight,
+    reduction,
+  }: EntropyOptions & Pick<DiceOptions, 'includeBackground'> & { readonly gamma: number },
+): string {
+  const { channels, task, spatial } = prediction;
+  const first = includeBackground || channels === 1 ? 0 : 1;
+  const classes = channels - first;
+  const sign = ops.shift(ops.scale(prediction.masks(first), 2), -1);
+  const z = ops.mul(prediction.without(task.logits, first), sign);
+  const factor = ops.node('Exp', [ops.scale(ops.node('Softplus', [z]), -gamma)]);
+  let losses = ops.mul(factor, ops.node('Softplus', [ops.neg(z)]));
+  if (weight && classes > 1) {
+    checkWeights(weight, classes);
+    const dims = [1, classes, ...spatial.map(() => 1)];
+    losses = ops.mul(losses, ops.graph.addConstant('weights', floats(dims, weight)));
+  }
+  const sum = ops.sum(losses, range(task.logitDims.length), false);
+  if (reduction === 'sum') return sum;
+  return ops.scale(sum, channels / classes / task.logitDims.reduce((product, n) => product * n));
 }
 
 /**

@@ -94,31 +94,41 @@ function biasCorrection(ops: Ops, beta: number, step: string): string {
 
 /**
  * NovoGrad: gradients divided by a running norm of the whole tensor. Source: Ginsburg et al., "Stochastic
- * gradient methods with layer-wise adaptive moments", 2019; MONAI 1.3.2's `Novograd`, without `amsgrad`.
+ * gradient methods with layer-wise adaptive moments", 2019; MONAI 1.3.2's `Novograd`.
  */
 export const novograd = optimizer({
   name: 'novograd',
   summary: 'NovoGrad (Ginsburg et al., 2019): gradients divided by a running norm of the whole tensor.',
-  mirrors: 'Novograd, without amsgrad',
+  mirrors: 'Novograd',
   options: {
     learningRate,
     betas: averages(0.98),
     eps,
     weightDecay: notNegative.default(0).describe('Weight decay, added to the normalized gradient'),
     gradAveraging: z.boolean().default(false).describe('Multiply gradients by 1 - beta1'),
+    amsgrad: z
+      .boolean()
+      .default(false)
+      .describe('Divide by the largest running norm so far (Reddi et al., 2018)'),
   },
   example: { learningRate: 0.002 },
-  create: ({ learningRate, betas: [beta1, beta2], eps, weightDecay, gradAveraging }): Optimizer => ({
+  create: ({ learningRate, betas: [beta1, beta2], eps, weightDecay, gradAveraging, amsgrad }): Optimizer => ({
     learningRate,
-    slots: [{ name: 'expAvg' }, { name: 'expAvgSq', scalar: true }],
+    slots: [
+      { name: 'expAvg' },
+      { name: 'expAvgSq', scalar: true },
+      ...(amsgrad ? [{ name: 'maxExpAvgSq', scalar: true }] : []),
+    ],
     start:
       (ops, scalars) =>
-      ({ weight, gradient, slots: [average, square] }) => {
+      ({ weight, gradient, slots: [average, square, largest] }) => {
         const norm = ops.node('ReduceSumSquare', [gradient], { keepdims: 0 });
         const mixed = ops.add(ops.scale(square, beta2), ops.scale(norm, 1 - beta2));
         // The first norm counts in full.
         const nextSquare = ops.where(ops.greater(square, ops.scalar(0)), mixed, norm);
-        let factor = ops.node('Reciprocal', [ops.shift(ops.sqrt(nextSquare), eps)]);
+        const nextLargest = amsgrad ? [ops.node('Max', [largest, nextSquare])] : [];
+        const [divisor = nextSquare] = nextLargest;
+        let factor = ops.node('Reciprocal', [ops.shift(ops.sqrt(divisor), eps)]);
         let decay = weightDecay;
         if (gradAveraging) {
           factor = ops.scale(factor, 1 - beta1);
@@ -128,7 +138,7 @@ export const novograd = optimizer({
         const nextAverage = ops.add(ops.scale(average, beta1), normalized);
         return {
           weight: ops.sub(weight, ops.mul(nextAverage, scalars.learningRate)),
-          slots: [nextAverage, nextSquare],
+          slots: [nextAverage, nextSquare, ...nextLargest],
         };
       },
   }),

@@ -6,7 +6,7 @@ import { writeModel } from '#src/onnx/modelFile.js';
 import { Ops } from '#src/onnx/ops.js';
 import { sizeOf, tensor } from '#src/onnx/tensor.js';
 import type { Loss } from '#src/onnx/training/loss.js';
-import { diceCELoss, diceLoss } from '#src/onnx/training/losses.js';
+import { diceCELoss, diceFocalLoss, diceLoss } from '#src/onnx/training/losses.js';
 import type { OptionsOf } from '#src/options.js';
 import { Random } from '#src/volume/random.js';
 import { assertGradients } from '../gradients/finiteDifferences.js';
@@ -147,6 +147,33 @@ for (const options of [
     assert.ok(Math.abs(found - expected) <= 1e-5, `${found} is not ${expected}`);
   });
 }
+
+test("DiceFocal adds MONAI's focal loss of the sigmoid, also with a softmax", async () => {
+  const random = new Random(2);
+  for (const [channels, options] of [
+    [3, { softmax: true, includeBackground: false, weight: [0.5, 3], gamma: 1.5, lambdaFocal: 0.7 }],
+    [3, { softmax: true, reduction: 'sum' }],
+    [1, { sigmoid: true, includeBackground: false, lambdaDice: 2 }],
+  ] as [number, OptionsOf<typeof diceFocalLoss>][]) {
+    const logits = Float32Array.from({ length: images * channels * voxels }, () => random.uniform(-2, 2));
+    const label = labelOf(1, channels);
+    const first = channels > 1 && options.includeBackground === false ? 1 : 0;
+    let sum = 0;
+    for (let i = 0; i < logits.length; i++) {
+      const [n, c, v] = [Math.floor(i / channels / voxels), Math.floor(i / voxels) % channels, i % voxels];
+      if (c < first) continue;
+      const isSet = label[n * voxels + v] === (channels === 1 ? 1 : c);
+      const q = 1 / (1 + Math.exp(isSet ? -logits[i] : logits[i]));
+      sum -= (options.weight?.[c - first] ?? 1) * (1 - q) ** (options.gamma ?? 2) * Math.log(q);
+    }
+    const focal = options.reduction === 'sum' ? sum : sum / (images * (channels - first) * voxels);
+    const { gamma: _gamma, lambdaFocal = 1, lambdaDice = 1, ...others } = options;
+    const dice = await lossOf(diceLoss(others), logits, channels, label);
+    const expected = lambdaDice * dice + lambdaFocal * focal;
+    const found = await lossOf(diceFocalLoss(options), logits, channels, label);
+    assert.ok(Math.abs(found - expected) <= 1e-5 * Math.max(1, expected), `${found} is not ${expected}`);
+  }
+});
 
 test('the gradients of losses', async () => {
   for (const [options, channels] of [

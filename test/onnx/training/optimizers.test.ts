@@ -105,6 +105,15 @@ for (const [name, optimizer, learningRate, expected] of cases) {
   });
 }
 
+test('novograd with amsgrad divides by the largest norm so far', async () => {
+  const options = { learningRate: 1, betas: [0.9, 0.3] } as const;
+  const falling = [...gradients].reverse();
+  const found = await after(novograd({ ...options, amsgrad: true }), 0.01, falling);
+  assertClose(found.weights, [0.487939248688736, -0.312252425843105, 0.813948008240166, 5.19e-6]);
+  const without = await after(novograd(options), 0.01, falling);
+  assertClose(without.weights, [0.487464583651834, -0.313675703814469, 0.80975597041001, 4.399e-6]);
+});
+
 test('gradients are clipped by the norm of all together, as by clip_grad_norm_', async () => {
   const found = await after(sgd({ learningRate: 1 }), 1, gradients.slice(0, 1), {
     bias: -0.7,

@@ -27,7 +27,8 @@ const rows = readdirSync(folder)
       .filter(({ problems }) => problems.length > 0)
       .map(({ files, problems }) => `\`${files.at(-1)}\`: ${reason(problems[0])}`);
     const network = runs.find((one) => one.network)?.network ?? '';
-    return [name, version, network, cell('inference'), cell('evaluation'), missing.join('<br>')];
+    const cells = ['inference', 'evaluation', 'training'].map(cell);
+    return [name, version, network, ...cells, missing.join('<br>')];
   });
 
 /** The part of a message that says what is missing. */
@@ -36,7 +37,7 @@ function reason(problem) {
   return clause.replaceAll('|', '\\|');
 }
 
-const head = ['bundle', 'version', 'network', 'inference', 'evaluation', 'does not run'];
+const head = ['bundle', 'version', 'network', 'inference', 'evaluation', 'training', 'does not run'];
 const table = [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 const text = readFileSync(page, 'utf8');
 const [before, rest] = text.split(start);

@@ -51,7 +51,8 @@ export function trainingFolder({ savers }: TrainingPlan, root: string): string {
 }
 
 /**
- * Trains as a trainer of MONAI does, and writes the checkpoints and TensorBoard files that its handlers write.
+ * Trains as a trainer of MONAI does, and writes the checkpoints and the TensorBoard files that its handlers
+ * write.
  *
  * @throws VoxError if the plan cannot run.
  */

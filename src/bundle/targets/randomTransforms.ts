@@ -27,8 +27,8 @@ function ranges(args: Args, name: string): unknown {
 }
 
 /**
- * The interpolation of each key. MONAI interpolates labels where a configuration does not say `nearest`, which
- * gives fractions that are no classes; here labels always take the nearest voxel.
+ * The interpolation of each key. MONAI interpolates labels where a configuration does not say `nearest`. The
+ * results are fractions, which are not classes; here labels always take the nearest voxel.
  */
 function modes(
   args: Args,

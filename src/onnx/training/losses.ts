@@ -114,12 +114,12 @@ export const diceCELoss = loss({
 });
 
 /**
- * MONAI's `DiceFocalLoss`: `lambdaDice` times `diceLoss` plus `lambdaFocal` times the focal loss, the mean over
- * classes and voxels of (1 - q)^gamma times -log q. q is the probability that the sigmoid of the model's output
- * gives to what the label says, also with `softmax`, which changes only the Dice part.
+ * MONAI's `DiceFocalLoss`: `lambdaDice` times `diceLoss` plus `lambdaFocal` times the focal loss. That is the
+ * mean over classes and voxels of (1 - q)^gamma times -log q. q is the probability that the sigmoid of the
+ * model's output gives to the label, also with `softmax`, which changes only the Dice part.
  *
- * Source: Lin et al., "Focal loss for dense object detection", 2017; MONAI 1.3.2 `monai.losses.DiceFocalLoss`,
- * without `other_act` and `reduction: none`.
+ * Source: Lin et al., "Focal loss for dense object detection", 2017; MONAI 1.3.2
+ * `monai.losses.DiceFocalLoss`, without `other_act` and `reduction: none`.
  *
  * @throws as `diceLoss`.
  */

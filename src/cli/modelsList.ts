@@ -59,8 +59,9 @@ function listText(listed: readonly ListedModel[], missing: Missing): string {
   ];
   const [head, ...lines] = columnLines(rows);
   const [here, ours, cache] = [resolve('models'), packageModels, cachedModels()].map(shortPath);
+  const more = 'TotalSegmentator: voxstream models pull totalsegmentator_TASK[_fast|_fastest]';
   const places = `here: ${here}, package: ${ours}, cache: ${cache}`;
-  return [paint('bold', head), ...lines, '', paint('dim', places)].join('\n');
+  return [paint('bold', head), ...lines, '', more, paint('dim', places)].join('\n');
 }
 
 /** The last column: faults and remarks. */

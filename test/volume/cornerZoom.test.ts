@@ -6,8 +6,8 @@ import { cornerZoomGrid, zoomCornerSlices, zoomCorners } from '#src/volume/corne
 import { makeVolume, type Triple } from '#src/volume/volume.js';
 import { fixtures } from '../e2e/harness.js';
 
-// Made with scipy by test/fixtures/make_totalseg.py.
-const { zoom: golden } = JSON.parse(readFileSync(join(fixtures, 'totalseg.json'), 'utf8'));
+// Made with scipy by test/fixtures/totalseg/make_scipy.py.
+const { zoom: golden } = JSON.parse(readFileSync(join(fixtures, 'totalseg/scipy.json'), 'utf8'));
 const image = Int16Array.from(golden.image);
 
 test('linear interpolation with aligned corners is that of scipy, bit for bit', () => {

@@ -6,8 +6,8 @@ import { clearOutside, dilate_, eroded, skinOf } from '#src/volume/morphology.js
 import { makeVolume } from '#src/volume/volume.js';
 import { fixtures } from '../e2e/harness.js';
 
-// Made with scipy by test/fixtures/make_totalseg.py.
-const golden = JSON.parse(readFileSync(join(fixtures, 'totalseg.json'), 'utf8'));
+// Made with scipy by test/fixtures/totalseg/make_scipy.py.
+const golden = JSON.parse(readFileSync(join(fixtures, 'totalseg/scipy.json'), 'utf8'));
 
 test('masks grow and shrink as with scipy', () => {
   const { size, mask, dilated1, dilated2, eroded1, eroded2 } = golden.mask;

@@ -23,12 +23,9 @@ export async function withNnunetZip<T>(
   file: string,
   work: (folders: readonly string[]) => Promise<T>,
 ): Promise<T> {
-  const bytes = await readFile(file).catch((error) => {
-    throw readFault(file, error);
-  });
   const place = await mkdtemp(join(tmpdir(), 'voxstream-nnunet-'));
   try {
-    await unpack(bytes, place, file);
+    await unpackNnunetZip(file, place);
     const folders = await findTrained(place);
     if (folders.length === 0) {
       throw new ModelError(
@@ -42,7 +39,15 @@ export async function withNnunetZip<T>(
   }
 }
 
-async function unpack(bytes: Uint8Array, place: string, file: string): Promise<void> {
+/**
+ * Unpacks the plans and checkpoints of a zip into a folder.
+ *
+ * @throws ModelError when the file is not a zip, or a part of it is damaged.
+ */
+export async function unpackNnunetZip(file: string, place: string): Promise<void> {
+  const bytes = await readFile(file).catch((error) => {
+    throw readFault(file, error);
+  });
   try {
     const archive = new ZipArchive(bytes);
     for (const name of archive.names) {

@@ -67,6 +67,13 @@ const wideSteps = ['total', 'total_v3', 'total_mr'];
 /** TotalSegmentator ignores the margin of most tasks and takes 20 mm. */
 const usualMargin: Triple = [20, 20, 20];
 
+/** Tasks that cannot be run, and why. */
+export const unsupportedTasks: Readonly<Record<string, string>> = {
+  vertebrae_pp: 'TotalSegmentator numbers the vertebrae again afterwards, by rules that are not known here',
+  vertebrae_pp_refined:
+    'TotalSegmentator numbers the vertebrae again afterwards, by rules that are not known here',
+};
+
 /** Structures that the task body has, and total has not. */
 const bodyStructures = ['body_trunc', 'body_extremities'];
 
@@ -91,6 +98,9 @@ export function planTotalseg(request: TotalsegRequest, facts: TotalsegFacts): To
     })
     .filter(({ part }) => !part || !kept || Object.values(part).some((label) => kept.includes(label)))
     .sort((a, b) => (isPart ? a.dataset - b.dataset : 0));
+  if (models.length === 0) {
+    throw new OptionError(`No model of the task ${task} has ${listNames(roiSubset ?? [], 'or')}.`);
+  }
   const spacing = given.resample === null ? null : ([given.resample].flat() as number[]);
   return {
     task,
@@ -112,6 +122,9 @@ function settingsOf(task: string, mode: TotalsegRequest['mode'], facts: Totalseg
   const found = facts.tasks[task];
   if (!found) {
     throw new OptionError(`TotalSegmentator: ${unknownName('task', task, Object.keys(facts.tasks))}`);
+  }
+  if (task in unsupportedTasks) {
+    throw new OptionError(`The task ${task} is not supported: ${unsupportedTasks[task]}.`);
   }
   if (!('sub_modes' in found)) {
     if (mode === 'default' || facts.own[task] !== found) return found;

@@ -8,6 +8,9 @@ import { cachedNnunet } from '../nnunet/cachedModel.js';
 import type { TotalsegFacts } from './facts.js';
 import type { PlannedModel, TotalsegPlan } from './plan.js';
 
+/** What names of models begin with that `models pull` takes for tasks of TotalSegmentator. */
+export const pullPrefix = 'totalsegmentator_';
+
 /** The folder of weights that voxstream downloads. */
 export function ownWeights(): string {
   return join(cacheFolder(), 'totalsegmentator');
@@ -97,13 +100,28 @@ function missingWeights(
       ? `${folders[0]} does not exist`
       : `they are not in ${listNames(folders, 'or')}`;
   const licensed = missing.filter(({ dataset }) => facts.weights[dataset]?.version === undefined);
+  const pulls = [
+    ...new Set(missing.map(({ dataset }) => `"voxstream models pull ${pullNameOf(dataset, facts)}"`)),
+  ];
   const advice =
     licensed.length > 0
       ? `They need a license (${facts.licensePage}). Download them with totalseg_download_weights, and give their folder ` +
         'with --weights.'
-      : `"voxstream models pull totalsegmentator_${plan.task}" downloads them; or give the folder that holds them with ` +
+      : `${listNames(pulls)} ${pulls.length > 1 ? 'download' : 'downloads'} them; or give the folder that holds them with ` +
         '--weights.';
   return new ModelError(
     `The task ${plan.task} needs the weights ${listNames(names)}, but ${places}. ${advice}`,
   );
+}
+
+/** The name by which `models pull` downloads a dataset: that of the task that it belongs to. */
+function pullNameOf(dataset: number, facts: TotalsegFacts): string {
+  for (const [task, settings] of Object.entries(facts.own)) {
+    const modes = 'sub_modes' in settings ? settings.sub_modes : { default: settings };
+    for (const [mode, { task_id: datasets }] of Object.entries(modes)) {
+      if (![datasets].flat().includes(dataset)) continue;
+      return `${pullPrefix}${task}${mode === 'default' ? '' : `_${mode}`}`;
+    }
+  }
+  return `${pullPrefix}TASK`;
 }

@@ -81,13 +81,15 @@ export async function pullWeights(
     if (await findDataset(archive.dataset, [place])) continue;
     const file = join(cacheFolder(), 'downloads', `${archive.folder}.zip`);
     const onProgress = onArchive?.(archive);
-    await download({ url: archive.url, file, ...(onProgress && { onProgress }) }).catch((error) => {
-      if (!(error instanceof OfflineError)) throw error;
-      throw new ModelError(
-        `${error.message} On a machine with a connection, download\n  ${archive.url}\nand unpack it in\n  ${place}`,
-        { cause: error },
-      );
-    });
+    await download({ url: archive.url, file, checksum: undefined, ...(onProgress && { onProgress }) }).catch(
+      (error) => {
+        if (!(error instanceof OfflineError)) throw error;
+        throw new ModelError(
+          `${error.message} On a machine with a connection, download\n  ${archive.url}\nand unpack it in\n  ${place}`,
+          { cause: error },
+        );
+      },
+    );
     await unpackDataset(file, archive, place);
     await rm(file, { force: true });
     pulled.push(archive);

@@ -66,11 +66,12 @@ export interface PullOptions {
 }
 
 /**
- * Downloads archives of weights and unpacks them, unless they are there. A dataset appears whole or not at all.
- * No checksums are published for the archives; the checksums inside of them are compared.
+ * Downloads archives of weights and unpacks them, unless they are there. A dataset appears whole or not at
+ * all. No checksums are published for the archives; the checksums inside of them are compared.
  *
  * @returns The datasets that were downloaded.
- * @throws ModelError when an archive cannot be downloaded, saying what to put where, or is not one of nnU-Net.
+ * @throws ModelError when an archive cannot be downloaded, saying what to put where, or is not one of
+ * nnU-Net.
  */
 export async function pullWeights(
   archives: readonly WeightArchive[],
@@ -119,7 +120,9 @@ async function unpackDataset(file: string, { folder, url }: WeightArchive, place
   }
 }
 
-/** The names that `models pull` takes for the tasks of TotalSegmentator, without those that need a license. */
+/**
+ * The names that `models pull` takes for the tasks of TotalSegmentator, without those that need a license.
+ */
 export function pullNames(facts: TotalsegFacts): string[] {
   const usable = Object.entries(facts.tasks).filter(([task]) => !(task in unsupportedTasks));
   return usable.flatMap(([task, settings]) => {

@@ -1,14 +1,15 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { parse as parseYaml } from 'yaml';
 import { readVolume } from '#src/formats/index.js';
 import { parsePipeline } from '#src/pipeline/load.js';
 import { synthDataset } from '#src/synth/dataset.js';
 import { spacingOf } from '#src/volume/affine.js';
 import { axcodesOf } from '#src/volume/orientation.js';
-import { root, temporaryFolder } from './e2e/harness.js';
+import { root, temporaryFolder, voxstream } from './e2e/harness.js';
 
 const blocks = (file: string, language: string) =>
   [...readFileSync(join(root, file), 'utf8').matchAll(/```(\w+)\n(.*?)```/gs)]
@@ -60,6 +61,70 @@ test('the package that extending.md builds is the example package, file by file'
     file.includes('.'),
   );
   assert.equal(told, there.filter((file) => !/^(dist|node_modules)/.test(file)).sort());
+});
+
+const pages = [
+  'README.md',
+  'examples/README.md',
+  ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`),
+].filter((name) => name.endsWith('.md'));
+const textOf = (page: string) => readFileSync(join(root, page), 'utf8');
+
+/** The anchor of a heading, as on GitHub. */
+const anchorOf = (heading: string) =>
+  heading
+    .toLowerCase()
+    .replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')
+    .replace(/[^\w\- ]/g, '')
+    .replaceAll(' ', '-');
+
+test('links between the pages lead to files and headings that exist', () => {
+  const faults = pages.flatMap((page) => {
+    const prose = textOf(page).replace(/```.*?```/gs, '');
+    return [...prose.matchAll(/\]\(([^)\s]+)\)/g)].flatMap(([, link]) => {
+      if (/^https?:/.test(link)) return [];
+      const [path, anchor] = link.split('#');
+      const target = path === '' ? page : join(dirname(page), path);
+      if (!existsSync(join(root, target))) return [`${page}: ${link}`];
+      if (anchor === undefined || !target.endsWith('.md')) return [];
+      const headings = [...textOf(target).matchAll(/^#+ (.*)$/gm)].map(([, heading]) => anchorOf(heading));
+      return headings.includes(anchor) ? [] : [`${page}: ${link}`];
+    });
+  });
+  assert.equal(faults, []);
+});
+
+test('commands in the pages exist, and have the options that are shown', async () => {
+  const { stdout: script } = await voxstream(['completion', 'bash']);
+  const known = new Map(
+    [...script.matchAll(/^ {4}"(.*)"\) words="(.*)" ;;$/gm)].map(([, path, words]) => [
+      path,
+      words.split(' '),
+    ]),
+  );
+  const faults = pages.flatMap((page) => {
+    const lines =
+      textOf(page)
+        .replaceAll('\\\n', ' ')
+        .match(/^(\s*|.*`)(npx )?voxstream [a-z].*$/gm) ?? [];
+    return lines.flatMap((line) => {
+      const command = line.slice(line.indexOf('voxstream ') + 10).split(/[`|#]| {3}/)[0];
+      const [first, second] = command.split(/\s+/);
+      if (!known.has(first)) return [`${page}: voxstream ${first}`];
+      const path = known.has(`${first} ${second}`) ? `${first} ${second}` : first;
+      // These take the options of Python's programs, or any id of a configuration.
+      if (/^(nnunet|totalseg|bundle)/.test(path)) return [];
+      const options = command.match(/(?<= )--[a-z-]+/g) ?? [];
+      return options.filter((one) => !known.get(path)!.includes(one)).map((one) => `${page}: ${path} ${one}`);
+    });
+  });
+  assert.equal(faults, []);
+});
+
+test('CITATION.cff states the version of the package', () => {
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const citation = parseYaml(readFileSync(join(root, 'CITATION.cff'), 'utf8'));
+  assert.equal([citation.version, citation.license], [version, 'Apache-2.0']);
 });
 
 test('the pipelines that ship are valid', () => {

@@ -103,12 +103,11 @@ test('commands in the pages exist, and have the options that are shown', async (
     ]),
   );
   const faults = pages.flatMap((page) => {
-    const lines =
-      textOf(page)
-        .replaceAll('\\\n', ' ')
-        .match(/^(\s*|.*`)(npx )?voxstream [a-z].*$/gm) ?? [];
+    const text = textOf(page).replaceAll('\\\n', ' ');
+    const code = [...text.matchAll(/```\w*\n(.*?)```|`([^`\n]+)`/gs)].map(([, block, span]) => block ?? span);
+    const lines = code.join('\n').match(/^ *(npx )?voxstream [a-z].*$/gm) ?? [];
     return lines.flatMap((line) => {
-      const command = line.slice(line.indexOf('voxstream ') + 10).split(/[`|#]| {3}/)[0];
+      const command = line.slice(line.indexOf('voxstream ') + 10).split(/#| {3}/)[0];
       const [first, second] = command.split(/\s+/);
       if (!known.has(first)) return [`${page}: voxstream ${first}`];
       const path = known.has(`${first} ${second}`) ? `${first} ${second}` : first;

@@ -56,6 +56,8 @@ export function unblocked(
           outputs: [output],
         },
       );
+    } else if (node.op === 'GlobalAveragePool') {
+      blocked(out.addNode('ReduceMean', [planar(input)], { axes: [2, 3], keepdims: 1 }), output);
     } else {
       const [, inner] = sizeOf(filter);
       const groups = intOf(node, 'group', 1);
@@ -64,7 +66,7 @@ export function unblocked(
       const { activation, activation_params: parameters, ...attributes } = node.attributes;
       const conv = out.addNode(
         'Conv',
-        [direct ? input : planar(input), plainFilter(filter, direct || groups > 1), ...(bias ? [bias] : [])],
+        [direct ? input : planar(input), plainFilter(filter, inner < block), ...(bias ? [bias] : [])],
         attributes,
       );
       const total = sum ? out.addNode('Add', [conv, planar(sum)]) : conv;

@@ -3,9 +3,10 @@ import type { Graph, GraphNode } from '../graph.js';
 import { numbersOf } from '../tensor.js';
 
 /**
- * Takes out nodes that hand on what they get: `Identity`, and `Dropout`, which does nothing at inference.
- * Exporters leave them between the operators that other passes look for. One stays where a subgraph uses its
- * value, or where it gives an output of the graph another name for an input, a constant or another output.
+ * Removes nodes that return their input: `Identity`, `Dropout`, which does nothing at inference, and `Pad` of
+ * nothing. Exporters leave them between the operators that other passes look for. A node stays if a subgraph
+ * uses its value, or if it gives an output of the graph another name for an input, a constant or another
+ * output.
  */
 export function dropIdentity(graph: Graph): Graph {
   const made = producers(graph);
@@ -39,8 +40,12 @@ export function dropIdentity(graph: Graph): Graph {
 
 function handsOn(graph: Graph, node: GraphNode, fixed: ReadonlySet<string>): boolean {
   if (isOp(node, 'Identity')) return true;
-  // Before version 7 an attribute told training from inference. Afterwards, an input does, which is false
-  // when left out.
+  if (isOp(node, 'Pad')) {
+    const pads = constantInput(graph, node, 1);
+    return pads !== undefined && numbersOf(pads).every((count) => count === 0);
+  }
+  // Before opset 7, an attribute distinguished training from inference. Since then it is an input, which is
+  // false by default.
   if (!isOp(node, 'Dropout') || graph.opset < 7) return false;
   const training = constantInput(graph, node, 2);
   if (node.inputs[2] && (!training || numbersOf(training)[0] !== 0)) return false;

@@ -1,34 +1,46 @@
 import { constantInput, floatOf, isOp, producers, rewriteNodes } from '../edit.js';
 import type { Graph, GraphNode } from '../graph.js';
+import { Ops } from '../ops.js';
+import type { Shapes } from '../shapes.js';
 import { floats, int64s, numbersOf } from '../tensor.js';
 
 /**
- * Computes instance normalizations by means along one axis after the other, which changes nothing but their
- * precision. Group normalizations, which are instance normalizations between two reshapes, too.
+ * Computes instance normalizations of volumes by means along one axis after the other, which only changes
+ * their precision. This includes group normalizations, which are instance normalizations between two
+ * reshapes.
  *
  * ONNX Runtime adds up a whole channel in float32 on a CPU. Over a window of 96 x 96 x 96 voxels, the error
- * of a normalized value was up to 3e-4, the same for all voxels of a channel; PyTorch adds up in double
- * precision. Here, it is that of rounding
- * the mean.
+ * of a normalized value was up to 3e-4, the same for all voxels of a channel. PyTorch adds up in double
+ * precision. Here, the error is that of rounding the mean.
+ *
+ * @param shapes The sizes of values. Normalizations of values that are not here stay as they are, and so do
+ * those whose scale is computed. Default: all values have as many axes as the graph's first input.
  */
-export function preciseNorms(graph: Graph): Graph {
+export function preciseNorms(graph: Graph, shapes?: Shapes): Graph {
   const made = producers(graph);
+  const isVolume = (value: string) => (shapes ? shapes.get(value) : graph.inputs[0].dims)?.length === 5;
   return rewriteNodes(graph, (node, copy) => {
-    if (!isOp(node, 'InstanceNormalization')) return false;
+    if (!isOp(node, 'InstanceNormalization') || !constantInput(graph, node, 1)) return false;
     const reshape = made.get(node.inputs[0]);
     const shape = reshape && isOp(reshape, 'Reshape') ? constantInput(graph, reshape, 1) : undefined;
     const sizes = shape && numbersOf(shape);
     const groups = sizes?.length === 3 && sizes[0] === 0 && sizes[2] === -1 ? sizes[1] : undefined;
-    new Writer(copy, node).write(groups === undefined ? undefined : (reshape as GraphNode).inputs[0], groups);
+    const whole = groups === undefined ? undefined : (reshape as GraphNode).inputs[0];
+    if (!isVolume(whole ?? node.inputs[0])) return false;
+    new Writer(copy, node).write(whole, groups);
     return true;
   });
 }
 
 class Writer {
+  readonly #ops: Ops;
+
   constructor(
     private readonly graph: Graph,
     private readonly node: GraphNode,
-  ) {}
+  ) {
+    this.#ops = new Ops(graph);
+  }
 
   /** Writes the normalization. `whole` is the input before it was reshaped to `groups` channels. */
   write(whole: string | undefined, groups: number | undefined): void {
@@ -60,10 +72,7 @@ class Writer {
 
   /** The mean over the three spatial axes of [N, C, X, Y, Z], one axis after the other. */
   #mean(x: string): string {
-    return [4, 3, 2].reduce(
-      (part, axis) => this.graph.addNode('ReduceMean', [part], { axes: [axis], keepdims: 1 }),
-      x,
-    );
+    return [4, 3, 2].reduce((part, axis) => this.#ops.mean(part, [axis]), x);
   }
 
   /**
@@ -74,7 +83,7 @@ class Writer {
     const { graph } = this;
     const spatial = graph.addNode('Reshape', [x, graph.addNode('Shape', [whole])]);
     const means = graph.addNode('Reshape', [this.#mean(spatial), this.#ints([0, groups, -1])]);
-    return graph.addNode('ReduceMean', [means], { axes: [2], keepdims: 1 });
+    return this.#ops.mean(means, [2]);
   }
 
   #ints(values: readonly number[]): string {

@@ -13,10 +13,12 @@ import type { Attribute, Graph, GraphNode } from '../graph.js';
 import type { Shapes } from '../shapes.js';
 import { convSlices } from '../slices/conv.js';
 import { kernelOf } from '../slices/filters.js';
+import { normFits, normSlices } from '../slices/norm.js';
 import { convNarrowShuffle, narrowShuffle, shuffleSlices } from '../slices/shuffle.js';
 import type { SliceConv } from '../slices/sliceConv.js';
 import { blockedOf, nchwc, planarOf, type Slices, SliceWriter } from '../slices/values.js';
 import { numbersOf } from '../tensor.js';
+import { type FoundNorm, findNorm } from './findNorm.js';
 import { isPixelShuffle } from './pixelShuffle.js';
 
 /** The metadata key that says for which block size a model was written. */
@@ -37,27 +39,30 @@ const elementwise = ['Relu', 'LeakyRelu', 'Sigmoid', 'Tanh', 'Elu', 'Softplus', 
  * Writes 3D convolutions as 2D convolutions over depth slices: the depth becomes the batch, and slices are
  * shifted to where a depth tap reads them. Features stay slices from the first convolution to the last,
  * through activations, sums, concatenations of channels and pixel shuffles; what is none of these gets the
- * value in its usual order. Sizes of the windows must be known; the batch may vary.
+ * value in its usual order. Sizes of the windows must be known; the batch may vary. Where it is 1,
+ * normalizations of instances and groups are computed on slices, too.
  *
  * ONNX Runtime has fast kernels for 2D convolutions only, on channels in blocks of 8 or 16 by processor. They
  * are written as it would write them itself (`com.microsoft.nchwc`), so that features stay blocked. Each
- * depth tap is a convolution whose result is added to the one before, and those of depth 3 take Winograd's
- * F(2, 3) along the depth. The file holds for machines with this block size; its metadata says so
+ * depth tap is a convolution whose result is added to the one before, and those of depth 3 use Winograd's
+ * algorithm along the depth. The file holds for machines with this block size; its metadata says so
  * (`voxstream.block`).
  *
- * @param block What `channelBlock` says of the machine, above 1: without such kernels, slices are slower than
- * volumes.
+ * @param block The machine's `channelBlock`, above 1. Without blocked kernels, slices are slower than volumes.
+ * @param largestTile The most output slices that Winograd's algorithm may compute at a time: rounding errors
+ * grow with it. 1 disables it. Default: 6.
  */
-export function sliceConvs(graph: Graph, shapes: Shapes, block: number): Graph {
+export function sliceConvs(graph: Graph, shapes: Shapes, block: number, largestTile = 6): Graph {
   const uses = consumers(graph);
   const blocked = new Map<string, readonly Slices[]>();
   /** Values that exist in the copy as the graph has them: [N, channels, depth, height, width]. */
   const whole = new Set([...graph.initializers.keys(), ...graph.inputs.map(({ name }) => name)]);
   const done = new Set<string>();
+  const oneWindow = graph.inputs.every(({ dims }) => dims[0] === 1);
   let writer: SliceWriter | undefined;
 
   const rewritten = rewriteNodes(graph, (node, copy) => {
-    writer ??= new SliceWriter(copy, block);
+    writer ??= new SliceWriter(copy, block, largestTile);
     if (done.has(node.outputs[0])) return true;
     const result = sliced(node, writer);
     if (result) {
@@ -82,6 +87,30 @@ export function sliceConvs(graph: Graph, shapes: Shapes, block: number): Graph {
     whole.add(value);
   }
 
+  /** The activation that alone uses a value, and the value after it. */
+  function activated(output: string): Pick<SliceConv, 'activation'> & { value: string } {
+    const next = onlyConsumer(graph, uses, output);
+    const fuses = isOp(next, ...Object.keys(fused));
+    return { activation: fuses ? activate(next) : {}, value: fuses ? next.outputs[0] : output };
+  }
+
+  function normalizedSlices(to: SliceWriter, parts: readonly Slices[], norm: FoundNorm) {
+    const { activation, value } = activated(norm.output);
+    let first = 0;
+    const slices = parts.map((part) => {
+      const own = (values: Float32Array) => values.subarray(first, first + part.channels);
+      const made = normSlices(to, part, {
+        ...norm,
+        scale: own(norm.scale),
+        bias: own(norm.bias),
+        activation,
+      });
+      first += part.channels;
+      return made;
+    });
+    return { value, slices };
+  }
+
   /** A node on slices, and the value it makes (its activation's, when that is fused), or undefined. */
   function sliced(
     node: GraphNode,
@@ -94,18 +123,22 @@ export function sliceConvs(graph: Graph, shapes: Shapes, block: number): Graph {
     if (conv) {
       const from = inputs[0] ?? slicesOf(to, node.inputs[0], shapes.get(node.inputs[0]));
       if (!from) return undefined;
-      const next = onlyConsumer(graph, uses, output);
-      const activation = next && isOp(next, ...Object.keys(fused)) ? next : undefined;
-      const activated = { ...conv, activation: activation ? activate(activation) : {} };
-      const value = activation?.outputs[0] ?? output;
+      const { activation, value } = activated(output);
+      const activatedConv = { ...conv, activation };
       const shuffle = onlyConsumer(graph, uses, value);
       const factors = shuffle && isPixelShuffle(shuffle) ? intsOf(shuffle, 'factors', []) : [];
-      const narrow = narrowShuffle(to, activated, factors);
+      const narrow = narrowShuffle(to, activatedConv, factors);
       if (shuffle && narrow) {
-        const slices = convNarrowShuffle(to, from, activated, factors, narrow);
+        const slices = convNarrowShuffle(to, from, activatedConv, factors, narrow);
         return { value: shuffle.outputs[0], slices: [slices] };
       }
-      return { value, slices: [convSlices(to, from, activated)] };
+      return { value, slices: [convSlices(to, from, activatedConv)] };
+    }
+    const norm = oneWindow ? findNorm(graph, uses, node, shapes) : undefined;
+    if (norm && inputs[0]) {
+      const fits = (parts: readonly Slices[]) => parts.every((part) => normFits(to, part, norm.together));
+      const parts = fits(inputs[0]) ? inputs[0] : [joined(to, inputs[0])];
+      if (fits(parts)) return normalizedSlices(to, parts, norm);
     }
     if (inputs.length === 0 || !inputs.every((input) => input !== undefined)) return undefined;
     if (isOp(node, 'Concat') && intOf(node, 'axis', 0) === 1) return { value: output, slices: inputs.flat() };

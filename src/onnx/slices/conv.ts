@@ -1,9 +1,9 @@
-import type { Attribute } from '../graph.js';
 import { floats } from '../tensor.js';
-import { type Box, cutKernel, type Kernel, packFilter, roundUp, tapBox, winogradKernels } from './filters.js';
+import { type Box, cutKernel, type Kernel, packFilter, roundUp, tapBox } from './filters.js';
 import { laneConv, lanesFit } from './lanes.js';
-import type { SliceConv } from './sliceConv.js';
+import { outputCost, partsOf, planeAttributes, type SliceConv } from './sliceConv.js';
 import { blockedOf, nchwc, type Slices, type SliceWriter } from './values.js';
+import { winogradConv, winogradTile } from './winograd.js';
 
 /**
  * The share of its greatest speed that a blocked convolution reaches with 1, 2, 3, ... blocks of output
@@ -11,9 +11,6 @@ import { blockedOf, nchwc, type Slices, type SliceWriter } from './values.js';
  * blocks of 16 show no such thing (AVX-512 on Zen 4).
  */
 const speeds: Readonly<Record<number, readonly number[]>> = { 8: [0.45, 0.78, 1] };
-
-/** What reading and writing an output value costs a convolution, in products (Zen 4: 1 ns at most). */
-const outputCost = 30;
 
 /**
  * A 3D convolution as 2D ones; `inputs` are joined along the channels. Output channels are taken apart into
@@ -94,7 +91,8 @@ function groupSlices(
   size: Slices['size'],
 ): Slices {
   if (lanesFit(writer, inputs, conv, size)) return laneConv(writer, inputs[0], conv, size);
-  if (winogradFits(inputs, conv)) return winograd(writer, inputs, conv, size);
+  const tile = winogradTile(writer, inputs, conv, size);
+  if (tile !== undefined) return winogradConv(writer, inputs, conv, size, tile);
   const [only] = inputs;
   const few = only.channels * conv.kernel.size[0] < writer.block;
   if (inputs.length === 1 && only.layout === 'planar' && few) {
@@ -120,22 +118,6 @@ function pickTap(
   return writer.pick(slices, tap * dilations[0] - pads[0], strides[0], size[0]);
 }
 
-/** Each input with the part of the kernel that reads it. */
-function partsOf(inputs: readonly Slices[], kernel: Kernel): { slices: Slices; kernel: Kernel }[] {
-  let first = 0;
-  const [depth, height, width] = kernel.size;
-  const box: Box = [
-    [0, depth],
-    [0, height],
-    [0, width],
-  ];
-  return inputs.map((slices) => {
-    const part = cutKernel(kernel, [0, kernel.outputs], [first, first + slices.channels], box);
-    first += slices.channels;
-    return { slices, kernel: part };
-  });
-}
-
 /** One 2D convolution: a tap of a kernel on slices that were shifted to their places. */
 interface Term {
   readonly slices: Slices;
@@ -143,20 +125,16 @@ interface Term {
   readonly tap: number;
 }
 
-/**
- * Adds up blocked 2D convolutions, `sum` among them if there is one; bias and activation come with the first
- * and the last.
- */
+/** Adds up blocked 2D convolutions. The first adds the bias, the last applies the activation. */
 function sumOfConvs(
   writer: SliceWriter,
   terms: readonly Term[],
-  conv: Pick<SliceConv, 'bias' | 'strides' | 'dilations' | 'pads' | 'activation'>,
+  conv: SliceConv,
   size: Slices['size'],
-  sum = '',
 ): Slices {
   const { graph, block } = writer;
   const { outputs } = terms[0].kernel;
-  let before = sum;
+  let before = '';
   for (const [index, { slices, kernel, tap }] of terms.entries()) {
     const planar = slices.layout === 'planar';
     const bias = new Float32Array(roundUp(outputs, block));
@@ -204,82 +182,4 @@ function tapsAsInputs({ outputs, inputs, size: [depth, height, width], data }: K
     }
   }
   return { outputs, inputs: inputs * depth, size: [1, height, width], data: moved };
-}
-
-/** Attributes of the 2D convolution within a slice. */
-function planeAttributes(
-  { strides, dilations, pads }: Pick<SliceConv, 'strides' | 'dilations' | 'pads'>,
-  kernel: Kernel['size'],
-): Record<string, Attribute> {
-  return {
-    kernel_shape: kernel.slice(1),
-    strides: strides.slice(1),
-    dilations: dilations.slice(1),
-    pads: [1, 2, 4, 5].map((i) => pads[i]),
-  };
-}
-
-/** Fewer input channels than this do not pay for the sums of slices that Winograd's algorithm needs. */
-const leastWinogradInputs = 16;
-
-function winogradFits(inputs: readonly Slices[], { kernel, strides, dilations, pads }: SliceConv): boolean {
-  return (
-    kernel.size[0] === 3 &&
-    strides[0] === 1 &&
-    dilations[0] === 1 &&
-    pads[0] === 1 &&
-    pads[3] === 1 &&
-    kernel.inputs >= leastWinogradInputs &&
-    inputs.every(({ size, layout }) => size[0] % 2 === 0 && layout === 'blocked')
-  );
-}
-
-/**
- * Winograd's F(2, 3) along the depth: two output slices from four products instead of six. With the slices x
- * of an output pair (2t, 2t + 1) and the kernels of `winogradKernels`, M0 = g0 * (x[2t-1] - x[2t+1]), M1 = g1
- * * (x[2t] + x[2t+1]), M2 = g2 * (x[2t+1] - x[2t]), M3 = g3 * (x[2t] - x[2t+2]); the outputs are M0 + M1 + M2
- * and M1 - M2 + M3.
- *
- * Lavin and Gray, Fast Algorithms for Convolutional Neural Networks (2015).
- */
-function winograd(
-  writer: SliceWriter,
-  inputs: readonly Slices[],
-  conv: SliceConv,
-  size: Slices['size'],
-): Slices {
-  const { graph } = writer;
-  const half = size[0] / 2;
-  const halfSize = [half, size[1], size[2]] as const;
-  const products: [Term[], Term[], Term[], Term[]] = [[], [], [], []];
-  for (const { slices, kernel } of partsOf(inputs, conv.kernel)) {
-    const operands = winogradInputs(writer, slices, half);
-    for (const [i, part] of winogradKernels(kernel).entries()) {
-      products[i].push({ slices: operands[i], kernel: part, tap: 0 });
-    }
-  }
-  const plain = { ...conv, activation: {}, bias: [] };
-  const one = sumOfConvs(writer, products[1], { ...plain, bias: conv.bias }, halfSize);
-  const two = sumOfConvs(writer, products[2], plain, halfSize);
-  const last = { ...conv, bias: [] };
-  const even = sumOfConvs(writer, products[0], last, halfSize, graph.addNode('Add', [one.name, two.name]));
-  const odd = sumOfConvs(writer, products[3], last, halfSize, graph.addNode('Sub', [one.name, two.name]));
-  const values = writer.stored(one) * size[1] * size[2];
-  const pairs = [even, odd].map(({ name }) => writer.reshape(name, [-1, 1, values]));
-  return writer.unrow(graph.addNode('Concat', pairs, { axis: 1 }), { ...even, size });
-}
-
-/** The four sums of slices that Winograd's kernels read. */
-function winogradInputs(writer: SliceWriter, slices: Slices, half: number): Slices[] {
-  const even = writer.pick(slices, 0, 2, half);
-  const odd = writer.pick(slices, 1, 2, half);
-  const oddBefore = writer.pick(odd, -1, 1, half);
-  const evenAfter = writer.pick(even, 1, 1, half);
-  const sums: [string, Slices, Slices][] = [
-    ['Sub', oddBefore, odd],
-    ['Add', even, odd],
-    ['Sub', odd, even],
-    ['Sub', even, evenAfter],
-  ];
-  return sums.map(([op, a, b]) => ({ ...even, name: writer.graph.addNode(op, [a.name, b.name]) }));
 }

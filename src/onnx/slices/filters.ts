@@ -103,28 +103,6 @@ export function packFilter(kernel: Kernel, tap: number, block: number, planar: b
 }
 
 /**
- * The four kernels of depth 1 that stand for the three depth taps g in Winograd's F(2, 3): g0, (g0 + g1 + g2)
- * / 2, (g0 - g1 + g2) / 2, -g2.
- */
-export function winogradKernels(kernel: Kernel): Kernel[] {
-  const [, height, width] = kernel.size;
-  const plane = height * width;
-  const rows = kernel.outputs * kernel.inputs;
-  const combine = (a: number, b: number, c: number): Kernel => {
-    const data = new Float32Array(rows * plane);
-    for (let row = 0; row < rows; row++) {
-      for (let i = 0; i < plane; i++) {
-        const at = row * 3 * plane + i;
-        data[row * plane + i] =
-          a * kernel.data[at] + b * kernel.data[at + plane] + c * kernel.data[at + 2 * plane];
-      }
-    }
-    return { ...kernel, size: [1, height, width], data };
-  };
-  return [combine(1, 0, 0), combine(0.5, 0.5, 0.5), combine(0.5, -0.5, 0.5), combine(0, 0, -1)];
-}
-
-/**
  * A kernel whose outputs come in another order: output i is what output `order[i]` was, or zeros where that
  * is -1.
  */

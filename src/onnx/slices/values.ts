@@ -20,14 +20,22 @@ export interface Slices {
 
 /** Puts nodes on slices into a graph. */
 export class SliceWriter {
-  readonly #shifted = new Map<string, string>();
-  readonly #shapes = new Map<string, string>();
+  readonly #made = new Map<string, string>();
 
   constructor(
     readonly graph: Graph,
     /** Channels per block. */
     readonly block: number,
+    /** The most output slices that Winograd's algorithm may compute at a time. */
+    readonly largestTile: number,
   ) {}
+
+  /** The name of a value, made when it is first asked for. */
+  once(key: string, make: () => string): string {
+    const name = this.#made.get(key) ?? make();
+    this.#made.set(key, name);
+    return name;
+  }
 
   /** Channels that the tensor of slices really has. */
   stored({ layout, channels }: Pick<Slices, 'layout' | 'channels'>): number {
@@ -36,10 +44,7 @@ export class SliceWriter {
 
   /** The name of a constant that holds these sizes, the same for the same sizes. */
   shape(values: readonly number[]): string {
-    const key = values.join();
-    const known = this.#shapes.get(key) ?? this.graph.addConstant('shape', int64s(values));
-    this.#shapes.set(key, known);
-    return known;
+    return this.once(`shape ${values}`, () => this.graph.addConstant('shape', int64s(values)));
   }
 
   reshape(value: string, dims: readonly number[], output?: string): string {
@@ -64,16 +69,16 @@ export class SliceWriter {
     const depth = slices.size[0];
     if (start === 0 && step === 1 && count === depth) return slices;
     const size = [count, slices.size[1], slices.size[2]] as const;
-    const key = [slices.name, start, step, count].join();
-    let name = this.#shifted.get(key);
-    if (name === undefined) {
-      name = this.unrow(this.#pickRows(this.rows(slices), depth, start, step, count), {
-        ...slices,
-        size,
-      }).name;
-      this.#shifted.set(key, name);
-    }
+    const name = this.once(`pick ${[slices.name, start, step, count]}`, () => {
+      const rows = this.#pickRows(this.rows(slices), depth, start, step, count);
+      return this.unrow(rows, { ...slices, size }).name;
+    });
     return { ...slices, name, size };
+  }
+
+  /** The first `count` slices of rows [N, depth, values]. */
+  cutRows(rows: string, count: number): string {
+    return this.graph.addNode('Slice', [rows, this.shape([0]), this.shape([count]), this.shape([1])]);
   }
 
   #pickRows(rows: string, depth: number, start: number, step: number, count: number): string {

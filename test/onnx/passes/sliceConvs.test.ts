@@ -2,11 +2,13 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { channelBlock } from '#src/onnx/blockSize.js';
 import type { Graph } from '#src/onnx/graph.js';
+import { bindSizes } from '#src/onnx/passes/bindSizes.js';
 import { convTransposePhases } from '#src/onnx/passes/convTransposePhases.js';
 import { delayShuffle } from '#src/onnx/passes/delayShuffle.js';
 import { lowerPixelShuffle } from '#src/onnx/passes/pixelShuffle.js';
 import { sliceConvs } from '#src/onnx/passes/sliceConvs.js';
 import { inferShapes } from '#src/onnx/shapes.js';
+import { int64s } from '#src/onnx/tensor.js';
 import { unblocked } from '../blocked.js';
 import { assertSame, conv, convTranspose, graphOf, leakyRelu, ops, random } from '../models.js';
 
@@ -16,9 +18,14 @@ const machineBlock = await channelBlock();
  * Slices a graph for both sizes of blocks, and compares the numbers: as ONNX's own operators on any
  * processor, and as they are where this one has blocks of that size.
  */
-async function check(graph: Graph, dims: readonly number[], expected: Graph = graph): Promise<Graph> {
+async function check(
+  graph: Graph,
+  dims: readonly number[],
+  expected: Graph = graph,
+  windows = 2,
+): Promise<Graph> {
   const shapes = inferShapes(graph, { x: dims });
-  const batch = [2, ...dims.slice(1)];
+  const batch = [windows, ...dims.slice(1)];
   let last = graph;
   for (const block of [8, 16]) {
     last = lowerPixelShuffle(sliceConvs(graph, shapes, block), shapes);
@@ -57,9 +64,28 @@ test('a head of many classes stays a convolution of whole volumes', async () => 
   assert.not.ok(ops(await check(inside, [1, 16, 4, 5, 6])).includes('LeakyRelu'), 'it is not the head');
 });
 
-test('a depth of odd size, for which Winograd does not fit', async () => {
+test("Winograd's tiles of every size, at depths that they do not divide, with strides and two taps", async () => {
+  type Kind = [depth: number, kernel: number[], attributes: Record<string, number[]>, outputs?: number];
+  const kinds: Kind[] = [
+    [5, [3, 3, 3], { pads: [1, 1, 1, 1, 1, 1] }],
+    [14, [3, 3, 3], { pads: [2, 1, 1, 0, 1, 1] }],
+    [11, [2, 3, 3], { pads: [0, 1, 1, 1, 1, 1] }],
+    [23, [3, 3, 3], { pads: [1, 1, 1, 1, 1, 1], strides: [2, 2, 2] }, 160],
+  ];
+  for (const [depth, kernel, attributes, outputs = 48] of kinds) {
+    const graph = graphOf(48, (g, x) => leakyRelu(g, conv(g, x, [48, outputs], attributes, kernel)), outputs);
+    const direct = ops(sliceConvs(graph, inferShapes(graph, { x: [1, 48, depth, 4, 5] }), 16, 1));
+    assert.not.ok(direct.includes('MatMul'));
+    assert.ok(ops(await check(graph, [1, 48, depth, 4, 5])).includes('MatMul'));
+  }
+});
+
+test('layers whose slices are too large are processed in chunks of tiles', async () => {
   const graph = graphOf(16, (g, x) => leakyRelu(g, conv(g, x, [16, 16])), 16);
-  await check(graph, [1, 16, 5, 4, 4]);
+  const shapes = inferShapes(graph, { x: [1, 16, 14, 200, 210] });
+  const sliced = sliceConvs(graph, shapes, 16, 4);
+  assert.ok(ops(sliced).filter((op) => op === 'LeakyRelu').length > 2);
+  if (machineBlock === 16) await assertSame(sliced, graph, [1, 16, 14, 200, 210], 5e-6);
 });
 
 test('activations, residuals, concatenations and skips stay slices', async () => {
@@ -80,6 +106,44 @@ test('activations, residuals, concatenations and skips stay slices', async () =>
     ops(sliced).includes('Elu') && ops(sliced).lastIndexOf('ReorderOutput') < ops(sliced).indexOf('Elu'),
   );
 });
+
+test('instance and group normalizations stay slices, with the activations behind them', async () => {
+  const graph = graphOf(
+    2,
+    (g, x) => {
+      const a = leakyRelu(g, instanceNorm(g, conv(g, x, [2, 20]), 20));
+      const b = g.addNode('Add', [instanceNorm(g, conv(g, a, [20, 32]), 32), conv(g, a, [20, 32])]);
+      const c = g.addNode('Relu', [groupNorm(g, b, 32, 4)]);
+      const joined = g.addNode('Concat', [c, conv(g, c, [32, 16])], { axis: 1 });
+      return conv(g, g.addNode('Tanh', [groupNorm(g, joined, 48, 8)]), [48, 3]);
+    },
+    3,
+  );
+  assert.ok(
+    ops(await check(graph, [1, 2, 6, 5, 8])).includes('InstanceNormalization'),
+    'batches of any size',
+  );
+  const one = bindSizes(graph, { x: [1, 2, 6, 5, 8] });
+  const sliced = await check(one, [1, 2, 6, 5, 8], graph, 1);
+  assert.equal(
+    ops(sliced).filter((op) => /InstanceNormalization|Relu|Tanh/.test(op)),
+    [],
+  );
+});
+
+function instanceNorm(graph: Graph, x: string, channels: number): string {
+  const parameters = [1, 2].map((seed) => graph.addConstant('norm', random([channels], seed)));
+  return graph.addNode('InstanceNormalization', [x, ...parameters], { epsilon: { float: 1e-3 } });
+}
+
+/** A group normalization as networks are built and exported. */
+function groupNorm(graph: Graph, x: string, channels: number, groups: number): string {
+  const apart = graph.addNode('Reshape', [x, graph.addConstant('shape', int64s([0, groups, -1]))]);
+  const normal = instanceNorm(graph, apart, groups);
+  const back = graph.addNode('Reshape', [normal, graph.addNode('Shape', [x])]);
+  const [scale, bias] = [3, 4].map((seed) => graph.addConstant('affine', random([channels, 1, 1, 1], seed)));
+  return graph.addNode('Add', [graph.addNode('Mul', [back, scale]), bias]);
+}
 
 test('a value that others need whole is there in both forms', async () => {
   const graph = graphOf(

@@ -48,7 +48,8 @@ const elementwise = ['Relu', 'LeakyRelu', 'Sigmoid', 'Tanh', 'Elu', 'Softplus', 
  * algorithm along the depth. The file holds for machines with this block size; its metadata says so
  * (`voxstream.block`).
  *
- * @param block The machine's `channelBlock`, above 1. Without blocked kernels, slices are slower than volumes.
+ * @param block The machine's `channelBlock`, above 1. Without blocked kernels, slices are slower than
+ * volumes.
  * @param largestTile The most output slices that Winograd's algorithm may compute at a time: rounding errors
  * grow with it. 1 disables it. Default: 6.
  */

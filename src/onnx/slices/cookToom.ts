@@ -13,15 +13,13 @@ export interface FastFilter {
 
 export type Matrix = readonly (readonly number[])[];
 
-/** The points at which the polynomials are multiplied, beside infinity. Few digits keep the rounding small. */
+/** Where the polynomials are multiplied, beside infinity. Few digits keep the rounding small. */
 const points = [0, 1, -1, 2, -2, 0.5, -0.5];
 
-/** The most outputs for filters of up to three taps, limited by the number of points. */
-export const mostOutputs = 6;
-
 /**
- * Winograd's F(m, taps) for a filter that moves by `stride`: output i reads the inputs from i times `stride`
- * on. With a stride, the taps are separated into those that read the same inputs modulo the stride.
+ * Winograd's F(m, taps), with m up to 6 and up to three taps per phase, for a filter that moves by
+ * `stride`: output i reads the inputs from i times `stride` on. With a stride, the taps are separated into
+ * phases that read the same inputs modulo the stride.
  */
 export function fastFilter(m: number, taps: number, stride = 1): FastFilter {
   const width = (m - 1) * stride + taps;

@@ -14,7 +14,7 @@ export const tileSizes = [2, 4, 6] as const;
 const inputCost = 67;
 const combineCost = 22;
 
-/** Tiles are processed in chunks of at most this many bytes, so that a layer needs little memory besides its output. */
+/** The most bytes of tiles that are processed at a time. It limits the memory that a layer needs. */
 const chunkBytes = 16 * 2 ** 20;
 
 /**

@@ -24,6 +24,8 @@ export interface ModelForm {
   readonly roiSize?: Vec3;
   /** Whether later steps use only differences between channels, as softmax and argmax do. Default: false. */
   readonly onlyDifferences?: boolean;
+  /** The channels of the output, if they are known. Default: the model is run once to count them. */
+  readonly outputChannels?: number;
 }
 
 /** A model as it is run. Its axes may differ from the card's. */

@@ -35,7 +35,16 @@ export async function openModel(runtime: Runtime, name: string, form: ModelForm 
     if (runnable.warning) onWarning?.(runnable.warning);
     const card = createHash('sha256').update(JSON.stringify(files.card)).digest('hex');
     const outputBytes = await outputBytesOf(files, form);
-    return { ...runnable, outputBytes, name: files.card.name, sha256: files.sha256, card, files };
+    const { outputChannels } = form;
+    return {
+      ...runnable,
+      outputBytes,
+      outputChannels,
+      name: files.card.name,
+      sha256: files.sha256,
+      card,
+      files,
+    };
   });
   return { ...found.files, model, release };
 }

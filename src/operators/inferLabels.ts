@@ -1,6 +1,7 @@
 import { concatMap, type OperatorFunction, of } from 'rxjs';
 import type { Case } from '../case.js';
-import { findModel, outputChannelsOf } from '../models/findModel.js';
+import { outputChannelsOf } from '../models/findModel.js';
+import { windowsPerTurn } from '../runtime/loadModel.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { planLabels, storedChannels } from '../volume/cellSums.js';
 import { largestLabel } from '../volume/labels.js';
@@ -9,12 +10,14 @@ import { planWindows } from '../volume/windows.js';
 import { bytesOf, type Forecaster, foresee, type VolumeForecast } from './forecast.js';
 import { type FusedSteps, type Fusion, optionsFor } from './fusion.js';
 import {
+  filesOf,
+  haveSameWindows,
   type InferenceOptions,
   inference,
   logitsForecast,
   type ModelInput,
-  modelsOf,
   segment,
+  segmentTogether,
   settingsOf,
   withModels,
 } from './inference.js';
@@ -31,7 +34,8 @@ type Labelled = WeakSet<object>;
  * Runs `inference` and the steps that make labels of its result (`activations`, `invert`, and `asDiscrete` or
  * `regionLabels`) so that the logits of all classes are never held for a whole volume. If these would take
  * more than `most` bytes, the inference makes the labels itself as windows complete, and the other stages
- * pass them on. The labels are the same bit for bit.
+ * pass them on. The labels are the same bit for bit with one model. With several, outputs are added up in
+ * another order, and rounding may decide voxels whose classes tie.
  */
 export function inferLabels(most: number): Fusion {
   return ([first, ...rest]) => {
@@ -70,20 +74,16 @@ async function segmentOrLabel(
   most: number,
   labelled: Labelled,
 ): Promise<Volume> {
-  const { subject, volume, options, leases, leave, onWindows } = input;
-  const [lease] = leases;
-  const settings = settingsOf(options, lease);
-  const { roiSize } = planWindows(volume.size, settings);
-  const channels = await lease.model.outputChannels(roiSize, volume.channels);
+  const { subject, volume, options, ensemble } = input;
+  const { members } = ensemble;
+  const all = members.map((member) => settingsOf(options, member).roiSize);
+  const { roiSize } = planWindows(volume.size, settingsOf(options, members[0]));
+  const channels = await ensemble.with(0, (model) => model.outputChannels(roiSize, volume.channels));
   const undo = undoneSteps(steps, volume, subject.volumes);
   const isSmall = bytesOf(logitsForecast(volume, channels)) <= most;
-  // The logits of several models are added up model by model.
-  if (leases.length > 1 || !undo || !fits(channels, steps.decision) || isSmall) return segment(input);
+  if (!haveSameWindows(all) || !undo || !fits(channels, steps.decision) || isSmall) return segment(input);
   const request = { decision: steps.decision, ...(steps.like !== undefined && { undo }) };
-  const labels = await lease.model.inferLabels(volume, settings, options.swBatchSize, request, {
-    onDrained: leave,
-    onWindows,
-  });
+  const labels = await segmentTogether(input, request);
   labelled.add(labels.data);
   return labels;
 }
@@ -97,19 +97,20 @@ async function foreseeInference(
   whole: Forecaster,
 ): Promise<Forecaster> {
   const { key, output, mode, overlap, roiSize, stepSize } = options;
-  const [model, ...others] = modelsOf(options);
-  const files = await findModel(model, runtime.settings.modelFolders);
-  const channels = await outputChannelsOf(files);
-  const window = roiSize ?? files.card.input.patch;
+  const models = await filesOf(options, runtime);
+  const channels = await outputChannelsOf(models[0]);
+  const windows = models.map(({ card }) => roiSize ?? card.input.patch);
+  const [window] = windows;
+  const turn = models.length > 1 ? windowsPerTurn : 1;
   const weighted = mode === 'gaussian';
   return (subject) => {
     const volume = subject.volumes[key];
-    if (!volume || !window || others.length > 0) return whole(subject);
+    if (!volume || !window || !haveSameWindows(windows)) return whole(subject);
     const logits = logitsForecast(volume, channels);
     const undo = undoneSteps(steps, volume, subject.volumes);
     if (!undo || !fits(channels, steps.decision) || bytesOf(logits) <= most) return whole(subject);
     const plan = planWindows(volume.size, { roiSize: window, overlap, stepSize });
-    const cells = planLabels(plan, volume.size, channels, weighted, steps.like !== undefined);
+    const cells = planLabels(plan, volume.size, channels, weighted, steps.like !== undefined, turn);
     const sums = cells.voxels * storedChannels(channels, weighted) * Float32Array.BYTES_PER_ELEMENT;
     const labels: VolumeForecast = {
       ...logits,

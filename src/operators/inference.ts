@@ -2,11 +2,11 @@ import { defer, finalize, type OperatorFunction } from 'rxjs';
 import { z } from 'zod';
 import { type Case, volumeOf, withVolumes } from '../case.js';
 import { DataError, ModelError } from '../errors.js';
-import { findModel, outputChannelsOf } from '../models/findModel.js';
-import { type ModelLease, openModel } from '../models/openModel.js';
+import { type Ensemble, type EnsembleMember, openEnsemble } from '../models/ensemble.js';
+import { findModel, type ModelFiles, outputChannelsOf } from '../models/findModel.js';
 import type { OptionValues } from '../options.js';
 import { intensity, perAxis, shareBelowOne, sizePerAxis } from '../optionTypes.js';
-import type { InferSettings } from '../runtime/loadModel.js';
+import type { InferSettings, LabelRequest } from '../runtime/loadModel.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { task } from '../runtime/task.js';
 import { paddingModes } from '../volume/crop.js';
@@ -99,42 +99,29 @@ export const inference = operator({
   ],
   example: { model: 'models/spleen_ct_segmentation', roiSize: [96, 96, 96], swBatchSize: 4, overlap: 0.5 },
   async prepare(options, context) {
-    const leases = await leasesOf(options, context);
-    try {
-      for (const lease of leases) {
-        const roiSize = windowSize(options, lease);
-        const channels = inputChannels(lease);
-        if (channels && roiSize.every((n) => n > 0)) {
-          await lease.model.outputChannels(roiSize, channels);
-        }
-      }
-      return () => releaseAll(leases);
-    } catch (error) {
-      await releaseAll(leases);
-      throw error;
-    }
+    const ensemble = await ensembleOf(options, context);
+    return () => ensemble.close();
   },
   async forecast(options, runtime) {
     const { key, output, mode } = options;
-    const [first, ...others] = modelsOf(options);
-    const files = await findModel(first, runtime.settings.modelFolders);
-    const channels = await outputChannelsOf(files);
+    const models = await filesOf(options, runtime);
+    const channels = await outputChannelsOf(models[0]);
+    const apart =
+      models.length > 1 && !haveSameWindows(models.map(({ card }) => options.roiSize ?? card.input.patch));
     return (subject) => {
       const volume = subject.volumes[key];
       if (!volume) return subject;
       const logits = logitsForecast(volume, channels);
       const weights = mode === 'gaussian' ? bytesOf({ ...logits, channels: 1 }) : 0;
-      const more = others.length > 0 ? bytesOf(logits) : 0;
+      const more = apart ? bytesOf(logits) : 0;
       return foresee(subject, { [output]: logits }, weights + more);
     };
   },
-  expects: (options, runtime) =>
-    Promise.all(
-      modelsOf(options).map(async (name) => {
-        const { card } = await findModel(name, runtime.settings.modelFolders);
-        return { key: options.key, model: card.name, input: card.input };
-      }),
-    ),
+  expects: async (options, runtime) =>
+    (await filesOf(options, runtime)).map(({ card: { name, input } }) => ({
+      ...{ key: options.key, model: name },
+      input,
+    })),
   create: (options, context) => withModels(options, context, segment),
 });
 
@@ -146,7 +133,7 @@ export interface ModelInput {
   readonly subject: Case;
   readonly volume: Volume;
   readonly options: InferenceOptions;
-  readonly leases: readonly ModelLease[];
+  readonly ensemble: Ensemble;
   readonly runtime: Runtime;
   /** Lets the next case's windows start while the last ones of this case are still running. */
   readonly leave: () => void;
@@ -164,72 +151,65 @@ export function withModels(
   const checkRange = rangeCheck(strict, runtime.settings.onWarning ?? (() => {}));
   return (source) =>
     defer(() => {
-      // One lease per model for the whole stream: taken for the first case and released when the stream ends.
-      let opening: Promise<readonly ModelLease[]> | undefined;
+      // For the whole stream: opened for the first case and closed when the stream ends.
+      let opening: Promise<Ensemble> | undefined;
       return source.pipe(
         mapCase(context, 'device', async (subject, leave) => {
-          opening ??= leasesOf(options, context);
-          const leases = await opening;
-          const volume = inputVolume(subject, options, leases);
-          for (const { card } of leases) checkRange(volume, `${options.key} of case ${subject.id}`, card);
+          opening ??= ensembleOf(options, context);
+          const ensemble = await opening;
+          const { members } = ensemble;
+          const volume = inputVolume(subject, options, members);
+          for (const { card } of members) checkRange(volume, `${options.key} of case ${subject.id}`, card);
           const onWindows = (done: number, all: number) => context.onWindows?.(subject.id, done, all);
-          const pred = await work({ subject, volume, options, leases, runtime, leave, onWindows });
-          const { labels, codes } = leases[0].card;
+          const pred = await work({ subject, volume, options, ensemble, runtime, leave, onWindows });
+          const { labels, codes } = members[0].card;
           const names = Object.keys(labels).length > 0 ? { labelNames: labels } : {};
           const coded = codes && { labelCodes: codes };
           return withVolumes(subject, { [options.output]: { ...pred, ...names, ...coded } });
         }),
-        finalize(() => opening?.then(releaseAll).catch(() => {})),
+        finalize(() => opening?.then((ensemble) => ensemble.close()).catch(() => {})),
       );
     });
 }
 
+/** The files of the models. */
+export function filesOf({ model, models }: Options, runtime: Runtime): Promise<ModelFiles[]> {
+  const names = namesOf({ model, models });
+  return Promise.all(names.map((name) => findModel(name, runtime.settings.modelFolders)));
+}
+
 /** The paths or names of the models. */
-export function modelsOf({ model, models }: Options): readonly string[] {
+function namesOf({ model, models }: Pick<Options, 'model' | 'models'>): readonly string[] {
   return models ?? (model === undefined ? [] : [model]);
 }
 
-/**
- * Opens the models. Throws ModelError unless all have the same classes. The models that were opened are
- * released if one cannot be.
- */
-async function leasesOf(
-  options: Options,
-  { runtime, onlyDifferences }: StepContext,
-): Promise<readonly ModelLease[]> {
+/** Opens the models, and runs each once. Throws ModelError unless all have the same classes. */
+function ensembleOf(options: Options, { runtime, onlyDifferences }: StepContext): Promise<Ensemble> {
   const { roiSize } = options;
-  const leases: ModelLease[] = [];
-  try {
-    for (const model of modelsOf(options)) {
-      leases.push(await openModel(runtime, model, { ...(roiSize && { roiSize }), onlyDifferences }));
-    }
-    const [first] = leases;
-    const classes = ({ card }: ModelLease) => JSON.stringify(card.labels);
-    const odd = leases.find((lease) => classes(lease) !== classes(first));
-    if (odd) {
+  const form = { ...(roiSize && { roiSize }), onlyDifferences };
+  const classes = ({ card }: ModelFiles) => JSON.stringify(card.labels);
+  return openEnsemble(runtime, namesOf(options), form, async (lease, first) => {
+    if (classes(lease) !== classes(first)) {
       throw new ModelError(
-        `inference: ${odd.card.name} and ${first.card.name} have different labels, so their outputs cannot be averaged.`,
+        `inference: ${lease.card.name} and ${first.card.name} have different labels, so their outputs cannot be averaged.`,
       );
     }
-    return leases;
-  } catch (error) {
-    await releaseAll(leases);
-    throw error;
-  }
+    const member = { ...lease, shape: lease.model.shape };
+    const window = windowSize(options, member);
+    const channels = inputChannels(member);
+    if (!channels || window.some((n) => n <= 0)) return undefined;
+    return lease.model.outputChannels(window, channels);
+  });
 }
 
-async function releaseAll(leases: readonly ModelLease[]): Promise<void> {
-  for (const { release } of leases) await release();
-}
-
-function inputVolume(subject: Case, { key }: Options, leases: readonly ModelLease[]): Volume {
+function inputVolume(subject: Case, { key }: Options, members: readonly EnsembleMember[]): Volume {
   const volume = volumeOf(subject, key);
-  for (const lease of leases) {
-    const channels = inputChannels(lease);
+  for (const member of members) {
+    const channels = inputChannels(member);
     if (channels && volume.channels !== channels) {
       throw new DataError(
         `inference: ${key} of case ${subject.id} has ${volume.channels} channel(s), but the model ` +
-          `${lease.card.name} takes ${channels}.`,
+          `${member.card.name} takes ${channels}.`,
       );
     }
   }
@@ -237,21 +217,59 @@ function inputVolume(subject: Case, { key }: Options, leases: readonly ModelLeas
 }
 
 /** The logits of a whole volume: the mean of all models. */
-export async function segment(input: ModelInput): Promise<Volume> {
-  const { volume, options, leases, runtime, leave, onWindows } = input;
-  const [first, ...others] = leases;
-  const infer = (lease: ModelLease, place: number) =>
-    lease.model.infer(volume, settingsOf(options, lease), options.swBatchSize, {
-      ...(place === leases.length - 1 && { onDrained: leave }),
-      // Models of one step mostly have the same number of windows.
-      onWindows: (done, all) => onWindows(place * all + done, leases.length * all),
-    });
-  const mean = await infer(first, 0);
-  for (const [i, lease] of others.entries()) {
-    const made = await infer(lease, i + 1);
-    await runtime.run(addToTask, mean.data as Float32Array, made.data as Float32Array);
+export function segment(input: ModelInput): Promise<Volume> {
+  const { ensemble, options } = input;
+  const windows = ensemble.members.map((member) => windowSize(options, member));
+  return haveSameWindows(windows) ? segmentTogether(input) : segmentApart(input);
+}
+
+/** Whether models have windows of the same known size, so that their outputs can be added up window by window. */
+export function haveSameWindows(windows: readonly (Vec3 | undefined)[]): boolean {
+  const [first] = windows;
+  return first !== undefined && windows.every((size) => size?.every((n, axis) => n === first[axis]));
+}
+
+/**
+ * The logits of a whole volume, or labels if asked for. The models run the same windows in turns, and their
+ * outputs are added up in one place.
+ */
+export async function segmentTogether(
+  { volume, options, ensemble, leave, onWindows }: ModelInput,
+  request?: LabelRequest,
+): Promise<Volume> {
+  const { members } = ensemble;
+  const settings = settingsOf(options, members[0]);
+  const last = members.length - 1;
+  const work = await ensemble.with(0, (model) =>
+    model.begin(volume, settings, options.swBatchSize, members.length, request),
+  );
+  for (const turn of work.turns) {
+    for (const place of members.keys()) {
+      const isLast = turn === work.turns.at(-1) && place === last;
+      const listeners = { onWindows, ...(isLast && { onDrained: leave }) };
+      await ensemble.with(place, (model) => model.runTurn(work, turn, place, listeners));
+    }
   }
-  if (others.length > 0) await runtime.run(divideByTask, mean.data as Float32Array, leases.length);
+  return work.result;
+}
+
+/** The logits of a whole volume by models with windows of different sizes, one after the other. */
+async function segmentApart(input: ModelInput): Promise<Volume> {
+  const { volume, options, ensemble, runtime, leave, onWindows } = input;
+  const { members } = ensemble;
+  let mean: Volume | undefined;
+  for (const [place, member] of members.entries()) {
+    const made = await ensemble.with(place, (model) =>
+      model.infer(volume, settingsOf(options, member), options.swBatchSize, {
+        ...(place === members.length - 1 && { onDrained: leave }),
+        onWindows: (done, all) => onWindows(place * all + done, members.length * all),
+      }),
+    );
+    if (mean) await runtime.run(addToTask, mean.data as Float32Array, made.data as Float32Array);
+    else mean = made;
+  }
+  if (!mean) throw new RangeError('There is no model.');
+  await runtime.run(divideByTask, mean.data as Float32Array, members.length);
   return mean;
 }
 
@@ -264,25 +282,25 @@ export function logitsForecast(
 }
 
 /** How a model slides over a volume. */
-export function settingsOf(options: Options, lease: ModelLease): InferSettings {
+export function settingsOf(options: Options, member: EnsembleMember): InferSettings {
   const { overlap, stepSize, mode, sigmaScale, paddingMode, cval, mirror } = options;
   return {
-    ...{ roiSize: windowSize(options, lease), overlap, mode, sigmaScale, paddingMode, cval },
+    ...{ roiSize: windowSize(options, member), overlap, mode, sigmaScale, paddingMode, cval },
     ...(stepSize !== undefined && { stepSize }),
     mirror: mirror.map((axis) => 'xyz'.indexOf(axis)),
   };
 }
 
 /** The number of input channels from the model's card or file, or undefined if neither states it. */
-function inputChannels({ card, model }: ModelLease): number | undefined {
-  const stated = model.shape.inputs[0].dims[1];
+function inputChannels({ card, shape }: EnsembleMember): number | undefined {
+  const stated = shape.inputs[0].dims[1];
   return card.input.channels ?? (stated > 0 ? stated : undefined);
 }
 
-function windowSize(options: Options, { card, model }: ModelLease): Vec3 {
+function windowSize(options: Options, { card, shape }: EnsembleMember): Vec3 {
   if (options.roiSize) return options.roiSize;
   if (card.input.patch) return card.input.patch;
-  const fixed = model.shape.inputs[0].dims.slice(2);
+  const fixed = shape.inputs[0].dims.slice(2);
   if (fixed.length === 3 && fixed.every((n) => n > 0)) {
     return (card.axes === 'xyz' ? fixed : fixed.reverse()) as Triple;
   }

@@ -14,7 +14,7 @@ export interface InferenceJob extends Summation {
   readonly mirror: readonly number[];
   /** Windows per run of the model. */
   readonly batch: number;
-  /** How many windows are to be run; window and step are the same unless labels are made. */
+  /** Steps below this number are run; window and step are the same unless labels are made. */
   readonly steps: number;
   readonly result: WholeLogits | CellLabels;
   /** Shared by the threads; see `Control`. */

@@ -1,8 +1,10 @@
+import { ModelError } from '../errors.js';
 import { type CellLabels, planLabels, type Summation, storedChannels } from '../volume/cellSums.js';
 import { allocateLabels } from '../volume/classes.js';
 import { labelPath } from '../volume/labelPath.js';
-import { type Decision, largestLabel } from '../volume/labels.js';
+import { type Decision, largestLabel, type Range } from '../volume/labels.js';
 import { allocate, type HistoryStep, type Vec3, type Volume, voxelCount } from '../volume/volume.js';
+import { modelTurns } from '../volume/windowCells.js';
 import { type ModelAxes, planWindows, type WindowSettings, windowWeights } from '../volume/windows.js';
 import { AskThread, NotStarted } from './askThread.js';
 import { deviceSessions, spareSessions } from './deviceSessions.js';
@@ -21,6 +23,8 @@ export interface RunnableModel {
   readonly difference: boolean;
   /** Size of the output for one window, if known: models of many classes get fewer sessions on a CPU. */
   readonly outputBytes?: number;
+  /** The channels of the output, two for a difference. Default: the model is run once to count them. */
+  readonly outputChannels?: number;
 }
 
 /** A model that is loaded into its session threads. */
@@ -55,9 +59,41 @@ export interface LoadedModel {
     labels: LabelRequest,
     listeners?: InferListeners,
   ): Promise<Volume>;
+  /**
+   * Prepares the windows of a volume for several models, which run them in turns with `runTurn`. Their outputs
+   * are added up in one place.
+   *
+   * @param request Makes labels as `inferLabels` does. Default: logits.
+   */
+  begin(
+    volume: Volume,
+    settings: InferSettings,
+    batch: number,
+    models: number,
+    request?: LabelRequest,
+  ): Promise<WindowWork>;
+  /**
+   * Runs the windows of a turn. The models must come in order in each turn, `place` from 0 on.
+   *
+   * @throws ModelError if its output has another number of channels than that of the first model.
+   */
+  runTurn(work: WindowWork, turn: Range, place: number, listeners?: InferListeners): Promise<void>;
   /** Ends the session threads. */
   close(): Promise<void>;
 }
+
+/** The windows of a volume that several models run, and their result. */
+export interface WindowWork {
+  readonly job: Omit<InferenceJob, 'control' | 'models'>;
+  readonly models: number;
+  /** In each turn, every model runs these windows. */
+  readonly turns: readonly Range[];
+  /** Complete when all models had all turns. */
+  readonly result: Volume;
+}
+
+/** Windows that a model runs before the next one does, where labels are made. */
+export const windowsPerTurn = 16;
 
 /** How a model slides over a volume. */
 export interface InferSettings extends WindowSettings {
@@ -94,6 +130,9 @@ export interface LoadSettings {
   readonly stepTimeout: number;
   readonly collectGarbage: boolean;
 }
+
+/** What the windows of a volume have in common, whatever is made of them. */
+type Windows = Omit<InferenceJob, 'control' | 'models' | 'steps' | 'result'>;
 
 /** A worker thread that holds one session. */
 type SessionThread = AskThread<SessionRequest, SessionReply>;
@@ -161,6 +200,8 @@ class ModelSessions implements LoadedModel {
 
   /** The output channels of the file: one that stands for two logits counts as one. */
   #fileChannels(roiSize: Vec3, channels: number): Promise<number> {
+    const { outputChannels, difference } = this.model;
+    if (outputChannels !== undefined) return Promise.resolve(difference ? 1 : outputChannels);
     const key = `${roiSize} ${channels}`;
     const known = this.#outputChannels.get(key);
     if (known) return known;
@@ -211,8 +252,40 @@ class ModelSessions implements LoadedModel {
     batch: number,
     listeners?: InferListeners,
   ): Promise<Volume> {
+    return this.#runAlone(await this.begin(volume, settings, batch, 1), listeners);
+  }
+
+  async inferLabels(
+    volume: Volume,
+    settings: InferSettings,
+    batch: number,
+    request: LabelRequest,
+    listeners?: InferListeners,
+  ): Promise<Volume> {
+    return this.#runAlone(await this.begin(volume, settings, batch, 1, request), listeners);
+  }
+
+  async #runAlone(work: WindowWork, listeners?: InferListeners): Promise<Volume> {
+    for (const turn of work.turns) await this.runTurn(work, turn, 0, listeners);
+    return work.result;
+  }
+
+  async begin(
+    volume: Volume,
+    settings: InferSettings,
+    batch: number,
+    models: number,
+    request?: LabelRequest,
+  ): Promise<WindowWork> {
     const summation = await this.#summation(volume, settings);
-    const { outChannels, weights, plan } = summation;
+    const windows = { ...this.#windowsOf(volume, settings, batch), ...summation };
+    return request
+      ? this.#labelWork(volume, windows, models, request)
+      : this.#logitsWork(volume, windows, models);
+  }
+
+  #logitsWork(volume: Volume, windows: Windows, models: number): WindowWork {
+    const { outChannels, weights, plan } = windows;
     const count = voxelCount(volume.size);
     // One channel that stands for the logits (0, d) is written behind a channel of zeros.
     const channels = this.model.difference ? 2 : outChannels;
@@ -221,47 +294,64 @@ class ModelSessions implements LoadedModel {
       out: data.subarray(data.length - count * outChannels),
       ...(weights && { weightSums: allocate('float32', count) }),
     };
-    await this.#run(
-      { ...this.#windowsOf(volume, settings, batch), ...summation, steps: plan.count, result },
-      listeners,
-    );
-    return { ...volume, data, channels, kind: 'logits' };
+    return {
+      job: { ...windows, steps: plan.count, result },
+      models,
+      turns: [{ start: 0, end: plan.count }],
+      result: { ...volume, data, channels, kind: 'logits' },
+    };
   }
 
-  async inferLabels(
-    volume: Volume,
-    settings: InferSettings,
-    batch: number,
-    { decision, undo }: LabelRequest,
-    listeners?: InferListeners,
-  ): Promise<Volume> {
-    const summation = await this.#summation(volume, settings);
-    const { outChannels, weights } = summation;
+  #labelWork(volume: Volume, windows: Windows, models: number, { decision, undo }: LabelRequest): WindowWork {
+    const { outChannels, weights, plan } = windows;
     const { difference } = this.model;
     const path = undo && labelPath(volume, undo);
     if (undo && !path) throw new RangeError('These steps cannot be undone in one pass.');
-    const cells = planLabels(
-      summation.plan,
-      volume.size,
-      outChannels,
-      weights !== undefined,
-      undo !== undefined,
-    );
+    const perTurn = models > 1 ? windowsPerTurn : 1;
+    const isWeighted = weights !== undefined;
+    const cells = planLabels(plan, volume.size, outChannels, isWeighted, undo !== undefined, perTurn);
     const { size, affine } = path?.grid ?? volume;
+    const labels = allocateLabels(largestLabel(difference ? 2 : outChannels, decision), voxelCount(size));
     const result: CellLabels = {
       cells,
-      storage: allocate('float32', cells.voxels * storedChannels(outChannels, weights !== undefined)),
+      storage: allocate('float32', cells.voxels * storedChannels(outChannels, isWeighted)),
       difference,
       decision,
       ...(path && { path }),
-      labels: allocateLabels(largestLabel(difference ? 2 : outChannels, decision), voxelCount(size)),
+      labels,
     };
-    await this.#run(
-      { ...this.#windowsOf(volume, settings, batch), ...summation, steps: cells.steps, result },
-      listeners,
-    );
     const history = undo ? [] : volume.history;
-    return { ...volume, size, affine, data: result.labels, channels: 1, kind: 'label', history };
+    return {
+      job: { ...windows, steps: cells.steps, result },
+      models,
+      turns: models > 1 ? modelTurns(cells, perTurn) : [{ start: 0, end: cells.steps }],
+      result: { ...volume, size, affine, data: labels, channels: 1, kind: 'label', history },
+    };
+  }
+
+  async runTurn(
+    { job, models }: WindowWork,
+    turn: Range,
+    place: number,
+    { onDrained, onWindows }: InferListeners = {},
+  ): Promise<void> {
+    await this.#restartEnded();
+    const { file, axes } = this.model;
+    const outChannels = await this.#fileChannels(job.plan.roiSize, job.channels);
+    if (outChannels !== job.outChannels) {
+      throw new ModelError(
+        `${file} gives ${outChannels} channel(s), but the model before it gives ${job.outChannels}, so their outputs ` +
+          'cannot be averaged.',
+      );
+    }
+    const length = turn.end - turn.start;
+    const before = models * turn.start + place * length;
+    await this.#run(
+      { ...job, axes, steps: turn.end, models: { place, count: models } },
+      turn.start,
+      onDrained,
+      onWindows && ((done) => onWindows(before + done - turn.start, models * job.steps)),
+    );
   }
 
   async #summation({ size, channels }: Volume, settings: WindowSettings): Promise<Summation> {
@@ -285,9 +375,13 @@ class ModelSessions implements LoadedModel {
 
   async #run(
     given: Omit<InferenceJob, 'control'>,
-    { onDrained, onWindows }: InferListeners = {},
+    first: number,
+    onDrained: (() => void) | undefined,
+    onWindows: ((done: number) => void) | undefined,
   ): Promise<void> {
     const job = { ...given, control: allocate('int32', Control.length) };
+    job.control[Control.next] = first;
+    job.control[Control.turn] = first;
     this.#jobs.add(job);
     const endReports = onWindows && reportWindows(job, onWindows);
     try {
@@ -342,14 +436,11 @@ class ModelSessions implements LoadedModel {
 }
 
 /** Reports a job's windows until the returned function is called. */
-function reportWindows(
-  { control, steps }: InferenceJob,
-  onWindows: NonNullable<InferListeners['onWindows']>,
-): () => void {
+function reportWindows({ control, steps }: InferenceJob, onWindows: (done: number) => void): () => void {
   let last = -1;
   const report = () => {
     const done = Math.min(steps, Atomics.load(control, Control.turn));
-    if (done !== last) onWindows(done, steps);
+    if (done !== last) onWindows(done);
     last = done;
   };
   report();

@@ -15,6 +15,8 @@ export interface Summation {
   readonly outChannels: number;
   /** The weights of a window's voxels, x fastest; undefined for equal weights. */
   readonly weights?: Float32Array;
+  /** Which of several models this is: their outputs are added up, and averaged. Default: the only one. */
+  readonly models?: { readonly place: number; readonly count: number };
 }
 
 /** Labels that are made from sums as soon as these are complete. */
@@ -38,16 +40,17 @@ export function storedChannels(channels: number, isWeighted: boolean): number {
 /** The most memory that sums should take, in bytes. A volume that needs more is processed in bands. */
 const mostBytes = 1.25 * 2 ** 30;
 
-/** Plans the storage of sums from which labels are made; see `planCells`. */
+/** Plans the storage of sums from which labels are made; see `planCells` and `CellLimits.turn`. */
 export function planLabels(
   plan: WindowPlan,
   size: Vec3,
   channels: number,
   isWeighted: boolean,
   interpolate: boolean,
+  turn = 1,
 ): CellPlan {
   const bytes = storedChannels(channels, isWeighted) * Float32Array.BYTES_PER_ELEMENT;
-  return planCells(plan, size, { interpolate, voxels: mostBytes / bytes });
+  return planCells(plan, size, { interpolate, voxels: mostBytes / bytes, turn });
 }
 
 /**
@@ -59,8 +62,11 @@ export class CellSums {
   /** By axis and voxel, how many windows of the axis cover it. */
   readonly #counts: readonly Float64Array[];
 
+  readonly #models: NonNullable<Summation['models']>;
+
   constructor(work: Summation & CellLabels) {
     this.#work = work;
+    this.#models = work.models ?? { place: 0, count: 1 };
     this.#counts = countWindows(work.size, work.plan);
   }
 
@@ -75,7 +81,7 @@ export class CellSums {
     const { band, window } = this.#at(step);
     const index = windowIndex(this.#work.plan, band.order[window]);
     this.#addWindow(band, index, values);
-    this.#label(band, index);
+    if (this.#models.place === this.#models.count - 1) this.#label(band, index);
   }
 
   #at(step: number): { readonly band: Band; readonly window: number } {
@@ -99,7 +105,7 @@ export class CellSums {
           const cell = this.#cell(band, x, y, z);
           const isFirst = [x, y, z].every((at, axis) => band.first[axis][at] === index[axis]);
           // Another cell was here before.
-          if (isFirst) cell.sums.fill(0);
+          if (isFirst && this.#models.place === 0) cell.sums.fill(0);
           this.#addPart(values, start, cell);
         }
       }
@@ -215,7 +221,7 @@ export class CellSums {
             out[to + i] = sums[c * count + row + i] / sums[outChannels * count + row + i];
           }
         } else {
-          const counted = yCounts[j] * zCounts[z];
+          const counted = yCounts[j] * zCounts[z] * this.#models.count;
           for (let i = left; i < right; i++) out[to + i] = sums[c * count + row + i] / (xCounts[i] * counted);
         }
       }

@@ -1,4 +1,5 @@
 import type { Summation } from './cellSums.js';
+import { divideBy_ } from './ensemble.js';
 import type { Vec3 } from './volume.js';
 import { addWindow, divideByCounts_, divideByWeights_, windowStart } from './windows.js';
 
@@ -22,14 +23,17 @@ export class WholeSums {
     return windowStart(this.#work.plan, step);
   }
 
-  /** Adds the model's output for the window of a step. The last one turns the sums into means. */
+  /** Adds the model's output for the window of a step. The last one turns the sums into means. Each model
+   * adds its weights, too. */
   add(step: number, values: Float32Array): void {
     const { plan, outChannels, size, axes, weights, weightSums, out } = this.#work;
     const start = this.start(step);
     addWindow(values, outChannels, start, plan.roiSize, axes, weights, size, out);
     // Weights are stored x fastest, as the windows of a `zyx` model are.
     if (weights && weightSums) addWindow(weights, 1, start, plan.roiSize, 'zyx', undefined, size, weightSums);
-    if (step + 1 < plan.count) return;
+    const { place, count } = this.#work.models ?? { place: 0, count: 1 };
+    if (step + 1 < plan.count || place + 1 < count) return;
+    if (count > 1 && !weightSums) divideBy_(out, count);
     if (weightSums) divideByWeights_(out, outChannels, weightSums);
     else divideByCounts_(out, outChannels, size, plan);
   }

@@ -1,3 +1,4 @@
+import type { Range } from './labels.js';
 import { allocate, type Vec3 } from './volume.js';
 import { neighbours, type WindowPlan, windowIndex } from './windows.js';
 
@@ -34,6 +35,25 @@ export interface CellLimits {
   readonly interpolate: boolean;
   /** The storage to aim for, in voxels. A volume that needs more is split into bands. */
   readonly voxels: number;
+  /** Windows that one model runs before the next one does; see `modelTurns`. Default: 1. */
+  readonly turn?: number;
+}
+
+/**
+ * The runs of steps in which several models take turns: `turn` windows each, fewer at the end of a band. A
+ * plan of cells must have been made with the same `turn`.
+ */
+export function modelTurns({ bands }: CellPlan, turn: number): Range[] {
+  let first = 0;
+  return bands.flatMap(({ order }) => {
+    const begin = first;
+    first += order.length;
+    const count = Math.ceil(order.length / turn);
+    return Array.from({ length: count }, (_, i) => ({
+      start: begin + i * turn,
+      end: Math.min(begin + (i + 1) * turn, first),
+    }));
+  });
 }
 
 /**
@@ -47,17 +67,17 @@ export interface CellLimits {
 export function planCells(plan: WindowPlan, size: Vec3, limits: CellLimits): CellPlan {
   const most = plan.starts[2].length;
   for (let count = 1; ; count++) {
-    const cells = planBands(plan, size, count, limits.interpolate);
+    const cells = planBands(plan, size, count, limits);
     if (cells.voxels <= limits.voxels || count === most) return cells;
   }
 }
 
-function planBands(plan: WindowPlan, size: Vec3, count: number, interpolate: boolean): CellPlan {
+function planBands(plan: WindowPlan, size: Vec3, count: number, limits: CellLimits): CellPlan {
   const starts = plan.starts[2];
   const cut = (band: number) => starts[Math.round((band * starts.length) / count)];
   const bands = Array.from({ length: count }, (_, band) => {
     const low = band === 0 ? 0 : cut(band);
-    return planBand(plan, size, low, band === count - 1 ? size[2] : cut(band + 1), interpolate);
+    return planBand(plan, size, low, band === count - 1 ? size[2] : cut(band + 1), limits);
   });
   return {
     bands,
@@ -71,14 +91,14 @@ function planBand(
   size: Vec3,
   low: number,
   high: number,
-  interpolate: boolean,
+  { interpolate, turn = 1 }: CellLimits,
 ): Band & { readonly voxels: number } {
   const from = interpolate ? Math.max(low - 1, 0) : low;
   const axes = size.map((n, axis) =>
     axis === 2 ? cellsOf(plan, axis, from, high, interpolate) : cellsOf(plan, axis, 0, n, interpolate),
   );
   const order = windowOrder(plan, from, high);
-  const { places, voxels } = placeCells(plan, axes, order);
+  const { places, voxels } = placeCells(plan, axes, order, turn);
   const each = <T>(take: (cells: AxisCells) => T) => axes.map(take) as [T, T, T];
   return {
     edges: each(({ edges }) => edges),
@@ -194,16 +214,18 @@ function placeCells(
   plan: WindowPlan,
   axes: readonly AxisCells[],
   order: Int32Array,
+  turn: number,
 ): { readonly places: Float64Array; readonly voxels: number } {
   const [xs, ys, zs] = axes;
   const [nx, ny, nz] = axes.map(({ first }) => first.length);
   const [, countY, countZ] = plan.starts.map(({ length }) => length);
   const steps = new Int32Array(plan.count);
   order.forEach((window, step) => {
-    steps[window] = step;
+    steps[window] = Math.floor(step / turn);
   });
-  const begin: Cell[][] = Array.from(order, () => []);
-  const end: Cell[][] = Array.from(order, () => []);
+  const turns = Math.ceil(order.length / turn);
+  const begin = Array.from({ length: turns }, (): Cell[] => []);
+  const end = Array.from({ length: turns }, (): Cell[] => []);
   const stepOf = (x: number, y: number, z: number) => steps[(x * countY + y) * countZ + z];
   const width = ({ edges }: AxisCells, cell: number) => edges[cell + 1] - edges[cell];
   for (let z = 0; z < nz; z++) {
@@ -220,12 +242,12 @@ function placeCells(
   }
   const places = allocate('float64', nx * ny * nz);
   const storage = new Storage();
-  order.forEach((_, step) => {
+  for (let step = 0; step < turns; step++) {
     // Large cells first: small ones fit into the gaps between them.
     begin[step].sort((a, b) => b.voxels - a.voxels);
     for (const { index, voxels } of begin[step]) places[index] = storage.take(voxels);
     for (const { index, voxels } of end[step]) storage.release(places[index], voxels);
-  });
+  }
   return { places, voxels: storage.size };
 }
 

@@ -4,6 +4,8 @@ import { firstValueFrom, of } from 'rxjs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Case, makeCase } from '#src/case.js';
+import { openEnsemble } from '#src/models/ensemble.js';
+import type { ModelLease } from '#src/models/openModel.js';
 import { Graph } from '#src/onnx/graph.js';
 import { writeModel } from '#src/onnx/modelFile.js';
 import { floats } from '#src/onnx/tensor.js';
@@ -23,9 +25,9 @@ test.after(() => runtime.close());
 const models = temporaryFolder();
 
 /** A model of one 3x3x3 convolution with random weights. */
-function writeRandomModel(classes: number): string {
-  const random = new Random(classes);
-  const graph = new Graph({ name: `random${classes}` });
+function writeRandomModel(classes: number, seed = classes): string {
+  const random = new Random(seed);
+  const graph = new Graph({ name: `random${classes}_${seed}` });
   const image = graph.addInput('image', 'float32', ['n', 1, 'x', 'y', 'z']);
   const kernel = Float32Array.from({ length: classes * 27 }, () => random.normal(0, 1));
   const weight = graph.addInitializer('weight', floats([classes, 1, 3, 3, 3], kernel));
@@ -39,7 +41,8 @@ function writeRandomModel(classes: number): string {
   return folder;
 }
 
-const [two, nine, many] = [2, 9, 300].map(writeRandomModel);
+const [two, nine, many] = [2, 9, 300].map((classes) => writeRandomModel(classes));
+const other = writeRandomModel(9, 1);
 const size: Vec3 = [23, 18, 20];
 const affine = [0, -1.2, 0, 4, -0.8, 0, 0, 3, 0, 0, 2.5, 0, 0, 0, 0, 1];
 
@@ -103,6 +106,17 @@ const pipelines: Record<string, unknown[]> = {
     'invert',
     argmax,
   ],
+  'two models in turns': [
+    { inference: { models: [nine, other], ...windows, mirror: ['y'] } },
+    softmax,
+    'invert',
+    argmax,
+  ],
+  'three models in turns, with equal weights': [
+    { inference: { models: [nine, other, nine], ...windows, mode: 'constant' } },
+    'invert',
+    argmax,
+  ],
   'windows in batches': [
     { inference: { model: nine, ...windows, swBatchSize: 3 } },
     softmax,
@@ -144,15 +158,48 @@ test('the estimate knows that the logits of many classes are never whole', async
   assert.ok(cells.peak < 0.6 * logits, `${cells.peak} and ${logits}`);
 });
 
-test('several models, and steps that one pass cannot undo, take the logits of the whole volume', async () => {
+test('steps that one pass cannot undo take the logits of the whole volume', async () => {
   for (const steps of [
-    [{ inference: { models: [nine, nine], ...windows } }, softmax, argmax],
     [{ resize: { spatialSize: [20, 20, 20] } }, { inference: { model: nine, ...windows } }, 'invert', argmax],
   ]) {
     const one = await through(steps, [inferLabels(0), ...fusions]);
     const apart = await through(steps, []);
     assert.equal(Array.from(one.subject.volumes.pred.data), Array.from(apart.subject.volumes.pred.data));
   }
+});
+
+test('models that would take too much memory are loaded one at a time, with the same result', async () => {
+  const settings = { roiSize: [9, 8, 7] as Vec3, overlap: [0.3, 0.3, 0.3] as Vec3, stepSize: 0.5 };
+  const more = { mode: 'gaussian', sigmaScale: [0.125, 0.125, 0.125] as Vec3 } as const;
+  const { image } = aCase().volumes;
+  const results: unknown[] = [];
+  for (const most of [Number.POSITIVE_INFINITY, -1]) {
+    const own = createRuntime({ device: 'cpu:2', workers: 1 });
+    let loads = 0;
+    const counted: typeof own = {
+      ...own,
+      settings: own.settings,
+      get device() {
+        return own.device;
+      },
+      load: (key, find) => {
+        loads++;
+        return own.load(key, find);
+      },
+    };
+    const check = async ({ model }: ModelLease) => model.outputChannels(settings.roiSize, 1);
+    const ensemble = await openEnsemble(counted, [nine, other], { roiSize: settings.roiSize }, check, most);
+    const given = { ...settings, ...more, paddingMode: 'constant', cval: 0 } as const;
+    const work = await ensemble.with(0, (model) => model.begin(image, given, 1, 2));
+    for (const turn of work.turns) {
+      for (const place of [0, 1]) await ensemble.with(place, (model) => model.runTurn(work, turn, place));
+    }
+    await ensemble.close();
+    await own.close();
+    results.push(work.result);
+    assert.is(loads, most < 0 ? 5 : 2);
+  }
+  assert.equal(results[0], results[1]);
 });
 
 test('a step that uses another volume is not an inference and its labels', () => {

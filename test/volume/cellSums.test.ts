@@ -12,7 +12,7 @@ import { reorient } from '#src/volume/reorient.js';
 import { respace } from '#src/volume/resample.js';
 import { makeVolume, type Vec3, type Volume, voxelCount } from '#src/volume/volume.js';
 import { WholeSums } from '#src/volume/wholeSums.js';
-import { planCells } from '#src/volume/windowCells.js';
+import { modelTurns, planCells } from '#src/volume/windowCells.js';
 import { planWindows, windowWeights } from '#src/volume/windows.js';
 
 const affine = [0, -1.2, 0, 4, -0.8, 0, 0, 3, 0, 0, 2.5, 0, 0, 0, 0, 1];
@@ -55,33 +55,44 @@ interface Case {
   readonly difference?: boolean;
   /** The storage to aim for, as a share of the volume. */
   readonly share?: number;
+  /** How many models take turns of four windows. */
+  readonly models?: number;
 }
 
 /** Labels of random windows: of the whole volume, step by step, and from cells. */
 function bothWays(given: Case): { whole: Volume; cells: Volume } {
   const { axes = 'zyx', channels = 5, decision = { softmax: true }, difference = false, share = 1 } = given;
+  const { models: count = 1 } = given;
   const image = processed(given.size, given.steps ?? []);
   const { size } = image;
   const overlap: Vec3 = [given.overlap, given.overlap, given.overlap];
   const plan = planWindows(size, { roiSize: given.roiSize, overlap });
   const weights = windowWeights(plan.roiSize, { mode: given.mode, sigmaScale: [0.125, 0.125, 0.125] });
   const summation: Summation = { plan, size, axes, outChannels: channels, weights };
-  const count = voxelCount(size);
-  const outputOf = (window: number) => {
-    const random = new Random(window);
+  const voxels = voxelCount(size);
+  const outputOf = (window: number, place: number) => {
+    const random = new Random(1000 * place + window);
     return Float32Array.from({ length: voxelCount(plan.roiSize) * channels }, () => random.normal(0, 2));
   };
 
-  const data = new Float32Array(count * (difference ? channels + 1 : channels));
-  const out = data.subarray(data.length - count * channels);
-  const whole = new WholeSums({ ...summation, out, ...(weights && { weightSums: new Float32Array(count) }) });
-  for (let window = 0; window < plan.count; window++) whole.add(window, outputOf(window));
-  const logits = makeVolume({ ...image, data, channels: data.length / count, kind: 'logits' });
+  const data = new Float32Array(voxels * (difference ? channels + 1 : channels));
+  const out = data.subarray(data.length - voxels * channels);
+  const weightSums = new Float32Array(voxels);
+  const places = Array.from({ length: count }, (_, place) => ({ place, count }));
+  const wholes = places.map(
+    (models) => new WholeSums({ ...summation, out, ...(weights && { weightSums }), models }),
+  );
+  for (const [place, whole] of wholes.entries()) {
+    for (let window = 0; window < plan.count; window++) whole.add(window, outputOf(window, place));
+  }
+  const logits = makeVolume({ ...image, data, channels: data.length / voxels, kind: 'logits' });
   const values = decision.softmax ? softmax(logits) : logits;
   const back = given.steps ? invertHistory(values, image.history, 'bilinear') : values;
   const expected = decision.regions ? regionLabels(back, decision.regions) : argmax(back);
 
-  const cells = planCells(plan, size, { interpolate: given.steps !== undefined, voxels: share * count });
+  const turn = count > 1 ? 4 : 1;
+  const limits = { interpolate: given.steps !== undefined, voxels: share * voxels, turn };
+  const cells = planCells(plan, size, limits);
   const path = given.steps && labelPath(image, image.history);
   if (given.steps) assert.ok(path, 'the steps can be undone in one pass');
   const labels = new Uint8Array(voxelCount(path?.grid.size ?? size));
@@ -91,11 +102,15 @@ function bothWays(given: Case): { whole: Volume; cells: Volume } {
   );
   const work = { ...summation, cells, storage, difference, decision, ...(path && { path }), labels };
   // Steps are shared between threads, each with its own sums on the same storage.
-  const threads = [new CellSums(work), new CellSums(work), new CellSums(work)];
+  const threads = places.map((models) => [0, 1, 2].map(() => new CellSums({ ...work, models })));
   const windows = cells.bands.flatMap(({ order }) => [...order]);
-  for (const [step, window] of windows.entries()) {
-    assert.equal(threads[0].start(step), whole.start(window));
-    threads[step % 3].add(step, outputOf(window));
+  for (const { start, end } of modelTurns(cells, turn)) {
+    for (const [place, sums] of threads.entries()) {
+      for (let step = start; step < end; step++) {
+        assert.equal(sums[0].start(step), wholes[0].start(windows[step]));
+        sums[step % 3].add(step, outputOf(windows[step], place));
+      }
+    }
   }
   const made = makeVolume({ data: labels, size: path?.grid.size ?? size, kind: 'label' });
   return { whole: expected, cells: made };
@@ -126,6 +141,24 @@ const everyWay: Record<string, Partial<Case>> = {
   ', in bands': { share: 0.2 },
   ', back to the grid of the file in bands': { steps: ['orient', 'space'], share: 0.2 },
 };
+
+for (const models of [2, 3]) {
+  for (const mode of ['gaussian', 'constant'] as const) {
+    test(`labels of ${models} models in turns are those of their mean, in bands (${mode})`, () => {
+      const steps = ['orient', 'space'];
+      const { whole, cells } = bothWays({
+        size,
+        roiSize: [8, 7, 6],
+        overlap: 0.5,
+        mode,
+        steps,
+        share: 0.4,
+        models,
+      });
+      assert.equal(Array.from(cells.data), Array.from(whole.data));
+    });
+  }
+}
 
 for (const [name, one] of Object.entries(cases)) {
   for (const [how, more] of Object.entries(everyWay)) {

@@ -38,7 +38,7 @@ export const cropNonzero = operator({
       geometryKeys,
       (volume) => onGrid(volume, volume, { step: 'cropOrPad', start: [0, 0, 0] }),
       // The mask, and the zeros in it.
-      ({ size }) => 2 * size[0] * size[1] * size[2],
+      ({ size }) => (mask ? 2 * size[0] * size[1] * size[2] : 0),
     );
     return (subject) => {
       const cropped = crop(subject);

@@ -223,7 +223,7 @@ export function segment(input: ModelInput): Promise<Volume> {
   return haveSameWindows(windows) ? segmentTogether(input) : segmentApart(input);
 }
 
-/** Whether models have windows of the same known size, so that their outputs can be added up window by window. */
+/** Whether models have windows of the same known size: their outputs can be added up in one place. */
 export function haveSameWindows(windows: readonly (Vec3 | undefined)[]): boolean {
   const [first] = windows;
   return first !== undefined && windows.every((size) => size?.every((n, axis) => n === first[axis]));

@@ -60,8 +60,8 @@ export interface LoadedModel {
     listeners?: InferListeners,
   ): Promise<Volume>;
   /**
-   * Prepares the windows of a volume for several models, which run them in turns with `runTurn`. Their outputs
-   * are added up in one place.
+   * Prepares the windows of a volume for several models, which run them in turns with `runTurn`. Their
+   * outputs are added up in one place.
    *
    * @param request Makes labels as `inferLabels` does. Default: logits.
    */

@@ -25,6 +25,8 @@ ap.add_argument('--model')
 ap.add_argument('--windows', type=int, default=0)
 ap.add_argument('--image')
 ap.add_argument('--out')
+ap.add_argument('--device', default='cpu', help='cpu or cuda')
+ap.add_argument('--amp', action='store_true', help='half precision on cuda')
 a = ap.parse_args()
 torch.set_num_threads(int(os.environ.get('OMP_NUM_THREADS', 2)))
 torch.manual_seed(1)
@@ -99,6 +101,8 @@ def make(folder):
 
 
 def network(w):
+    w = {name: value.to(a.device) for name, value in w.items()}
+
     def block(name, x, stride=1):
         x = F.conv3d(x, w[name + '.conv.weight'], w[name + '.conv.bias'], stride=stride, padding=1)
         x = F.instance_norm(x, weight=w[name + '.norm.weight'], bias=w[name + '.norm.bias'], eps=1e-5)
@@ -120,7 +124,16 @@ def network(w):
         last = f'decoder.seg_layers.{STAGES - 2}'
         return F.conv3d(x, w[last + '.weight'], w[last + '.bias'])
 
-    return run
+    def half(x):
+        with torch.autocast('cuda', dtype=torch.float16):
+            return run(x)
+
+    return half if a.amp else run
+
+
+def synchronize():
+    if a.device == 'cuda':
+        torch.cuda.synchronize()
 
 
 def zoom(x, shape, order):
@@ -145,9 +158,9 @@ def starts(n, patch):
 def slide(run, data, patch, classes):
     low = [max(0, patch - n) // 2 for n in data.shape]
     high = [max(0, patch - n) - l for n, l in zip(data.shape, low)]
-    x = torch.from_numpy(np.pad(data, list(zip(low, high))))
-    sums = torch.zeros((classes, *x.shape), dtype=torch.half)
-    weights, g = torch.zeros(x.shape, dtype=torch.half), gaussian(patch)
+    x = torch.from_numpy(np.pad(data, list(zip(low, high)))).to(a.device)
+    sums = torch.zeros((classes, *x.shape), dtype=torch.half, device=a.device)
+    weights, g = torch.zeros(x.shape, dtype=torch.half, device=a.device), gaussian(patch).to(a.device)
     for corner in itertools.product(*[starts(n, patch) for n in x.shape]):
         place = tuple(slice(at, at + patch) for at in corner)
         out = run(x[place][None, None])[0]
@@ -155,7 +168,7 @@ def slide(run, data, patch, classes):
         weights[place] += g
     sums /= weights
     inside = tuple(slice(l, l + n) for l, n in zip(low, data.shape))
-    return sums[(slice(None), *inside)].numpy()
+    return sums[(slice(None), *inside)].cpu().numpy()
 
 
 def segment(folder, image, out):
@@ -214,10 +227,11 @@ def time_windows(folder, count):
     patch = json.load(open(os.path.join(folder, 'plans.json')))['configurations']['3d_fullres']['patch_size']
     walls, cpus = [], []
     with torch.no_grad():
-        x = torch.randn(1, 1, *patch)
+        x = torch.randn(1, 1, *patch, device=a.device)
         for _ in range(count + 1):
             wall, cpu = time.perf_counter(), time.process_time()
             run(x)
+            synchronize()
             walls.append(time.perf_counter() - wall)
             cpus.append(time.process_time() - cpu)
     # The first run allocates memory.

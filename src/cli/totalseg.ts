@@ -160,9 +160,7 @@ function checkFlags(flags: Flags): void {
   }
   if (flags.fast && flags.fastest) throw new OptionError('--fast and --fastest cannot be given together.');
   if (flags.statistics_extra && flags.fast) {
-    throw new OptionError(
-      '--statistics_extra needs the full resolution, so it cannot be combined with --fast.',
-    );
+    printError('--statistics_extra needs the full resolution; with --fast it has no meaning.\n');
   }
   const unused = Object.keys(idle).filter((name) => flags[name] !== undefined);
   if (unused.length > 0) {
@@ -185,7 +183,7 @@ function totalsegOptions(flags: Flags): TotalsegOptions {
     bodySeg: flags.body_seg ?? false,
     removeSmallBlobs: flags.remove_small_blobs ?? false,
     statistics: flags.statistics ?? flags.statistics_extra ?? false,
-    statisticsExtra: flags.statistics_extra ?? false,
+    statisticsExtra: (flags.statistics_extra ?? false) && !flags.fast,
     statisticsAtBorder: flags.stats_include_incomplete ?? false,
     stored: undefined,
     weights: flags.weights,

@@ -1,8 +1,10 @@
+import { createHash } from 'node:crypto';
 import { mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { OptionError } from '../errors.js';
+import { listNames, OptionError } from '../errors.js';
 import { makeFolder, writeFault } from '../formats/aside.js';
 import { imageExtensions } from '../formats/index.js';
+import { readFacts } from '../models/totalsegmentator/facts.js';
 import { expandTotalseg, type TotalsegOptions } from '../operators/totalseg.js';
 import { loadPipelineData } from '../pipeline/load.js';
 import { runtimeFor } from '../pipeline/openRun.js';
@@ -10,7 +12,7 @@ import { planText } from '../pipeline/plan.js';
 import type { Pipeline } from '../pipeline/types.js';
 import { showWholeSeconds } from '../report/text.js';
 import { modelFoldersOf } from './pipelineOptions.js';
-import { print } from './print.js';
+import { print, printError } from './print.js';
 import { type RunFlags, run, runAnyway } from './run.js';
 import { savePipeline, sourceOf } from './segment.js';
 import { note } from './terminal.js';
@@ -27,6 +29,9 @@ export interface TotalsegRun {
   readonly savePipeline?: string | undefined;
 }
 
+/** DICOM reserves names that begin with 99 for private schemes. */
+const privateScheme = '99VOXSTREAM';
+
 type Tree = Readonly<Record<string, unknown>>;
 
 /**
@@ -38,8 +43,15 @@ type Tree = Readonly<Record<string, unknown>>;
 export async function runTotalseg(options: TotalsegOptions, request: TotalsegRun): Promise<number> {
   const { input, output, flags } = request;
   const source = await sourceOf(input, undefined);
+  if (request.outputType !== 'nifti' && !('dicom' in source)) {
+    throw new OptionError(
+      `--output_type ${request.outputType} refers to the slices of a DICOM series, but ${input} is not one. Give a folder or ` +
+        'a .zip with DICOM files, or leave --output_type out.',
+    );
+  }
   const steps = await stepsOf(options, request);
-  const document = (folder: string) => documentOf(source, steps, options, request, folder);
+  const codes = request.outputType === 'dicom_seg' ? await ownCodes(options) : {};
+  const document = (folder: string) => documentOf(source, steps, codes, options, request, folder);
   const isOne = 'datalist' in source || ('dicom' in source && (await holdsOne(document(output))));
   if (!isOne && looksLikeFile(output)) {
     throw new OptionError(
@@ -79,7 +91,7 @@ async function stepsOf(options: TotalsegOptions, request: TotalsegRun): Promise<
     { nameLabels: { names: { 1: 'body' }, keys: 'body' } },
     { skin: { body: 'body', image: 'stored' } },
   ];
-  return ['load', ...steps, ...(derived ? body : [])];
+  return [{ load: { float64: true, firstChannel: true } }, ...steps, ...(derived ? body : [])];
 }
 
 function derivesBody({ task }: TotalsegOptions, { multilabel, outputType }: TotalsegRun): boolean {
@@ -90,6 +102,7 @@ function derivesBody({ task }: TotalsegOptions, { multilabel, outputType }: Tota
 function documentOf(
   source: Tree,
   steps: readonly unknown[],
+  codes: Tree,
   options: TotalsegOptions,
   request: TotalsegRun,
   output: string,
@@ -102,7 +115,7 @@ function documentOf(
     source,
     steps,
     sinks: [
-      sinkOf(options, request),
+      sinkOf(options, request, codes),
       ...(options.statistics ? [{ statisticsJson: { separateFolder } }, 'metricsCsv'] : []),
     ],
     runtime: Object.fromEntries(
@@ -111,13 +124,33 @@ function documentOf(
   };
 }
 
-function sinkOf(options: TotalsegOptions, request: TotalsegRun): Tree {
+function sinkOf(options: TotalsegOptions, request: TotalsegRun, codes: Tree): Tree {
   const algorithm = `TotalSegmentator ${options.task}`;
-  if (request.outputType === 'dicom_seg') return { dicomSeg: { keys: 'pred', algorithm } };
+  if (request.outputType === 'dicom_seg') return { dicomSeg: { keys: 'pred', algorithm, codes } };
   if (request.outputType === 'dicom_rtstruct') return { rtstruct: { keys: 'pred', algorithm } };
   if (request.multilabel) return { nifti: { keys: 'pred', postfix: '' } };
   const keys = derivesBody(options, request) ? ['pred', 'body', 'skin'] : 'pred';
   return { nifti: { keys, postfix: '', perLabel: true } };
+}
+
+/** Codes of a private scheme for structures that have none in the built-in table. */
+async function ownCodes({ task, tasks }: TotalsegOptions): Promise<Tree> {
+  const { classes } = await readFacts(tasks);
+  // Loaded only here: few calls write DICOM.
+  const { anatomyOf } = await import('../formats/dicom/anatomy.js');
+  const unknown = Object.values(classes[task] ?? {}).filter((name) => !anatomyOf(name));
+  if (unknown.length > 0) {
+    printError(
+      `No SNOMED CT code is known for ${listNames(unknown)}. In the SEG, their codes are of the private scheme ` +
+        `${privateScheme}.\n`,
+    );
+  }
+  const codeOf = (name: string) => ({
+    value: createHash('sha256').update(name).digest('hex').slice(0, 16),
+    scheme: privateScheme,
+    meaning: name.slice(0, 64),
+  });
+  return Object.fromEntries(unknown.map((name) => [name, codeOf(name)]));
 }
 
 async function holdsOne(document: Tree): Promise<boolean> {

@@ -6,6 +6,11 @@ export interface ReadOptions {
   readonly kind: 'image' | 'label';
   /** Accept NaN and infinite voxels in an image. Default: false, they are refused. */
   readonly nonFinite?: boolean;
+  /**
+   * Voxels that a header scales by fractions become float64. Default: float32, unless they are stored as
+   * float64.
+   */
+  readonly float64?: boolean;
   /** The most bytes that the voxels may take. Default: the memory that this process may use. */
   readonly maxBytes?: number;
   /**

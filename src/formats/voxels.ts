@@ -8,7 +8,8 @@ import type { StoredLayout } from './layout.js';
  * The voxels of a volume from the stored numbers of a file: channels one after the other, scaled, checked, in
  * their type.
  *
- * Images keep the stored type, or become float32 if they are scaled (float64 if they are stored as float64).
+ * Images keep the stored type, or become float32 if they are scaled (float64 if they are stored as float64,
+ * or with the option `float64`).
  * 64-bit integers, which arrive as float64, become int32 if all fit. Labels that are real, scaled or 64-bit
  * numbers become the smallest integer type that holds them all, unsigned if none is negative.
  *
@@ -19,11 +20,11 @@ export function finishVoxels(
   stored: VoxelArray,
   layout: StoredLayout,
   file: string,
-  { kind, nonFinite }: ReadOptions,
+  { kind, nonFinite, float64 }: ReadOptions,
 ): { voxels: VoxelArray; notes: readonly string[] } {
   const planar = layout.interleaved && layout.channels > 1 ? separate(stored, layout.channels) : stored;
   if (kind === 'label') return asLabels(planar, layout, file);
-  const voxels = asImage(planar, layout);
+  const voxels = asImage(planar, layout, float64 ?? false);
   if (!nonFinite) refuseNonFinite(voxels, layout.size, file);
   return { voxels, notes: [] };
 }
@@ -38,8 +39,12 @@ function separate(voxels: VoxelArray, channels: number): VoxelArray {
   return out;
 }
 
-function asImage(stored: VoxelArray, { scaling, stored: type }: StoredLayout): VoxelArray {
+function asImage(stored: VoxelArray, { scaling, stored: type }: StoredLayout, float64: boolean): VoxelArray {
   if (scaling) {
+    const isWhole = Number.isInteger(scaling.slope) && Number.isInteger(scaling.inter);
+    if (float64 && !isWhole && type !== 'float64') {
+      return scale(stored, scaling, allocate('float64', stored.length));
+    }
     const inPlace = type === 'float32' || type === 'float64';
     return scale(stored, scaling, inPlace ? stored : allocate('float32', stored.length));
   }

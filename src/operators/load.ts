@@ -5,12 +5,15 @@ import { readVolume, withSpacing } from '../formats/index.js';
 import { keysType, perAxis, voxelLength } from '../optionTypes.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { task } from '../runtime/task.js';
+import { selectChannels } from '../volume/channels.js';
 import type { Vec3, Volume } from '../volume/volume.js';
 import { alignAxes, alignmentNote } from './alignAxes.js';
 import { operator, type StepContext } from './define.js';
 import { bytesOf, foresee, readAs } from './forecast.js';
 import { mapCase } from './map.js';
 import { gridFault } from './sameGrids.js';
+
+const selectChannelsTask = task(new URL('../volume/channels.js', import.meta.url), selectChannels);
 
 export const readVolumeTask = task(new URL('../formats/index.js', import.meta.url), readVolume);
 
@@ -43,6 +46,16 @@ export const load = operator({
       .default(['label', 'pred'])
       .describe('Keys whose files are label maps: integers, never interpolated'),
     nonFinite: z.boolean().default(false).describe('Accept NaN and infinite voxels in images'),
+    float64: z
+      .boolean()
+      .default(false)
+      .describe('Read voxels that a header scales by fractions as float64 instead of float32'),
+    firstChannel: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Keep only the first channel of images (the first volume of a 4D file), and say so in a note',
+      ),
     spacing: perAxis(voxelLength)
       .optional()
       .describe(
@@ -51,29 +64,43 @@ export const load = operator({
   },
   example: { keys: ['image', 'label'] },
   forecast:
-    ({ keys, labelKeys, spacing }) =>
+    ({ keys, labelKeys, firstChannel, spacing }) =>
     (subject) => {
       const wanted = [keys ?? Object.keys(subject.files)].flat().filter((key) => key in subject.files);
       const made = wanted.map((key) => {
         const kind = [labelKeys].flat().includes(key) ? 'label' : 'image';
         const grid = subject.files[key];
-        return [key, readAs(spacing && grid.unspaced ? withSpacing(grid, spacing) : grid, kind)] as const;
+        const read = readAs(spacing && grid.unspaced ? withSpacing(grid, spacing) : grid, kind);
+        return [key, firstChannel && kind === 'image' ? { ...read, channels: 1 } : read] as const;
       });
       const reading = wanted.map((key) => subject.files[key].bytesToRead - bytesOf(subject.files[key]));
       return foresee(subject, Object.fromEntries(made), Math.max(0, ...reading));
     },
-  create: ({ keys, labelKeys, nonFinite, spacing }, context) =>
+  create: ({ keys, labelKeys, nonFinite, float64, firstChannel, spacing }, context) =>
     mapCase(context, 'io', async (given) => {
       const subject = spacing ? { ...given, files: withSpacings(given.files, spacing) } : given;
       const loaded: Record<string, Volume> = {};
+      const left: string[] = [];
       for (const key of fileKeys(subject, keys)) {
         const kind = [labelKeys].flat().includes(key) ? 'label' : 'image';
-        const volume = await context.runtime.run(readVolumeTask, subject.files[key], { kind, nonFinite });
-        loaded[key] = kind === 'label' ? withNames(volume, subject.labelNames) : volume;
+        const volume = await context.runtime.run(readVolumeTask, subject.files[key], {
+          kind,
+          nonFinite,
+          float64,
+        });
+        const several = firstChannel && kind === 'image' && volume.channels > 1;
+        if (several) left.push(`Of the ${volume.channels} volumes of ${key}, only the first one is used.`);
+        const image = several ? await context.runtime.run(selectChannelsTask, volume, [0]) : volume;
+        loaded[key] = kind === 'label' ? withNames(volume, subject.labelNames) : image;
       }
       const aligned = await alignLabels(loaded, context.runtime);
       const grids = checkGrids(subject, loaded, context);
-      const notes = [...aligned, ...grids, ...Object.values(loaded).flatMap((volume) => volume.notes ?? [])];
+      const notes = [
+        ...left,
+        ...aligned,
+        ...grids,
+        ...Object.values(loaded).flatMap((volume) => volume.notes ?? []),
+      ];
       return withNotes(withVolumes(subject, loaded), notes);
     }),
 });

@@ -45,6 +45,21 @@ test('load reads every file of a case, labels as integers with the names of the 
   assert.equal(subject.volumes, {});
 });
 
+test('load keeps the first volume of a 4D image, and reads scaled voxels as float64', async () => {
+  const file = put('4d.nii', buildNifti({ sform, dims: [2, 3, 1, 2], slope: 0.1 }));
+  const { volumes, notes } = await run(makeCase({ id: 'ct', files: { image: file } }), {
+    float64: true,
+    firstChannel: true,
+  });
+  assert.is(volumes.image.channels, 1);
+  assert.instance(volumes.image.data, Float64Array);
+  assert.equal(
+    [...volumes.image.data],
+    [0, 1, 2, 3, 4, 5].map((value) => Math.fround(0.1) * value),
+  );
+  assert.equal(notes, ['Of the 2 volumes of image, only the first one is used.']);
+});
+
 test('label names in a file take precedence over those of the dataset, and differences are noted', async () => {
   const segmentation = (name: string, file: string) => {
     const header =

@@ -82,11 +82,11 @@ class QueueWorker {
     const { signal, run: name, stalledAfter } = this.options;
     signal.addEventListener('abort', () => this.#stop.abort(), { once: true });
     if (signal.aborted) this.#stop.abort();
-    this.#started = await this.store.now();
-    if (name !== undefined) checkVersion((await this.store.run(name)).spec);
-    await this.#beat();
-    this.#beating = setInterval(() => void this.#beat().catch(() => {}), (stalledAfter * 1000) / 8);
     try {
+      this.#started = await this.store.now();
+      if (name !== undefined) checkVersion((await this.store.run(name)).spec);
+      await this.#beat();
+      this.#beating = setInterval(() => void this.#beat().catch(() => {}), (stalledAfter * 1000) / 8);
       const over = await this.#loop();
       return { worker: this.id, done: this.#done, failed: this.#failed, over };
     } finally {

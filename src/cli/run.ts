@@ -16,12 +16,13 @@ import { reportSink } from '../sinks/report.js';
 import { summarySink } from '../sinks/summary.js';
 import { addResumeOption, commaList, positive, shard } from './args.js';
 import { logFile, logName } from './logFile.js';
+import { addMetricsOption, type ObserverFlags, openObservers } from './observers.js';
 import { addPipelineOptions, loadFromFlags, modelFoldersOf, type PipelineFlags } from './pipelineOptions.js';
 import { print } from './print.js';
 import { jsonProgress, lineProgress, liveProgress, type Progress, quietProgress } from './progress.js';
 import { interruptedCode, stopOnSignal } from './stopOnSignal.js';
 
-export interface RunFlags extends PipelineFlags, Selection {
+export interface RunFlags extends PipelineFlags, Selection, ObserverFlags {
   readonly resume?: boolean | 'checksum';
   readonly overwrite?: boolean;
   readonly strict?: boolean;
@@ -37,7 +38,7 @@ const exitCodes = { ok: 0, notStarted: 1, someFailed: 2, interrupted: interrupte
 
 /** Adds `voxstream run`, which streams a dataset through a pipeline. */
 export function addRunCommand(program: Command): void {
-  addResumeOption(addPipelineOptions(program.command('run')))
+  addMetricsOption(addResumeOption(addPipelineOptions(program.command('run'))))
     .description('stream a dataset through a pipeline')
     .option('--shard <i/n>', 'run only the i-th of n equal parts of the dataset', shard)
     .option('--overwrite', 'run all cases again, and replace files that no run in the output folder wrote')
@@ -92,6 +93,7 @@ export async function runAnyway(
   closing: Closing = closingText,
 ): Promise<number> {
   const mask = maskOf(pipeline);
+  const observers = await openObservers(flags);
   const runtime = runtimeFor(pipeline, {
     modelFolders: modelFoldersOf(pipeline),
     onWarning: (message) => progress.onEvent({ event: 'warning', message: mask(message) }),
@@ -104,6 +106,9 @@ export async function runAnyway(
     ),
   );
   const start = performance.now();
+  const observed = { name: pipeline.name, traceparent: observers.traces?.runStarted(pipeline.name, 'run') };
+  observers.watch(runtime);
+  if (observers.url) progress.say(`Metrics: ${observers.url}`);
   try {
     const result = await runPipeline(pipeline, {
       ...flags,
@@ -112,6 +117,7 @@ export async function runAnyway(
       onEvent: (event) => {
         log?.event(event);
         progress.onEvent(event);
+        observers.onEvent(event, observed);
       },
       onFault: (caseId, error) => log?.fault(caseId, error),
     });
@@ -124,6 +130,7 @@ export async function runAnyway(
   } finally {
     progress.end();
     stop.end();
+    await observers.close();
     await runtime.close();
   }
 }

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
+import { startTraces, tracesWanted } from '../observe/traces.js';
 import { readPipelineText } from '../pipeline/document.js';
 import { loadRegistry } from '../pipeline/extensions.js';
 import { loadPipelineTexts } from '../pipeline/load.js';
@@ -50,7 +51,10 @@ export function addSubmitCommand(program: Command): void {
         registry: await loadRegistry(flags.use ?? []),
         runtimeDefaults: runtimeDefaults(),
       });
+      const traces = tracesWanted() ? await startTraces() : undefined;
+      const traceparent = traces?.runStarted(flags.name ?? pipeline.name, 'submit');
       const submission = {
+        ...(traceparent && { traceparent }),
         ...flags,
         ...overrides,
         pipeline,
@@ -59,6 +63,7 @@ export function addSubmitCommand(program: Command): void {
         onWarning: (message: string) => printError(`Warning: ${message}\n`),
       };
       const { name, output, cases, skipped } = await onQueue(flags, (store) => submit(store, submission));
+      await traces?.close();
       const earlier = skipped > 0 ? `, ${skipped} of them finished by an earlier run` : '';
       print(`The run ${name} is on the queue: ${cases} case(s)${earlier}, into ${output}\n`);
     });

@@ -228,6 +228,7 @@ export class CaseStreams {
     // Fetched files are removed when the case ends.
     const remote = isRemote(item);
     const kept = remote ? [] : Object.entries(result.files);
+    const outputs = await stateOf([...saved.map(([, file]) => file), ...others], contents);
     await journal.append({
       case: item.id,
       version,
@@ -235,7 +236,7 @@ export class CaseStreams {
       dataset: itemFingerprint(item),
       provider,
       inputs: remote ? [] : inputs,
-      outputs: await stateOf([...saved.map(([, file]) => file), ...others], contents),
+      outputs,
       metrics: result.metrics,
       timings: result.timings,
       volumes: Object.fromEntries([...saved, ...kept].map(([key, file]) => [key, absoluteFile(file)])),
@@ -245,8 +246,13 @@ export class CaseStreams {
     });
     records.done(result);
     const seconds = (performance.now() - opened) / 1000;
-    this.tell({ event: 'caseDone', case: item.id, index, seconds, metrics });
+    const [bytesRead, bytesWritten] = [remote ? [] : inputs, outputs].map(totalSize);
+    this.tell({ event: 'caseDone', case: item.id, index, seconds, bytesRead, bytesWritten, metrics });
   }
+}
+
+function totalSize(files: readonly FileState[]): number {
+  return files.reduce((sum, { size }) => sum + Math.max(size, 0), 0);
 }
 
 /** The error for a source file that changed after its case started. */

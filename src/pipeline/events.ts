@@ -54,6 +54,10 @@ export type RunEvent =
       readonly case: string;
       readonly index: number;
       readonly seconds: number;
+      /** The size of the files that it was read from; 0 for a remote case. */
+      readonly bytesRead: number;
+      /** The size of the files with its results. */
+      readonly bytesWritten: number;
       /** By column. */
       readonly metrics: JsonValues;
     }

@@ -3,9 +3,10 @@ import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Worker } from 'bullmq';
 import { messageOf, OptionError, VoxError } from '../errors.js';
+import type { ObservedEvent } from '../observe/events.js';
 import type { RunEvent } from '../pipeline/events.js';
-import type { JournalEntry } from '../pipeline/journal.js';
 import type { Pipeline } from '../pipeline/types.js';
+import type { Runtime } from '../runtime/runtime.js';
 import { version } from '../version.js';
 import { checkVersion } from './checkSame.js';
 import { collect } from './collect.js';
@@ -32,9 +33,9 @@ export interface WorkOptions extends Patience {
   readonly load: (spec: RunSpec) => Promise<Pipeline>;
   /** Aborting it ends the worker: open cases are given back at once. */
   readonly signal: AbortSignal;
-  readonly onEvent: (event: RunEvent, place: WorkPlace) => void;
-  /** Called with the record of each case that was finished. */
-  readonly onEntry?: (entry: JournalEntry, place: WorkPlace) => void;
+  readonly onEvent: (event: ObservedEvent, place: WorkPlace) => void;
+  /** Called with the runtime of each run that it works on, and with undefined when that is closed. */
+  readonly onRuntime?: (runtime: Runtime | undefined) => void;
   /** Called every few seconds with the runs of the queue. */
   readonly onCounts?: (counts: readonly (Counts & { readonly run: string })[]) => void;
 }
@@ -129,7 +130,7 @@ class QueueWorker {
 
   /** Works on a run until it has no cases left, or there is something more urgent. */
   async #work(run: QueuedRun): Promise<void> {
-    const { load, onEvent, onEntry, run: name } = this.options;
+    const { load, onEvent, onRuntime, run: name } = this.options;
     const place: WorkPlace = { worker: this.id, run: run.spec };
     let opened: RunWorker;
     try {
@@ -149,7 +150,7 @@ class QueueWorker {
             if (event.event === 'caseFailed') this.#failed++;
             onEvent(event, place);
           },
-          onEntry: (entry) => onEntry?.(entry, place),
+          onRuntime: (runtime) => onRuntime?.(runtime),
         },
       });
     } catch (error) {

@@ -4,13 +4,14 @@ import { fromEvent, lastValueFrom, takeUntil } from 'rxjs';
 import { messageOf } from '../errors.js';
 import { nameValues } from '../metrics/columns.js';
 import { modelsBeside } from '../models/findModel.js';
+import type { ObservedEvent } from '../observe/events.js';
 import { writesForCases } from '../pipeline/assemble.js';
 import { CaseStreams } from '../pipeline/caseStream.js';
 import { type Engine, openEngine } from '../pipeline/engine.js';
 import type { Failure, RunEvent } from '../pipeline/events.js';
-import type { JournalEntry } from '../pipeline/journal.js';
 import { runtimeFor } from '../pipeline/openRun.js';
 import type { Pipeline } from '../pipeline/types.js';
+import type { Runtime } from '../runtime/runtime.js';
 import { isRefused } from '../sources/define.js';
 import { checkSame } from './checkSame.js';
 import type { QueuedItem } from './items.js';
@@ -34,9 +35,9 @@ const mostKills = 2;
 
 /** What happens to cases while a worker works on a run. */
 export interface RunListener {
-  onEvent(event: RunEvent): void;
-  /** Called with the record of each case that was finished. */
-  onEntry?(entry: JournalEntry): void;
+  onEvent(event: ObservedEvent): void;
+  /** Called with the runtime when it is created, and with undefined when it is closed. */
+  onRuntime?(runtime: Runtime | undefined): void;
 }
 
 /** What a worker needs to work on a run. */
@@ -108,7 +109,6 @@ export class RunWorker {
             const taken = this.#taken(entry.case);
             await this.#results.done(taken.index, entry, secrets);
             taken.outcome = { kind: 'done' };
-            work.listener.onEntry?.(entry);
           },
         },
         records: {
@@ -139,6 +139,7 @@ export class RunWorker {
       const sinks = pipeline.sinks.filter(({ built }) => writesForCases(built.targets?.(output) ?? {}));
       const engine = await openEngine(pipeline, { output, runtime, sinks, strict, onWarning });
       checkSame(run.spec, engine);
+      listener.onRuntime?.(runtime);
       return new RunWorker(work, engine);
     } catch (error) {
       await runtime.close();
@@ -169,6 +170,7 @@ export class RunWorker {
   async close(): Promise<void> {
     clearInterval(this.#renewing);
     this.#closed.abort();
+    this.work.listener.onRuntime?.(undefined);
     await this.engine.close();
     await this.engine.runtime.close();
   }
@@ -247,6 +249,7 @@ export class RunWorker {
       });
       // A result that is being recorded is recorded whole.
       if (this.#abandoned.signal.aborted) await this.#cases.settled();
+      if (!taken.outcome) this.work.listener.onEvent({ event: 'caseGivenBack', case: item.id });
     } finally {
       this.#open.delete(item.id);
     }
@@ -344,7 +347,7 @@ export class RunWorker {
     const taken = event.event === 'caseFailed' ? this.#open.get(event.case) : undefined;
     if (event.event === 'caseFailed' && taken?.outcome?.kind === 'later') {
       const { message, step } = event;
-      this.#warn(`It failed at ${step} and is tried again later: ${message}`, event.case);
+      this.work.listener.onEvent({ event: 'caseDelayed', case: event.case, step, message });
     } else this.work.listener.onEvent(event);
   }
 

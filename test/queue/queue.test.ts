@@ -5,8 +5,8 @@ import { tap } from 'rxjs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { OptionError } from '#src/errors.js';
+import type { ObservedEvent } from '#src/observe/events.js';
 import { operator } from '#src/operators/define.js';
-import type { RunEvent } from '#src/pipeline/events.js';
 import { loadPipeline, loadPipelineTexts } from '#src/pipeline/load.js';
 import { createRegistry } from '#src/pipeline/registry.js';
 import { runPipeline } from '#src/pipeline/run.js';
@@ -72,8 +72,8 @@ async function submitted(name: string, more: Partial<Submission> = {}): Promise<
 /** Works until all cases are over. Returns the events too. */
 async function worked(
   more: Partial<WorkOptions> = {},
-): Promise<WorkResult & { events: (RunEvent & { run?: string })[] }> {
-  const events: (RunEvent & { run?: string })[] = [];
+): Promise<WorkResult & { events: (ObservedEvent & { run?: string })[] }> {
+  const events: (ObservedEvent & { run?: string })[] = [];
   const result = await work(await connect(server.url, { patient: true }), {
     exitWhenDone: true,
     stalledAfter: 2,
@@ -114,8 +114,9 @@ queueTest(
     const first = await worked({ run: 'tries' });
     assert.is(tries.get('ct_001'), 2);
     assert.is(tries.get('ct_002'), 1);
-    const warnings = JSON.stringify(first.events.filter(({ event }) => event === 'warning'));
-    assert.match(warnings, /failed at flaky and is tried again later: .*stale.*"case":"ct_001"/);
+    const delayed = first.events.find(({ event }) => event === 'caseDelayed');
+    const message = 'Unexpected: stale (set VOXSTREAM_DEBUG=1 to see where).';
+    assert.equal(delayed, { event: 'caseDelayed', case: 'ct_001', step: 'flaky', message, run: 'tries' });
     assert.equal([first.done, first.failed, first.over], [10, 2, true]);
     const { done, failed, state } = await status('tries');
     assert.equal({ done, failed, state }, { done: 10, failed: 2, state: 'collected' });

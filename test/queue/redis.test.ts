@@ -126,10 +126,7 @@ testNeeding(redisServer, 'a server without memory is told, and nothing of the ru
     await setting('maxmemory', '0');
     const store = new Store(await connect(server.url));
     assert.equal(await store.runs(), []);
-    assert.equal(
-      await store.link.redis.keys('vox:*'),
-      [],
-    );
+    assert.equal(await store.link.redis.keys('vox:*'), []);
     await store.close();
     await submitted(await connect(server.url));
 

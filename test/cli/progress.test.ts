@@ -19,7 +19,15 @@ const events: readonly RunEvent[] = [
   { event: 'step', case: long, step: 'load', seconds: 2 },
   { event: 'caseFailed', index: 0, case: '病例二', step: 'load', message: '文件 is not a NIfTI file.' },
   { event: 'warning', message: 'something' },
-  { event: 'caseDone', index: 1, case: long, seconds: 2.5, bytesRead: 0, bytesWritten: 0, metrics: { dice_spleen: 0.912345 } },
+  {
+    event: 'caseDone',
+    index: 1,
+    case: long,
+    seconds: 2.5,
+    bytesRead: 0,
+    bytesWritten: 0,
+    metrics: { dice_spleen: 0.912345 },
+  },
 ];
 
 test('the live display of a run clips wide names, and leaves only the permanent lines', () => {

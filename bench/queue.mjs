@@ -1,5 +1,5 @@
-// The costs of a queue: the time to submit 100,000 cases, the memory of a waiting case on the server, and the time that
-// a case takes longer than in a single run. Starts a Redis server of its own, without a password, on 127.0.0.1.
+// The costs of a queue: the time to submit 100,000 cases, the memory of a waiting case on the server, and the
+// additional time of a case compared with a single run. Starts a Redis server on 127.0.0.1.
 //
 //   npm run -s build && node bench/queue.mjs [CASES]
 import { spawn } from 'node:child_process';

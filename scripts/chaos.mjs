@@ -1,5 +1,5 @@
-// Kills workers and the server of a queue again and again: runs test/queue/chaos.test.ts ten times in a row, or as often
-// as it is told. Stops at the first failure.
+// Kills workers and the server of a queue again and again: runs test/queue/chaos.test.ts ten times in a row,
+// or TIMES times. Stops at the first failure.
 //
 //   npm run -s build && node scripts/chaos.mjs [TIMES]
 import { execFileSync, spawnSync } from 'node:child_process';

@@ -1,6 +1,7 @@
 import type { Volume } from '../../volume/volume.js';
 import { voxelCount } from '../../volume/volume.js';
 import type { MetricTarget } from '../targets/metrics.js';
+import { surfaceMetric } from './surfaceMetric.js';
 
 /** What a metric finds in one case: a value per class, or what the accuracy counts. */
 export interface Measured {
@@ -14,16 +15,22 @@ export interface Measured {
 /**
  * Measures one case as MONAI's metrics do, in the precision of float32.
  *
- * Source: `monai/metrics/meandice.py` and `meaniou.py` of MONAI 1.3.2; ignite's `Accuracy` for two tensors of
- * the same shape, which are compared voxel by voxel over all channels.
+ * Source: `monai/metrics` of MONAI 1.3.2, where distances are in voxels, because its handlers give no spacing;
+ * ignite's `Accuracy` for two tensors of the same shape, which are compared voxel by voxel over all channels.
  */
 export function measure(pred: Volume, label: Volume, metric: MetricTarget): Measured {
-  if (metric.kind === 'accuracy') return accuracy(pred, label);
+  const { kind } = metric;
+  if (kind === 'accuracy') return accuracy(pred, label);
+  if (kind === 'mae' || kind === 'mse' || kind === 'rmse') return { values: [errorOf(pred, label, kind)] };
   const classes = metric.classes ?? pred.channels;
   const first = metric.includeBackground ? 0 : 1;
   // A single channel holds labels, of which MONAI takes only 1.
   const wanted = classes > 1 ? Array.from({ length: classes - first }, (_, i) => first + i) : [1];
-  return { values: wanted.map((c) => overlapOf(counts(pred, label, c), metric)) };
+  const one = (c: number) =>
+    kind === 'dice' || kind === 'iou'
+      ? overlapOf(counts(pred, label, c), metric)
+      : surfaceMetric(membership(pred, c), membership(label, c), pred.size, metric);
+  return { values: wanted.map(one) };
 }
 
 interface Counts {
@@ -60,6 +67,17 @@ function overlapOf({ both, pred, label }: Counts, { kind, ignoreEmpty }: MetricT
   }
   if (ignoreEmpty) return Number.NaN;
   return pred === 0 ? 1 : 0;
+}
+
+/** The mean over all voxels and channels of a difference, as MONAI's `MAEMetric` and the like. */
+function errorOf(pred: Volume, label: Volume, kind: 'mae' | 'mse' | 'rmse'): number {
+  let sum = 0;
+  for (let i = 0; i < pred.data.length; i++) {
+    const difference = pred.data[i] - label.data[i];
+    sum += kind === 'mae' ? Math.abs(difference) : difference * difference;
+  }
+  const mean = sum / pred.data.length;
+  return Math.fround(kind === 'rmse' ? Math.sqrt(mean) : mean);
 }
 
 function accuracy(pred: Volume, label: Volume): Measured {

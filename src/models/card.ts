@@ -28,6 +28,8 @@ const cardSchema = z.looseObject({
     .regex(/^[0-9a-f]{64}$/i)
     .optional(),
   axes: z.enum(['xyz', 'zyx']).default('xyz'),
+  /** The order of axes of the network's PyTorch class, if it is not `axes`. */
+  weightAxes: z.enum(['xyz', 'zyx']).optional(),
   labels: z.record(z.string().regex(/^\d+$/), z.string()).default({}),
   /** Codes of labels by name, for DICOM segmentations: SNOMED CT unless `scheme` says otherwise. */
   codes: z.record(z.string(), codeType).optional(),

@@ -57,13 +57,18 @@ export function weightsOf(card: ModelCard, graph: Graph): NamedWeights {
       type === undefined
         ? `The card of ${card.name} names no network, so the tensors have the names of the ONNX file.`
         : `The network ${type} of ${card.name} does not come with voxstream, so the tensors have the names of the ONNX file.`;
-    const { tensors, notes } = constantsOf(graph);
-    return { tensors, notes: [note, ...notes] };
+    const order = 'The model reads its axes in the order z, y, x, and so do its kernels.';
+    return { tensors: constantsOf(graph), notes: card.axes === 'zyx' ? [note, order] : [note] };
   }
   const { patch } = card.input;
   const [x, y, z] = patch ?? [0, 0, 0];
-  const size = card.axes === 'zyx' ? ([z, y, x] as const) : ([x, y, z] as const);
-  return stateDictOf(type, config, { graph, axes: card.axes }, patch ? { size } : {});
+  const size = (card.weightAxes ?? card.axes) === 'zyx' ? ([z, y, x] as const) : ([x, y, z] as const);
+  return stateDictOf(type, config, { graph, reversed: isReversed(card) }, patch ? { size } : {});
+}
+
+/** Whether a model reads its axes in the reverse order of its network's PyTorch class. */
+export function isReversed({ axes, weightAxes = axes }: Pick<ModelCard, 'axes' | 'weightAxes'>): boolean {
+  return weightAxes !== axes;
 }
 
 async function exportOnnx(card: ModelCard, graph: Graph, file: string): Promise<readonly string[]> {

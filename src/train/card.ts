@@ -41,6 +41,7 @@ export function trainedCard(
   const inner = (key: string) => (card[key] ?? {}) as object;
   const channels = graph.inputs[0].dims[1];
   const trained = network ? { type: network.definition.name, ...network.options } : base?.card.network;
+  const native = base ? (base.card.weightAxes ?? base.card.axes) : 'xyz';
   return ({ rows, best, step }, metric) => {
     const epoch = best?.epoch ?? rows.at(-1)?.epoch ?? 0;
     const reached = best && metric ? { metric, value: Number(best.value.toFixed(5)) } : undefined;
@@ -61,6 +62,7 @@ export function trainedCard(
         ...inner('input'),
       },
       ...(trained && { network: trained }),
+      ...(trained && native !== axes && { weightAxes: native }),
       output: {
         channels: classes,
         activation: loss.options['sigmoid'] === true || classes === 1 ? 'sigmoid' : 'softmax',

@@ -1,5 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { parseCard } from '../../models/card.js';
+import { isReversed } from '../../models/exportModel.js';
 import { stateDictOf } from '../../onnx/builders/stateDictOf.js';
 import { writeStateDict } from '../../onnx/checkpoint/writeStateDict.js';
 import { readModel } from '../../onnx/modelFile.js';
@@ -55,9 +57,9 @@ export class CheckpointFiles {
 
   async #weights(model: EndedEpoch['model']): Promise<ReadonlyMap<string, Tensor>> {
     const { bytes, card } = await model();
-    const axes = card['axes'] === 'zyx' ? 'zyx' : 'xyz';
+    const reversed = isReversed(parseCard(card, 'the card of the model in training'));
     const graph = readModel(bytes, 'the model in training');
-    return stateDictOf(this.network.type, this.network.config, { graph, axes }).tensors;
+    return stateDictOf(this.network.type, this.network.config, { graph, reversed }).tensors;
   }
 
   /** Removes the files that are more than a saver keeps. */

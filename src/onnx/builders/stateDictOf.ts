@@ -1,6 +1,7 @@
 import { listNames, ModelError, show } from '../../errors.js';
+import { isOp } from '../edit.js';
 import type { Graph } from '../graph.js';
-import { permuteAxes } from '../passes/permuteAxes.js';
+import { reverseKernel } from '../passes/permuteAxes.js';
 import { floats, sizeOf, type Tensor, toFloats } from '../tensor.js';
 import { layersOf } from './buildNetwork.js';
 import type { Network } from './network.js';
@@ -13,10 +14,11 @@ export interface NamedWeights {
   readonly notes: readonly string[];
 }
 
-/** A graph's weights, and the order in which it reads its spatial axes. */
+/** A network as a graph with trained weights. */
 export interface WeightedGraph {
   readonly graph: Graph;
-  readonly axes: 'xyz' | 'zyx';
+  /** Whether it reads its spatial axes in the reverse order of the network's PyTorch class. Default: false. */
+  readonly reversed?: boolean;
 }
 
 /** Positions in a tensor are told by two numbers below this one, which float32 holds exactly. */
@@ -36,16 +38,10 @@ const base = 4096;
 export function stateDictOf(
   network: string | Network,
   config: object,
-  { graph, axes }: WeightedGraph,
+  { graph, reversed = false }: WeightedGraph,
   context: BuildContext = {},
 ): NamedWeights {
-  const model = axes === 'xyz' ? graph : permuteAxes(graph);
-  if (axes === 'zyx' && model === graph) {
-    throw new ModelError(
-      `The weights of ${graph.name} cannot be written as a state dict: it reads its axes in the order z, y, x, ` +
-        'and has an operator that depends on that order.',
-    );
-  }
+  const kernels = reversed ? kernelsOf(graph) : new Set();
   const numbered = (digit: (i: number) => number) =>
     layersOf(network, config, () => (dims) => floats(dims, countUp(dims, digit)), context);
   const low = numbered((i) => i % base);
@@ -53,7 +49,8 @@ export function stateDictOf(
   const faults: string[] = [];
   const tensors = new Map<string, Tensor>();
   for (const [name, dims] of low.expected) {
-    const value = model.initializers.get(name);
+    const found = graph.initializers.get(name);
+    const value = found && kernels.has(name) ? reverseKernel(found) : found;
     const places = [low, high].map((net) => net.graph.initializers.get(name)?.data);
     const data = value && unpermuted(toFloats(value), places[0], places[1]);
     if (data) tensors.set(name, floats(dims, data));
@@ -75,6 +72,11 @@ export function stateDictOf(
     `Tensors of ${low.graph.name} that PyTorch stores and inference does not use may be missing: load it with ` +
     'strict=False.';
   return { tensors, notes: low.storesMore ? [note] : [] };
+}
+
+/** The constants that are kernels of convolutions. Nothing else that is trained lies along spatial axes. */
+function kernelsOf({ nodes }: Graph): ReadonlySet<string> {
+  return new Set(nodes.filter((node) => isOp(node, 'Conv', 'ConvTranspose')).map(({ inputs }) => inputs[1]));
 }
 
 function countUp(dims: readonly number[], digit: (i: number) => number): Float32Array {
@@ -103,10 +105,10 @@ function unpermuted(
 }
 
 /** The constants of a graph that look like weights, for a model whose network is not known. */
-export function constantsOf({ initializers, name }: Graph): NamedWeights {
+export function constantsOf({ initializers, name }: Graph): NamedWeights['tensors'] {
   const tensors = new Map(
     [...initializers].filter(([, { type, dims }]) => /float/.test(type) && dims.length > 0),
   );
   if (tensors.size === 0) throw new ModelError(`The model ${show(name)} has no weights to write.`);
-  return { tensors, notes: [] };
+  return tensors;
 }

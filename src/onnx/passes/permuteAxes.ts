@@ -89,7 +89,7 @@ function reversePerAxis(values: readonly number[]): number[] {
 }
 
 /** [a, b, i, j, k] as [a, b, k, j, i]. */
-function reverseKernel({ type, dims, data }: Tensor): Tensor {
+export function reverseKernel({ type, dims, data }: Tensor): Tensor {
   const [a, b, ni, nj, nk] = dims;
   const out = data.slice();
   const volume = ni * nj * nk;

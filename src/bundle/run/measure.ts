@@ -15,8 +15,9 @@ export interface Measured {
 /**
  * Measures one case as MONAI's metrics do, in the precision of float32.
  *
- * Source: `monai/metrics` of MONAI 1.3.2, where distances are in voxels, because its handlers give no spacing;
- * ignite's `Accuracy` for two tensors of the same shape, which are compared voxel by voxel over all channels.
+ * Source: `monai/metrics` of MONAI 1.3.2, where distances are in voxels, because its handlers give no
+ * spacing; ignite's `Accuracy` for two tensors of the same shape, which are compared voxel by voxel over all
+ * channels.
  */
 export function measure(pred: Volume, label: Volume, metric: MetricTarget): Measured {
   const { kind } = metric;

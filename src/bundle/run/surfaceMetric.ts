@@ -11,8 +11,8 @@ type Membership = (i: number) => boolean;
 const unit: Vec3 = [1, 1, 1];
 
 /**
- * The Hausdorff distance or the average surface distance of a class as MONAI's metrics give it, in voxels. NaN
- * if the class is in neither volume. If it is in one of both, it is infinite, and a percentile is NaN.
+ * The Hausdorff distance or the average surface distance of a class as MONAI's metrics give it, in voxels. It
+ * is NaN if the class is in neither volume. If it is in one of both, it is infinite, and a percentile is NaN.
  *
  * Source: `monai/metrics/hausdorff_distance.py` and `surface_distance.py` of MONAI 1.3.2.
  */

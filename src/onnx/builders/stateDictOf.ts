@@ -17,7 +17,7 @@ export interface NamedWeights {
 /** A network as a graph with trained weights. */
 export interface WeightedGraph {
   readonly graph: Graph;
-  /** Whether it reads its spatial axes in the reverse order of the network's PyTorch class. Default: false. */
+  /** Whether it reads its axes in the reverse order of the network's PyTorch class. Default: false. */
   readonly reversed?: boolean;
 }
 

@@ -12,7 +12,7 @@ export interface HeldLock {
 export interface Patience {
   /** Milliseconds between two signs of life of a lock, 1000 or more. */
   readonly update: number;
-  /** Milliseconds without a sign of life after which a lock counts as abandoned, 2000 or more. */
+  /** Milliseconds without renewal after which a lock counts as abandoned, 2000 or more. */
   readonly stale: number;
   /** Aborting it ends the watch; the lock then counts as held. */
   readonly signal?: AbortSignal;

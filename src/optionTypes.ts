@@ -7,7 +7,7 @@ import type { Vec3 } from './volume/volume.js';
 export const perAxis = (item: z.ZodNumber) =>
   z.union([item.transform((n): Vec3 => [n, n, n]), z.tuple([item, item, item])]);
 
-/** The error of a limit, if it can be told what was meant: "must be at most 1 (did you mean 0.5?)". */
+/** The error of a limit, if the intended value can be guessed: "must be at most 1 (did you mean 0.5?)". */
 export const orMeant = (guess: (given: number) => string | number | undefined) => ({
   error: ({ input }: { readonly input?: unknown }) => {
     const meant = typeof input === 'number' ? guess(input) : undefined;

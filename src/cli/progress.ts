@@ -86,7 +86,7 @@ export function liveProgress(output: Output, runtime: Pick<Runtime, 'lanes'>): P
   };
 }
 
-/** What the events have told so far. */
+/** The state that the events describe. */
 class Tally {
   readonly start = performance.now();
   total = 0;

@@ -61,7 +61,7 @@ export function liveTraining(output: Output): Progress<TrainEvent> {
   };
 }
 
-/** What the events have told so far. */
+/** The state that the events describe. */
 class TrainTally {
   start: Extract<TrainEvent, { event: 'start' }> | undefined;
   epoch = 0;

@@ -5,7 +5,7 @@ import type { ImageFormat } from './define.js';
 /** Where worker threads find the modules of the formats that their parent has registered. */
 const shareKey = 'voxstream image formats';
 
-/** What worker threads are told of a format. */
+/** A format's description for worker threads. */
 interface Reference {
   readonly name: string;
   readonly module: string;

@@ -48,7 +48,7 @@ export interface GraphHead {
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
-/** What `addNode` may be told besides operator, inputs and attributes. */
+/** Further options of `addNode`. */
 export interface NodeOptions {
   /** Default: a free name made of its first output. */
   readonly name?: string;
@@ -89,7 +89,7 @@ export class Graph {
     this.metadata = { ...head.metadata };
   }
 
-  /** A graph of its own that shares the constants' data, which nobody changes. */
+  /** A copy of the graph that shares the constants' data, which is never changed. */
   clone(): Graph {
     const copy = new Graph(this);
     copy.inputs = [...this.inputs];

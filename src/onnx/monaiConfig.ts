@@ -59,7 +59,7 @@ export class MonaiConfig {
     const { network_def: given } = this.#content;
     if (given === undefined) {
       throw new ModelError(
-        `${this.file} has no network_def, which says what the network is. Give the network's parameters in a file of their own: ` +
+        `${this.file} has no network_def, which says what the network is. Give the network's parameters in a separate file: ` +
           'voxstream models import CHECKPOINT --network unet --config FILE',
       );
     }

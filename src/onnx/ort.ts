@@ -1,4 +1,4 @@
-// The one way to ONNX Runtime: whoever imports it here imports it silenced.
+// The only import of ONNX Runtime, which switches its telemetry off.
 import './noTelemetry.js';
 
 export * from 'onnxruntime-node';

@@ -44,7 +44,7 @@ export interface MetricOperator<T extends OptionTypes, Given = GivenOptions<T>>
 
 type EvaluationTypes = typeof evaluationTypes;
 
-/** A metric without options of its own: what `defineMetric` returns. */
+/** A metric without further options: what `defineMetric` returns. */
 export type LabelMetric = MetricOperator<EvaluationTypes>;
 
 interface MetricTexts {

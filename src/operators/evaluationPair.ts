@@ -62,7 +62,7 @@ export function checkMasks({ id }: Case, key: string, { mixed }: MaskFacts): voi
   if (!mixed) return;
   throw new DataError(
     `In case ${id}, ${key} has several channels, and channel ${mixed.channel} has the values ${listNames(mixed.values.map(String))}. ` +
-      'In several channels, each must be a mask: 0, and one other value. Store label maps in files of their own.',
+      'In several channels, each must be a mask: 0, and one other value. Store label maps in separate files.',
   );
 }
 

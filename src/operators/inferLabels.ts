@@ -61,7 +61,7 @@ export function inferLabels(most: number): Fusion {
 
 export const inferLabelsFusion = inferLabels(mostLogits);
 
-/** A step in a stage of its own. */
+/** A step in a separate stage. */
 const separate: FusedSteps = {
   count: 1,
   create: (_, [step]) => step,

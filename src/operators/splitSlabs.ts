@@ -26,7 +26,7 @@ const options = {
 
 /**
  * Splits a volume along z into overlapping slabs, on which the steps up to `joinSlabs` run one by one, each
- * slab as a volume of its own. Other volumes of the case stay whole. A slab counts as read on its grid, so
+ * slab as a separate volume. Other volumes of the case stay whole. A slab counts as read on its grid, so
  * that the results of models come back to that.
  *
  * Slabs have floor(nz / slabs) slices, the last one also the rest, and overlap as in TotalSegmentator's

@@ -30,7 +30,7 @@ export interface LockOptions {
   /** Milliseconds between two signs of life of a lock, 1000 or more. Default: 10 s. */
   readonly update?: number;
   /**
-   * Milliseconds without a sign of life after which a lock counts as abandoned, 2000 or more. Default: 120 s.
+   * Milliseconds without renewal after which a lock counts as abandoned, 2000 or more. Default: 120 s.
    * NFS clients see modification times up to 60 s late.
    */
   readonly stale?: number;

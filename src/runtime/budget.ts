@@ -9,7 +9,7 @@ export class Budget {
 
   /**
    * Waits until `bytes` are free and takes them. A later request is never served first, so that small ones
-   * cannot delay a large one for ever.
+   * cannot delay a large one forever.
    *
    * @returns A function that gives the bytes back. Calling it again does nothing.
    * @throws RangeError for more bytes than the whole budget.

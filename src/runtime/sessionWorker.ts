@@ -142,7 +142,7 @@ async function infer(
   const runModel = async (windows: Float32Array, count: number) => {
     const values = windows.subarray(0, count * channels * voxels);
     const tensor = new ort.Tensor('float32', values, tensorDims(count, channels, roiSize, axes));
-    // An output that is given is filled, and copied all the same: it would only take memory.
+    // An output that is given is filled, and is copied anyway: it would only take memory.
     const result = await session.run({ [inputName]: tensor }, [outputName]);
     return result[outputName].data as Float32Array;
   };

@@ -92,7 +92,7 @@ export class SharedModels {
   async close(): Promise<void> {
     const entries = [...this.#entries.values()];
     this.#entries.clear();
-    // A model that could not be loaded was reported to whoever asked for it.
+    // A model that could not be loaded was reported to the caller.
     await Promise.all(
       entries.map(({ loading }) => loading.then(({ model }) => model.close()).catch(() => {})),
     );

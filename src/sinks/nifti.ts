@@ -23,7 +23,7 @@ const options = {
   postfix: byKey(namePart)
     .optional()
     .describe("What follows the case's name, or a map by key; empty for nothing. Default: the key"),
-  separateFolder: z.boolean().default(false).describe('Put each case into a folder of its own'),
+  separateFolder: z.boolean().default(false).describe('Put each case into a separate folder'),
   perLabel: z
     .boolean()
     .default(false)
@@ -90,7 +90,7 @@ function openNifti(options: Options, context: SinkContext): Sink {
       const twice = targets.find((file, i) => targets.indexOf(file) !== i);
       if (twice && !perLabel) {
         throw new DataError(
-          `nifti: two volumes of case ${subject.id} would both be written to ${twice}; give each key a postfix of its own.`,
+          `nifti: two volumes of case ${subject.id} would both be written to ${twice}; give each key a different postfix.`,
         );
       }
       const taken = new Map<string, string>();

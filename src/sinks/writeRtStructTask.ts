@@ -1,6 +1,6 @@
 import { task } from '../runtime/task.js';
 
-// In a file of its own, as writeSegTask.
+// In a separate file, like writeSegTask.
 
 /** Writes contours as a DICOM object, in a worker thread. */
 export const writeRtStructTask = task<typeof import('../formats/dicom/writeRtStruct.js').writeRtStruct>(

@@ -1,6 +1,6 @@
 import { task } from '../runtime/task.js';
 
-// In a file of its own: the types of the public sink must not lead to those of dicom-parser, which need
+// In a separate file: the types of the public sink must not lead to those of dicom-parser, which need
 // Node's.
 
 /** Writes a segmentation as a DICOM object, in a worker thread. */

@@ -128,7 +128,7 @@ async function* casesOf(items: AsyncIterable<SourceItem>): AsyncGenerator<Case> 
 
 /**
  * The absolute path of a dataset's entry, or undefined if it is outside `root` because of `..` or an absolute
- * path. Symbolic links inside the dataset are followed: whoever set up the dataset created them. Backslashes
+ * path. Symbolic links inside the dataset are followed: they belong to the dataset. Backslashes
  * separate folders, since datasets are also made on Windows.
  */
 export function pathInside(root: string, entry: string): string | undefined {

@@ -36,7 +36,7 @@ export const seriesOptions = {
     .min(1)
     .default('none')
     .describe(
-      'Segmentation (SEG) to give as label: none, auto (the one that refers to the series and is no result of voxstream), or the SeriesInstanceUID of the SEG',
+      'Segmentation (SEG) to give as label: none, auto (the one that refers to the series and was not written by voxstream), or the SeriesInstanceUID of the SEG',
     ),
   showIdentifiers: z
     .boolean()

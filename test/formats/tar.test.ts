@@ -126,7 +126,7 @@ for (const format of ['ustar', 'gnu', 'pax']) {
   });
 }
 
-test('an archive that is compressed, cut off, damaged or none is told', async () => {
+test('a compressed, truncated or damaged archive, and a file that is not one, are reported', async () => {
   const whole = readFileSync(archive(member('a', 'x'.repeat(2000)), member('b', 'y')));
   const put = (bytes: Buffer) => {
     const file = join(temporaryFolder(), 'a.tar');
@@ -182,7 +182,7 @@ test('worker threads look members up in the one index of their parent', async ()
   for (const part of Object.values(shared.get(file)!.table)) assert.instance(part, SharedArrayBuffer);
 });
 
-test('an archive that changes is indexed anew', async () => {
+test('an archive that changes is indexed again', async () => {
   const file = archive(member('a', 'one'));
   assert.is((await findFile(join(file, 'a')))?.size, 3);
   writeFileSync(file, Buffer.concat([member('b', 'more'), member('a', 'three'), Buffer.alloc(1024)]));

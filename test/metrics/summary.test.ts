@@ -55,7 +55,7 @@ test('summarize leaves undefined and infinite values out and names their cases',
   assert.equal(hd_spleen.countedAsWorst, []);
 });
 
-test('summarize counts the worst value where a label is in one mask only, if it is told to', () => {
+test('summarize counts the worst value where a label is in one mask only, if asked to', () => {
   const rows = [
     { case: 'good', metrics: valuesNamed({ dice_a: 0.8, hd_a: 5 }) },
     { case: 'invented', metrics: valuesNamed({ dice_a: nan, hd_a: infinity }) },

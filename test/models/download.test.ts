@@ -125,7 +125,7 @@ test('a missing or forbidden file fails at once', async () => {
   assert.is(server.ranges.length, 2);
 });
 
-test('a server that cannot be reached is told from one that refuses', async () => {
+test('a server that cannot be reached is distinguished from one that refuses', async () => {
   const gone = await FileServer.start(content);
   const { url } = gone;
   await gone.stop();

@@ -137,7 +137,7 @@ test('a prefix that no weight has is refused', async () => {
   );
 });
 
-test('a model is run before it is taken: windows and weights that do not work are told', async () => {
+test('a model is run before it is taken: windows and weights that do not work are reported', async () => {
   const patch = [20, 16, 16];
   assert.match(
     await fault(importCheckpoint(checkpoint, network, { name: 'a', input: { patch } })),

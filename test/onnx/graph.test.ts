@@ -52,7 +52,7 @@ testNeeding(shared('models/spleen_demo'), 'the spleen model is read, written and
   assert.equal(readModel(writeModel(graph)).nodes, graph.nodes);
 });
 
-test('what is no model, or names its values wrongly, is refused in a sentence', () => {
+test('a file that is not a model, or names its values wrongly, is refused in a sentence', () => {
   assert.throws(
     () => readModel(new Uint8Array([1, 2, 3]), 'bad.onnx'),
     /^bad\.onnx cannot be read as an ONNX model/,

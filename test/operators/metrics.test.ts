@@ -97,7 +97,7 @@ test('metrics of two empty masks without names are those of label 1', async () =
   });
 });
 
-test('metrics take the labels asked for by number or name, and the background when told to', async () => {
+test('metrics take the labels asked for by number or name, and the background on request', async () => {
   const subject = pair('01122000', '01113000', { labelNames: { 1: 'spleen' } });
   assert.equal(await measure(subject, dice({ labels: [2, 'spleen'] })), {
     dice_2: Number.NaN,
@@ -379,7 +379,7 @@ test('metrics of one prediction share the passes over its volumes', async () => 
   assert.equal(done, ['countOverlaps', 'surfaceDistances', 'surfaceDistances']);
 });
 
-test('metrics read the reference anew when steps have changed it, unless told otherwise', async () => {
+test('metrics read the reference again when steps have changed it, unless an option forbids it', async () => {
   const file = join(golden, 'shifted/label.nii.gz');
   const stored = await readVolume(file, { kind: 'label' });
   const history = [{ step: 'orient', from: stored, axes: [0, 1, 2], flips: [0, 0, 0] }] as const;

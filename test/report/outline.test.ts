@@ -7,7 +7,7 @@ test('a block of pixels is framed by four strokes', () => {
   assert.is(outlinePath(labels, 4, 3), 'M1 1h2M1 2h2M1 1v1M3 1v1');
 });
 
-test('labels that touch are told apart, and the border of the slice closes them', () => {
+test('labels that touch are separate, and the border of the slice closes them', () => {
   assert.is(outlinePath([1, 2], 2, 1), 'M0 0h2M0 1h2M0 0v1M1 0v1M2 0v1');
 });
 

@@ -161,7 +161,7 @@ test('the page of the view in 3D holds names as text', async () => {
   assert.is(JSON.parse(embedded).id, id);
 });
 
-test('a port that is taken is told in a sentence', async () => {
+test('a port that is taken is reported in a sentence', async () => {
   const { port } = new URL(served.url);
   const error = await serveReport(folder, data, Number(port)).catch((reason: Error) => reason);
   assert.instance(error, OptionError);

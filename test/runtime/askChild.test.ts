@@ -24,7 +24,7 @@ test('a child answers with its first message, and is ended though it goes on', a
   assert.is(asked.stderr, 'noise\n');
 });
 
-test('a crash of the child is told, and does no harm', async () => {
+test('a crash of the child is reported and does no harm', async () => {
   const asked = await askChild(
     moduleOf('process.kill(process.pid, "SIGSEGV"); setInterval(() => {}, 1000);'),
     [],
@@ -34,7 +34,7 @@ test('a crash of the child is told, and does no harm', async () => {
   assert.is(asked.fault, 'its process was ended by SIGSEGV');
 });
 
-test('a child that throws is told by its exit code, with its words on stderr', async () => {
+test('a child that throws is reported with its exit code and what it wrote to stderr', async () => {
   const asked = await askChild(moduleOf('throw new Error("no such library");'), [], 30);
   assert.ok('fault' in asked);
   assert.is(asked.fault, 'its process ended with exit code 1');

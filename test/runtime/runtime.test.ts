@@ -62,7 +62,7 @@ test('a model that cannot be loaded fails, and may be asked for again', async ()
   }
 });
 
-test('a closed runtime starts anew when it is asked again', async () => {
+test('a closed runtime starts again when it is used', async () => {
   const own = createRuntime({ device: 'cpu', workers: 1 });
   const volume = makeVolume({ data: Float32Array.of(0, 1), size: [2, 1, 1] });
   assert.equal(Array.from((await own.run(thresholdTask, volume, 0.5)).data), [0, 1]);
@@ -71,7 +71,7 @@ test('a closed runtime starts anew when it is asked again', async () => {
   await own.close();
 });
 
-test('operators without a runtime of their own share one', () => {
+test('operators without a given runtime share one', () => {
   assert.is(defaultRuntime(), defaultRuntime());
   assert.is(defaultRuntime().device, 'auto');
 });

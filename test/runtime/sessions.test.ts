@@ -158,7 +158,7 @@ test('several volumes given to a model at once come out as one by one, and each 
   await runtime.close();
 });
 
-test('a file that is no ONNX model is refused in a sentence', async () => {
+test('a file that is not an ONNX model is refused in a sentence', async () => {
   const runtime = createRuntime({ device: 'cpu', workers: 1 });
   const file = join(temporaryFolder(), 'junk.onnx');
   writeFileSync(file, 'junk');

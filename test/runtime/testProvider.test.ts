@@ -4,7 +4,7 @@ import { chooseDevice } from '#src/runtime/chooseDevice.js';
 import { testProvider } from '#src/runtime/testProvider.js';
 import { swiftShader, swiftShaderEnv, testNeeding } from '../needs.js';
 
-test('the CPU provider passes its test in a process of its own', async () => {
+test('the CPU provider passes its test in a separate process', async () => {
   const result = await testProvider('cpu');
   assert.ok(result.ok, JSON.stringify(result));
   assert.ok(result.known.includes('cpu'));

@@ -73,7 +73,7 @@ test('pictures of cases that are no longer in the run go; other folders stay', a
   assert.equal(readdirSync(report('cases')).sort(), ['a', 'notes.txt']);
 });
 
-test('a failed case is told with its message', async () => {
+test('a failed case is listed with its message', async () => {
   const { run, page, items } = await reported(['a', '<img src=x>']);
   writeFileSync(items[1].label, 'no image');
   assert.is((await run()).failed, 1);

@@ -72,7 +72,7 @@ test('a zip archive is read like the folder in it, deflated and stored', async (
   await fails(open({ root: join(root, 'cut.zip') }), /cut\.zip cannot be read: .*cut off/);
 });
 
-test('what is no image is left out and told', async () => {
+test('files that are not images are left out with a warning', async () => {
   const root = temporaryFolder();
   putSeries(root, 'ct', 3);
   put(root, 'notes.txt', 'a text');
@@ -168,7 +168,7 @@ test('a segmentation becomes the label of the series that it refers to', async (
   );
 });
 
-test('phases in one file are cases of their own', async () => {
+test('phases in one file are separate cases', async () => {
   const root = temporaryFolder();
   const frames = [1, 2].flatMap((time) => [0, 1, 2].map((z) => ({ time, z })));
   const set = sliceSet(0, {

@@ -81,7 +81,7 @@ test('places, sizes and intensities of the spleen vary, and stay plausible', () 
   assert.ok(new Set(phantoms.map(({ image }) => axcodesOf(image.affine))).size === 2, 'RAS and LPS');
 });
 
-test('labels: organs names organs of their own HU, the spleen as before', () => {
+test('labels: organs names organs with different HU, and the spleen is unchanged', () => {
   const plain = makePhantom({ seed: 2, size });
   const organs = makePhantom({ seed: 2, size, labels: 'organs' });
   assert.equal(plain.image.data, organs.image.data);

@@ -61,7 +61,7 @@ test('given numbers replace mean and deviation, and a deviation of zero counts a
   near(normalizeIntensity(volume(Int16Array.of(7, 7)), plain).data, [0, 0]);
 });
 
-test('channels are normalized together, or each by itself with numbers of its own', () => {
+test('channels are normalized together, or each by itself with separate numbers', () => {
   const image = volume(Int16Array.of(0, 2, 10, 30), 2);
   near(normalizeIntensity(image, { ...plain, channelWise: true }).data, [-1, 1, -1, 1]);
   const lists = { ...plain, channelWise: true, subtrahend: [1, 20], divisor: [1, 5] };

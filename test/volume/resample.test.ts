@@ -147,7 +147,7 @@ test('a singular affine is refused', () => {
   );
 });
 
-test('grids of micrometres are told apart', () => {
+test('grids that differ by micrometres are distinguished', () => {
   const at = (step: number) => [step, 0, 0, 0, 0, step, 0, 0, 0, 0, step, 0, 0, 0, 0, 1];
   const volume = makeVolume({ data: Float32Array.of(0, 10, 20), size: [3, 1, 1], affine: at(0.001) });
   const finer = resampleTo(volume, { size: [3, 1, 1], affine: at(0.0005) }, 'bilinear', 'border');

@@ -20,7 +20,7 @@ test('every voxel type is allocated zeroed and shared, and known by name', () =>
   assert.throws(() => voxelTypeOf(new BigInt64Array(1) as never), 'is not a voxel array');
 });
 
-test('a volume is an image of 1 mm voxels unless told otherwise', () => {
+test('a volume is an image of 1 mm voxels by default', () => {
   const volume = makeVolume({ data: new Uint8Array(6), size: [3, 2, 1] });
   assert.is(voxelCount(volume.size), 6);
   assert.equal([volume.channels, volume.kind, volume.history], [1, 'image', []]);

@@ -200,7 +200,7 @@ export function datasetOf(engine: Args, argument: string): DatasetTarget | undef
   return { loader, dataset, cases, keys, transforms };
 }
 
-/** The cases of a dataset's `data`. Entries that are no paths (a fold's number) are left out. */
+/** The cases of a dataset's `data`. Entries that are not paths (a fold's number) are left out. */
 function casesOf(args: Args): CaseFiles[] {
   const data = args.value('data');
   if (!Array.isArray(data)) {

@@ -132,7 +132,7 @@ const structures: Readonly<Record<string, readonly [code: string, meaning: strin
   vertebrae_t12: ['23215003', 'T12 vertebra'],
 };
 
-/** Structures that have a code of their own for a side. */
+/** Structures with a separate code for each side. */
 const sided: Readonly<Record<string, readonly [code: string, meaning: string]>> = {
   heart_atrium_left: ['82471001', 'Left atrium'],
   heart_atrium_right: ['73829009', 'Right atrium'],

@@ -60,7 +60,7 @@ export async function sourceOf({ id, key, series, volume }: DerivedRequest): Pro
     : uidOf('frame of reference', file.series);
   if (frameOfReference !== file.frameOfReference) {
     warn(
-      'it has no valid FrameOfReferenceUID; the result gets one of its own, and viewers may not show both together.',
+      'it has no valid FrameOfReferenceUID; the result gets a new one, and viewers may not show both together.',
     );
   }
   // A time of now would make another file with the same UID if a run is resumed.

@@ -4,7 +4,7 @@ import { imageFormat } from '../define.js';
 // The reader is loaded when the first DICOM file is read: most runs read none.
 
 /**
- * A DICOM file where an image file is expected. One with several frames is read as a series of its own; a
+ * A DICOM file where an image file is expected. One with several frames is read as a separate series; a
  * single slice is refused, because its volume lies in other files, too.
  */
 export const dicomFile = imageFormat({

@@ -97,7 +97,7 @@ export interface SegmentationFile {
   readonly of: readonly string[];
   /** The SOPInstanceUIDs of the images that it refers to. */
   readonly instances: ReadonlySet<string>;
-  /** True for a result of voxstream, which is no reference for others. */
+  /** True for a result of voxstream, which does not count as a reference. */
   readonly ours: boolean;
 }
 
@@ -267,7 +267,7 @@ function cutOff(what: string): string {
 
 /**
  * A frame's description. `groups` are the functional groups of an enhanced object that apply to it, the
- * nearest first; undefined for other objects. The tags of enhanced objects have types of their own.
+ * nearest first; undefined for other objects. Enhanced objects have other types of tags.
  */
 function sliceOf(
   file: DicomFile,

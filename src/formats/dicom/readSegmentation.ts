@@ -88,7 +88,7 @@ export async function readSegmentation(
     if (taken === undefined) continue;
     throw new DataError(
       `${file} has segments that overlap, ${show(byLabel.get(taken)?.name)} and ${show(segment.name)}, which one label map ` +
-        'cannot hold. Export them to files of their own.',
+        'cannot hold. Export them to separate files.',
     );
   }
   const labelNames = Object.fromEntries(segments.map(({ label, name }) => [label, name]));

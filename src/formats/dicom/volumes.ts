@@ -162,7 +162,7 @@ function splitGroup(group: readonly PlacedSlice[], options: StackOptions): Serie
       const parts = partBy(group, names, (fault) => fault === undefined, options);
       if (parts) return parts;
     }
-    // Parts that are told apart for certain stand or fall alone.
+    // Parts that can be separated with certainty fail separately.
     for (const names of subsets(duplicate ? strong : [])) {
       const parts = partBy(group, names, (fault) => fault?.kind !== 'duplicate', options);
       if (parts) return parts;

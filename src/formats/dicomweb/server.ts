@@ -42,7 +42,7 @@ export interface Answer {
   readonly body: AsyncIterable<Uint8Array>;
 }
 
-/** Attempts before a request is given up. */
+/** Attempts before a request fails. */
 const mostAttempts = 4;
 
 /** The longest pause that a server may ask for, in seconds. */
@@ -177,7 +177,7 @@ async function* watched(
     bytes += chunk.length;
     if (bytes > mostBytes) {
       throw new DataError(
-        `${url} sent more than ${mostBytes} bytes for ${what}. The answer was given up; check the server.`,
+        `${url} sent more than ${mostBytes} bytes for ${what}. The download was stopped; check the server.`,
       );
     }
     yield chunk;

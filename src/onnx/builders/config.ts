@@ -117,7 +117,7 @@ function choiceOf<Table extends Record<string, z.ZodType>>(table: Table) {
 
 /** A normalization, as MONAI writes it. */
 export const normOption = choiceOf(normsWith(false));
-/** The same, for networks whose instance normalizations have parameters unless they are told otherwise. */
+/** The same, for networks whose instance normalizations have parameters by default. */
 export const affineNormOption = choiceOf(normsWith(true));
 /** An activation, as MONAI writes it. */
 export const actOption = choiceOf(acts);

@@ -21,7 +21,7 @@ export interface WeightedGraph {
   readonly reversed?: boolean;
 }
 
-/** Positions in a tensor are told by two numbers below this one, which float32 holds exactly. */
+/** Positions in a tensor are encoded as two numbers below this one, which float32 holds exactly. */
 const base = 4096;
 
 /**

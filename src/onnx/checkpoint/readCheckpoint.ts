@@ -50,7 +50,7 @@ export function readTensors(tensors: StateDict['tensors'], file: string): Readon
 }
 
 /**
- * What a checkpoint holds, as data: for files that are no state dicts. Throws ModelError as `readStateDicts`
+ * What a checkpoint holds, as data: for files that are not state dicts. Throws ModelError as `readStateDicts`
  * does.
  */
 export async function readPickledFile(file: string): Promise<Pickled> {

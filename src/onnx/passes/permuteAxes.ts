@@ -46,7 +46,7 @@ export function permuteAxes(graph: Graph): Graph {
     const kernel = isOp(node, ...withKernel);
     for (const [index, input] of node.inputs.entries()) {
       const dims = graph.initializers.get(input)?.dims;
-      // A constant that differs along spatial axes and is no kernel.
+      // A constant that differs along spatial axes and is not a kernel.
       if (dims && !(kernel && index === 1) && dims.slice(-3).some((n) => n > 1) && dims.length > 1) {
         if (!isOp(node, 'PRelu') || dims.slice(1).some((n) => n > 1)) return graph;
       }

@@ -36,7 +36,7 @@ test('a file of several frames is an image file, whatever its name', async () =>
   assert.is(stripImageExtension('x/A.dcm'), 'A');
 });
 
-test('a single slice, and what is no image, are told where to go', async () => {
+test('a single slice, and a file that is not an image, are refused with what to do', async () => {
   const slice = await refusal(put('a.dcm', buildDicom(sliceSet(0))));
   assert.match(slice, /a\.dcm is one slice of a DICOM series, .* Read its folder with the source dicom/);
   assert.match(await refusal(put('IM0001', buildDicom(sliceSet(0)))), 'is one slice of a DICOM series');

@@ -114,7 +114,7 @@ test('a single slice of another kind is left out, unless it continues the stack'
   );
 });
 
-test('stacks of different sizes or orientations are volumes of their own', () => {
+test('stacks of different sizes or orientations are separate volumes', () => {
   const other = Array.from({ length: 3 }, (_, z) => file([0, 0, 2 * z], {}, axial, 6));
   assert.equal(outcome([...stack(4, 2), ...other]), ['shape 1: 4', 'shape 2: 3']);
 });

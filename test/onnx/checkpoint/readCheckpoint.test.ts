@@ -95,7 +95,7 @@ test('storages without a type take the one of their tensors', () => {
   assert.equal(found, { type: 'uint16', dims: [2], data: Uint16Array.of(1, 65535) });
 });
 
-test('other formats are told apart', async () => {
+test('other formats are recognised', async () => {
   const message = async (name: string) => {
     try {
       await readCheckpoint(fixture(name));
@@ -224,7 +224,7 @@ test('tensors that do not fit their storages are refused', () => {
   assert.match(refusal(buildCheckpoint(tensorPickle({}))), /has no member "archive\/data\/0"/);
 });
 
-test('damage is told: what is cut off, flipped, or claims too much', () => {
+test('damage is reported: bytes that are cut off, flipped, or claim too much', () => {
   const good = readFileSync(fixture('module.pt'));
   assert.match(refusal(good.subarray(0, 1000)), /the file is cut off/);
   const flipped = Buffer.from(good);

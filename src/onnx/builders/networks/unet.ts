@@ -120,7 +120,7 @@ interface Parts {
 
 /**
  * MONAI's `ResidualUnit`: convolution blocks in a row, the first with the stride, and the input added to
- * their result, through a convolution of its own where channels or sizes change.
+ * their result, through a separate convolution where channels or sizes change.
  */
 function residualUnit(
   { net, adn, bias, kernel }: Parts,

@@ -33,6 +33,8 @@ interface EvaluateFlags {
   readonly overwrite?: boolean;
   readonly full?: boolean;
   readonly json?: boolean;
+  readonly quiet?: boolean;
+  readonly verbose?: boolean;
   readonly use?: readonly string[];
 }
 
@@ -85,15 +87,16 @@ export function addEvaluateCommand(program: Command): void {
     .option('--overwrite', 'replace files that no run in the output folder is known to have written')
     .option('--full', 'print all statistics of all metrics and labels, not a matrix of means')
     .option('--json', 'print events as JSON, one per line, instead of the progress display')
+    .addOption(new Option('--quiet', 'print only cases that fail').conflicts(['json', 'verbose']))
+    .option(
+      '--verbose',
+      'write all events and the stacks of errors to .voxstream/run.log in the output folder',
+    )
     .action(async (flags: EvaluateFlags) => {
       await checkOutput(flags.output);
       const pipeline = evaluation(flags, await loadRegistry(flags.use ?? []));
-      process.exitCode = await runAnyway(pipeline, {
-        resume: flags.resume,
-        overwrite: flags.overwrite,
-        json: flags.json,
-        full: flags.full,
-      });
+      const { resume, overwrite, json, full, quiet, verbose } = flags;
+      process.exitCode = await runAnyway(pipeline, { resume, overwrite, json, full, quiet, verbose });
     });
 }
 

@@ -69,6 +69,8 @@ const program = new Command('voxstream')
   .version(version)
   .showHelpAfterError('(run "voxstream --help" for the commands)')
   .showSuggestionAfterError()
+  // Descriptions beside long options are wrapped, too.
+  .configureHelp({ minWidthToWrap: 20 })
   .configureOutput({ writeOut: print, writeErr: printError })
   .exitOverride();
 

@@ -20,7 +20,7 @@ export function addSynthCommand(program: Command): void {
     .summary('write a synthetic CT dataset for trying things out')
     .description(
       'Writes a synthetic CT dataset in Decathlon layout (imagesTr, labelsTr, imagesTs, dataset.json): ' +
-        'artificial\nabdomens whose organs vary in position, size, shape and HU, with the spleen as ' +
+        'artificial abdomens whose organs vary in position, size, shape and HU, with the spleen as ' +
         'label 1.',
     )
     .argument(

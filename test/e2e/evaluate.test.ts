@@ -51,8 +51,12 @@ async function tenPairs() {
 test('evaluate compares what can be compared, and says of the rest why not', async () => {
   const { root, args } = await tenPairs();
   const out = join(root, 'out/scores.csv');
-  const { code, stdout, stderr } = await voxstream([...args, '-o', out]);
+  const { code, stdout, stderr } = await voxstream([...args, '-o', out, '--verbose']);
   assert.is(code, 2);
+  assert.match(
+    readFileSync(join(root, 'out/.voxstream/run.log'), 'utf8'),
+    /error of case ct_8: .*\n[\s\S]*\n {4,}at /,
+  );
   assert.match(stderr, /1 prediction\(s\) fit no reference and are left out: .*other\.nii\.gz/);
 
   const rows = readCsv(out);

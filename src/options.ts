@@ -172,6 +172,7 @@ function expectation(issue: Issue): string {
       return (
         {
           array: 'a list',
+          tuple: 'a list',
           record: 'a map',
           object: 'a map',
           int: 'a whole number',

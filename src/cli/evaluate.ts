@@ -46,14 +46,14 @@ export function addEvaluateCommand(program: Command): void {
     .summary('compare existing segmentations with references')
     .description(
       'Pairs predictions with references by their file names, and writes one row of metrics per case, with summary.json ' +
-        'and failures.csv beside it. Both are folders, or patterns with {case} if folders name the cases: ' +
-        '"out/{case}/spleen.nii.gz". It reads the output of nnU-Net, TotalSegmentator, MONAI, voxstream and others.',
+        'and failures.csv beside it. Both are folders, two files, or patterns with {case} if folders name the ' +
+        'cases: "out/{case}/spleen.nii.gz". It reads the output of nnU-Net, TotalSegmentator, MONAI, voxstream and others.',
     )
     .requiredOption(
       '--pred <dir>',
-      'folder of the predictions; CASE_anything.nii.gz is a prediction for CASE',
+      'folder of the predictions (CASE_anything.nii.gz is a prediction for CASE), or a file',
     )
-    .requiredOption('--label <dir>', 'folder of the references')
+    .requiredOption('--label <dir>', 'folder of the references, or a file')
     .option(
       '-o, --output <path>',
       'the folder for the results, or the path of the CSV file in it',

@@ -87,7 +87,7 @@ function checkOutput(output: string): void {
   if (extension) {
     throw new OptionError(
       `The output is ${output}, but a folder was expected: each image gives a file CASE.nii.gz in it. Give ` +
-        `${dirname(output)}.`,
+        `${dirname(output) === '.' ? 'a folder, e.g. out' : dirname(output)}.`,
     );
   }
 }

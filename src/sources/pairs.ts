@@ -12,8 +12,11 @@ import { filesOfPattern, hole } from './glob.js';
 import { parseJson, readText } from './text.js';
 
 const options = {
-  pred: z.string().min(1).describe('Folder of the predictions, or a pattern, e.g. out/{case}/spleen.nii.gz'),
-  label: z.string().min(1).describe('Folder of the references, or a pattern with {case}'),
+  pred: z
+    .string()
+    .min(1)
+    .describe('Folder of the predictions, a pattern, e.g. out/{case}/spleen.nii.gz, or one file'),
+  label: z.string().min(1).describe('Folder of the references, a pattern with {case}, or one file'),
   image: z
     .string()
     .min(1)
@@ -59,7 +62,8 @@ export const pairs = source({
     if (resolve(options.pred) === resolve(options.label) && !options.predPostfix && !options.labelPostfix) {
       onWarning(`pred and label are both ${options.pred}: each file is compared with itself.`);
     }
-    const loose = looseFits(found);
+    const stated = found[0]?.label.file === options.label && found[0].preds[0]?.file === options.pred;
+    const loose = stated ? [] : looseFits(found);
     if (loose.length > 0) onWarning(looseWarning(loose));
     for (const pair of found) yield toItem(pair, options, labels);
   },
@@ -115,7 +119,8 @@ export interface Pair {
  * Pairs predictions with references by name. Names fit if they are equal, or if one continues the other with
  * `_`, `-`, `.` or a space: `ct_1_seg` fits `ct_1` but not `ct_10`. Equal names fit best, followed by the
  * longest common part. If patterns or postfixes are given for both sides, names must be equal. Composed and
- * decomposed accents are the same. `unpaired` contains the predictions that fit no reference.
+ * decomposed accents are the same. Two files that are given by their paths are a pair. `unpaired` contains
+ * the predictions that fit no reference.
  */
 export async function findPairs(
   options: Options,
@@ -126,6 +131,12 @@ export async function findPairs(
   const fitting = new Map<Named, Named[]>(labels.map((label) => [label, []]));
   const rivals = new Map<Named, readonly Named[]>();
   const unpaired: string[] = [];
+  // Two files that were given as such belong together, whatever their names are.
+  if (isOnly(preds, options.pred) && isOnly(labels, options.label)) {
+    const image = (images.length === 1 ? images : bestFits(labels[0].name, images))[0]?.file;
+    const pair = { id: labels[0].name, label: labels[0], preds, rivals: [], ...(image && { image }) };
+    return { pairs: [pair], unpaired: [] };
+  }
   const settled =
     (options.pred.includes(hole) || options.predPostfix !== undefined) &&
     (options.label.includes(hole) || options.labelPostfix !== undefined);
@@ -145,6 +156,11 @@ export async function findPairs(
     return { id: name, label, preds: best, rivals: others, ...(image && { image }) };
   });
   return { pairs, unpaired };
+}
+
+/** Whether files were found by the path of one. */
+function isOnly(found: readonly Named[], where: string): boolean {
+  return found.length === 1 && found[0].file === where;
 }
 
 function bestFits(name: string, others: readonly Named[], equal = false): readonly Named[] {
@@ -193,11 +209,15 @@ async function listNamed(where: string, key: 'pred' | 'label' | 'image', postfix
 }
 
 async function filesOfFolder(folder: string, key: string): Promise<{ id: string; file: string }[]> {
-  const paths = await readdir(folder, { recursive: true }).catch((error) => {
+  const paths = await readdir(folder, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
+    const isFile = error.code === 'ENOTDIR';
+    if (isFile && isImageFile(basename(folder))) return undefined;
+    const why = error.code === 'ENOENT' ? 'does not exist' : isFile ? 'is not an image' : messageOf(error);
     throw new OptionError(
-      `The folder ${folder} (source.${key}) cannot be read: ${messageOf(error)}. Give a folder, or a pattern with ${hole}.`,
+      `${folder} (source.${key}) ${why}. Give a folder, a pattern with ${hole}, or an image.`,
     );
   });
+  if (!paths) return [{ id: stripImageExtension(basename(folder)), file: folder }];
   // The report of a run holds masks for its pictures.
   const report = paths.includes('run.json') ? join('report', sep) : undefined;
   return paths

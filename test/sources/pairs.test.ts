@@ -72,6 +72,17 @@ test('pairs finds predictions in a folder per case, and ignores files that are n
   ]);
 });
 
+test('pairs takes two files as a pair, whatever their names are', async () => {
+  const { root, pred, label } = folders(['mine.nii.gz', 'x.nii'], ['truth.nii.gz', 'x.nii']);
+  const files = { root, pred: join(pred, 'mine.nii.gz'), label: join(label, 'truth.nii.gz') };
+  assert.equal(await list(files), ['truth: /pred/mine.nii.gz + /label/truth.nii.gz']);
+  assert.equal(await list({ ...files, pred: join(pred, 'x.nii'), label }), [
+    'truth: There is no prediction for case truth: no file in /pred/x.nii has a name that fits /label/truth.nii.gz. If ' +
+      'names end differently, set predPostfix and labelPostfix to their endings.',
+    'x: /pred/x.nii + /label/x.nii',
+  ]);
+});
+
 test('pairs leaves out the masks in the report of a run', async () => {
   const files = ['a_seg.nii.gz', 'report/cases/a/prediction.nii.gz'];
   const where = folders(files, ['a.nii.gz']);
@@ -219,7 +230,7 @@ test('pairs rejects folders that do not exist or contain no images', async () =>
     );
   assert.match(
     await message({ ...where, pred: '/nowhere' }),
-    /The folder \/nowhere \(source\.pred\) cannot be read/,
+    /^\/nowhere \(source\.pred\) does not exist\. Give a folder/,
   );
   assert.match(
     await message({ ...where, predPostfix: '_seg' }),

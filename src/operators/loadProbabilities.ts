@@ -24,7 +24,7 @@ export const loadProbabilities = operator({
   summary: 'Adds the mean of probabilities that nnU-Net saved in several folders.',
   options: {
     folders: z.array(z.string().min(1)).min(1).describe('Folders with CASE.npz'),
-    classes: z.int().min(1).describe('Channels of the probabilities'),
+    classes: z.int().min(1).max(65_536).describe('Channels of the probabilities'),
     like: z.string().min(1).default('image').describe('A volume on the grid of the probabilities'),
     reader: z
       .enum(['SimpleITKIO', 'NibabelIO', 'NibabelIOWithReorient'])

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { volumeOf, withNotes, withVolumes } from '../case.js';
+import { mostVoxels } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
 import { cropOrPad } from '../volume/crop.js';
 import { fitsSlabs, planSlabs, type Slab } from '../volume/slabs.js';
@@ -20,8 +21,18 @@ const options = {
     .max(1000)
     .default(20)
     .describe('Slices by which a slab reaches into its neighbours'),
-  minVoxels: z.int().min(0).default(0).describe('Split only volumes of more voxels than this'),
-  minSlices: z.int().min(0).default(0).describe('Split only volumes of more slices than this'),
+  minVoxels: z
+    .int()
+    .min(0)
+    .max(2 ** 31)
+    .default(0)
+    .describe('Split only volumes of more voxels than this'),
+  minSlices: z
+    .int()
+    .min(0)
+    .max(mostVoxels)
+    .default(0)
+    .describe('Split only volumes of more slices than this'),
 };
 
 /**

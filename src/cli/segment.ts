@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
-import { parse as parseYaml, stringify } from 'yaml';
+import { Document, isCollection, parse as parseYaml, visit } from 'yaml';
 import { ModelError, messageOf, OptionError, show } from '../errors.js';
 import { namesInArchive } from '../formats/archives.js';
 import { writeFileAside } from '../formats/files.js';
@@ -234,5 +234,19 @@ export async function savePipeline(file: string, document: Tree): Promise<void> 
   if (existsSync(file)) {
     throw new OptionError(`${file} (--save-pipeline) exists. Remove it, or choose another name.`);
   }
-  await writeFileAside(file, `# voxstream run ${file}\n${stringify(document, { lineWidth: 0 })}`);
+  await writeFileAside(file, `# voxstream run ${file}\n${pipelineText(document)}`);
+}
+
+/** A pipeline as YAML, with the options of each step, sink and source on one line, as people write them. */
+function pipelineText(document: Tree): string {
+  const yaml = new Document(document);
+  visit(yaml, {
+    Pair(_, { value }, path) {
+      // The document, the map of its keys, the list of steps or the source, and a step.
+      const isOptions = path.length >= 4 && isCollection(value);
+      if (isOptions) value.flow = true;
+      return isOptions ? visit.SKIP : undefined;
+    },
+  });
+  return yaml.toString({ lineWidth: 0 });
 }

@@ -1,5 +1,7 @@
+import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { OptionError } from '../errors.js';
 import { readFault } from '../formats/aside.js';
 import type { Column } from '../metrics/columns.js';
 import { readColumns } from '../metrics/describeColumns.js';
@@ -9,10 +11,20 @@ import { parseMetrics } from '../metrics/parseMetrics.js';
 import { readRunRecord } from '../report/read.js';
 import { createRegistry, metricFinder, type Registry } from './registry.js';
 
-/** The file with the metrics of a run, given the file or the run's folder. */
+/**
+ * The file with the metrics of a run, given the file or the run's folder.
+ *
+ * @throws OptionError for the folder of a run without metrics.
+ */
 export async function metricsFile(path: string): Promise<string> {
   const found = await stat(path).catch(() => undefined);
-  return found?.isDirectory() ? join(path, 'metrics.csv') : path;
+  if (!found?.isDirectory()) return path;
+  const file = join(path, 'metrics.csv');
+  if (existsSync(file) || !existsSync(join(path, 'run.json'))) return file;
+  throw new OptionError(
+    `${path} has no metrics.csv: that run measured nothing. Measure its segmentations: ` +
+      `voxstream evaluate --pred ${path} --label REFERENCES`,
+  );
 }
 
 /**

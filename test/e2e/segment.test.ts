@@ -52,7 +52,8 @@ test('a folder of images is segmented in one line, and measured if there are ref
     JSON.stringify(rows),
   );
 
-  // The pipeline that was saved does the same.
+  // The pipeline that was saved does the same, and is written as people write it.
+  assert.match(readFileSync(file, 'utf8'), /^ {2}- load\n {2}- \w+: \{ .* \}$/m);
   const again = join(folder, 'again');
   const repeated = await voxstream(['run', file, '-o', again, '--input', images]);
   assert.is(repeated.code, 0, repeated.stderr);
@@ -71,6 +72,11 @@ test('a folder with finished cases asks for --resume or --overwrite', async () =
   assert.match(
     refused.stderr,
     /finished holds 1 finished case\(s\) of an earlier run\. Give --resume .* --overwrite/,
+  );
+  const compared = await voxstream(['compare', out, out]);
+  assert.match(
+    compared.stderr,
+    /finished has no metrics\.csv: that run measured nothing\. .*voxstream evaluate --pred/,
   );
   const resumed = await voxstream([...args, '--resume']);
   assert.match(resumed.stdout, /0 case\(s\) done, 1 already finished/);

@@ -4,7 +4,8 @@ import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { deflateSync, gzipSync } from 'node:zlib';
-import { VoxError } from '#src/errors.js';
+import { DataError, VoxError } from '#src/errors.js';
+import { MultipartError, multipartParts } from '#src/formats/dicomweb/multipart.js';
 import { readGrid, readVolume } from '#src/formats/index.js';
 import { indexTar } from '#src/formats/tar.js';
 import { ZipArchive } from '#src/formats/zip.js';
@@ -160,6 +161,13 @@ async function runModel(file: string): Promise<void> {
   }
 }
 
+const multipart = (before: string, after: string) => Buffer.from(`${before}abc${after}`);
+
+/** Bytes as they arrive from a network. */
+async function* inPieces(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += 7) yield bytes.subarray(at, at + 7);
+}
+
 const text = (value: unknown) => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value));
 
 /** All parsers of foreign bytes, by name. */
@@ -209,6 +217,22 @@ export const targets: Readonly<Record<string, Target>> = {
     damage: (seed, random, seeds) =>
       Buffer.concat([seed.subarray(0, 132), mutate(seed.subarray(132), random, seeds)]),
     read: (file) => readVolume({ series: [file] }, { kind: 'image', maxBytes }),
+  },
+  multipart: {
+    name: 'answer',
+    seeds: [
+      multipart('--edge\r\nContent-Type: application/dicom\r\n\r\n', '\r\n--edge--\r\n'),
+      multipart('preamble\r\n--edge  \r\nContent-Length: 3\r\n\r\n', '\r\n--edge\r\n\r\n\r\n--edge--'),
+    ],
+    async read(file) {
+      try {
+        for await (const { content } of multipartParts(inPieces(readFileSync(file)), 'edge')) {
+          for await (const _ of content);
+        }
+      } catch (error) {
+        throw error instanceof MultipartError ? new DataError(error.message) : error;
+      }
+    },
   },
   tar: {
     name: 'a.tar',

@@ -83,7 +83,10 @@ async function stepsOf(options: TotalsegOptions, request: TotalsegRun): Promise<
   const expanded = await expandTotalseg({ ...options, ...(derived && { stored: 'stored' }) }, (name) =>
     note(`Importing ${name} …`),
   ).finally(() => note(''));
-  const steps = expanded.map(({ definition, options: given }) => ({ [definition.name]: given }));
+  const steps = expanded.map(({ id, definition, options: given }) => ({
+    ...(id !== undefined && { id }),
+    [definition.name]: given,
+  }));
   // TotalSegmentator writes two more masks for this task.
   const body = [
     { copyItems: { keys: 'pred', names: 'body' } },

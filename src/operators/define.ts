@@ -74,6 +74,8 @@ export interface Step {
 
 /** A step that another step stands for. */
 export interface ExpandedStep {
+  /** Its name in timings and failures. Default: that of the operator. */
+  readonly id?: string;
   readonly definition: AnyOperator;
   readonly options: Readonly<Record<string, unknown>>;
 }

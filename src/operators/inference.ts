@@ -64,6 +64,12 @@ const options = {
     .default('constant')
     .describe('How a volume smaller than a window is padded'),
   cval: intensity.default(0).describe('The value for constant padding'),
+  keepLoaded: z
+    .boolean()
+    .default(true)
+    .describe(
+      'Keep the model in memory for the whole run; false loads it for each case, for pipelines of many large models',
+    ),
   key: z.string().min(1).default('image').describe('The volume to segment'),
   output: z.string().min(1).default('pred').describe('The key of the result'),
 };
@@ -83,7 +89,8 @@ type Options = OptionValues<typeof options>;
  * of these axes, and the outputs are mirrored back and averaged (test-time augmentation). With `models`, the
  * results of several models, e.g. the folds of a cross-validation, are averaged.
  *
- * The model is loaded for the first case and unloaded when the stream ends, fails or is unsubscribed.
+ * The model is loaded for the first case and unloaded when the stream ends, fails or is unsubscribed; without
+ * `keepLoaded`, it is loaded for each case and unloaded when its windows are done.
  *
  * @throws OptionError when built, for options out of range.
  * @throws ModelError, on the stream, if the model cannot be found or loaded, or does not fit the volume.
@@ -99,6 +106,11 @@ export const inference = operator({
   ],
   example: { model: 'models/spleen_ct_segmentation', roiSize: [96, 96, 96], swBatchSize: 4, overlap: 0.5 },
   async prepare(options, context) {
+    if (!options.keepLoaded) {
+      // A model that is missing is noticed now.
+      await filesOf(options, context.runtime);
+      return async () => {};
+    }
     const ensemble = await ensembleOf(options, context);
     return () => ensemble.close();
   },
@@ -162,6 +174,10 @@ export function withModels(
           for (const { card } of members) checkRange(volume, `${options.key} of case ${subject.id}`, card);
           const onWindows = (done: number, all: number) => context.onWindows?.(subject.id, done, all);
           const pred = await work({ subject, volume, options, ensemble, runtime, leave, onWindows });
+          if (!options.keepLoaded) {
+            opening = undefined;
+            await ensemble.close();
+          }
           const { labels, codes } = members[0].card;
           const names = Object.keys(labels).length > 0 ? { labelNames: labels } : {};
           const coded = codes && { labelCodes: codes };

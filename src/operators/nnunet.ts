@@ -54,6 +54,10 @@ const options = {
     .boolean()
     .default(false)
     .describe('Also add the volume "probabilities" on the grid of the file; see the step of that name'),
+  keepLoaded: z
+    .boolean()
+    .default(true)
+    .describe('Keep the model in memory for the whole run; see the step inference'),
   key: z.string().min(1).default('image').describe('The volume to segment'),
   output: z.string().min(1).default('pred').describe('The key of the result'),
 };
@@ -120,6 +124,7 @@ async function nnunetSteps(options: Options, modelFolders: readonly string[]): P
       stepSize,
       mode: gaussian ? 'gaussian' : 'constant',
       mirror: mirroring ? mirror : [],
+      keepLoaded: options.keepLoaded,
       key,
       output,
     }),

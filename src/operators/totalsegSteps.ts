@@ -25,6 +25,9 @@ import { zoomToSpacing } from './zoomToSpacing.js';
 /** From this many voxels and slices, TotalSegmentator splits images for tasks of several models. */
 const large = { minVoxels: 512 * 512 * 900, minSlices: 200 };
 
+/** Up to so many models stay in memory for the whole run. */
+const mostLoaded = 2;
+
 /** The largest component of the task `body` that is removed from the extremities, in mm³. */
 const smallExtremity = 50_000;
 
@@ -134,8 +137,14 @@ function cropSteps(
 function modelSteps(plan: TotalsegPlan, { folders, output }: StepsRequest): ExpandedStep[] {
   const { models, names, stepSize, auxiliary } = plan;
   const { input, partInput, part: partKey } = keysFor(output);
-  const infer = ({ dataset }: PlannedModel, key: string, to: string) =>
-    step(nnunet, { model: folders.get(dataset), mirroring: false, stepSize, key, output: to });
+  // All models of the task total in memory at a time would take many gigabytes.
+  const keepLoaded = folders.size <= mostLoaded;
+  const infer = ({ dataset }: PlannedModel, key: string, to: string): ExpandedStep => ({
+    id: `model${dataset}`,
+    ...step(nnunet, {
+      ...{ model: folders.get(dataset), mirroring: false, stepSize, keepLoaded, key, output: to },
+    }),
+  });
   const steps = models.flatMap((model) =>
     model.part
       ? [

@@ -29,10 +29,11 @@ async function expandSteps(
     const inner = await step.built.expand?.(modelFolders);
     if (!inner) return [step];
     const expanded: PlacedStep[] = [];
-    for (const { definition, options: given } of inner) {
+    for (const { id: own, definition, options: given } of inner) {
       const { options, built, faults } = definition.configure(given);
       if (!options) throw new OptionError(faults.map((fault) => sayFault(definition.name, fault)).join('\n'));
-      const name = step.id === step.definition.name ? definition.name : `${step.id}_${definition.name}`;
+      const part = own ?? definition.name;
+      const name = step.id === step.definition.name ? part : `${step.id}_${part}`;
       // A step that stands for others has its id only until it is replaced.
       const id = built.expand ? name : freeId(name, taken);
       expanded.push(...(await expand({ id, definition, options, built })));

@@ -76,12 +76,15 @@ async function measureOverhead() {
     `source: { glob: { image: '${images}/*.nii' } }\nsteps: [load]\nsinks: [{ nifti: { keys: image } }, summary]\n` +
     'runtime: { inFlight: 1, workers: 1 }\n';
   const rounds = [];
+  const serverSeconds = async () => Number(await fact('used_cpu_sys')) + Number(await fact('used_cpu_user'));
+  let server = 0;
   for (let round = 0; round < 3; round++) {
     const files = [{ name: join(root, 'bench.yaml'), text }];
     const single = await loadPipelineTexts(files, { set: [`output=${join(root, `single-${round}`)}`] });
     const alone = await timePerCase((onEvent) => runPipeline(single, { onEvent }));
     await submitText(text, `queued-${round}`);
     const link = await connect(url, { patient: true });
+    const before = await serverSeconds();
     const queued = await timePerCase((onEvent) =>
       work(link, {
         run: `queued-${round}`,
@@ -94,6 +97,8 @@ async function measureOverhead() {
         onEvent,
       }),
     );
+    server += await serverSeconds();
+    server -= before;
     rounds.push({ alone, queued });
   }
   for (const { alone, queued } of rounds) {
@@ -102,6 +107,7 @@ async function measureOverhead() {
         `${(queued - alone).toFixed(1)} ms more`,
     );
   }
+  console.log(`The server works ${((server * 1000) / (rounds.length * count)).toFixed(2)} ms for a case`);
 }
 
 /** Milliseconds per case, from the end of the first case to that of the last. */

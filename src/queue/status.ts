@@ -1,4 +1,4 @@
-import type { Counts, QueuedRun, Store, WorkerRecord } from './store.js';
+import { type Counts, prefix, type QueuedRun, type Store, type WorkerRecord } from './store.js';
 
 /** A run, as `voxstream status` shows it. */
 export interface RunStatus extends Counts {
@@ -9,6 +9,8 @@ export interface RunStatus extends Counts {
   readonly cases: number;
   readonly output: string;
   readonly submitted: string;
+  /** The list on the server whose length is the number of waiting cases, e.g. for KEDA. */
+  readonly waitingList: string;
 }
 
 /** A worker, as `voxstream status` shows it. */
@@ -38,7 +40,9 @@ export async function queueStatus(store: Store, run?: string): Promise<QueueStat
 async function runStatus(store: Store, run: QueuedRun): Promise<RunStatus> {
   const { name, priority, cases, output, submitted } = run.spec;
   const counts = await store.counts(run);
-  return { name, state: await stateOf(store, run, counts), priority, cases, output, submitted, ...counts };
+  const waitingList = `${prefix}:${run.key}:wait`;
+  const state = await stateOf(store, run, counts);
+  return { name, state, priority, cases, output, submitted, waitingList, ...counts };
 }
 
 async function stateOf(store: Store, run: QueuedRun, counts: Counts): Promise<RunStatus['state']> {

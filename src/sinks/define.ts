@@ -19,6 +19,10 @@ import { defaultRuntime, type Runtime } from '../runtime/runtime.js';
 export interface Sink {
   /**
    * Takes a case's results. They are safe when this ends. The engine holds a place on the io lane meanwhile.
+   *
+   * On a queue, several processes write cases, and another one closes the sink with the cases restored. So a
+   * sink with files of cases (`ofCase` of its targets) must not write files of the run here. One that only
+   * has files of the run (`ofRun`) gets all its cases by `restore`, and this is not called.
    */
   write(subject: Case): Promise<void>;
   /** Takes a case that an earlier run finished; it has its metrics and no volumes. */

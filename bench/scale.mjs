@@ -1,11 +1,11 @@
 // Simulates runs of many cases on many workers of a queue: how long they take, and what the bottleneck is.
-// Workers die and are replaced, some cases take much longer than others, and all workers read from one storage
-// and ask one queue.
+// Workers die and are replaced, some cases take much longer than others, and all workers share one storage
+// and one queue.
 //
 //   node bench/scale.mjs [--cases 100000] [--timings DIR/timings.csv] [--storage 1.25] [--price 0.10] …
 //
-// The default times are those of docs/scale.md, for workers with two processors. --timings reads the times of a
-// run's cases instead.
+// The default times are those of docs/scale.md, for workers with two processors. --timings reads the times
+// of a run's cases instead.
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { parse } from 'csv-parse/sync';

@@ -3,14 +3,17 @@
 // one run, each case in a process of its own. Without python3-torch it cannot make the model and stops.
 //
 //   npm run build && node bench/nnunet.mjs [--rounds 1] [--windows 2] [--features 32] [--classes 3]
-//     [--size 512,512,200] [--spacing 0.7,0.7,1.6] [--only windows|case] [--steps]
+//     [--size 512,512,200] [--spacing 0.7,0.7,1.6] [--only windows|case] [--steps] [--ours]
+//   node bench/nnunet.mjs --features 2 --only folder --cases 4,20
 //
 // The time of a case runs from opening its file to the written segmentation. It excludes starting the process
 // and loading the model, which "whole process" includes. voxstream's model is imported and rewritten for this
 // machine before the first round, as the very first run on a machine does; its time is printed. --features 2
-// makes a network that takes next to no time: what is left is the chain around it.
+// makes a network that takes next to no time: what is left is the chain around it. --ours leaves PyTorch out.
+// With --only folder, voxstream runs folders of several CTs of 256 x 256 x 60 voxels, the last two of them cut
+// off, and its peak memory is printed.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -28,6 +31,8 @@ const { values: args } = parseArgs({
     python: { type: 'string', default: '/usr/bin/python3' },
     only: { type: 'string', default: '' },
     steps: { type: 'boolean', default: false },
+    ours: { type: 'boolean', default: false },
+    cases: { type: 'string', default: '4,20' },
   },
 });
 const script = fileURLToPath(new URL('pytorch_nnunet.py', import.meta.url));
@@ -57,8 +62,10 @@ async function main() {
   await predict('warmup');
   const first = (performance.now() - started) / 1000;
   console.log(`voxstream's very first run, which imports and rewrites the model: ${first.toFixed(1)} s`);
-  if (args.only !== 'case') await timeWindows();
-  if (args.only !== 'windows') await timeCase();
+  const wanted = (part) => args.only === '' || args.only === part;
+  if (wanted('windows')) await timeWindows();
+  if (wanted('case')) await timeCase();
+  if (args.only === 'folder') for (const count of args.cases.split(',')) await runFolder(Number(count));
 }
 
 /** A folder with one synthetic CT. */
@@ -106,7 +113,32 @@ async function timeCase() {
     },
     voxstream: () => predict('case'),
   });
-  await compareLabels();
+  if (!args.ours) await compareLabels();
+}
+
+/** Runs a folder of cases, of which the last two are cut off. */
+async function runFolder(count) {
+  const name = `folder${count}`;
+  await phantom(name, [256, 256, 60], [1.4, 1.4, 4]);
+  const whole = readFileSync(join(folder, name, 'ct_0000.nii.gz'));
+  rmSync(join(folder, name, 'ct_0000.nii.gz'));
+  for (let i = 0; i < count; i++) {
+    const content = i < count - 2 ? whole : whole.subarray(0, whole.length / 2);
+    writeFileSync(join(folder, name, `ct${i}_0000.nii.gz`), content);
+  }
+  const events = [];
+  const command = [cli, 'nnunet', 'predict', '-i', join(folder, name), '-o', join(folder, `${name}-out`)];
+  const options = ['-m', trained, '-device', 'cpu', '--disable_tta', '--json'];
+  const { seconds, peak } = await runWatched(process.execPath, [...command, ...options], {
+    env,
+    onLine: (line) => events.push(JSON.parse(line)),
+    // Cases failed.
+    codes: [2],
+  });
+  const ended = (kind) => events.filter(({ event }) => event === kind).length;
+  console.log(
+    `${count} cases: ${ended('caseDone')} done, ${ended('caseFailed')} failed, ${seconds.toFixed(0)} s, ${peak.toFixed(0)} MiB`,
+  );
 }
 
 /** Runs `nnunet predict` on a folder: the seconds of its case and of the process, and the peak in MiB. */
@@ -146,7 +178,7 @@ async function predict(name, ...more) {
 async function rounds(title, parts, runners) {
   const results = [];
   for (let round = 0; round < Number(args.rounds); round++) {
-    const order = Object.entries(runners);
+    const order = Object.entries(runners).filter(([who]) => who !== 'PyTorch' || !args.ours);
     if (round % 2 === 1) order.reverse();
     const result = {};
     for (const [who, run] of order) {
@@ -156,6 +188,7 @@ async function rounds(title, parts, runners) {
     }
     results.push(result);
   }
+  if (args.ours) return;
   const row = (part) => {
     const key = part.split(' ')[0];
     const [theirs, ours] = ['PyTorch', 'voxstream'].map((who) => median(results.map((one) => one[who][key])));

@@ -13,9 +13,9 @@ const cli = fileURLToPath(new URL('../dist/cli/index.js', import.meta.url));
 /**
  * Runs a program to its end. Returns its output, seconds of wall time, and its peak resident memory in MiB:
  * VmHWM from /proc, which only grows, so polling is enough. `onLine` receives each line with the seconds
- * since the start.
+ * since the start. Other exit codes than `codes` are an error.
  */
-export function runWatched(command, args, { env = {}, onLine = () => {} } = {}) {
+export function runWatched(command, args, { env = {}, onLine = () => {}, codes = [0] } = {}) {
   return new Promise((resolve, reject) => {
     const start = performance.now();
     const child = spawn(command, args, {
@@ -43,7 +43,7 @@ export function runWatched(command, args, { env = {}, onLine = () => {} } = {}) 
     child.on('error', reject);
     child.on('close', (code) => {
       clearInterval(watch);
-      if (code === 0) resolve({ lines, seconds: (performance.now() - start) / 1000, peak });
+      if (codes.includes(code)) resolve({ lines, seconds: (performance.now() - start) / 1000, peak });
       else reject(new Error(`${command} ${args.join(' ')} ended with ${code}:\n${errors}`));
     });
   });

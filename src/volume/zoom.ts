@@ -259,10 +259,16 @@ export function rangesOf(data: VoxelArray, size: Vec3, across: number | undefine
   const slices = across === undefined ? 1 : size[across];
   const ranges = new Float64Array(2 * slices);
   for (let i = 0; i < slices; i++) ranges.set([Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY], 2 * i);
-  eachVoxel(size, across, (at, slice) => {
-    const value = data[at];
-    if (value < ranges[2 * slice]) ranges[2 * slice] = value;
-    if (value > ranges[2 * slice + 1]) ranges[2 * slice + 1] = value;
+  eachRun(size, across, (from, to, slice) => {
+    let low = ranges[2 * slice];
+    let high = ranges[2 * slice + 1];
+    for (let at = from; at < to; at++) {
+      const value = data[at];
+      if (value < low) low = value;
+      if (value > high) high = value;
+    }
+    ranges[2 * slice] = low;
+    ranges[2 * slice + 1] = high;
   });
   return ranges;
 }
@@ -274,22 +280,31 @@ export function clipTo_(
   across: number | undefined,
   ranges: Float64Array,
 ): void {
-  eachVoxel(size, across, (at, slice) => {
-    const value = data[at];
-    if (value < ranges[2 * slice]) data[at] = ranges[2 * slice];
-    else if (value > ranges[2 * slice + 1]) data[at] = ranges[2 * slice + 1];
+  eachRun(size, across, (from, to, slice) => {
+    const low = ranges[2 * slice];
+    const high = ranges[2 * slice + 1];
+    for (let at = from; at < to; at++) {
+      const value = data[at];
+      if (value < low) data[at] = low;
+      else if (value > high) data[at] = high;
+    }
   });
 }
 
-function eachVoxel(size: Vec3, across: number | undefined, visit: (at: number, slice: number) => void): void {
-  const [nx, ny, nz] = size;
-  let at = 0;
-  for (let z = 0; z < nz; z++) {
-    for (let y = 0; y < ny; y++) {
-      const row = across === 2 ? z : across === 1 ? y : 0;
-      for (let x = 0; x < nx; x++, at++) visit(at, across === 0 ? x : row);
-    }
+/** Visits the runs of consecutive voxels that lie in one slice across an axis, or the whole channel. */
+function eachRun(
+  size: Vec3,
+  across: number | undefined,
+  visit: (from: number, to: number, slice: number) => void,
+): void {
+  const count = voxelCount(size);
+  if (across === undefined) {
+    visit(0, count, 0);
+    return;
   }
+  const length = across === 0 ? 1 : across === 1 ? size[0] : size[0] * size[1];
+  for (let from = 0, run = 0; from < count; from += length, run++)
+    visit(from, from + length, run % size[across]);
 }
 
 /**

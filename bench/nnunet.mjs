@@ -3,13 +3,14 @@
 // one run, each case in a process of its own. Without python3-torch it cannot make the model and stops.
 //
 //   npm run build && node bench/nnunet.mjs [--rounds 1] [--windows 2] [--features 32] [--classes 3]
-//     [--size 512,512,200] [--spacing 0.7,0.7,1.6] [--only windows|case] [--steps] [--ours]
+//     [--size 512,512,200] [--spacing 0.7,0.7,1.6] [--target 1.5] [--only windows|case] [--steps] [--ours]
 //   node bench/nnunet.mjs --features 2 --only folder --cases 4,20
 //
 // The time of a case runs from opening its file to the written segmentation. It excludes starting the process
 // and loading the model, which "whole process" includes. voxstream's model is imported and rewritten for this
 // machine before the first round, as the very first run on a machine does; its time is printed. --features 2
-// makes a network that takes next to no time: what is left is the chain around it. --ours leaves PyTorch out.
+// makes a network that takes next to no time: what is left is the chain around it. The model's voxels are of
+// --target mm: with 1.5 mm, the default CT has 27 windows, with 2 mm 8. --ours leaves PyTorch out.
 // With --only folder, voxstream runs folders of several CTs of 256 x 256 x 60 voxels, the last two of them cut
 // off, and its peak memory is printed.
 import { execFileSync } from 'node:child_process';
@@ -28,6 +29,7 @@ const { values: args } = parseArgs({
     classes: { type: 'string', default: '3' },
     size: { type: 'string', default: '512,512,200' },
     spacing: { type: 'string', default: '0.7,0.7,1.6' },
+    target: { type: 'string', default: '1.5' },
     python: { type: 'string', default: '/usr/bin/python3' },
     only: { type: 'string', default: '' },
     steps: { type: 'boolean', default: false },
@@ -51,14 +53,16 @@ try {
 }
 
 async function main() {
-  const { python, features, classes } = args;
+  const { python, features, classes, target } = args;
   const version = execFileSync(python, ['-c', 'import torch; print(torch.__version__)'], {
     encoding: 'utf8',
   });
   console.log(`${machine()}, PyTorch ${version.trim()}`);
-  execFileSync(python, [script, '--make', trained, '--features', features, '--classes', classes]);
+  const made = ['--features', features, '--classes', classes, '--spacing', target];
+  execFileSync(python, [script, '--make', trained, ...made]);
   const started = performance.now();
-  await phantom('warmup', [128, 128, 128], [1.5, 1.5, 1.5]);
+  const mm = Number(target);
+  await phantom('warmup', [128, 128, 128], [mm, mm, mm]);
   await predict('warmup');
   const first = (performance.now() - started) / 1000;
   console.log(`voxstream's very first run, which imports and rewrites the model: ${first.toFixed(1)} s`);
@@ -78,7 +82,8 @@ async function phantom(name, size, spacing) {
 /** The network alone, on windows that do not overlap. */
 async function timeWindows() {
   const count = Number(args.windows);
-  await phantom('windows', [128, 128, 128 * count], [1.5, 1.5, 1.5]);
+  const mm = Number(args.target);
+  await phantom('windows', [128, 128, 128 * count], [mm, mm, mm]);
   const options = ['--model', trained, '--windows', args.windows];
   await rounds(`one window of 128 x 128 x 128 of ${count}`, ['network (s)'], {
     async PyTorch() {

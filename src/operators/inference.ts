@@ -129,11 +129,15 @@ export const inference = operator({
       return foresee(subject, { [output]: logits }, weights + more);
     };
   },
-  expects: async (options, runtime) =>
-    (await filesOf(options, runtime)).map(({ card: { name, input } }) => ({
+  async expects(options, runtime) {
+    const inputs = (await filesOf(options, runtime)).map(({ card: { name, input } }) => ({
       ...{ key: options.key, model: name },
       input,
-    })),
+    }));
+    // The folds of a cross-validation expect the same.
+    const texts = inputs.map(({ input }) => JSON.stringify(input));
+    return inputs.filter((_, i) => texts.indexOf(texts[i]) === i);
+  },
   create: (options, context) => withModels(options, context, segment),
 });
 

@@ -74,7 +74,7 @@ test('its steps deliver what the card states, and other steps are compared with 
     rows.filter(({ same }) => !same),
     [],
   );
-  const first = rows.slice(0, rows.length / 2).map(({ what, expects }) => [what, expects]);
+  const first = rows.map(({ what, expects }) => [what, expects]);
   assert.equal(first.slice(0, 2), [
     ['voxel size', '2 x 2 x 2.5 mm'],
     ['channel count', '1'],

@@ -3,12 +3,11 @@
 // reference runs on the same GPU in the same run. Each measurement is a separate process, so that one that
 // fails does not end the others. Prints a line per measurement and tables at the end.
 //
-//   node bench/gpu.mjs --model DIR [--reference SCRIPT] [--reference-model FILE] [--python python3]
-//     [--providers cuda,webgpu] [--only network,stream,train] [--windows 400] [--batches 1,4]
-//     [--sessions 1,2,4] [--cases 24] [--size 512,512,100] [--spacing 0.8,0.8,2.5] [--image FILE ...]
-//     [--more=--in-flight=8]
+//   node bench/gpu.mjs --model DIR [--reference SCRIPT] [--python python3] [--providers cuda,webgpu]
+//     [--only network,stream,train] [--windows 400] [--cases 24] [--size 512,512,100] [--spacing 0.8,0.8,2.5]
+//     [--image FILE ...] [--more=--in-flight=8]
 //
-// DIR contains model.onnx, metadata.json and, for the reference, model.pt.
+// DIR contains model.onnx, metadata.json and model.pt.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,6 +17,7 @@ import { parseArgs } from 'node:util';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { machine, median, runWatched, table, voxstream } from './processes.mjs';
 
+const patch = [96, 96, 96];
 const script = fileURLToPath(import.meta.url);
 
 if (!isMainThread) await serve(workerData);
@@ -29,7 +29,6 @@ async function main() {
     options: {
       model: { type: 'string' },
       reference: { type: 'string' },
-      'reference-model': { type: 'string' },
       python: { type: 'string', default: 'python3' },
       providers: { type: 'string', default: 'cuda,webgpu' },
       only: { type: 'string', default: 'network,stream,train' },
@@ -59,11 +58,6 @@ function list(text) {
   return text.split(',').map(Number);
 }
 
-/** What the reference reads the weights from. */
-function weightsOf(args) {
-  return args['reference-model'] ?? join(args.model, 'model.pt');
-}
-
 function providersOf(args) {
   return args.providers.split(',');
 }
@@ -72,23 +66,21 @@ function providersOf(args) {
 async function networks(args, folder) {
   const { optimizeModel } = await import('../dist/onnx/optimize.js');
   const bytes = readFileSync(join(args.model, 'model.onnx'));
-  const { input, axes } = JSON.parse(readFileSync(join(args.model, 'metadata.json'), 'utf8'));
-  const patch = axes === 'xyz' ? input.patch : input.patch.toReversed();
   const rows = [['network', 'precision', 'windows a run', 'sessions', 'ms per window']];
   for (const amp of args.reference ? [false, true] : []) {
-    const own = ['--model', weightsOf(args), '--windows', args.windows, '--device', 'cuda'];
+    const own = ['--model', join(args.model, 'model.pt'), '--windows', '200', '--device', 'cuda'];
     const run = await attempt(`PyTorch${amp ? ', amp' : ''}`, async () => {
       const { lines } = await runWatched(args.python, [args.reference, ...own, ...(amp ? ['--amp'] : [])]);
       return JSON.parse(lines.at(-1)).ms_per_window_median;
     });
-    rows.push(['PyTorch', amp ? 'float16 (amp)' : 'float32', '', 1, run]);
+    rows.push(['PyTorch', amp ? 'float16 (amp)' : 'float32', 4, 1, run]);
   }
   for (const provider of providersOf(args)) {
     for (const precision of provider === 'cpu' ? ['float32'] : ['float32', 'float16']) {
       const file = join(folder, `${provider}-${precision}.onnx`);
       const made = await attempt(`${provider} ${precision}, form`, async () => {
         const model = await optimizeModel(bytes, {
-          ...{ target: provider, roiSize: patch, precision, head: 'difference' },
+          ...{ target: provider, roiSize: patch, axes: 'reverse', precision, head: 'difference' },
         });
         writeFileSync(file, model.bytes);
         return model.maxDifference.toExponential(1);
@@ -96,7 +88,7 @@ async function networks(args, folder) {
       if (made === 'failed') continue;
       for (const batch of list(args.batches)) {
         for (const sessions of list(args.sessions)) {
-          const setup = { file, provider, batch, sessions, patch, windows: Number(args.windows) };
+          const setup = { file, provider, batch, sessions, windows: Number(args.windows) };
           const ms = await attempt(`${provider} ${precision}, ${batch} x ${sessions}`, () => child(setup));
           rows.push([provider, precision, batch, sessions, ms]);
         }
@@ -148,7 +140,7 @@ function answer(worker) {
 }
 
 /** In a thread: one session, which takes windows until none is left. */
-async function serve({ file, provider, batch, patch, windows }) {
+async function serve({ file, provider, batch, windows }) {
   const ort = await import('onnxruntime-node');
   const session = await ort.InferenceSession.create(file, {
     executionProviders: [provider],
@@ -175,7 +167,7 @@ async function streams(args, folder) {
   const { writeNifti } = await import('../dist/formats/writeNifti.js');
   const { makePhantom } = await import('../dist/synth/phantom.js');
   const files = args.image.map((file) => resolve(file));
-  for (let seed = files.length; seed < 2; seed++) {
+  for (let seed = files.length; seed < 4; seed++) {
     const { image } = makePhantom({ seed, size: list(args.size), spacing: list(args.spacing) });
     const file = join(folder, `ct_${seed}.nii.gz`);
     await writeNifti(file, image, { dtype: 'int16' });
@@ -183,7 +175,7 @@ async function streams(args, folder) {
   }
   const rows = [['', 's per case', 'device', 'cpu', 'io', 'peak memory (MiB)', 'voxels unlike the CPU']];
   for (const amp of args.reference ? [false, true] : []) {
-    const own = ['--model', weightsOf(args), '--device', 'cuda', ...(amp ? ['--amp'] : [])];
+    const own = ['--model', join(args.model, 'model.pt'), '--device', 'cuda', ...(amp ? ['--amp'] : [])];
     const name = `PyTorch${amp ? ', amp' : ''}, one case after the other`;
     const seconds = await attempt(name, async () => {
       const { lines } = await runWatched(
@@ -267,7 +259,7 @@ async function differences(count, output, expected) {
   const all = [];
   for (let n = 0; n < count; n++) {
     const [a, b] = await Promise.all(
-      [output, expected].map((place) => readVolume(join(place, `case_${n}_seg.nii.gz`))),
+      [output, expected].map((place) => readVolume(join(place, `case_${n}`, `case_${n}_seg.nii.gz`))),
     );
     all.push(a.data.reduce((sum, value, i) => sum + Number(value !== b.data[i]), 0));
   }
@@ -293,7 +285,7 @@ async function steps(args) {
   for (const amp of args.reference ? [[], ['--amp']] : []) {
     await attempt(`training in PyTorch ${amp.join('')}`, async () => {
       const { lines } = await runWatched(args.python, [
-        ...[args.reference, '--model', weightsOf(args), '--train-steps', '20'],
+        ...[args.reference, '--model', join(args.model, 'model.pt'), '--train-steps', '20'],
         ...['--device', 'cuda', ...amp],
       ]);
       return JSON.parse(lines.at(-1));

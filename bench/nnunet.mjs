@@ -11,8 +11,8 @@
 // machine before the first round, as the very first run on a machine does; its time is printed. --features 2
 // makes a network that takes next to no time: what is left is the chain around it. The model's voxels are of
 // --target mm: with 1.5 mm, the default CT has 27 windows, with 2 mm 8. --ours leaves PyTorch out.
-// With --only folder, voxstream runs folders of several CTs of 256 x 256 x 60 voxels, the last two of them cut
-// off, and its peak memory is printed.
+// With --only folder, voxstream runs folders of several CTs of 256 x 256 x 60 voxels, the last two of them
+// cut off, and its peak memory is printed.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -101,7 +101,7 @@ async function timeCase() {
   const size = args.size.split(',').map(Number);
   const spacing = args.spacing.split(',').map(Number);
   await phantom('case', size, spacing);
-  const parts = ['total (s)', 'pre (s)', 'network (s)', 'post (s)', 'process (s)'];
+  const parts = ['total (s)', 'pre (s)', 'network (s)', 'post (s)', 'process (s)', 'processor (s)'];
   await rounds(`a CT of ${size.join(' x ')} voxels of ${spacing.join(' x ')} mm`, parts, {
     async PyTorch() {
       const paths = [
@@ -110,11 +110,15 @@ async function timeCase() {
         '--out',
         join(folder, 'reference.nii.gz'),
       ];
-      const { lines, seconds, peak } = await runWatched(args.python, [script, '--model', trained, ...paths], {
-        env,
-      });
+      const { lines, seconds, peak, cpu } = await runWatched(
+        args.python,
+        [script, '--model', trained, ...paths],
+        {
+          env,
+        },
+      );
       const { pre_s: pre, infer_s: network, post_s: post, total_s: total } = JSON.parse(lines[0]);
-      return { total, pre, network, post, process: seconds, peak };
+      return { total, pre, network, post, process: seconds, processor: cpu, peak };
     },
     voxstream: () => predict('case'),
   });
@@ -149,7 +153,7 @@ async function runFolder(count) {
 /** Runs `nnunet predict` on a folder: the seconds of its case and of the process, and the peak in MiB. */
 async function predict(name, ...more) {
   const events = [];
-  const { seconds, peak } = await runWatched(
+  const { seconds, peak, cpu } = await runWatched(
     process.execPath,
     [
       ...[
@@ -176,7 +180,7 @@ async function predict(name, ...more) {
     of(/^(load|permuteAxes|cropNonzero|normalizeByPlans|resampleByPlans)/),
     of(/^inference/),
   ];
-  return { total, pre, network, post: total - pre - network, process: seconds, peak };
+  return { total, pre, network, post: total - pre - network, process: seconds, processor: cpu, peak };
 }
 
 /** Runs both in turns and prints a table of medians; the order changes from round to round. */

@@ -11,8 +11,8 @@ export const shared = fileURLToPath(new URL('../../shared/', import.meta.url));
 const cli = fileURLToPath(new URL('../dist/cli/index.js', import.meta.url));
 
 /**
- * Runs a program to its end. Returns its output, seconds of wall time, and its peak resident memory in MiB:
- * VmHWM from /proc, which only grows, so polling is enough. `onLine` receives each line with the seconds
+ * Runs a program to its end. Returns its output, seconds of wall and processor time, and its peak memory in
+ * MiB: VmHWM from /proc, which only grows, so polling is enough. `onLine` receives each line with the seconds
  * since the start. Other exit codes than `codes` are an error.
  */
 export function runWatched(command, args, { env = {}, onLine = () => {}, codes = [0] } = {}) {
@@ -23,8 +23,10 @@ export function runWatched(command, args, { env = {}, onLine = () => {}, codes =
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let peak = 0;
+    let cpu = 0;
     const watch = setInterval(() => {
       peak = memoryOf(child.pid, 'VmHWM') ?? peak;
+      cpu = processorTime(child.pid) ?? cpu;
     }, 10);
     let errors = '';
     let rest = '';
@@ -43,10 +45,21 @@ export function runWatched(command, args, { env = {}, onLine = () => {}, codes =
     child.on('error', reject);
     child.on('close', (code) => {
       clearInterval(watch);
-      if (codes.includes(code)) resolve({ lines, seconds: (performance.now() - start) / 1000, peak });
+      if (codes.includes(code)) resolve({ lines, seconds: (performance.now() - start) / 1000, peak, cpu });
       else reject(new Error(`${command} ${args.join(' ')} ended with ${code}:\n${errors}`));
     });
   });
+}
+
+/** The seconds of processor time of a process so far, from /proc; undefined after it has ended. */
+function processorTime(pid) {
+  try {
+    const [, rest] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ');
+    const fields = rest.split(' ');
+    return (Number(fields[11]) + Number(fields[12])) / 100;
+  } catch {
+    return undefined;
+  }
 }
 
 /** A memory value of a process in MiB, from /proc; undefined after it has ended. */

@@ -1,12 +1,13 @@
 import { functions, type Given } from '../language/native.js';
 import { Refusal } from '../language/refusal.js';
-import { iterate, type PyObject, repr, str, Tuple, truth, type Value } from '../language/values.js';
+import { iterate, type PyObject, repr, Tuple, truth, type Value } from '../language/values.js';
 import { numpyFunctions } from './arrays.js';
 import { datasetFunctions } from './datasets.js';
 import type { BoundedFiles } from './files.js';
 import { Module } from './module.js';
 import { ignored } from './standard.js';
-import { DataType, Device, FromEngine } from './symbols.js';
+import { DataType, FromEngine } from './symbols.js';
+import { torch } from './torch.js';
 
 /** Modules of numpy, torch and MONAI. */
 export function learningModules(files: BoundedFiles, accelerators: number): Record<string, PyObject> {
@@ -22,77 +23,18 @@ export function learningModules(files: BoundedFiles, accelerators: number): Reco
     },
     true,
   );
-  return { numpy, torch: torch(accelerators), monai: monai(files), ignite: new Module('ignite', {}, true) };
+  return {
+    numpy,
+    torch: torch(files, accelerators),
+    monai: monai(files),
+    ignite: new Module('ignite', {}, true),
+  };
 }
 
 function numpyTypes(): Record<string, DataType> {
   const names = 'float16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64'.split(' ');
   const types = Object.fromEntries(names.map((name) => [name, new DataType(`numpy.${name}`)]));
   return { ...types, bool_: new DataType('numpy.bool'), single: types['float32'], double: types['float64'] };
-}
-
-function torchTypes(): Record<string, DataType> {
-  const names = 'float16 bfloat16 float32 float64 uint8 int8 int16 int32 int64 bool'.split(' ');
-  const types = Object.fromEntries(names.map((name) => [name, new DataType(`torch.${name}`)]));
-  const short = {
-    half: 'float16',
-    float: 'float32',
-    double: 'float64',
-    short: 'int16',
-    int: 'int32',
-    long: 'int64',
-  };
-  return {
-    ...types,
-    ...Object.fromEntries(Object.entries(short).map(([name, long]) => [name, types[long]])),
-  };
-}
-
-function torch(accelerators: number): Module {
-  const cuda = new Module(
-    'torch.cuda',
-    {
-      ...functions('torch.cuda', {
-        is_available: () => accelerators > 0,
-        device_count: () => BigInt(accelerators),
-        current_device: () => 0n,
-      }),
-      ...ignored('torch.cuda', ['set_device', 'empty_cache', 'manual_seed', 'manual_seed_all']),
-    },
-    true,
-  );
-  const distributed = new Module(
-    'torch.distributed',
-    {
-      ...functions('torch.distributed', {
-        is_initialized: () => false,
-        is_available: () => false,
-        // One process does it all, on all devices.
-        get_rank: () => 0n,
-        get_world_size: () => 1n,
-      }),
-      ...ignored('torch.distributed', ['init_process_group', 'destroy_process_group', 'barrier']),
-    },
-    true,
-  );
-  return new Module(
-    'torch',
-    {
-      ...torchTypes(),
-      cuda,
-      distributed,
-      ...functions('torch', {
-        device: (given) => {
-          const type = given.named('device') ?? given.required('type');
-          const index = given.optional('index') ?? null;
-          if (type instanceof Device) return type;
-          return new Device(index === null ? str(type) : `${str(type)}:${str(index)}`);
-        },
-      }),
-      ...ignored('torch', ['manual_seed', 'set_num_threads', 'set_float32_matmul_precision']),
-    },
-    true,
-  );
 }
 
 function monai(files: BoundedFiles): Module {

@@ -54,7 +54,11 @@ export function readTensors(tensors: StateDict['tensors'], file: string): Readon
  * does.
  */
 export async function readPickledFile(file: string): Promise<Pickled> {
-  const bytes = await readWhole(file);
+  return parsePickledFile(await readWhole(file), file);
+}
+
+/** As `readPickledFile`, from the bytes of a file. */
+export function parsePickledFile(bytes: Uint8Array, file: string): Pickled {
   return explained(file, () => readContent(bytes));
 }
 

@@ -11,7 +11,12 @@ import { print } from './print.js';
 interface Surveyed extends Survey {
   /** Its files, which are merged. */
   readonly files: readonly string[];
+  /** The id that runs it: that of MONAI, or another one that bundles of the zoo use. */
+  readonly id: string;
 }
+
+/** Ids that bundles of the zoo give to what they run. */
+const runIds = ['run', 'inference', 'evaluating', 'evaluate', 'training', 'train'];
 
 /** Adds `voxstream bundle info`, which says what a bundle's configurations would do here. */
 export function addBundleInfoCommand(bundle: Command): void {
@@ -42,8 +47,9 @@ export function addBundleVerifyCommand(bundle: Command): void {
     });
 }
 
-function lines({ files, what, network, problems }: Surveyed): string {
-  const head = `${files.join(' + ')}: ${problems.length > 0 ? 'does not run' : `${what ?? 'nothing'}${network ? ` with ${network}` : ''}`}\n`;
+function lines({ files, id, what, network, problems }: Surveyed): string {
+  const named = id === 'run' ? '' : ` (voxstream bundle run ${id} …)`;
+  const head = `${files.join(' + ')}${named}: ${problems.length > 0 ? 'does not run' : `${what ?? 'nothing'}${network ? ` with ${network}` : ''}`}\n`;
   return head + problems.map((problem) => `  ${problem}\n`).join('');
 }
 
@@ -67,17 +73,20 @@ function surveyFolder(folder: string): Surveyed[] {
   return sets.map((files) => ({ files, ...surveyFiles(folder, files) }));
 }
 
-function surveyFiles(folder: string, files: readonly string[]): Survey {
+function surveyFiles(folder: string, files: readonly string[]): Survey & Pick<Surveyed, 'id'> {
   const paths = files.map((file) => join(resolve(folder), 'configs', file));
   try {
-    const given = readCommandLine(['--config_file', JSON.stringify(paths), '--bundle_root', resolve(folder)]);
-    const survey = surveyOf(
-      loadBundleConfig(given, { environment: {}, accelerators: 0, warn: () => {}, assumeEmpty: true }),
-    );
+    const words = ['--config_file', JSON.stringify(paths), '--bundle_root', resolve(folder)];
+    const surroundings = { environment: {}, accelerators: 0, warn: () => {}, assumeEmpty: true };
+    const load = (id: string) => loadBundleConfig(readCommandLine([...words, '--run_id', id]), surroundings);
+    const { topIds } = load('run');
+    const id = runIds.find((one) => topIds.includes(one)) ?? 'run';
+    const survey = surveyOf(load(id));
     const base = `${resolve(folder)}/`;
-    return { ...survey, problems: survey.problems.map((problem) => problem.replaceAll(base, '')) };
+    return { ...survey, id, problems: survey.problems.map((problem) => problem.replaceAll(base, '')) };
   } catch (error) {
-    if (error instanceof VoxError) return { what: undefined, network: undefined, problems: [error.message] };
+    if (error instanceof VoxError)
+      return { id: 'run', what: undefined, network: undefined, problems: [error.message] };
     throw new Error(`${basename(folder)}: ${messageOf(error)}`, { cause: error });
   }
 }

@@ -22,7 +22,7 @@ export function bundleWords(
   const words: string[] = [];
   const found = new Map<string, string>();
   for (let i = 0; i < given.length; i++) {
-    const [, option, value] = /^--?(\w+)(?:=([\s\S]*))?$/.exec(given[i]) ?? [];
+    const [, option, value] = /^--?([\w-]+)(?:=([\s\S]*))?$/.exec(given[i]) ?? [];
     if (option !== undefined && switches.includes(option)) found.set(option, value ?? 'true');
     else if (option !== undefined && own.includes(option)) found.set(option, value ?? given[++i] ?? '');
     else words.push(given[i]);

@@ -109,7 +109,10 @@ export async function openEngine(
 }
 
 /** Loads what all cases share, e.g. models. Returns a function that releases it. */
-async function loadShared({ steps }: Pipeline, runtime: Runtime): Promise<() => Promise<void>> {
+export async function loadShared(
+  { steps }: Pick<Pipeline, 'steps'>,
+  runtime: Runtime,
+): Promise<() => Promise<void>> {
   const releases: (() => Promise<void>)[] = [];
   const release = async () => {
     for (const one of releases.reverse()) await one();

@@ -47,6 +47,13 @@ export async function estimatorFor(
     const forecast = built.forecast?.();
     if (forecast) forecasters.push({ id, forecast });
   }
+  return estimatorOf(forecasters);
+}
+
+/** The estimator for cases that go through stages with these forecasts, in this order. */
+export function estimatorOf(
+  forecasters: readonly { readonly id: string; readonly forecast: Forecaster }[],
+): Estimator {
   return async ({ files }) => {
     try {
       const entries = Object.entries(files).map(async ([key, file]) => [key, await readGrid(file)] as const);

@@ -1,4 +1,4 @@
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -7,7 +7,7 @@ import { loadBundleConfig } from '#src/bundle/config/load.js';
 import { toPlain } from '#src/bundle/config/plain.js';
 import { OptionError, VoxError } from '#src/errors.js';
 import { Random } from '#src/volume/random.js';
-import { temporaryFolder } from '../e2e/harness.js';
+import { root, temporaryFolder } from '../e2e/harness.js';
 import { mutate, mutateText } from '../fuzz/mutate.js';
 import { fixtures } from './configTable.js';
 
@@ -182,6 +182,30 @@ test('files are read in the bundle, in the data folder and where the command lin
     );
   }
   assert.equal(resolveFile(file, 'outside', ['--extra', other]), { a: 1 });
+});
+
+test('torch.load reads data of the bundle, and runs nothing', () => {
+  const folder = temporaryFolder();
+  const checkpoints = join(root, 'test/fixtures/checkpoints');
+  copyFileSync(join(checkpoints, 'training.pt'), join(folder, 'code.pt'));
+  const content = {
+    imports: ['$import torch'],
+    code: `$torch.load('${folder}/code.pt', map_location=torch.device('cuda'))`,
+    keys: '$sorted(@code.keys())',
+    outside: `$torch.load('${checkpoints}/training.pt')`,
+  };
+  const file = join(folder, 'a.json');
+  writeFileSync(file, JSON.stringify(content));
+  assert.equal(resolveFile(file, 'keys'), ['optimizer', 'state_dict']);
+  assert.match(
+    refusal(() => resolveFile(file, 'outside')),
+    /neither in the bundle nor in the data folder/,
+  );
+  writeFileSync(join(folder, 'code.pt'), 'no checkpoint');
+  assert.match(
+    refusal(() => resolveFile(file, 'code')),
+    /code\.pt cannot be read as a checkpoint/,
+  );
 });
 
 test('2,000 damaged configurations end in values or sentences', () => {

@@ -127,4 +127,51 @@ test('everything without a counterpart is listed before anything starts', () => 
   }
 });
 
+test('transforms of the scripts of bundles, and those of DeepEdit without clicks, have counterparts', () => {
+  const phases = ['artery', 'vein'];
+  const labels = { spleen: 1, background: 0 };
+  const plan = translate(
+    inference(
+      [
+        target('LoadImaged', { keys: ['image', 'label'], reader: 'ITKReader', image_only: false }),
+        target('CopyItemsd', { keys: 'image', times: 2, names: phases }),
+        target('scripts.my_transforms.ConcatImages', { keys_merge: phases, keys_out: 'image' }),
+        target('scripts.transforms.OrientationGuidanceMultipleLabelDeepEditd', {
+          ref_image: 'image',
+          label_names: labels,
+        }),
+        target('AddGuidanceFromPointsDeepEditd', { ref_image: 'image', label_names: labels }),
+        target('ResizeGuidanceMultipleLabelDeepEditd', { guidance: 'guidance', ref_image: 'image' }),
+        target('AddGuidanceSignalDeepEditd', { keys: 'image', number_intensity_ch: 1 }),
+      ],
+      [target('scripts.my_transforms.MergeClassesd', { keys: 'pred' })],
+      {
+        val_handlers: [target('CheckpointLoader', { load_path: 'models/model.pt', strict: 'True' })],
+      },
+    ),
+  );
+  assert.equal(
+    [...plan.before, ...plan.after].map((step) =>
+      step.kind === 'operator'
+        ? [step.name, step.options]
+        : step.kind === 'voxels' && [step.function, step.key],
+    ),
+    [
+      ['load', { keys: ['image', 'label'], labelKeys: [], nonFinite: true }],
+      ['copyItems', { keys: ['image', 'image'], names: phases }],
+      ['concatItems', { keys: phases, name: 'image' }],
+      [{ name: 'zeroChannels', count: 2 }, 'image'],
+      [{ name: 'labelsOfChannels' }, 'pred'],
+    ],
+  );
+  const clicked = inference(
+    [
+      target('LoadImaged', { keys: 'image' }),
+      target('AddGuidanceFromPointsDeepEditd', { ref_image: 'image', label_names: { fold: 1 } }),
+    ],
+    [],
+  );
+  assert.throws(() => translate(clicked), /finds clicks for fold among the data, which are not supported/);
+});
+
 test.run();

@@ -22,7 +22,7 @@ import { type Measured, meanOf } from './measure.js';
 import { measureCase } from './measureCase.js';
 import { type MetricResult, rowNames, writeReport } from './reports.js';
 import { saveStep } from './save.js';
-import { buildStages, placeSteps } from './stages.js';
+import { buildStages, placeSteps, stagesOf } from './stages.js';
 import { withCache } from './trainingPipeline.js';
 
 /** Cases in progress at the same time: one on the device while the next one is prepared. */
@@ -55,8 +55,9 @@ export class BundleValidator implements ModelValidator {
     this.#placed = [...placed.values()];
     const files = (id: string) => evaluation.cases[setup.cases.findIndex((one) => one.id === id)] ?? {};
     this.#operator = chain(
-      buildStages(steps, placed, { id: 'validation', runtime, seed }, (save, context) =>
-        saveStep(save, context, files, () => {}),
+      buildStages(
+        stagesOf(steps, placed, (save, context) => saveStep(save, context, files, () => {})),
+        { runtime, seed },
       ),
     );
   }

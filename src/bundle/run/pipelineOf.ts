@@ -70,11 +70,8 @@ function stepOf(step: BundleStep, notes: string[]): object[] {
       return [{ [step.name]: step.options }];
     case 'save':
       return [];
-    case 'copy':
-      notes.push(`The copy of ${step.from} under the key ${step.to} has no operator and is left out.`);
-      return [];
     case 'voxels':
-      notes.push(`The function ${step.form} on ${step.key} has no operator and is left out.`);
+      notes.push(`The function ${step.function.name} on ${step.key} has no operator and is left out.`);
       return [];
   }
 }

@@ -2,18 +2,19 @@ import type { OperatorFunction } from 'rxjs';
 import { type Case, volumeOf, withVolumes } from '../../case.js';
 import { OptionError } from '../../errors.js';
 import type { StepContext } from '../../operators/define.js';
+import { bytesOf, foreseeVolumes } from '../../operators/forecast.js';
 import type { PlacedStep } from '../../operators/fusion.js';
 import { fusions, operators } from '../../operators/index.js';
 import { mapCase } from '../../operators/map.js';
 import { sayFault } from '../../options.js';
-import { fuseSteps } from '../../pipeline/fuse.js';
+import { fuseSteps, type Stage } from '../../pipeline/fuse.js';
 import { task } from '../../runtime/task.js';
 import { separator } from '../config/tree.js';
 import type { Problems } from '../targets/problems.js';
 import type { BundleStep, SaveSettings } from '../targets/steps.js';
-import { bratsLabels } from './voxelFunctions.js';
+import { applyVoxelFunction, channelsAfter } from './voxelFunctions.js';
 
-const bratsLabelsTask = task(new URL('./voxelFunctions.js', import.meta.url), bratsLabels);
+const applyTask = task(new URL('./voxelFunctions.js', import.meta.url), applyVoxelFunction);
 
 type OperatorStep = BundleStep & { readonly kind: 'operator' };
 
@@ -35,50 +36,67 @@ function nameOf({ name, id }: OperatorStep): string {
   return `${name} (${id.replaceAll(separator, '#')})`;
 }
 
-/** Builds the operators of steps, one after the other. Neighbouring ones run in one pass where they can. */
-export function buildStages(
+/** How a step writes a volume. */
+type Save = (settings: SaveSettings, context: StepContext) => OperatorFunction<Case, Case>;
+
+/** The stages of steps, in order. Neighbouring steps are one stage where they can run in one pass. */
+export function stagesOf(
   steps: readonly BundleStep[],
   placed: ReadonlyMap<BundleStep, PlacedStep>,
-  context: StepContext,
-  save: (settings: SaveSettings, context: StepContext) => OperatorFunction<Case, Case>,
-): OperatorFunction<Case, Case>[] {
-  const built: OperatorFunction<Case, Case>[] = [];
-  for (let at = 0; at < steps.length; ) {
-    const step = steps[at];
-    const end = steps.slice(at).findIndex(({ kind }) => kind !== 'operator');
-    const run = step.kind === 'operator' ? steps.slice(at, end < 0 ? steps.length : at + end) : [];
-    if (step.kind !== 'operator') {
-      built.push(buildOne(step, { ...context, id: step.kind }, save));
-      at++;
+  save: Save,
+): Stage[] {
+  const stages: Stage[] = [];
+  let run: PlacedStep[] = [];
+  for (const step of steps) {
+    if (step.kind === 'operator') {
+      run.push(placed.get(step) as PlacedStep);
       continue;
     }
-    const stages = fuseSteps(
-      run.map((one) => placed.get(one) as PlacedStep),
-      fusions,
-    );
-    built.push(...stages.map((stage) => stage.build(context)));
-    at += run.length;
+    stages.push(...fuseSteps(run, fusions), ownStage(step, save));
+    run = [];
   }
-  return built;
+  return [...stages, ...fuseSteps(run, fusions)];
 }
 
-function buildOne(
-  step: Exclude<BundleStep, OperatorStep>,
-  context: StepContext,
-  save: (settings: SaveSettings, context: StepContext) => OperatorFunction<Case, Case>,
-): OperatorFunction<Case, Case> {
-  switch (step.kind) {
-    case 'save':
-      return save(step.save, context);
-    case 'copy':
-      return mapCase(context, 'cpu', async (subject) =>
-        withVolumes(subject, { [step.to]: volumeOf(subject, step.from) }),
-      );
-    case 'voxels':
-      return mapCase(context, 'cpu', async (subject) =>
-        withVolumes(subject, {
-          [step.key]: await context.runtime.run(bratsLabelsTask, volumeOf(subject, step.key)),
-        }),
-      );
+/** The operators of stages. */
+export function buildStages(
+  stages: readonly Stage[],
+  context: Omit<StepContext, 'id'>,
+): OperatorFunction<Case, Case>[] {
+  return stages.map(({ id, build }) => build({ ...context, id }));
+}
+
+/** The stage of a step that is not an operator. */
+function ownStage(step: Exclude<BundleStep, OperatorStep>, save: Save): Stage {
+  const stage = { id: step.kind, steps: [step.kind] };
+  if (step.kind === 'save') {
+    return {
+      ...stage,
+      build: (context) => save(step.save, context),
+      forecast: async () =>
+        // The volume is converted to the type on disk, and may be brought back to the grid of its file.
+        foreseeVolumes(
+          step.save.key,
+          [],
+          (volume) => ({ ...volume }),
+          (volume) => bytesOf({ ...volume, bytesPerVoxel: 4 }),
+        ),
+    };
   }
+  const { key, function: given } = step;
+  return {
+    ...stage,
+    build: (context) =>
+      mapCase(context, 'cpu', async (subject) =>
+        withVolumes(subject, {
+          [key]: await context.runtime.run(applyTask, volumeOf(subject, key), given),
+        }),
+      ),
+    forecast: async () =>
+      foreseeVolumes(key, [], (volume) => ({
+        ...volume,
+        channels: channelsAfter(volume.channels, given),
+        bytesPerVoxel: 4,
+      })),
+  };
 }

@@ -84,6 +84,7 @@ export function translateEvaluator(
     sources: new Map(dataset?.keys.map((key) => [key, key])),
     labels: new Set(),
     modes: new Map(),
+    ...(dataset && { otherKeys: dataset.otherKeys }),
   };
   const before = dataset ? translateTransforms(dataset.transforms, state, problems) : [];
   state.sources.set('pred', state.sources.get('image') ?? 'image');
@@ -134,6 +135,8 @@ export interface DatasetTarget {
   readonly dataset: Component;
   readonly cases: readonly CaseFiles[];
   readonly keys: readonly string[];
+  /** Keys of the data that are not files. */
+  readonly otherKeys: ReadonlySet<string>;
   readonly transforms: readonly Component[];
 }
 
@@ -193,15 +196,16 @@ export function datasetOf(engine: Args, argument: string): DatasetTarget | undef
     'as_contiguous',
   );
   own.ignore('hash_as_key', 'hash_func', 'runtime_cache', 'replace_rate', 'cache_n_trans', 'hash_transform');
-  const cases = casesOf(own);
+  const otherKeys = new Set<string>();
+  const cases = casesOf(own, otherKeys);
   const transforms = composed(own.made('transform'), engine.problems);
   own.checkAllAsked();
   const keys = [...new Set(cases.flatMap((one) => Object.keys(one)))];
-  return { loader, dataset, cases, keys, transforms };
+  return { loader, dataset, cases, keys, otherKeys, transforms };
 }
 
-/** The cases of a dataset's `data`. Entries that are not paths (a fold's number) are left out. */
-function casesOf(args: Args): CaseFiles[] {
+/** The cases of a dataset's `data`. Keys whose entries are not paths (a fold's number) go to `others`. */
+function casesOf(args: Args, others: Set<string>): CaseFiles[] {
   const data = args.value('data');
   if (!Array.isArray(data)) {
     args.problem('needs data: a list of maps from keys to files');
@@ -214,7 +218,9 @@ function casesOf(args: Args): CaseFiles[] {
     }
     const files = item.entries().flatMap(([key, value]) => {
       const paths = pathsOf(value);
-      return paths === undefined ? [] : [[String(key), paths] as const];
+      if (paths !== undefined) return [[String(key), paths] as const];
+      others.add(String(key));
+      return [];
     });
     return [Object.fromEntries(files)];
   });
@@ -237,7 +243,7 @@ export function checkpointOf(loaders: readonly Component[], problems: Problems):
     const path = args.text('load_path', undefined);
     // Every checkpoint of the zoo has its network under "model"; weights are found by their names.
     args.ignore('load_dict', 'name', 'map_location', 'strict_shape');
-    args.supports('strict', true);
+    args.supports('strict', true, 'True');
     args.checkAllAsked();
     if (path === undefined) args.problem('has no load_path');
     return path;

@@ -8,12 +8,20 @@ export type BundleStep =
       /** The id of the transform. */
       readonly id: string;
     }
-  /** Adds a volume under another key. */
-  | { readonly kind: 'copy'; readonly from: string; readonly to: string; readonly id: string }
-  /** One of the known functions on voxels; see `voxelFunctions`. */
-  | { readonly kind: 'voxels'; readonly form: string; readonly key: string; readonly id: string }
+  /** One of the known functions on voxels. */
+  | {
+      readonly kind: 'voxels';
+      readonly function: VoxelFunction;
+      readonly key: string;
+      readonly id: string;
+    }
   /** Writes a volume. */
   | { readonly kind: 'save'; readonly save: SaveSettings; readonly id: string };
+
+/** Functions on voxels that bundles use and that are not operators; see `applyVoxelFunction`. */
+export type VoxelFunction =
+  | { readonly name: 'bratsLabels' | 'labelsOfChannels' }
+  | { readonly name: 'zeroChannels'; readonly count: number };
 
 /** How MONAI's SaveImage writes a volume. */
 export interface SaveSettings {

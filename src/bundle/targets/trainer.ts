@@ -179,17 +179,10 @@ function withLabels(step: BundleStep, labels: ReadonlySet<string>): BundleStep {
 
 /** A step of a pipeline: an operator. */
 function placeable(step: BundleStep, problems: Problems): BundleStep {
-  switch (step.kind) {
-    case 'operator':
-      return step;
-    case 'copy': {
-      const options = { keys: step.from, names: step.to };
-      return { kind: 'operator', name: 'copyItems', options, id: step.id };
-    }
-    default:
-      problems.add(step.id, 'has no counterpart among the transforms of a training');
-      return step;
+  if (step.kind !== 'operator') {
+    problems.add(step.id, 'has no counterpart among the transforms of a training');
   }
+  return step;
 }
 
 function translateValidation(

@@ -6,6 +6,7 @@ import { Args, asFlag, listOf } from './args.js';
 import { knownVoxelFunction } from './lambdas.js';
 import type { Problems } from './problems.js';
 import { randomTransforms } from './randomTransforms.js';
+import { scriptTransforms } from './scriptTransforms.js';
 import type { BundleStep } from './steps.js';
 import { given, type Options, operatorFor, type TransformState, type Translator } from './translator.js';
 
@@ -179,7 +180,7 @@ const splitDim: Translator = (args, keys, state) => {
       state.sources.set(to, state.sources.get(key) ?? key);
       if (state.labels.has(key)) state.labels.add(to);
       return [
-        { kind: 'copy', from: key, to, id: args.id },
+        { kind: 'operator', name: 'copyItems', options: { keys: key, names: to }, id: args.id },
         { kind: 'operator', name: 'selectChannels', options: { channels: channel, keys: to }, id: args.id },
       ];
     }),
@@ -191,12 +192,12 @@ const copyItems: Translator = (args, keys, state) => {
   const times = args.number('times', 1);
   if (names.length !== keys.length * times)
     args.problem(`has ${names.length} names for ${keys.length * times} copies`);
-  return names.map((to, i): BundleStep => {
-    const from = keys[i % keys.length];
-    state.sources.set(to, state.sources.get(from) ?? from);
-    if (state.labels.has(from)) state.labels.add(to);
-    return { kind: 'copy', from, to, id: args.id };
+  const from = names.map((_, i) => keys[i % keys.length]);
+  names.forEach((to, i) => {
+    state.sources.set(to, state.sources.get(from[i]) ?? from[i]);
+    if (state.labels.has(from[i])) state.labels.add(to);
   });
+  return [{ kind: 'operator', name: 'copyItems', options: { keys: from, names: [...names] }, id: args.id }];
 };
 
 const concatItems: Translator = (args, keys, state) => {
@@ -222,7 +223,7 @@ const lambda: Translator = (args, keys, state) => {
       return [];
     }
     state.labels.delete(key);
-    return form === 'identity' ? [] : [{ kind: 'voxels', form, key, id: args.id }];
+    return form === 'identity' ? [] : [{ kind: 'voxels', function: { name: form }, key, id: args.id }];
   });
 };
 
@@ -530,7 +531,9 @@ export function translateTransforms(
   return list.flatMap((component) => {
     const args = new Args(component, problems);
     const base = baseName(component.name);
-    const translator = base !== undefined && Object.hasOwn(transforms, base) ? transforms[base] : undefined;
+    const translator =
+      scriptTransforms.get(component.name) ??
+      (base !== undefined && Object.hasOwn(transforms, base) ? transforms[base] : undefined);
     if (!translator) {
       const near = nearestName(
         component.name,

@@ -11,6 +11,10 @@ export interface TransformState {
   readonly labels: Set<string>;
   /** The interpolation with which each key was resampled. */
   readonly modes: Map<string, string>;
+  /** Keys of the cases' data that are not files. */
+  readonly otherKeys?: ReadonlySet<string>;
+  /** The number of labels for which DeepEdit adds channels of clicks. */
+  guided?: number | undefined;
 }
 
 export type Options = Readonly<Record<string, unknown>>;

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { parse as parseYaml } from 'yaml';
 import { messageOf, OptionError, show, unknownName } from '../errors.js';
 import { mostVoxels, parseBytes } from '../optionTypes.js';
+import { parseYamlText } from '../pipeline/parseYaml.js';
 import type { Triple, Vec3 } from '../volume/volume.js';
 
 /** Parser for repeatable options: appends to the list. */
@@ -89,12 +89,7 @@ export async function applyArgsFile(command: Command, file: string): Promise<voi
   const text = await readFile(file, 'utf8').catch((error) => {
     throw new OptionError(`The file ${file} (--args) cannot be read: ${messageOf(error)}.`);
   });
-  let content: unknown;
-  try {
-    content = parseYaml(text);
-  } catch (error) {
-    throw new OptionError(`${file} (--args): ${messageOf(error)}`);
-  }
+  const { content } = parseYamlText(text, file);
   if (content === null || typeof content !== 'object' || Array.isArray(content)) {
     throw new OptionError(
       `${file} (--args) must contain a map of command-line options, but it is ${show(content)}.`,

@@ -106,8 +106,8 @@ async function pipelineFor(input: string, output: string, flags: SegmentFlags): 
     output,
     ...(vars && { vars }),
     source,
-    // Not every series needs a segmentation beside it.
-    steps: [...steps, ...(measured ? [{ dice: { optional: isAuto(source) } }] : [])],
+    // Not every image needs a reference.
+    steps: [...steps, ...(measured ? [{ dice: { optional: true } }] : [])],
     sinks: [
       { nifti: { keys: 'pred', postfix: '' } },
       ...(measured ? ['metricsCsv'] : []),
@@ -118,11 +118,6 @@ async function pipelineFor(input: string, output: string, flags: SegmentFlags): 
       Object.entries({ device, inFlight, memory, workers }).filter(([, value]) => value !== undefined),
     ),
   };
-}
-
-/** Whether a source takes labels from among the DICOM files that it reads. */
-function isAuto(source: Tree): boolean {
-  return (source['dicom'] as Tree | undefined)?.['label'] === 'auto';
 }
 
 /** The steps of a model's own pipeline, or those that its card describes. */
@@ -208,7 +203,8 @@ export async function sourceOf(input: string, labels: string | undefined): Promi
 }
 
 function globOf(pattern: string, labels: string | undefined): Tree {
-  return { glob: { image: pattern, ...(labels !== undefined && { label: labelPattern(labels) }) } };
+  if (labels === undefined) return { glob: { image: pattern } };
+  return { glob: { image: pattern, label: labelPattern(labels), ifMissing: 'leaveOut' } };
 }
 
 /** `--labels` as a pattern: a folder holds a file for each case. */

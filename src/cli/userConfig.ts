@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { ended, messageOf, OptionError } from '../errors.js';
 import { checkOptions } from '../options.js';
+import { parseYamlText } from '../pipeline/parseYaml.js';
 import { runtimeBlock } from '../pipeline/runtimeBlock.js';
 
 const { device, inFlight, memory, workers } = runtimeBlock.options;
@@ -50,12 +50,7 @@ export async function applyUserConfig(): Promise<void> {
     if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return '';
     throw new OptionError(`${file} cannot be read: ${messageOf(error)}.`);
   });
-  let content: unknown;
-  try {
-    content = parseYaml(text) ?? {};
-  } catch (error) {
-    throw new OptionError(`${file}: ${messageOf(error)}`);
-  }
+  const content = parseYamlText(text, file).content ?? {};
   const { options, faults } = checkOptions(settings, content);
   if (!options) {
     throw new OptionError(

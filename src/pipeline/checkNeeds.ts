@@ -27,14 +27,22 @@ export function checkNeeds(
   const cases = items.flatMap((item) => (isRefused(item) || isRemote(item) ? [] : [item]));
   if (cases.length < items.filter((item) => !isRefused(item)).length) return;
   const lacks = new Map<string, { ids: string[]; metrics: string[] }>();
+  const optional = new Map<string, { ids: string[]; metrics: string[] }>();
   for (const [at, { id, definition, options }] of steps.entries()) {
     const key = options['label'];
-    if (!isMetric(definition) || typeof key !== 'string' || options['optional'] === true) continue;
+    if (!isMetric(definition) || typeof key !== 'string') continue;
     if (!definition.needsReference || steps.slice(0, at).some((step) => mayMake(step, key))) continue;
     const ids = cases.filter(({ files }) => !(key in files)).map((subject) => subject.id);
-    const found = lacks.get(key);
+    const list = options['optional'] === true ? optional : lacks;
+    const found = list.get(key);
     if (found) found.metrics.push(id);
-    else if (ids.length > 0) lacks.set(key, { ids, metrics: [id] });
+    else if (ids.length > 0) list.set(key, { ids, metrics: [id] });
+  }
+  for (const [key, { ids, metrics }] of optional) {
+    const measured = cases.length - ids.length;
+    onWarning(
+      `${listNames(metrics)} will be measured in ${measured} of ${cases.length} cases: the others have no ${key}.`,
+    );
   }
   for (const [key, { ids, metrics }] of lacks) {
     const needed = `${listNames(metrics)} ${metrics.length === 1 ? 'needs' : 'need'} ${key}`;

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import { type Document, isMap, isNode, isSeq, LineCounter, parseDocument } from 'yaml';
+import { type Document, isMap, isNode, isSeq, type LineCounter } from 'yaml';
 import { messageOf, OptionError, show } from '../errors.js';
-import { yamlFault } from './yamlFault.js';
+import { parseYamlText } from './parseYaml.js';
 
 /** Plain data, as in YAML and JSON. */
 export type Data = Readonly<Record<string, unknown>>;
@@ -55,11 +55,7 @@ export function readPipelineText(file: string): Promise<string> {
 
 /** Like `readPipelineFile`, for a text. `file` is its name in messages. */
 export function parsePipelineText(text: string, file: string): PipelineFile {
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
-  const fault = yamlFault(document, text, lines);
-  if (fault) throw new OptionError(`${file}:${fault.line}: ${fault.message}`);
-  const content = contentOf(document, file);
+  const { content, document, lines } = parseYamlText(text, file);
   if (content === null || typeof content !== 'object' || Array.isArray(content)) {
     throw new OptionError(
       `${file} must contain a map with "source", "steps" and "sinks", but it is ` +
@@ -71,15 +67,6 @@ export function parsePipelineText(text: string, file: string): PipelineFile {
   const entries = (list: unknown, key: 'steps' | 'sinks') =>
     readEntries(list, key, (index) => `${file}:${lineOf(index === undefined ? [key] : [key, index]).line}`);
   return { file, draft: { head, steps: entries(steps, 'steps'), sinks: entries(sinks, 'sinks') }, lineOf };
-}
-
-/** The value of a document. Aliases are resolved here, which fails if there are too many. */
-function contentOf(document: Document, file: string): unknown {
-  try {
-    return document.toJS();
-  } catch (error) {
-    throw new OptionError(`${file} cannot be read: ${messageOf(error)}.`, { cause: error });
-  }
 }
 
 function lineIn(document: Document, lines: LineCounter, path: readonly (string | number)[]) {

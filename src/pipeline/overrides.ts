@@ -23,7 +23,9 @@ export function parseOverride(text: string): Override {
     // A pattern, e.g. *.nii.gz. YAML would read it as a reference to an anchor, and here is none.
     return { path, value: value.trim().startsWith('*') ? value.trim() : parseYaml(value) };
   } catch (error) {
-    throw new OptionError(`--set ${text}: the value is not valid YAML: ${messageOf(error)}.`);
+    throw new OptionError(
+      `--set ${text}: the value is not valid YAML: ${messageOf(error).split(' at line')[0]}.`,
+    );
   }
 }
 

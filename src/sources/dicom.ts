@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { z } from 'zod';
@@ -78,11 +79,12 @@ export const dicom = source({
   },
 });
 
-/** A case with the file that a pattern means as its label. */
+/** A case with the file that a pattern means as its label, if there is one. */
 async function withLabel(item: FoundVolume['item'], pattern: string): Promise<FoundVolume['item']> {
   if (isRefused(item)) return item;
-  const found = await fileOfCase(item.id, pattern);
-  if (found.length !== 1) return refusedFile(item.id, 'label', pattern, found);
+  const found = (await fileOfCase(item.id, pattern)).filter((file) => existsSync(file));
+  if (found.length === 0) return item;
+  if (found.length > 1) return refusedFile(item.id, 'label', pattern, found);
   return { ...item, files: { ...item.files, label: found[0] } };
 }
 

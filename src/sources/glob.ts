@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename, join, sep } from 'node:path';
 import { escapePath, glob as findFiles, isDynamicPattern } from 'tinyglobby';
@@ -24,12 +25,18 @@ export const glob = source({
   summary: 'All images that match a pattern, with further volumes by patterns with {case}.',
   options: {
     image: z.string().min(1).describe('Pattern of the images, e.g. in/*.nii.gz or in/{case}/ct.nii.gz'),
+    ifMissing: z
+      .enum(['refuse', 'leaveOut'])
+      .default('refuse')
+      .describe(
+        'What to do if a further volume of a case is missing: refuse the case, or leave out the volume',
+      ),
   },
   rest: z
     .string()
     .min(1)
     .describe('Pattern of a further volume, with {case} for the case id, e.g. gt/{case}.nii.gz'),
-  check: ({ image, ...others }) => [
+  check: ({ image, ifMissing: _, ...others }) => [
     ...(image.split(hole).length > 2 ? [`image holds {case} more than once: "${image}"`] : []),
     ...(image.split(hole)[1]?.includes('**') ? [`image has ** after {case}: "${image}"`] : []),
     ...Object.entries(others)
@@ -39,10 +46,10 @@ export const glob = source({
       ),
   ],
   example: { image: 'in/*.nii.gz', label: 'gt/{case}.nii.gz' },
-  async *open({ image, ...others }) {
+  async *open({ image, ifMissing, ...others }) {
     const images = await filesOfPattern(image);
     if (images.length === 0) throw await nothingFound(image);
-    for (const { id, file } of images) yield await toCase(id, file, others);
+    for (const { id, file } of images) yield await toCase(id, file, others, ifMissing === 'leaveOut');
   },
 });
 
@@ -80,10 +87,12 @@ async function toCase(
   id: string,
   image: string,
   others: Readonly<Record<string, string>>,
+  leaveOut: boolean,
 ): Promise<SourceItem> {
   const files: Record<string, string> = { image };
   for (const [key, pattern] of Object.entries(others)) {
-    const found = await fileOfCase(id, pattern);
+    const found = (await fileOfCase(id, pattern)).filter((file) => !leaveOut || existsSync(file));
+    if (found.length === 0 && leaveOut) continue;
     if (found.length !== 1) return refusedFile(id, key, pattern, found);
     files[key] = found[0];
   }

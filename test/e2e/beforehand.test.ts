@@ -80,6 +80,7 @@ test('optional metrics leave out cases without a reference', async () => {
   const { code, text } = await command('run', 'p.yaml', '--set', 'dice.optional=true');
   assert.is(code, 0, text);
   assert.not.match(text, /needs label/);
+  assert.match(text, /Warning: dice will be measured in 1 of 2 cases: the others have no label\./);
   const [first, second] = readCsv(join(folder, 'out/metrics.csv'));
   assert.ok(first['dice_1'] !== '' || first['dice_spleen'] !== '');
   assert.is(second.case, 'b');

@@ -157,6 +157,21 @@ test('glob takes the id from the file name, or from the position of {case}', asy
   assert.equal(idsOf(await open(glob, { image: `${root}/p/{case}/ct.nii` })), ['P1', 'P2']);
 });
 
+test('glob leaves out a missing volume on request', async () => {
+  const root = folderWith(['in/a.nii', 'in/b.nii', 'gt/b.nii']);
+  for (const label of ['gt/{case}.nii', 'gt/{case}.*']) {
+    const items = await open(glob, {
+      image: join(root, 'in/*'),
+      label: join(root, label),
+      ifMissing: 'leaveOut',
+    });
+    assert.equal(
+      items.map((item) => ('files' in item ? Object.keys(item.files) : item)),
+      [['image'], ['image', 'label']],
+    );
+  }
+});
+
 test('glob says which pattern finds the images of a folder', async () => {
   const message = await refusal(open(glob, { image: folderWith(['a.nii.gz']) }));
   assert.match(

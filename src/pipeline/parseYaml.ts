@@ -1,13 +1,40 @@
-import { type Alias, type Document, type LineCounter, visit, type YAMLParseError } from 'yaml';
+import { type Alias, type Document, LineCounter, parseDocument, visit, type YAMLParseError } from 'yaml';
+import { messageOf, OptionError } from '../errors.js';
 
 /** Something wrong in a YAML text: its line, from 1, and a sentence. */
-export interface YamlFault {
+interface YamlFault {
   readonly line: number;
   readonly message: string;
 }
 
+/** A parsed YAML or JSON text. */
+interface ParsedYaml {
+  readonly content: unknown;
+  readonly document: Document;
+  readonly lines: LineCounter;
+}
+
+/**
+ * Parses YAML or JSON.
+ *
+ * @param file The name of the text in messages.
+ * @throws OptionError with file and line.
+ */
+export function parseYamlText(text: string, file: string): ParsedYaml {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const fault = yamlFault(document, text, lines);
+  if (fault) throw new OptionError(`${file}:${fault.line}: ${fault.message}`);
+  try {
+    return { content: document.toJS(), document, lines };
+  } catch (error) {
+    // Aliases that stand for too much are found here.
+    throw new OptionError(`${file} cannot be read: ${messageOf(error)}.`, { cause: error });
+  }
+}
+
 /** The first fault of a parsed document, with what to do about it where that is known. */
-export function yamlFault(document: Document, text: string, lines: LineCounter): YamlFault | undefined {
+function yamlFault(document: Document, text: string, lines: LineCounter): YamlFault | undefined {
   const problem = document.errors[0] ?? document.warnings[0];
   const alias = unknownAlias(document);
   if (problem && !(alias?.range && alias.range[0] < problem.pos[0])) {

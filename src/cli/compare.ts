@@ -4,22 +4,25 @@ import { OptionError, unknownName } from '../errors.js';
 import { writeFileAside } from '../formats/files.js';
 import { csvText } from '../harmless.js';
 import { columnName, nameValues, tabulate } from '../metrics/columns.js';
-import { compareRuns, comparisonTable } from '../metrics/compare.js';
+import { type Comparison, compareRuns, comparisonTable } from '../metrics/compare.js';
 import type { MetricsRow } from '../metrics/metric.js';
 import { columnReader } from '../metrics/parseColumn.js';
+import { type ComparedRun, writeComparison } from '../pipeline/compareReport.js';
 import { loadRegistry } from '../pipeline/extensions.js';
 import { describedColumns, metricsFile, readMetricsFile } from '../pipeline/readMetrics.js';
 import { metricFinder } from '../pipeline/registry.js';
+import { createRuntime } from '../runtime/runtime.js';
 import { cell } from '../sinks/rows.js';
 import { collect, commaList, positive } from './args.js';
 import { useHelp } from './pipelineOptions.js';
-import { print } from './print.js';
+import { print, printError } from './print.js';
 
 interface CompareFlags {
   readonly metrics?: readonly string[];
   readonly movers: number;
   readonly output?: string;
   readonly json?: boolean;
+  readonly report?: true | string;
   readonly use?: readonly string[];
 }
 
@@ -41,6 +44,11 @@ export function addCompareCommand(program: Command): void {
     )
     .option('--movers <n>', 'number of cases to list that got worse the most', positive, 5)
     .option('-o, --output <file>', 'write the paired values to a CSV file: case, metric, a, b, difference')
+    .option(
+      '--report [dir]',
+      'write a page with paired plots, and pictures of the cases that got worse the most, to this folder. ' +
+        'Default: comparison',
+    )
     .option('--json', 'print the comparison as JSON')
     .option('--use <package>', useHelp, collect)
     .action(async (a: string, b: string, flags: CompareFlags) => {
@@ -54,7 +62,30 @@ export function addCompareCommand(program: Command): void {
         ? JSON.stringify(comparison, jsonNumber, 2)
         : `A: ${a}\nB: ${b}\n${comparisonTable(comparison)}`;
       print(`${text}\n`);
+      if (flags.report)
+        await writeReport(
+          [
+            { path: a, rows: rowsA },
+            { path: b, rows: rowsB },
+          ],
+          comparison,
+          flags,
+        );
     });
+}
+
+async function writeReport(
+  runs: readonly [ComparedRun, ComparedRun],
+  comparison: Comparison,
+  { report, movers }: CompareFlags,
+): Promise<void> {
+  const folder = typeof report === 'string' ? report : 'comparison';
+  const runtime = createRuntime({ device: 'cpu' });
+  const written = writeComparison(runs, comparison, { folder, movers, runtime });
+  const { page, drawn, unpictured } = await written.finally(() => runtime.close());
+  // The comparison itself may be JSON.
+  printError(`${page}: ${comparison.cases} case(s), pictures drawn of ${drawn}\n`);
+  for (const [id, reason] of unpictured) printError(`  ${id} has no pictures: ${reason}\n`);
 }
 
 /** Reads the metrics of both runs. A description of a column in one run is used for the other run, too. */

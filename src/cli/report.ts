@@ -2,15 +2,21 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
+import { OptionError } from '../errors.js';
 import { remakeReport } from '../pipeline/remakeReport.js';
 import { serveReport } from '../report/serve.js';
+import { readSubgroups, type Subgrouping } from '../report/subgroups.js';
 import { createRuntime } from '../runtime/runtime.js';
+import { collect } from './args.js';
 import { print, printError } from './print.js';
 import { note } from './terminal.js';
 
 interface ReportFlags {
   readonly open?: boolean;
   readonly port?: number;
+  readonly notes?: string;
+  readonly subgroups?: string;
+  readonly by?: readonly string[];
 }
 
 /** `voxstream report`: makes the report of a run, and serves it on demand. */
@@ -24,11 +30,22 @@ export function addReportCommand(program: Command): void {
         'run had them.',
     )
     .argument('<dir>', "the run's folder")
+    .option('--notes <file>', 'add the notes that the page saved as notes.json')
+    .option('--subgroups <file>', 'a CSV file with a row per case, for --by')
+    .option(
+      '--by <column>',
+      'divide the cases by this column of --subgroups, e.g. scanner; may be given again',
+      collect,
+    )
     .option('--open', 'serve the report on 127.0.0.1 with 3D views, and open the browser ($BROWSER)')
     .option('--port <n>', 'serve the report on this port; default: any free port', port)
     .action(async (dir: string, flags: ReportFlags) => {
+      const subgroups = await subgroupsOf(flags);
       const runtime = createRuntime({ device: 'cpu' });
-      const made = await remakeReport(dir, runtime, showProgress).finally(() => runtime.close());
+      const made = await remakeReport(dir, runtime, showProgress, {
+        subgroups,
+        ...(flags.notes !== undefined && { notes: flags.notes }),
+      }).finally(() => runtime.close());
       const { folder, data, drawn, unpictured } = made;
       const counts = [`${data.cases.length} case(s)`, `${data.failures.length} failed`];
       if (drawn > 0) counts.push(`pictures drawn of ${drawn}`);
@@ -39,8 +56,20 @@ export function addReportCommand(program: Command): void {
         );
       }
       printError(unpicturedText(unpictured));
+      if (data.notesFault) printError(`${data.notesFault}\n`);
       if (flags.open || flags.port !== undefined) await showUntilStopped(made, flags);
     });
+}
+
+/** The columns that `--subgroups` and `--by` name. */
+async function subgroupsOf({ subgroups, by = [] }: ReportFlags): Promise<Subgrouping[]> {
+  if ((subgroups === undefined) !== (by.length === 0)) {
+    throw new OptionError(
+      '--subgroups and --by go together: --subgroups FILE.csv names the file, and --by COLUMN the column of it, ' +
+        'e.g. --subgroups scans.csv --by scanner.',
+    );
+  }
+  return subgroups === undefined ? [] : readSubgroups(subgroups, by);
 }
 
 function port(value: string): number {

@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parse } from 'csv-parse/sync';
-import type { CaseFile, FinishedCase } from '../case.js';
-import { messageOf, OptionError, show } from '../errors.js';
-import { findFile } from '../formats/archives.js';
-import { pathsOf, showFile } from '../formats/inputFiles.js';
+import type { FinishedCase } from '../case.js';
+import { DataError, messageOf, OptionError, show } from '../errors.js';
+import { makeFolder } from '../formats/aside.js';
+import { writeFileAside } from '../formats/files.js';
 import { readCsvText } from '../harmless.js';
-import { maskOf, revealEnvironment, revealer } from '../mask.js';
+import { maskOf, revealEnvironment } from '../mask.js';
 import { readColumns } from '../metrics/describeColumns.js';
 import { columnReader, type FindMetric } from '../metrics/parseColumn.js';
 import { parseMetrics } from '../metrics/parseMetrics.js';
@@ -18,12 +18,16 @@ import {
   type ReportData,
   type RunRecord,
   readNote,
+  readNotes,
   readRunRecord,
   sinkOptions,
 } from '../report/read.js';
+import type { Subgrouping } from '../report/subgroups.js';
+import { mergeNotes, notesFile, notesJson } from '../report/userNotes.js';
 import { writeReport } from '../report/write.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { drawCaseTask, type reportSink } from '../sinks/report.js';
+import { findCaseFiles, modified, newestFile } from './caseFiles.js';
 import { Journal, type JournalEntry } from './journal.js';
 import { createRegistry, metricFinder } from './registry.js';
 import { isInside } from './targets.js';
@@ -37,6 +41,14 @@ export interface RemadeReport {
   readonly drawn: number;
   /** Why cases have no pictures, or not all, by their ids. */
   readonly unpictured: ReadonlyMap<string, string>;
+}
+
+/** What a report shows besides the run. */
+export interface ReportExtras {
+  /** Columns that divide the cases. */
+  readonly subgroups?: readonly Subgrouping[];
+  /** A file with notes on cases. They are added to those of `notes.json` in the report's folder. */
+  readonly notes?: string;
 }
 
 /**
@@ -57,6 +69,7 @@ export async function remakeReport(
   output: string,
   runtime: Runtime,
   onCase: (done: number, of: number) => void = () => {},
+  { subgroups, notes }: ReportExtras = {},
 ): Promise<RemadeReport> {
   const run = await readRunRecord(output);
   const find = metricFinder(createRegistry());
@@ -71,6 +84,7 @@ export async function remakeReport(
   const options: OptionsOf<typeof reportSink> =
     (run && sinkOptions<OptionsOf<typeof reportSink>>(run, 'report')) ?? {};
   const folder = pathInside(output, options.dir ?? 'report', 'report.dir');
+  if (notes !== undefined) await addNotes(notes, folder);
   const unpictured = new Map<string, string>();
   let drawn = 0;
   let seen = 0;
@@ -81,7 +95,21 @@ export async function remakeReport(
     onCase(++seen, cases.length);
   };
   await Promise.all(cases.map(picture));
-  return { folder, data: await writeReport(output, folder, cases, unpictured), drawn, unpictured };
+  const data = await writeReport(output, folder, cases, unpictured, subgroups);
+  return { folder, data, drawn, unpictured };
+}
+
+/**
+ * Adds the notes of a file to `notes.json` in a report's folder. Of two notes on a case, the newer one stays.
+ *
+ * @throws DataError if one of the files cannot be read.
+ */
+async function addNotes(file: string, folder: string): Promise<void> {
+  const kept = join(folder, notesFile);
+  const [added, known] = await Promise.all([readNotes(file), readNotes(kept)]);
+  if (!added) throw new DataError(`The file ${file} (--notes) does not exist.`);
+  await makeFolder(folder);
+  await writeFileAside(kept, notesJson(mergeNotes(known ?? new Map(), added)));
 }
 
 /** A path that `run.json` names, which a sink of the run wrote to. */
@@ -155,50 +183,31 @@ async function drawAgain(
   id: string,
   entry: JournalEntry | undefined,
   folder: string,
-  { image = 'image', pred = 'pred', label = 'label', window }: OptionsOf<typeof reportSink>,
+  options: OptionsOf<typeof reportSink>,
   runtime: Runtime,
 ): Promise<{ drawn: boolean; missing?: string }> {
   const target = join(folder, casesFolder, caseFolder(id));
-  const hidden = entry?.volumes ?? {};
-  // What was revealed stays hidden in messages and files: the folder may come from somebody else.
-  const secrets = new Map<string, string>();
-  const volumes = revealer((name) => {
-    const value = process.env[name];
-    if (value !== undefined) secrets.set(name, value);
-    return value;
-  })(hidden);
   const note = await readNote(folder, id);
   if (note) {
     const made = await Promise.all(pictureFiles(note).map((name) => modified(join(target, name))));
     // The sink's pictures show the volumes in memory, so later changes of files do not matter.
     const own = entry?.outputs.some(({ path }) => revealEnvironment(path) === join(target, 'case.json'));
-    const newest = own
-      ? 0
-      : Math.max(...(await Promise.all(Object.values(volumes).flatMap(pathsOf).map(modified))));
+    const newest = own ? 0 : await newestFile(entry);
     if (made.every((time) => time > 0 && time >= newest)) return { drawn: false };
   }
   if (!entry?.volumes) return { drawn: false, missing: 'The run did not record where the image is.' };
-  const present: Record<string, CaseFile> = {};
-  const gone: string[] = [];
-  for (const key of [image, pred, label]) {
-    if (!(key in volumes)) continue;
-    const times = await Promise.all(pathsOf(volumes[key]).map(modified));
-    if (times.every((time) => time > 0)) present[key] = volumes[key];
-    else gone.push(`${key} is no longer at ${showFile(hidden[key])}`);
-  }
-  if (!(pred in volumes)) gone.push(`the run did not save ${pred}`);
-  if (!(image in volumes)) gone.push(`the run had no ${image}`);
-  const missing =
-    gone.length > 0 ? `${gone.join('; ')}.`.replace(/^./, (letter) => letter.toUpperCase()) : undefined;
-  if (!present[pred] && !present[label] && !present[image]) return { drawn: false, missing };
+  const { files, missing, secrets } = await findCaseFiles(entry, options);
+  const { image, prediction, reference } = files;
+  if (!image && !prediction && !reference) return { drawn: false, missing };
+  const { window, slices } = options;
   const request: DrawRequest = {
     case: id,
     folder: target,
-    ...(present[image] && { image: present[image] }),
-    ...(present[pred] && { prediction: present[pred] }),
-    ...(present[label] && { reference: present[label] }),
+    ...(image && { image }),
+    masks: { ...(prediction && { prediction }), ...(reference && { reference }) },
     ...(entry.labelNames && { labelNames: entry.labelNames }),
     ...(window && { window }),
+    ...(slices !== undefined && { slices }),
     notes: entry.notes,
     secrets,
   };
@@ -208,10 +217,4 @@ async function drawAgain(
   } catch (error) {
     return { drawn: false, missing: maskOf({ secrets })(messageOf(error)) };
   }
-}
-
-/** The time of a file's last change, in ms since 1970; 0 if it is missing. */
-async function modified(file: string): Promise<number> {
-  const found = await findFile(file).catch(() => undefined);
-  return found?.modified ?? 0;
 }

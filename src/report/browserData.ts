@@ -1,5 +1,6 @@
 // The data that the pages' scripts work on. It is embedded in the pages as JSON.
-import type { CaseNote } from './caseNote.js';
+import type { CaseNote, CaseSlices, GreyWindow, MaskName } from './caseNote.js';
+import type { UserNote } from './userNotes.js';
 
 /** A metrics column as the page shows it. */
 export interface PageColumn {
@@ -29,22 +30,57 @@ export interface PageCase {
   readonly pictures: PagePictures | null;
   /** Why pictures are missing; null where none are, or where the reason is unknown. */
   readonly unpictured: string | null;
+  /** The columns in which the case is an outlier, by their indices; see `findOutliers`. */
+  readonly outliers?: readonly number[];
+  /** Its subgroups, one per `PageData.groups`; empty where unknown. */
+  readonly groups?: readonly string[];
+  /** What a person noted about the case, as `notes.json` has it. */
+  readonly note?: UserNote;
 }
 
 /** The pictures of a case. */
-export interface PagePictures extends Pick<CaseNote, 'planes' | 'grey' | 'masks' | 'window'> {
+export interface PagePictures {
+  readonly planes: CaseNote['planes'];
+  readonly grey: boolean;
+  readonly masks: readonly MaskName[];
+  readonly window: GreyWindow | null;
+  readonly slices?: CaseSlices;
+  /**
+   * The labels that the masks have: their index in `PageData.maskLabels`, and the place of the slice with
+   * their largest error in `slices`.
+   */
+  readonly labels: readonly (readonly [label: number, worst: number | null])[];
   /** The address of the case's folder, relative to the page. */
   readonly folder: string;
+  /** The path of the image's file, or of the first of its files; null if it is unknown. */
+  readonly image: string | null;
   /** Whether the 3D view has anything to show. */
   readonly volumes: boolean;
 }
 
+/** A label of masks. */
+export interface PageLabel {
+  readonly value: number;
+  readonly name: string;
+  /** Its colour in pictures of all labels. */
+  readonly colour: string;
+}
+
 /** The data of a report's page. */
 export interface PageData {
+  /** The name of the run. */
+  readonly name: string;
   readonly columns: readonly PageColumn[];
   /** The labels that have columns, in order; `mean over labels` comes first. */
   readonly labels: readonly string[];
   readonly cases: readonly PageCase[];
+  readonly maskLabels: readonly PageLabel[];
+  /** The names of the columns with subgroups. */
+  readonly groups: readonly string[];
+  /** Whether people can note something on cases. */
+  readonly notable: boolean;
+  /** The notes on cases that the report does not have. They are saved together with the others. */
+  readonly otherNotes: readonly (readonly [id: string, note: UserNote])[];
 }
 
 /** The data of a 3D view. */

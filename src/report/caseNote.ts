@@ -1,11 +1,20 @@
 import type { CaseFile } from '../case.js';
-/** Contour colours from the palette of Okabe and Ito (2008), which colour-blind readers can tell apart. */
-export const contourColours = { prediction: '#E69F00', reference: '#56B4E9' } as const;
+/**
+ * Contour colours from the palette of Okabe and Ito (2008), which colour-blind readers can tell apart. `a`
+ * and `b` are the predictions of two runs that are compared.
+ */
+export const contourColours = {
+  prediction: '#E69F00',
+  a: '#E69F00',
+  b: '#CC79A7',
+  reference: '#56B4E9',
+} as const;
 
-/** The two masks of a case. */
+/** A mask of a case. */
 export type MaskName = keyof typeof contourColours;
 
-export const maskNames: readonly MaskName[] = ['prediction', 'reference'];
+/** From the one whose contour lies on top. */
+export const maskNames: readonly MaskName[] = ['prediction', 'a', 'b', 'reference'];
 
 /** The values shown as black and as white. */
 export type GreyWindow = readonly [number, number];
@@ -23,17 +32,36 @@ export interface CaseNote {
   /** Whether the slices have a picture of the image. */
   readonly grey: boolean;
   readonly masks: readonly MaskName[];
+  /** The axial slices to page through; undefined if none were drawn. */
+  readonly slices?: CaseSlices;
   readonly window: GreyWindow | null;
   /** What was assumed about the case, as full sentences. Reports of earlier versions have none. */
   readonly notes?: readonly string[];
   /**
    * The labels: their values in the masks, and their volumes in mL. A volume is null where its mask is
-   * missing.
+   * missing; `prediction` is that of `a` where two runs are compared. `worst` is the slice with the most
+   * wrong voxels of the label, by its place in `slices`.
    */
   readonly labels: readonly {
     readonly value: number;
     readonly name: string;
     readonly prediction: number | null;
     readonly reference: number | null;
+    readonly worst?: number;
   }[];
+}
+
+/**
+ * Axial slices of a case, from the feet to the head. Their pictures stand below each other in one file.
+ * `middle` and `worst` are places in `numbers`.
+ */
+export interface CaseSlices {
+  /** How many slices the volume has. */
+  readonly of: number;
+  /** Which of them were drawn. The lowest slice is number 1. */
+  readonly numbers: readonly number[];
+  /** The slice that `axial.png` shows, too. */
+  readonly middle: number;
+  /** The slice with the most wrong voxels. */
+  readonly worst: number;
 }

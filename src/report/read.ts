@@ -3,12 +3,16 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { type FinishedCase, fileNameOf } from '../case.js';
+import { DataError, messageOf } from '../errors.js';
+import { readFault } from '../formats/aside.js';
 import { readCsvText } from '../harmless.js';
 import { tabulate } from '../metrics/columns.js';
 import type { MetricsRow, MetricValue } from '../metrics/metric.js';
 import { predictedVolume, referenceVolume } from '../metrics/volumes.js';
 import type { CaseNote } from './caseNote.js';
 import type { LaneSamples } from './lanes.js';
+import type { Subgrouping } from './subgroups.js';
+import { notesFile, parseNotes, type UserNotes } from './userNotes.js';
 
 /** A finished case, as a report shows it. */
 export interface ReportCase extends FinishedCase {
@@ -33,6 +37,11 @@ export interface ReportData {
   /** The content of `run.json`; empty if the file is missing. */
   readonly run: RunRecord;
   readonly lanes?: LaneSamples;
+  /** What people noted about cases. */
+  readonly notes?: UserNotes;
+  /** Why `notes.json` could not be read, as a full sentence. */
+  readonly notesFault?: string;
+  readonly subgroups?: readonly Subgrouping[];
 }
 
 /** The fields of `run.json` that a report uses. */
@@ -93,6 +102,7 @@ export async function readReportData(
     failures: await readFailures(output),
     run: (await readRunRecord(output)) ?? {},
     lanes: await readJson(join(folder, lanesFile)),
+    ...(await notesOrFault(join(folder, notesFile))),
   };
 }
 
@@ -106,6 +116,36 @@ export async function readFailures(output: string): Promise<ReportFailure[]> {
     skip_records_with_error: true,
     cast: readCsvText,
   });
+}
+
+/** The notes in a file. A damaged file is no reason to have no report, so the fault is returned. */
+async function notesOrFault(file: string): Promise<Pick<ReportData, 'notes' | 'notesFault'>> {
+  try {
+    const notes = await readNotes(file);
+    return notes ? { notes } : {};
+  } catch (error) {
+    return { notesFault: `The notes on cases are not shown. ${messageOf(error)}` };
+  }
+}
+
+/**
+ * Reads a file with notes on cases; undefined if there is none.
+ *
+ * @throws DataError if it cannot be read or is damaged.
+ */
+export async function readNotes(file: string): Promise<UserNotes | undefined> {
+  const content = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw readFault(file, error);
+  });
+  if (content === undefined) return undefined;
+  try {
+    return parseNotes(content);
+  } catch (error) {
+    throw new DataError(
+      `${file} has no notes that can be read: ${messageOf(error)}. Save the notes of the report again, or remove the file.`,
+    );
+  }
 }
 
 /** Reads what was drawn of a case; undefined if nothing was. */

@@ -8,6 +8,7 @@ import { isImageFile, readGrid, readVolume } from '../formats/index.js';
 import { writeNifti } from '../formats/writeNifti.js';
 import { revealEnvironment } from '../mask.js';
 import { type Answer, refusal } from './answer.js';
+import { html } from './html.js';
 import { casesFolder, type ReportCase, type ReportData } from './read.js';
 import { viewerPage, viewerStyle } from './viewerPage.js';
 import { browserScript } from './write.js';
@@ -45,12 +46,17 @@ export class Site {
     if (this.#temporary) await rm(await this.#temporary, { recursive: true, force: true });
   }
 
-  /** The report's page, with a mark that tells its script about the 3D views. */
+  /**
+   * The report's page, with marks that tell its script about the 3D views and where the report's folder is.
+   */
   async #index(): Promise<Answer> {
     const page = await readFile(join(this.folder, 'index.html'), 'utf8');
     // The page has its own policy. A second one would have to allow the page's script, too.
     const headers = { 'Content-Security-Policy': "frame-ancestors 'none'" };
-    const body = page.replace('<head>', '<head>\n<meta name="voxstream-viewer" content="3d/">');
+    const marks = html`<head>
+<meta name="voxstream-viewer" content="3d/">
+<meta name="voxstream-folder" content="${this.folder + sep}">`;
+    const body = page.replace('<head>', () => marks.html);
     return { status: 200, type: types['.html'], body, headers };
   }
 
@@ -61,7 +67,10 @@ export class Site {
     // A link could lead out of the folder.
     const file = await realpath(join(this.folder, ...parts)).catch(() => '');
     if (!file.startsWith(this.folder + sep) || !(await stat(file)).isFile()) return missing;
-    return { status: 200, type, body: { file } };
+    // Pictures have their style inside.
+    const policy = "default-src 'none'; style-src 'unsafe-inline'";
+    const headers = type === types['.svg'] ? { headers: { 'Content-Security-Policy': policy } } : {};
+    return { status: 200, type, body: { file }, ...headers };
   }
 
   async #threeD(name: string, id: string): Promise<Answer> {

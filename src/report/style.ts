@@ -14,14 +14,16 @@ export const baseStyle = `
   --alert: light-dark(#a84300, #ff9d5c);
   --prediction: #e69f00;
   --reference: #56b4e9;
+  --other: #cc79a7;
   font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif;
 }
 :root[data-theme="light"] { color-scheme: light; }
 :root[data-theme="dark"] { color-scheme: dark; }
 * { box-sizing: border-box; }
 [hidden] { display: none !important; }
+.for-screen-readers { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 body { margin: 0; background: var(--ground); color: var(--text); }
-button, select, input { font: inherit; color: inherit; background: var(--ground); border: 1px solid var(--line); border-radius: 6px; padding: 5px 10px; }
+button, select, input, textarea { font: inherit; color: inherit; background: var(--ground); border: 1px solid var(--line); border-radius: 6px; padding: 5px 10px; }
 button { cursor: pointer; }
 button:hover { border-color: var(--accent); }
 button[aria-pressed="true"] { background: var(--accent); border-color: var(--accent); color: var(--ground); }
@@ -44,8 +46,8 @@ section { padding: 30px 0 8px; scroll-margin-top: 8px; }
 .meta { margin: 0; }
 .note { font-size: 13.5px; margin: 10px 0 0; max-width: 80ch; }
 .lead { margin: 0 0 12px; }
-ul.note { padding-left: 18px; }
-ul.note[data-tall] { max-height: 13em; overflow-y: auto; border: 1px solid var(--line); border-radius: 8px; padding: 8px 12px 8px 28px; }
+.note ul { margin: 0; padding-left: 18px; }
+.note[data-tall] { max-height: 13em; overflow-y: auto; border: 1px solid var(--line); border-radius: 8px; padding: 8px 12px; }
 footer { padding-top: 24px; padding-bottom: 40px; font-size: 13.5px; }
 button.link { border: 0; padding: 0; background: none; color: var(--accent); text-align: left; }
 button.link:hover { text-decoration: underline; }
@@ -68,6 +70,8 @@ tbody th { font-weight: 500; }
 .texts th { vertical-align: top; white-space: nowrap; }
 .texts td:last-child { overflow-wrap: anywhere; }
 .texts td:not(:last-child) { white-space: nowrap; }
+.texts.wrapped td { white-space: normal; overflow-wrap: anywhere; }
+.compared td:last-child, .compared th:last-child { text-align: left; }
 .tabs { display: flex; flex-wrap: wrap; gap: 6px; margin-bottom: 12px; }
 .tools { display: flex; flex-wrap: wrap; align-items: center; gap: 10px 14px; margin-bottom: 12px; }
 .tools label { display: flex; align-items: center; gap: 8px; color: var(--quiet); }
@@ -91,6 +95,7 @@ tbody th { font-weight: 500; }
 .stack img { position: absolute; inset: 0; width: 100%; height: 100%; display: block; }
 .case-name .stack { height: 46px; flex: none; }
 .plots { display: grid; gap: 16px; }
+.scroll + .plots { margin-top: 16px; }
 .card { margin: 0; border: 1px solid var(--line); border-radius: 8px; padding: 16px 18px 10px; overflow-x: auto; }
 .card figcaption { display: flex; flex-wrap: wrap; justify-content: space-between; align-items: center; gap: 8px 16px; margin-bottom: 10px; min-height: 34px; }
 .card label { color: var(--quiet); }
@@ -110,6 +115,7 @@ tbody th { font-weight: 500; }
 .plot .box { fill: var(--raised); stroke: var(--quiet); }
 .plot .median { stroke: var(--text); stroke-width: 2.25; }
 .plot .dot { fill: var(--accent); fill-opacity: .7; cursor: pointer; }
+.plot .dot.outlier { fill: var(--alert); fill-opacity: .9; }
 .plot .dot:hover { fill-opacity: 1; stroke: var(--text); stroke-width: 1.5; }
 .plot .curve { color: var(--curve); }
 .plot .curve .line { fill: none; stroke: currentColor; stroke-width: 1.6; stroke-linejoin: round; stroke-linecap: round; }
@@ -129,23 +135,52 @@ dialog::backdrop { background: rgb(0 0 0 / .55); }
 .case-bar h2 { margin: 0 auto 0 0; overflow-wrap: anywhere; }
 .case-bar a { color: var(--ground); background: var(--accent); border-radius: 6px; padding: 6px 12px; text-decoration: none; }
 .case-body { padding: 16px 20px 22px; }
+.label-picker { display: flex; flex-wrap: wrap; gap: 6px; margin-bottom: 12px; max-height: 9.5em; overflow-y: auto; }
+.label-picker button { display: flex; align-items: center; gap: 7px; padding: 3px 10px; font-size: 13.5px; overflow-wrap: anywhere; text-align: left; }
+.label-picker i { flex: none; width: 12px; height: 12px; border-radius: 3px; }
 .legend { display: flex; flex-wrap: wrap; gap: 6px 20px; margin-bottom: 12px; align-items: center; color: var(--quiet); font-size: 13.5px; }
 .legend label { display: flex; align-items: center; gap: 7px; color: var(--text); font-size: 15px; }
 .legend i { width: 18px; height: 4px; border-radius: 2px; }
-.legend .prediction { background: var(--prediction); }
+.legend .prediction, .legend .a { background: var(--prediction); }
+.legend .b { background: var(--other); }
 .legend .reference { background: var(--reference); }
+.legend.labels .prediction { background: currentColor; height: 2px; }
+.legend.labels .reference { background: currentColor; height: 6px; opacity: .45; }
 .legend span { margin-left: auto; }
 .pictures { display: flex; flex-wrap: wrap; gap: 10px; align-items: flex-start; margin: 0 auto 20px; }
-.pictures button { display: block; padding: 0; border: 0; background: none; flex-basis: 0; min-width: 0; color: var(--quiet); font-size: 13.5px; text-align: left; cursor: zoom-in; }
-.pictures button.large { flex: 1 0 100% !important; order: -1; cursor: zoom-out; }
-.pictures button.large .stack { max-height: 82vh; margin: 0 auto; }
-.pictures .stack { width: 100%; margin-bottom: 3px; }
+.plane { flex-basis: 0; min-width: 0; color: var(--quiet); font-size: 13.5px; }
+.plane button { padding: 4px 10px; font-size: 13.5px; color: var(--text); }
+.plane > button { position: relative; display: block; width: 100%; padding: 0; border: 0; background: none; cursor: zoom-in; }
+.plane.large { flex: 1 0 100% !important; order: -1; }
+.plane.large > button { cursor: zoom-out; }
+.plane.large .stack { max-height: 82vh; margin: 0 auto 3px; }
+.plane .stack { width: 100%; margin-bottom: 3px; }
+.slider { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 10px; margin-top: 4px; }
+.slider input { flex: 1 1 120px; min-width: 0; padding: 0; accent-color: var(--accent); }
+.slider .position { font-variant-numeric: tabular-nums; }
 .side { position: absolute; z-index: 1; color: #fff; font-size: 12.5px; line-height: 1; text-shadow: 0 0 3px #000, 0 0 3px #000; }
 .side.left { left: 7px; top: 50%; translate: 0 -50%; }
 .side.right { right: 7px; top: 50%; translate: 0 -50%; }
 .side.top { top: 7px; left: 50%; translate: -50% 0; }
 .side.bottom { bottom: 7px; left: 50%; translate: -50% 0; }
-.values { display: grid; gap: 18px; }
+.movers { display: grid; grid-template-columns: repeat(auto-fill, minmax(220px, 1fr)); gap: 14px; }
+.mover { margin: 0; border: 1px solid var(--line); border-radius: 8px; padding: 10px; overflow-wrap: anywhere; }
+.mover .stack { margin-bottom: 8px; }
+.mover p { margin: 2px 0 0; font-size: 13.5px; color: var(--quiet); }
+.case-note { display: flex; flex-wrap: wrap; gap: 8px 14px; align-items: flex-start; margin: 0 0 16px; }
+.case-note label { display: flex; align-items: center; gap: 7px; padding-top: 6px; }
+.case-note textarea { flex: 1 1 260px; min-width: 0; resize: vertical; }
+.files code { font: 13px/1.5 ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; overflow-wrap: anywhere; }
+.files td:last-child { width: 1px; }
+.files td:nth-child(2) { white-space: normal; overflow-wrap: anywhere; min-width: 180px; }
+.mark { color: var(--alert); }
+td.outlier { color: var(--alert); font-weight: 600; }
+.numbers .group { text-align: left; }
+.notes-line { margin: 12px 0 0; color: var(--quiet); font-size: 13.5px; }
+.notes-line output { flex: 0 1 auto; max-width: 80ch; }
+.notes-line.alert output { color: var(--alert); }
+.exports { display: flex; gap: 6px; margin-left: auto; }
+.exports button { padding: 2px 9px; font-size: 13px; color: var(--quiet); }
 details { margin-top: 12px; }
 summary { cursor: pointer; color: var(--accent); }
 pre { background: var(--raised); border: 1px solid var(--line); border-radius: 8px; padding: 14px 16px; overflow: auto; max-height: 70vh; font: 13px/1.5 ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; }
@@ -158,20 +193,21 @@ pre { background: var(--raised); border: 1px solid var(--line); border-radius: 8
   .case-bar { padding: 10px 14px; }
   .case-body { padding: 14px; }
   .legend span { margin-left: 0; }
-  .pictures button { flex-basis: 100%; }
+  .plane { flex-basis: 100%; }
 }
 @media print {
   :root { color-scheme: light !important; }
   [data-tall] { max-height: none !important; }
-  nav, .tabs, .tools, #theme { display: none; }
+  nav, .tabs, .tools, .exports, #theme { display: none; }
   .scroll, .card { overflow: visible; }
   .card, tr { break-inside: avoid; }
   .plot, .plot.wide { min-width: 0; }
-  th, td { padding: 4px; font-size: 11px; }
+  th, td, thead th { padding: 4px; font-size: 11px; }
   th button, td button { border: 0; padding: 0; font-size: 11px; min-width: 0; overflow-wrap: anywhere; text-align: inherit; }
   #table thead button { padding: 4px; white-space: normal; }
   .case-name { gap: 4px; min-width: 90px; }
   .case-name .stack { height: 28px; }
+  .matrix td, #table td { white-space: nowrap !important; }
   .numbers th, .numbers td, .texts th, .texts td, thead th { white-space: normal; overflow-wrap: anywhere; }
 }
 `;

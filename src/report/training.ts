@@ -5,6 +5,7 @@ import { groupNotes, groupText } from './groupNotes.js';
 import { pageHead } from './head.js';
 import { type Html, html, raw, tableHead, tableRow } from './html.js';
 import { labelOf } from './pageData.js';
+import { scrollBox } from './scrollBox.js';
 import { noteList } from './sections/notes.js';
 import { decimalsFor, showNumber, showSeconds } from './text.js';
 
@@ -67,7 +68,9 @@ export function trainingPage(
   epochs: readonly TrainingEpoch[],
   { metric, notes = [] }: TrainingRemarks = {},
 ): string {
-  const cards = trainingCurves(epochs).map((chart) => html`<figure class="card">${raw(chart)}</figure>`);
+  const cards = trainingCurves(epochs).map(
+    (chart) => html`<figure class="card" tabindex="0">${raw(chart)}</figure>`,
+  );
   return `<!doctype html>\n${
     html`<html lang="en">
 ${pageHead(`${name} – voxstream training`, ['img-src data:'])}
@@ -136,6 +139,6 @@ function epochTable(epochs: readonly TrainingEpoch[]): Html {
         ...columns.map((column) => show(valueIn(epoch, column))),
       ]),
     );
-  return html`<div class="scroll" data-tall tabindex="0" role="region" aria-label="Epochs"><table class="numbers">${head}
-<tbody>${rows}</tbody></table></div>`;
+  const table = html`<table class="numbers">${head}<tbody>${rows}</tbody></table>`;
+  return scrollBox('Table of epochs', table, true);
 }

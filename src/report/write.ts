@@ -4,6 +4,7 @@ import type { FinishedCase } from '../case.js';
 import { writeFileAside } from '../formats/files.js';
 import { type ReportData, readReportData } from './read.js';
 import { reportPage } from './reportPage.js';
+import type { Subgrouping } from './subgroups.js';
 
 /**
  * Writes `index.html` into a report's folder.
@@ -12,6 +13,7 @@ import { reportPage } from './reportPage.js';
  * @param folder The folder of the report, with the pictures.
  * @param cases The finished cases, in dataset order.
  * @param unpictured Why cases have no pictures, by their ids.
+ * @param subgroups Columns that divide the cases.
  *
  * @throws DataError when the page cannot be written.
  */
@@ -20,8 +22,9 @@ export async function writeReport(
   folder: string,
   cases: readonly FinishedCase[],
   unpictured: ReadonlyMap<string, string> = new Map(),
+  subgroups: readonly Subgrouping[] = [],
 ): Promise<ReportData> {
-  const data = await readReportData(output, folder, cases, unpictured);
+  const data = { ...(await readReportData(output, folder, cases, unpictured)), subgroups };
   await writeFileAside(join(folder, 'index.html'), reportPage(data, await browserScript('page')));
   return data;
 }

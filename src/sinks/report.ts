@@ -10,7 +10,7 @@ import { foresee } from '../operators/forecast.js';
 import { storedVolume } from '../operators/storedVolume.js';
 import type { OptionValues } from '../options.js';
 import { intensity } from '../optionTypes.js';
-import { type DrawRequest, drawCase, pictureFiles } from '../report/draw.js';
+import { type DrawRequest, defaultSlices, drawCase, pictureFiles } from '../report/draw.js';
 import { LaneRecorder } from '../report/lanes.js';
 import { caseFolder, casesFolder, lanesFile } from '../report/read.js';
 import { writeReport } from '../report/write.js';
@@ -31,6 +31,15 @@ const options = {
     .optional()
     .describe(
       'Values shown as black and white. Default: -160 and 240 (HU) for CT, else the 1st and 99th percentile',
+    ),
+  slices: z
+    .number()
+    .int()
+    .min(0)
+    .max(500)
+    .default(defaultSlices)
+    .describe(
+      'The most axial slices of a case to page through; 0 for none. Those of a CT take about 50 kB each',
     ),
 };
 
@@ -59,7 +68,7 @@ export const reportSink = sink({
 
 /** Cases are drawn as they come, in worker threads. The page is written at the end, from the run's folder. */
 function openReport(options: Options, { output, runtime, secrets }: SinkContext): Sink {
-  const { dir, image, pred, label, window } = options;
+  const { dir, image, pred, label, window, slices } = options;
   const folder = resolve(output, dir);
   const folderOf = ({ id }: Case) => join(folder, casesFolder, caseFolder(id));
   const recorder = new LaneRecorder(runtime.lanes);
@@ -84,10 +93,10 @@ function openReport(options: Options, { output, runtime, secrets }: SinkContext)
         folder: folderOf(subject),
         image:
           subject.files[image] === undefined ? subject.volumes[image] : absoluteFile(subject.files[image]),
-        ...(prediction && { prediction }),
-        ...(reference && { reference }),
+        masks: { ...(prediction && { prediction }), ...(reference && { reference }) },
         labelNames: reference?.labelNames ?? subject.labelNames ?? prediction?.labelNames,
         ...(window && { window }),
+        slices,
         notes: subject.notes,
         ...(secrets && { secrets }),
       };
@@ -99,7 +108,7 @@ function openReport(options: Options, { output, runtime, secrets }: SinkContext)
         ...(label in subject.volumes ? (['reference'] as const) : []),
       ];
       const grey = image in subject.files || image in subject.volumes;
-      return pictureFiles({ grey, masks }).map((file) => join(folderOf(subject), file));
+      return pictureFiles({ grey, masks, slices: slices > 0 }).map((file) => join(folderOf(subject), file));
     },
     async close() {
       const file = join(folder, lanesFile);

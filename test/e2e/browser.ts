@@ -1,4 +1,7 @@
-import { type Browser, chromium, type Page } from 'playwright-core';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import type { AxeResults } from 'axe-core';
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import * as assert from 'uvu/assert';
 import { browser as browserNeed, browserPath, type Missing, testNeeding } from '../needs.js';
 
@@ -22,7 +25,7 @@ export async function closeBrowser(): Promise<void> {
 export async function withPage(
   url: string,
   use: (page: Page) => Promise<void>,
-  options: { colorScheme?: 'light' | 'dark' } = {},
+  options: BrowserContextOptions = {},
 ): Promise<void> {
   browser ??= chromium.launch({
     executablePath: browserPath,
@@ -58,4 +61,43 @@ export async function withPage(
     await context.close();
   }
   assert.equal(faults, [], url);
+}
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+/** What axe-core finds wrong with a page as it is now: the rules, and the elements that break them. */
+export async function axeFindings(page: Page): Promise<string[]> {
+  // Animations of the browser, e.g. of a dialog's backdrop, change colours for a moment.
+  await page.evaluate(() => Promise.all(document.getAnimations().map(({ finished }) => finished)));
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate<AxeResults>('axe.run()');
+  return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 200)).join(' ')}`);
+}
+
+/**
+ * How the page looks now: its smallest text in pixels (text in charts is scaled with them), how far it is
+ * wider than the window, and the boxes whose content is cut off.
+ */
+export function measureLook(page: Page) {
+  return page.evaluate(() => {
+    const hasText = (element: Element) =>
+      [...element.childNodes].some(
+        ({ nodeType, textContent }) => nodeType === Node.TEXT_NODE && textContent?.trim(),
+      );
+    const sizes = [...document.body.querySelectorAll('*')]
+      .filter((element) => element.getClientRects().length > 0 && hasText(element))
+      .map((element) => {
+        const size = Number.parseFloat(getComputedStyle(element).fontSize);
+        const svg = element.closest('svg');
+        return svg ? (size * svg.getBoundingClientRect().width) / svg.viewBox.baseVal.width : size;
+      });
+    const cut = [...document.querySelectorAll<HTMLElement>('.scroll, .card, [data-tall]')]
+      .filter((box) => box.scrollWidth > box.clientWidth + 1 || box.scrollHeight > box.clientHeight + 1)
+      .map((box) => box.innerText.slice(0, 40));
+    return {
+      smallestText: Math.min(...sizes),
+      overflow: document.documentElement.scrollWidth - innerWidth,
+      cut,
+    };
+  });
 }

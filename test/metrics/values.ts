@@ -1,10 +1,17 @@
-import { nameValues } from '#src/metrics/columns.js';
+import { type Column, nameValues } from '#src/metrics/columns.js';
 import type { MetricsRow, MetricValue } from '#src/metrics/metric.js';
 import { columnReader } from '#src/metrics/parseColumn.js';
 import { createRegistry, metricFinder } from '#src/pipeline/registry.js';
 
-/** Reads the names of columns with the metrics that come with voxstream. */
-export const builtInColumn = columnReader(new Map(), metricFinder(createRegistry()));
+const readColumn = columnReader(new Map(), metricFinder(createRegistry()));
+const columns = new Map<string, Column>();
+
+/** Reads the names of columns with the metrics that come with voxstream. Each name is taken apart once. */
+export function builtInColumn(name: string): Column {
+  const known = columns.get(name) ?? readColumn(name);
+  columns.set(name, known);
+  return known;
+}
 
 /** The values that have these names in files. */
 export function valuesNamed(named: Readonly<Record<string, number>>): MetricValue[] {

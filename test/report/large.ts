@@ -28,7 +28,7 @@ export function largeReport(count = 200): ReportData {
       const prediction = empty ? 0 : reference * random.uniform(0.9, 1.1);
       values[`volume_ml_${name}`] = prediction;
       values[`volume_ml_ref_${name}`] = reference;
-      return { value: k + 1, name, prediction, reference };
+      return { value: k + 1, name, prediction, reference, worst: k };
     });
     const id = `study_${String(i).padStart(4, '0')}_with_a_name`;
     const planes = (['axial', 'coronal', 'sagittal'] as const).map((name) => ({
@@ -49,9 +49,10 @@ export function largeReport(count = 200): ReportData {
       note: {
         case: id,
         planes,
-        image: null,
+        image: `/data/a_dataset_of_large_studies/imagesTs/${id}_0000.nii.gz`,
         grey: false,
         masks: ['prediction', 'reference'],
+        slices: { of: 240, numbers: Array.from({ length: 20 }, (_, n) => 100 + 4 * n), middle: 10, worst: 3 },
         window: null,
         labels,
       },

@@ -39,7 +39,7 @@ test('a report has a page and pictures of every case', async () => {
   assert.equal([png.readUInt32BE(16), png.readUInt32BE(20)], [20, 16]);
   // LPS is shown as it is stored: x from 4 to 14, y from 4 to 12.
   const svg = readFileSync(report('cases', 'a', 'axial-reference.svg'), 'utf8');
-  assert.ok(svg.includes('d="M4 4h10M4 12h10M4 4v8M14 4v8"'));
+  assert.ok(svg.includes('d="M4 4h10v8h-10z"'));
   const mask = await readVolume(report('cases', 'b', 'prediction.nii.gz'), { kind: 'label' });
   assert.equal(mask.data, block([5, 4, 2]).data);
 });
@@ -52,7 +52,7 @@ test('pictures show the image and the label on the grid of the prediction, whate
   const note = JSON.parse(readFileSync(report('cases', 'a', 'case.json'), 'utf8'));
   assert.equal(note.window, [-160, 240]);
   const svg = readFileSync(report('cases', 'a', 'axial-reference.svg'), 'utf8');
-  assert.ok(svg.includes('d="M4 4h10M4 12h10M4 4v8M14 4v8"'));
+  assert.ok(svg.includes('d="M4 4h10v8h-10z"'));
 });
 
 test('resuming keeps the pictures of earlier cases, and makes lost ones again', async () => {

@@ -29,3 +29,7 @@ export function make<Name extends keyof HTMLElementTagNameMap>(
   element.append(...children.map((child) => (typeof child === 'string' ? printable(child) : child)));
   return element;
 }
+
+/** A box that scrolls where its content is wider. Keyboards can only scroll what can have the focus. */
+export const scrollBox = (label: string, content: Child): HTMLElement =>
+  make('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': label }, content);

@@ -26,19 +26,21 @@ const [left, right, top] = [168, fullWidth - 152, 8];
 /**
  * Distributions as horizontal box plots with their points, one row each. The box goes from the 25th to the
  * 75th percentile, with a line at the median; the whiskers reach to the outermost values within 1.5 box
- * lengths (Tukey 1977). Values that are not finite are left out. The axis stays within `limits`.
+ * lengths (Tukey 1977). Values that are not finite are left out. The axis stays within `limits`. A chart of
+ * more than `most` points shows only those beyond the whiskers.
  */
 export function distributionChart(
   name: string,
   title: string,
   rows: readonly DistributionRow[],
   limits?: readonly [number, number],
+  most: number = mostPoints.chart,
 ): string {
   const bottom = top + rows.length * rowHeight;
   const finite = rows.map(({ points }) => points.filter(({ value }) => Number.isFinite(value)));
   const values = finite.flat().map(({ value }) => value);
   const scale = linearScale(values, { range: [left, right], limits });
-  const crowded = values.length > mostPoints.chart;
+  const crowded = values.length > most;
   const body = rows.map((row, i) => {
     const middle = top + (i + 0.5) * rowHeight;
     return element(

@@ -9,15 +9,21 @@ const [left, right, top] = [168, fullWidth - 132, 8];
 
 /**
  * How busy each lane was over time. Each has a row, whose height is the share of its places that were busy.
+ *
+ * @param overall The shares over the whole run, as the run measured them. Default: the means of the samples.
  */
-export function lanesChart(name: string, { seconds, busy }: LaneSamples): string {
+export function lanesChart(
+  name: string,
+  { seconds, busy }: LaneSamples,
+  overall: Readonly<Record<string, number>> = {},
+): string {
   const rows = Object.entries(busy);
   const bottom = top + rows.length * rowHeight;
   const end = Math.max(...rows.map(([, shares]) => shares.length)) * seconds;
   const scale = linearScale([0, end], { range: [left, right], margin: 0 });
   const body = rows.map(([lane, shares], i) => {
     const base = top + (i + 1) * rowHeight - 8;
-    const average = mean(shares) ?? 0;
+    const average = overall[lane] ?? mean(shares) ?? 0;
     const shape = area<number>(
       (_, k) => scale.at(k * seconds),
       base,

@@ -51,6 +51,8 @@ export function uprightText(x: number, y: number, content: string, attributes: A
 export interface ChartPoint {
   readonly value: number;
   readonly case: number;
+  /** Whether it is marked as an outlier. Default: false. */
+  readonly outlier?: boolean;
 }
 
 /** A point, and where it is drawn. */
@@ -66,8 +68,8 @@ export interface PlacedPoint extends ChartPoint {
  */
 export function dots(points: readonly PlacedPoint[]): string {
   if (points.length === 0) return '';
-  const list = points.map(({ case: index, value, x, y }) =>
-    [index, Number(value.toPrecision(6)), rounded(x), rounded(y)].join(' '),
+  const list = points.map(({ case: index, value, x, y, outlier }) =>
+    [index, Number(value.toPrecision(6)), rounded(x), rounded(y), ...(outlier ? ['o'] : [])].join(' '),
   );
   return element('g', { class: 'dots', 'data-dots': list.join(',') });
 }

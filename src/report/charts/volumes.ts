@@ -8,6 +8,7 @@ export interface VolumePair {
   readonly case: number;
   readonly prediction: number;
   readonly reference: number;
+  readonly outlier?: boolean;
 }
 
 const [left, top, bottom] = [66, 10, 296];
@@ -16,26 +17,51 @@ const positive = [0, Number.POSITIVE_INFINITY] as const;
 
 /** Predicted against reference volume, with the line on which they are equal. */
 export function volumeChart(name: string, pairs: readonly VolumePair[]): string {
+  return pairedChart(
+    name,
+    pairs.map(({ prediction, reference, ...point }) => ({ ...point, x: reference, y: prediction })),
+    {
+      label: 'Predicted volume against reference volume in mL, one point per case',
+      titles: ['reference, mL', 'prediction, mL'],
+      limits: positive,
+    },
+  );
+}
+
+/** Two measurements of a case. */
+export interface PairedPoint {
+  readonly case: number;
+  readonly x: number;
+  readonly y: number;
+  readonly outlier?: boolean;
+}
+
+/** What a chart of pairs says, and the limits of both axes. */
+export interface PairedChart {
+  readonly label: string;
+  readonly titles: readonly [x: string, y: string];
+  readonly limits: readonly [number, number];
+}
+
+/** Two measurements of each case against each other, with the line on which they are equal. */
+export function pairedChart(
+  name: string,
+  points: readonly PairedPoint[],
+  { label, titles, limits }: PairedChart,
+): string {
   const right = halfWidth - 10;
-  const values = pairs.flatMap(({ prediction, reference }) => [prediction, reference]);
-  const x = linearScale(values, { range: [left, right], limits: positive, ticks: 4 });
-  const y = linearScale(values, { range: [bottom, top], limits: positive });
+  const values = points.flatMap((point) => [point.x, point.y]);
+  const x = linearScale(values, { range: [left, right], limits, ticks: 4 });
+  const y = linearScale(values, { range: [bottom, top], limits });
   const [low, high] = x.domain;
   return chart(
-    { name, label: 'Predicted volume against reference volume in mL, one point per case', ...size },
+    { name, label, ...size },
     gridColumns(x, top, bottom),
-    axisBelow(x, bottom, 'reference, mL'),
+    axisBelow(x, bottom, titles[0]),
     axisLeft(y, left, right),
-    uprightText(12, (top + bottom) / 2, 'prediction, mL', { class: 'axis' }),
+    uprightText(12, (top + bottom) / 2, titles[1], { class: 'axis' }),
     line(x.at(low), y.at(low), x.at(high), y.at(high), { class: 'equal' }),
-    dots(
-      pairs.map((pair) => ({
-        case: pair.case,
-        value: pair.prediction,
-        x: x.at(pair.reference),
-        y: y.at(pair.prediction),
-      })),
-    ),
+    dots(points.map((point) => ({ ...point, value: point.y, x: x.at(point.x), y: y.at(point.y) }))),
   );
 }
 
@@ -93,7 +119,7 @@ export function blandAltmanChart(name: string, pairs: readonly VolumePair[]): st
     dots(
       pairs.map((pair) => {
         const value = differenceOf(pair);
-        return { case: pair.case, value, x: x.at(meanOf(pair)), y: y.at(value) };
+        return { case: pair.case, value, outlier: pair.outlier, x: x.at(meanOf(pair)), y: y.at(value) };
       }),
     ),
   );

@@ -1,20 +1,36 @@
 import type { PageData } from '../browserData.js';
 import { type Html, html, nothing } from '../html.js';
+import { scrollBox } from '../scrollBox.js';
 
 /** The table of cases with its tools. The page's script fills it. */
-export function casesSection({ labels, columns, cases }: PageData): Html {
+export function casesSection({ labels, columns, cases, groups, notable }: PageData): Html {
   if (cases.length === 0) return html`<p class="note">No case was finished.</p>`;
   const example = columns.find(({ better }) => better)?.name;
-  const hint = `part of a name${example ? `, or ${example}<0.8` : ''}`;
+  const hints = [
+    'part of a name',
+    ...(example ? [`${example} < 0.8`] : []),
+    'is:outlier',
+    ...(notable ? ['is:flagged'] : []),
+    ...groups.slice(0, 1).map((name) => `${name}=…`),
+  ];
+  const hint = hints.join(', ');
   const worst = html`<button type="button" id="worst" aria-pressed="false">Worst first</button>`;
+  const table = html`<table class="numbers" id="table"><thead></thead><tbody></tbody></table>`;
   return html`${labelChoice(labels)}<div class="tools">
 <label class="grow">Filter <input type="search" id="filter" autocomplete="off" spellcheck="false" placeholder="${hint}"></label>
 ${example ? worst : nothing}
 <button type="button" id="copy">Copy CSV</button>
+<button type="button" id="save-csv">Save CSV</button>
 <output id="count"></output>
 </div>
-<div class="scroll" data-tall tabindex="0" role="region" aria-label="Cases"><table class="numbers" id="table"><thead></thead><tbody></tbody></table></div>`;
+${scrollBox('Table of cases', table, true)}${notable ? notesLine : nothing}`;
 }
+
+/** Saves and loads notes, and says which are not saved. */
+const notesLine = html`<div class="tools notes-line" id="notes-line"><output id="notes-state"></output>
+<button type="button" id="save-notes" hidden>Save notes</button>
+<button type="button" id="load-notes">Load notes</button>
+<input type="file" id="notes-file" accept=".json,application/json" aria-label="File with notes" hidden></div>`;
 
 /** More labels than fit into a line of tabs are a list. */
 const mostTabs = 8;

@@ -1,8 +1,11 @@
 import type { SummaryNote } from '../../metrics/summary.js';
-import { type Html, html, nothing, raw } from '../html.js';
+import { type Html, html, nothing } from '../html.js';
 
 /** The most cases that a note links to. */
 const mostLinks = 5;
+
+/** More notes are in a box that scrolls. */
+const mostNotes = 8;
 
 /** Notes as a list: full sentences, or clauses with links to the cases that they are about. */
 export function noteList(notes: readonly (string | SummaryNote)[]): Html {
@@ -14,15 +17,11 @@ export function noteList(notes: readonly (string | SummaryNote)[]): Html {
     const rest = cases.length > mostLinks ? ` and ${cases.length - mostLinks} more` : '';
     return html`<li>${text}: ${links}${rest}</li>`;
   });
-  return html`<ul class="note"${scrollsAbove(8, notes.length, 'Notes')} id="notes">${items}</ul>`;
+  const list = html`<ul id="notes">${items}</ul>`;
+  if (notes.length <= mostNotes) return html`<div class="note">${list}</div>`;
+  return html`<div class="note" data-tall tabindex="0" role="region" aria-label="Notes">${list}</div>`;
 }
 
 /** A button that opens a case. */
 export const caseButton = (id: string | null) =>
   id === null ? '–' : html`<button type="button" class="link" data-open="${id}">${id}</button>`;
-
-/**
- * Attributes of a box that scrolls if it has more lines than fit. Keyboards can scroll what can be focused.
- */
-export const scrollsAbove = (most: number, lines: number, label: string): Html =>
-  lines > most ? html` tabindex="0" role="region" aria-label="${label}" data-tall` : raw('');

@@ -1,5 +1,7 @@
-import { tabulate } from '../../metrics/columns.js';
+import { columnName, tabulate } from '../../metrics/columns.js';
 import { titleWithUnit } from '../../metrics/metric.js';
+import { predictedVolume } from '../../metrics/volumes.js';
+import type { PageData } from '../browserData.js';
 import { type DistributionRow, distributionChart } from '../charts/distribution.js';
 import { lanesChart } from '../charts/lanes.js';
 import { blandAltmanChart, type VolumePair, volumeChart } from '../charts/volumes.js';
@@ -9,20 +11,35 @@ import { metricsRows, type ReportData } from '../read.js';
 import { showSeconds } from '../text.js';
 
 /** The charts of a report, each in a card; nothing if there is nothing to draw. */
-export function plotsSection(data: ReportData): Html {
-  const cards = [metricCard(data), volumeCard(data), stepCard(data), laneCard(data)];
+export function plotsSection(data: ReportData, page: PageData): Html {
+  const isOutlier = outlierTest(page);
+  const cards = [metricCard(data, isOutlier), volumeCard(data, isOutlier), stepCard(data), laneCard(data)];
   const drawn = cards.filter((card) => card !== nothing);
   return drawn.length > 0 ? html`<div class="plots">${drawn}</div>` : nothing;
 }
 
+/** Whether a case is an outlier in a column. */
+type OutlierTest = (index: number, column: string) => boolean;
+
+function outlierTest({ cases, columns }: PageData): OutlierTest {
+  const marked = cases.map(({ outliers = [] }) => new Set(outliers.map((k) => columns[k].name)));
+  return (index, column) => marked[index].has(column);
+}
+
 /** A chart, and its name in the list of charts to choose from. */
-type NamedChart = readonly [name: string, chart: Html];
+export type NamedChart = readonly [name: string, chart: Html];
 
 /**
  * A card with one chart, or with several of which one is chosen from a list. `what` is the label of that
  * list.
  */
-function card(id: string, title: string, what: string, charts: readonly NamedChart[], note?: string): Html {
+export function card(
+  id: string,
+  title: string,
+  what: string,
+  charts: readonly NamedChart[],
+  note?: string,
+): Html {
   const names = charts.map(([name], i) => html`<option value="${i}">${name}</option>`);
   const list = html`<label>${what} <select data-choose="${id}">${names}</select></label>`;
   const panes = charts.map(([, chart], i) =>
@@ -34,7 +51,7 @@ function card(id: string, title: string, what: string, charts: readonly NamedCha
 }
 
 /** The distribution of each metric, a row per label. */
-function metricCard({ cases }: ReportData): Html {
+function metricCard({ cases }: ReportData, isOutlier: OutlierTest): Html {
   const { columns, rows } = tabulate(metricsRows(cases));
   const metrics = new Map(columns.map(({ metric }) => [metric.name, metric]));
   if (metrics.size === 0) return nothing;
@@ -42,7 +59,9 @@ function metricCard({ cases }: ReportData): Html {
     const ofMetric = columns.filter((column) => column.metric.name === metric.name);
     const distributions = ofMetric.map((column): DistributionRow => {
       const points = rows.flatMap(({ values }, i) =>
-        column.name in values ? [{ value: values[column.name], case: i }] : [],
+        column.name in values
+          ? [{ value: values[column.name], case: i, outlier: isOutlier(i, column.name) }]
+          : [],
       );
       const notes = countNotes(points.map(({ value }) => value));
       return { name: labelOf(column) || column.name, points, notes };
@@ -69,8 +88,8 @@ function countNotes(values: readonly number[]): string[] {
  * Predicted and reference volume, by label. They were measured for the pictures, so no metric is needed for
  * them.
  */
-function volumeCard(data: ReportData): Html {
-  const byLabel = [...volumePairs(data)];
+function volumeCard(data: ReportData, isOutlier: OutlierTest): Html {
+  const byLabel = [...volumePairs(data, isOutlier)];
   if (byLabel.length === 0) return nothing;
   const charts = byLabel.map(([label, pairs]): NamedChart => {
     const both = volumeChart(`volume-${label}`, pairs) + blandAltmanChart(`agreement-${label}`, pairs);
@@ -83,13 +102,14 @@ function volumeCard(data: ReportData): Html {
   return card('volume', `Volumes, prediction against reference${label}`, 'Label', charts, note);
 }
 
-function volumePairs({ cases }: ReportData): Map<string, VolumePair[]> {
+function volumePairs({ cases }: ReportData, isOutlier: OutlierTest): Map<string, VolumePair[]> {
   const byLabel = new Map<string, VolumePair[]>();
   cases.forEach(({ note }, i) => {
     for (const { name, prediction, reference } of note?.labels ?? []) {
       if (prediction === null || reference === null) continue;
       const pairs = byLabel.get(name) ?? [];
-      byLabel.set(name, [...pairs, { case: i, prediction, reference }]);
+      const outlier = isOutlier(i, columnName({ metric: predictedVolume, label: name }));
+      byLabel.set(name, [...pairs, { case: i, prediction, reference, outlier }]);
     }
   });
   return byLabel;
@@ -113,7 +133,7 @@ function stepCard({ cases }: ReportData): Html {
   return card('steps', 'Seconds per step', '', [['', raw(chart)]], note);
 }
 
-function laneCard({ lanes }: ReportData): Html {
+function laneCard({ lanes, run }: ReportData): Html {
   if (!lanes || Object.keys(lanes.busy).length === 0) return nothing;
-  return card('lanes', 'Lanes over time', '', [['', raw(lanesChart('lanes', lanes))]]);
+  return card('lanes', 'Lanes over time', '', [['', raw(lanesChart('lanes', lanes, run.lanes))]]);
 }

@@ -1,5 +1,6 @@
 import { type Html, html, tableRow } from '../html.js';
 import type { RunRecord } from '../read.js';
+import { scrollBox } from '../scrollBox.js';
 import { showSeconds } from '../text.js';
 
 /** How the run was made: pipeline, models, device, versions and times. */
@@ -26,6 +27,7 @@ export function provenanceSection(run: RunRecord): Html {
     ['identity', list(identity)],
   ];
   const rows = entries.flatMap(([name, value]) => (value === undefined ? [] : [tableRow([name, value])]));
-  return html`<div class="scroll"><table class="texts"><tbody>${rows}</tbody></table></div>
+  const table = html`<table class="texts"><tbody>${rows}</tbody></table>`;
+  return html`${scrollBox('How the run was made', table)}
 <details><summary>The pipeline with all its options</summary><pre tabindex="0">${JSON.stringify(pipeline, null, 2)}</pre></details>`;
 }

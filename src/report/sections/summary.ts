@@ -12,11 +12,13 @@ import { groupNotes } from '../groupNotes.js';
 import { type Html, html, tableHead, tableRow } from '../html.js';
 import { meanOverLabels } from '../pageData.js';
 import type { ReportCase, ReportData } from '../read.js';
+import { mostRows, scrollBox } from '../scrollBox.js';
 import { showNumber, showSeconds } from '../text.js';
-import { caseButton, noteList, scrollsAbove } from './notes.js';
+import { caseButton, noteList } from './notes.js';
 
 /** The most important numbers, the summary of each column, and notes on what it leaves out. */
-export function summarySection(data: ReportData, summary: Summary, { columns }: PageData): Html {
+export function summarySection(data: ReportData, summary: Summary, page: PageData): Html {
+  const { columns } = page;
   const empty = data.cases.filter(hasEmptyPrediction).map(({ id }) => id);
   const tiles = figuresOf(data, summary, columns, empty.length).map(figureTile);
   const notes = [
@@ -24,7 +26,9 @@ export function summarySection(data: ReportData, summary: Summary, { columns }: 
     ...(empty.length > 0
       ? [{ text: `Nothing was predicted in ${empty.length} of ${data.cases.length} cases`, cases: empty }]
       : []),
+    ...outlierNotes(page),
     ...assumptions(data),
+    ...(data.notesFault ? [data.notesFault] : []),
   ];
   return html`<dl class="figures">${tiles}</dl>${tables(summary, columns)}${noteList(notes)}`;
 }
@@ -54,8 +58,21 @@ function matrixTable({ metrics, rows }: LabelMatrix, summary: Summary, columns: 
       }),
     ]),
   );
-  return html`<div class="scroll"${scrollsAbove(16, rows.length, 'Means')}><table class="numbers matrix"><caption>Means over cases</caption>${tableHead(['label', ...titles])}
-<tbody>${cells}</tbody></table></div>`;
+  const head = tableHead(['label', ...titles]);
+  const table = html`<table class="numbers matrix"><caption>Means over cases</caption>${head}<tbody>${cells}</tbody></table>`;
+  return scrollBox('Means over cases', table, rows.length > mostRows);
+}
+
+/** The cases that are outliers in a column of a metric; a note per metric. */
+function outlierNotes({ cases, columns }: PageData): SummaryNote[] {
+  const metrics = new Map(columns.map(({ metric, title }) => [metric, title]));
+  return [...metrics].flatMap(([metric, title]) => {
+    const found = cases.filter(({ outliers = [] }) => outliers.some((k) => columns[k].metric === metric));
+    if (found.length === 0) return [];
+    const what = metric === predictedVolume.name ? 'by volume' : `by ${title}`;
+    const count = found.length === 1 ? '1 case is an outlier' : `${found.length} cases are outliers`;
+    return [{ text: `${count} ${what} for a label`, cases: found.map(({ id }) => id) }];
+  });
 }
 
 /** What was assumed about the data, each with the cases that it concerns. */
@@ -115,8 +132,8 @@ function summaryTable(summary: Summary, columns: readonly PageColumn[]): Html {
     'worst case',
   ]);
   const rows = columns.map((column) => summaryRow(column, summary.metrics[column.name]));
-  return html`<div class="scroll"${scrollsAbove(16, rows.length, 'Summary')}><table class="numbers summary">${head}
-<tbody>${rows}</tbody></table></div>`;
+  const table = html`<table class="numbers summary">${head}<tbody>${rows}</tbody></table>`;
+  return scrollBox('Statistics of columns', table, rows.length > mostRows);
 }
 
 function summaryRow({ title, label, decimals, better }: PageColumn, found: ColumnSummary): Html {

@@ -1,6 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { colourTable } from '#src/report/browser/viewer/labelColours.js';
+import { colourTable } from '#src/report/browser/viewer/colourTable.js';
 import { bordersOf, centreOf } from '#src/report/browser/viewer/labelMaps.js';
 
 /**

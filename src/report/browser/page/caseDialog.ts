@@ -1,6 +1,9 @@
 import type { PageCase, PageData } from '../../browserData.js';
 import { byId, make } from '../dom.js';
+import { caseFiles } from './caseFiles.js';
 import { caseMetrics } from './caseMetrics.js';
+import type { CaseNotes } from './caseNotes.js';
+import { noteFields } from './noteControls.js';
 import { pictureView } from './pictures.js';
 
 /** The dialog that shows one case: its slices, its metrics, and the way to the previous and the next case. */
@@ -17,6 +20,7 @@ export class CaseDialog {
    */
   constructor(
     readonly data: PageData,
+    readonly notes: CaseNotes,
     readonly sequence: () => readonly PageCase[],
   ) {
     this.#dialog.addEventListener('close', () => {
@@ -27,6 +31,9 @@ export class CaseDialog {
       if (event.target === this.#dialog) this.#dialog.close();
     });
     this.#dialog.addEventListener('keydown', (event) => {
+      // In text and on sliders, keys have their usual meaning.
+      if ((event.target as Element).matches('textarea, input[type="range"]')) return;
+      if (event.key === 'o') this.#dialog.querySelector<HTMLElement>('[data-key="o"]')?.click();
       if (event.key !== 'ArrowLeft' && event.key !== 'ArrowRight') return;
       const target = this.#neighbour(event.key === 'ArrowLeft' ? -1 : 1);
       if (!target) return;
@@ -84,9 +91,13 @@ export class CaseDialog {
     const { pictures, unpictured } = item;
     const note = (text: string) => make('p', { class: 'note' }, text);
     return [
-      ...(pictures ? pictureView(pictures) : [note('There are no pictures of this case.')]),
+      ...(pictures
+        ? pictureView(pictures, this.data.maskLabels)
+        : [note('There are no pictures of this case.')]),
       ...(unpictured ? [note(unpictured)] : []),
+      ...(this.data.notable ? [noteFields(item.id, this.notes)] : []),
       caseMetrics(item, this.data.columns),
+      ...(pictures ? [caseFiles(pictures)] : []),
       ...(pictures?.volumes && !this.#viewer
         ? [note('To look at this case in 3D, run: voxstream report FOLDER --open')]
         : []),

@@ -1,6 +1,6 @@
 import type { PageCase, PageColumn } from '../../browserData.js';
-import { make } from '../dom.js';
-import { show } from './numbers.js';
+import { make, scrollBox } from '../dom.js';
+import { valueCell } from './valueCell.js';
 
 /** The metrics of a case: a row per label, a column per metric. */
 export function caseMetrics(item: PageCase, columns: readonly PageColumn[]): HTMLElement {
@@ -9,7 +9,7 @@ export function caseMetrics(item: PageCase, columns: readonly PageColumn[]): HTM
   const metrics = new Map(columns.map(({ metric, title }) => [metric, title]));
   const cellOf = (metric: string, label: string) => {
     const index = columns.findIndex((column) => column.metric === metric && column.label === label);
-    return make('td', {}, index < 0 ? '' : show(item.values[index], columns[index].decimals));
+    return index < 0 ? make('td', {}) : valueCell(item, index, columns[index]);
   };
   const rows = labels.map((label) => {
     const cells = [...metrics.keys()].map((metric) => cellOf(metric, label));
@@ -18,5 +18,5 @@ export function caseMetrics(item: PageCase, columns: readonly PageColumn[]): HTM
   const titles = ['Label', ...metrics.values()].map((title) => make('th', { scope: 'col' }, title));
   const head = make('thead', {}, make('tr', {}, ...titles));
   const table = make('table', { class: 'numbers' }, head, make('tbody', {}, ...rows));
-  return make('div', { class: 'scroll' }, table);
+  return scrollBox('Metrics of the case', table);
 }

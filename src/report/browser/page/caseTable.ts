@@ -1,10 +1,12 @@
 import type { PageCase, PageColumn, PageData } from '../../browserData.js';
 import { byId, make } from '../dom.js';
+import type { CaseNotes } from './caseNotes.js';
 import { copy, csvOf } from './csv.js';
-import { parseFilter } from './filter.js';
-import { show } from './numbers.js';
+import { download, fileNamePart, flash } from './download.js';
+import { type Mark, parseFilter } from './filter.js';
 import { inOrder, type Order, orderAfterClick, type SortKey, worstFirst } from './order.js';
-import { stack } from './pictures.js';
+import { thumbnail } from './stack.js';
+import { valueCell } from './valueCell.js';
 
 /**
  * The table of cases with its tools: label, filter, order and CSV. A page without finished cases has no
@@ -15,14 +17,18 @@ export class CaseTable {
   readonly #filter = byId<HTMLInputElement>('filter');
   readonly #count = byId('count');
   readonly #worst = document.getElementById('worst');
+  /** Whether the time of any case is known. */
+  readonly #timed: boolean;
   #label: string;
   #order: Order | undefined;
   #shown: readonly PageCase[];
 
   constructor(
     readonly data: PageData,
+    readonly notes: CaseNotes,
     readonly onOpen: (item: PageCase) => void,
   ) {
+    this.#timed = data.cases.some(({ seconds }) => seconds > 0);
     this.#label = data.labels[0] ?? '';
     this.#shown = data.cases;
     this.#filter.addEventListener('input', () => this.#refresh());
@@ -31,7 +37,8 @@ export class CaseTable {
       this.#refresh();
     });
     this.#addLabelChoice();
-    this.#addCopyButton();
+    this.#addCsvButtons();
+    notes.onChange(() => this.#refresh());
     this.#refresh();
   }
 
@@ -48,7 +55,9 @@ export class CaseTable {
   #refresh(): void {
     let passes: (item: PageCase) => boolean;
     try {
-      passes = parseFilter(this.#filter.value, this.data.columns, this.#label);
+      const { columns, groups } = this.data;
+      const hasMark = (item: PageCase, mark: Mark) => this.#marks(item)[mark];
+      passes = parseFilter(this.#filter.value, { columns, groups, label: this.#label, hasMark });
     } catch (error) {
       this.#count.textContent = (error as Error).message;
       this.#count.classList.add('fault');
@@ -62,11 +71,18 @@ export class CaseTable {
     this.#table.tBodies[0].replaceChildren(...this.#shown.map((item) => this.#bodyRow(item)));
   }
 
+  #marks({ id, outliers = [] }: PageCase): Record<Mark, boolean> {
+    const { flagged, text } = this.notes.of(id);
+    return { flagged, noted: text !== '', outlier: outliers.length > 0 };
+  }
+
   #headRow(): HTMLElement {
     const columns = this.#columns().map((column) =>
       this.#head(column.title, this.data.columns.indexOf(column)),
     );
-    return make('tr', {}, this.#head('Case', 'case'), ...columns, this.#head('Seconds', 'seconds'));
+    const groups = this.data.groups.map((name) => make('th', { scope: 'col', class: 'group' }, name));
+    const seconds = this.#timed ? [this.#head('Seconds', 'seconds')] : [];
+    return make('tr', {}, this.#head('Case', 'case'), ...groups, ...columns, ...seconds);
   }
 
   #head(title: string, by: SortKey): HTMLElement {
@@ -85,13 +101,24 @@ export class CaseTable {
   #bodyRow(item: PageCase): HTMLElement {
     const name = make('span', { class: 'case-name' });
     const axial = item.pictures?.planes.find((plane) => plane.name === 'axial');
-    if (item.pictures && axial) name.append(stack(item.pictures, axial, 'lazy'));
+    if (item.pictures && axial) name.append(thumbnail(item.pictures, axial));
     name.append(make('button', { type: 'button', class: 'link' }, item.id));
-    const cells = this.#columns().map((column) =>
-      make('td', {}, show(item.values[this.data.columns.indexOf(column)], column.decimals)),
-    );
-    const seconds = make('td', {}, item.seconds.toFixed(1));
-    const row = make('tr', {}, make('th', { scope: 'row' }, name), ...cells, seconds);
+    const { flagged, noted } = this.#marks(item);
+    if (flagged || noted) {
+      const title = [...(flagged ? ['flagged'] : []), ...(noted ? [this.notes.of(item.id).text] : [])].join(
+        ': ',
+      );
+      name.append(
+        make('span', { class: 'mark', role: 'img', 'aria-label': title, title }, flagged ? '⚑' : '✎'),
+      );
+    }
+    const groups = (item.groups ?? []).map((group) => make('td', { class: 'group' }, group || '–'));
+    const cells = this.#columns().map((column) => {
+      const index = this.data.columns.indexOf(column);
+      return valueCell(item, index, column);
+    });
+    const seconds = this.#timed ? [make('td', {}, item.seconds.toFixed(1))] : [];
+    const row = make('tr', {}, make('th', { scope: 'row' }, name), ...groups, ...cells, ...seconds);
     row.addEventListener('click', () => this.onOpen(item));
     return row;
   }
@@ -115,12 +142,14 @@ export class CaseTable {
     }
   }
 
-  #addCopyButton(): void {
+  #addCsvButtons(): void {
+    const csv = () => csvOf(this.#shown, this.data.columns);
     const button = byId('copy');
     button.addEventListener('click', async () => {
-      const copied = await copy(csvOf(this.#shown, this.data.columns));
-      button.textContent = copied ? 'Copied' : 'Not allowed here';
-      setTimeout(() => (button.textContent = 'Copy CSV'), 1500);
+      flash(button, (await copy(csv())) ? 'Copied' : 'Not allowed here');
+    });
+    byId('save-csv').addEventListener('click', () => {
+      download(`${fileNamePart(this.data.name)}-cases.csv`, new Blob([csv()], { type: 'text/csv' }));
     });
   }
 }

@@ -8,13 +8,14 @@ export function drawPlots(part: ParentNode): void {
   for (const group of part.querySelectorAll<SVGGElement>('g[data-dots]')) {
     const points = group.dataset.dots!.split(',').map((point) => point.split(' '));
     delete group.dataset.dots;
-    group.append(...points.map(([index, value, x, y]) => circle(index, value, x, y)));
+    group.append(...points.map(circle));
   }
 }
 
-function circle(index: string, value: string, x: string, y: string): SVGElement {
+function circle([index, value, x, y, mark]: readonly string[]): SVGElement {
   const element = document.createElementNS('http://www.w3.org/2000/svg', 'circle');
-  const attributes = { class: 'dot', cx: x, cy: y, r: '3.5', 'data-case': index, 'data-value': value };
+  const kind = mark ? 'dot outlier' : 'dot';
+  const attributes = { class: kind, cx: x, cy: y, r: '3.5', 'data-case': index, 'data-value': value };
   for (const [name, text] of Object.entries(attributes)) element.setAttribute(name, text);
   return element;
 }

@@ -1,6 +1,6 @@
 import type { ViewerData } from '../../browserData.js';
 import { type Child, make } from '../dom.js';
-import { colourOfLabel } from './labelColours.js';
+import { colourOfLabel } from './colourTable.js';
 import { startOpacity, type ViewerState, views } from './state.js';
 
 /** Windows for CT, in HU. */

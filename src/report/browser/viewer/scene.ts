@@ -1,6 +1,6 @@
 import type { NiiVueLocation, Niivue } from '@niivue/niivue';
 import type { ViewerData } from '../../browserData.js';
-import { colourTable } from './labelColours.js';
+import { colourTable } from './colourTable.js';
 import { bordersOf, centreOf, type Size } from './labelMaps.js';
 import { startOpacity, type ViewerState, views } from './state.js';
 

@@ -1,12 +1,12 @@
 import type { ViewerData } from '../../browserData.js';
-
-/** The palette of Okabe and Ito (2008), without black. */
-const palette = ['#e69f00', '#56b4e9', '#009e73', '#f0e442', '#0072b2', '#d55e00', '#cc79a7'];
+import { labelColour } from '../../labelColours.js';
 
 /** The colour of a label where there is one mask only, so that colours need not tell masks apart. */
 export function colourOfLabel({ labels }: ViewerData, value: number): string {
-  const before = labels.filter((other) => other.value > 0 && other.value < value).length;
-  return palette[before % palette.length];
+  return labelColour(
+    value,
+    labels.map((label) => label.value).filter((other) => other > 0),
+  );
 }
 
 /**

@@ -1,0 +1,174 @@
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { CaseFile } from '../case.js';
+import { messageOf, OptionError } from '../errors.js';
+import { makeFolder } from '../formats/aside.js';
+import { writeFileAside } from '../formats/files.js';
+import { maskOf } from '../mask.js';
+import type { Comparison } from '../metrics/compare.js';
+import type { MetricsRow } from '../metrics/metric.js';
+import type { OptionsOf } from '../options.js';
+import { comparedCases, type LabelMover, worstLabelMovers } from '../report/comparison.js';
+import { comparisonPage, pageMark } from '../report/comparisonPage.js';
+import {
+  caseFolder,
+  casesFolder,
+  type RunRecord,
+  readNote,
+  readRunRecord,
+  sinkOptions,
+} from '../report/read.js';
+import { browserScript } from '../report/write.js';
+import type { Runtime } from '../runtime/runtime.js';
+import { drawCaseTask, type reportSink } from '../sinks/report.js';
+import { findCaseFiles } from './caseFiles.js';
+import { Journal, type JournalEntry } from './journal.js';
+
+/** A run that is compared. */
+export interface ComparedRun {
+  /** The folder of the run, or its CSV file, as the user gave it. */
+  readonly path: string;
+  readonly rows: readonly MetricsRow[];
+}
+
+/** A report that compares two runs. */
+export interface ComparisonReport {
+  /** The path of the page. */
+  readonly page: string;
+  /** The number of cases that were drawn. */
+  readonly drawn: number;
+  /** Why the worst movers have no pictures, or not all, by their ids. */
+  readonly unpictured: ReadonlyMap<string, string>;
+}
+
+/**
+ * Writes a report that compares two runs: tables, paired plots, and pictures of the cases that got worse the
+ * most with the contours of both runs. The image and the masks are read from where the runs had them; masks
+ * also from the reports of the runs.
+ *
+ * @param movers How many cases that got worse are drawn.
+ * @throws OptionError if the folder has another page.
+ * @throws DataError if the report cannot be written.
+ */
+export async function writeComparison(
+  [a, b]: readonly [ComparedRun, ComparedRun],
+  comparison: Comparison,
+  {
+    folder,
+    movers,
+    runtime,
+  }: { readonly folder: string; readonly movers: number; readonly runtime: Runtime },
+): Promise<ComparisonReport> {
+  const page = join(folder, 'index.html');
+  await refuseOtherPage(page);
+  await makeFolder(folder);
+  const sources = [await openSource(a.path), await openSource(b.path)] as const;
+  const worst = worstLabelMovers(a.rows, b.rows, movers);
+  const unpictured = new Map<string, string>();
+  let drawn = 0;
+  for (const mover of worst) {
+    const problem = await drawMover(
+      mover,
+      sources,
+      join(folder, casesFolder, caseFolder(mover.case)),
+      runtime,
+    );
+    if (problem === undefined) drawn++;
+    else unpictured.set(mover.case, problem);
+  }
+  const cases = await Promise.all(
+    comparedCases(a.rows, b.rows).map(async (one) => ({
+      ...one,
+      note: worst.some((mover) => mover.case === one.id) ? await readNote(folder, one.id) : undefined,
+      unpictured: unpictured.get(one.id),
+    })),
+  );
+  const runs = [a, b].map(({ path }, i) => ({ path, record: sources[i].run }));
+  const text = comparisonPage({ runs, comparison, cases, movers: worst }, await browserScript('page'));
+  await writeFileAside(page, text);
+  return { page, drawn, unpictured };
+}
+
+/** Throws OptionError if there is a page that no comparison wrote. */
+async function refuseOtherPage(page: string): Promise<void> {
+  const text = await readFile(page, 'utf8').catch(() => undefined);
+  if (text === undefined || text.includes(pageMark)) return;
+  throw new OptionError(
+    `${page} exists and is not a comparison by voxstream. Name another folder with --report FOLDER.`,
+  );
+}
+
+/** Where the volumes of a run are. */
+interface Source {
+  readonly run: RunRecord;
+  /** The folder of the run; undefined for a CSV file. */
+  readonly folder: string | undefined;
+  readonly entries: ReadonlyMap<string, JournalEntry>;
+  readonly options: OptionsOf<typeof reportSink>;
+}
+
+async function openSource(path: string): Promise<Source> {
+  const isFolder = (await stat(path).catch(() => undefined))?.isDirectory() === true;
+  const run = (isFolder ? await readRunRecord(path) : undefined) ?? {};
+  return {
+    run,
+    folder: isFolder ? path : undefined,
+    entries: isFolder ? await new Journal(path).read() : new Map(),
+    options: sinkOptions<OptionsOf<typeof reportSink>>(run, 'report') ?? {},
+  };
+}
+
+/** Draws a case with the contours of both runs. Returns what is missing, as a sentence. */
+async function drawMover(
+  { case: id, label }: LabelMover,
+  sources: readonly [Source, Source],
+  folder: string,
+  runtime: Runtime,
+): Promise<string | undefined> {
+  const [a, b] = await Promise.all(sources.map((source) => filesOf(source, id)));
+  if (!a.prediction || !b.prediction) {
+    return `There is no segmentation of this case in ${[...(a.prediction ? [] : ['A']), ...(b.prediction ? [] : ['B'])].join(' and ')}.`;
+  }
+  const names = a.labelNames ?? b.labelNames ?? {};
+  const value = Object.keys(names).find((one) => names[Number(one)] === label) ?? label ?? undefined;
+  const reference = a.reference ?? b.reference;
+  const image = a.image ?? b.image;
+  const { window, slices } = sources[0].options;
+  const secrets = new Map([...a.secrets, ...b.secrets]);
+  try {
+    await runtime.run(drawCaseTask, {
+      case: id,
+      folder,
+      ...(image && { image }),
+      masks: { a: a.prediction, b: b.prediction, ...(reference && { reference }) },
+      labelNames: names,
+      ...(Number.isInteger(Number(value)) && { focus: Number(value) }),
+      ...(window && { window }),
+      ...(slices !== undefined && { slices }),
+      secrets,
+    });
+    return undefined;
+  } catch (error) {
+    return maskOf({ secrets })(messageOf(error));
+  }
+}
+
+/** The files of a case in a run. Masks that the run did not save may be in its report. */
+async function filesOf({ folder, entries, options }: Source, id: string) {
+  const entry = entries.get(id);
+  const { files, secrets } = await findCaseFiles(entry ?? {}, options);
+  const report = folder === undefined ? undefined : join(folder, options.dir ?? 'report');
+  const note = report === undefined ? undefined : await readNote(report, id);
+  const copy = (name: 'prediction' | 'reference'): CaseFile | undefined =>
+    report !== undefined && note?.masks.includes(name)
+      ? join(report, casesFolder, caseFolder(id), `${name}.nii.gz`)
+      : undefined;
+  return {
+    image: files.image,
+    prediction: files.prediction ?? copy('prediction'),
+    reference: files.reference ?? copy('reference'),
+    labelNames:
+      entry?.labelNames ?? (note && Object.fromEntries(note.labels.map(({ value, name }) => [value, name]))),
+    secrets,
+  };
+}

@@ -52,7 +52,7 @@ export async function runTotalseg(options: TotalsegOptions, request: TotalsegRun
   const steps = await stepsOf(options, request);
   const codes = request.outputType === 'dicom_seg' ? await ownCodes(options) : {};
   const document = (folder: string) => documentOf(source, steps, codes, options, request, folder);
-  const isOne = 'datalist' in source || ('dicom' in source && (await holdsOne(document(output))));
+  const isOne = 'datalist' in source || ('dicom' in source && (await holdsOne(document(output), input)));
   if (!isOne && looksLikeFile(output)) {
     throw new OptionError(
       `${input} holds several images, so -o must be a folder, but it is ${output}. Each image gives a file CASE.nii.gz in ` +
@@ -131,7 +131,7 @@ function sinkOf(options: TotalsegOptions, request: TotalsegRun, codes: Tree): Tr
   const algorithm = `TotalSegmentator ${options.task}`;
   if (request.outputType === 'dicom_seg') return { dicomSeg: { keys: 'pred', algorithm, codes } };
   if (request.outputType === 'dicom_rtstruct') return { rtstruct: { keys: 'pred', algorithm } };
-  if (request.multilabel) return { nifti: { keys: 'pred', postfix: '' } };
+  if (request.multilabel) return { nifti: { keys: 'pred', postfix: '', labelTable: true } };
   const keys = derivesBody(options, request) ? ['pred', 'body', 'skin'] : 'pred';
   return { nifti: { keys, postfix: '', perLabel: true } };
 }
@@ -156,10 +156,19 @@ async function ownCodes({ task, tasks }: TotalsegOptions): Promise<Tree> {
   return Object.fromEntries(unknown.map((name) => [name, codeOf(name)]));
 }
 
-async function holdsOne(document: Tree): Promise<boolean> {
+/** Whether a source of DICOM series holds one of them. */
+async function holdsOne(document: Tree, input: string): Promise<boolean> {
   const { source } = await load(document);
   let count = 0;
-  for await (const _ of source.built.open({ onWarning() {} })) count++;
+  try {
+    for await (const _ of source.built.open({ onWarning() {} })) count++;
+  } catch (error) {
+    if (!(error instanceof OptionError)) throw error;
+    throw new OptionError(
+      `${error.message} Images in folders below are given by a pattern, e.g. -i "${join(input, '*', 'ct.nii.gz')}".`,
+      { cause: error },
+    );
+  }
   return count === 1;
 }
 

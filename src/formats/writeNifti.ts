@@ -12,6 +12,7 @@ import {
   voxelTypes,
 } from '../volume/volume.js';
 import { writeAside } from './aside.js';
+import { labelTable } from './labelTable.js';
 import { makeNiftiHeader } from './makeNiftiHeader.js';
 import {
   countNonFinite,
@@ -36,6 +37,8 @@ export interface WriteNiftiOptions {
    * written.
    */
   readonly like?: Volume;
+  /** Store the names of labels in the file; see `labelTable`. Default: false. */
+  readonly labelTable?: boolean;
 }
 
 /**
@@ -72,7 +75,9 @@ export async function writeNifti(
     throw new OptionError(`${show(file)} cannot be written: its name must end in .nii or .nii.gz.`);
   }
   const type = chooseType(file, volume, options.dtype ?? 'auto');
+  const { labelNames } = volume;
   const header = makeNiftiHeader({
+    ...(options.labelTable && labelNames && { extension: labelTable(labelNames) }),
     size: volume.size,
     channels: volume.channels,
     type,

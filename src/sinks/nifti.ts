@@ -30,6 +30,12 @@ const options = {
     .describe(
       'Write one mask per label into a folder instead: CASE_POSTFIX/NAME.nii.gz, also for named labels without voxels',
     ),
+  labelTable: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Store the names of labels in the file, as TotalSegmentator does: an extension of the header with a LabelTable',
+    ),
   dtype: z
     .enum(dtypes)
     .default('auto')
@@ -79,7 +85,7 @@ function targetOf(
 }
 
 function openNifti(options: Options, context: SinkContext): Sink {
-  const { dtype, perLabel } = options;
+  const { dtype, perLabel, labelTable } = options;
   const { runtime } = context;
   const keysOf = (subject: Case) => chooseKeys(subject, options.keys, []);
   /** The masks that were written, by case. */
@@ -99,7 +105,7 @@ function openNifti(options: Options, context: SinkContext): Sink {
         if (perLabel) {
           return writeMasks({ runtime, folder: targets[i], key, dtype, taken }, withNames(volume, subject));
         }
-        await runtime.run(writeNiftiTask, targets[i], volume, { dtype });
+        await runtime.run(writeNiftiTask, targets[i], volume, { dtype, labelTable });
         return [];
       });
       masks.set(subject.id, (await Promise.all(written)).flat());

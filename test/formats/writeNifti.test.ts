@@ -175,4 +175,23 @@ test('a file that ITK opens is opened by it when it is written again, on its gri
   assert.is((await itkSpace(respaced)).length, 15);
 });
 
+test('writeNifti stores the names of labels in an extension, which leaves the voxels as they are', async () => {
+  const file = put('table.nii');
+  const data = Uint8Array.of(0, 5, 7);
+  const labelNames = { 5: 'liver', 7: 'a ]]> b' };
+  const volume = { ...volumeOf(data, 'label'), labelNames };
+  await writeNifti(file, volume, { labelTable: true });
+  const bytes = readFileSync(file);
+  const [offset, extended] = [bytes.readFloatLE(108), bytes.readInt32LE(352)];
+  assert.equal([bytes[348], extended % 16, offset, bytes.readInt32LE(356)], [1, 0, 352 + extended, 0]);
+  const text = bytes.toString('utf8', 360, offset);
+  assert.match(text, /<Label Key="5" [^>]*><!\[CDATA\[liver\]\]><\/Label>/);
+  assert.ok(text.includes('<![CDATA[a ]]]]><![CDATA[> b]]>'));
+  assert.equal([...(await again(file)).data], [...data]);
+  const itk = await readImageNode(file);
+  assert.equal([...(itk.data as Uint8Array)], [...data]);
+  await writeNifti(file, volume);
+  assert.is(readFileSync(file).length, 355);
+});
+
 test.run();

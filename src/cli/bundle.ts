@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
 import { addBundleConvertCommand } from './bundleConvert.js';
 import { addBundleDownloadCommand } from './bundleDownload.js';
+import { addBundleExportCommands } from './bundleExports.js';
 import { addBundleInfoCommand, addBundleVerifyCommand } from './bundleInfo.js';
+import { addBundleInitCommand } from './bundleInit.js';
 import { addBundleResolveCommand } from './bundleResolve.js';
 import { addBundleRunCommand } from './bundleRun.js';
 
@@ -20,4 +22,6 @@ export function addBundleCommand(program: Command): void {
   addBundleConvertCommand(bundle);
   addBundleDownloadCommand(bundle);
   addBundleResolveCommand(bundle);
+  addBundleInitCommand(bundle);
+  addBundleExportCommands(bundle);
 }

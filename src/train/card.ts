@@ -93,7 +93,10 @@ function preprocessingOf({ steps }: Pipeline): Partial<ModelCard['input']> {
   const isTraining = ({ definition }: Pipeline['steps'][number]) =>
     definition.splits || /^(rand|cache$|shuffle$|batch$)/.test(definition.name);
   const end = steps.findIndex(isTraining);
-  const kept = end < 0 ? steps : steps.slice(0, end);
+  // Those of labels alone have no part in a run.
+  const ofImage = ({ options }: Pipeline['steps'][number]) =>
+    options['keys'] === undefined || [options['keys']].flat().includes('image');
+  const kept = (end < 0 ? steps : steps.slice(0, end)).filter(ofImage);
   const option = (name: string, key: string) =>
     kept.findLast(({ definition }) => definition.name === name)?.options[key];
   const [axcodes, spacing] = [option('orient', 'axcodes'), option('spacing', 'pixdim')];

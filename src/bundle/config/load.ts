@@ -7,8 +7,9 @@ import { BoundedFiles } from '../library/files.js';
 import type { Given } from './commandLine.js';
 import { replaceMacros } from './macros.js';
 import { type Duplicates, readConfigFile, readConfigMap } from './readFile.js';
+import { isComponent } from './references.js';
 import { Resolver } from './resolver.js';
-import { copyTree, merge, normalizeId, separator, setValueAt } from './tree.js';
+import { copyTree, hasValueAt, merge, normalizeId, separator, setValueAt, valueAt } from './tree.js';
 
 /** The arguments that are not overrides. */
 const ownArguments = new Set([
@@ -77,6 +78,16 @@ export function loadBundleConfig(given: Given, surroundings: Surroundings): Bund
   const origins = new Map<string, string>();
   const tree = new Dict([['_meta_', new Dict()]]);
   const set = (key: string, value: Value, file: string) => {
+    const script = torchScript(value);
+    const id = normalizeId(key);
+    if (script !== undefined && hasValueAt(tree, id) && isComponent(valueAt(tree, id))) {
+      tree.set(scriptId, `$${script}`);
+      surroundings.warn(
+        `${file} replaces ${key} by a TorchScript program, which voxstream does not run. The network stays as it was, ` +
+          'with the weights that the program was made from. --device tensorrt runs it on TensorRT.',
+      );
+      return;
+    }
     try {
       merge(tree, key, value);
     } catch (error) {
@@ -132,7 +143,10 @@ export function loadBundleConfig(given: Given, surroundings: Surroundings): Bund
     return typeof value === 'string' ? value : otherwise;
   };
   return {
-    topIds: tree.keys().map(String),
+    topIds: tree
+      .keys()
+      .map(String)
+      .filter((id) => id !== scriptId),
     configFiles,
     root,
     ids: {
@@ -154,6 +168,16 @@ export function loadBundleConfig(given: Given, surroundings: Surroundings): Bund
 }
 
 const commandLine = 'command line';
+
+/** Where the path of a TorchScript program is kept that a file puts in place of a network. */
+export const scriptId = '_torchscript_';
+
+/** The path in `$torch.jit.load(PATH)`, as an expression. */
+function torchScript(value: Value): string | undefined {
+  return typeof value === 'string'
+    ? /^\$\s*torch\.jit\.load\(([^,]+?)(?:,\s*map_location\s*=.*)?\)\s*$/.exec(value)?.[1]
+    : undefined;
+}
 
 /** The arguments of the command line over those of its `--args_file`. None leaves what is there. */
 function withArgsFile(given: Given, duplicates: Duplicates): Given {

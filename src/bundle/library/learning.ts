@@ -45,7 +45,20 @@ function monai(files: BoundedFiles): Module {
     true,
   );
   const config = new Module('monai.config', ignored('monai.config', ['print_config']), true);
-  return new Module('monai', { data, handlers, config, utils: utils() }, true);
+  const networks = new Module(
+    'monai.networks',
+    functions('monai.networks', {
+      // It wraps a network for TensorRT, which --device chooses here.
+      trt_compile: (given) => {
+        const network = given.required('model');
+        given.rest();
+        given.restNamed();
+        return network;
+      },
+    }),
+    true,
+  );
+  return new Module('monai', { data, handlers, config, networks, utils: utils() }, true);
 }
 
 /** The keys of MONAI's dictionaries. */

@@ -1,6 +1,7 @@
+import { existsSync } from 'node:fs';
 import { OptionError } from '../../errors.js';
 import { type Component, Later } from '../config/component.js';
-import type { BundleConfig } from '../config/load.js';
+import { type BundleConfig, scriptId } from '../config/load.js';
 import type { Resolver } from '../config/resolver.js';
 import { separator } from '../config/tree.js';
 import type { Value } from '../language/values.js';
@@ -46,7 +47,7 @@ export function workflowOf(config: BundleConfig): Workflow {
       }
       const used = args.positional.length === 0 ? loader : undefined;
       const plan = translateEvaluator(of, used, problems);
-      if (plan) evaluations.push(plan);
+      if (plan) evaluations.push({ ...plan, checkpoint: plan.checkpoint ?? scriptedWeights(resolver) });
     } else if (path === '.run' && /Trainer$/.test(of.name)) {
       if (of.name !== 'SupervisedTrainer') {
         problems.add(of.id, `is ${of.target}, which has no counterpart; known is SupervisedTrainer`);
@@ -59,6 +60,16 @@ export function workflowOf(config: BundleConfig): Workflow {
   }
   problems.throwIfAny(config.configFiles.join(', '));
   return { evaluations, trainings, seed: seedOf(resolver, asked) };
+}
+
+/**
+ * The weights of a TorchScript program that a configuration loads as its network: the program, where it is
+ * there, or the checkpoint beside it that it was exported from.
+ */
+function scriptedWeights(resolver: Resolver): string | undefined {
+  if (!resolver.has(scriptId)) return undefined;
+  const script = String(resolver.resolve(scriptId));
+  return existsSync(script) ? script : script.replace(/(_trt\w*)?\.\w+$/, '.pt');
 }
 
 /** The seed of `monai.utils.set_determinism`, which is a function without effect here. */

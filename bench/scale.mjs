@@ -29,7 +29,7 @@ const { values } = parseArgs({
     stragglers: { type: 'string', default: '0.01' },
     // Mean hours until a worker dies, and seconds until its case is given back and until it is replaced.
     lifetime: { type: 'string', default: '24' },
-    stalled: { type: 'string', default: '90' },
+    stalled: { type: 'string', default: '120' },
     restart: { type: 'string', default: '120' },
     // Price of a worker per hour.
     price: { type: 'string', default: '0.10' },

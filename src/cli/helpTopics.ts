@@ -68,6 +68,26 @@ are skipped if their files, the pipeline and the model are unchanged.
 Failed cases are in failures.csv. --verbose writes .voxstream/run.log with the
 stacks of errors.`,
   },
+  machines: {
+    summary: 'more than one machine: shards and queues',
+    text: `Shards need nothing but a shared folder:
+
+  voxstream run FILE --shard 3/8 -o out/part-3 --resume
+  voxstream merge out/part-* -o out/all
+
+A queue also needs a Redis or Valkey server, and the packages of
+npm install bullmq ioredis:
+
+  export VOXSTREAM_QUEUE=redis://HOST:6379/0 REDIS_PASSWORD=…
+  voxstream submit FILE --input data -o out --name NAME
+  voxstream work                    take cases, on each machine
+  voxstream status                  runs and workers
+  voxstream pause NAME              and resume, cancel, drain
+  voxstream retry NAME --failed     try failed cases again
+  voxstream collect out             write the tables so far
+
+docs/scale.md says what happens when a worker or the server dies.`,
+  },
   models: {
     summary: 'finding, importing and describing models',
     text: `  voxstream models list                          models here and in the registry

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import type { Redis } from 'ioredis';
 import { messageOf, OptionError, show, showBytes, VoxError } from '../errors.js';
 import { optionalPackage } from '../optionalPackage.js';
@@ -90,7 +91,7 @@ export async function connect(
   const redis = new Redis({
     ...address,
     ...(password && { password }),
-    ...(secure && { tls: { servername: address.host } }),
+    ...(secure && { tls: isIP(address.host) ? {} : { servername: address.host } }),
     lazyConnect: true,
     connectTimeout: 10_000,
     // BullMQ asks for it.
@@ -140,13 +141,20 @@ export function isOutOfMemory(error: unknown): boolean {
   return /^OOM /.test(messageOf(error)) || /used memory > 'maxmemory'/.test(messageOf(error));
 }
 
+const ownCertificate =
+  'its certificate is not of a known authority. Name the file with the certificate of the authority in the ' +
+  'environment variable NODE_EXTRA_CA_CERTS';
+
 const unreachable: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing listens there. Start the server, or correct the address',
   ENOTFOUND: 'there is no such host. Correct the address',
   EAI_AGAIN: 'the name of the host cannot be looked up. Check the network',
   ETIMEDOUT: 'it does not answer. Check the address and the firewall',
   EHOSTUNREACH: 'there is no route to it. Check the network',
-  ECONNRESET: 'it closed the connection. Does it expect TLS (rediss://), or does it not?',
+  ECONNRESET: 'it closed the connection. If it expects TLS, the address begins with rediss://',
+  DEPTH_ZERO_SELF_SIGNED_CERT: ownCertificate,
+  SELF_SIGNED_CERT_IN_CHAIN: ownCertificate,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: ownCertificate,
 };
 
 /**

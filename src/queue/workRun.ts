@@ -222,10 +222,11 @@ export class RunWorker {
         await this.#run(item, taken);
       }
     } catch (error) {
-      // E.g. the result of the case could not be written.
+      // E.g. the result of the case could not be written. Then the queue alone knows that the case failed.
       const failure = { case: item?.id ?? String(index), step: 'run', message: messageOf(error) };
-      this.#warn(`${failure.message} The case is tried again later.`, item?.id);
-      taken.outcome = { kind: 'later', failure };
+      taken.outcome = { kind: this.#isLast(job) ? 'failed' : 'later', failure };
+      const next = taken.outcome.kind === 'failed' ? 'No tries are left.' : 'It is tried again later.';
+      this.#warn(`The result of the case could not be recorded: ${failure.message} ${next}`, item?.id);
     } finally {
       await this.#giveBack(taken);
       this.#locks.delete(job.id ?? '');
@@ -263,12 +264,17 @@ export class RunWorker {
 
   /** Decides whether a case that failed is tried again later. Otherwise its failure is recorded. */
   async #failed(taken: TakenCase, failure: Failure): Promise<void> {
-    if (mayPass(taken.fault) && taken.job.attemptsStarted < this.work.patience.attempts) {
+    if (mayPass(taken.fault) && !this.#isLast(taken.job)) {
       taken.outcome = { kind: 'later', failure };
       return;
     }
     await this.#results.failed(taken.index, failure);
     taken.outcome = { kind: 'failed', failure };
+  }
+
+  /** Whether this is the last try of a case. */
+  #isLast({ attemptsStarted }: Job): boolean {
+    return attemptsStarted >= this.work.patience.attempts;
   }
 
   /** Whether a case has killed too many workers. Then it is set aside. */
@@ -296,7 +302,7 @@ export class RunWorker {
       else if (outcome.kind === 'done') await job.moveToCompleted('', token, false);
       else if (outcome.kind === 'failed') await job.moveToFailed(reasonOf(outcome.failure), token, false);
       else {
-        const seconds = patience.retryDelay * 4 ** (job.attemptsStarted - 1);
+        const seconds = Math.min(patience.retryDelay * 4 ** (job.attemptsStarted - 1), 3600);
         await job.moveToDelayed(Date.now() + seconds * 1000, token);
       }
       await store.noteClosed(run.key, index);

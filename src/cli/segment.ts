@@ -94,6 +94,12 @@ function checkOutput(output: string): void {
 
 /** The pipeline that segments an input, as the content of a pipeline file. */
 async function pipelineFor(input: string, output: string, flags: SegmentFlags): Promise<Tree> {
+  const { labels } = flags;
+  if (labels !== undefined && !labels.includes('{case}') && !existsSync(labels)) {
+    throw new OptionError(
+      `There is no ${labels} (--labels). Give the folder of the references, or a pattern, e.g. "labels/{case}.nii.gz".`,
+    );
+  }
   const model = await findModel(flags.model, ['models']);
   const source = model.card.nnunet
     ? await nnunetSourceOf(input, flags.labels)

@@ -125,6 +125,10 @@ test('inputs of each kind are recognised, and others are refused with what to gi
     await plan(dicom, '--labels', images),
     /dice will be measured in 0 of 1 cases: the others have no label\./,
   );
+  assert.match(
+    await plan(images, '--labels', 'nowhere'),
+    /There is no nowhere \(--labels\)\. Give the folder/,
+  );
   assert.match(await plan(data), /Source decathlon: 2 case/);
   const file = await voxstream(['segment', images, 'out.nii.gz', '--model', stated]);
   assert.match(file.stderr, /The output is out\.nii\.gz, but a folder was expected/);

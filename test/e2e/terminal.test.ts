@@ -68,8 +68,18 @@ async function inTerminal(
 }
 
 testNeeding(needs, 'a run shows its cases, their windows and the time left in 80 columns', async () => {
-  const args = ['segment', images, 'out', '--model', 'spleen_phantom', '--device', 'cpu', '--in-flight', '2'];
-  const { code, text, lines } = await inTerminal([...args, '--set', 'spacing.pixdim=[4, 4, 6]']);
+  const args = [
+    'segment',
+    images,
+    'out',
+    '--model',
+    'spleen_phantom',
+    '--device',
+    'cpu:1',
+    '--in-flight',
+    '2',
+  ];
+  const { code, text, lines } = await inTerminal([...args, '--set', 'inference.overlap=0.65']);
   assert.is(code, 0, text);
   const all = lines.join('\n');
   assert.match(all, /^[█░]+ \d\/2 .*\d s/m);
@@ -81,8 +91,8 @@ testNeeding(needs, 'a run shows its cases, their windows and the time left in 80
 });
 
 testNeeding(needs, 'Ctrl-C stops a run and leaves a clean screen', async () => {
-  const args = ['segment', images, 'stopped', '--model', 'spleen_phantom', '--device', 'cpu'];
-  const { code, text } = await inTerminal([...args, '--set', 'inference.overlap=0.8'], (seen) =>
+  const args = ['segment', images, 'stopped', '--model', 'spleen_phantom', '--device', 'cpu:1'];
+  const { code, text } = await inTerminal([...args, '--set', 'inference.overlap=0.9'], (seen) =>
     /\d+ of \d+ windows/.test(seen) ? '\u0003' : undefined,
   );
   assert.is(code, 130, text);

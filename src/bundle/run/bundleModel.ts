@@ -53,6 +53,7 @@ export async function bundleModel(
   if (existsSync(join(folder, 'model.onnx'))) return { folder, notes: [] };
   const { graph, notes } = await networkFromCheckpoint(network.type, network.config, checkpoint, {
     ...(size && { size }),
+    ...(source.network.sliceAxis !== undefined && { sliceAxis: source.network.sliceAxis }),
   });
   const [inputs, outputs] = [graph.inputs[0].dims[1], graph.outputs[0].dims[1]];
   const fixed = windowOf(graph.inputs[0].dims.slice(2));

@@ -5,9 +5,9 @@ import { Dict, iterate, PyObject, repr, Tuple, type Value } from '../language/va
 import { PyPath } from '../library/path.js';
 import { FromEngine } from '../library/symbols.js';
 import { Args } from './args.js';
-import { type InferenceOptions, translateInferer } from './inferer.js';
+import { type InferenceOptions, sliceAxisOf, translateInferer } from './inferer.js';
 import { type MetricTarget, translateMetrics } from './metrics.js';
-import { type NetworkTarget, translateNetwork } from './network.js';
+import { type NetworkTarget, networkOfSlices, translateNetwork } from './network.js';
 import type { Problems } from './problems.js';
 import type { BundleStep } from './steps.js';
 import { translateTransforms } from './transforms.js';
@@ -89,8 +89,12 @@ export function translateEvaluator(
   const before = dataset ? translateTransforms(dataset.transforms, state, problems) : [];
   state.sources.set('pred', state.sources.get('image') ?? 'image');
   const after = translateTransforms(composed(args.made('postprocessing'), problems), state, problems);
-  const network = translateNetwork(args.value('network'), args.id, problems);
-  const inference = translateInferer(args.made('inferer'), problems);
+  const inferer = args.made('inferer');
+  const inference = translateInferer(inferer, problems);
+  const sliceAxis = inferer && sliceAxisOf(new Args(inferer, problems));
+  const given = translateNetwork(args.value('network'), args.id, problems);
+  const network =
+    given && sliceAxis !== undefined ? networkOfSlices(given, sliceAxis, args.id, problems) : given;
   const key = translateMetrics(args.value('key_val_metric'), `${args.id}::key_val_metric`, problems);
   const more = translateMetrics(args.value('additional_metrics'), `${args.id}::additional_metrics`, problems);
   const handlers = args.all('val_handlers');

@@ -21,7 +21,9 @@ function infererOptions(args: Args, whole: InferenceOptions): InferenceOptions {
     case 'SimpleInferer':
       return whole;
     case 'SlidingWindowInferer':
-    case 'SlidingWindowInfererAdapt': {
+    case 'SlidingWindowInfererAdapt':
+    case 'SliceInferer': {
+      const axis = sliceAxisOf(args);
       // Where the work is done, and how it is shown, changes no result.
       args.ignore(
         'device',
@@ -40,9 +42,9 @@ function infererOptions(args: Args, whole: InferenceOptions): InferenceOptions {
       const sigma = args.numbers('sigma_scale');
       args.supports('with_coord', false);
       return {
-        roiSize: args.numbers('roi_size'),
+        roiSize: axis === undefined ? args.numbers('roi_size') : ofSlice(args.numbers('roi_size'), axis, 1),
         swBatchSize: args.number('sw_batch_size', 1),
-        overlap,
+        overlap: axis === undefined ? overlap : ofSlice(overlap, axis, 0),
         mode,
         ...(sigma !== undefined && { sigmaScale: sigma }),
         ...(padding !== 'constant' && { paddingMode: padding }),
@@ -50,8 +52,26 @@ function infererOptions(args: Args, whole: InferenceOptions): InferenceOptions {
       };
     }
     default:
-      args.problem('is an inferer that has no counterpart; known are SlidingWindowInferer and SimpleInferer');
+      args.problem(
+        'is an inferer that has no counterpart; known are SlidingWindowInferer, SliceInferer and SimpleInferer',
+      );
       for (const name of args.component.args.keys()) args.ignore(name);
       return whole;
   }
+}
+
+/** The axis of the slices of a `SliceInferer`: 0, 1 or 2 for x, y or z. Undefined for other inferers. */
+export function sliceAxisOf(args: Args): number | undefined {
+  if (args.component.name !== 'SliceInferer') return undefined;
+  const axis = args.number('spatial_dim', 0);
+  if (axis === 0 || axis === 1 || axis === 2) return axis;
+  args.problem(`has spatial_dim ${axis}, but it must be 0, 1 or 2`);
+  return 0;
+}
+
+/** Values for the two axes of a slice as values for three. */
+function ofSlice(value: number | number[] | undefined, axis: number, other: number): unknown {
+  if (value === undefined) return undefined;
+  const pair = typeof value === 'number' ? [value, value] : value;
+  return pair.length === 2 ? pair.toSpliced(axis, 0, other) : pair;
 }

@@ -10,6 +10,39 @@ import type { Problems } from './problems.js';
 export interface NetworkTarget {
   readonly type: string;
   readonly config: Readonly<Record<string, unknown>>;
+  /** For a 2D network, which is built as a 3D one: the axis of the slices. */
+  readonly sliceAxis?: number;
+}
+
+/** Options of a network that have a value for each axis. */
+const perAxis = ['kernel_size', 'up_kernel_size'] as const;
+
+/** A 2D network as a 3D one whose kernels and strides are 1 along the axis of the slices. */
+export function networkOfSlices(
+  { type, config }: NetworkTarget,
+  sliceAxis: number,
+  id: string,
+  problems: Problems,
+): NetworkTarget {
+  if (type !== 'UNet' || config['spatial_dims'] !== 2) {
+    problems.add(
+      id,
+      `has a SliceInferer, which needs a UNet with spatial_dims 2, but the network is a ${type}`,
+    );
+  }
+  const widened = (value: unknown) =>
+    (Array.isArray(value) ? value : [value, value]).toSpliced(sliceAxis, 0, 1);
+  const strides = config['strides'];
+  return {
+    type,
+    sliceAxis,
+    config: {
+      ...config,
+      spatial_dims: 3,
+      ...(Array.isArray(strides) && { strides: strides.map(widened) }),
+      ...Object.fromEntries(perAxis.map((name) => [name, widened(config[name] ?? 3)])),
+    },
+  };
 }
 
 /** The network of an engine. Undefined, with a problem, if voxstream does not have it. */

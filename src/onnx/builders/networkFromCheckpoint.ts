@@ -1,10 +1,22 @@
 import { listNames, ModelError, show } from '../../errors.js';
 import { readStateDicts, readTensors } from '../checkpoint/readCheckpoint.js';
 import type { StateDict } from '../checkpoint/stateDicts.js';
+import { StoredTensor } from '../checkpoint/storedTensor.js';
 import type { Graph } from '../graph.js';
 import { layersOf } from './buildNetwork.js';
 import type { Network } from './network.js';
 import type { BuildContext, NetworkBuilder } from './networkBuilder.js';
+
+/** How a network is made from a checkpoint. */
+export interface CheckpointContext extends BuildContext {
+  /** What stands before the names of the weights, where it is known. Default: it is found. */
+  readonly prefix?: string;
+  /**
+   * The weights are those of a 2D network, which is built as a 3D one: along this axis (0, 1 or 2 for x, y or
+   * z), kernels have one voxel. Default: they are those of a 3D network.
+   */
+  readonly sliceAxis?: number;
+}
 
 /** A network with the weights of a checkpoint. */
 export interface LoadedNetwork {
@@ -19,7 +31,6 @@ export interface LoadedNetwork {
  * those with which all weights of the network are there in the right shapes. What lies beside them is
  * ignored.
  *
- * @param prefix What stands before the names, where it is known.
  * @throws ModelError when the file cannot be read, the weights do not fit, or several prefixes fit;
  * OptionError for a faulty configuration.
  */
@@ -27,9 +38,10 @@ export async function networkFromCheckpoint(
   name: string | Network,
   config: object,
   file: string,
-  { prefix, ...context }: BuildContext & { readonly prefix?: string } = {},
+  { prefix, sliceAxis, ...context }: CheckpointContext = {},
 ): Promise<LoadedNetwork> {
-  const states = await readStateDicts(file);
+  const read = await readStateDicts(file);
+  const states = sliceAxis === undefined ? read : read.map((state) => in3d(state, sliceAxis));
   // Without weights, the network asks for all of them.
   const wanted = layersOf(name, config, () => new Map(), context);
   const taken = chooseWeights(wanted, states, file, prefix);
@@ -37,6 +49,16 @@ export async function networkFromCheckpoint(
   const net = layersOf(name, config, () => state, context);
   net.finish();
   return { graph: net.graph, notes: [...taken.notes, ...net.notes] };
+}
+
+/** The weights of a 2D network with kernels of one voxel along a third axis. */
+function in3d({ path, tensors }: StateDict, axis: number): StateDict {
+  const widened = [...tensors].map(([name, stored]): [string, StoredTensor] => {
+    if (stored.dims.length !== 4) return [name, stored];
+    const dims = stored.dims.toSpliced(2 + axis, 0, 1);
+    return [name, new StoredTensor(stored.type, dims, (asked) => ({ ...stored.read(asked), dims }))];
+  });
+  return { path, tensors: new Map(widened) };
 }
 
 interface Taken {

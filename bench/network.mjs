@@ -5,12 +5,14 @@
 //
 //   npm run build
 //   node bench/network.mjs [--model DIR ...] [--rounds 5] [--windows 16] [--reference SCRIPT]
-//   node bench/network.mjs --network swinunetr --network segresnetds
+//   node bench/network.mjs --network swinunetr --network segresnetds [--layers]
 //   node bench/network.mjs --all --rounds 1 --windows 4
 //
-// DIR contains model.onnx, and model.pt for the reference; or, as ../shared/networks has it, config.json and
-// its checkpoint. --network makes one of the networks of pytorch_networks.py with random weights. --all takes
-// all of ../shared/networks. The reference script prints {"ms_per_window_median": ..., "cpu_ms": ...}.
+// DIR contains model.onnx, and model.pt for the reference; or config.json and its checkpoint, like the folders
+// of ../shared/networks. --network creates one of the networks of pytorch_networks.py with random weights.
+// --all takes these, the spleen UNet, and all of ../shared/networks. --layers prints the products, bytes and
+// times of a form's layers, and what the core can do. The reference script prints
+// {"ms_per_window_median": ..., "cpu_ms": ...}.
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, tmpdir } from 'node:os';
@@ -32,7 +34,17 @@ const known = {
     ...{ type: 'SegResNetDS', init_filters: 32, in_channels: 1, out_channels: 2, norm: 'instance' },
     ...{ blocks_down: [1, 2, 2, 4, 4], dsdepth: 1 },
   },
+  segresnet: { type: 'SegResNet', init_filters: 16, in_channels: 4, out_channels: 3 },
+  basicunet: { type: 'BasicUNet', in_channels: 1, out_channels: 2 },
+  dynunet: {
+    ...{ type: 'DynUNet', in_channels: 1, out_channels: 2, kernel_size: [3, 3, 3, 3, 3] },
+    ...{ strides: [1, 2, 2, 2, 2], upsample_kernel_size: [2, 2, 2, 2] },
+    norm_name: ['INSTANCE', { affine: true }],
+  },
 };
+
+/** Windows of other sizes than 96 x 96 x 96. */
+const windowSizes = { segresnet: [128, 128, 64] };
 
 if (isMainThread) await main();
 else await serve();
@@ -43,6 +55,7 @@ async function main() {
       model: { type: 'string', multiple: true, default: [] },
       network: { type: 'string', multiple: true, default: [] },
       all: { type: 'boolean', default: false },
+      layers: { type: 'boolean', default: false },
       reference: { type: 'string' },
       python: { type: 'string', default: '/usr/bin/python3' },
       rounds: { type: 'string', default: '5' },
@@ -73,8 +86,8 @@ function candidatesOf({ model, network, all, reference, python }, folder) {
   const script = join(here, 'pytorch_networks.py');
   const folders = [
     ...model,
+    ...(model.length + network.length === 0 || all ? [join(shared, 'models/spleen_demo')] : []),
     ...(all ? readdirSync(join(shared, 'networks')).map((name) => join(shared, 'networks', name)) : []),
-    ...(model.length + network.length === 0 && !all ? [join(shared, 'models/spleen_demo')] : []),
   ].filter((path) => existsSync(join(path, 'model.onnx')) || existsSync(join(path, 'config.json')));
   return [
     ...folders.map((path) => {
@@ -90,12 +103,12 @@ function candidatesOf({ model, network, all, reference, python }, folder) {
         ...(existsSync(weights) && { reference: [given, '--model', weights] }),
       };
     }),
-    ...network.map((name) => ({
+    ...(all ? Object.keys(known) : network).map((name) => ({
       name,
       reference: [script, name, '--model', join(folder, `${name}.pt`)],
       modelFolder() {
         execFileSync(python, [script, name, '--make', join(folder, `${name}.pt`)]);
-        const config = { network: known[name], checkpoint: `${name}.pt` };
+        const config = { network: known[name], checkpoint: `${name}.pt`, size: windowSizes[name] };
         writeFileSync(join(folder, `${name}.json`), JSON.stringify(config));
         return imported(join(folder, `${name}.json`), join(folder, name));
       },
@@ -103,10 +116,14 @@ function candidatesOf({ model, network, all, reference, python }, folder) {
   ];
 }
 
-/** The model folder of a configuration as in ../shared/networks. */
+/** The model folder of a configuration like those of ../shared/networks. */
 function imported(file, to) {
-  const { network, checkpoint, input, monai } = JSON.parse(readFileSync(file, 'utf8'));
-  const size = input?.shape.slice(2) ?? [96, 96, 96];
+  const given = JSON.parse(readFileSync(file, 'utf8'));
+  const { network, input, monai } = given;
+  // A folder of several packagings of one checkpoint lists them in cases.json.
+  const checkpoint =
+    given.checkpoint ?? JSON.parse(readFileSync(resolve(file, '../cases.json'), 'utf8'))[0].file;
+  const size = given.size ?? input?.shape.slice(2) ?? [96, 96, 96];
   const version = network.type === 'SwinUNETR' && monai ? ['--monai-version', monai] : [];
   const cli = join(here, '../dist/cli/index.js');
   execFileSync(process.execPath, [
@@ -116,7 +133,8 @@ function imported(file, to) {
   return to;
 }
 
-async function compare({ name, modelFolder, reference }, { rounds, windows, python }, threads, folder) {
+async function compare({ name, modelFolder, reference }, args, threads, folder) {
+  const { rounds, windows, python } = args;
   const { optimizeModel } = await import('../dist/onnx/optimize.js');
   const { readModel } = await import('../dist/onnx/modelFile.js');
   const from = modelFolder();
@@ -132,6 +150,7 @@ async function compare({ name, modelFolder, reference }, { rounds, windows, pyth
     console.log(
       `${name}, ${head}: ${model.passes.join(', ')}; difference ${model.maxDifference.toExponential(1)}`,
     );
+    if (args.layers && head === 'logits') await printLayers(name, file, dims);
     return sessions(file, dims, threads);
   };
   const runners = {
@@ -154,17 +173,28 @@ async function compare({ name, modelFolder, reference }, { rounds, windows, pyth
     ...{ network: name, form, window: dims.slice(1).join(' x ') },
     wall: middle(list.map(({ wall }) => wall)),
     cpu: middle(list.map(({ cpu }) => cpu)),
+    least: Math.min(...list.map(({ cpu }) => cpu)),
     wallRatio: middle(list.map(({ wall }, round) => base[round].wall / wall)),
     cpuRatio: middle(list.map(({ cpu }, round) => base[round].cpu / cpu)),
+    leastRatio: Math.min(...base.map(({ cpu }) => cpu)) / Math.min(...list.map(({ cpu }) => cpu)),
     base: times.PyTorch ? 'PyTorch' : 'as exported',
   }));
 }
 
-function lineOf({ network, form, window, wall, cpu, wallRatio, cpuRatio, base }) {
+async function printLayers(name, file, dims) {
+  const { layerLines, measureCore, profileLayers } = await import('./layers.mjs');
+  const core = await measureCore();
+  console.log(`\n${name}, layers of the cpu form:`);
+  for (const line of layerLines(await profileLayers(file, dims), core)) console.log(line);
+  console.log();
+}
+
+function lineOf({ network, form, window, wall, cpu, least, wallRatio, cpuRatio, leastRatio, base }) {
   if (wall === undefined) return `${network}: ${form}`;
   return (
-    `${network} (${window}), ${form}: ${wall.toFixed(1)} ms, processor ${cpu.toFixed(1)} ms per window; ` +
-    `${base} / this: ${wallRatio.toFixed(2)}, by processor time ${cpuRatio.toFixed(2)}`
+    `${network} (${window}), ${form}: ${wall.toFixed(1)} ms, processor ${cpu.toFixed(1)} ms (least ${least.toFixed(1)}) ` +
+    `per window; ${base} / this: ${wallRatio.toFixed(2)}, by processor time ${cpuRatio.toFixed(2)} ` +
+    `(least ${leastRatio.toFixed(2)})`
   );
 }
 

@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
-"""SwinUNETR and SegResNetDS in plain PyTorch, on MONAI's state dicts: what bench/network.mjs times voxstream against.
+"""MONAI's networks in plain PyTorch, on MONAI's state dicts: what bench/network.mjs times voxstream against.
 
 Set-up (Debian 12): apt-get install python3-torch; run it with /usr/bin/python3.
-usage: pytorch_networks.py NETWORK --make model.pt            (random weights; NETWORK: swinunetr or segresnetds)
+usage: pytorch_networks.py NETWORK --make model.pt            (random weights)
        OMP_NUM_THREADS=2 pytorch_networks.py NETWORK --model model.pt --windows 8
-Prints one JSON object: milliseconds per window of 96 x 96 x 96, and processor time.
+NETWORK is swinunetr, segresnetds, segresnet, basicunet or dynunet.
+Prints one JSON object: milliseconds per window (see WINDOWS), and processor time.
 """
 import argparse, itertools, json, os, time
 import torch, torch.nn.functional as F
 
 ap = argparse.ArgumentParser()
-ap.add_argument('network', choices=['swinunetr', 'segresnetds'])
+ap.add_argument('network', choices=['swinunetr', 'segresnetds', 'segresnet', 'basicunet', 'dynunet'])
 ap.add_argument('--make')
 ap.add_argument('--model')
 ap.add_argument('--windows', type=int, default=4)
@@ -163,16 +164,91 @@ def segresnetds(w, image):
     return F.conv3d(x, w(p + '.head.weight', 2, f, 1, 1, 1), w(p + '.head.bias', 2))
 
 
-network = dict(swinunetr=swinunetr, segresnetds=segresnetds)[a.network]
+def segresnet(w, image):
+    """init_filters 16, blocks_down 1, 2, 2, 4, blocks_up 1, 1, 1, group norm of 8, upsample_mode nontrainable."""
+    down, f = (1, 2, 2, 4), 16
+
+    def group(p, x, c):
+        return F.relu(F.group_norm(x, 8, w(p + '.weight', c), w(p + '.bias', c)))
+
+    def res(p, x, c):
+        y = x
+        for i in '12': y = F.conv3d(group(f'{p}.norm{i}', y, c), w(f'{p}.conv{i}.conv.weight', c, c, 3, 3, 3), padding=1)
+        return x + y
+
+    x = F.conv3d(image, w('convInit.conv.weight', f, 4, 3, 3, 3), padding=1)
+    outs = []
+    for i, count in enumerate(down):
+        c = f << i
+        if i: x = F.conv3d(x, w(f'down_layers.{i}.0.conv.weight', c, c // 2, 3, 3, 3), stride=2, padding=1)
+        for j in range(count): x = res(f'down_layers.{i}.{j + 1}', x, c)
+        outs.append(x)
+    for i in range(3):
+        c = f << (2 - i)
+        x = F.conv3d(x, w(f'up_samples.{i}.0.conv.weight', c, 2 * c, 1, 1, 1))
+        x = F.interpolate(x, scale_factor=2, mode='trilinear', align_corners=False) + outs[2 - i]
+        x = res(f'up_layers.{i}.0', x, c)
+    x = group('conv_final.0', x, f)
+    return F.conv3d(x, w('conv_final.2.conv.weight', 3, f, 1, 1, 1), w('conv_final.2.conv.bias', 3))
+
+
+def basicunet(w, image):
+    """features 32, 32, 64, 128, 256, 32; instance norm, LeakyReLU of slope 0.1."""
+    f = (32, 32, 64, 128, 256, 32)
+
+    def two(p, x, c, o):
+        for i, n in enumerate((c, o)):
+            q = f'{p}.conv_{i}'
+            x = F.conv3d(x, w(q + '.conv.weight', o, n, 3, 3, 3), w(q + '.conv.bias', o), padding=1)
+            x = F.leaky_relu(F.instance_norm(x, weight=w(q + '.adn.N.weight', o), bias=w(q + '.adn.N.bias', o)), 0.1)
+        return x
+
+    outs = [two('conv_0', image, 1, f[0])]
+    for i in range(1, 5): outs.append(two(f'down_{i}.convs', F.max_pool3d(outs[-1], 2), f[i - 1], f[i]))
+    x, c = outs[4], f[4]
+    for i in range(4, 0, -1):
+        p, o = f'upcat_{i}', c if i == 1 else c // 2
+        x = F.conv_transpose3d(x, w(p + '.upsample.deconv.weight', c, o, 2, 2, 2), w(p + '.upsample.deconv.bias', o), stride=2)
+        result = f[5] if i == 1 else f[i - 1]
+        x, c = two(p + '.convs', torch.cat([outs[i - 1], x], 1), f[i - 1] + o, result), result
+    return F.conv3d(x, w('final_conv.weight', 2, c, 1, 1, 1), w('final_conv.bias', 2))
+
+
+def dynunet(w, image):
+    """kernels of 3, strides 1, 2, 2, 2, 2, filters 32 to 320, without residuals; instance norm, LeakyReLU."""
+    f = (32, 64, 128, 256, 320)
+
+    def basic(p, x, c, o, stride=1):
+        for i, (n, s) in enumerate(((c, stride), (o, 1)), 1):
+            x = F.conv3d(x, w(f'{p}.conv{i}.conv.weight', o, n, 3, 3, 3), stride=s, padding=1)
+            x = F.leaky_relu(F.instance_norm(x, weight=w(f'{p}.norm{i}.weight', o), bias=w(f'{p}.norm{i}.bias', o)), 0.01)
+        return x
+
+    names = ['input_block', 'downsamples.0', 'downsamples.1', 'downsamples.2', 'bottleneck']
+    outs, x, c = [], image, 1
+    for i, p in enumerate(names):
+        x, c = basic(p, x, c, f[i], 2 if i else 1), f[i]
+        outs.append(x)
+    for i in range(4):
+        o = f[3 - i]
+        x = F.conv_transpose3d(x, w(f'upsamples.{i}.transp_conv.conv.weight', c, o, 2, 2, 2), stride=2)
+        x, c = basic(f'upsamples.{i}.conv_block', torch.cat([x, outs[3 - i]], 1), 2 * o, o), o
+    return F.conv3d(x, w('output_block.conv.conv.weight', 2, c, 1, 1, 1), w('output_block.conv.conv.bias', 2))
+
+
+# Channels and sizes of a network's window.
+WINDOWS = dict(segresnet=(4, 128, 128, 64))
+shape = (1, *WINDOWS.get(a.network, (1, 96, 96, 96)))
+network = globals()[a.network]
 torch.manual_seed(0)
 with torch.no_grad():
     if a.make:
         weights = Weights()
-        network(weights, torch.rand(1, 1, 96, 96, 96))
+        network(weights, torch.rand(shape))
         torch.save(weights.state, a.make)
     else:
         weights = Weights(torch.load(a.model, map_location='cpu'))
-        x = torch.rand(1, 1, 96, 96, 96)
+        x = torch.rand(shape)
         out = network(weights, x)
         if a.save: torch.save(dict(input=x, output=out), a.save)
         times, before = [], time.process_time()

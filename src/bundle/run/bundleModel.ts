@@ -64,7 +64,9 @@ export async function bundleModel(
     network: { ...network.config, type: graph.name },
     source: { file: checkpoint, sha256 },
   };
-  await writeModelFolder(folder, { bytes: writeModel(preciseNorms(graph)), card }, true);
+  // Forms for windows of a known size normalize precisely. A model without one is run as it is.
+  const precise = size ? graph : preciseNorms(graph);
+  await writeModelFolder(folder, { bytes: writeModel(precise), card }, true);
   return { folder, notes };
 }
 

@@ -32,6 +32,9 @@ const fused: Readonly<Record<string, (node: GraphNode) => readonly number[]>> = 
   LeakyRelu: (node) => [floatOf(node, 'alpha', 0.01)],
 };
 
+/** Operators on values of the same size. */
+const sums = ['Add', 'Sub', 'Mul', 'Sum'];
+
 /** Operators that do the same to every value, wherever it lies. */
 const elementwise = ['Relu', 'LeakyRelu', 'Sigmoid', 'Tanh', 'Elu', 'Softplus', 'Identity'];
 
@@ -112,13 +115,24 @@ export function sliceConvs(graph: Graph, shapes: Shapes, block: number, largestT
     return { value, slices };
   }
 
+  /** The inputs of a node that are slices. Where volumes are joined, those that are not become slices. */
+  function slicesOfInputs(node: GraphNode, to: SliceWriter): (readonly Slices[] | undefined)[] {
+    const known = node.inputs.map((name) => blocked.get(name));
+    const joins =
+      isOp(node, ...sums) || (isOp(node, 'Concat') && intOf(node, 'axis', 0) === 1 && node.inputs.length > 1);
+    const sizes = node.inputs.map((name) => shapes.get(name)?.slice(2).join());
+    const alike = sizes.every((size) => size !== undefined && size === sizes[0]);
+    if (!joins || !alike || known.every((input) => input === undefined)) return known;
+    return known.map((input, i) => input ?? slicesOf(to, node.inputs[i], shapes.get(node.inputs[i])));
+  }
+
   /** A node on slices, and the value it makes (its activation's, when that is fused), or undefined. */
   function sliced(
     node: GraphNode,
     to: SliceWriter,
   ): { value: string; slices: readonly Slices[] } | undefined {
     const [output] = node.outputs;
-    const inputs = node.inputs.map((name) => blocked.get(name));
+    const inputs = slicesOfInputs(node, to);
     const conv = sliceConv(graph, node);
     if (conv && isWideHead(graph, node)) return undefined;
     if (conv) {
@@ -151,7 +165,7 @@ export function sliceConvs(graph: Graph, shapes: Shapes, block: number, largestT
     const alike = parts.every(
       (part) => part.size.join() === first.size.join() && part.channels === first.channels,
     );
-    if (isOp(node, ...elementwise) || (isOp(node, 'Add', 'Sub', 'Mul', 'Sum') && alike)) {
+    if (isOp(node, ...elementwise) || (isOp(node, ...sums) && alike)) {
       const name = to.graph.addNode(
         node.op,
         parts.map((part) => part.name),

@@ -8,6 +8,8 @@ import { buildNetwork } from '#src/onnx/builders/buildNetwork.js';
 import { networks } from '#src/onnx/builders/networks/index.js';
 import { withMonaiVersion } from '#src/onnx/builders/withMonaiVersion.js';
 import { parseCheckpoint } from '#src/onnx/checkpoint/readCheckpoint.js';
+import { readModel, writeModel } from '#src/onnx/modelFile.js';
+import { optimizeModel } from '#src/onnx/optimize.js';
 import { shared, sharedPath, testNeeding } from '../../needs.js';
 import { parseNpy } from '../npy.js';
 import { kept, largestDifference, repeated, runGraph } from '../runGraph.js';
@@ -37,6 +39,10 @@ async function check(told: Told, files: { model: Uint8Array; input: Buffer; outp
   const expected = parseNpy(files.output).data as Float32Array;
   const worst = largestDifference(kept(output, told.kept), expected);
   assert.ok(worst <= told.tolerance, `the largest difference is ${worst}`);
+  const form = await optimizeModel(writeModel(graph), { target: 'cpu', roiSize: [x, y, z] });
+  const formOutput = await runGraph(readModel(form.bytes), input);
+  const worstOfForm = largestDifference(kept(formOutput, told.kept), expected);
+  assert.ok(worstOfForm <= told.tolerance, `the largest difference of the form for cpu is ${worstOfForm}`);
 }
 
 for (const name of readdirSync(folder)) {

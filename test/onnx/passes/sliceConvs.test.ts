@@ -145,6 +145,22 @@ function groupNorm(graph: Graph, x: string, channels: number, groups: number): s
   return graph.addNode('Add', [graph.addNode('Mul', [back, scale]), bias]);
 }
 
+test('a volume that is added to slices, or joined with them, becomes slices', async () => {
+  const graph = graphOf(
+    16,
+    (g, x) => {
+      const volume = g.addNode('Softmax', [x], { axis: 1 });
+      const sum = g.addNode('Add', [volume, conv(g, x, [16, 16])]);
+      const joined = g.addNode('Concat', [g.addNode('Relu', [sum]), g.addNode('Softmax', [x], { axis: 1 })], {
+        axis: 1,
+      });
+      return conv(g, joined, [32, 3]);
+    },
+    3,
+  );
+  assert.is(ops(await check(graph, [1, 16, 6, 5, 4])).filter((op) => op === 'ReorderOutput').length, 1);
+});
+
 test('a value that others need whole is there in both forms', async () => {
   const graph = graphOf(
     16,

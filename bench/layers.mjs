@@ -46,13 +46,18 @@ function rowsOf(events) {
     const row = rows.get(kind) ?? { kind, count: 0, gflop: 0, gb: 0, ms: 0 };
     row.count += 1;
     row.gflop += (2 * productsOf(args.op_name, inputs, output)) / 1e9;
-    // Reshapes share their input's memory.
-    row.gb +=
-      args.op_name === 'Reshape' ? 0 : (4 * [...inputs, output].reduce((all, of) => all + size(of), 0)) / 1e9;
+    row.gb += (4 * touched(args.op_name, inputs, output)) / 1e9;
     row.ms += ms;
     rows.set(kind, row);
   }
   return [...rows.values()].sort((a, b) => b.ms - a.ms);
+}
+
+/** Values that a node reads and writes. */
+function touched(op, inputs, output) {
+  if (op === 'Reshape') return 0;
+  if (op === 'Gather' || op === 'Slice') return 2 * size(output);
+  return [...inputs, output].reduce((all, of) => all + size(of), 0);
 }
 
 const size = (dims) => dims.reduce((product, n) => product * n, 1);
@@ -75,7 +80,7 @@ function productsOf(op, inputs, output) {
   return 0;
 }
 
-/** What one core does at best: GFLOP/s of a convolution whose data is in the caches, GB/s of adding volumes. */
+/** What one core does at best: GFLOP/s of a convolution within the caches, GB/s of a product of volumes. */
 export async function measureCore() {
   const block = await channelBlock();
   const dims = [8, 64, 24, 24];
@@ -92,14 +97,14 @@ export async function measureCore() {
     );
   }
   conv.addOutput(value, 'float32', dims);
-  const add = new Graph();
+  const product = new Graph();
   const large = [1, 32, 96, 96, 96];
-  add.addInput('x', 'float32', large);
-  add.addOutput(add.addNode('Mul', ['x', 'x']), 'float32', large);
-  const [convMs, addMs] = [await bestMs(conv, dims), await bestMs(add, large)];
+  product.addInput('x', 'float32', large);
+  product.addOutput(product.addNode('Mul', ['x', 'x']), 'float32', large);
+  const [convMs, productMs] = [await bestMs(conv, dims), await bestMs(product, large)];
   return {
     gflops: (2 * 8 * size(dims) * 64 * 9) / convMs / 1e6,
-    gbs: (4 * 2 * size(large)) / addMs / 1e6,
+    gbs: (4 * 2 * size(large)) / productMs / 1e6,
   };
 }
 

@@ -8,10 +8,10 @@
 //   node bench/network.mjs --network swinunetr --network segresnetds [--layers]
 //   node bench/network.mjs --all --rounds 1 --windows 4
 //
-// DIR contains model.onnx, and model.pt for the reference; or config.json and its checkpoint, like the folders
-// of ../shared/networks. --network creates one of the networks of pytorch_networks.py with random weights.
-// --all takes these, the spleen UNet, and all of ../shared/networks. --layers prints the products, bytes and
-// times of a form's layers, and what the core can do. The reference script prints
+// DIR contains model.onnx, and model.pt for the reference; or config.json and its checkpoint, like the
+// folders of ../shared/networks. --network creates one of the networks of pytorch_networks.py with random
+// weights. --all takes these, the spleen UNet, and all of ../shared/networks. --layers prints the products,
+// bytes and times of a form's layers, and what the core can do. The reference script prints
 // {"ms_per_window_median": ..., "cpu_ms": ...}.
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

@@ -38,12 +38,24 @@ const sums = ['Add', 'Sub', 'Mul', 'Sum'];
 /** Operators that do the same to every value, wherever it lies. */
 const elementwise = ['Relu', 'LeakyRelu', 'Sigmoid', 'Tanh', 'Elu', 'Softplus', 'Identity'];
 
+export interface SliceOptions {
+  /**
+   * The most output slices that Winograd's algorithm may compute at a time: rounding errors grow with it. 1
+   * disables it. Default: 6.
+   */
+  readonly largestTile?: number;
+  /**
+   * Whether the model will take one window at a time. Then normalizations of instances and groups are
+   * computed on slices, too; ONNX Runtime refuses to run such a graph on several windows. Default: false.
+   */
+  readonly oneWindow?: boolean;
+}
+
 /**
  * Writes 3D convolutions as 2D convolutions over depth slices: the depth becomes the batch, and slices are
  * shifted to where a depth tap reads them. Features stay slices from the first convolution to the last,
  * through activations, sums, concatenations of channels and pixel shuffles; what is none of these gets the
- * value in its usual order. Sizes of the windows must be known; the batch may vary. Where it is 1,
- * normalizations of instances and groups are computed on slices, too.
+ * value in its usual order. Sizes of the windows must be known; the batch may vary.
  *
  * ONNX Runtime has fast kernels for 2D convolutions only, on channels in blocks of 8 or 16 by processor. They
  * are written as it would write them itself (`com.microsoft.nchwc`), so that features stay blocked. Each
@@ -53,16 +65,18 @@ const elementwise = ['Relu', 'LeakyRelu', 'Sigmoid', 'Tanh', 'Elu', 'Softplus', 
  *
  * @param block The machine's `channelBlock`, above 1. Without blocked kernels, slices are slower than
  * volumes.
- * @param largestTile The most output slices that Winograd's algorithm may compute at a time: rounding errors
- * grow with it. 1 disables it. Default: 6.
  */
-export function sliceConvs(graph: Graph, shapes: Shapes, block: number, largestTile = 6): Graph {
+export function sliceConvs(
+  graph: Graph,
+  shapes: Shapes,
+  block: number,
+  { largestTile = 6, oneWindow = false }: SliceOptions = {},
+): Graph {
   const uses = consumers(graph);
   const blocked = new Map<string, readonly Slices[]>();
   /** Values that exist in the copy as the graph has them: [N, channels, depth, height, width]. */
   const whole = new Set([...graph.initializers.keys(), ...graph.inputs.map(({ name }) => name)]);
   const done = new Set<string>();
-  const oneWindow = graph.inputs.every(({ dims }) => dims[0] === 1);
   let writer: SliceWriter | undefined;
 
   const rewritten = rewriteNodes(graph, (node, copy) => {

@@ -207,7 +207,7 @@ pre { background: var(--raised); border: 1px solid var(--line); border-radius: 8
   #table thead button { padding: 4px; white-space: normal; }
   .case-name { gap: 4px; min-width: 90px; }
   .case-name .stack { height: 28px; }
-  .matrix td, #table td { white-space: nowrap !important; }
   .numbers th, .numbers td, .texts th, .texts td, thead th { white-space: normal; overflow-wrap: anywhere; }
+  .numbers td:not(:last-child), #table td { overflow-wrap: normal; }
 }
 `;

@@ -647,6 +647,9 @@ test('report tells a wrong folder or port in a sentence', async () => {
     wrong.stderr,
     /^voxstream: .* is not the folder of a run: .*Give the folder that is the output of the pipeline\.\n$/,
   );
+  const alone = await voxstream(['report', '.', '--by', 'scanner']);
+  assert.is(alone.code, 1);
+  assert.match(alone.stderr, /--subgroups and --by go together/);
   const port = await voxstream(['report', '.', '--port', 'a']);
   assert.is(port.code, 1);
   assert.match(port.stderr, /It must be a whole number from 0 to 65535/);

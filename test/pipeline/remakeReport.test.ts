@@ -5,6 +5,7 @@ import * as assert from 'uvu/assert';
 import { OptionError } from '#src/errors.js';
 import { writeNifti } from '#src/formats/writeNifti.js';
 import { remakeReport } from '#src/pipeline/remakeReport.js';
+import { notesJson } from '#src/report/userNotes.js';
 import { createRuntime } from '#src/runtime/runtime.js';
 import { temporaryFolder } from '../e2e/harness.js';
 import { block, dataset, pageDataOf } from '../report/dataset.js';
@@ -116,6 +117,42 @@ test('cases without references are described by their volumes', async () => {
   assert.ok(Math.abs(data.cases[0].values[0] - 0.8) < 1e-12);
   assert.match(html, /<dd>0\.800<\/dd><dt>mean Volume, mL, 1<\/dt>/);
   assert.not.match(html, /missed organs|Worst first/);
+});
+
+test('notes and subgroups are put into the page, and a damaged file of notes is reported', async () => {
+  const { run, folder, output } = await dataset(['a', 'b'], { sinks: '[metricsCsv]' });
+  await run({ runtime });
+  const note = { flagged: true, text: 'cut off', changed: '2026-01-01T00:00:00.000Z' };
+  const other = { ...note, text: 'not in this report' };
+  const file = join(folder, 'saved.json');
+  writeFileSync(
+    file,
+    notesJson(
+      new Map([
+        ['b', note],
+        ['gone', other],
+      ]),
+    ),
+  );
+  const subgroups = [{ name: 'site', of: new Map([['a', 'North']]) }];
+  const made = await remakeReport(output, runtime, () => {}, { notes: file, subgroups });
+  const html = readFileSync(join(made.folder, 'index.html'), 'utf8');
+  const { cases, groups, otherNotes } = pageDataOf(html);
+  assert.equal([cases[0].note, cases[1].note, otherNotes], [undefined, note, [['gone', other]]]);
+  assert.equal([groups, cases[0].groups, cases[1].groups], [['site'], ['North'], ['']]);
+  assert.match(html, /<th scope="col">North \(1\)<\/th><th scope="col">unknown \(1\)<\/th>/);
+
+  // The notes stay when the report is made again.
+  assert.equal((await remake(output)).data.cases[1].note, note);
+  writeFileSync(join(made.folder, 'notes.json'), '{');
+  assert.match(
+    (await remake(output)).html,
+    /<li>The notes on cases are not shown\. .*notes\.json has no notes/,
+  );
+  const error = await remakeReport(output, runtime, () => {}, { notes: file }).catch(
+    (reason: Error) => reason,
+  );
+  assert.match((error as Error).message, /notes\.json has no notes that can be read: it is not JSON/);
 });
 
 test('a folder that is not a run is rejected', async () => {

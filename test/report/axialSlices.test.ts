@@ -1,7 +1,8 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { chooseAxial, chooseIndices } from '#src/report/axialSlices.js';
-import { layersOf } from '#src/report/maskLayers.js';
+import { contoursOf, layerErrors, layersOf } from '#src/report/maskLayers.js';
+import { planeThrough } from '#src/volume/slices.js';
 import { makeVolume } from '#src/volume/volume.js';
 
 const errors = new Map([
@@ -41,6 +42,24 @@ test('slices are numbered from the feet, and each label has its worst one', () =
     assert.equal(slices, { of: 5, numbers: [3, 4, 5], middle: 0, worst: 2 });
     assert.equal(Object.fromEntries(worst), { 1: 1, 2: 2, 3: 2 });
   }
+});
+
+test('channels of a mask are labels of their own, counted from 0', () => {
+  // Two channels of 2 x 2 x 1 voxels; both have the first voxel.
+  const mask = makeVolume({
+    ...{ data: Uint8Array.of(1, 0, 0, 0, /**/ 7, 7, 0, 0), size: [2, 2, 1], channels: 2, kind: 'label' },
+    affine: [-1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1],
+  });
+  const layers = layersOf(mask);
+  const { paths } = contoursOf(layers, [planeThrough(mask, 'axial', [0, 0, 0])]);
+  assert.equal(Object.fromEntries(paths), { 0: 'M0 0h1v1h-1z', 1: 'M0 0h2v1h-2z' });
+  assert.equal(
+    [...layerErrors(layers, undefined, 2)].map(([label, counts]) => [label, ...counts]),
+    [
+      [0, 1],
+      [1, 2],
+    ],
+  );
 });
 
 test('none are chosen if none are wanted', () => {

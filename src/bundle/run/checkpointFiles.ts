@@ -51,8 +51,10 @@ export class CheckpointFiles {
     if (saver.when === 'end') return epoch === this.epochs;
     if (saver.when === 'epoch') return epoch > 0 && epoch % saver.interval === 0;
     const kept = this.#written.get(saver) ?? [];
-    if (score === undefined) return false;
-    return isBest || kept.length < (saver.kept ?? 1) || kept.some((one) => one.priority < rank(saver, score));
+    const most = saver.kept ?? 1;
+    // A resumed training does not know its earlier files: the only one stays until a better model is found.
+    if (score === undefined || isBest || most === 1) return isBest;
+    return kept.length < most || kept.some((one) => one.priority < rank(saver, score));
   }
 
   async #weights(model: EndedEpoch['model']): Promise<ReadonlyMap<string, Tensor>> {

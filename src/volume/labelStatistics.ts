@@ -67,16 +67,19 @@ export function labelStatistics(
   const [nx, ny, nz] = volume.size;
   const sums = new Map<number, Sums>();
   const stored = new Int16Array(1);
+  // Neighbours along x mostly have the same label.
+  let last = 0;
+  let found: Sums | undefined;
   let at = 0;
   for (let z = 0; z < nz; z++) {
     for (let y = 0; y < ny; y++) {
       for (let x = 0; x < nx; x++, at++) {
         const label = volume.data[at];
         if (label === 0) continue;
-        let found = sums.get(label);
-        if (!found) {
-          found = new Sums();
+        if (!found || label !== last) {
+          found = sums.get(label) ?? new Sums();
           sums.set(label, found);
+          last = label;
         }
         stored[0] = image.data[at];
         found.add(stored[0], x, y, z);

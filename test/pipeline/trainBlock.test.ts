@@ -91,7 +91,7 @@ test('all faults are reported at once with file, line and field', () => {
     .replace('inference: {', 'inferense: {');
   assert.equal(faults(bad.replace('epochs: 0', 'epochs: 3')), [
     'tiny.yaml:9: there is no loss "diceCe"; did you mean "diceCE"?',
-    'tiny.yaml:10: optimizer novograd, momentum is not an option of novograd; known are learningRate, betas, eps, weightDecay and gradAveraging.',
+    'tiny.yaml:10: optimizer novograd, momentum is not an option of novograd; known are learningRate, betas, eps, weightDecay, gradAveraging and amsgrad.',
     'tiny.yaml:17: validation step 2: there is no operator "inferense"; did you mean "inference"?',
   ]);
   assert.match(faults(bad)[0], /^tiny.yaml:11: train, epochs must be at least 1, but it is 0/);
@@ -221,6 +221,7 @@ test("spleen-train.yaml matches the bundle's train.json, field by field", async 
     eps: 1e-8,
     weightDecay: 0,
     gradAveraging: false,
+    amsgrad: false,
   });
   assert.equal(
     [bundle.lr_scheduler._target_.split('.').at(-1), train.schedule.definition.name],

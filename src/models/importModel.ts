@@ -4,7 +4,7 @@ import { ModelError, messageOf, show } from '../errors.js';
 import { networkFromCheckpoint } from '../onnx/builders/networkFromCheckpoint.js';
 import { readModel, writeModel } from '../onnx/modelFile.js';
 import type { ConfiguredNetwork, Tree } from '../onnx/monaiConfig.js';
-import * as ort from '../onnx/ort.js';
+import type { Tensor } from '../onnx/ort.js';
 import { sizeOf } from '../onnx/tensor.js';
 import { Random } from '../volume/random.js';
 import type { Vec3 } from '../volume/volume.js';
@@ -131,8 +131,10 @@ async function run(
   values: Float32Array,
   dims: readonly number[],
   file: string,
-): Promise<ort.Tensor> {
+): Promise<Tensor> {
   try {
+    // Loaded here: most programs that import this module run no model.
+    const ort = await import('../onnx/ort.js');
     const session = await ort.InferenceSession.create(bytes, { logSeverityLevel: 4 });
     const result = await session.run({ [session.inputNames[0]]: new ort.Tensor('float32', values, dims) });
     const output = result[session.outputNames[0]];

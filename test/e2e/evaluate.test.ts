@@ -179,7 +179,7 @@ test('evaluate names what is wrong with its options', async () => {
   assert.match(await message('--tolerance', '-1'), /must be a number of mm, 0 or more/);
   assert.match(
     await message('-o', join(temporaryFolder(), 'm.csv')),
-    /The folder \/nowhere \(source\.label\) cannot be read/,
+    /\/nowhere \(source\.label\) does not exist\. Give a folder, a pattern/,
   );
 });
 

@@ -1,8 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-import { ModelError, messageOf, show } from '../errors.js';
-import { readFault } from '../formats/aside.js';
+import { readJsonFile } from './readJsonFile.js';
 
 const hexDigits = (count: number) => z.string().regex(new RegExp(`^[0-9a-f]{${count}}$`, 'i'));
 
@@ -43,23 +41,5 @@ export const packageRegistry = fileURLToPath(new URL('../../models/registry.json
 export async function readRegistry(
   file = process.env.VOXSTREAM_REGISTRY || packageRegistry,
 ): Promise<ReadonlyMap<string, RegistryEntry>> {
-  const text = await readFile(file, 'utf8').catch((error) => {
-    throw readFault(file, error);
-  });
-  let content: unknown;
-  try {
-    content = JSON.parse(text);
-  } catch (error) {
-    throw new ModelError(`${file} is not valid JSON: ${messageOf(error)}.`, { cause: error });
-  }
-  const parsed = registrySchema.safeParse(content, { reportInput: true });
-  if (parsed.success) return new Map(Object.entries(parsed.data));
-  throw new ModelError(
-    parsed.error.issues
-      .map(
-        ({ path, input, message }) =>
-          `${file}: ${path.join('.') || 'the registry'} is ${show(input)}: ${message}.`,
-      )
-      .join('\n'),
-  );
+  return new Map(Object.entries(await readJsonFile(file, registrySchema, 'the registry')));
 }

@@ -25,12 +25,12 @@ import { through } from '../shared.js';
 
 const labels = (...data: number[]) =>
   makeVolume({ size: [data.length, 1, 1], data: Uint8Array.from(data), kind: 'label' });
-const only = (volumes: Record<string, Volume>) => makeCase({ id: 'a', volumes });
+const caseOf = (volumes: Record<string, Volume>) => makeCase({ id: 'a', volumes });
 const values = (volume: Volume) => Array.from(volume.data);
 
 test('joinLabels maps the labels of parts and overwrites those of earlier ones', async () => {
   const names = { 5: 'liver', 51: 'heart' };
-  const first = await through(joinLabels({ map: { 1: 5, 2: 51 } }), only({ part: labels(0, 1, 2, 3) }));
+  const first = await through(joinLabels({ map: { 1: 5, 2: 51 } }), caseOf({ part: labels(0, 1, 2, 3) }));
   assert.equal(values(first.volumes.pred), [0, 5, 51, 0]);
   const again = withVolumes(first, { part: labels(7, 0, 7, 0) });
   const second = await through(joinLabels({ map: { 7: 300 }, names }), again);
@@ -45,7 +45,7 @@ test('joinLabels maps the labels of parts and overwrites those of earlier ones',
 
 test('keepLabels and nameLabels', async () => {
   const named = nameLabels({ names: { 1: 'spleen', 2: 'liver' } });
-  const subject = await through(named, only({ pred: labels(0, 1, 2, 3) }));
+  const subject = await through(named, caseOf({ pred: labels(0, 1, 2, 3) }));
   assert.equal(subject.volumes.pred.labelNames, { 1: 'spleen', 2: 'liver' });
   const { pred } = (await through(keepLabels({ labels: [2, 3] }), subject)).volumes;
   assert.equal(values(pred), [0, 0, 2, 3]);
@@ -54,7 +54,7 @@ test('keepLabels and nameLabels', async () => {
 
 test('deleteItems, truncate and clearIfEmpty', async () => {
   const image = makeVolume({ size: [4, 1, 1], data: Float32Array.of(1.9, -1.9, 0.5, 7) });
-  const subject = only({
+  const subject = caseOf({
     image,
     pred: labels(1, 2, 0, 3),
     none: labels(0, 0, 0, 0),
@@ -65,7 +65,7 @@ test('deleteItems, truncate and clearIfEmpty', async () => {
   assert.instance(cut.volumes.image.data, Int32Array);
   const whole = await through(truncate({ keys: 'pred' }), subject);
   assert.equal(whole.volumes.pred.data, subject.volumes.pred.data);
-  const far = only({ image: makeVolume({ size: [1, 1, 1], data: Float32Array.of(3e9) }) });
+  const far = caseOf({ image: makeVolume({ size: [1, 1, 1], data: Float32Array.of(3e9) }) });
   await assertFails(through(truncate(), far), /a voxel is 3000000000, but only numbers from -2147483648/);
   assert.equal(Object.keys((await through(deleteItems({ keys: ['image', 'x'] }), subject)).volumes), [
     'pred',
@@ -77,7 +77,7 @@ test('deleteItems, truncate and clearIfEmpty', async () => {
 });
 
 test('clearOutside: where the dilation is less than a voxel, nothing is removed', async () => {
-  const subject = only({ pred: labels(1, 1, 1, 1), heart: labels(1, 0, 0, 0) });
+  const subject = caseOf({ pred: labels(1, 1, 1, 1), heart: labels(1, 0, 0, 0) });
   const cleared = (dilation: number) =>
     through(clearOutside({ mask: 'heart', dilation }), subject).then(({ volumes }) => values(volumes.pred));
   assert.equal(await cleared(0.9), [1, 1, 1, 1]);
@@ -88,7 +88,7 @@ test('removeSmallComponents removes components of each label up to a volume', as
   const affine = [2, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1];
   const pred = { ...labels(1, 1, 2, 1, 0, 2, 2, 2, 1), affine };
   const removed = (options: object) =>
-    through(removeSmallComponents(options), only({ pred })).then(({ volumes }) => values(volumes.pred));
+    through(removeSmallComponents(options), caseOf({ pred })).then(({ volumes }) => values(volumes.pred));
   assert.equal(await removed({ maxVolume: 4 }), [0, 0, 0, 0, 0, 2, 2, 2, 0]);
   assert.equal(await removed({ maxVolume: 3.9 }), [1, 1, 0, 0, 0, 2, 2, 2, 0]);
   assert.equal(await removed({ maxVolume: 2, appliedLabels: 1 }), [1, 1, 2, 0, 0, 2, 2, 2, 0]);
@@ -96,7 +96,7 @@ test('removeSmallComponents removes components of each label up to a volume', as
 
 test('keepLargestComponent with keepFirst keeps the first of equal components', async () => {
   const kept = (keepFirst: boolean) =>
-    through(keepLargestComponent({ keepFirst }), only({ pred: labels(1, 0, 1) })).then(({ volumes }) =>
+    through(keepLargestComponent({ keepFirst }), caseOf({ pred: labels(1, 0, 1) })).then(({ volumes }) =>
       values(volumes.pred),
     );
   assert.equal(await kept(false), [0, 0, 1]);
@@ -109,8 +109,8 @@ test('cropForeground: a margin in mm is cut off to voxels by sizes in float32', 
   const mask = { ...labels(...Array.from({ length: 30 }, (_, i) => (i === 15 ? 1 : 0))), affine };
   const crop = cropForeground({ sourceKey: 'mask', marginMm: 6, keys: 'image' });
   // 6 / 1.2 is 4.9999998 with 1.2 in float32.
-  assert.equal((await through(crop, only({ image, mask }))).volumes.image.size, [9, 1, 1]);
-  const empty = only({ image, mask: { ...labels(...new Array(30).fill(0)), affine } });
+  assert.equal((await through(crop, caseOf({ image, mask }))).volumes.image.size, [9, 1, 1]);
+  const empty = caseOf({ image, mask: { ...labels(...new Array(30).fill(0)), affine } });
   const voxel = await through(cropForeground({ sourceKey: 'mask', ifEmpty: 'voxel', keys: 'image' }), empty);
   assert.equal(voxel.volumes.image.size, [1, 1, 1]);
   assert.match(voxel.notes?.[0] ?? '', /no voxel of mask is above 0, so nothing was kept/);
@@ -124,7 +124,7 @@ function slices(count: number): Volume {
 }
 
 test('splitSlabs makes overlapping slabs, and joinSlabs takes the slices that belong to each', async () => {
-  const subject = { ...only({ image: slices(10) }), timings: { load: 1 } };
+  const subject = { ...caseOf({ image: slices(10) }), timings: { load: 1 } };
   const split = splitSlabs({ slabs: 3, overlap: 3 });
   const parts = await firstValueFrom(of(subject).pipe(split, toArray()));
   const ranges = parts.map(({ volumes: { image } }) => [image.data[0], image.data.at(-1), image.affine[11]]);
@@ -159,7 +159,7 @@ test('splitSlabs makes overlapping slabs, and joinSlabs takes the slices that be
 
 test('splitSlabs leaves small volumes whole, and says so of thin ones', async () => {
   const one = async (options: object) => {
-    const parts = of(only({ image: slices(10) })).pipe(
+    const parts = of(caseOf({ image: slices(10) })).pipe(
       splitSlabs(options),
       joinSlabs({ keys: 'image' }),
       toArray(),
@@ -183,7 +183,7 @@ test('zoomToSpacing and invert; a copy with startHere returns to its own grid', 
     affine,
     data: Int16Array.from({ length: 24 }, (_, i) => 10 * i),
   });
-  const turned = await through(orient({ axcodes: 'RAS' }), only({ image }));
+  const turned = await through(orient({ axcodes: 'RAS' }), caseOf({ image }));
   const zoomed = await through(zoomToSpacing({ pixdim: [1, 2, 1], dtype: 'int32' }), turned);
   assert.equal(zoomed.volumes.image.size, [4, 2, 3]);
   assert.instance(zoomed.volumes.image.data, Int32Array);
@@ -216,7 +216,7 @@ test('labelStatistics measures volumes and intensities, and leaves out labels at
     image[at(x, 1, 1)] = value;
   }
   pred[at(0, 1, 1)] = 7;
-  const subject = only({
+  const subject = caseOf({
     pred: makeVolume({ size, data: pred, kind: 'label', affine, labelNames: { 4: 'spleen', 7: 'liver' } }),
     image: makeVolume({ size, data: image, affine }),
   });
@@ -228,7 +228,7 @@ test('labelStatistics measures volumes and intensities, and leaves out labels at
   assert.equal([spleen.intensity, spleen.intensity_std, spleen.intensity_min], [-5, 15, -20]);
   assert.equal([spleen.n_voxels, spleen.centroid_x, spleen.first_x, spleen.last_x], [2, 1.5, 1, 2]);
   assert.equal([of('liver').volume_mm3, of('liver').centroid_x], [0, Number.NaN]);
-  const nameless = only({ ...subject.volumes, pred: { ...subject.volumes.pred, labelNames: {} } });
+  const nameless = caseOf({ ...subject.volumes, pred: { ...subject.volumes.pred, labelNames: {} } });
   await assertFails(
     through(labelStatistics(), nameless),
     /the labels of pred have no names. List the labels/,

@@ -1,9 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-import { ModelError, messageOf, show } from '../../errors.js';
-import { readFault } from '../../formats/aside.js';
 import { voxelLength } from '../../optionTypes.js';
+import { readJsonFile } from '../readJsonFile.js';
 
 /** The package's facts about TotalSegmentator's tasks. The file names its source. */
 export const packageFacts = fileURLToPath(new URL('../../../models/totalsegmentator.json', import.meta.url));
@@ -92,9 +90,9 @@ export interface TotalsegFacts extends z.infer<typeof packageSchema> {
  * @throws ModelError naming every wrong field of the file; DataError if it cannot be read.
  */
 export async function readFacts(file?: string): Promise<TotalsegFacts> {
-  const own = await readJson(packageFacts, packageSchema);
+  const own = await readJsonFile(packageFacts, packageSchema, 'the content');
   if (file === undefined) return { ...own, own: own.tasks };
-  const more = await readJson(file, factsSchema.strict());
+  const more = await readJsonFile(file, factsSchema.strict(), 'the content');
   return {
     ...own,
     classes: { ...own.classes, ...more.classes },
@@ -102,26 +100,4 @@ export async function readFacts(file?: string): Promise<TotalsegFacts> {
     tasks: { ...own.tasks, ...more.tasks },
     own: own.tasks,
   };
-}
-
-async function readJson<T>(file: string, schema: z.ZodType<T>): Promise<T> {
-  const text = await readFile(file, 'utf8').catch((error) => {
-    throw readFault(file, error);
-  });
-  let content: unknown;
-  try {
-    content = JSON.parse(text);
-  } catch (error) {
-    throw new ModelError(`${file} is not valid JSON: ${messageOf(error)}.`, { cause: error });
-  }
-  const parsed = schema.safeParse(content, { reportInput: true });
-  if (parsed.success) return parsed.data;
-  throw new ModelError(
-    parsed.error.issues
-      .map(
-        ({ path, input, message }) =>
-          `${file}: ${path.join('.') || 'the content'} is ${show(input)}: ${message}.`,
-      )
-      .join('\n'),
-  );
 }

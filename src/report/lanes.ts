@@ -1,7 +1,7 @@
 /** What is recorded of a lane. */
 interface LaneState {
-  /** Places that are busy now. */
-  readonly active: number;
+  /** Seconds of work so far, summed over all places. */
+  readonly busySeconds: number;
   /** Places in all. */
   readonly width: number;
 }
@@ -14,43 +14,64 @@ export interface LaneSamples {
   readonly busy: Readonly<Record<string, readonly number[]>>;
 }
 
-/** The seconds between two looks at the lanes. */
-const interval = 0.25;
-
 /**
  * The most stretches kept, an even number. When they are full, neighbours are merged: each covers twice the
  * time.
  */
 const mostStretches = 480;
 
-/** Looks at a runtime's lanes four times a second. Its memory does not grow with the length of the run. */
+/** Looks at a runtime's lanes once a second. Its memory does not grow with the length of the run. */
 export class LaneRecorder {
   readonly #timer: NodeJS.Timeout;
   readonly #busy = new Map<string, number[]>();
-  readonly #sums = new Map<string, number>();
+  readonly #stretchStart = new Map<string, number>();
+  #start: number;
   #looks = 0;
-  #perStretch = 4;
+  #perStretch = 1;
 
-  constructor(readonly lanes: Readonly<Record<string, LaneState>>) {
-    this.#timer = setInterval(() => this.look(), interval * 1000).unref();
+  /** @param start Now, in seconds. */
+  constructor(
+    readonly lanes: Readonly<Record<string, LaneState>>,
+    start = performance.now() / 1000,
+  ) {
+    this.#start = start;
+    this.#begin(start);
+    this.#timer = setInterval(() => this.look(), 1000).unref();
   }
 
-  /** Records how many places are busy now. */
-  look(): void {
+  /** Ends a stretch where one is due. */
+  look(now = performance.now() / 1000): void {
     this.#looks++;
-    const full = this.#looks % this.#perStretch === 0;
-    for (const [name, { active, width }] of Object.entries(this.lanes)) {
-      const sum = (this.#sums.get(name) ?? 0) + active / width;
-      this.#sums.set(name, full ? 0 : sum);
-      if (full) this.#busy.set(name, [...(this.#busy.get(name) ?? []), sum / this.#perStretch]);
-    }
-    if ([...this.#busy.values()].some((values) => values.length >= mostStretches)) this.#merge();
+    if (this.#looks % this.#perStretch === 0) this.#end(now);
   }
 
-  /** Stops recording. An unfinished stretch is dropped. */
-  stop(): LaneSamples {
+  /** Stops recording. An unfinished stretch is dropped, unless it is the only one. */
+  stop(now = performance.now() / 1000): LaneSamples {
     clearInterval(this.#timer);
-    return { seconds: interval * this.#perStretch, busy: Object.fromEntries(this.#busy) };
+    if (this.#busy.size === 0) {
+      const seconds = now - this.#start;
+      this.#end(now);
+      return { seconds, busy: Object.fromEntries(this.#busy) };
+    }
+    return { seconds: this.#perStretch, busy: Object.fromEntries(this.#busy) };
+  }
+
+  #begin(now: number): void {
+    this.#start = now;
+    for (const [name, { busySeconds }] of Object.entries(this.lanes)) {
+      this.#stretchStart.set(name, busySeconds);
+    }
+  }
+
+  #end(now: number): void {
+    const seconds = Math.max(now - this.#start, 1e-6);
+    for (const [name, { busySeconds, width }] of Object.entries(this.lanes)) {
+      const worked = busySeconds - (this.#stretchStart.get(name) ?? 0);
+      const share = Math.min(1, worked / width / seconds);
+      this.#busy.set(name, [...(this.#busy.get(name) ?? []), share]);
+    }
+    this.#begin(now);
+    if ([...this.#busy.values()].some((values) => values.length >= mostStretches)) this.#merge();
   }
 
   #merge(): void {
@@ -63,6 +84,5 @@ export class LaneRecorder {
     }
     this.#perStretch *= 2;
     this.#looks = 0;
-    this.#sums.clear();
   }
 }

@@ -3,6 +3,8 @@ export class Lane {
   #free: number;
   readonly #waiting: (() => void)[] = [];
   #busySeconds = 0;
+  /** When `busySeconds` was last brought up to date, in ms. */
+  #counted = performance.now();
 
   constructor(readonly width: number) {
     this.#free = width;
@@ -13,21 +15,23 @@ export class Lane {
     return this.width - this.#free;
   }
 
-  /** Seconds of finished work, summed over all places. */
+  /** Seconds of work so far, summed over all places. Work that still runs counts too. */
   get busySeconds(): number {
+    this.#count();
     return this.#busySeconds;
   }
 
   /** Waits for a place and holds it while `work` runs, or until it calls `leave`. */
   async run<T>(work: (leave: () => void) => Promise<T>): Promise<T> {
-    if (this.#free > 0) this.#free--;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    const start = performance.now();
+    if (this.#free > 0) {
+      this.#count();
+      this.#free--;
+    } else await new Promise<void>((resolve) => this.#waiting.push(resolve));
     let left = false;
     const leave = () => {
       if (left) return;
       left = true;
-      this.#busySeconds += (performance.now() - start) / 1000;
+      this.#count();
       const next = this.#waiting.shift();
       if (next) next();
       else this.#free++;
@@ -37,5 +41,11 @@ export class Lane {
     } finally {
       leave();
     }
+  }
+
+  #count(): void {
+    const now = performance.now();
+    this.#busySeconds += (this.active * (now - this.#counted)) / 1000;
+    this.#counted = now;
   }
 }

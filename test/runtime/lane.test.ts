@@ -50,7 +50,9 @@ test('busySeconds counts the work and not the waiting', async () => {
   const second = held();
   const start = performance.now();
   const both = [lane.run(first.work), lane.run(second.work)];
-  setTimeout(first.end, 40);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.ok(lane.busySeconds > 0, 'work that still runs counts');
+  first.end();
   await both[0];
   second.end();
   await both[1];

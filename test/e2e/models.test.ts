@@ -167,7 +167,12 @@ test('a failed import is explained in a sentence and leaves nothing behind', asy
   const pickle = pickleOf('cposix\nsystem\n', text(`touch ${ran}`), 0x85, 'R');
   writeFileSync(evil, buildCheckpoint(pickle));
   assert.match(await said(evil, '--network', 'unet'), /asks for posix\.system, .* nothing of it was run/);
-  assert.equal(readdirSync(cache), []);
+  // Node 22.8 and later keep compiled code in the cache folder.
+  const left = readdirSync(cache, { recursive: true, encoding: 'utf8' });
+  assert.equal(
+    left.filter((name) => !/^voxstream(\/code(\/|$)|$)/.test(name)),
+    [],
+  );
 });
 
 test('a model of the registry is downloaded, checked and imported once', async () => {

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import * as nodeModule from 'node:module';
 import { join } from 'node:path';
+import { makeFolder } from '../formats/aside.js';
 import { cacheFolder } from '../machine.js';
 import { version } from '../version.js';
 import { maxOpenFiles, minOpenFiles } from './openFiles.js';
@@ -17,8 +18,15 @@ if (openFiles < minOpenFiles) {
 } else if (process.argv.length === 3 && /^(--version|-V)$/.test(process.argv[2])) {
   print(`${version}\n`);
 } else {
-  // Node 22.8 and later keep compiled code. Where the folder cannot be written, they go on without.
+  // Node 22.8 and later keep compiled code. Where the folder cannot be made, nothing is kept: Node itself
+  // never returns from making a folder in /proc.
   const { enableCompileCache } = nodeModule as { enableCompileCache?: (folder: string) => unknown };
-  enableCompileCache?.(join(cacheFolder(), 'code'));
+  const code = join(cacheFolder(), 'code');
+  if (enableCompileCache) {
+    await makeFolder(code).then(
+      () => enableCompileCache(code),
+      () => {},
+    );
+  }
   await import('./main.js');
 }

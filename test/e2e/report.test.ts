@@ -332,6 +332,19 @@ browserTest(
   },
 );
 
+/**
+ * Reloads a page until it shows what the browser keeps for it. Chromium stores that a little later; on a busy
+ * machine a page that is reloaded at once misses it.
+ */
+async function reloadUntil(page: Page, isThere: () => Promise<boolean>): Promise<void> {
+  for (let reloads = 0; reloads < 100; reloads++) {
+    await page.reload();
+    if (await isThere()) return;
+    await page.waitForTimeout(50 * reloads);
+  }
+  throw new Error('The page does not show what was stored.');
+}
+
 browserTest('the theme follows the system until it is switched, and then is kept', async () => {
   const output = await blocks();
   const ground = (page: Page) => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
@@ -339,11 +352,7 @@ browserTest('the theme follows the system until it is switched, and then is kept
     assert.is(await ground(page), 'rgb(255, 255, 255)');
     await page.getByRole('button', { name: 'Switch between light and dark' }).click();
     assert.is(await ground(page), 'rgb(20, 21, 24)');
-    // Chromium stores the choice a little later; on a busy machine a page that is reloaded at once misses it.
-    let reloads = 0;
-    do await page.reload();
-    while ((await ground(page)) !== 'rgb(20, 21, 24)' && ++reloads < 20);
-    assert.is(await ground(page), 'rgb(20, 21, 24)');
+    await reloadUntil(page, async () => (await ground(page)) === 'rgb(20, 21, 24)');
   });
   await withPage(pageOf(output), async (page) => assert.is(await ground(page), 'rgb(20, 21, 24)'), {
     colorScheme: 'dark',
@@ -481,7 +490,7 @@ browserTest('flags and notes are kept in the browser, saved, and read again by t
     await page.getByLabel('Filter').fill('is:flagged is:noted');
     assert.equal(await names(page), ['other']);
     // Without saving, they are still there when the page is opened again.
-    await page.reload();
+    await reloadUntil(page, async () => (await page.locator('#table .mark').count()) === 1);
     assert.is(
       await page.locator('#table .mark').getAttribute('title'),
       'flagged: left <b> kidney\nis cut off',

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, InvalidArgumentError, type Option } from 'commander';
 import { messageOf, OptionError, show, unknownName } from '../errors.js';
 import { mostVoxels, parseBytes } from '../optionTypes.js';
 import { parseYamlText } from '../pipeline/parseYaml.js';
@@ -55,27 +55,6 @@ export function shard(value: string): { index: number; count: number } {
   if (!(index >= 1 && index <= count))
     throw new InvalidArgumentError('It must be I/N with I from 1 to N, e.g. 1/4.');
   return { index, count };
-}
-
-/**
- * Adds `--resume` and `--resume=checksum`. The value needs the equals sign: what follows `--resume` may be a
- * pipeline file.
- */
-export function addResumeOption(command: Command): Command {
-  const parseOptions = command.parseOptions.bind(command);
-  command.parseOptions = (args) =>
-    parseOptions(args.map((arg) => (arg === '--resume' ? '--resume=time' : arg)));
-  return command.addOption(
-    new Option(
-      '--resume [=checksum]',
-      'skip the cases that an earlier run finished, unless the pipeline, the model or a file changed. Files are ' +
-        'compared by size and time, with =checksum by their contents (give it from the first run on)',
-    ).argParser((value): true | 'checksum' => {
-      if (value === 'checksum') return value;
-      if (value === 'time') return true;
-      throw new InvalidArgumentError('It must be --resume or --resume=checksum.');
-    }),
-  );
 }
 
 /**

@@ -13,7 +13,7 @@ export function addBundleCommand(program: Command): void {
     .command('bundle')
     .summary('run MONAI bundles without Python')
     .description(
-      'A MONAI bundle is a folder with configs/, models/ and docs/. Its configurations are read as they are, ' +
+      'Runs MONAI bundles without Python. A bundle is a folder with configs/, models/ and docs/. Its configurations are read as they are, ' +
         'and Python code is never run.',
     );
   addBundleRunCommand(bundle);

@@ -13,7 +13,8 @@ import { print, printError } from './print.js';
 export function addBundleConvertCommand(bundle: Command): void {
   bundle
     .command('convert')
-    .description("write a bundle's inference as a pipeline of voxstream")
+    .summary("write a bundle's inference as a pipeline")
+    .description("Writes a bundle's inference as a pipeline file of voxstream.")
     .usage('-o PIPELINE.yaml --config_file FILE [--model MODEL] [overrides]')
     .argument('[words...]', 'the arguments of python -m monai.bundle run')
     .allowUnknownOption()

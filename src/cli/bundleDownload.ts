@@ -17,7 +17,7 @@ interface DownloadFlags {
 export function addBundleDownloadCommand(bundle: Command): void {
   bundle
     .command('download')
-    .summary('download a bundle, or the weights of a bundle that is here')
+    .summary('download a bundle, or its weights')
     .description(
       "Downloads a bundle of MONAI's model zoo from Hugging Face, or else from NGC, and the files that its " +
         'large_files.yml names. Files are checked against the published checksums. An interrupted download ' +

@@ -18,17 +18,33 @@ import { print, printError } from './print.js';
  * say what does the same here.
  */
 export function addBundleExportCommands(bundle: Command): void {
-  const add = (name: string, description: string, run: () => Promise<void> | void) =>
+  const add = (name: string, summary: string, description: string, run: () => Promise<void> | void) =>
     bundle
       .command(name)
+      .summary(summary)
       .description(description)
       .argument('[words...]', 'the arguments of the command in Python')
       .allowUnknownOption()
       .helpOption('--help', 'show this help')
       .action(run);
-  add('ckpt_export', 'write the network and its weights as ONNX, in place of TorchScript', exportCheckpoint);
-  add('trt_export', 'say how a bundle runs on TensorRT without an export', refuseTensorRt);
-  add('torchrun', 'say which --device does the same as torchrun', answerTorchrun);
+  add(
+    'ckpt_export',
+    'write the network and its weights as ONNX',
+    'Writes the network and its weights as ONNX, where MONAI writes TorchScript.',
+    exportCheckpoint,
+  );
+  add(
+    'trt_export',
+    'print how a bundle runs on TensorRT',
+    'Prints how a bundle runs on TensorRT without an export.',
+    refuseTensorRt,
+  );
+  add(
+    'torchrun',
+    'print the --device that replaces torchrun',
+    'Prints the --device that does the same as torchrun.',
+    answerTorchrun,
+  );
 }
 
 /** `ckpt_export NET_ID --filepath FILE.ts --ckpt_file FILE.pt --config_file …`: an ONNX file instead. */

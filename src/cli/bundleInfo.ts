@@ -22,7 +22,8 @@ const runIds = ['run', 'inference', 'evaluating', 'evaluate', 'training', 'train
 export function addBundleInfoCommand(bundle: Command): void {
   bundle
     .command('info')
-    .description('say what the configurations of a bundle would do, and what is missing')
+    .summary('print what a bundle would do, and what is missing')
+    .description('Prints what the configurations of a bundle would do here, and what is missing.')
     .argument('<dir>', "the bundle's folder")
     .option('--json', 'print JSON')
     .action((folder: string, flags: { json?: boolean }) => {
@@ -36,7 +37,8 @@ export function addBundleInfoCommand(bundle: Command): void {
 export function addBundleVerifyCommand(bundle: Command): void {
   bundle
     .command('verify')
-    .description("check that a bundle's inference can run here: configuration, network and weights")
+    .summary("check that a bundle's inference can run")
+    .description("Checks that a bundle's inference can run here: its configuration, network and weights.")
     .argument('<dir>', "the bundle's folder")
     .action((folder: string) => {
       const inference = surveyFolder(folder).filter(({ files }) => /^(inference|test)\.\w+$/.test(files[0]));

@@ -8,7 +8,8 @@ import { print, printError } from './print.js';
 export function addBundleInitCommand(bundle: Command): void {
   bundle
     .command('init')
-    .description("write a trained model as a bundle that Python's MONAI runs")
+    .summary('write a trained model as a bundle')
+    .description("Writes a trained model as a bundle that Python's MONAI runs.")
     .argument('<model>', 'model folder, or the name of a model')
     .option('-o, --output <dir>', 'folder to write (default: the name of the model)')
     .action(async (name: string, { output }: { output?: string }) => {

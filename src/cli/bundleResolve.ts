@@ -10,8 +10,9 @@ import { print } from './print.js';
 export function addBundleResolveCommand(bundle: Command): void {
   bundle
     .command('resolve')
+    .summary('print the values of a configuration')
     .description(
-      'print what the ids of a configuration become, as JSON: {"id": {"value": …}} or {"id": {"error": "…"}}',
+      'Prints what the ids of a configuration become, as JSON: {"id": {"value": …}} or {"id": {"error": "…"}}.',
     )
     .usage('--config_file FILE [--meta_file FILE] [--args_file FILE] [--ids FILE.json] [overrides]')
     .argument('[words...]', 'the arguments of python -m monai.bundle run')

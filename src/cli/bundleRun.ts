@@ -16,8 +16,9 @@ import { oneEntry } from './terminal.js';
 export function addBundleRunCommand(bundle: Command): void {
   bundle
     .command('run')
+    .summary("run a bundle's training, inference or evaluation")
     .description(
-      "run a bundle's training, inference or evaluation, with the arguments of python -m monai.bundle run",
+      "Runs a bundle's training, inference or evaluation, with the arguments of python -m monai.bundle run.",
     )
     .usage(
       '[ID] --config_file FILE [--meta_file FILE] [--args_file FILE] [--device DEVICE] [--in-flight N] [--memory SIZE] [--resume] [overrides]',
@@ -27,11 +28,13 @@ export function addBundleRunCommand(bundle: Command): void {
     .helpOption('--help', 'show this help')
     .addHelpText(
       'after',
-      "\n--device is voxstream's: auto, cpu, cuda[:0,1], tensorrt[:0], webgpu, coreml or dml.\n" +
-        '--in-flight N and --memory SIZE limit the cases in progress, as for "voxstream run".\n' +
-        '--resume continues a training that was interrupted.\n' +
-        'Everything else is as in MONAI: --dataset_dir PATH, --network_def#channels "[8,16]", …\n' +
-        '\nExample: voxstream bundle run --config_file configs/inference.json --dataset_dir /data/Task09_Spleen\n',
+      "\n--device is voxstream's: auto, cpu, cuda[:0,1], tensorrt[:0], webgpu, coreml or\n" +
+        'dml. --in-flight N and --memory SIZE limit the cases in progress, as for\n' +
+        '"voxstream run". --resume continues a training that was interrupted. All other\n' +
+        'arguments are those of MONAI, e.g. --dataset_dir PATH or\n' +
+        '--network_def#channels "[8,16]".\n\n' +
+        'Example: voxstream bundle run --config_file configs/inference.json \\\n' +
+        '           --dataset_dir /data/Task09_Spleen\n',
     )
     .action(async () => {
       const { words, own } = bundleWords(process.argv, 'run', ['device', 'in-flight', 'memory'], ['resume']);

@@ -5,22 +5,21 @@ import { checkVersion } from '../queue/checkSame.js';
 import { collect as collectResults } from '../queue/collect.js';
 import { Results } from '../queue/results.js';
 import { pipelineOf } from '../queue/spec.js';
-import { collect } from './args.js';
-import { useHelp } from './pipelineOptions.js';
 import { print, printError } from './print.js';
+import { sharedOption } from './sharedOptions.js';
 
 /** Adds `voxstream collect`, which writes the tables of a queued run. */
 export function addCollectCommand(program: Command): void {
   program
     .command('collect')
-    .summary('write the tables of a queued run from its finished cases')
+    .summary('write the tables of a queued run')
     .description(
       'Writes the tables, the summary, failures.csv and the report of a queued run from the cases that are finished, ' +
         'also while others still run. It needs the output folder only, not the queue. The worker that finishes the ' +
         'last case does it too.',
     )
     .argument('<dir>', 'the output folder of the run')
-    .option('--use <package>', useHelp, collect)
+    .addOption(sharedOption('use'))
     .action(async (dir: string, { use = [] }: { readonly use?: readonly string[] }) => {
       const results = new Results(resolve(dir));
       const spec = await results.spec();

@@ -13,9 +13,9 @@ import { describedColumns, metricsFile, readMetricsFile } from '../pipeline/read
 import { metricFinder } from '../pipeline/registry.js';
 import { createRuntime } from '../runtime/runtime.js';
 import { cell } from '../sinks/rows.js';
-import { collect, commaList, positive } from './args.js';
-import { useHelp } from './pipelineOptions.js';
+import { commaList, positive } from './args.js';
 import { print, printError } from './print.js';
+import { sharedOption } from './sharedOptions.js';
 
 interface CompareFlags {
   readonly metrics?: readonly string[];
@@ -50,7 +50,7 @@ export function addCompareCommand(program: Command): void {
         'Default: comparison',
     )
     .option('--json', 'print the comparison as JSON')
-    .option('--use <package>', useHelp, collect)
+    .addOption(sharedOption('use'))
     .action(async (a: string, b: string, flags: CompareFlags) => {
       const [rowsA, rowsB] = await readBoth([a, b], flags);
       const comparison = compareRuns(rowsA, rowsB, flags);

@@ -25,7 +25,7 @@ interface Completion {
 export function addCompletionCommand(program: Command, loadAll: () => Promise<void>): void {
   program
     .command('completion')
-    .summary('print a script that completes commands and options in a shell')
+    .summary('print a script for completion in a shell')
     .description(
       'Prints a script that completes commands, options and file names in a shell. See "voxstream help config" for ' +
         'where to put it.',

@@ -13,14 +13,15 @@ const registryHelp = 'a JSON file with other archives: { NAME: { url, md5, size,
 export function addDataCommand(program: Command): void {
   const data = program
     .command('data')
-    .summary('list and download the datasets of the Medical Segmentation Decathlon')
+    .summary('list and download public datasets')
     .description(
-      'Datasets are kept in the cache as the tar archives they come in, and read from there: the source ' +
+      'Lists and downloads the datasets of the Medical Segmentation Decathlon. They are kept in the cache as the tar archives they come in, and read from there: the source ' +
         '"decathlon: { root: Task09_Spleen }" finds the archive by its name.',
     );
   data
     .command('list')
     .summary('list the datasets, and where those on this machine are')
+    .description('Lists the datasets with the sizes of their archives, and where those on this machine are.')
     .option('--registry <file>', registryHelp)
     .option('--json', 'print as JSON')
     .action(async ({ registry, json }: { registry?: string; json?: boolean }) => {

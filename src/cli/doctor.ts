@@ -10,7 +10,7 @@ import { fieldLines, note, painter, shortPath } from './terminal.js';
 export function addDoctorCommand(program: Command): void {
   program
     .command('doctor')
-    .summary('examine this machine: Node.js, providers, devices, memory, and what is missing')
+    .summary('examine this machine: devices, memory, what is missing')
     .description(
       "Examines Node.js, processors, memory and the cache folder, and tests each of ONNX Runtime's " +
         'providers by running a small model on it. Shows which device "--device auto" chooses and why, ' +

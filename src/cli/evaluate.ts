@@ -8,11 +8,11 @@ import { loadRegistry } from '../pipeline/extensions.js';
 import { parsePipeline } from '../pipeline/load.js';
 import type { Registry } from '../pipeline/registry.js';
 import type { Pipeline } from '../pipeline/types.js';
-import { addResumeOption, collect, commaList, positive } from './args.js';
-import { useHelp } from './pipelineOptions.js';
+import { commaList } from './args.js';
 import { runAnyway } from './run.js';
+import { addShared, type SharedFlags } from './sharedOptions.js';
 
-interface EvaluateFlags {
+interface EvaluateFlags extends SharedFlags {
   readonly pred: string;
   readonly label: string;
   readonly output: string;
@@ -24,25 +24,16 @@ interface EvaluateFlags {
   readonly predPostfix?: string;
   readonly labelPostfix?: string;
   readonly resample?: boolean;
-  readonly report?: boolean;
   readonly image?: string;
   readonly undefinedAs: UndefinedAs;
-  readonly inFlight?: number;
-  readonly workers?: number;
-  readonly resume?: boolean | 'checksum';
-  readonly overwrite?: boolean;
-  readonly full?: boolean;
-  readonly json?: boolean;
-  readonly quiet?: boolean;
-  readonly verbose?: boolean;
-  readonly use?: readonly string[];
 }
 
 const defaultMetrics = ['dice', 'iou', 'hd', 'hd95', 'assd', 'nsd', 'confusion', 'volume'];
 
 /** `voxstream evaluate`: compares existing segmentations with references. */
 export function addEvaluateCommand(program: Command): void {
-  addResumeOption(program.command('evaluate'))
+  const command = program
+    .command('evaluate')
     .summary('compare existing segmentations with references')
     .description(
       'Pairs predictions with references by their file names, and writes one row of metrics per case, with summary.json ' +
@@ -67,7 +58,6 @@ export function addEvaluateCommand(program: Command): void {
         .argParser(commaList)
         .default(defaultMetrics, defaultMetrics.join(',')),
     )
-    .option('--use <package>', useHelp, collect)
     .option('--tolerance <mm>', 'how far surfaces may lie apart for nsd, in mm (default: 3)', tolerance)
     .option('--labels <list>', 'labels to measure, by number or name (default: all)', labelList)
     .option('--include-background', 'measure label 0 as well', false)
@@ -75,29 +65,30 @@ export function addEvaluateCommand(program: Command): void {
     .option('--pred-postfix <text>', 'only predictions whose name ends in this, e.g. _seg')
     .option('--label-postfix <text>', 'only references whose name ends in this')
     .option('--resample', 'put predictions on the grid of their reference (nearest voxel, 0 outside)')
-    .option('--report', 'also write an HTML report with pictures of each case')
     .option('--image <dir>', 'folder of the images, or a pattern with {case}, for the pictures of the report')
     .addOption(
       new Option('--undefined-as <how>', 'how the summary counts undefined and infinite values')
         .choices(['leftOut', 'worst'])
         .default('leftOut'),
     )
-    .option('--in-flight <n>', 'how many cases are processed at the same time', positive)
-    .option('--workers <n>', 'number of worker threads', positive)
-    .option('--overwrite', 'replace files that no run in the output folder is known to have written')
-    .option('--full', 'print all statistics of all metrics and labels, not a matrix of means')
-    .option('--json', 'print events as JSON, one per line, instead of the progress display')
-    .addOption(new Option('--quiet', 'print only cases that fail').conflicts(['json', 'verbose']))
-    .option(
-      '--verbose',
-      'write all events and the stacks of errors to .voxstream/run.log in the output folder',
-    )
-    .action(async (flags: EvaluateFlags) => {
-      await checkOutput(flags.output);
-      const pipeline = evaluation(flags, await loadRegistry(flags.use ?? []));
-      const { resume, overwrite, json, full, quiet, verbose } = flags;
-      process.exitCode = await runAnyway(pipeline, { resume, overwrite, json, full, quiet, verbose });
-    });
+    .option('--overwrite', 'replace files that no run in the output folder is known to have written');
+  addShared(
+    command,
+    'report',
+    'use',
+    'inFlight',
+    'workers',
+    'resume',
+    'full',
+    'json',
+    'quiet',
+    'verbose',
+  ).action(async (flags: EvaluateFlags) => {
+    await checkOutput(flags.output);
+    const pipeline = evaluation(flags, await loadRegistry(flags.use ?? []));
+    const { resume, overwrite, json, full, quiet, verbose } = flags;
+    process.exitCode = await runAnyway(pipeline, { resume, overwrite, json, full, quiet, verbose });
+  });
 }
 
 /** True for the path of a CSV file; other outputs are folders. */

@@ -18,7 +18,7 @@ export function addHelpCommand(
   program
     .helpCommand(false)
     .command('help')
-    .summary('print a topic with examples, or the help of a command')
+    .summary('print a topic with examples')
     .description(
       'Prints a topic with examples, or the help of a command. Without a name, it lists the topics.',
     )

@@ -2,67 +2,10 @@ import { Command, CommanderError } from 'commander';
 import { memoryFault, messageOf, VoxError } from '../errors.js';
 import { busyThreads } from '../runtime/askThread.js';
 import { version } from '../version.js';
+import { lazyCommands } from './commands.js';
 import { longOptions } from './longOptions.js';
 import { print, printError } from './print.js';
 import { applyUserConfig } from './userConfig.js';
-
-/**
- * Adds each command. A command's code is loaded only if it is the one that was asked for, or for the help
- * text.
- */
-const commands: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
-  segment: async () => (await import('./segment.js')).addSegmentCommand,
-  run: async () => (await import('./run.js')).addRunCommand,
-  train: async () => (await import('./train.js')).addTrainCommand,
-  validate: async () => (await import('./validate.js')).addValidateCommand,
-  evaluate: async () => (await import('./evaluate.js')).addEvaluateCommand,
-  compare: async () => (await import('./compare.js')).addCompareCommand,
-  report: async () => (await import('./report.js')).addReportCommand,
-  submit: async () => (await import('./submit.js')).addSubmitCommand,
-  work: async () => (await import('./work.js')).addWorkCommand,
-  status: async () => (await import('./status.js')).addStatusCommand,
-  collect: async () => (await import('./collect.js')).addCollectCommand,
-  pause: async () => (await import('./queueControl.js')).addPauseCommand,
-  resume: async () => (await import('./queueControl.js')).addResumeCommand,
-  cancel: async () => (await import('./queueControl.js')).addCancelCommand,
-  retry: async () => (await import('./queueControl.js')).addRetryCommand,
-  drain: async () => (await import('./queueControl.js')).addDrainCommand,
-  merge: async () => (await import('./merge.js')).addMergeCommand,
-  models: async () => (await import('./models.js')).addModelsCommand,
-  bundle: async () => (await import('./bundle.js')).addBundleCommand,
-  nnunet: async () => (await import('./nnunet.js')).addNnunetCommand,
-  totalseg: async () => (await import('./totalseg.js')).addTotalsegCommand,
-  data: async () => (await import('./data.js')).addDataCommand,
-  operators: async () => (await import('./operators.js')).addOperatorsCommand,
-  schema: async () => (await import('./schema.js')).addSchemaCommand,
-  doctor: async () => (await import('./doctor.js')).addDoctorCommand,
-  synth: async () => (await import('./synth.js')).addSynthCommand,
-  completion: async () => {
-    const { addCompletionCommand } = await import('./completion.js');
-    return (all) => addCompletionCommand(all, loadAll);
-  },
-  help: async () => {
-    const { addHelpCommand } = await import('./help.js');
-    return (all) => addHelpCommand(all, Object.keys(commands), load);
-  },
-};
-
-/** Adds a command, unless it is there. Its errors name it. */
-async function load(name: string): Promise<void> {
-  if (program.commands.some((one) => one.name() === name)) return;
-  const add = await commands[name]();
-  add(program);
-  const nameInErrors = (command: Command, path: string) => {
-    command.showHelpAfterError(`(run "${path} --help" for its arguments and options)`);
-    for (const one of command.commands) nameInErrors(one, `${path} ${one.name()}`);
-  };
-  const added = program.commands.find((one) => one.name() === name);
-  if (added) nameInErrors(added, `voxstream ${name}`);
-}
-
-async function loadAll(): Promise<void> {
-  for (const name of Object.keys(commands)) await load(name);
-}
 
 const program = new Command('voxstream')
   .description('Streams whole 3D medical-imaging datasets through segmentation models.')
@@ -82,8 +25,9 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 try {
   const [, , asked] = process.argv;
   await applyUserConfig();
-  if (Object.hasOwn(commands, asked)) await load(asked);
-  else await loadAll();
+  const commands = lazyCommands(program);
+  if (commands.names.includes(asked)) await commands.load(asked);
+  else await commands.loadAll();
   await program.parseAsync(longOptions(process.argv));
 } catch (error) {
   if (error instanceof CommanderError) {

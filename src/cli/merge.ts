@@ -1,9 +1,8 @@
 import type { Command } from 'commander';
 import { loadRegistry } from '../pipeline/extensions.js';
 import { mergeShards } from '../pipeline/merge.js';
-import { collect } from './args.js';
-import { useHelp } from './pipelineOptions.js';
 import { print, printError } from './print.js';
+import { sharedOption } from './sharedOptions.js';
 
 interface MergeFlags {
   readonly output: string;
@@ -16,7 +15,7 @@ interface MergeFlags {
 export function addMergeCommand(program: Command): void {
   program
     .command('merge')
-    .summary('put the results of runs with --shard together')
+    .summary('put the results of shards together')
     .description(
       'Writes the tables, the summary, failures.csv and the report that one run of all cases would have written. Files ' +
         'of cases stay where the shards wrote them. Shards of different pipelines, models or datasets are refused.',
@@ -25,7 +24,7 @@ export function addMergeCommand(program: Command): void {
     .requiredOption('-o, --output <dir>', 'the folder for the merged results')
     .option('--partial', 'merge what is there, although shards are missing or unfinished')
     .option('--overwrite', 'replace files that no run in the output folder wrote')
-    .option('--use <package>', useHelp, collect)
+    .addOption(sharedOption('use'))
     .action(async (dirs: string[], { output, use = [], ...options }: MergeFlags) => {
       const registry = await loadRegistry(use);
       const onWarning = (message: string) => printError(`Warning: ${message}\n`);

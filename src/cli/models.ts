@@ -10,9 +10,9 @@ import { addModelsPullCommand } from './modelsPull.js';
 export function addModelsCommand(program: Command): void {
   const models = program
     .command('models')
-    .summary('list, describe, import, export, download and optimize models')
+    .summary('list, import, download and rewrite models')
     .description(
-      'A model is a folder with model.onnx and a card, metadata.json. An .onnx file alone works too. A ' +
+      'Lists, imports, exports, downloads and rewrites models. A model is a folder with model.onnx and a card, metadata.json. An .onnx file alone works too. A ' +
         "name is looked up in ./models, in the package, and in the models folder of the user's cache.",
     );
   addModelsListCommand(models);

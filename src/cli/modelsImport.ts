@@ -41,7 +41,7 @@ interface ImportFlags {
 export function addModelsImportCommand(models: Command): void {
   models
     .command('import')
-    .summary('make a model from a PyTorch checkpoint, a MONAI bundle, an nnU-Net model or an ONNX file')
+    .summary('make a model from a checkpoint, a bundle, nnU-Net or ONNX')
     .description(
       'Makes a model folder from a PyTorch checkpoint (.pt, .pth), a MONAI bundle (its folder), a model that ' +
         'nnU-Net v2 trained (its folder TRAINER__PLANS__CONFIGURATION, the folder of its dataset, or its zip) or an ONNX ' +

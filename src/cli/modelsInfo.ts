@@ -40,7 +40,7 @@ type FormInfo = { readonly target: string } & (
 export function addModelsInfoCommand(models: Command): void {
   models
     .command('info')
-    .summary('describe a model: card, inputs and outputs, cost, forms per device')
+    .summary('print the card, cost and forms of a model')
     .description(
       "Prints a model's card, its inputs and outputs, its number of parameters, and its arithmetic per " +
         'window. For each device, prints the passes that rewrite the model and the largest difference from ' +

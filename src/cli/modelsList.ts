@@ -15,7 +15,7 @@ interface ListFlags {
 export function addModelsListCommand(models: Command): void {
   models
     .command('list')
-    .summary('list the models on this machine, and those that can be downloaded')
+    .summary('list the models here, and those that can be downloaded')
     .description(
       'Lists the models that are found by name: in ./models (here), in the package, and in the cache. Then ' +
         'lists those of the registry, which "voxstream models pull" downloads.',

@@ -7,7 +7,10 @@ import { addNnunetPredictCommand } from './nnunetPredict.js';
 export function addNnunetCommand(program: Command): void {
   const nnunet = program
     .command('nnunet')
-    .description("segment images with models of nnU-Net v2, with the arguments of nnU-Net's own commands");
+    .summary('segment with trained folders of nnU-Net v2')
+    .description(
+      "Segments images with models that nnU-Net v2 trained, with the arguments of nnU-Net's own commands.",
+    );
   addNnunetPredictCommand(nnunet);
   addNnunetEnsembleCommand(nnunet);
   addNnunetPostprocessCommand(nnunet);

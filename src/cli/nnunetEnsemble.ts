@@ -7,6 +7,7 @@ import { readSavedFacts } from '../models/nnunet/plans.js';
 import { readPythonJson } from '../models/nnunet/pythonJson.js';
 import { loadPipelineData } from '../pipeline/load.js';
 import { run } from './run.js';
+import { addShared } from './sharedOptions.js';
 
 interface EnsembleFlags {
   readonly i: readonly string[];
@@ -17,7 +18,7 @@ interface EnsembleFlags {
 
 /** `voxstream nnunet ensemble`: `nnUNetv2_ensemble`. */
 export function addNnunetEnsembleCommand(nnunet: Command): void {
-  nnunet
+  const command = nnunet
     .command('ensemble')
     .summary('average the probabilities of several models')
     .description(
@@ -27,8 +28,8 @@ export function addNnunetEnsembleCommand(nnunet: Command): void {
     )
     .requiredOption('-i <folders...>', 'folders with CASE.npz, e.g. those of 2d and 3d_fullres')
     .requiredOption('-o <dir>', 'folder for the label maps')
-    .option('--save_npz', 'also write the averaged probabilities')
-    .option('--json', 'print events as JSON, one per line, instead of the progress display')
+    .option('--save_npz', 'also write the averaged probabilities');
+  addShared(command, 'json')
     .addOption(new Option('--np <n>', 'no meaning here').hideHelp())
     .action(async (flags: EnsembleFlags) => {
       process.exitCode = await ensemble(flags);

@@ -6,6 +6,7 @@ import { readTree } from '../models/bundle.js';
 import { readPostprocessing } from '../models/nnunet/postprocessing.js';
 import { loadPipelineData } from '../pipeline/load.js';
 import { run } from './run.js';
+import { addShared } from './sharedOptions.js';
 
 interface PostprocessFlags {
   readonly i: string;
@@ -18,7 +19,7 @@ interface PostprocessFlags {
 
 /** `voxstream nnunet postprocess`: `nnUNetv2_apply_postprocessing`. */
 export function addNnunetPostprocessCommand(nnunet: Command): void {
-  nnunet
+  const command = nnunet
     .command('postprocess')
     .summary('apply the postprocessing that nnU-Net found to label maps')
     .description(
@@ -28,8 +29,8 @@ export function addNnunetPostprocessCommand(nnunet: Command): void {
     .requiredOption('-i <dir>', 'folder with label maps')
     .requiredOption('-o <dir>', 'folder for the results')
     .requiredOption('--pp_pkl_file <file>', 'postprocessing.pkl or postprocessing.json')
-    .option('--dataset_json <file>', 'dataset.json (default: the one beside the label maps)')
-    .option('--json', 'print events as JSON, one per line, instead of the progress display')
+    .option('--dataset_json <file>', 'dataset.json (default: the one beside the label maps)');
+  addShared(command, 'json')
     .addOption(new Option('--plans_json <file>', 'no meaning here').hideHelp())
     .addOption(new Option('--np <n>', 'no meaning here').hideHelp())
     .action(async (flags: PostprocessFlags) => {

@@ -7,9 +7,10 @@ import { loadPipelineData } from '../pipeline/load.js';
 import { positive } from './args.js';
 import { printError } from './print.js';
 import { run } from './run.js';
+import { addShared, runtimeFlags, type SharedFlags } from './sharedOptions.js';
 import { note } from './terminal.js';
 
-interface PredictFlags {
+interface PredictFlags extends SharedFlags {
   readonly i: string;
   readonly o: string;
   readonly m: string;
@@ -20,24 +21,18 @@ interface PredictFlags {
   readonly continue_prediction?: boolean;
   readonly c?: boolean;
   readonly chk?: string;
-  readonly device: string;
   readonly gaussian: boolean;
   readonly npp?: string;
   readonly nps?: string;
-  readonly verbose?: boolean;
   readonly disable_progress_bar?: boolean;
   readonly prev_stage_predictions?: string;
   readonly num_parts: number;
   readonly part_id: number;
-  readonly inFlight?: number;
-  readonly memory?: string;
-  readonly workers?: number;
-  readonly json?: boolean;
 }
 
 /** `voxstream nnunet predict`: `nnUNetv2_predict_from_modelfolder`. */
 export function addNnunetPredictCommand(nnunet: Command): void {
-  nnunet
+  const command = nnunet
     .command('predict')
     .summary('segment the images of a folder with a trained model folder')
     .description(
@@ -57,12 +52,8 @@ export function addNnunetPredictCommand(nnunet: Command): void {
     .option('--c', 'the same as --continue_prediction')
     .option('--num_parts <n>', 'split the cases into this many parts, for several processes', positive, 1)
     .option('--part_id <n>', 'the part to segment, from 0', Number, 0)
-    .option('--device <device>', 'auto, cpu, cuda[:0,1], tensorrt[:0], webgpu, coreml or dml', 'auto')
-    .option('--no-gaussian', 'weight all voxels of a window the same')
-    .option('--in-flight <n>', 'cases processed at the same time', positive)
-    .option('--memory <size>', 'memory for all open cases, e.g. 4GiB')
-    .option('--workers <n>', 'worker threads for voxels and files', positive)
-    .option('--json', 'print events as JSON, one per line, instead of the progress display')
+    .option('--no-gaussian', 'weight all voxels of a window the same');
+  addShared(command, 'device', 'inFlight', 'memory', 'workers', 'json')
     .addOption(new Option('--prev_stage_predictions <dir>', 'not supported').hideHelp())
     .addOption(new Option('--npp <n>', 'no meaning here').hideHelp())
     .addOption(new Option('--nps <n>', 'no meaning here').hideHelp())
@@ -86,7 +77,7 @@ async function predict(flags: PredictFlags): Promise<number> {
     { ...(flags.f && { folds: flags.f }), ...(flags.chk && { checkpoint: flags.chk }) },
     (name) => note(`Importing ${name} …`),
   ).finally(() => note(''));
-  const { device, inFlight, memory, workers } = flags;
+  const { device } = flags;
   const pipeline = await loadPipelineData(
     {
       name: 'nnunet-predict',
@@ -108,7 +99,7 @@ async function predict(flags: PredictFlags): Promise<number> {
         { nifti: { keys: 'pred', postfix: '' } },
         ...(flags.save_probabilities ? [{ nnunetProbabilities: { reader: card.reader } }] : []),
       ],
-      runtime: { device: device === 'mps' ? 'coreml' : device, inFlight, memory, workers },
+      runtime: { ...runtimeFlags(flags), ...(device === 'mps' && { device: 'coreml' }) },
     },
     'nnunet predict',
   );

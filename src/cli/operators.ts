@@ -3,20 +3,20 @@ import { OptionError, unknownName } from '../errors.js';
 import { describeOptions } from '../pipeline/describe.js';
 import { loadRegistry } from '../pipeline/extensions.js';
 import { type DefinitionGroup, type Described, exampleText, groupsOf } from '../pipeline/reference.js';
-import { collect } from './args.js';
-import { useHelp } from './pipelineOptions.js';
 import { print } from './print.js';
+import { sharedOption } from './sharedOptions.js';
 
 /** Adds `voxstream operators [NAME]`, which lists what pipelines can contain. */
 export function addOperatorsCommand(program: Command): void {
   program
     .command('operators')
+    .summary('list what a pipeline can contain')
     .description(
-      'list what a pipeline can contain: operators, sources, sinks and parts of a training, with ' +
-        'options, defaults and examples',
+      'Lists what a pipeline can contain: operators, sources, sinks and parts of a training. With a name, it prints the ' +
+        'options, the defaults and an example of that one.',
     )
     .argument('[name]', 'show only this one, in full')
-    .option('--use <package>', useHelp, collect)
+    .addOption(sharedOption('use'))
     .action(async (name: string | undefined, { use = [] }: { use?: readonly string[] }) => {
       const groups = groupsOf(await loadRegistry(use));
       if (name === undefined) {

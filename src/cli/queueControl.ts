@@ -7,12 +7,17 @@ import { addQueueOption, onQueue, type QueueFlags } from './queueOptions.js';
 /** A command that does one thing with a run, and says what it did. */
 function control(
   name: string,
+  summary: string,
   description: string,
   act: (store: Store, run: string) => Promise<string>,
 ): (program: Command) => void {
   return (program) => {
     addQueueOption(
-      program.command(name).description(description).argument('<run>', 'the name of the run'),
+      program
+        .command(name)
+        .summary(summary)
+        .description(description)
+        .argument('<run>', 'the name of the run'),
     ).action(async (run: string, flags: QueueFlags) =>
       print(`${await onQueue(flags, (store) => act(store, run))}\n`),
     );
@@ -21,7 +26,8 @@ function control(
 
 export const addPauseCommand = control(
   'pause',
-  'let no more cases of a queued run start',
+  'pause a queued run',
+  'Pauses a queued run: no more cases start, and open ones are finished.',
   async (store, run) => {
     await pause(store, run);
     return `The run ${run} is paused. Open cases are finished.`;
@@ -30,16 +36,18 @@ export const addPauseCommand = control(
 
 export const addResumeCommand = control(
   'resume',
-  'let the cases of a paused run start again',
+  'resume a paused run',
+  'Resumes a paused run: its cases start again.',
   async (store, run) => {
     await resume(store, run);
-    return `The run ${run} goes on.`;
+    return `The run ${run} continues.`;
   },
 );
 
 export const addCancelCommand = control(
   'cancel',
-  'end a queued run: waiting cases are removed, open ones abandoned; results stay',
+  'end a queued run',
+  'Ends a queued run. Waiting cases are removed and open ones abandoned; results stay.',
   async (store, run) => {
     const how = await cancel(store, run);
     return how === 'removed' ? `The run ${run} was over and is removed.` : `The run ${run} is cancelled.`;
@@ -49,7 +57,8 @@ export const addCancelCommand = control(
 /** Adds `voxstream retry`. */
 export function addRetryCommand(program: Command): void {
   addQueueOption(program.command('retry'))
-    .description('put the failed cases of a queued run on the queue again')
+    .summary('put failed cases on the queue again')
+    .description('Puts the failed cases of a queued run on the queue again.')
     .argument('<run>', 'the name of the run')
     .requiredOption('--failed', 'the cases that failed or were set aside')
     .action(async (run: string, flags: QueueFlags) => {
@@ -63,10 +72,13 @@ export function addRetryCommand(program: Command): void {
 /** Adds `voxstream drain`. */
 export function addDrainCommand(program: Command): void {
   addQueueOption(program.command('drain'))
-    .description('ask the workers of a queue to finish their open cases and end; waiting cases stay')
+    .summary('end the workers of a queue')
+    .description(
+      'Asks the workers of a queue to finish their open cases and end. Waiting cases stay on the queue.',
+    )
     .argument('[run]', 'only the workers of this run')
     .action(async (run: string | undefined, flags: QueueFlags) => {
       const count = await onQueue(flags, (store) => drain(store, run));
-      print(`${count} worker(s) are asked to leave.\n`);
+      print(`${count} worker(s) finish their open cases and end.\n`);
     });
 }

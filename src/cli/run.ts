@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { OptionError } from '../errors.js';
 import { maskOf } from '../mask.js';
 import { summarize, summaryTable } from '../metrics/summary.js';
@@ -8,59 +8,43 @@ import { Journal } from '../pipeline/journal.js';
 import { runtimeFor } from '../pipeline/openRun.js';
 import { planText } from '../pipeline/plan.js';
 import { type RunResult, runPipeline } from '../pipeline/run.js';
-import type { Selection } from '../pipeline/select.js';
 import type { Pipeline } from '../pipeline/types.js';
 import { showWholeSeconds } from '../report/text.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { reportSink } from '../sinks/report.js';
 import { summarySink } from '../sinks/summary.js';
-import { addResumeOption, commaList, positive, shard } from './args.js';
 import { logFile, logName } from './logFile.js';
 import { addMetricsOption, type ObserverFlags, openObservers } from './observers.js';
-import { addPipelineOptions, loadFromFlags, modelFoldersOf, type PipelineFlags } from './pipelineOptions.js';
+import { addPipelineOptions, loadFromFlags, modelFoldersOf } from './pipelineOptions.js';
 import { print } from './print.js';
 import { jsonProgress, lineProgress, liveProgress, type Progress, quietProgress } from './progress.js';
+import { addShared, type SharedFlags } from './sharedOptions.js';
 import { interruptedCode, stopOnSignal } from './stopOnSignal.js';
 
-export interface RunFlags extends PipelineFlags, Selection, ObserverFlags {
-  readonly resume?: boolean | 'checksum';
-  readonly overwrite?: boolean;
-  readonly strict?: boolean;
-  readonly dryRun?: boolean;
-  readonly json?: boolean;
-  readonly quiet?: boolean;
-  readonly verbose?: boolean;
-  readonly full?: boolean;
-}
+export interface RunFlags extends SharedFlags, ObserverFlags {}
 
 /** Exit codes: all cases succeeded, nothing was started, some cases failed, interrupted. */
 const exitCodes = { ok: 0, notStarted: 1, someFailed: 2, interrupted: interruptedCode } as const;
 
 /** Adds `voxstream run`, which streams a dataset through a pipeline. */
 export function addRunCommand(program: Command): void {
-  addMetricsOption(addResumeOption(addPipelineOptions(program.command('run'))))
-    .description('stream a dataset through a pipeline')
-    .option('--shard <i/n>', 'run only the i-th of n equal parts of the dataset', shard)
-    .option('--overwrite', 'run all cases again, and replace files that no run in the output folder wrote')
-    .option('--limit <n>', 'run at most this many cases', positive)
-    .option('--cases <ids>', 'run only these cases, separated by commas', commaList)
-    .option('--strict', 'refuse volumes that differ from what the card of a model states')
-    .option('--dry-run', 'print the plan and stop')
-    .option('--full', 'print all statistics of all metrics and labels, not a matrix of means')
-    .option('--json', 'print events as JSON on stdout, one per line, instead of the progress display')
-    .addOption(new Option('--quiet', 'print only cases that fail').conflicts(['json', 'verbose']))
-    .option(
-      '--verbose',
-      'write all events and the stacks of errors to .voxstream/run.log in the output folder',
-    )
-    .action(async (files: string[], _flags: RunFlags, command: Command) => {
+  const command = addPipelineOptions(program.command('run'))
+    .summary('stream a dataset through a pipeline')
+    .description(
+      'Streams the cases of a dataset through the steps of a pipeline. A failed case is logged in failures.csv, and the ' +
+        'run continues. Results are in the output folder, with run.json and timings.csv.',
+    );
+  addShared(command, 'cases', 'shard', 'limit', 'resume', 'overwrite', 'strict', 'dryRun', 'full');
+  addMetricsOption(addShared(command, 'json', 'quiet', 'verbose')).action(
+    async (files: string[], _flags: RunFlags, command: Command) => {
       const pipeline = await loadFromFlags(files, command);
       const flags = command.opts<RunFlags>();
       if (flags.dryRun) {
         const runtime = runtimeFor(pipeline, { modelFolders: modelFoldersOf(pipeline) });
         print(await planText(pipeline, flags, runtime));
       } else process.exitCode = await run(pipeline, flags);
-    });
+    },
+  );
 }
 
 /**

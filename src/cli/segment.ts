@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { Document, isCollection, parse as parseYaml, visit } from 'yaml';
 import { ModelError, messageOf, OptionError, show } from '../errors.js';
 import { namesInArchive } from '../formats/archives.js';
@@ -12,24 +12,23 @@ import { loadRegistry } from '../pipeline/extensions.js';
 import { loadPipelineData } from '../pipeline/load.js';
 import { runtimeFor } from '../pipeline/openRun.js';
 import { planText } from '../pipeline/plan.js';
-import { addResumeOption, bytesOrAuto, collect, override, positive } from './args.js';
-import { modelFoldersOf, useHelp } from './pipelineOptions.js';
+import { modelFoldersOf } from './pipelineOptions.js';
 import { print } from './print.js';
 import { type RunFlags, run } from './run.js';
+import { addShared, runtimeFlags } from './sharedOptions.js';
 import { runtimeDefaults } from './userConfig.js';
 
 interface SegmentFlags extends RunFlags {
   readonly model: string;
   readonly labels?: string;
-  readonly report?: boolean;
-  readonly savePipeline?: string;
 }
 
 type Tree = Readonly<Record<string, unknown>>;
 
 /** Adds `voxstream segment`, which runs a model with its own preprocessing, without a pipeline file. */
 export function addSegmentCommand(program: Command): void {
-  addResumeOption(program.command('segment'))
+  const command = program
+    .command('segment')
     .summary('segment images with a model, without a pipeline file')
     .description(
       'Segments images with the preprocessing that the model states: its pipeline.yaml, or input.preprocessing on its ' +
@@ -43,29 +42,11 @@ export function addSegmentCommand(program: Command): void {
       '--labels <path>',
       'references, for metrics: a folder with CASE.nii.gz, or a pattern with {case}; of one image, a file; of DICOM ' +
         'series, INPUT itself if they lie beside them as segmentations (SEG). --dry-run lists the names of cases',
-    )
-    .option('--report', 'also write an HTML report with pictures of each case')
-    .option('--save-pipeline <file>', 'write the pipeline that is run as YAML, for voxstream run')
-    .option(
-      '--set <path=value>',
-      'override any value, e.g. --set inference.overlap=0.25 (repeatable)',
-      override,
-    )
-    .option('--use <package>', useHelp, collect)
-    .option('--device <device>', 'auto, cpu, cuda[:0,1], tensorrt[:0], webgpu, coreml or dml')
-    .option('--in-flight <n>', 'cases processed at the same time', positive)
-    .option('--memory <size>', 'memory for all open cases, e.g. 4GiB', bytesOrAuto)
-    .option('--workers <n>', 'worker threads for voxels and files', positive)
-    .option('--overwrite', 'run all cases again, and replace files that no run in the folder wrote')
-    .option('--strict', 'refuse volumes that differ from what the card of the model states')
-    .option('--dry-run', 'print the plan and stop')
-    .option('--json', 'print events as JSON on stdout, one per line, instead of the progress display')
-    .addOption(new Option('--quiet', 'print only cases that fail').conflicts(['json', 'verbose']))
-    .option(
-      '--verbose',
-      'write all events and the stacks of errors to .voxstream/run.log in the output folder',
-    )
-    .action(async (input: string, output: string, flags: SegmentFlags) => {
+    );
+  addShared(command, 'report', 'savePipeline', 'set', 'use', 'device', 'inFlight', 'memory', 'workers');
+  addShared(command, 'cases', 'limit', 'resume', 'overwrite', 'strict', 'dryRun');
+  addShared(command, 'json', 'quiet', 'verbose').action(
+    async (input: string, output: string, flags: SegmentFlags) => {
       checkOutput(output);
       const document = await pipelineFor(input, output, flags);
       if (flags.savePipeline) await savePipeline(flags.savePipeline, document);
@@ -79,7 +60,8 @@ export function addSegmentCommand(program: Command): void {
         const runtime = runtimeFor(pipeline, { modelFolders: modelFoldersOf(pipeline) });
         print(await planText(pipeline, flags, runtime));
       } else process.exitCode = await run(pipeline, flags);
-    });
+    },
+  );
 }
 
 function checkOutput(output: string): void {
@@ -106,7 +88,6 @@ async function pipelineFor(input: string, output: string, flags: SegmentFlags): 
     : await sourceOf(input, flags.labels);
   const { steps, vars } = await stepsOf(model, flags);
   const measured = flags.labels !== undefined;
-  const { device, inFlight, memory, workers } = flags;
   return {
     name: 'segment',
     output,
@@ -120,9 +101,7 @@ async function pipelineFor(input: string, output: string, flags: SegmentFlags): 
       'summary',
       ...(flags.report ? ['report'] : []),
     ],
-    runtime: Object.fromEntries(
-      Object.entries({ device, inFlight, memory, workers }).filter(([, value]) => value !== undefined),
-    ),
+    runtime: runtimeFlags(flags),
   };
 }
 

@@ -4,42 +4,30 @@ import { startTraces, tracesWanted } from '../observe/traces.js';
 import { readPipelineText } from '../pipeline/document.js';
 import { loadRegistry } from '../pipeline/extensions.js';
 import { loadPipelineTexts } from '../pipeline/load.js';
-import type { Selection } from '../pipeline/select.js';
 import { submit } from '../queue/submit.js';
-import { addResumeOption, commaList, positive } from './args.js';
-import {
-  addPipelineOptions,
-  modelFoldersOf,
-  overridesFromFlags,
-  type PipelineFlags,
-} from './pipelineOptions.js';
+import { addPipelineOptions, modelFoldersOf, overridesFromFlags } from './pipelineOptions.js';
 import { print, printError } from './print.js';
 import { addQueueOption, onQueue, priority, type QueueFlags } from './queueOptions.js';
+import { addShared, type SharedFlags } from './sharedOptions.js';
 import { runtimeDefaults } from './userConfig.js';
 
-interface SubmitFlags extends PipelineFlags, QueueFlags, Selection {
+interface SubmitFlags extends SharedFlags, QueueFlags {
   readonly name?: string;
   readonly priority: number;
-  readonly resume?: boolean | 'checksum';
-  readonly overwrite?: boolean;
-  readonly strict?: boolean;
 }
 
 /** Adds `voxstream submit`, which puts the cases of a dataset on a queue. */
 export function addSubmitCommand(program: Command): void {
-  addQueueOption(addResumeOption(addPipelineOptions(program.command('submit'))))
+  const command = addQueueOption(addPipelineOptions(program.command('submit')))
     .summary('put the cases of a dataset on a queue')
     .description(
       'Puts the cases of a dataset on a queue (BullMQ on Redis or Valkey). "voxstream work" takes them, on any number ' +
         'of machines that see the dataset and the output folder under the same paths. See docs/scale.md.',
     )
     .option('--name <name>', 'the name of the run in the queue; default: the name of the pipeline')
-    .option('--priority <n>', 'runs with a higher priority are worked on first', priority, 0)
-    .option('--limit <n>', 'submit at most this many cases', positive)
-    .option('--cases <ids>', 'submit only these cases, separated by commas', commaList)
-    .option('--overwrite', 'run all cases again, and replace files that no run in the output folder wrote')
-    .option('--strict', 'refuse volumes that differ from what the card of a model states')
-    .action(async (files: string[], _flags: SubmitFlags, command: Command) => {
+    .option('--priority <n>', 'runs with a higher priority are worked on first', priority, 0);
+  addShared(command, 'cases', 'limit', 'resume', 'overwrite', 'strict').action(
+    async (files: string[], _flags: SubmitFlags, command: Command) => {
       const overrides = await overridesFromFlags(command);
       const flags = command.opts<SubmitFlags>();
       const texts = await Promise.all(
@@ -66,5 +54,6 @@ export function addSubmitCommand(program: Command): void {
       await traces?.close();
       const earlier = skipped > 0 ? `, ${skipped} of them finished by an earlier run` : '';
       print(`The run ${name} is on the queue: ${cases} case(s)${earlier}, into ${output}\n`);
-    });
+    },
+  );
 }

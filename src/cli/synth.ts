@@ -17,7 +17,7 @@ interface SynthFlags {
 export function addSynthCommand(program: Command): void {
   program
     .command('synth')
-    .summary('write a synthetic CT dataset for trying things out')
+    .summary('write a synthetic CT dataset')
     .description(
       'Writes a synthetic CT dataset in Decathlon layout (imagesTr, labelsTr, imagesTs, dataset.json): ' +
         'artificial abdomens whose organs vary in position, size, shape and HU, with the spleen as ' +

@@ -1,13 +1,13 @@
 import { type Command, Option } from 'commander';
 import { OptionError } from '../errors.js';
 import type { TotalsegOptions } from '../operators/totalseg.js';
-import { addResumeOption, bytesOrAuto, positive } from './args.js';
 import { printError } from './print.js';
 import type { RunFlags } from './run.js';
+import { addShared, type SharedFlags, sharedOption } from './sharedOptions.js';
 import { runTotalseg } from './totalsegRun.js';
 
 /** The flags as commander gives them: TotalSegmentator's, and ours. */
-interface Flags extends Pick<RunFlags, 'resume' | 'overwrite' | 'inFlight' | 'memory' | 'workers'> {
+interface Flags extends SharedFlags {
   readonly i: string;
   readonly o: string;
   readonly output_type: 'nifti' | 'dicom_seg' | 'dicom_rtstruct';
@@ -24,14 +24,8 @@ interface Flags extends Pick<RunFlags, 'resume' | 'overwrite' | 'inFlight' | 'me
   readonly body_seg?: boolean;
   readonly force_split?: boolean;
   readonly remove_small_blobs?: true | number;
-  readonly device: string;
-  readonly quiet?: boolean;
-  readonly verbose?: boolean;
   readonly weights?: string;
   readonly tasks?: string;
-  readonly json?: boolean;
-  readonly dryRun?: boolean;
-  readonly savePipeline?: string;
   readonly [idle: string]: unknown;
 }
 
@@ -59,8 +53,9 @@ const refused = {
 
 /** `voxstream totalseg`: TotalSegmentator's command. */
 export function addTotalsegCommand(program: Command): void {
-  const command = addResumeOption(program.command('totalseg'))
-    .summary("segment images with TotalSegmentator's models and arguments")
+  const command = program
+    .command('totalseg')
+    .summary("segment with TotalSegmentator's models")
     .description(
       "Segments CT and MR images with TotalSegmentator's models. The arguments are TotalSegmentator's. INPUT is an image, a " +
         'folder of images (each is a case), or a folder or .zip of a DICOM series. Without --ml, the output is a folder with ' +
@@ -90,25 +85,21 @@ export function addTotalsegCommand(program: Command): void {
     .option('-s, --statistics', 'also write statistics.json: volume and mean intensity of each structure')
     .option('--statistics_extra', 'add spreads and positions to the statistics')
     .option('--sii, --stats_include_incomplete', 'measure structures at the border of the image, too')
-    .option('-d, --device <device>', 'auto, cpu, cuda[:0,1], tensorrt[:0], webgpu, coreml or dml', 'auto')
     .option('--weights <dir>', "folder with TotalSegmentator's dataset folders (default: the cache)")
     .option('--tasks <file>', 'JSON file with classes, parts and tasks over those of the package')
-    .option('--in-flight <n>', 'cases processed at the same time', positive)
-    .option('--memory <size>', 'memory for all open cases, e.g. 4GiB', bytesOrAuto)
-    .option('--workers <n>', 'worker threads for voxels and files', positive)
-    .option('--overwrite', 'for a folder of images: run all cases again')
-    .option('--dry-run', 'print the plan and stop')
-    .option('--save-pipeline <file>', 'write the pipeline that is run as YAML, for voxstream run')
-    .addOption(
-      new Option('--json', 'print events as JSON, one per line, instead of the progress display').conflicts(
-        'quiet',
-      ),
-    )
-    .option('-q, --quiet', 'print only cases that fail')
-    .option(
-      '-v, --verbose',
-      'write all events and the stacks of errors to .voxstream/run.log (folders of images)',
-    );
+    .addOption(sharedOption('device', '-d'));
+  addShared(
+    command,
+    'inFlight',
+    'memory',
+    'workers',
+    'resume',
+    'overwrite',
+    'dryRun',
+    'savePipeline',
+    'json',
+  );
+  command.addOption(sharedOption('quiet', '-q')).addOption(sharedOption('verbose', '-v'));
   const shorts: Readonly<Record<string, string>> = {
     nr_thr_resamp: '--nr, ',
     nr_thr_saving: '--ns, ',
@@ -194,10 +185,10 @@ function totalsegOptions(flags: Flags): TotalsegOptions {
 }
 
 /** The device under the names that TotalSegmentator gives it. */
-function deviceOf(device: string): string {
+function deviceOf(device: string | undefined): string | undefined {
   if (device === 'gpu') return 'cuda';
   if (device === 'mps') return 'coreml';
-  return device.replace(/^gpu:/, 'cuda:');
+  return device?.replace(/^gpu:/, 'cuda:');
 }
 
 function runFlags(flags: Flags): RunFlags {

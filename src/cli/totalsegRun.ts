@@ -15,6 +15,7 @@ import { modelFoldersOf } from './pipelineOptions.js';
 import { print, printError } from './print.js';
 import { type RunFlags, run, runAnyway } from './run.js';
 import { savePipeline, sourceOf } from './segment.js';
+import { runtimeFlags } from './sharedOptions.js';
 import { note } from './terminal.js';
 import { runtimeDefaults } from './userConfig.js';
 
@@ -110,7 +111,6 @@ function documentOf(
   request: TotalsegRun,
   output: string,
 ): Tree {
-  const { device, inFlight, memory, workers } = request.flags;
   const separateFolder = !request.multilabel && request.outputType === 'nifti';
   return {
     name: 'totalseg',
@@ -121,9 +121,7 @@ function documentOf(
       sinkOf(options, request, codes),
       ...(options.statistics ? [{ statisticsJson: { separateFolder } }, 'metricsCsv'] : []),
     ],
-    runtime: Object.fromEntries(
-      Object.entries({ device, inFlight, memory, workers }).filter(([, value]) => value !== undefined),
-    ),
+    runtime: runtimeFlags(request.flags),
   };
 }
 

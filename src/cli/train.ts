@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { maskOf } from '../mask.js';
 import { runtimeFor } from '../pipeline/openRun.js';
 import { planText } from '../pipeline/plan.js';
@@ -9,20 +9,16 @@ import { trainPlanText } from '../train/plan.js';
 import { formsFolder, runTraining, type TrainResult } from '../train/train.js';
 import { commandLine } from './commandLine.js';
 import { logFile, logName } from './logFile.js';
-import { addPipelineOptions, loadFromFlags, modelFoldersOf, type PipelineFlags } from './pipelineOptions.js';
+import { addPipelineOptions, loadFromFlags, modelFoldersOf } from './pipelineOptions.js';
 import { print } from './print.js';
 import { jsonProgress, type Progress } from './progress.js';
+import { addShared, type SharedFlags } from './sharedOptions.js';
 import { interruptedCode, stopOnSignal } from './stopOnSignal.js';
 import { lineTraining, liveTraining, quietTraining } from './trainProgress.js';
 
-interface TrainFlags extends PipelineFlags {
+interface TrainFlags extends SharedFlags {
   readonly resume?: boolean;
-  readonly overwrite?: boolean;
   readonly finetune?: string;
-  readonly dryRun?: boolean;
-  readonly json?: boolean;
-  readonly quiet?: boolean;
-  readonly verbose?: boolean;
 }
 
 /** Exit codes. An error before the first step gives 1. */
@@ -30,7 +26,7 @@ const exitCodes = { ok: 0, someFailed: 2, interrupted: interruptedCode } as cons
 
 /** Adds `voxstream train`, which trains a network on a dataset. */
 export function addTrainCommand(program: Command): void {
-  addPipelineOptions(program.command('train'))
+  const command = addPipelineOptions(program.command('train'))
     .summary('train a network, or train a model further')
     .description(
       'Trains a network according to the train block of a pipeline. The result is a model folder, ' +
@@ -38,15 +34,9 @@ export function addTrainCommand(program: Command): void {
     )
     .option('--resume', 'continue from the last saved state, with bit-identical results')
     .option('--overwrite', 'replace an existing training in the output folder')
-    .option('--finetune <model>', 'start from a trained model instead of a new network')
-    .option('--dry-run', 'print the plan and stop')
-    .option('--json', 'print events as JSON on stdout, one per line, instead of the progress display')
-    .addOption(new Option('--quiet', 'print only cases that fail').conflicts(['json', 'verbose']))
-    .option(
-      '--verbose',
-      'write all events and the stacks of errors to .voxstream/run.log in the output folder',
-    )
-    .action(async (files: string[], _flags: TrainFlags, command: Command) => {
+    .option('--finetune <model>', 'start from a trained model instead of a new network');
+  addShared(command, 'dryRun', 'json', 'quiet', 'verbose').action(
+    async (files: string[], _flags: TrainFlags, command: Command) => {
       const flags = command.opts<TrainFlags>();
       const more = flags.finetune === undefined ? [] : [`train.model=${JSON.stringify(flags.finetune)}`];
       const pipeline = await loadFromFlags(files, command, more);
@@ -54,7 +44,8 @@ export function addTrainCommand(program: Command): void {
         const runtime = runtimeFor(pipeline, { modelFolders: modelFoldersOf(pipeline) });
         print((await planText(pipeline, {}, runtime)) + (await trainPlanText(pipeline)));
       } else process.exitCode = await train(pipeline, command.opts<TrainFlags>());
-    });
+    },
+  );
 }
 
 async function train(pipeline: Pipeline, flags: TrainFlags): Promise<number> {

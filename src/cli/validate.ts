@@ -13,8 +13,9 @@ import { print, printError } from './print.js';
  */
 export function addValidateCommand(program: Command): void {
   addPipelineOptions(program.command('validate'))
+    .summary('check a pipeline, its dataset, models and device')
     .description(
-      'check a pipeline, its dataset, models and device, and print it with all options resolved, without running it',
+      'Checks a pipeline, its dataset, models and device, and prints it with all options resolved. It runs nothing.',
     )
     .action(async (files: string[], _flags, command: Command) => {
       const pipeline = await loadFromFlags(files, command);

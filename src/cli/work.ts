@@ -6,32 +6,26 @@ import { loadRegistry } from '../pipeline/extensions.js';
 import { connect } from '../queue/redis.js';
 import { pipelineOf, type RunSpec } from '../queue/spec.js';
 import { type WorkPlace, work } from '../queue/work.js';
-import { bytesOrAuto, collect, positive } from './args.js';
+import { positive } from './args.js';
 import { addMetricsOption, type ObserverFlags, openObservers } from './observers.js';
-import { useHelp } from './pipelineOptions.js';
 import { printError } from './print.js';
 import { addQueueOption, type QueueFlags, seconds } from './queueOptions.js';
+import { addShared, runtimeOverrides, type SharedFlags } from './sharedOptions.js';
 import { interruptedCode, stopOnSignal } from './stopOnSignal.js';
 import { oneEntry } from './terminal.js';
 import { runtimeDefaults } from './userConfig.js';
 
-interface WorkFlags extends QueueFlags, ObserverFlags {
+interface WorkFlags extends SharedFlags, QueueFlags, ObserverFlags {
   readonly run?: string;
   readonly exitWhenDone?: boolean;
-  readonly device?: string;
-  readonly inFlight?: number;
-  readonly memory?: string;
-  readonly workers?: number;
-  readonly use?: readonly string[];
   readonly stalledAfter: number;
   readonly attempts: number;
   readonly retryDelay: number;
-  readonly json?: boolean;
 }
 
 /** Adds `voxstream work`, which takes cases from a queue. */
 export function addWorkCommand(program: Command): void {
-  addMetricsOption(addQueueOption(program.command('work')))
+  const command = addMetricsOption(addQueueOption(program.command('work')))
     .summary('take cases from a queue and run them')
     .description(
       'Takes cases from a queue and runs them, until it is stopped. Ctrl-C and SIGTERM give open cases back at once. A ' +
@@ -39,11 +33,6 @@ export function addWorkCommand(program: Command): void {
     )
     .option('--run <name>', 'work on this run only; default: on all, the most urgent one first')
     .option('--exit-when-done', 'end when no run has a case left')
-    .option('--device <device>', 'auto, cpu, cuda[:0,1], tensorrt[:0], webgpu, coreml or dml')
-    .option('--in-flight <n>', 'cases processed at the same time', positive)
-    .option('--memory <size>', 'memory for all open cases, e.g. 4GiB', bytesOrAuto)
-    .option('--workers <n>', 'worker threads for voxels and files', positive)
-    .option('--use <package>', useHelp, collect)
     .option(
       '--stalled-after <seconds>',
       'give the cases of a worker without a sign of life to others after this time; the same for all workers',
@@ -56,18 +45,17 @@ export function addWorkCommand(program: Command): void {
       'time before the second try; four times as long before each further one',
       seconds(0),
       10,
-    )
-    .option('--json', 'print events as JSON on stdout, one per line, with run and worker')
-    .action(async (flags: WorkFlags) => {
+    );
+  addShared(command, 'device', 'inFlight', 'memory', 'workers', 'use', 'json').action(
+    async (flags: WorkFlags) => {
       process.exitCode = await runWorker(flags);
-    });
+    },
+  );
 }
 
 async function runWorker(flags: WorkFlags): Promise<number> {
   const registry = await loadRegistry(flags.use ?? []);
-  const set = (['device', 'inFlight', 'memory', 'workers'] as const).flatMap((name) =>
-    flags[name] === undefined ? [] : [`runtime.${name}=${JSON.stringify(flags[name])}`],
-  );
+  const set = runtimeOverrides(flags);
   const masks = new Map<string, ReturnType<typeof maskOf>>();
   const load = async (spec: RunSpec) => {
     const pipeline = await pipelineOf(spec, { registry, set, runtimeDefaults: runtimeDefaults() });

@@ -1,8 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Command } from 'commander';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { lazyCommands } from '#src/cli/commands.js';
 import { helpTopics } from '#src/cli/helpTopics.js';
 import { program, testNeeding } from '../needs.js';
 import { temporaryFolder, voxstream } from './harness.js';
@@ -18,6 +20,25 @@ test('help lists topics, prints them within 80 columns, and prints the help of c
   const unknown = await voxstream(['help', 'resum']);
   assert.is(unknown.code, 1);
   assert.match(unknown.stderr, /there is no topic or command "resum"; did you mean "resume"\?/);
+});
+
+test('every command has a summary and a description, and all are written in the same way', async () => {
+  const program = new Command('voxstream');
+  await lazyCommands(program).loadAll();
+  const check = (command: Command, path: string) => {
+    const phrase = /^(?![A-Z][a-z ])[^\n]*[^.\n]$/;
+    if (command !== program) {
+      assert.match(command.summary(), phrase, `${path}: summary`);
+      assert.ok(command.summary().length <= 60, `${path}: the summary is too long`);
+      assert.match(command.description(), /^[A-Z][\s\S]*\.$/, `${path}: description`);
+    }
+    for (const { flags, description, hidden } of command.options)
+      if (!hidden) assert.match(description, phrase, `${path} ${flags}`);
+    for (const one of command.registeredArguments)
+      assert.match(one.description, phrase, `${path} ${one.name()}`);
+    for (const one of command.commands) check(one, `${path} ${one.name()}`);
+  };
+  check(program, 'voxstream');
 });
 
 test('the commands that topics show exist', async () => {

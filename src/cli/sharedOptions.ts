@@ -154,7 +154,7 @@ export function addShared(command: Command, ...names: readonly (keyof SharedFlag
   return command;
 }
 
-/** Makes `--resume` take no word after it: what follows may be a pipeline file. A value needs the equals sign. */
+/** Makes `--resume` take a value only after an equals sign: the next word may be a pipeline file. */
 function attachResumeValue(command: Command): void {
   const parseOptions = command.parseOptions.bind(command);
   command.parseOptions = (args) =>

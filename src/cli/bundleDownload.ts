@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { type BundleServer, downloadBundle, downloadLargeFiles } from '../bundle/download/downloadBundle.js';
 import type { RemoteFile } from '../bundle/download/remoteFile.js';
+import { note } from './clip.js';
 import { downloadProgress } from './downloadProgress.js';
 import { print, printError } from './print.js';
-import { note, oneEntry, shortPath } from './terminal.js';
+import { oneEntry, shortPath } from './terminal.js';
 
 interface DownloadFlags {
   readonly output?: string;

@@ -3,9 +3,10 @@ import { basename } from 'node:path';
 import type { Command } from 'commander';
 import { OptionError, unknownName } from '../errors.js';
 import { archiveFile, pullArchive, readArchives } from '../sources/archives.js';
+import { note } from './clip.js';
 import { downloadProgress } from './downloadProgress.js';
 import { print } from './print.js';
-import { columnLines, note, shortPath } from './terminal.js';
+import { columnLines, shortPath } from './terminal.js';
 
 const registryHelp = 'a JSON file with other archives: { NAME: { url, md5, size, content } }';
 

@@ -4,7 +4,8 @@ import { memoryBudget } from '../pipeline/memory.js';
 import { type Examination, examine } from '../runtime/doctor.js';
 import type { ProviderTest } from '../runtime/testProvider.js';
 import { version } from '../version.js';
-import { fieldLines, note, painter, shortPath } from './terminal.js';
+import { note } from './clip.js';
+import { fieldLines, painter, shortPath } from './terminal.js';
 
 /** `voxstream doctor`: examines this machine. */
 export function addDoctorCommand(program: Command): void {

@@ -1,7 +1,7 @@
 import { showBytes } from '../errors.js';
 import { showWholeSeconds } from '../report/text.js';
+import { note } from './clip.js';
 import { printError } from './print.js';
-import { note } from './terminal.js';
 
 /** Shows the progress of a download: a line that is updated on a terminal, else a line every ten seconds. */
 export function downloadProgress(file: string, stated: number | undefined) {

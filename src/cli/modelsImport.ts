@@ -16,9 +16,9 @@ import { withMonaiVersion } from '../onnx/builders/withMonaiVersion.js';
 import { type ConfiguredNetwork, isTree, MonaiConfig, type Tree } from '../onnx/monaiConfig.js';
 import type { Vec3 } from '../volume/volume.js';
 import { collect, commaList, voxelSize } from './args.js';
+import { note } from './clip.js';
 import { cardLines } from './modelCard.js';
 import { print } from './print.js';
-import { note } from './terminal.js';
 
 interface ImportFlags {
   readonly network?: string;

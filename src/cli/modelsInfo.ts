@@ -8,9 +8,10 @@ import { countOperations, parameterCount } from '../onnx/cost.js';
 import { readModel } from '../onnx/modelFile.js';
 import type { Vec3 } from '../volume/volume.js';
 import { voxelSize } from './args.js';
+import { note } from './clip.js';
 import { cardLines } from './modelCard.js';
 import { print } from './print.js';
-import { fieldLines, note, showDifference } from './terminal.js';
+import { fieldLines, showDifference } from './terminal.js';
 
 interface InfoFlags {
   readonly patch?: Vec3;

@@ -7,8 +7,9 @@ import { type OptimizedFor, optimizedModel, optimizedName } from '../models/opti
 import { chooseDevice } from '../runtime/chooseDevice.js';
 import type { Vec3 } from '../volume/volume.js';
 import { voxelSize } from './args.js';
+import { note } from './clip.js';
 import { print } from './print.js';
-import { fieldLines, note, shortPath, showDifference } from './terminal.js';
+import { fieldLines, shortPath, showDifference } from './terminal.js';
 
 interface OptimizeFlags extends Required<Pick<OptimizedFor, 'target' | 'precision'>> {
   readonly patch?: Vec3;

@@ -9,10 +9,11 @@ import { readRegistry } from '../models/registry.js';
 import { readFacts } from '../models/totalsegmentator/facts.js';
 import { pullNames } from '../models/totalsegmentator/pullWeights.js';
 import { pullPrefix } from '../models/totalsegmentator/weights.js';
+import { note } from './clip.js';
 import { downloadProgress } from './downloadProgress.js';
 import { cardLines } from './modelCard.js';
 import { print, printError } from './print.js';
-import { note, shortPath } from './terminal.js';
+import { shortPath } from './terminal.js';
 import { pullTotalseg } from './totalsegPull.js';
 
 interface PullFlags {

@@ -5,10 +5,10 @@ import { OptionError } from '../errors.js';
 import { cachedNnunet } from '../models/nnunet/cachedModel.js';
 import { loadPipelineData } from '../pipeline/load.js';
 import { positive } from './args.js';
+import { note } from './clip.js';
 import { printError } from './print.js';
 import { run } from './run.js';
 import { addShared, runtimeFlags, type SharedFlags } from './sharedOptions.js';
-import { note } from './terminal.js';
 
 interface PredictFlags extends SharedFlags {
   readonly i: string;

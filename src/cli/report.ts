@@ -8,8 +8,8 @@ import { serveReport } from '../report/serve.js';
 import { readSubgroups, type Subgrouping } from '../report/subgroups.js';
 import { createRuntime } from '../runtime/runtime.js';
 import { collect } from './args.js';
+import { note } from './clip.js';
 import { print, printError } from './print.js';
-import { note } from './terminal.js';
 
 interface ReportFlags {
   readonly open?: boolean;

@@ -6,7 +6,6 @@ import { summarize, summaryTable } from '../metrics/summary.js';
 import type { RunEvent } from '../pipeline/events.js';
 import { Journal } from '../pipeline/journal.js';
 import { runtimeFor } from '../pipeline/openRun.js';
-import { planText } from '../pipeline/plan.js';
 import { type RunResult, runPipeline } from '../pipeline/run.js';
 import type { Pipeline } from '../pipeline/types.js';
 import { showWholeSeconds } from '../report/text.js';
@@ -17,7 +16,7 @@ import { logFile, logName } from './logFile.js';
 import { addMetricsOption, type ObserverFlags, openObservers } from './observers.js';
 import { addPipelineOptions, loadFromFlags, modelFoldersOf } from './pipelineOptions.js';
 import { print } from './print.js';
-import { jsonProgress, lineProgress, liveProgress, type Progress, quietProgress } from './progress.js';
+import { jsonProgress, lineProgress, type Progress, quietProgress } from './progress.js';
 import { addShared, type SharedFlags } from './sharedOptions.js';
 import { interruptedCode, stopOnSignal } from './stopOnSignal.js';
 
@@ -40,6 +39,7 @@ export function addRunCommand(program: Command): void {
       const pipeline = await loadFromFlags(files, command);
       const flags = command.opts<RunFlags>();
       if (flags.dryRun) {
+        const { planText } = await import('../pipeline/plan.js');
         const runtime = runtimeFor(pipeline, { modelFolders: modelFoldersOf(pipeline) });
         print(await planText(pipeline, flags, runtime));
       } else process.exitCode = await run(pipeline, flags);
@@ -82,7 +82,7 @@ export async function runAnyway(
     modelFolders: modelFoldersOf(pipeline),
     onWarning: (message) => progress.onEvent({ event: 'warning', message: mask(message) }),
   });
-  const progress = progressFor(flags, runtime);
+  const progress = await progressFor(flags, runtime);
   const log = flags.verbose ? logFile(pipeline.output, mask) : undefined;
   const stop = stopOnSignal(() =>
     progress.say(
@@ -119,10 +119,12 @@ export async function runAnyway(
   }
 }
 
-function progressFor({ json, quiet }: RunFlags, runtime: Runtime): Progress<RunEvent> {
+async function progressFor({ json, quiet }: RunFlags, runtime: Runtime): Promise<Progress<RunEvent>> {
   if (json) return jsonProgress<RunEvent>(process.stdout, process.stderr);
   if (quiet) return quietProgress(process.stderr);
-  return process.stderr.isTTY ? liveProgress(process.stderr, runtime) : lineProgress(process.stderr);
+  if (!process.stderr.isTTY) return lineProgress(process.stderr);
+  const { liveProgress } = await import('./liveProgress.js');
+  return liveProgress(process.stderr, runtime);
 }
 
 function closingText(

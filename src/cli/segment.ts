@@ -11,7 +11,6 @@ import { findModel, type ModelFiles, packagePipelines } from '../models/findMode
 import { loadRegistry } from '../pipeline/extensions.js';
 import { loadPipelineData } from '../pipeline/load.js';
 import { runtimeFor } from '../pipeline/openRun.js';
-import { planText } from '../pipeline/plan.js';
 import { modelFoldersOf } from './pipelineOptions.js';
 import { print } from './print.js';
 import { type RunFlags, run } from './run.js';
@@ -57,6 +56,7 @@ export function addSegmentCommand(program: Command): void {
         runtimeDefaults: runtimeDefaults(),
       });
       if (flags.dryRun) {
+        const { planText } = await import('../pipeline/plan.js');
         const runtime = runtimeFor(pipeline, { modelFolders: modelFoldersOf(pipeline) });
         print(await planText(pipeline, flags, runtime));
       } else process.exitCode = await run(pipeline, flags);

@@ -2,11 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { type QueueStatus, queueStatus, type RunStatus, type WorkerStatus } from '../queue/status.js';
 import { showWholeSeconds } from '../report/text.js';
+import { clip } from './clip.js';
 import { liveFooter } from './liveFooter.js';
 import { print } from './print.js';
 import { addQueueOption, onQueue, type QueueFlags } from './queueOptions.js';
 import { interruptedCode, stopOnSignal } from './stopOnSignal.js';
-import { clip, columnLines } from './terminal.js';
+import { columnLines } from './terminal.js';
 
 interface StatusFlags extends QueueFlags {
   readonly json?: boolean;

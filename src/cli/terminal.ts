@@ -1,5 +1,4 @@
-import { stripVTControlCharacters, styleText } from 'node:util';
-import sliceAnsi from 'slice-ansi';
+import { styleText } from 'node:util';
 import { printable, visible } from '../harmless.js';
 
 export type Style = Parameters<typeof styleText>[0];
@@ -76,13 +75,6 @@ export function shortPath(path: string): string {
   return home && home.length > 1 && path.startsWith(`${home}/`) ? `~${path.slice(home.length)}` : path;
 }
 
-/** Shortens a text to a number of columns. Wide characters, e.g. of Chinese, take two columns. */
-export function clip(text: string, columns: number): string {
-  const plain = stripVTControlCharacters;
-  const fits = plain(sliceAnsi(text, 0, columns)) === plain(text);
-  return fits ? text : `${sliceAnsi(text, 0, columns - 1)}…`;
-}
-
 /** A progress bar of 10 to 30 columns, as many as there is room for; empty if there is less. */
 export function bar(done: number, total: number, room: number): string {
   if (room < 10) return '';
@@ -94,15 +86,6 @@ export function bar(done: number, total: number, room: number): string {
 /** A number with four significant digits; a text stays as it is. */
 export function shortNumber(value: number | string): string {
   return typeof value === 'number' ? String(Number(value.toPrecision(4))) : value;
-}
-
-/**
- * Shows what is being done, on the last line of a terminal; an empty text removes it. Files and pipes get
- * nothing.
- */
-export function note(text: string): void {
-  const { isTTY, columns } = process.stderr;
-  if (isTTY) process.stderr.write(`\r\u001b[K${clip(visible(text), (columns || 80) - 1)}`);
 }
 
 /** A difference between numbers with two digits: `0.0046`, `4.3e-6`. */

@@ -1,9 +1,10 @@
 import { readFacts } from '../models/totalsegmentator/facts.js';
 import { archivesOf, planOfName, pullWeights } from '../models/totalsegmentator/pullWeights.js';
 import { ownWeights, pullPrefix } from '../models/totalsegmentator/weights.js';
+import { note } from './clip.js';
 import { downloadProgress } from './downloadProgress.js';
 import { print, printError } from './print.js';
-import { fieldLines, note, shortPath } from './terminal.js';
+import { fieldLines, shortPath } from './terminal.js';
 
 /** Downloads the weights of a task of TotalSegmentator, e.g. `totalsegmentator_total_fast`. */
 export async function pullTotalseg(name: string): Promise<void> {

@@ -11,12 +11,12 @@ import { runtimeFor } from '../pipeline/openRun.js';
 import { planText } from '../pipeline/plan.js';
 import type { Pipeline } from '../pipeline/types.js';
 import { showWholeSeconds } from '../report/text.js';
+import { note } from './clip.js';
 import { modelFoldersOf } from './pipelineOptions.js';
 import { print, printError } from './print.js';
 import { type RunFlags, run, runAnyway } from './run.js';
 import { savePipeline, sourceOf } from './segment.js';
 import { runtimeFlags } from './sharedOptions.js';
-import { note } from './terminal.js';
 import { runtimeDefaults } from './userConfig.js';
 
 /** What to segment and where results go. */

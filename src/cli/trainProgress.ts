@@ -2,10 +2,11 @@ import { visible } from '../harmless.js';
 import type { JsonValues } from '../metrics/valuesAsJson.js';
 import { showWholeSeconds } from '../report/text.js';
 import type { TrainEvent } from '../train/events.js';
+import { clip } from './clip.js';
 import { GroupedWarnings } from './groupedWarnings.js';
 import { liveFooter, type Output } from './liveFooter.js';
 import type { Progress } from './progress.js';
-import { bar, clip, oneEntry, type Paint, type Style, shortNumber } from './terminal.js';
+import { bar, oneEntry, type Paint, type Style, shortNumber } from './terminal.js';
 
 /** Writes plain lines, one for each epoch; for files and pipes. */
 export function lineTraining(output: Output): Progress<TrainEvent> {

@@ -20,3 +20,21 @@ export async function checksumOf(file: string, algorithm: Checksum['algorithm'])
   for await (const chunk of createReadStream(file, { highWaterMark: 1 << 20 })) hash.update(chunk);
   return hash.digest('hex');
 }
+
+/** Checksums that were computed in this process, by path, and the state of the file then. */
+const known = new Map<string, { readonly state: string; readonly checksum: Promise<string> }>();
+
+/**
+ * The SHA-256 of a file, in hexadecimal digits. Reads the file once, and again only if its size, its times or
+ * its place on the disk changed.
+ */
+export async function sha256Of(file: string): Promise<string> {
+  const { dev, ino, size, mtimeNs, ctimeNs } = await stat(file, { bigint: true });
+  const state = [dev, ino, size, mtimeNs, ctimeNs].join(' ');
+  const found = known.get(file);
+  if (found?.state === state) return found.checksum;
+  const checksum = checksumOf(file, 'sha256');
+  known.set(file, { state, checksum });
+  checksum.catch(() => known.delete(file));
+  return checksum;
+}

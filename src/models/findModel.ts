@@ -4,9 +4,8 @@ import { basename, dirname, join, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { listNames, ModelError, nearestName } from '../errors.js';
 import { cacheFolder } from '../machine.js';
-import { readModel } from '../onnx/modelFile.js';
 import { type ModelCard, parseCard, readCard } from './card.js';
-import { checksumOf } from './checksum.js';
+import { sha256Of } from './checksum.js';
 import { readRegistry } from './registry.js';
 
 /** A model on disk. */
@@ -57,7 +56,7 @@ export async function findModel(name: string, folders: readonly string[] = []): 
       );
     }
     const card = parseCard({ name: basename(found, '.onnx'), file: basename(found) }, found);
-    return { file: found, sha256: await checksumOf(found, 'sha256'), card };
+    return { file: found, sha256: await sha256Of(found), card };
   }
   const card = await readCard(found);
   const file = join(found, card.file);
@@ -76,7 +75,7 @@ export async function findModel(name: string, folders: readonly string[] = []): 
       `The model folder ${found} has no ${card.file}, but its metadata.json gives that as the model's file.`,
     );
   }
-  const sha256 = await checksumOf(file, 'sha256');
+  const sha256 = await sha256Of(file);
   if (card.sha256 && card.sha256.toLowerCase() !== sha256) {
     throw new ModelError(
       `${file} is not the file that its card describes: its SHA-256 is ${sha256}, but metadata.json has ` +
@@ -89,6 +88,7 @@ export async function findModel(name: string, folders: readonly string[] = []): 
 /** The channels of a model's output: from its card, else its file, else its labels, else two. */
 export async function outputChannelsOf({ file, card }: ModelFiles): Promise<number> {
   if (card.output.channels) return card.output.channels;
+  const { readModel } = await import('../onnx/modelFile.js');
   const declared = readModel(await readFile(file), file).outputs[0]?.dims[1];
   if (typeof declared === 'number' && declared > 0) return declared;
   return Math.max(1, ...Object.keys(card.labels).map(Number)) + 1;

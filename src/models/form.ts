@@ -2,16 +2,14 @@ import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { z } from 'zod';
 import { ModelError, messageOf, show, VoxError } from '../errors.js';
 import { writeAside } from '../formats/aside.js';
 import { cacheFolder } from '../machine.js';
-import { channelBlock } from '../onnx/blockSize.js';
-import { checkModel } from '../onnx/modelFile.js';
 import type { OptimizeOptions } from '../onnx/optimize.js';
-import { UnsafeModel } from '../onnx/tensorProto.js';
+import { UnsafeModel } from '../onnx/unsafeModel.js';
 import type { RunnableModel } from '../runtime/loadModel.js';
 import type { Vec3 } from '../volume/volume.js';
+import type { ModelAxes } from '../volume/windows.js';
 import { checksumOf } from './checksum.js';
 import type { ModelFiles } from './findModel.js';
 import { isPrivateFile, makePrivateFolder } from './privateFolder.js';
@@ -34,20 +32,18 @@ export interface ModelInForm extends RunnableModel {
   readonly warning?: string;
 }
 
-const rewrittenCard = z.object({
-  /** The SHA-256 of the original model. */
-  original: z.string(),
-  /** The SHA-256 of the rewritten model. */
-  sha256: z.string(),
-  passes: z.array(z.string()),
-  /** The largest difference from the original's output, on random windows. */
-  maxDifference: z.number(),
-  axes: z.enum(['xyz', 'zyx']),
-  difference: z.boolean(),
-});
-
 /** The JSON file beside a rewritten model. */
-export type RewrittenCard = Readonly<z.infer<typeof rewrittenCard>>;
+export interface RewrittenCard {
+  /** The SHA-256 of the original model. */
+  readonly original: string;
+  /** The SHA-256 of the rewritten model. */
+  readonly sha256: string;
+  readonly passes: readonly string[];
+  /** The largest difference from the original's output, on random windows. */
+  readonly maxDifference: number;
+  readonly axes: ModelAxes;
+  readonly difference: boolean;
+}
 
 /** Increase this when the passes produce different models, so that cached ones are not used. */
 const revision = 6;
@@ -83,14 +79,14 @@ export async function runnableModel(
     return original;
   }
   try {
-    const form = await modelForm(files, roiSize, onlyDifferences, targetOf(provider), folder);
-    if (!(form.maxDifference <= mostDifference)) {
+    const made = await modelForm(files, roiSize, onlyDifferences, targetOf(provider), folder);
+    if (!isExact(made)) {
       const warning =
         `${card.name} is run as it is: rewritten for ${provider}, its output differs from the original's ` +
-        `by ${form.maxDifference}, more than ${mostDifference}.`;
+        `by ${made.maxDifference}, more than ${mostDifference}.`;
       return { ...original, warning };
     }
-    return { file: form.file, axes: form.axes, difference: form.difference };
+    return { file: made.file, axes: made.axes, difference: made.difference };
   } catch (error) {
     if (error instanceof UnsafeModel) throw error;
     const why =
@@ -104,8 +100,36 @@ export async function runnableModel(
   }
 }
 
+/**
+ * The form that `runnableModel` would return, if it is kept and can be used as it is. Looking for it takes no
+ * thread and loads little code; making one takes both.
+ */
+export async function keptModel(
+  { sha256, card }: ModelFiles,
+  { roiSize = card.input.patch, onlyDifferences = false }: ModelForm,
+  provider: string,
+  folder?: string,
+): Promise<ModelInForm | undefined> {
+  if (card.optimized || !roiSize?.every((n) => n > 0)) return undefined;
+  const options = fullOptions(card, roiSize, onlyDifferences, targetOf(provider));
+  const name = await formName(sha256, options);
+  for (const place of placesOf(folder)) {
+    const isPrivate = await makePrivateFolder(place).then(
+      () => true,
+      () => false,
+    );
+    const file = join(place, name);
+    const kept = isPrivate ? await keptForm(file, sha256) : undefined;
+    if (kept && isExact(kept)) return { file, axes: kept.axes, difference: kept.difference };
+  }
+  return undefined;
+}
+
+const isExact = ({ maxDifference }: RewrittenCard) => maxDifference <= mostDifference;
+
 /** Throws UnsafeModel if a model must not be run. Other faults are left to ONNX Runtime. */
 async function checkOriginal(file: string): Promise<void> {
+  const { checkModel } = await import('../onnx/modelFile.js');
   try {
     checkModel(await readFile(file), file);
   } catch (error) {
@@ -144,19 +168,13 @@ export async function modelForm(
   roiSize: Vec3,
   onlyDifferences: boolean,
   target: OptimizeOptions['target'],
-  folder = join(cacheFolder(), 'rewritten'),
+  folder?: string,
 ): Promise<RewrittenCard & { readonly file: string }> {
-  const options: OptimizeOptions = {
-    ...formOptions(card, roiSize, target),
-    head: onlyDifferences ? 'difference' : 'logits',
-  };
-  const block = options.target === 'cpu' ? await channelBlock() : 0;
-  const key = createHash('sha256')
-    .update(JSON.stringify([sha256, options, block, revision]))
-    .digest('hex');
+  const options = fullOptions(card, roiSize, onlyDifferences, target);
+  const name = await formName(sha256, options);
   const reasons: string[] = [];
-  for (const place of [folder, join(tmpdir(), `voxstream-rewritten-${process.getuid?.() ?? 'user'}`)]) {
-    const path = join(place, `${key.slice(0, 32)}.onnx`);
+  for (const place of placesOf(folder)) {
+    const path = join(place, name);
     try {
       await makePrivateFolder(place).catch(unwritable);
       const made = (await keptForm(path, sha256)) ?? (await rewrite(file, sha256, options, path));
@@ -167,6 +185,33 @@ export async function modelForm(
     }
   }
   throw new Unwritable(`its form cannot be kept: ${reasons.join('; ')}`);
+}
+
+function fullOptions(
+  card: ModelFiles['card'],
+  roiSize: Vec3,
+  onlyDifferences: boolean,
+  target: OptimizeOptions['target'],
+): OptimizeOptions {
+  return { ...formOptions(card, roiSize, target), head: onlyDifferences ? 'difference' : 'logits' };
+}
+
+/** The file name of a form. */
+async function formName(sha256: string, options: OptimizeOptions): Promise<string> {
+  const block = options.target === 'cpu' ? await blockHere() : 0;
+  const key = createHash('sha256').update(JSON.stringify([sha256, options, block, revision]));
+  return `${key.digest('hex').slice(0, 32)}.onnx`;
+}
+
+/** ONNX Runtime is loaded only where a processor runs the model. */
+async function blockHere(): Promise<number> {
+  const { channelBlock } = await import('../onnx/blockSize.js');
+  return channelBlock();
+}
+
+/** Where forms are kept: in a folder, or beside other temporary files if it cannot be written. */
+function placesOf(folder = join(cacheFolder(), 'rewritten')): readonly string[] {
+  return [folder, join(tmpdir(), `voxstream-rewritten-${process.getuid?.() ?? 'user'}`)];
 }
 
 /** Throws ModelError unless a model of `voxstream models optimize` was made for this use. */
@@ -186,7 +231,7 @@ async function checkOptimized(
       `${file} is a form for windows of ${show(patch)} voxels, but roiSize is ${show(roiSize)}. ${advice}`,
     );
   }
-  const here = block && (await channelBlock());
+  const here = block && (await blockHere());
   if (block && block !== here) {
     throw new ModelError(
       `${file} is a form for processors with blocks of ${block} channels, but this one has blocks of ` +
@@ -228,9 +273,22 @@ const cardOf = (path: string) => path.replace(/\.onnx$/, '.json');
 async function keptForm(path: string, original: string): Promise<RewrittenCard | undefined> {
   if (!(await isPrivateFile(path)) || !(await isPrivateFile(cardOf(path)))) return undefined;
   const text = await readFile(cardOf(path), 'utf8').catch(() => '');
-  const card = rewrittenCard.safeParse(parseJson(text)).data;
+  const card = parseJson(text);
+  if (!isRewrittenCard(card) || card.original !== original) return undefined;
   const found = await checksumOf(path, 'sha256').catch(() => undefined);
-  return card?.original === original && card.sha256 === found ? card : undefined;
+  return card.sha256 === found ? card : undefined;
+}
+
+/** Written out, so that worker threads need not load zod. */
+function isRewrittenCard(value: unknown): value is RewrittenCard {
+  const { original, sha256, passes, maxDifference, axes, difference } = Object(value);
+  return (
+    [original, sha256].every((one) => typeof one === 'string') &&
+    Array.isArray(passes) &&
+    typeof maxDifference === 'number' &&
+    (axes === 'xyz' || axes === 'zyx') &&
+    typeof difference === 'boolean'
+  );
 }
 
 function parseJson(text: string): unknown {

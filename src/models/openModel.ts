@@ -4,9 +4,9 @@ import type { Runtime } from '../runtime/runtime.js';
 import { task } from '../runtime/task.js';
 import { voxelCount } from '../volume/volume.js';
 import { findModel, type ModelFiles, outputChannelsOf } from './findModel.js';
-import type { ModelForm } from './form.js';
+import { keptModel, type ModelForm } from './form.js';
 
-/** Given by name: the code that rewrites models is large, and only a worker thread needs it. */
+/** Runs in a worker thread: rewriting a model takes seconds. */
 const runnableModelTask = {
   ...task<typeof import('./form.js').runnableModel>(new URL('./form.js', import.meta.url), 'runnableModel'),
   uninterruptible: true,
@@ -31,7 +31,9 @@ export async function openModel(runtime: Runtime, name: string, form: ModelForm 
   const { modelFolders, formsFolder, onWarning } = runtime.settings;
   const { found, model, release } = await runtime.load(key, async (provider) => {
     const files = await findModel(name, modelFolders);
-    const runnable = await runtime.run(runnableModelTask, files, form, provider, formsFolder);
+    const runnable =
+      (await keptModel(files, form, provider, formsFolder)) ??
+      (await runtime.run(runnableModelTask, files, form, provider, formsFolder));
     if (runnable.warning) onWarning?.(runnable.warning);
     const card = createHash('sha256').update(JSON.stringify(files.card)).digest('hex');
     const outputBytes = await outputBytesOf(files, form);

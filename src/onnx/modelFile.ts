@@ -2,7 +2,8 @@ import protobuf from 'onnx-proto';
 import { ModelError, messageOf } from '../errors.js';
 import { type Attribute, Graph, type GraphNode, type GraphValue } from './graph.js';
 import { typeNumber, typeOfNumber } from './tensor.js';
-import { checkTensors, tensorFromProto, tensorToProto, UnsafeModel } from './tensorProto.js';
+import { checkTensors, tensorFromProto, tensorToProto } from './tensorProto.js';
+import { UnsafeModel } from './unsafeModel.js';
 
 const { onnx } = protobuf;
 const { AttributeType } = onnx.AttributeProto;

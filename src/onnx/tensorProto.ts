@@ -9,12 +9,10 @@ import {
   typeNumber,
   typeOfNumber,
 } from './tensor.js';
+import { UnsafeModel } from './unsafeModel.js';
 
 const { onnx } = protobuf;
 type TensorProto = protobuf.onnx.ITensorProto;
-
-/** A model must not be run: no checksum covers its weights, or they are not what they seem. */
-export class UnsafeModel extends ModelError {}
 
 /**
  * Checks all tensors of an ONNX message, also those of attributes, subgraphs and functions.

@@ -118,11 +118,9 @@ export async function openRun(
       dataset: fingerprint(all.map(({ id }) => id)),
       ...(options.shard && { shard: options.shard }),
     });
-    await records.start();
-    await writeCaseList(
-      output,
-      items.map(({ id }) => id),
-    );
+    const ids = items.map(({ id }) => id);
+    // Each waits for the disk.
+    await Promise.all([records.start(), writeCaseList(output, ids)]);
     return {
       ...engine,
       items,

@@ -38,8 +38,7 @@ export class Records {
    * killed.
    */
   async start(): Promise<void> {
-    await this.#writeFailures();
-    await writeRunFile(this.output, this.provenance, {});
+    await Promise.all([this.#writeFailures(), writeRunFile(this.output, this.provenance, {})]);
   }
 
   /** Names the metrics of a case as the result files do. */

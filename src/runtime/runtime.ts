@@ -108,13 +108,12 @@ export function createRuntime(settings: RuntimeSettings = {}): Runtime {
     lanes,
     on: (lane, work) => lanes[lane].run(work),
     run: (task, ...args) => pool.run(task, args),
-    load: (key, find) =>
-      models.load(key, async (provider) => {
-        const found = await find(provider);
-        // The worker threads for the first case start while the sessions do.
-        pool.start(Math.min(workers, 4) + 1);
-        return found;
-      }),
+    async load(key, find) {
+      const share = await models.load(key, find);
+      // The threads for the first case start while the sessions run for the first time, which takes longer.
+      pool.start(Math.min(workers, 4));
+      return share;
+    },
     loaded: () => models.loaded(),
     async close() {
       await models.close();

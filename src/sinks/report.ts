@@ -13,7 +13,6 @@ import { intensity } from '../optionTypes.js';
 import { type DrawRequest, defaultSlices, drawCase, pictureFiles } from '../report/draw.js';
 import { LaneRecorder } from '../report/lanes.js';
 import { caseFolder, casesFolder, lanesFile } from '../report/read.js';
-import { writeReport } from '../report/write.js';
 import { task } from '../runtime/task.js';
 import { sameGrid } from '../volume/affine.js';
 import type { Volume } from '../volume/volume.js';
@@ -124,6 +123,8 @@ function openReport(options: Options, { output, runtime, secrets }: SinkContext)
     },
     async finish(done) {
       await removeOthers(join(folder, casesFolder), new Set(done.map(({ id }) => caseFolder(id))));
+      // Most runs have no report, and its charts take a while to load.
+      const { writeReport } = await import('../report/write.js');
       await writeReport(output, folder, done);
     },
   };

@@ -1,6 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { jsonProgress, lineProgress, liveProgress, quietProgress } from '#src/cli/progress.js';
+import { liveProgress } from '#src/cli/liveProgress.js';
+import { jsonProgress, lineProgress, quietProgress } from '#src/cli/progress.js';
 import { liveTraining, quietTraining } from '#src/cli/trainProgress.js';
 import type { RunEvent } from '#src/pipeline/events.js';
 import { Lane } from '#src/runtime/lane.js';

@@ -1,6 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { bar, clip, shortNumber } from '#src/cli/terminal.js';
+import { clip } from '#src/cli/clip.js';
+import { bar, shortNumber } from '#src/cli/terminal.js';
 
 test('text is clipped by its columns, regardless of its characters and styles', () => {
   assert.is(clip('case_1: load', 12), 'case_1: load');

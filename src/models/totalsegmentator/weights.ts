@@ -4,7 +4,6 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { listNames, ModelError } from '../../errors.js';
 import { cacheFolder } from '../../machine.js';
-import { cachedNnunet } from '../nnunet/cachedModel.js';
 import type { TotalsegFacts } from './facts.js';
 import type { PlannedModel, TotalsegPlan } from './plan.js';
 
@@ -53,6 +52,7 @@ export async function importPlan(
   const found = await Promise.all(wanted.map((model) => findDataset(model.dataset, folders)));
   const missing = wanted.filter((_, i) => found[i] === undefined);
   if (missing.length > 0) throw missingWeights(plan, missing, facts, folders);
+  const { cachedNnunet } = await import('../nnunet/cachedModel.js');
   const imported = new Map<number, string>();
   for (const [i, model] of wanted.entries()) {
     const trained = await trainedFolderIn(found[i] as string, model);

@@ -59,6 +59,8 @@ export interface PrepareSettings {
   readonly modelFolders?: readonly string[];
   readonly failed: FailedCases;
   readonly notes: CaseNotes;
+  /** Whether the output of each step is wanted. */
+  readonly keepLogits: boolean;
   /** Called with messages that the user should read. */
   readonly onWarning: (message: string) => void;
 }
@@ -127,6 +129,7 @@ export async function prepareTraining(
     accumulate: train.accumulate,
     precision: precisionOn(device, train.amp, onWarning),
     device,
+    keepLogits: settings.keepLogits,
   });
   try {
     if (saved) await trainer.restore(saved.tensors);

@@ -18,7 +18,13 @@ import { FailedCases } from './failedCases.js';
 import { type PreparedTraining, prepareTraining } from './prepareTraining.js';
 import { type BestModel, type EpochRow, epochsDone } from './progress.js';
 import { TrainRecords } from './records.js';
-import { type EndedEpoch, type EndReason, type LoopParts, TrainingLoop } from './trainingLoop.js';
+import {
+  type DoneStep,
+  type EndedEpoch,
+  type EndReason,
+  type LoopParts,
+  TrainingLoop,
+} from './trainingLoop.js';
 import { type ModelValidator, Validator, type ValidatorSetup } from './validate.js';
 
 /** How a training is run. */
@@ -41,6 +47,8 @@ export interface TrainOptions {
   readonly validator?: (setup: ValidatorSetup) => ModelValidator;
   /** Called after each epoch. The training waits for it. */
   readonly afterEpoch?: (epoch: EndedEpoch) => Promise<void>;
+  /** Called after each step. The training waits for it. */
+  readonly afterStep?: (step: DoneStep) => Promise<void>;
 }
 
 /** How a training ended. */
@@ -138,7 +146,8 @@ async function trainInto(
   const { runtime, onEvent, stopped, failed, notes } = options;
   const metric = train.validation?.metric;
   const onWarning = (message: string) => onEvent({ event: 'warning', message });
-  const prepared = await prepareTraining(pipeline, train, { ...options, output, onWarning });
+  const keepLogits = options.afterStep !== undefined;
+  const prepared = await prepareTraining(pipeline, train, { ...options, output, onWarning, keepLogits });
   try {
     const { cases, validationCases, trainer, graph, base, classes, patch } = prepared;
     const stepsPerEpoch = Math.floor(cases.length / train.batchSize);
@@ -189,6 +198,7 @@ async function trainInto(
       stopped,
       onEvent,
       ...(options.afterEpoch && { afterEpoch: options.afterEpoch }),
+      ...(options.afterStep && { afterStep: options.afterStep }),
     });
     const reason = await loop.run();
     const { best, rows, step } = loop.progress;

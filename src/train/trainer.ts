@@ -51,6 +51,8 @@ export interface TrainerOptions {
    * `float32`.
    */
   readonly precision?: Precision;
+  /** Whether steps give the model's output, which is copied from the device. Default: false. */
+  readonly keepLogits?: boolean;
 }
 
 /** A batch. The arrays may be reused when the step is done. */
@@ -67,6 +69,11 @@ export interface StepResult {
   readonly loss: number;
   /** The Euclidean norm of all gradients, before clipping. Not finite if float16 gradients overflowed. */
   readonly gradNorm: number;
+  /**
+   * With `keepLogits`: the model's output before the step, [N, C, ...] in the order of the trainer's axes.
+   * The next step writes over it.
+   */
+  readonly logits?: Float32Array;
 }
 
 /** A model in training. */
@@ -134,6 +141,8 @@ interface Layout {
   /** Sizes of one share. */
   readonly imageDims: readonly number[];
   readonly labelDims: readonly number[];
+  /** Where the output is wanted. */
+  readonly logitDims?: readonly number[];
 }
 
 function layoutOf({
@@ -176,14 +185,21 @@ function layoutOf({
     precision,
     imageDims: [batchSize / shares, channels, ...sizes],
     labelDims: [batchSize / shares, labelChannels, ...sizes],
+    ...(options.keepLogits && {
+      logitDims: [batchSize / shares, Number(model.outputs[0].dims[1]), ...sizes],
+    }),
   };
 }
 
-function shareMemory({ shares, numbers, imageDims, labelDims }: Layout, { places }: StepPlan): SharedMemory {
+function shareMemory(
+  { shares, numbers, imageDims, labelDims, logitDims }: Layout,
+  { places }: StepPlan,
+): SharedMemory {
   const gradientCount = places.reduce((sum, { length }) => sum + length, 0);
   return {
     images: allocate('float32', shares * sizeOf(imageDims)),
     labels: allocate('uint8', shares * sizeOf(labelDims)),
+    ...(logitDims && { logits: allocate('float32', shares * sizeOf(logitDims)) }),
     ...(shares > 1 && { gradients: allocate('float32', numbers.length * gradientCount) }),
     ...(numbers.length > 1 && { weights: allocate('float32', gradientCount) }),
   };
@@ -195,7 +211,7 @@ async function startThreads(
   { parts, places, state }: StepPlan,
   shared: SharedMemory,
 ): Promise<readonly Thread[]> {
-  const { model, device, provider, numbers, accumulate, imageDims, labelDims } = layout;
+  const { model, device, provider, numbers, accumulate, imageDims, labelDims, logitDims } = layout;
   const replicas = numbers.length;
   // What TensorRT does not support runs on CUDA.
   const providers = provider === 'tensorrt' ? ['tensorrt', 'cuda'] : [provider];
@@ -207,6 +223,7 @@ async function startThreads(
     accumulate,
     imageDims,
     labelDims,
+    ...(logitDims && { logitDims }),
     ...parts,
     places,
     shared,
@@ -304,7 +321,7 @@ class ThreadedTrainer implements Trainer {
         ? doneOf(await this.threads[0].ask({ kind: 'step', ...scalars }))
         : await this.#stepInTwo(scalars);
     this.#scale?.learn(Number.isFinite(result.gradNorm));
-    return result;
+    return { ...result, ...(this.shared.logits && { logits: this.shared.logits }) };
   }
 
   #fill(what: string, given: Float32Array | Uint8Array, into: Float32Array | Uint8Array): void {

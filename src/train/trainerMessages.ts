@@ -37,6 +37,8 @@ export interface SharedMemory {
   /** The images of the whole batch. */
   readonly images: Float32Array;
   readonly labels: Uint8Array;
+  /** The model's output for the whole batch, where it is wanted. */
+  readonly logits?: Float32Array;
   /** With two graphs: the gradients of each replica in turn. The first replica's part takes their mean. */
   readonly gradients?: Float32Array;
   /** With several replicas: the weights after an update, in the order of the gradients. */
@@ -55,6 +57,8 @@ export interface TrainerSetup {
   /** Size of one such batch. */
   readonly imageDims: readonly number[];
   readonly labelDims: readonly number[];
+  /** Size of the model's output for one such batch, where it is wanted. */
+  readonly logitDims?: readonly number[];
   /** The whole step in one graph. Undefined if there are two. */
   readonly step?: PartSetup;
   readonly gradients?: PartSetup;

@@ -30,6 +30,8 @@ export class TrainerThread {
   readonly #learningRate = floatTensor([]);
   readonly #lossScale = floatTensor([]);
   readonly #loss = floatTensor([]);
+  /** The output of the model for one batch, where it is wanted. */
+  readonly #logits: ort.Tensor | undefined;
   readonly #gradNorm = floatTensor([]);
   readonly #state = new Map<string, Buffers>();
   /** The gradients of one batch, in the order of the places. */
@@ -44,6 +46,7 @@ export class TrainerThread {
     for (const [name, { dims, data }] of setup.state) {
       this.#state.set(name, { current: floatTensor(dims, data.slice()), spare: floatTensor(dims) });
     }
+    if (setup.logitDims) this.#logits = floatTensor(setup.logitDims);
     this.#gradients = setup.gradients ? setup.places.map(({ dims }) => floatTensor(dims)) : [];
   }
 
@@ -51,20 +54,26 @@ export class TrainerThread {
   async open(): Promise<void> {
     const { step, gradients, update, places, replica } = this.setup;
     if (step) {
-      this.#step = await this.#open(step, {}, { loss: this.#loss, gradNorm: this.#gradNorm });
+      const outputs = { loss: this.#loss, ...this.#kept(), gradNorm: this.#gradNorm };
+      this.#step = await this.#open(step, {}, outputs);
     }
     if (gradients) {
       const outputs = places.map(({ output }, i) => [output, this.#gradients[i]]);
       this.#gradientPart = await this.#open(
         gradients,
         {},
-        { loss: this.#loss, ...Object.fromEntries(outputs) },
+        { loss: this.#loss, ...this.#kept(), ...Object.fromEntries(outputs) },
       );
     }
     if (update && replica === 0) {
       const inputs = places.map(({ input }, i) => [input, this.#gradients[i]]);
       this.#updatePart = await this.#open(update, Object.fromEntries(inputs), { gradNorm: this.#gradNorm });
     }
+  }
+
+  /** The output for the model's output, where it is wanted. */
+  #kept(): Record<string, ort.Tensor> {
+    return this.#logits ? { [stepNames.logits]: this.#logits } : {};
   }
 
   async #open(
@@ -100,6 +109,7 @@ export class TrainerThread {
         this.#takeBatch(0);
         this.#setScalars(request);
         await this.#run(this.#step);
+        this.#giveLogits(0);
         return this.#done(dataOf(this.#loss)[0]);
       case 'gradients':
         this.#setScalars({ learningRate: 0, lossScale: request.lossScale });
@@ -153,6 +163,14 @@ export class TrainerThread {
     }
   }
 
+  /** Copies the output for one of this replica's batches into the shared memory. */
+  #giveLogits(index: number): void {
+    const { replica, accumulate, shared } = this.setup;
+    if (!this.#logits) return;
+    const data = dataOf(this.#logits);
+    shared.logits?.set(data, (replica * accumulate + index) * data.length);
+  }
+
   async #run(part: Part | undefined): Promise<void> {
     if (!part) throw new Error('The trainer was asked to run a graph that it does not have.');
     const { session, setup, feeds, fetches } = part;
@@ -181,6 +199,7 @@ export class TrainerThread {
     for (let index = 0; index < accumulate; index++) {
       this.#takeBatch(index);
       await this.#run(this.#gradientPart);
+      this.#giveLogits(index);
       loss += dataOf(this.#loss)[0];
       for (const [i, { offset, length }] of places.entries()) {
         const gradient = dataOf(this.#gradients[i]);

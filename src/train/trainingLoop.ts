@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { Case } from '../case.js';
 import { OptionError, show } from '../errors.js';
 import { nameValues } from '../metrics/columns.js';
 import { valuesToJson } from '../metrics/valuesAsJson.js';
@@ -9,6 +10,7 @@ import { writeCheckpoint } from './checkpoint.js';
 import type { TrainEvent } from './events.js';
 import type { FailedCases } from './failedCases.js';
 import { type FedBatch, trainingBatch } from './feed.js';
+import { withPredictions } from './predictions.js';
 import type { PreparedTraining } from './prepareTraining.js';
 import {
   afterEpoch,
@@ -35,6 +37,14 @@ export interface EndedEpoch {
   readonly model: () => Promise<NewModel>;
 }
 
+/** A step that has just been done. */
+export interface DoneStep {
+  /** From 1. */
+  readonly epoch: number;
+  /** The patches, each with the model's output before the step as the volume `pred`. */
+  readonly cases: readonly Case[];
+}
+
 /** What the loop of a training works with. */
 export interface LoopParts {
   readonly output: string;
@@ -56,6 +66,8 @@ export interface LoopParts {
   readonly onEvent: (event: TrainEvent) => void;
   /** Called after each epoch. The training waits for it. */
   readonly afterEpoch?: (epoch: EndedEpoch) => Promise<void>;
+  /** Called after each step. The training waits for it. */
+  readonly afterStep?: (step: DoneStep) => Promise<void>;
 }
 
 /** The epochs and steps of a training, from wherever its progress is. */
@@ -110,7 +122,7 @@ export class TrainingLoop {
     const waited = (performance.now() - begin) / 1000;
     const { tensors } = trainingBatch(fed.cases, prepared.classes, prepared.trainer.axes);
     const learningRate = rateAt(fed.epoch, this.#progress.step);
-    const { loss, gradNorm } = await prepared.trainer.step(
+    const { loss, gradNorm, logits } = await prepared.trainer.step(
       { image: tensors['image'].data, label: tensors['label'].data },
       { learningRate },
     );
@@ -126,6 +138,10 @@ export class TrainingLoop {
     const { step } = this.#progress;
     records.addStep(step, { loss, gradNorm, learningRate });
     onEvent({ event: 'step', epoch: fed.epoch + 1, step, loss, gradNorm, learningRate, seconds, waited });
+    if (logits) {
+      const cases = withPredictions(fed.cases, logits, prepared.trainer.axes);
+      await this.parts.afterStep?.({ epoch: fed.epoch + 1, cases });
+    }
     if (step - this.#saved >= train.saveEvery) await this.#save();
   }
 

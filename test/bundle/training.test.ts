@@ -5,15 +5,19 @@ import * as assert from 'uvu/assert';
 import { readCommandLine } from '#src/bundle/config/commandLine.js';
 import { loadBundleConfig } from '#src/bundle/config/load.js';
 import { CheckpointFiles } from '#src/bundle/run/checkpointFiles.js';
+import { PatchMeasures } from '#src/bundle/run/patchMeasures.js';
 import { placeTraining } from '#src/bundle/run/trainingPipeline.js';
 import type { SaverTarget } from '#src/bundle/targets/handlers.js';
 import { Problems } from '#src/bundle/targets/problems.js';
 import { workflowOf } from '#src/bundle/targets/workflow.js';
+import { makeCase } from '#src/case.js';
 import { OptionError } from '#src/errors.js';
 import { unknownColumn } from '#src/metrics/columns.js';
 import { newNetwork } from '#src/onnx/builders/buildNetwork.js';
 import { readStateDicts } from '#src/onnx/checkpoint/readCheckpoint.js';
 import { writeModel } from '#src/onnx/modelFile.js';
+import { createRuntime } from '#src/runtime/runtime.js';
+import { identityAffine } from '#src/volume/affine.js';
 import { fixtures, temporaryFolder, voxstream } from '../e2e/harness.js';
 import { shared, sharedPath, testNeeding } from '../needs.js';
 
@@ -78,7 +82,7 @@ test("the spleen bundle's training becomes one of voxstream", () => {
       ['training', 'train_loss'],
     ],
   );
-  assert.equal(plan.notes.length, 2);
+  assert.is(plan.notes.length, 1);
   assert.match(plan.notes.join(' '), /1 case\(s\) of each epoch for a smaller batch in MONAI; here they are/);
   const problems = new Problems();
   assert.ok(placeTraining(plan, problems));
@@ -223,9 +227,35 @@ test('checkpoints have the names that ignite gives them, and only so many are ke
   assert.is(state.path, 'model');
 });
 
+test("the network's output for training patches is measured as configured", async () => {
+  const plan = trainingOf({}).trainings[0].patchMetrics;
+  assert.ok(plan);
+  const runtime = createRuntime({ device: 'cpu' });
+  const measures = new PatchMeasures(plan, runtime);
+  const grid = { size: [4, 1, 1], affine: identityAffine, history: [] } as const;
+  const patch = (labels: readonly number[], logits: readonly number[]) =>
+    makeCase({
+      id: 'a',
+      volumes: {
+        label: { ...grid, kind: 'label', channels: 1, data: Uint8Array.from(labels) },
+        pred: { ...grid, kind: 'image', channels: 2, data: Float32Array.from(logits) },
+      },
+    });
+  try {
+    assert.is(measures.take().size, 0);
+    await measures.add({ epoch: 1, cases: [patch([0, 0, 1, 1], [2, 0, 0, 0, 1, 1, 1, 1])] });
+    await measures.add({ epoch: 1, cases: [patch([1, 1, 1, 1], [0, 0, 0, 0, 1, 1, 1, 1])] });
+    // 3 of 4 voxels, then 4 of 4.
+    assert.equal([...measures.take()], [['train_accuracy', 7 / 8]]);
+    assert.is(measures.take().size, 0);
+  } finally {
+    await runtime.close();
+  }
+});
+
 testNeeding(
   shared('bundles/commands'),
-  "bundle run trains, and leaves MONAI's checkpoint and files of TensorBoard",
+  "bundle run trains on two devices, and leaves MONAI's checkpoint and files of TensorBoard",
   async () => {
     const bundle = temporaryFolder();
     const data = sharedPath('bundles/commands/Task09_Spleen');
@@ -237,29 +267,28 @@ testNeeding(
     const few = { 'train#dataset#data': [pair(2), pair(3)], 'validate#dataset#data': [pair(6)] };
     const tiny = JSON.parse(readFileSync(sharedPath('bundles/commands/tiny_train.json'), 'utf8'));
     writeFileSync(more, JSON.stringify({ ...tiny, ...few }));
-    const train = sharedPath('bundles/bundles/spleen_ct_segmentation/configs/train.json');
+    const configs = sharedPath('bundles/bundles/spleen_ct_segmentation/configs');
+    const devices = sharedPath('bundles/commands/cpu_ddp.json');
     const words = [
       'run',
       '--config_file',
-      JSON.stringify([train, more]),
+      JSON.stringify([`${configs}/train.json`, `${configs}/multi_gpu_train.json`, devices, more]),
       '--dataset_dir',
       data,
       '--epochs',
       '1',
     ];
-    const { code, stdout, stderr } = await voxstream(['bundle', ...words, '--device', 'cpu'], {}, bundle);
+    const { code, stdout, stderr } = await voxstream(['bundle', ...words, '--device', 'cpu:2'], {}, bundle);
     assert.is(code, 0, stderr);
     assert.match(stdout, /val_mean_dice: 0\.\d+, after epoch 1\nwrote models\/model\.pt\n/);
-    assert.match(
-      stderr,
-      /measures train_accuracy on training patches in MONAI; here it reports the loss alone/,
-    );
     const boards = readdirSync(join(bundle, 'eval')).sort();
-    assert.is(boards.length, 2);
+    assert.is(boards.length, 4);
     const tags = boards.map((file) => readFileSync(join(bundle, 'eval', file), 'latin1'));
     assert.match(boards[0], /^events\.out\.tfevents\.\d+\..+\.\d+\.0$/);
     assert.match(tags[0], /val_mean_dice.*val_accuracy/s);
-    assert.match(tags[1], /train_loss/);
+    assert.match(tags[1], /train_loss.*train_accuracy/s);
+    // The files of the second device hold the version of the format alone.
+    for (const other of tags.slice(2)) assert.match(other, /^.{23}brain\.Event:2.{4}$/s);
     const [state] = await readStateDicts(join(bundle, 'models/model.pt'));
     assert.is(state.path, '');
     assert.is(state.tensors.size, 148);

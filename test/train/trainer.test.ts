@@ -65,8 +65,11 @@ for (const [what, more] of [
   ['two batches of two images', { accumulate: 2 }],
 ] as const) {
   test(`${what} take the step of one worker with four, with instance norms`, async () => {
-    const one = await stateAfterOne(options('instance'), batch(4));
-    const two = await stateAfterOne(options('instance', more), batch(4));
+    const one = await stateAfterOne(options('instance', { keepLogits: true }), batch(4));
+    const two = await stateAfterOne(options('instance', { ...more, keepLogits: true }), batch(4));
+    const [all = [], parts = []] = [one.logits, two.logits];
+    assert.is(all.length, 4 * 2 * size ** 3);
+    assert.ok(all.every((logit, i) => logit !== 0 && Math.abs(logit - parts[i]) < 1e-5));
     assert.ok(Math.abs(one.loss - two.loss) < 1e-6, `${one.loss} ${two.loss}`);
     assert.ok(Math.abs(one.gradNorm - two.gradNorm) < 1e-5 * one.gradNorm);
     // With plain descent at a rate of 1 a step is the gradient.

@@ -10,6 +10,7 @@ import type { TrainingPlan } from '../targets/trainer.js';
 import { Boards } from './boards.js';
 import { BundleValidator } from './bundleValidator.js';
 import { CheckpointFiles } from './checkpointFiles.js';
+import { PatchMeasures } from './patchMeasures.js';
 import { placeTraining, trainingPipeline } from './trainingPipeline.js';
 
 /** How a bundle's training is run. */
@@ -76,8 +77,9 @@ export async function runBundleTraining(
   const checkpoints = new Set<string>();
   const key = plan.validation?.evaluation.keyMetric;
   const saving = new CheckpointFiles(plan.savers, network, plan.epochs, key, (file) => checkpoints.add(file));
-  const boards = new Boards(plan.boards, 0);
+  const boards = new Boards(plan.boards, replicas);
   const { validation } = plan;
+  const measures = plan.patchMetrics && new PatchMeasures(plan.patchMetrics, settings.runtime);
   const goal = pipeline.train?.validation?.goal ?? 'max';
   try {
     const result = await runTraining(pipeline, {
@@ -94,8 +96,9 @@ export async function runBundleTraining(
       ...(validation && { validator: (setup) => new BundleValidator(validation, goal, setup) }),
       afterEpoch: async (epoch) => {
         await saving.write(epoch);
-        await boards.endEpoch(epoch.row);
+        await boards.endEpoch(epoch.row, measures?.take());
       },
+      ...(measures && { afterStep: (step) => measures.add(step) }),
     });
     return { ...result, folder: output, checkpoints: [...checkpoints] };
   } finally {

@@ -47,6 +47,7 @@ export function placeTraining(plan: TrainingPlan, problems: Problems): TrainingP
   const schedule = place(schedules, plan.schedule, plan.id, problems);
   const steps = withCache(plan.steps, plan.cachedSteps);
   const placed = placeSteps(steps, problems);
+  placeSteps(plan.patchMetrics?.after ?? [], problems);
   if (!network || !loss || !optimizer || !schedule || placed.size < steps.length) return undefined;
   return { network, loss, optimizer, schedule, steps: [...placed.values()] };
 }

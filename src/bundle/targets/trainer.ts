@@ -16,12 +16,13 @@ import {
   translateWriters,
 } from './handlers.js';
 import { type ChosenPart, translateLoss, translateOptimizer } from './learning.js';
-import { translateMetrics } from './metrics.js';
+import { type MetricTarget, translateMetrics } from './metrics.js';
 import { type NetworkTarget, translateNetwork } from './network.js';
 import type { Problems } from './problems.js';
 import { randomTransforms } from './randomTransforms.js';
 import type { BundleStep } from './steps.js';
 import { baseName, translateTransforms } from './transforms.js';
+import type { TransformState } from './translator.js';
 
 /** A validation during a training. */
 export interface ValidationPlan {
@@ -31,6 +32,12 @@ export interface ValidationPlan {
   readonly atStart: boolean;
   /** Whether cases are kept between validations as they are before the network. */
   readonly cached: boolean;
+}
+
+/** What is measured on the patches of a training: steps from the network's output, and metrics. */
+export interface PatchMetrics {
+  readonly after: readonly BundleStep[];
+  readonly metrics: readonly MetricTarget[];
 }
 
 /** A trainer of MONAI as voxstream runs it. */
@@ -54,6 +61,8 @@ export interface TrainingPlan {
   readonly schedule: ChosenPart;
   readonly amp: boolean;
   readonly validation: ValidationPlan | undefined;
+  /** Undefined if nothing is measured on patches, or no file takes it. */
+  readonly patchMetrics: PatchMetrics | undefined;
   readonly savers: readonly SaverTarget[];
   /** In the order in which MONAI makes them: the validator's come first. */
   readonly boards: readonly (BoardTarget & { readonly of: 'training' | 'validation' })[];
@@ -84,10 +93,11 @@ export function translateTrainer(
   const network = translateNetwork(given, args.id, problems);
   checkInferer(args);
   const data = datasetOf(args, 'train_data_loader');
-  const feeding = data && translateFeeding(data, problems);
+  const state = data && stateOf(data);
+  const feeding = data && state && translateFeeding(data, state, problems);
   const loss = translateLoss(args.made('loss_function'), args);
   const optimizer = translateOptimizer(args.made('optimizer'), args);
-  noteMetrics(args);
+  const measured = translatePatchMetrics(args, state);
   const handlers = translateTrainerHandlers(args.all('train_handlers'), { network: given, epochs, problems });
   const validator = handlers.validation?.validator;
   const writers =
@@ -100,10 +110,15 @@ export function translateTrainer(
     if (when === 'best')
       problems.add(
         args.id,
-        '(CheckpointSaver) saves the best model by a metric of the training, which is not computed here; attach it to the validator',
+        '(CheckpointSaver) saves the best model by a metric of the training; here only the validator can have one',
       );
   }
   if (!feeding || !network || !loss || !optimizer || (validator && !validation)) return undefined;
+  const written = handlers.boards.some(({ metrics }) => metrics);
+  if (measured && !written) {
+    const names = measured.metrics.map(({ name }) => name).join(', ');
+    problems.note(args.id, `measures ${names} on training patches in MONAI; here no file takes it`);
+  }
   return {
     id: component.id,
     ...feeding,
@@ -119,6 +134,7 @@ export function translateTrainer(
       handlers.validation && validation
         ? { ...validation, every: handlers.validation.every, atStart: handlers.validation.atStart }
         : undefined,
+    patchMetrics: written ? measured : undefined,
     savers: [...(writers?.savers ?? []), ...handlers.savers],
     boards: [
       ...(writers?.boards ?? []).map((board) => ({ ...board, of: 'validation' }) as const),
@@ -139,23 +155,26 @@ const caching = [
   'CacheNTransDataset',
 ];
 
-/** How cases become batches. */
-function translateFeeding(data: DatasetTarget, problems: Problems): Feeding {
-  const { loader, dataset, cases, keys, transforms } = data;
-  const args = new Args(loader, problems);
-  const labels = new Set(keys.filter((key) => key === 'label'));
-  const state = {
-    anyKey: cases.length === 0,
+/** What is known of a training's cases before its transforms. */
+function stateOf({ cases, keys }: DatasetTarget): TransformState {
+  const anyKey = cases.length === 0;
+  return {
+    anyKey,
     sources: new Map(keys.map((key) => [key, key])),
-    labels,
-    modes: new Map<string, string>(),
+    labels: new Set(anyKey || keys.includes('label') ? ['label'] : []),
+    modes: new Map(),
   };
-  if (state.anyKey) labels.add('label');
+}
+
+/** How cases become batches. */
+function translateFeeding(data: DatasetTarget, state: TransformState, problems: Problems): Feeding {
+  const { loader, dataset, cases, transforms } = data;
+  const args = new Args(loader, problems);
   const isRandom = ({ name }: Component) => Object.hasOwn(randomTransforms, baseName(name) ?? '');
   const first = transforms.findIndex(isRandom);
   const [fixed, random] =
     first < 0 ? [transforms, []] : [transforms.slice(0, first), transforms.slice(first)];
-  const before = translateTransforms(fixed, state, problems).map((step) => withLabels(step, labels));
+  const before = translateTransforms(fixed, state, problems).map((step) => withLabels(step, state.labels));
   const after = translateTransforms(random, state, problems);
   const steps = [...before, ...after].map((step) => placeable(step, problems));
   const batchSize = args.number('batch_size', 1);
@@ -210,18 +229,17 @@ function checkInferer(args: Args): void {
   }
 }
 
-/** Metrics of a training look at the output of each step, which does not leave the device here. */
-function noteMetrics(args: Args): void {
+/** The metrics of a training, with the transforms that come between the network and them. */
+function translatePatchMetrics(args: Args, state: TransformState | undefined): PatchMetrics | undefined {
+  const { problems } = args;
   const metrics = ['key_train_metric', 'additional_metrics'].flatMap((argument) =>
-    translateMetrics(args.value(argument), `${args.id}::${argument}`, args.problems).map(({ name }) => name),
+    translateMetrics(args.value(argument), `${args.id}::${argument}`, problems),
   );
-  composed(args.made('postprocessing'), args.problems);
-  if (metrics.length > 0) {
-    args.problems.note(
-      args.id,
-      `measures ${metrics.join(', ')} on training patches in MONAI; here it reports the loss alone`,
-    );
-  }
+  const transforms = composed(args.made('postprocessing'), problems);
+  if (metrics.length === 0 || !state) return undefined;
+  state.sources.set('pred', 'image');
+  const after = translateTransforms(transforms, state, problems).map((step) => placeable(step, problems));
+  return { after, metrics };
 }
 
 function isDistributed(network: unknown): boolean {

@@ -34,6 +34,8 @@ export interface StepRequest {
    * `float32`.
    */
   readonly precision?: Precision;
+  /** Whether the model's output is an output of the graph, too. Default: false. */
+  readonly keepLogits?: boolean;
 }
 
 export type Precision = 'float32' | 'float16';
@@ -72,6 +74,8 @@ export const stepNames = {
   /** With float16 only. */
   lossScale: 'lossScale',
   loss: 'loss',
+  /** With `keepLogits` only: the model's output before the step, [N, C, ...] float32. */
+  logits: 'logits',
   gradNorm: 'gradNorm',
 } as const;
 
@@ -193,6 +197,9 @@ function addForward(request: StepRequest): {
   const computed = loss.build(ops, { logits, logitDims, label, labelDims });
   graph.outputs = [];
   graph.addOutput(ops.node('Identity', [computed], {}, stepNames.loss), 'float32', []);
+  if (request.keepLogits) {
+    graph.addOutput(ops.node('Identity', [logits], {}, stepNames.logits), 'float32', logitDims);
+  }
   for (const { next, dims } of statistics) graph.addOutput(next, 'float32', dims);
 
   const dims = Object.fromEntries([...initial].map(([name, value]) => [name, value.dims]));

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { OptionError } from '../errors.js';
 import { maskOf } from '../mask.js';
@@ -57,8 +57,13 @@ export async function run(pipeline: Pipeline, flags: RunFlags): Promise<number> 
   return runAnyway(pipeline, flags);
 }
 
-/** Returns what is printed at the end of a run. */
-type Closing = (pipeline: Pipeline, result: RunResult, seconds: number, full?: boolean) => string;
+/** How a run is shown. */
+export interface Shown {
+  /** Where results go, for the user. Default: the output folder. */
+  readonly output?: string;
+  /** Returns what is printed at the end. */
+  readonly closing?: (pipeline: Pipeline, result: RunResult, seconds: number, full?: boolean) => string;
+}
 
 async function checkFinished({ output, secrets }: Pipeline, { resume, overwrite }: RunFlags): Promise<void> {
   if (resume || overwrite) return;
@@ -74,7 +79,7 @@ async function checkFinished({ output, secrets }: Pipeline, { resume, overwrite 
 export async function runAnyway(
   pipeline: Pipeline,
   flags: RunFlags,
-  closing: Closing = closingText,
+  { output = pipeline.output, closing = closingText }: Shown = {},
 ): Promise<number> {
   const mask = maskOf(pipeline);
   const observers = await openObservers(flags);
@@ -89,6 +94,7 @@ export async function runAnyway(
       'Stopping: no new cases are started, and open ones are abandoned. Press Ctrl-C again to stop at once.',
     ),
   );
+  const shownOutput = mask(flags.json ? resolve(output) : output);
   const start = performance.now();
   const observed = { name: pipeline.name, traceparent: observers.traces?.runStarted(pipeline.name, 'run') };
   observers.watch(runtime);
@@ -100,7 +106,7 @@ export async function runAnyway(
       signal: stop.signal,
       onEvent: (event) => {
         log?.event(event);
-        progress.onEvent(event);
+        progress.onEvent(event.event === 'start' ? { ...event, output: shownOutput } : event);
         observers.onEvent(event, observed);
       },
       onFault: (caseId, error) => log?.fault(caseId, error),

@@ -179,7 +179,9 @@ const records = ['.voxstream', 'run.json', 'timings.csv', 'failures.csv', 'metri
 
 /** Segments one image. The results appear in place when all of them are there. */
 async function runOne(request: TotalsegRun, document: (folder: string) => Tree): Promise<number> {
-  const { output, flags } = request;
+  const { output } = request;
+  const { verbose, ...flags } = request.flags;
+  if (verbose) printError('--verbose writes a log for folders of images only.\n');
   const parent = dirname(resolve(output));
   await makeFolder(parent).catch((error) => {
     throw writeFault(parent, error);
@@ -189,13 +191,13 @@ async function runOne(request: TotalsegRun, document: (folder: string) => Tree):
   });
   try {
     const pipeline = await load(document(work));
-    const code = await runAnyway(pipeline, flags, (_, { done, failed, interrupted }, seconds) => {
-      if (done > 0) return `The segmentation is in ${output}; it took ${showWholeSeconds(seconds)}.\n`;
-      return interrupted
-        ? 'Interrupted.\n'
-        : failed > 0
-          ? 'The image could not be segmented (see above).\n'
-          : '';
+    const code = await runAnyway(pipeline, flags, {
+      output,
+      closing(_, { done, failed, interrupted }, seconds) {
+        if (done > 0) return `The segmentation is in ${output}; it took ${showWholeSeconds(seconds)}.\n`;
+        if (interrupted) return 'Interrupted.\n';
+        return failed > 0 ? 'The image could not be segmented (see above).\n' : '';
+      },
     });
     if (code === 0) await placeResults(work, request);
     return code;

@@ -7,13 +7,18 @@ import { selectCases } from './select.js';
 import type { Pipeline } from './types.js';
 
 /**
- * Looks for the models of a pipeline and, if there are any, for the device that they run on. Reads no case.
+ * Looks for the models of a pipeline and for its device. Reads no case.
  *
  * @throws ModelError or OptionError if one of them cannot be used.
  */
 export async function checkModels(pipeline: Pipeline, runtime: Runtime): Promise<void> {
   await estimatorFor(pipeline, runtime);
-  if (pipeline.steps.some(({ built }) => built.prepare)) await chooseDevice(pipeline.runtime.device);
+  await checkDevice(pipeline.runtime.device);
+}
+
+/** Tests a device that was asked for by name, whether or not a model needs it. */
+export async function checkDevice(device: string): Promise<void> {
+  if (device !== 'auto') await chooseDevice(device);
 }
 
 /**

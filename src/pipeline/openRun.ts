@@ -8,6 +8,7 @@ import { createRuntime, type Runtime, type RuntimeSettings } from '../runtime/ru
 import type { SourceItem } from '../sources/define.js';
 import { writeCaseList } from './caseList.js';
 import { checkNeeds } from './checkNeeds.js';
+import { checkDevice } from './checkRun.js';
 import { describePipeline } from './describePipeline.js';
 import { type Engine, openEngine } from './engine.js';
 import type { RunEvent } from './events.js';
@@ -91,6 +92,8 @@ export async function openRun(
   };
   try {
     const runtime = options.runtime ?? runtimeFor(pipeline, { onWarning });
+    // Models test the device when they are loaded.
+    if (!pipeline.steps.some(({ built }) => built.prepare)) await checkDevice(runtime.device);
     if (!options.runtime) cleanUps.push(() => runtime.close());
     const journal = new Journal(output, pipeline.secrets);
     const targets = pipeline.sinks.map(({ id, built }) => ({ id, targets: built.targets?.(output) ?? {} }));

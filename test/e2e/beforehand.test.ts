@@ -113,4 +113,15 @@ test('validate and --dry-run fail if the dataset, a model or the device is missi
   assert.is((await command('run', 'p.yaml', '--dry-run')).code, 0);
 });
 
+test('a device that was asked for by name must be there, also without a model', async () => {
+  for (const args of [
+    ['run', 'nosinks.yaml'],
+    ['validate', 'nosinks.yaml'],
+  ]) {
+    const { code, stderr } = await command(...args, '--device', 'dml:7');
+    assert.is(code, 1, args.join(' '));
+    assert.match(stderr, /The device dml:7 failed its test: /);
+  }
+});
+
 test.run();

@@ -145,6 +145,8 @@ const rules: Readonly<Record<string, Rule | undefined>> = {
       'BatchNormalization',
       'InstanceNormalization',
       'GroupNormalization',
+      'ScatterElements',
+      'ScatterND',
       'LayerNormalization',
     ].map((op) => [op, same]),
   ),
@@ -154,7 +156,10 @@ const rules: Readonly<Record<string, Rule | undefined>> = {
     ),
   ),
   Conv: (node, [x, w]) => (w ? slide(node, x, w.slice(2), w[0]) : []),
-  MaxPool: (node, [x]) => slide(node, x, intsOf(node, 'kernel_shape', []), x[1]),
+  MaxPool: (node, [x]) => {
+    const [dims] = slide(node, x, intsOf(node, 'kernel_shape', []), x[1]);
+    return node.outputs.map(() => dims);
+  },
   AveragePool: (node, [x]) => slide(node, x, intsOf(node, 'kernel_shape', []), x[1]),
   ConvTranspose: (node, [x, w]) => {
     if (!w || node.attributes['output_shape'] || textOf(node, 'auto_pad', 'NOTSET') !== 'NOTSET') return [];
@@ -277,6 +282,8 @@ const rules: Readonly<Record<string, Rule | undefined>> = {
     const phases = factors.reduce((product, factor) => product * factor, 1);
     return [[x[0], x[1] / phases, ...factors.map((factor, i) => x[i + 2] * factor)]];
   },
+  /** See gradients/weightGradientNode.ts. */
+  WeightGradient: (node) => [intsOf(node, 'weightDims', [])],
 };
 
 const sameContent = (_node: GraphNode, _inputs: readonly Dims[], given: Given) => given(0);

@@ -2,21 +2,10 @@ import { type Ops, range } from '../ops.js';
 import { roundUp } from '../slices/filters.js';
 import { nchwc } from '../slices/values.js';
 import { sizeOf } from '../tensor.js';
-import type { Dims } from './rule.js';
-import type { Sliding } from './sliding.js';
+import type { WeightGradientTask } from './weightGradientNode.js';
 
 /** The largest filter, in bytes, that stays in a processor's caches during a convolution. */
 const filterBytes = 1.8e6;
-
-/** A convolution's input `x` and the gradient `dy` at its output, both [N, C, depth, height, width]. */
-export interface WeightGradientTask {
-  readonly x: string;
-  readonly xDims: Dims;
-  readonly dy: string;
-  readonly dyDims: Dims;
-  readonly weightDims: Dims;
-  readonly sliding: Sliding;
-}
 
 /**
  * Whether `blockedWeightGradient` can compute a gradient and is worth using. A kernel of one voxel is a
@@ -46,28 +35,42 @@ export function blockedGradientFits(block: number, { weightDims, sliding }: Weig
  * that fit into the caches, and each part adds to the sum of those before it.
  *
  * @param block The machine's `channelBlock`, above 1.
+ * @param slices Forms of the operands as slices: of `x` planes [N * depth, I, height, width], of `dy` blocks.
  */
-export function blockedWeightGradient(ops: Ops, block: number, task: WeightGradientTask): string {
+export function blockedWeightGradient(
+  ops: Ops,
+  block: number,
+  task: WeightGradientTask,
+  slices: SliceForms = {},
+  output?: string,
+): string {
   const { xDims, weightDims, sliding } = task;
   const [outputs, inputs, depths, heights, widths] = weightDims;
   const [stride] = sliding.strides;
   const offsets = range(depths).map((tap) => tap * sliding.dilations[0] - sliding.pads[0]);
   const order: number[] = [];
   const parts: string[] = [];
+  const filters = slices.dy ? blockedFilters(ops, block, task, slices.dy) : planarFilters(ops, block, task);
   for (let rest = 0; rest < stride; rest++) {
     const taps = range(depths).filter((tap) => (offsets[tap] - rest) % stride === 0);
     if (taps.length === 0) continue;
-    const slices = Math.ceil((xDims[2] - rest) / stride);
+    const count = Math.ceil((xDims[2] - rest) / stride);
     const shifts = taps.map((tap) => (offsets[tap] - rest) / stride);
     order.push(...taps);
-    parts.push(slicesGradient(ops, block, task, { rest, slices, shifts }));
+    parts.push(slicesGradient(ops, block, task, { rest, slices: count, shifts }, slices.x, filters));
   }
   const all = ops.reshape(ops.concat(parts, 1), [inputs, depths, outputs, heights, widths]);
   const places = range(depths).map((tap) => order.indexOf(tap));
   const sorted = order.every((tap, i) => tap === i)
     ? all
     : ops.node('Gather', [all, ops.ints(places)], { axis: 1 });
-  return ops.transpose(sorted, [2, 0, 1, 3, 4]);
+  return ops.node('Transpose', [sorted], { perm: [2, 0, 1, 3, 4] }, output);
+}
+
+/** Operands of `blockedWeightGradient` in other forms. */
+export interface SliceForms {
+  readonly x?: string;
+  readonly dy?: string;
 }
 
 /** Every stride-th slice of x from `rest` on, and by how many slices dy is shifted for each tap. */
@@ -77,99 +80,139 @@ interface SliceClass {
   readonly shifts: readonly number[];
 }
 
+/** Rows of a plane of dy: from `first` up to but not including `end`. */
+interface Band {
+  readonly first: number;
+  readonly end: number;
+}
+
+/**
+ * The filters of a band of rows, one for each block of slices of x:
+ * [taps * O / b, voxels of the band, b slices, b outputs].
+ */
+type Filters = (slices: SliceClass, band: Band) => (part: number) => string;
+
 /** The gradient [I, taps * O, heights, widths] of the taps along the depth that read the same slices of x. */
 function slicesGradient(
   ops: Ops,
   block: number,
-  { x, xDims, dy, dyDims, weightDims, sliding }: WeightGradientTask,
-  { rest, slices, shifts }: SliceClass,
+  { x, xDims, dyDims, weightDims, sliding }: WeightGradientTask,
+  slices: SliceClass,
+  planes: string | undefined,
+  filtersOf: Filters,
 ): string {
   const [batch, inputs, depth] = xDims;
-  const [, outputs, dyDepth, height, width] = dyDims;
+  const [, outputs, , height, width] = dyDims;
   const [, , , heights, widths] = weightDims;
   const [stride, strideH, strideW] = sliding.strides;
   const [, dilationH, dilationW] = sliding.dilations;
   const [, padH, padW] = sliding.pads;
-  const channels = roundUp(batch * slices, block);
-  const filters = roundUp(shifts.length * outputs, block);
-  const fill = channels - batch * slices;
+  const count = batch * slices.slices;
+  const parts = Math.ceil(count / block);
+  const filters = roundUp(slices.shifts.length * outputs, block);
 
   // x as [I, slices, height, width] in blocks of slices, padded with as many zeros as the kernel reaches.
   const rows = (height - 1) * strideH + (heights - 1) * dilationH + 1;
   const columns = (width - 1) * strideW + (widths - 1) * dilationW + 1;
-  const picked = stride === 1 ? x : ops.slice(x, [2], [rest], [depth], [stride]);
-  const padded = ops.pad(picked, [
-    0,
-    0,
-    0,
-    padH,
-    padW,
-    0,
-    0,
-    0,
-    rows - xDims[3] - padH,
-    columns - xDims[4] - padW,
-  ]);
-  const images = ops.reshape(ops.transpose(padded, [1, 0, 2, 3, 4]), [inputs, batch * slices, rows, columns]);
-  const blockedImages = reorder(ops, ops.pad(images, [0, 0, 0, 0, 0, fill, 0, 0]));
+  const source = planes ? ops.reshape(planes, [batch, depth, inputs, xDims[3], xDims[4]]) : x;
+  const along = planes ? 1 : 2;
+  const picked = stride === 1 ? source : ops.slice(source, [along], [slices.rest], [depth], [stride]);
+  const [more, wider] = [rows - xDims[3] - padH, columns - xDims[4] - padW];
+  const padded = ops.pad(picked, [0, 0, 0, padH, padW, 0, 0, 0, more, wider]);
+  const byChannel = ops.transpose(padded, planes ? [2, 0, 1, 3, 4] : [1, 0, 2, 3, 4]);
+  const images = ops.reshape(byChannel, [inputs, count, rows, columns]);
+  const full = ops.pad(images, [0, 0, 0, 0, 0, parts * block - count, 0, 0]);
+  const blockedImages = ops.reshape(reorder(ops, full), [inputs, parts, rows, columns * block]);
 
-  const bySlices = ops.transpose(dy, [0, 2, 1, 3, 4]);
-  const most = Math.max(1, Math.floor(filterBytes / (4 * filters * block * width)));
-  const bands = Math.ceil(height / most);
   // Bands are added up at the end. In a chain, ONNX Runtime would hold the filters of all bands at once.
-  const sums = range(bands).map((band) => {
+  const sums = bandsOf(height, width, 4 * filters * block).map((band) => {
     let sum = '';
-    const [first, end] = [band, band + 1].map((n) => Math.floor((n * height) / bands));
-    const count = end - first;
-    // A band of dy as [slices, taps * O, count, width], shifted by slices for each tap.
-    const cut = bands === 1 ? bySlices : ops.slice(bySlices, [3], [first], [end]);
-    const flat = ops.reshape(cut, [batch, dyDepth, outputs * count * width]);
-    const shifted = shifts.map((shift) => ops.pad(flat, [0, shift, 0, 0, slices - shift - dyDepth, 0]));
-    const seen = ops.reshape(ops.concat(shifted, 2), [batch * slices, shifts.length * outputs, count, width]);
-    const full = ops.pad(seen, [0, 0, 0, 0, fill, filters - shifts.length * outputs, 0, 0]);
-    // From [slices / b, b, filters / b, voxels, b] to the order of a filter, one block of slices after
-    // another.
-    const apart = ops.reshape(reorder(ops, full), [
-      channels / block,
-      block,
-      filters / block,
-      count * width,
-      block,
-    ]);
-    const filter = ops.transpose(apart, [0, 2, 3, 1, 4]);
-    const [top, bottom] = [first * strideH, (end - 1) * strideH + (heights - 1) * dilationH + 1];
-    for (let part = 0; part < channels / block; part++) {
-      const image = ops.slice(
-        ops.reshape(blockedImages, [inputs, channels / block, rows, columns * block]),
-        [1, 2],
-        [part, top],
-        [part + 1, bottom],
-      );
-      const inputsOfPart = [
+    const filterOf = filtersOf(slices, band);
+    const [top, bottom] = [band.first * strideH, (band.end - 1) * strideH + (heights - 1) * dilationH + 1];
+    for (let part = 0; part < parts; part++) {
+      const image = ops.slice(blockedImages, [1, 2], [part, top], [part + 1, bottom]);
+      const size = [band.end - band.first, width];
+      const operands = [
         ops.reshape(image, [inputs, block, bottom - top, columns]),
-        ops.reshape(ops.slice(filter, [0], [part], [part + 1]), [filters, block, count, width]),
+        ops.reshape(filterOf(part), [filters, block, ...size]),
         ...(sum ? ['', sum] : []),
       ];
-      sum = ops.graph.addNode(
-        'Conv',
-        inputsOfPart,
-        {
-          kernel_shape: [count, width],
-          strides: [dilationH, dilationW],
-          dilations: [strideH, strideW],
-          pads: [0, 0, 0, 0],
-        },
-        { domain: nchwc },
-      );
+      const attributes = {
+        kernel_shape: size,
+        strides: [dilationH, dilationW],
+        dilations: [strideH, strideW],
+        pads: [0, 0, 0, 0],
+      };
+      sum = ops.graph.addNode('Conv', operands, attributes, { domain: nchwc });
     }
     return sum;
   });
-  return ops.graph.addNode(
-    'ReorderOutput',
-    [ops.total(sums)],
-    { channels: shifts.length * outputs },
-    { domain: nchwc },
-  );
+  const channels = slices.shifts.length * outputs;
+  return ops.graph.addNode('ReorderOutput', [ops.total(sums)], { channels }, { domain: nchwc });
+}
+
+/** As few bands of equal height as make a filter fit into the caches. */
+function bandsOf(height: number, width: number, bytesPerVoxel: number): Band[] {
+  const most = Math.max(1, Math.floor(filterBytes / (bytesPerVoxel * width)));
+  let count = Math.ceil(height / most);
+  while (height % count !== 0) count++;
+  const rows = height / count;
+  return range(count).map((band) => ({ first: band * rows, end: (band + 1) * rows }));
+}
+
+/** Filters from dy as slices in blocks of channels. */
+function blockedFilters(ops: Ops, block: number, { dyDims }: WeightGradientTask, dy: string): Filters {
+  const [batch, outputs, depth, height, width] = dyDims;
+  const blocks = outputs / block;
+  const volume = outputs * height * width;
+  // One slice of zeros for what is outside.
+  const extended = ops.pad(ops.reshape(dy, [batch * depth, volume]), [0, 0, 1, 0]);
+  return ({ slices, shifts }, { first, end }) => {
+    const bands = height / (end - first);
+    const voxels = (end - first) * width;
+    const rows = ops.reshape(extended, [(batch * depth + 1) * blocks * bands, voxels * block]);
+    const sliceOf = (place: number, shift: number) => {
+      const [subject, from] = [Math.floor(place / slices), (place % slices) - shift];
+      const inside = subject < batch && from >= 0 && from < depth;
+      return inside ? subject * depth + from : batch * depth;
+    };
+    return (part) => {
+      const places = shifts.flatMap((shift) =>
+        range(block).flatMap((lane) =>
+          range(blocks).map(
+            (b) => (sliceOf(part * block + lane, shift) * blocks + b) * bands + first / (end - first),
+          ),
+        ),
+      );
+      const seen = ops.node('Gather', [rows, ops.ints(places)], { axis: 0 });
+      const apart = ops.reshape(seen, [shifts.length, block, blocks, voxels, block]);
+      return ops.transpose(apart, [0, 2, 3, 1, 4]);
+    };
+  };
+}
+
+/** Filters from dy [N, O, depth, height, width]. */
+function planarFilters(ops: Ops, block: number, { dy, dyDims }: WeightGradientTask): Filters {
+  const [batch, outputs, depth, height, width] = dyDims;
+  const bySlices = ops.transpose(dy, [0, 2, 1, 3, 4]);
+  return ({ slices, shifts }, { first, end }) => {
+    const count = end - first;
+    const parts = Math.ceil((batch * slices) / block);
+    const filters = roundUp(shifts.length * outputs, block);
+    // A band of dy as [slices, taps * O, count, width], shifted by slices for each tap.
+    const cut = count === height ? bySlices : ops.slice(bySlices, [3], [first], [end]);
+    const flat = ops.reshape(cut, [batch, depth, outputs * count * width]);
+    const shifted = shifts.map((shift) => ops.pad(flat, [0, shift, 0, 0, slices - shift - depth, 0]));
+    const channels = shifts.length * outputs;
+    const seen = ops.reshape(ops.concat(shifted, 2), [batch * slices, channels, count, width]);
+    const fill = [parts * block - batch * slices, filters - channels];
+    const full = ops.pad(seen, [0, 0, 0, 0, ...fill, 0, 0]);
+    // From [slices / b, b, filters / b, voxels, b] to the order of a filter, one block of slices after
+    // another.
+    const apart = ops.reshape(reorder(ops, full), [parts, block, filters / block, count * width, block]);
+    const filter = ops.transpose(apart, [0, 2, 3, 1, 4]);
+    return (part) => ops.slice(filter, [0], [part], [part + 1]);
+  };
 }
 
 function reorder(ops: Ops, planar: string): string {

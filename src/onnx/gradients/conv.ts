@@ -1,33 +1,30 @@
 import { type Ops, range } from '../ops.js';
 import { floats, grid, sizeOf } from '../tensor.js';
-import {
-  blockedGradientFits,
-  blockedWeightGradient,
-  type WeightGradientTask,
-} from './blockedWeightGradient.js';
 import type { Dims, GradientRule } from './rule.js';
 import { type Sliding, slidingOf } from './sliding.js';
 import { weightGradient } from './weightGradient.js';
+import { addWeightGradient, type WeightGradientTask } from './weightGradientNode.js';
 
 /** Conv and ConvTranspose of any rank. Each is the gradient of the other. */
 export const convRules: Readonly<Record<string, GradientRule>> = {
-  Conv: ({ ops, node, dy, inputDims, outputDims, block }) => {
+  Conv: ({ ops, node, dy, inputDims, outputDims, keepConvs }) => {
     const [x, w] = node.inputs;
     const [xDims, wDims] = inputDims as readonly Dims[];
     const sliding = slidingOf(node, wDims.length - 2);
+    const transposed = keepConvs ? addConvTranspose : convTransposed;
     return [
-      convTransposed(ops, dy, outputDims[0], w, wDims, sliding, xDims),
-      gradientOfWeight(ops, block, { x, xDims, dy, dyDims: outputDims[0], weightDims: wDims, sliding }),
+      transposed(ops, dy, outputDims[0], w, wDims, sliding, xDims),
+      gradientOfWeight(ops, keepConvs, { x, xDims, dy, dyDims: outputDims[0], weightDims: wDims, sliding }),
       biasGradient(ops, dy, outputDims[0]),
     ];
   },
-  ConvTranspose: ({ ops, node, dy, inputDims, outputDims, block }) => {
+  ConvTranspose: ({ ops, node, dy, inputDims, outputDims, keepConvs }) => {
     const [x, w] = node.inputs;
     const [xDims, wDims] = inputDims as readonly Dims[];
     const sliding = slidingOf(node, wDims.length - 2);
     return [
       ops.node('Conv', [dy, w], { ...sliding }),
-      gradientOfWeight(ops, block, {
+      gradientOfWeight(ops, keepConvs, {
         x: dy,
         xDims: outputDims[0],
         dy: x,
@@ -40,8 +37,8 @@ export const convRules: Readonly<Record<string, GradientRule>> = {
   },
 };
 
-function gradientOfWeight(ops: Ops, block: number, task: WeightGradientTask): string {
-  if (blockedGradientFits(block, task)) return blockedWeightGradient(ops, block, task);
+function gradientOfWeight(ops: Ops, keep: boolean, task: WeightGradientTask): string {
+  if (keep) return addWeightGradient(ops, task);
   const { x, xDims, dy, dyDims, weightDims, sliding } = task;
   return weightGradient(ops, x, xDims, dy, dyDims, weightDims, sliding);
 }
@@ -89,13 +86,7 @@ export function convTransposed(
   const fits =
     dilations.every((dilation) => dilation === 1) &&
     kernel.every((_, i) => dims[i + 2] === yDims[i + 2] * strides[i]);
-  if (!fits) {
-    const padding = kernel.map(
-      (_, i) => dims[i + 2] - strides[i] * (yDims[i + 2] - 1) - reach[i] - 1 + pads[i] + pads[i + rank],
-    );
-    const inputs = [y, weight, ...(bias ? [bias] : [])];
-    return ops.node('ConvTranspose', inputs, { ...sliding, output_padding: padding });
-  }
+  if (!fits) return addConvTranspose(ops, y, yDims, weight, weightDims, sliding, dims, bias);
   // Phase r of an axis reads the inputs q + t for which r + pad - stride t is inside the kernel.
   const first = kernel.map((k, i) => Math.min(0, Math.ceil((pads[i] - k + 1) / strides[i])));
   const last = kernel.map((_, i) => Math.max(0, Math.floor((strides[i] - 1 + pads[i]) / strides[i])));
@@ -122,6 +113,28 @@ export function convTransposed(
   }
   const computed = ops.node('Conv', inputs, { pads: [...first.map((t) => -t), ...last], group });
   return interleaved(ops, computed, yDims[0] * group, inner, strides, yDims.slice(2), dims);
+}
+
+/** `convTransposed` as ONNX's own operator. */
+function addConvTranspose(
+  ops: Ops,
+  y: string,
+  yDims: Dims,
+  weight: string,
+  weightDims: Dims,
+  sliding: Sliding,
+  dims: Dims,
+  bias?: string,
+): string {
+  const { strides, dilations, pads } = sliding;
+  const kernel = weightDims.slice(2);
+  const rank = kernel.length;
+  const padding = kernel.map(
+    (k, i) =>
+      dims[i + 2] - strides[i] * (yDims[i + 2] - 1) - (k - 1) * dilations[i] - 1 + pads[i] + pads[i + rank],
+  );
+  const inputs = [y, weight, ...(bias ? [bias] : [])];
+  return ops.node('ConvTranspose', inputs, { ...sliding, output_padding: padding });
 }
 
 /**

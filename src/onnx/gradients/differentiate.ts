@@ -3,7 +3,6 @@ import { producers } from '../edit.js';
 import type { Graph } from '../graph.js';
 import { Ops } from '../ops.js';
 import { inferShapes } from '../shapes.js';
-import { nchwc } from '../slices/values.js';
 import { untrainable } from './rule.js';
 import { gradientRules } from './rules.js';
 
@@ -19,10 +18,10 @@ export interface GradientRequest {
   /** Inputs or constants whose gradients are wanted. */
   readonly to: readonly string[];
   /**
-   * The `channelBlock` of the processor that will run the gradients, for forms that are faster there.
-   * Default: 1, standard operators only, which run anywhere.
+   * Writes the gradients of convolutions as `ConvTranspose` and `WeightGradient` nodes, which
+   * `lowerConvolutions` must express. Default: false.
    */
-  readonly block?: number;
+  readonly keepConvs?: boolean;
 }
 
 /**
@@ -43,8 +42,6 @@ export function addGradients(graph: Graph, request: GradientRequest): Map<string
         'model again.',
     );
   }
-  const { block = 1 } = request;
-  if (block > 1) graph.domains[nchwc] = 1;
   const ops = new Ops(graph);
   const shapes = inferShapes(graph, request.inputDims);
   const made = producers(graph);
@@ -72,7 +69,7 @@ export function addGradients(graph: Graph, request: GradientRequest): Map<string
       gradients,
       dy: gradients[0] ?? ops.expand(ops.scalar(0), outputDims[0]),
       wanted,
-      block,
+      keepConvs: request.keepConvs ?? false,
       constant: (input) => graph.initializers.get(node.inputs[input]),
       producer: (value) => made.get(value),
     });

@@ -21,8 +21,8 @@ export interface GradientTask {
   readonly wanted: (input: number) => boolean;
   /** The value of an input, if it is a constant. */
   readonly constant: (input: number) => Tensor | undefined;
-  /** The `channelBlock` of the processor that will run the gradients; 1 for standard operators only. */
-  readonly block: number;
+  /** See `GradientRequest`. */
+  readonly keepConvs: boolean;
   /** The node that makes a value. Undefined for inputs and constants. */
   readonly producer: (value: string) => GraphNode | undefined;
 }

@@ -2,15 +2,16 @@ import { ModelError } from '../../errors.js';
 import { runningInstanceKey } from '../builders/layers/norm.js';
 import { prune } from '../edit.js';
 import { addGradients } from '../gradients/differentiate.js';
-import { Graph } from '../graph.js';
+import { Graph, type GraphNode } from '../graph.js';
 import { Ops } from '../ops.js';
 import { bindSizes } from '../passes/bindSizes.js';
 import { inferShapes } from '../shapes.js';
 import { floats, sizeOf, type Tensor } from '../tensor.js';
 import { useBatchStatistics } from './batchStatistics.js';
+import { blockStep } from './blocked/blockStep.js';
 import { halfCompute } from './halfCompute.js';
 import type { Loss } from './loss.js';
-import { lowerConvTranspose } from './lowerConvTranspose.js';
+import { lowerConvolutions } from './lowerConvolutions.js';
 import type { Optimizer } from './optimizer.js';
 import { cancelledBiases, trainableWeights } from './weights.js';
 
@@ -208,18 +209,38 @@ function addForward(request: StepRequest): {
     inputDims: { [input.name]: inputDims, [label]: labelDims, ...dims },
     from: { [computed]: half ? graph.addInput(stepNames.lossScale, 'float32', []) : ops.scalar(1) },
     to: wanted,
-    block: request.block,
+    keepConvs: true,
   });
-  lowerConvTranspose(graph, shapes);
-  if (half) halfCompute(graph);
+  const kept = graph.outputs;
+  for (const name of gradients.values()) graph.addOutput(name, 'float32', []);
+  const lowered = lower(graph, request.block);
+  lowered.outputs = kept;
+  if (half) halfCompute(lowered);
   const weights = [...names].reverse().map((name): Weight => {
     const value = initial.get(name) as Tensor;
     const gradient =
       gradients.get(name) ??
-      graph.addConstant('zeros', floats(value.dims, new Float32Array(sizeOf(value.dims))));
+      lowered.addConstant('zeros', floats(value.dims, new Float32Array(sizeOf(value.dims))));
     return { name, dims: value.dims, initial: value, gradient };
   });
-  return { graph, image: input.name, weights, statistics };
+  return { graph: lowered, image: input.name, weights, statistics };
+}
+
+/** Expresses convolutions and their gradients in the form that is fastest on the device. */
+function lower(graph: Graph, block = 1): Graph {
+  const inputDims = Object.fromEntries(graph.inputs.map(({ name, dims }) => [name, dims as number[]]));
+  const shapes = inferShapes(graph, inputDims);
+  if (block === 1) {
+    lowerConvolutions(graph, shapes);
+    return graph;
+  }
+  // The phases of few channels fill blocks together.
+  const isNarrow = ({ op, outputs }: GraphNode) =>
+    op === 'ConvTranspose' && (shapes.get(outputs[0])?.[1] ?? 0) % block !== 0;
+  lowerConvolutions(graph, shapes, block, isNarrow);
+  const blocked = blockStep(graph, inferShapes(graph, inputDims), block);
+  lowerConvolutions(blocked, shapes, block);
+  return blocked;
 }
 
 /** Adds clipping and the optimizer's update. */

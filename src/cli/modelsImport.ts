@@ -1,19 +1,21 @@
 import { stat } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { parse as parseYaml } from 'yaml';
+import { networkOf as networkOfConfig, readModelConfig } from '../bundle/import/modelConfig.js';
+import { checkCheckpoint, readBundle } from '../bundle/import/readBundle.js';
 import { listNames, messageOf, OptionError, show } from '../errors.js';
 import { readFault } from '../formats/aside.js';
-import { checkCheckpoint, readBundle, readConfiguration, readTree } from '../models/bundle.js';
 import { cachedModels } from '../models/findModel.js';
 import { checkModelFolder, type NewModel, type NewModelSet, writeModelFolder } from '../models/folder.js';
 import { type CardFields, importCheckpoint, importOnnx } from '../models/importModel.js';
 import { importNnunet, openNnunet } from '../models/nnunet/importNnunet.js';
 import { findTrained } from '../models/nnunet/trainedFolder.js';
 import { withNnunetZip } from '../models/nnunet/zip.js';
+import { isTree, readTree, type Tree } from '../models/tree.js';
+import type { NamedNetwork } from '../onnx/builders/network.js';
 import { networkNames } from '../onnx/builders/networks/index.js';
 import { withMonaiVersion } from '../onnx/builders/withMonaiVersion.js';
-import { type ConfiguredNetwork, isTree, MonaiConfig, type Tree } from '../onnx/monaiConfig.js';
 import type { Vec3 } from '../volume/volume.js';
 import { collect, commaList, voxelSize } from './args.js';
 import { note } from './clip.js';
@@ -195,11 +197,11 @@ async function readSource(source: string, flags: ImportFlags): Promise<Source> {
   };
   if (found.isDirectory()) {
     only(['network', 'config'], 'a PyTorch checkpoint');
-    const bundle = await readBundle(source);
+    const bundle = await readBundle(source, set);
     if (!flags.checkpoint) await checkCheckpoint(source, bundle);
     const checkpoint = flags.checkpoint ?? bundle.checkpoint;
     const versions = { given: flags.monaiVersion, found: bundle.monaiVersion };
-    const network = withMonaiVersion(bundle.config.network(set), versions);
+    const network = withMonaiVersion(networkOfConfig(bundle.config), versions);
     const card = await withFlags(bundle.card, flags);
     return { card, make: (filled) => importCheckpoint(checkpoint, network, filled, flags.prefix) };
   }
@@ -220,7 +222,7 @@ function kebab(name: string): string {
 }
 
 /** The network of a checkpoint, from `--network`, `--config` and `--set`. */
-async function networkOf(source: string, flags: ImportFlags, set: Tree): Promise<ConfiguredNetwork> {
+async function networkOf(source: string, flags: ImportFlags, set: Tree): Promise<NamedNetwork> {
   const { type, config } = flags.config
     ? await readConfig(flags.config, set)
     : { type: undefined, config: set };
@@ -242,19 +244,17 @@ async function networkOf(source: string, flags: ImportFlags, set: Tree): Promise
 /** Reads a network's configuration in any of the forms that `--config` accepts. */
 async function readConfig(file: string, set: Tree): Promise<{ type?: string; config: Tree }> {
   const content = await readTree(file);
-  if ('network_def' in content) {
-    // In a bundle, configurations lie in a folder of the bundle's folder.
-    const roots = [dirname(file), join(dirname(file), '..')];
-    return (await readConfiguration(content, file, roots)).network(set);
-  }
-  if (typeof content['_target_'] === 'string')
-    return new MonaiConfig({ network_def: content }, file).network(set);
+  if ('network_def' in content) return networkOfConfig(readModelConfig(file, set));
   const parameters = isTree(content['network']) ? content['network'] : content;
-  const { type, ...config } = parameters;
+  // A part of a bundle's configuration names its class under `_target_`.
+  const { _target_: target, type = target, ...config } = parameters;
   // VISTA3D's classes are an argument of each run in MONAI, beside the network's parameters.
   const { class_vector } = tree(content['prompt']);
   const prompt = class_vector === undefined ? {} : { class_vector };
-  return { ...(typeof type === 'string' && { type }), config: { ...prompt, ...config, ...set } };
+  return {
+    ...(typeof type === 'string' && { type: type.split('.').at(-1) }),
+    config: { ...prompt, ...config, ...set },
+  };
 }
 
 function overrides(texts: readonly string[]): Tree {

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { ModelError, messageOf, show } from '../errors.js';
+import type { NamedNetwork } from '../onnx/builders/network.js';
 import { networkFromCheckpoint } from '../onnx/builders/networkFromCheckpoint.js';
 import { readModel, writeModel } from '../onnx/modelFile.js';
-import type { ConfiguredNetwork, Tree } from '../onnx/monaiConfig.js';
 import type { Tensor } from '../onnx/ort.js';
 import { sizeOf } from '../onnx/tensor.js';
 import { Random } from '../volume/random.js';
@@ -11,6 +11,7 @@ import type { Vec3 } from '../volume/volume.js';
 import { type ModelCard, parseCard } from './card.js';
 import { checksumOf } from './checksum.js';
 import type { NewModel } from './folder.js';
+import type { Tree } from './tree.js';
 
 /** The fields of a model's card, before they are checked. */
 export type CardFields = Tree & { readonly name: string };
@@ -29,7 +30,7 @@ const trialSize = 64;
  */
 export async function importCheckpoint(
   checkpoint: string,
-  { type, config }: ConfiguredNetwork,
+  { type, config }: NamedNetwork,
   card: CardFields,
   prefix?: string,
 ): Promise<NewModel> {

@@ -114,7 +114,7 @@ network_def:
   _target_: UNet
   spatial_dims: 3
   in_channels: 1
-  out_channels: $len(@labels)
+  out_channels: $classes(@labels)
   channels: '@levels'
   strides: [2, 2, [2, 1, 2]]
 inferer: { _target_: SlidingWindowInferer, roi_size: [24, 16, 16] }
@@ -124,7 +124,7 @@ inferer: { _target_: SlidingWindowInferer, roi_size: [24, 16, 16] }
   assert.is(refused.code, 1);
   assert.match(
     refused.stderr,
-    /out_channels is the expression "\$len\(@labels\)", which would need Python to run/,
+    /at network_def#out_channels, the expression "\$classes\(@labels\)" cannot be used: .*--set out_channels=VALUE/,
   );
   assert.not.ok(existsSync(join(cache, 'voxstream/models')));
   const output = join(cache, 'out');

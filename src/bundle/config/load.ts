@@ -32,6 +32,8 @@ export interface Surroundings {
   readonly warn: (message: string) => void;
   /** Whether lists of cases that are not there count as empty. Default: false. */
   readonly assumeEmpty?: boolean;
+  /** How another value is given for an id, for messages. Default: `--ID VALUE`. */
+  readonly override?: (id: string) => string;
 }
 
 /** A configuration that is read, merged and overridden. */
@@ -162,6 +164,7 @@ export function loadBundleConfig(given: Given, surroundings: Surroundings): Bund
         environment: surroundings.environment,
         accelerators: surroundings.accelerators,
         fileOf,
+        override: surroundings.override ?? ((id) => `--${id} VALUE`),
         ...options,
       }),
   };

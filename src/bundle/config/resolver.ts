@@ -18,6 +18,8 @@ const mostReferences = 250;
 export interface ResolverOptions extends LibraryOptions {
   /** The file that an id is from, for messages. */
   readonly fileOf: (id: string) => string;
+  /** How another value is given for an id on the command line, for messages. */
+  readonly override: (id: string) => string;
   /** Whether disabled components stay in their lists and maps, marked as such. */
   readonly keepDisabled?: boolean;
 }
@@ -50,6 +52,14 @@ export class Resolver {
   /** Whether there is an item with this id. */
   has(id: string): boolean {
     return this.#items.has(normalizeId(id));
+  }
+
+  /** The ids of the components of a class, named without its module. */
+  idsOf(name: string): string[] {
+    return [...this.#items].flatMap(([id, item]) => {
+      const target = isComponent(item) ? item.get('_target_') : undefined;
+      return typeof target === 'string' && target.split('.').at(-1) === name ? [id] : [];
+    });
   }
 
   /** The text of an expression, without the `$`; undefined if the id is none. */
@@ -162,7 +172,7 @@ export class Resolver {
     const key = id.replaceAll(separator, '#');
     return new OptionError(
       `In ${this.#options.fileOf(id)}, at ${id === '' ? 'the top' : key}, ${text}${clause.replace(/\.$/, '')}. ` +
-        `Give another value on the command line: --${key} VALUE`,
+        `Give another value on the command line: ${this.#options.override(key)}`,
     );
   }
 

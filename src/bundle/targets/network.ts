@@ -1,4 +1,5 @@
 import { unknownName } from '../../errors.js';
+import type { NamedNetwork } from '../../onnx/builders/network.js';
 import { networkNames } from '../../onnx/builders/networks/index.js';
 import { Component } from '../config/component.js';
 import { toPlain } from '../config/plain.js';
@@ -6,10 +7,8 @@ import { Dict, iterate, Tuple, type Value } from '../language/values.js';
 import { Device } from '../library/symbols.js';
 import type { Problems } from './problems.js';
 
-/** A network by MONAI's class name, with its parameters as plain data. */
-export interface NetworkTarget {
-  readonly type: string;
-  readonly config: Readonly<Record<string, unknown>>;
+/** A network as a configuration has it. */
+export interface NetworkTarget extends NamedNetwork {
   /** For a 2D network, which is built as a 3D one: the axis of the slices. */
   readonly sliceAxis?: number;
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { listNames, ModelError, show } from '../../errors.js';
-import type { ConfiguredNetwork, Tree } from '../../onnx/monaiConfig.js';
+import type { NamedNetwork } from '../../onnx/builders/network.js';
+import type { Tree } from '../tree.js';
 import type { ChannelScheme, NnunetCard, ResamplingRule } from './card.js';
 import { type NnunetLabels, readLabels } from './labels.js';
 
@@ -70,7 +71,7 @@ export interface CheckpointFacts {
 
 /** A configuration of plans, as it is used at inference. */
 export interface NnunetPlan {
-  readonly network: ConfiguredNetwork;
+  readonly network: NamedNetwork;
   /** The card's block, without the folds. */
   readonly card: Omit<NnunetCard, 'folds'>;
   /** Window size, x first. */
@@ -284,7 +285,7 @@ function networkOf(
   inputs: number,
   outputs: number,
   where: string,
-): ConfiguredNetwork {
+): NamedNetwork {
   const io = { input_channels: inputs, num_classes: outputs };
   const known = (name: string) => {
     const type = name.split('.').at(-1) ?? name;

@@ -5,7 +5,7 @@ import { findGlobal } from '../../onnx/checkpoint/globals.js';
 import { unpickle } from '../../onnx/checkpoint/pickle.js';
 import { Global, type Pickled, Tuple } from '../../onnx/checkpoint/pickled.js';
 import { plainValues } from '../../onnx/checkpoint/plainValues.js';
-import { isTree } from '../../onnx/monaiConfig.js';
+import { isTree } from '../tree.js';
 
 /** The labels of which only the largest component is kept, together as one object. */
 export type KeptObject = readonly number[];

@@ -32,6 +32,13 @@ export interface NetworkSpec<T extends OptionTypes> extends Described<T, never> 
   ) => string;
 }
 
+/** A network by the name of MONAI's class, with its parameters under MONAI's names. */
+export interface NamedNetwork {
+  /** `UNet`. */
+  readonly type: string;
+  readonly config: Readonly<Record<string, unknown>>;
+}
+
 /** A network with its configuration. */
 export interface ConfiguredNetwork {
   readonly inputs: number;

@@ -1,72 +1,31 @@
 import { existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { parse as parseYaml } from 'yaml';
-import { listNames, ModelError, messageOf, show } from '../errors.js';
-import { readFault } from '../formats/aside.js';
-import { plainValues } from '../onnx/checkpoint/plainValues.js';
-import { readPickledFile } from '../onnx/checkpoint/readCheckpoint.js';
-import { isTree, MonaiConfig, type Tree } from '../onnx/monaiConfig.js';
+import { listNames, ModelError } from '../../errors.js';
+import type { CardFields } from '../../models/importModel.js';
+import { isTree, readTree, type Tree } from '../../models/tree.js';
+import { type ModelConfig, objectsOf, peek, readModelConfig } from './modelConfig.js';
 
 /** The model of a MONAI bundle's folder. */
 export interface Bundle {
   /** The configuration with the network: `configs/inference.json`, or the same in YAML. */
-  readonly config: MonaiConfig;
+  readonly config: ModelConfig;
   /** The path of `models/model.pt`, which may be missing. */
   readonly checkpoint: string;
   /** The version of MONAI in `configs/metadata.json`, if it is there. */
   readonly monaiVersion?: string;
   /** The fields of a model card that `configs/metadata.json` and the configuration provide. */
-  readonly card: Tree & { readonly name: string };
-}
-
-/** Reads a map from a JSON or YAML file. Throws ModelError or DataError naming the file and what is wrong. */
-export async function readTree(file: string): Promise<Tree> {
-  const text = await readFile(file, 'utf8').catch((error) => {
-    throw readFault(file, error);
-  });
-  let content: unknown;
-  try {
-    content = file.endsWith('.json') ? JSON.parse(text) : parseYaml(text);
-  } catch (error) {
-    throw new ModelError(
-      `${file} is not valid ${file.endsWith('.json') ? 'JSON' : 'YAML'}: ${messageOf(error)}.`,
-      {
-        cause: error,
-      },
-    );
-  }
-  if (isTree(content)) return content;
-  throw new ModelError(`${file} must hold a map of names to values, but it is ${show(content)}.`);
-}
-
-/**
- * A configuration with the content of the files that it loads with PyTorch, which are read as data.
- *
- * @param roots Folders that the paths of such files may begin from.
- * @throws ModelError when such a file cannot be read.
- */
-export async function readConfiguration(
-  content: Tree,
-  file: string,
-  roots: readonly string[],
-): Promise<MonaiConfig> {
-  const config = new MonaiConfig(content, file);
-  for (const { id, path } of config.loads()) {
-    const found = roots.map((root) => join(root, path)).find((one) => existsSync(one));
-    const values = found && plainValues(await readPickledFile(found));
-    if (isTree(values)) config.provide(id, values);
-  }
-  return config;
+  readonly card: CardFields;
 }
 
 /**
  * Reads a MONAI bundle's folder: `configs/inference.json` (or `.yaml`) and `configs/metadata.json`. Nothing
  * is executed.
  *
- * @throws ModelError when the folder is not a bundle, or one of its files is invalid.
+ * @param set Parameters of the network that replace those of the configuration.
+ * @throws VoxError when the folder is not a bundle, or one of its files is invalid.
  */
-export async function readBundle(folder: string): Promise<Bundle> {
+export async function readBundle(folder: string, set: Tree = {}): Promise<Bundle> {
   const configs = join(folder, 'configs');
   const file = ['json', 'yaml', 'yml']
     .map((extension) => join(configs, `inference.${extension}`))
@@ -77,7 +36,7 @@ export async function readBundle(folder: string): Promise<Bundle> {
         "a bundle's folder or a PyTorch checkpoint.",
     );
   }
-  const config = await readConfiguration(await readTree(file), file, [folder]);
+  const config = readModelConfig(file, set);
   const path = join(configs, 'metadata.json');
   const metadata = existsSync(path) ? await readTree(path) : {};
   return {
@@ -126,7 +85,7 @@ export async function checkCheckpoint(folder: string, { checkpoint }: Bundle): P
  * The fields of a model card that a bundle provides. Patches and ranges that are not numbers ("8*n") are
  * ignored.
  */
-function cardOf(metadata: Tree, config: MonaiConfig): Tree {
+function cardOf(metadata: Tree, config: ModelConfig): Tree {
   const format = tree(metadata['network_data_format']);
   const [inputs, outputs] = [tree(format['inputs']), tree(format['outputs'])];
   const input = tree(inputs['image'] ?? Object.values(inputs)[0]);
@@ -135,9 +94,10 @@ function cardOf(metadata: Tree, config: MonaiConfig): Tree {
   const labels = Object.entries(channels).filter(
     ([key, name]) => /^\d+$/.test(key) && typeof name === 'string',
   );
-  const patch = sizes(input['spatial_shape']) ?? sizes(config.peek('inferer#roi_size'));
+  const patch = sizes(input['spatial_shape']) ?? sizes(peek(config, 'inferer#roi_size'));
+  const activations = objectsOf(config, 'Activationsd').map(tree);
   const activation = ['softmax', 'sigmoid'].find((name) =>
-    config.objectsOf('Activationsd').some((transform) => transform[name] === true),
+    activations.some((transform) => transform[name] === true),
   );
   const training = Object.fromEntries(
     Object.entries({ data: metadata['data_source'], ...tree(metadata['eval_metrics']) }).filter(
@@ -180,12 +140,12 @@ const intensitySteps: readonly [
 ];
 
 /** What a bundle's configuration says about the volumes that its network takes. */
-function preprocessingOf(config: MonaiConfig): Tree {
-  const [orientation] = config.objectsOf('Orientationd');
-  const [spacing] = config.objectsOf('Spacingd');
+function preprocessingOf(config: ModelConfig): Tree {
+  const [orientation] = objectsOf(config, 'Orientationd').map(tree);
+  const [spacing] = objectsOf(config, 'Spacingd').map(tree);
   const axcodes = text(orientation?.['axcodes']);
   const pixdim = millimetres(spacing?.['pixdim']);
-  return { axcodes, spacing: pixdim, preprocessing: stepsOf(config.peek('preprocessing')) };
+  return { axcodes, spacing: pixdim, preprocessing: stepsOf(peek(config, 'preprocessing')) };
 }
 
 /** Transforms that need no step: volumes are read with channels first, and metadata travels with them. */

@@ -30,7 +30,7 @@ export function addNnunetEnsembleCommand(nnunet: Command): void {
     .requiredOption('-o <dir>', 'folder for the label maps')
     .option('--save_npz', 'also write the averaged probabilities');
   addShared(command, 'json')
-    .addOption(new Option('--np <n>', 'no meaning here').hideHelp())
+    .addOption(new Option('--np <n>', 'no effect').hideHelp())
     .action(async (flags: EnsembleFlags) => {
       process.exitCode = await ensemble(flags);
     });

@@ -31,8 +31,8 @@ export function addNnunetPostprocessCommand(nnunet: Command): void {
     .requiredOption('--pp_pkl_file <file>', 'postprocessing.pkl or postprocessing.json')
     .option('--dataset_json <file>', 'dataset.json (default: the one beside the label maps)');
   addShared(command, 'json')
-    .addOption(new Option('--plans_json <file>', 'no meaning here').hideHelp())
-    .addOption(new Option('--np <n>', 'no meaning here').hideHelp())
+    .addOption(new Option('--plans_json <file>', 'no effect').hideHelp())
+    .addOption(new Option('--np <n>', 'no effect').hideHelp())
     .action(async (flags: PostprocessFlags) => {
       process.exitCode = await postprocess(flags);
     });

@@ -55,10 +55,10 @@ export function addNnunetPredictCommand(nnunet: Command): void {
     .option('--no-gaussian', 'weight all voxels of a window the same');
   addShared(command, 'device', 'inFlight', 'memory', 'workers', 'json')
     .addOption(new Option('--prev_stage_predictions <dir>', 'not supported').hideHelp())
-    .addOption(new Option('--npp <n>', 'no meaning here').hideHelp())
-    .addOption(new Option('--nps <n>', 'no meaning here').hideHelp())
-    .addOption(new Option('--verbose', 'no meaning here').hideHelp())
-    .addOption(new Option('--disable_progress_bar', 'no meaning here').hideHelp())
+    .addOption(new Option('--npp <n>', 'no effect').hideHelp())
+    .addOption(new Option('--nps <n>', 'no effect').hideHelp())
+    .addOption(new Option('--verbose', 'no effect').hideHelp())
+    .addOption(new Option('--disable_progress_bar', 'no effect').hideHelp())
     .action(async (flags: PredictFlags) => {
       process.exitCode = await predict(flags);
     });
@@ -119,7 +119,7 @@ async function predict(flags: PredictFlags): Promise<number> {
   return code;
 }
 
-/** Refuses what would change the result, and says what has no meaning here. */
+/** Refuses what would change the result, and names the arguments that have no effect. */
 function checkFlags(flags: PredictFlags): void {
   if (flags.prev_stage_predictions) {
     throw new OptionError('-prev_stage_predictions is not supported: cascades cannot be run.');
@@ -129,10 +129,11 @@ function checkFlags(flags: PredictFlags): void {
       `-part_id must be a whole number from 0 to ${flags.num_parts - 1}, but it is ${flags.part_id}.`,
     );
   }
-  const idle = (['npp', 'nps', 'verbose', 'disable_progress_bar'] as const).filter(
-    (name) => flags[name] !== undefined,
-  );
-  const instead = 'use --workers and --in-flight for the number of threads and open cases';
-  if (idle.length > 0)
-    printError(`${idle.map((name) => `-${name}`).join(', ')}: no meaning here; ${instead}.\n`);
+  for (const name of ['npp', 'nps', 'verbose', 'disable_progress_bar'] as const) {
+    if (flags[name] === undefined) continue;
+    const instead = name.startsWith('np')
+      ? ': --workers and --in-flight set the number of threads and open cases'
+      : '';
+    printError(`-${name} has no effect${instead}.\n`);
+  }
 }

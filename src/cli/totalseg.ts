@@ -29,26 +29,34 @@ interface Flags extends SharedFlags {
   readonly [idle: string]: unknown;
 }
 
-/** Arguments of TotalSegmentator that change nothing here. */
+/** Arguments of TotalSegmentator that change nothing here: their value, and what does the same. */
 const idle = {
-  nr_thr_resamp: '<n>',
-  nr_thr_saving: '<n>',
-  nora_tag: '<tag>',
-  license_number: '<number>',
+  nr_thr_resamp: ['<n>', '--workers sets the number of threads'],
+  nr_thr_saving: ['<n>', '--workers sets the number of threads'],
+  nora_tag: ['<tag>', 'voxstream does not write to Nora'],
+  license_number: [
+    '<number>',
+    'download licensed weights with totalseg_download_weights, and name their folder with --weights',
+  ],
 } as const;
 
-/** Arguments that ask for what is not built, and what to do instead. */
+const nearest = 'voxstream returns labels to the grid of the image by nearest neighbour';
+
+/** Arguments that ask for what voxstream does not do: their value, and what to do instead. */
 const refused = {
-  preview: ['', 'a report with pictures is written by a pipeline with the sink report (--save-pipeline)'],
-  radiomics: ['', 'radiomics features are not computed'],
-  higher_order_resampling: ['', 'labels are returned to the grid of the image by the nearest voxel'],
-  higher_order_resampling_LEGACY: ['', 'labels are returned to the grid of the image by the nearest voxel'],
-  save_lowres: ['', 'labels are always returned to the grid of the image'],
-  save_probabilities: ['<file>', 'probabilities are not written'],
-  crop_path: ['<file>', 'use --roi_subset or --body_seg to crop'],
-  skip_saving: ['', 'results are always written'],
-  v1_order: ['', 'labels have the order of version 2'],
-  test: ['<n>', 'it is for the tests of TotalSegmentator'],
+  preview: [
+    '',
+    'use --save-pipeline, and add the sink report to the file: its report has pictures of each case',
+  ],
+  radiomics: ['', 'voxstream computes no radiomics features; --statistics has volumes and mean intensities'],
+  higher_order_resampling: ['', nearest],
+  higher_order_resampling_LEGACY: ['', nearest],
+  save_lowres: ['', `${nearest}, and has no output on the grid of the model`],
+  save_probabilities: ['<file>', 'voxstream does not write the probabilities of this command'],
+  crop_path: ['<file>', 'crop with --roi_subset or --body_seg'],
+  skip_saving: ['', 'voxstream always writes the result'],
+  v1_order: ['', 'labels have the numbers of TotalSegmentator 2'],
+  test: ['<n>', "it serves TotalSegmentator's own tests"],
 } as const;
 
 /** `voxstream totalseg`: TotalSegmentator's command. */
@@ -113,10 +121,7 @@ export function addTotalsegCommand(program: Command): void {
     skip_saving: '--ss, ',
     v1_order: '--v1o, ',
   };
-  for (const [name, value] of [
-    ...Object.entries(idle),
-    ...Object.entries(refused).map(([name, [value]]) => [name, value] as const),
-  ]) {
+  for (const [name, [value]] of [...Object.entries(idle), ...Object.entries(refused)]) {
     command.addOption(
       new Option(`${shorts[name] ?? ''}--${name} ${value}`.trim(), 'not supported').hideHelp(),
     );
@@ -140,7 +145,7 @@ function cubicMillimetres(value: string): number {
   throw new OptionError(`--remove_small_blobs must be a volume in mm³, but it is ${value}.`);
 }
 
-/** Refuses what is not built, and says what has no meaning here. */
+/** Refuses what voxstream does not do, and names the arguments that have no effect. */
 function checkFlags(flags: Flags): void {
   const asked = Object.entries(refused).filter(([name]) => flags[name] !== undefined);
   if (asked.length > 0) {
@@ -151,14 +156,10 @@ function checkFlags(flags: Flags): void {
   }
   if (flags.fast && flags.fastest) throw new OptionError('--fast and --fastest cannot be given together.');
   if (flags.statistics_extra && flags.fast) {
-    printError('--statistics_extra needs the full resolution; with --fast it has no meaning.\n');
+    printError('--statistics_extra has no effect with --fast: it measures at the full resolution only.\n');
   }
-  const unused = Object.keys(idle).filter((name) => flags[name] !== undefined);
-  if (unused.length > 0) {
-    printError(
-      `${unused.map((name) => `--${name}`).join(', ')}: no meaning here; --workers and --in-flight set the number of ` +
-        'threads and open cases, and weights that need a license are given with --weights.\n',
-    );
+  for (const [name, [, instead]] of Object.entries(idle)) {
+    if (flags[name] !== undefined) printError(`--${name} has no effect: ${instead}.\n`);
   }
 }
 

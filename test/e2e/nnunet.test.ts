@@ -226,7 +226,7 @@ testNeeding(
     ];
     const ended = await voxstream([...predict, '-step_size', '0.5', '--disable_tta', '-npp', '2'], env);
     assert.is(ended.code, 0, ended.stderr);
-    assert.match(ended.stderr, /-npp: no meaning here/);
+    assert.match(ended.stderr, /-npp has no effect/);
     const rules = join(model, 'crossval_results_folds_0_1_2');
     for (const name of ['postprocessing.pkl', 'postprocessing.json']) {
       const out = join(place, name);

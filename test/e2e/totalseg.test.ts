@@ -9,13 +9,13 @@ import { ZipArchive } from '#src/formats/zip.js';
 import { cachedNnunet } from '#src/models/nnunet/cachedModel.js';
 import { load } from '#src/operators/load.js';
 import { nnunet } from '#src/operators/nnunet.js';
-import { totalseg } from '#src/operators/totalseg.js';
+import { type TotalsegOptions, totalseg } from '#src/operators/totalseg.js';
 import { loadPipeline } from '#src/pipeline/load.js';
 import { createRuntime } from '#src/runtime/runtime.js';
 import { axisMap, orientationOf, parseAxcodes } from '#src/volume/orientation.js';
 import { Random } from '#src/volume/random.js';
 import { mapAxes } from '#src/volume/reorient.js';
-import { makeVolume, type Triple, type Volume, voxelCount } from '#src/volume/volume.js';
+import { makeVolume, type Triple, type Vec3, type Volume, voxelCount } from '#src/volume/volume.js';
 import { shared, sharedPath, testNeeding } from '../needs.js';
 import { through } from '../shared.js';
 import { fixtures, readCsv, temporaryFolder, voxstream } from './harness.js';
@@ -25,19 +25,22 @@ const runtime = createRuntime({ device: 'cpu' });
 test.after(() => runtime.close());
 const context = { id: 'totalseg', runtime };
 
-const trained = join(fixtures, 'totalseg/trained');
 const trainer = 'nnUNetTrainer_4000epochs_NoMirroring__nnUNetPlans__3d_fullres';
 
-/** A folder of weights: the fixture's network as the models of total for 3 and 6 mm. */
+/** A folder of weights: the fixtures' networks as models of TotalSegmentator. */
 function weightsFolder(): string {
   const folder = temporaryFolder();
-  for (const [name, mm] of [
+  for (const [name, mm, from = 'trained', by = trainer] of [
     ['Dataset297_TotalSegmentator_total_3mm_1559subj', 3],
     ['Dataset298_TotalSegmentator_total_6mm_1559subj', 6],
+    ['Dataset300_body_6mm_1559subj', 6, 'rough', 'nnUNetTrainer__nnUNetPlans__3d_fullres'],
+    ['Dataset852_TotalSegMRI_total_3mm', 3, 'rough', trainer.replace('4000', '2000')],
+    ['Dataset901_rough', 3, 'rough'],
+    ['Dataset902_cascade', 3, 'cascade'],
   ] as const) {
-    const place = join(folder, name, trainer);
-    cpSync(trained, place, { recursive: true });
-    const plans = readFileSync(join(trained, 'plans.json'), 'utf8');
+    const place = join(folder, name, by);
+    cpSync(join(fixtures, 'totalseg', from), place, { recursive: true });
+    const plans = readFileSync(join(place, 'plans.json'), 'utf8');
     writeFileSync(join(place, 'plans.json'), plans.replace(/3\.0,\s*3\.0,\s*3\.0/, `${mm}, ${mm}, ${mm}`));
   }
   return folder;
@@ -75,6 +78,165 @@ test('without a voxel of the structures, nothing is segmented', async () => {
   assert.equal(volumes.pred.size, [26, 22, 20]);
   assert.equal(labelsOf(volumes.pred), new Set([0]));
   assert.match(notes?.join() ?? '', /no voxel of pred_mask is above 0/);
+});
+
+/** Air with a block of noise, so that a mask of the block has a box. */
+function blockPhantom(): Volume {
+  const { size, affine, data } = phantom();
+  const [nx, ny] = size;
+  const inBlock = (i: number) => {
+    const [x, y, z] = [i % nx, Math.floor(i / nx) % ny, Math.floor(i / nx / ny)];
+    return x >= 9 && x < 16 && y >= 8 && y < 14 && z >= 7 && z < 12;
+  };
+  return makeVolume({
+    size,
+    affine,
+    data: Int16Array.from(data, (value, i) => (inBlock(i) ? value : -1000)),
+  });
+}
+
+const tasksFile = join(temporaryFolder(), 'tasks.json');
+const cropped = { resample: 3, trainer: 'nnUNetTrainer_4000epochs_NoMirroring', crop: ['rock'] };
+const byRough = { ...cropped, crop_model: 'rough', crop_addon: [7, 10, 4] };
+writeFileSync(
+  tasksFile,
+  JSON.stringify({
+    classes: Object.fromEntries(
+      ['rough', 'plain', 'fine', 'near', 'second'].map((task) => [task, { 1: 'rock', 2: 'stone' }]),
+    ),
+    tasks: {
+      rough: { ...cropped, crop: undefined, task_id: 901 },
+      plain: { ...cropped, crop: undefined, task_id: 297 },
+      fine: { ...byRough, task_id: 297 },
+      near: { ...byRough, task_id: 297, remove_outside: ['rock'], remove_outside_dilation: 7 },
+      second: { ...byRough, task_id: 902, cascade: true },
+    },
+  }),
+);
+
+async function labelled(image: Volume, options: Partial<TotalsegOptions>): Promise<Volume> {
+  const subject = makeCase({ id: 'a', volumes: { image } });
+  const asked = totalseg({ weights, tasks: tasksFile, ...options }, context);
+  return (await through(asked, subject)).volumes.pred;
+}
+
+interface Box {
+  readonly start: Vec3;
+  readonly size: Vec3;
+}
+
+/** The box of a mask, some voxels larger on each side. */
+function boxOf({ size, data }: Volume, margin: Vec3): Box {
+  const inside = [...data.keys()].filter((i) => data[i] !== 0).map((i) => positionOf(i, size));
+  const ends = [0, 1, 2].map((axis) => {
+    const along = inside.map((position) => position[axis]);
+    const least = Math.max(0, Math.min(...along) - margin[axis]);
+    return [least, Math.min(size[axis], Math.max(...along) + 1 + margin[axis]) - least];
+  });
+  return { start: ends.map(([at]) => at) as Triple, size: ends.map(([, length]) => length) as Triple };
+}
+
+const positionOf = (i: number, [nx, ny]: Vec3): Triple => [
+  i % nx,
+  Math.floor(i / nx) % ny,
+  Math.floor(i / nx / ny),
+];
+const indexIn = ([x, y, z]: Vec3, [nx, ny]: Vec3) => (z * ny + y) * nx + x;
+
+/** The part of a volume in a box. */
+function partOf(volume: Volume, { start, size }: Box): Volume {
+  const data = volume.data.slice(0, voxelCount(size));
+  for (const i of data.keys()) {
+    const at = positionOf(i, size).map((along, axis) => along + start[axis]) as Triple;
+    data[i] = volume.data[indexIn(at, volume.size)];
+  }
+  return makeVolume({ ...volume, size, data });
+}
+
+/** The labels of a box in a larger volume, with 0 around them. */
+function inside(part: Volume, { start }: Box, size: Vec3): number[] {
+  const labels = Array.from({ length: voxelCount(size) }, () => 0);
+  for (const [i, label] of part.data.entries()) {
+    const at = positionOf(i, part.size).map((along, axis) => along + start[axis]) as Triple;
+    labels[indexIn(at, size)] = label;
+  }
+  return labels;
+}
+
+/** A mask with its neighbours across faces, so many times over. */
+function grown(mask: readonly boolean[], size: Vec3, steps: number): readonly boolean[] {
+  if (steps === 0) return mask;
+  const next = mask.map((set, i) => {
+    const at = positionOf(i, size);
+    const isSet = (axis: number, by: number) => {
+      const to = at.map((along, other) => (other === axis ? along + by : along)) as Triple;
+      return to[axis] >= 0 && to[axis] < size[axis] && mask[indexIn(to, size)];
+    };
+    return set || [0, 1, 2].some((axis) => isSet(axis, -1) || isSet(axis, 1));
+  });
+  return grown(next, size, steps - 1);
+}
+
+test('crops by another task, by the body and for MR segment the box, with its margin in mm, alone', async () => {
+  const image = blockPhantom();
+  const cases: { rough: Partial<TotalsegOptions>; margin: Triple; asked: object; fine: object }[] = [
+    { rough: { task: 'rough' }, margin: [2, 3, 1], asked: { task: 'fine' }, fine: { task: 'plain' } },
+    {
+      rough: { task: 'body', fast: true },
+      margin: [1, 1, 1],
+      asked: { fast: true, bodySeg: true },
+      fine: { fast: true },
+    },
+    {
+      rough: { task: 'total_mr', fast: true },
+      margin: [6, 6, 6],
+      asked: { task: 'total_mr', fast: true, roiSubset: ['spleen'] },
+      fine: { task: 'total_mr', fast: true },
+    },
+  ];
+  for (const { rough, margin, asked, fine } of cases) {
+    const box = boxOf(await labelled(image, rough), margin);
+    assert.ok(voxelCount(box.size) < voxelCount(image.size), 'the crop must leave something out');
+    const result = await labelled(image, asked);
+    const expected = inside(await labelled(partOf(image, box), fine), box, image.size);
+    assert.ok(new Set(expected).size > 1, 'the box must have a label');
+    assert.equal([...result.data], expected, JSON.stringify(asked));
+  }
+});
+
+test('remove_outside keeps labels near the rough segmentation only', async () => {
+  const image = blockPhantom();
+  const rough = await labelled(image, { task: 'rough' });
+  const fine = await labelled(image, { task: 'fine' });
+  // 7 mm are two voxels.
+  const near = grown(
+    Array.from(rough.data, (label) => label !== 0),
+    image.size,
+    2,
+  );
+  const result = await labelled(image, { task: 'near' });
+  assert.equal(
+    [...result.data],
+    Array.from(fine.data, (label, i) => (near[i] ? label : 0)),
+  );
+  assert.not.equal(result.data, fine.data);
+});
+
+test('a cascade gives the cropped rough mask to the model as its second channel', async () => {
+  const image = blockPhantom();
+  const rough = await labelled(image, { task: 'rough' });
+  const box = boxOf(rough, [2, 3, 1]);
+  const channels = [partOf(image, box), partOf(rough, box)].map(({ data }) => [...data]);
+  const both = makeVolume({
+    ...partOf(image, box),
+    data: Float32Array.from(channels.flat()),
+    channels: 2,
+  });
+  const { folder } = await cachedNnunet(join(weights, 'Dataset902_cascade', trainer), {}, () => {});
+  const step = nnunet({ model: folder, mirroring: false, stepSize: 0.5 }, context);
+  const { volumes } = await through(step, makeCase({ id: 'a', volumes: { image: both } }));
+  const result = await labelled(image, { task: 'second' });
+  assert.equal([...result.data], inside(volumes.pred, box, image.size));
 });
 
 test('voxstream totalseg: a folder of images with a broken one, masks, statistics and --resume', async () => {

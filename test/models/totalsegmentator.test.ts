@@ -72,7 +72,7 @@ test('what cannot be done is refused by a sentence', () => {
     [{ roiSubset: ['livr', 'xx'] }, /The task total: there is no structure "livr"; did you mean "liver"\?\n/],
     [{ task: 'liver_vessels', mode: 'fast' }, /The task liver_vessels has no model for --fast\. Leave/],
     [{ task: 'body', mode: 'fastest' }, /The task body has no model for --fastest, but one for --fast/],
-    [{ task: 'vertebrae_pp' }, /vertebrae_pp is not supported: TotalSegmentator numbers the vertebrae again/],
+    [{ task: 'vertebrae_pp' }, /vertebrae_pp is not supported: TotalSegmentator numbers its vertebrae again/],
   ] as const) {
     assert.throws(() => plan(request), message);
   }

@@ -67,11 +67,14 @@ const wideSteps = ['total', 'total_v3', 'total_mr'];
 /** TotalSegmentator ignores the margin of most tasks and takes 20 mm. */
 const usualMargin: Triple = [20, 20, 20];
 
+const renumbered =
+  'TotalSegmentator numbers its vertebrae again after the segmentation, which voxstream does not do. The task total ' +
+  'has all vertebrae';
+
 /** Tasks that cannot be run, and why. */
 export const unsupportedTasks: Readonly<Record<string, string>> = {
-  vertebrae_pp: 'TotalSegmentator numbers the vertebrae again afterwards, by rules that are not known here',
-  vertebrae_pp_refined:
-    'TotalSegmentator numbers the vertebrae again afterwards, by rules that are not known here',
+  vertebrae_pp: renumbered,
+  vertebrae_pp_refined: renumbered,
 };
 
 /** Structures that the task body has, and total has not. */

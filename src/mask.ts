@@ -7,18 +7,26 @@ const shortestSecret = 4;
 /** Replaces texts in plain data, at any depth. */
 export type Mask = <T>(value: T) => T;
 
+/** Hides passwords and queries of web addresses in a text. */
+export function hideSignatures(text: string): string {
+  return text
+    .replace(/\b([a-z][a-z0-9+.-]+:\/\/)[^\s/?#@"']+@/gi, '$1***@')
+    .replace(/\b(https?:\/\/[^\s?#"'<>]+)\?[\w%][^\s"'<>]*?(?=[.,;:)\]]*(?:[\s"'<>]|$))/gi, '$1?***');
+}
+
 /**
  * A function that hides environment variables: where their values occur in a text, it puts `${env.NAME}`
- * instead.
+ * instead. It also hides passwords and queries of web addresses; see `hideSignatures`.
  */
 export function maskOf({ secrets }: { readonly secrets: Secrets }): Mask {
   const known = [...secrets]
     .filter(([, value]) => value.length >= shortestSecret)
     // A value may contain another one.
     .sort(([, a], [, b]) => b.length - a.length);
-  if (known.length === 0) return (value) => value;
   return mapTexts((text) =>
-    known.reduce((masked, [name, secret]) => masked.replaceAll(secret, () => `\${env.${name}}`), text),
+    hideSignatures(
+      known.reduce((masked, [name, secret]) => masked.replaceAll(secret, () => `\${env.${name}}`), text),
+    ),
   );
 }
 

@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import { checkPlace, isAddress } from './address.js';
 import { fileNameOf } from './case.js';
+import { messageOf } from './errors.js';
 import { didYouMean } from './options.js';
 import type { Vec3 } from './volume/volume.js';
 
@@ -137,4 +139,24 @@ export const codeType = z.object({
 /** A part of a file name; it may be empty. */
 export const namePart = z.string().refine((text) => text === '' || fileNameOf(text) === text, {
   error: 'a part of a file name, without / \\ : * ? " < > | and control characters',
+});
+
+/**
+ * A path or an address, e.g. `data/set`, `s3://bucket/set` or `https://host/set.tar`. `file:` addresses
+ * become paths.
+ */
+export const placeType = z
+  .string()
+  .min(1)
+  .check((context) => {
+    try {
+      context.value = checkPlace(context.value);
+    } catch (error) {
+      context.issues.push({ code: 'custom', message: messageOf(error), input: context.value });
+    }
+  });
+
+/** A path on this machine, where files are read that must be on a disk. */
+export const pathType = placeType.refine((place) => !isAddress(place), {
+  error: 'a path on this machine: these files are not read from addresses. Copy them to a disk',
 });

@@ -1,4 +1,5 @@
-import { dirname, resolve } from 'node:path';
+import { dirname } from 'node:path';
+import { absolutePlace } from '../address.js';
 import type { Case, CaseFile, ChannelFiles } from '../case.js';
 
 /** The paths of all files that a case is read from. */
@@ -26,22 +27,21 @@ export function showFile(file: CaseFile): string {
   return part ? `${name} (${part})` : name;
 }
 
-/** The same file with absolute paths. */
+/** The same file with absolute paths. Addresses stay as they are. */
 export function absoluteFile(file: CaseFile): CaseFile {
-  if (typeof file === 'string') return resolve(file);
-  if ('channels' in file) return absoluteChannels(file);
-  if ('spacing' in file) {
-    const { file: inner, spacing } = file;
-    return { file: typeof inner === 'string' ? resolve(inner) : absoluteChannels(inner), spacing };
-  }
+  return mapPaths(file, absolutePlace);
+}
+
+/** The same file with other paths. */
+export function mapPaths(file: CaseFile, change: (path: string) => string): CaseFile {
+  const changed = (inner: string | ChannelFiles) =>
+    typeof inner === 'string' ? change(inner) : { channels: inner.channels.map(change) };
+  if (typeof file === 'string' || 'channels' in file) return changed(file);
+  if ('spacing' in file) return { ...file, file: changed(file.file) };
   const { segmentation } = file;
   return {
     ...file,
-    series: file.series.map((path) => resolve(path)),
-    ...(segmentation !== undefined && { segmentation: resolve(segmentation) }),
+    series: file.series.map(change),
+    ...(segmentation !== undefined && { segmentation: change(segmentation) }),
   };
-}
-
-function absoluteChannels({ channels }: ChannelFiles): ChannelFiles {
-  return { channels: channels.map((path) => resolve(path)) };
 }

@@ -1,4 +1,4 @@
-import { type FileHandle, open, stat } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads';
 import { DataError, showBytes } from '../errors.js';
 import { readFault } from './aside.js';
@@ -101,6 +101,21 @@ const shareKey = 'voxstream tar indexes';
 
 let indexes: Map<string, Indexed> | undefined;
 
+/** Fills `into` with bytes of a file from a position. Returns how many there were: fewer at the end. */
+export type ReadAt = (into: Uint8Array, at: number) => Promise<number>;
+
+/** A tar archive that may be anywhere. */
+export interface TarFile {
+  /** Its path or address. */
+  readonly name: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Changes if its content does. */
+  readonly state: string;
+  /** Calls `work` with a function that reads it. */
+  readonly open: <T>(work: (read: ReadAt) => Promise<T>) => Promise<T>;
+}
+
 /**
  * The regular files of a tar archive (ustar, GNU, pax). Only its headers are read. The index is kept as long
  * as the archive does not change, and passed on to worker threads that start later. macOS `._*` files and
@@ -109,24 +124,35 @@ let indexes: Map<string, Indexed> | undefined;
  * @throws DataError if it is not such an archive, or is cut off.
  */
 export async function indexTar(archive: string): Promise<TarIndex> {
-  indexes ??= (getEnvironmentData(shareKey) as Map<string, Indexed> | undefined) ?? new Map();
   try {
     const { size, mtimeMs } = await stat(archive);
-    const state = `${size} ${mtimeMs}`;
-    const known = indexes.get(archive);
-    if (known?.state === state) return new TarIndex(known.table);
-    const handle = await open(archive, 'r');
-    try {
-      const table = tableOf(await readMembers(archive, handle, size));
-      indexes.set(archive, { state, table });
-      setEnvironmentData(shareKey, indexes);
-      return new TarIndex(table);
-    } finally {
-      await handle.close();
-    }
+    return await indexTarFile({
+      name: archive,
+      size,
+      state: `${size} ${mtimeMs}`,
+      open: async (work) => {
+        const handle = await open(archive, 'r');
+        try {
+          return await work(async (into, at) => (await handle.read(into, 0, into.length, at)).bytesRead);
+        } finally {
+          await handle.close();
+        }
+      },
+    });
   } catch (error) {
     throw readFault(archive, error);
   }
+}
+
+/** Like `indexTar`, for an archive that may be elsewhere. */
+export async function indexTarFile({ name, size, state, open }: TarFile): Promise<TarIndex> {
+  indexes ??= (getEnvironmentData(shareKey) as Map<string, Indexed> | undefined) ?? new Map();
+  const known = indexes.get(name);
+  if (known?.state === state) return new TarIndex(known.table);
+  const table = tableOf(await open((read) => readMembers(name, read, size)));
+  indexes.set(name, { state, table });
+  setEnvironmentData(shareKey, indexes);
+  return new TarIndex(table);
 }
 
 /** Reads a file from its beginning to its end, in chunks, with gaps. */
@@ -135,14 +161,13 @@ class ForwardReader {
   #start = 0;
   #length = 0;
 
-  constructor(readonly handle: FileHandle) {}
+  constructor(readonly read: ReadAt) {}
 
   /** Bytes of the file, at most a chunk; fewer at its end. They are valid until the next call. */
   async bytes(at: number, length: number): Promise<Buffer> {
     if (at < this.#start || at + length > this.#start + this.#length) {
-      const { bytesRead } = await this.handle.read(this.#chunk, 0, chunkBytes, at);
+      this.#length = await this.read(this.#chunk, at);
       this.#start = at;
-      this.#length = bytesRead;
     }
     const from = at - this.#start;
     return this.#chunk.subarray(from, Math.min(from + length, this.#length));
@@ -151,10 +176,10 @@ class ForwardReader {
 
 async function readMembers(
   archive: string,
-  handle: FileHandle,
+  read: ReadAt,
   fileBytes: number,
 ): Promise<Map<string, TarMember>> {
-  const reader = new ForwardReader(handle);
+  const reader = new ForwardReader(read);
   const members = new Map<string, TarMember>();
   const links: [name: string, target: string][] = [];
   /** Fields from extended headers: for the next member, and for all that follow. */
@@ -190,7 +215,7 @@ async function readMembers(
         );
       }
       const text = Buffer.alloc(size);
-      await handle.read(text, 0, size, offset);
+      await read(text, offset);
       if (type === 'L') own.set('path', textIn(text, 0, size));
       else if (type === 'K') own.set('linkpath', textIn(text, 0, size));
       else {

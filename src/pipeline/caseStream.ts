@@ -24,6 +24,7 @@ import type { Engine } from './engine.js';
 import type { Failure, RunEvent } from './events.js';
 import { chain } from './fuse.js';
 import { changedFile, type FileState, itemFingerprint, stateOf } from './journal.js';
+import { bringCase, isElsewhere, type LocalCase } from './localCase.js';
 import type { OpenRun } from './openRun.js';
 import type { ToDo } from './resume.js';
 import { failureOf, named, StepFailure, writeTo } from './steps.js';
@@ -38,7 +39,12 @@ interface OpenCase {
   readonly index: number;
   /** When it was opened, by `performance.now`. */
   readonly opened: number;
+  /** Its copies on this machine, if it has files at addresses. */
+  readonly local?: LocalCase;
 }
+
+/** How a case begins. */
+type Start = Pick<OpenCase, 'item' | 'index' | 'local'> & Pick<ToDo, 'reason'>;
 
 /** What the stream of a case needs of its run. */
 export interface CaseRun extends Engine, Pick<OpenRun, 'contents' | 'onFault'> {
@@ -93,8 +99,10 @@ export class CaseStreams {
   stream({ item, index, reason }: ToDo): Observable<never> {
     return defer(() => {
       if (isRefused(item)) throw new StepFailure('source', new VoxError(item.refused));
-      if (!isRemote(item)) return this.#admitted(item, { item, index, reason });
-      return this.#fetched(item, (subject) => this.#admitted(subject, { item, index, reason }));
+      const start = { item, index, reason };
+      if (isRemote(item)) return this.#fetched(item, (subject) => this.#admitted(subject, start));
+      if (isElsewhere(item)) return this.#brought(item, start);
+      return this.#admitted(item, start);
     }).pipe(
       catchError((error: unknown) => {
         this.run.onFault?.(item.id, error);
@@ -143,21 +151,44 @@ export class CaseStreams {
         const timings = { fetch: (performance.now() - start) / 1000, ...item.timings };
         return use({ ...item, id: remote.id, timings });
       }),
-      finalize(() => {
-        abort.abort();
-        // A result that is being recorded is compared with the files.
-        const recorded = this.settled();
-        const releasing = fetching.then(async ({ release }) => {
-          await recorded;
-          await release();
-        });
-        // A failed fetch is recorded already. What cannot be removed now is removed when the process ends.
-        void this.#recorded(releasing.catch(() => {}));
-      }),
+      finalize(() => this.#releaseLater(fetching, abort)),
     );
   }
 
-  #admitted(subject: Case, { item, index, reason }: Pick<OpenCase, 'item' | 'index'> & Pick<ToDo, 'reason'>) {
+  /** Brings files of a case here that are at addresses, and gives them back when it ends. */
+  #brought(item: Case, start: Start): Observable<void> {
+    const abort = new AbortController();
+    const begin = performance.now();
+    const bringing = bringCase(item, abort.signal);
+    return from(bringing).pipe(
+      catchError((error: unknown) => {
+        throw new StepFailure('source', error);
+      }),
+      concatMap((local) => {
+        const timings = { ...item.timings, fetch: (performance.now() - begin) / 1000 };
+        return this.#admitted({ ...local.subject, timings }, { ...start, local }).pipe(
+          catchError((error: unknown) => {
+            throw local.error(error);
+          }),
+        );
+      }),
+      finalize(() => this.#releaseLater(bringing, abort)),
+    );
+  }
+
+  /** Gives the files of a case back when its result is recorded, which is compared with them. */
+  #releaseLater(fetching: Promise<{ readonly release: () => Promise<void> }>, abort: AbortController): void {
+    abort.abort();
+    const recorded = this.settled();
+    const releasing = fetching.then(async ({ release }) => {
+      await recorded;
+      await release();
+    });
+    // A failed fetch is recorded already. What cannot be removed now is removed when the process ends.
+    void this.#recorded(releasing.catch(() => {}));
+  }
+
+  #admitted(subject: Case, { item, index, reason, local }: Start): Observable<void> {
     return from(this.run.checkInput(subject)).pipe(
       concatMap(() => this.run.admit(subject)),
       concatMap(({ bytes, leave }) => {
@@ -168,7 +199,7 @@ export class CaseStreams {
           ...(reason && { reason }),
           ...(bytes && { memory: bytes }),
         });
-        return this.#open(subject, item, index).pipe(
+        return this.#open(subject, { item, index, local }).pipe(
           finalize(() => {
             this.#notes.delete(id);
             this.#failures.delete(id);
@@ -179,7 +210,7 @@ export class CaseStreams {
     );
   }
 
-  #open(subject: Case, item: Case | RemoteCase, index: number): Observable<void> {
+  #open(subject: Case, start: Pick<OpenCase, 'item' | 'index' | 'local'>): Observable<void> {
     const opened = performance.now();
     return from(stateOf(inputPaths(subject), this.run.contents)).pipe(
       concatMap((inputs) =>
@@ -188,7 +219,7 @@ export class CaseStreams {
           tap(({ id }) => {
             if (this.#failures.has(id)) throw this.#failures.get(id);
           }),
-          concatMap((result) => this.#recorded(this.#finish(result, { item, inputs, index, opened }))),
+          concatMap((result) => this.#recorded(this.#finish(result, { ...start, inputs, opened }))),
         ),
       ),
     );
@@ -217,7 +248,8 @@ export class CaseStreams {
   }
 
   /** Records a case after all of its files are written. */
-  async #finish(result: Case, { item, inputs, index, opened }: OpenCase): Promise<void> {
+  async #finish(given: Case, { item, inputs, index, opened, local }: OpenCase): Promise<void> {
+    const result = local && given.notes ? { ...given, notes: given.notes.map(local.text) } : given;
     const { sinks, journal, records, identity, provider, contents } = this.run;
     const metrics = valuesToJson(records.nameMetrics(result.metrics));
     const now = await stateOf(inputPaths(result));
@@ -235,11 +267,13 @@ export class CaseStreams {
       pipeline: identity,
       dataset: itemFingerprint(item),
       provider,
-      inputs: remote ? [] : inputs,
+      inputs: remote ? [] : (local?.states(inputs) ?? inputs),
       outputs,
       metrics: result.metrics,
       timings: result.timings,
-      volumes: Object.fromEntries([...saved, ...kept].map(([key, file]) => [key, absoluteFile(file)])),
+      volumes: Object.fromEntries(
+        [...saved, ...kept].map(([key, file]) => [key, absoluteFile(local?.origin(file) ?? file)]),
+      ),
       notes: result.notes,
       labelNames:
         result.labelNames ?? Object.values(result.volumes).find((one) => one.labelNames)?.labelNames,

@@ -5,9 +5,10 @@ import type { ModelInput } from '../operators/define.js';
 import type { Forecast, Forecaster, VolumeForecast } from '../operators/forecast.js';
 import type { PlacedStep } from '../operators/fusion.js';
 import type { Runtime } from '../runtime/runtime.js';
-import { isRefused, isRemote, type SourceItem } from '../sources/define.js';
+import type { SourceItem } from '../sources/define.js';
 import { spacingOf } from '../volume/affine.js';
 import { axcodesOf } from '../volume/orientation.js';
+import { isHere } from './localCase.js';
 import { StepFailure } from './steps.js';
 import type { Pipeline } from './types.js';
 
@@ -185,7 +186,7 @@ export async function checkInputs(
     const rows = await compare(subject).catch(() => []);
     return rows.filter(({ same }) => !same);
   };
-  const first = items.find((item): item is Case => !isRefused(item) && !isRemote(item));
+  const first = items.find(isHere);
   if (strict && first) {
     const found = await differences(first);
     if (found.length > 0) {

@@ -3,10 +3,12 @@ import { createReadStream } from 'node:fs';
 import { appendFile, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
+import { isAddress, shownPlace } from '../address.js';
 import type { Case, CaseFile } from '../case.js';
 import { type FilePlace, findFile } from '../formats/archives.js';
 import { makeFolder, writeFault } from '../formats/aside.js';
 import { writeFileAside } from '../formats/files.js';
+import { mapPaths } from '../formats/inputFiles.js';
 import { maskOf, revealer, type Secrets } from '../mask.js';
 import { type Column, Columns } from '../metrics/columns.js';
 import { type ColumnDescription, describeColumns, readColumns } from '../metrics/describeColumns.js';
@@ -14,6 +16,7 @@ import type { MetricValue } from '../metrics/metric.js';
 import { columnReader, type FindMetric } from '../metrics/parseColumn.js';
 import { type JsonValues, valuesFromJson, valuesToJson } from '../metrics/valuesAsJson.js';
 import { isRemote, type RemoteCase } from '../sources/define.js';
+import { findAddress, type RemotePlace, readAddress } from '../storage/places.js';
 
 /** The state of a file, for detecting changes. */
 export interface FileState {
@@ -102,20 +105,30 @@ const journalLine = z.object({
 
 /** The current state of files; a missing one has size -1. With `contents`, their SHA-256 as well. */
 export async function stateOf(paths: readonly string[], contents = false): Promise<FileState[]> {
-  const places = await Promise.all(paths.map((path) => findFile(path).catch(() => undefined)));
+  const places = await Promise.all(paths.map(placeOf));
   const states: FileState[] = [];
   // One by one: a series may have more files than a process may have open.
   for (const [i, path] of paths.entries()) {
     const place = places[i];
     const { size, modified } = place ?? { size: -1, modified: 0 };
-    states.push({ path, size, modified, ...(place && contents && { sha256: await checksumOf(place) }) });
+    const sha256 = place && contents && (await checksumOf(place));
+    states.push({ path: shownPlace(path), size, modified, ...(sha256 && { sha256 }) });
   }
   return states;
 }
 
-async function checksumOf({ file, offset, size }: FilePlace): Promise<string> {
+/**
+ * Where a file is; undefined if it is missing or cannot be examined. An address that does not answer throws.
+ */
+function placeOf(path: string): Promise<FilePlace | RemotePlace | undefined> {
+  return isAddress(path) ? findAddress(path) : findFile(path).catch(() => undefined);
+}
+
+async function checksumOf(place: FilePlace | RemotePlace): Promise<string> {
   const hash = createHash('sha256');
-  if (size > 0) {
+  if ('address' in place) for await (const chunk of readAddress(place)) hash.update(chunk);
+  else if (place.size > 0) {
+    const { file, offset, size } = place;
     const range = { start: offset, end: offset + size - 1, highWaterMark: 2 ** 20 };
     for await (const chunk of createReadStream(file, range)) hash.update(chunk);
   }
@@ -138,7 +151,11 @@ export function changedFile(then: readonly FileState[], now: readonly FileState[
 /** A hash of what a dataset says of a case: its files by key, and the names of its labels. */
 export function itemFingerprint(item: Case | RemoteCase): string {
   if (isRemote(item)) return item.fingerprint;
-  const { files, labelNames = {} } = item;
+  const { labelNames = {} } = item;
+  // A signature changes each time that an address is signed.
+  const files = Object.fromEntries(
+    Object.entries(item.files).map(([key, file]) => [key, mapPaths(file, shownPlace)]),
+  );
   const sorted = (map: object) => Object.entries(map).sort(([a], [b]) => (a < b ? -1 : 1));
   return fingerprint(sorted(files), sorted(labelNames));
 }

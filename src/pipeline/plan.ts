@@ -2,13 +2,14 @@ import type { Case } from '../case.js';
 import { listNames, messageOf, show, showBytes } from '../errors.js';
 import { maskError, maskOf } from '../mask.js';
 import type { Runtime } from '../runtime/runtime.js';
-import { isRefused, isRemote, type SourceItem } from '../sources/define.js';
+import { isRefused, type SourceItem } from '../sources/define.js';
 import { checkNeeds } from './checkNeeds.js';
 import { checkModels } from './checkRun.js';
 import { describeOptions } from './describe.js';
 import { autoInFlight } from './engine.js';
 import { comparerFor, expectationLines } from './expectations.js';
 import { fuseSteps } from './fuse.js';
+import { isHere } from './localCase.js';
 import { type Estimate, estimatorFor, memoryBudget } from './memory.js';
 import { type Selection, selectCases } from './select.js';
 import type { Pipeline } from './types.js';
@@ -38,7 +39,7 @@ async function textOf(pipeline: Pipeline, selection: Selection, runtime: Runtime
     lines.push(
       isRefused(item)
         ? `  ${item.id}: refused. ${item.refused}`
-        : `  ${item.id}: ${isRemote(item) ? 'fetched when it starts' : Object.keys(item.files).join(', ')}`,
+        : `  ${item.id}: ${isHere(item) ? Object.keys(item.files).join(', ') : 'fetched when it starts'}`,
     );
   }
   if (items.length > 10) lines.push(`  … and ${items.length - 10} more`);
@@ -74,7 +75,7 @@ async function expectationText(
   items: readonly SourceItem[],
   runtime: Runtime,
 ): Promise<string[]> {
-  const first = items.find((item): item is Case => !isRefused(item) && !isRemote(item));
+  const first = items.find(isHere);
   if (!first) return [];
   try {
     const compare = await comparerFor(pipeline, runtime);
@@ -101,8 +102,8 @@ async function memoryText(
   try {
     const estimate = await estimatorFor(pipeline, runtime);
     for (const item of items) {
-      if (isRemote(item)) remote++;
-      const needed = isRefused(item) || isRemote(item) ? undefined : await estimate(item);
+      if (!isRefused(item) && !isHere(item)) remote++;
+      const needed = isHere(item) ? await estimate(item) : undefined;
       if (needed && needed.bytes > budget) tooLarge++;
       if (needed && needed.bytes > (largest?.bytes ?? 0)) largest = { ...needed, id: item.id };
     }

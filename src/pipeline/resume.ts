@@ -47,12 +47,13 @@ export async function sortOut(
 ): Promise<{ todo: ToDo[]; finished: Finished[] }> {
   const todo: ToDo[] = [];
   const finished: Finished[] = [];
+  const reasons = await stalenessOf(items, earlier, expected);
   for (const [index, item] of items.entries()) {
     const entry = earlier.get(item.id);
     if (isRefused(item)) todo.push({ item, index, reason: 'failed in the earlier run' });
     else if (!entry) todo.push({ item, index, reason: 'not finished in the earlier run' });
     else {
-      const reason = await staleness(item, entry, expected);
+      const reason = reasons[index];
       if (reason) todo.push({ item, index, reason });
       else {
         const { metrics, timings, notes = [] } = entry;
@@ -62,6 +63,27 @@ export async function sortOut(
     }
   }
   return { todo, finished };
+}
+
+/** Cases that are examined at the same time: files at addresses take a while to answer. */
+const atOnce = 32;
+
+/** Why the journal entry of each case is no longer valid; undefined where it is, or where there is none. */
+async function stalenessOf(
+  items: readonly SourceItem[],
+  earlier: ReadonlyMap<string, JournalEntry>,
+  expected: Expected,
+): Promise<(string | undefined)[]> {
+  const reasons: (string | undefined)[] = [];
+  const waiting = items.entries();
+  const work = async () => {
+    for (const [index, item] of waiting) {
+      const entry = earlier.get(item.id);
+      if (entry && !isRefused(item)) reasons[index] = await staleness(item, entry, expected);
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, work));
+  return reasons;
 }
 
 /** Why a case's journal entry is no longer valid; undefined if it is valid. */

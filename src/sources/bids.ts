@@ -4,6 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { listNames, OptionError } from '../errors.js';
 import { isImageFile, stripImageExtension } from '../formats/index.js';
+import { pathType } from '../optionTypes.js';
 import { parseCsvList } from './csvList.js';
 import type { DatasetLabels } from './datasetLabels.js';
 import { caseInside, type SourceItem, source } from './define.js';
@@ -25,7 +26,7 @@ export const bids = source({
   name: 'bids',
   summary: 'A dataset in BIDS: sub-*/anat/*_T1w.nii.gz, with masks in derivatives.',
   options: {
-    root: z.string().min(1).describe("The dataset's folder, with sub-* and derivatives"),
+    root: pathType.describe("The dataset's folder, with sub-* and derivatives"),
     suffix: z
       .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
       .default('T1w')

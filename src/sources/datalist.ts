@@ -1,7 +1,9 @@
-import { dirname, extname } from 'node:path';
+import { extname } from 'node:path';
 import { z } from 'zod';
+import { checkPlace, folderOf, isAddress, nameOf } from '../address.js';
 import { DataError, listNames, messageOf, OptionError, show, unknownName } from '../errors.js';
 import { isImageFile } from '../formats/index.js';
+import { placeType } from '../optionTypes.js';
 import { parseCsvList } from './csvList.js';
 import { type DatasetLabels, labelsType, readLabels } from './datasetLabels.js';
 import { caseInside, type SourceItem, source } from './define.js';
@@ -37,15 +39,13 @@ export const datalist = source({
       .min(1)
       .optional()
       .describe('The cases: maps with image, further volumes by key, and id'),
-    path: z.string().min(1).optional().describe('A JSON or CSV file with the list'),
+    path: placeType.optional().describe('A JSON or CSV file with the list'),
     key: z
       .string()
       .min(1)
       .optional()
       .describe('The list to use in a JSON file with several: training, validation, …'),
-    root: z
-      .string()
-      .min(1)
+    root: placeType
       .optional()
       .describe(
         "Folder that the file's relative paths refer to; paths must stay inside it. Default: the file's " +
@@ -62,7 +62,7 @@ export const datalist = source({
     if (items) {
       yield* casesOf({ rows: [...items] }, undefined, 'items', onWarning);
     } else if (path) {
-      yield* casesOf(await readList(path, key, onWarning), root ?? dirname(path), path, onWarning);
+      yield* casesOf(await readList(path, key, onWarning), root ?? folderOf(path), path, onWarning);
     }
   },
 });
@@ -110,16 +110,15 @@ function* casesOf(
 }
 
 function caseOf(id: string, files: Files): SourceItem {
-  const stacked = Object.entries(files).map(([key, file]) => [
-    key,
-    typeof file === 'string' ? file : file.length === 1 ? file[0] : { channels: file },
-  ]);
+  const stacked = Object.entries(files).map(([key, given]) => {
+    const places = [given].flat().map(checkPlace);
+    return [key, places.length === 1 ? places[0] : { channels: places }];
+  });
   return { id, files: Object.fromEntries(stacked), volumes: {}, metrics: [], timings: {} };
 }
 
 const knownKeys = ['image', 'label', 'pred', 'id'];
 
-/** Rows in which a key such as `Image` is called `image`, if no row has that key already. */
 /** The keys of all rows. */
 function keysOf(rows: readonly Row[]): ReadonlySet<string> {
   const keys = new Set<string>();
@@ -127,6 +126,7 @@ function keysOf(rows: readonly Row[]): ReadonlySet<string> {
   return keys;
 }
 
+/** Renames a key such as `Image` to `image`, if no row has that key already. */
 function renameKnownKeys_(rows: Row[]): void {
   const present = keysOf(rows);
   const renamed = new Map(
@@ -157,6 +157,7 @@ function fileKeys(rows: readonly Readonly<Record<string, unknown>>[]): (key: str
 }
 
 function baseOf(path: string): string {
+  if (isAddress(path)) return nameOf(path);
   return path.split(/[\\/]/).at(-1) ?? path;
 }
 
@@ -196,7 +197,7 @@ async function readList(
     throw new OptionError(`The list ${path} (source.path) cannot be read: ${messageOf(error)}.`);
   });
   // A name may be wrong, but no table begins with a bracket.
-  const isTable = /^\.(csv|tsv|txt)$/i.test(extname(path)) && !/^\s*[[{]/.test(text);
+  const isTable = /^\.(csv|tsv|txt)$/i.test(extname(nameOf(path))) && !/^\s*[[{]/.test(text);
   const content = isTable ? parseCsvList(text, path) : parseJson(text, path);
   const list = Array.isArray(content) ? content : chooseList(path, content, key);
   if (!Array.isArray(list) || list.length === 0) throw new DataError(`${path}: the list is empty.`);

@@ -1,9 +1,12 @@
 import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join, posix } from 'node:path';
+import { isAddress, joinPlace, shownPlace } from '../address.js';
 import { OptionError } from '../errors.js';
 import { readStart, withFile } from '../formats/openFile.js';
 import { indexTar } from '../formats/tar.js';
+import { namesInFolder, readSmall } from '../storage/places.js';
+import { tarIndexAt } from '../storage/tar.js';
 import { archiveFile, isDecathlonArchive } from './archives.js';
 import { decodeText, readText } from './text.js';
 
@@ -19,11 +22,13 @@ export interface DatasetFiles {
 /**
  * The files of a dataset.
  *
- * @param root A folder, a tar archive with one, or the name of an archive that "voxstream data pull" has
- * downloaded.
+ * @param root A folder, a tar archive with one, the address of either, or the name of an archive that
+ * "voxstream data pull" has downloaded.
  * @throws OptionError if there is none of these.
  */
 export async function openDataset(root: string): Promise<DatasetFiles> {
+  if (isAddress(root))
+    return /\.tar$/i.test(shownPlace(root)) ? filesOfRemoteTar(root) : filesOfAddress(root);
   const found = await stat(root).catch(() => undefined);
   if (found) return found.isFile() ? filesOfTar(root) : filesOfFolder(root);
   const isName = /^[\w-]+$/.test(root);
@@ -42,7 +47,27 @@ function filesOfFolder(root: string): DatasetFiles {
   };
 }
 
-/** A dataset in a tar archive: the folder in it that contains `dataset.json` or, without one, images. */
+function filesOfAddress(root: string): DatasetFiles {
+  return {
+    root,
+    read: (name) => readAt(joinPlace(root, name)),
+    list: (folder) => namesInFolder(joinPlace(root, folder)),
+  };
+}
+
+async function readAt(address: string): Promise<string | undefined> {
+  const text = await readSmall(address);
+  return text && decodeText(text, shownPlace(address));
+}
+
+async function filesOfRemoteTar(archive: string): Promise<DatasetFiles> {
+  const found = await tarIndexAt(archive);
+  if (!found) {
+    throw new OptionError(`${shownPlace(archive)} (source.root) does not exist. Check the address.`);
+  }
+  return filesInTar(archive, [...found.index.keys()], readAt);
+}
+
 async function filesOfTar(archive: string): Promise<DatasetFiles> {
   if (!/\.tar$/i.test(archive)) {
     throw new OptionError(
@@ -51,20 +76,29 @@ async function filesOfTar(archive: string): Promise<DatasetFiles> {
     );
   }
   const names = [...(await indexTar(archive)).keys()];
+  return filesInTar(archive, names, (file) =>
+    withFile(file, async (open, size) => decodeText(await readStart(open, size), file)),
+  );
+}
+
+/** A dataset in a tar archive: the folder in it that contains `dataset.json` or, without one, images. */
+function filesInTar(
+  archive: string,
+  names: readonly string[],
+  readFile: (file: string) => Promise<string | undefined>,
+): DatasetFiles {
   const depth = (name: string) => name.split('/').length;
   const marks = names.filter((name) => /(^|\/)(dataset\.json|images(Tr|Ts)\/[^/]+)$/.test(name));
   const [mark = ''] = marks.sort(
     (a, b) => Number(!isDatasetJson(a)) - Number(!isDatasetJson(b)) || depth(a) - depth(b),
   );
   const inside = mark.replace(/(^|\/)(dataset\.json|images(Tr|Ts)\/[^/]+)$/, '');
-  const root = join(archive, inside);
+  const root = joinPlace(archive, inside);
   return {
     root,
     read: async (name) => {
       const path = posix.join(inside, name);
-      if (!names.includes(path)) return undefined;
-      const file = join(archive, path);
-      return withFile(file, async (open, size) => decodeText(await readStart(open, size), file));
+      return names.includes(path) ? readFile(joinPlace(archive, path)) : undefined;
     },
     list: async (folder) => {
       const start = posix.join(inside, folder, '/');

@@ -1,8 +1,9 @@
 import { basename, join } from 'node:path';
 import { z } from 'zod';
+import { joinPlace } from '../address.js';
 import { DataError, listNames, OptionError, show } from '../errors.js';
 import { isImageFile, stripImageExtension } from '../formats/index.js';
-import { mostCounted } from '../optionTypes.js';
+import { mostCounted, placeType } from '../optionTypes.js';
 import { type DatasetFiles, openDataset } from './datasetFiles.js';
 import { type DatasetLabels, labelsType, readLabels } from './datasetLabels.js';
 import { caseInside, source } from './define.js';
@@ -37,13 +38,10 @@ export const decathlon = source({
   name: 'decathlon',
   summary: 'A dataset of the Medical Segmentation Decathlon, or one with the same layout.',
   options: {
-    root: z
-      .string()
-      .min(1)
-      .describe(
-        "The dataset's folder, with dataset.json or imagesTr, labelsTr and imagesTs, its .tar file, or the name of " +
-          'one that "voxstream data pull" downloaded',
-      ),
+    root: placeType.describe(
+      "The dataset's folder, with dataset.json or imagesTr, labelsTr and imagesTs, its .tar file, the address of one " +
+        '(s3://, https://), or the name of one that "voxstream data pull" downloaded',
+    ),
     split: z.enum(splits).default('all').describe('Cases to use; all means training and test'),
     validation: z
       .int()
@@ -82,7 +80,7 @@ export const decathlon = source({
 });
 
 async function readDataset(files: DatasetFiles, onWarning: (message: string) => void): Promise<Dataset> {
-  const file = join(files.root, 'dataset.json');
+  const file = joinPlace(files.root, 'dataset.json');
   const text = await files.read('dataset.json');
   if (text === undefined) return readFolders(files, onWarning);
   const content = parseJson(text, file);

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { isAbsolute, relative, resolve, sep } from 'node:path';
 import type { z } from 'zod';
+import { addressInside, isAddress, shownPlace } from '../address.js';
 import type { Case, CaseFile } from '../case.js';
 import { DataError } from '../errors.js';
 import {
@@ -127,11 +128,13 @@ async function* casesOf(items: AsyncIterable<SourceItem>): AsyncGenerator<Case> 
 }
 
 /**
- * The absolute path of a dataset's entry, or undefined if it is outside `root` because of `..` or an absolute
- * path. Symbolic links inside the dataset are followed: they belong to the dataset. Backslashes
- * separate folders, since datasets are also made on Windows.
+ * The absolute path or the address of a dataset's entry, or undefined if it is outside `root` because of
+ * `..`, an absolute path or an address. Symbolic links inside the dataset are followed: they belong to the
+ * dataset. Backslashes separate folders, since datasets are also made on Windows.
  */
 export function pathInside(root: string, entry: string): string | undefined {
+  if (isAddress(root)) return addressInside(root, entry);
+  if (isAddress(entry)) return undefined;
   if (sep !== '\\' && /^[A-Za-z]:[\\/]/.test(entry)) return undefined;
   const literal = resolve(root, entry);
   const path =
@@ -173,7 +176,8 @@ export function caseInside(
       return {
         id,
         refused:
-          `The ${key} of case ${id} is "${outside}", which is outside the dataset's folder ${root}. Files ` +
+          `The ${key} of case ${id} is "${shownPlace(outside)}", which is outside the dataset's folder ` +
+          `${shownPlace(root)}. Files ` +
           `outside it are not read.${hint && ` ${hint}`}`,
       };
     }

@@ -13,6 +13,7 @@ import { inBatches } from '../formats/dicom/inBatches.js';
 import { type SeriesVolume, seriesVolumes } from '../formats/dicom/volumes.js';
 import { showFile } from '../formats/inputFiles.js';
 import type { OptionTypes, OptionValues } from '../options.js';
+import { pathType } from '../optionTypes.js';
 import { isRefused, type RefusedCase, source } from './define.js';
 import { fileOfCase, hole, refusedFile } from './glob.js';
 
@@ -59,10 +60,7 @@ export const dicom = source({
   name: 'dicom',
   summary: 'DICOM series in a folder or a tar or zip archive, each read as one volume.',
   options: {
-    root: z
-      .string()
-      .min(1)
-      .describe('Folder with DICOM files, searched with all folders below it, or a .tar or .zip'),
+    root: pathType.describe('Folder with DICOM files, searched with all folders below it, or a .tar or .zip'),
     ...seriesOptions,
     label: seriesOptions.label.describe(
       `${seriesOptions.label.description}, or a pattern of other files with {case}, e.g. gt/{case}.nii.gz`,

@@ -1,4 +1,5 @@
 import { basename, dirname } from 'node:path';
+import { isAddress, shownPlace } from '../address.js';
 import { stripImageExtension } from '../formats/index.js';
 
 /**
@@ -8,8 +9,8 @@ import { stripImageExtension } from '../formats/index.js';
  */
 export function distinctIds(files: readonly string[]): string[] {
   const stems = files.map((file) => {
-    const name = basename(file.replaceAll('\\', '/'));
-    return (stripImageExtension(name) || name || file).normalize('NFC');
+    const name = basename(plainPath(file));
+    return stripImageExtension(name) || name || file.normalize('NFC');
   });
   const groups = new Map<string, string[]>();
   for (const [i, stem] of stems.entries()) {
@@ -45,7 +46,22 @@ function differingFolders(files: readonly string[]): (file: string) => string | 
 }
 
 function foldersOf(path: string): string[] {
-  return dirname(path.replaceAll('\\', '/').normalize('NFC'))
+  return dirname(plainPath(path))
     .split('/')
     .filter((part) => part !== '.');
+}
+
+/** A path with `/` between folders, or an address without its query, in the composed form. */
+function plainPath(place: string): string {
+  if (!isAddress(place)) return place.replaceAll('\\', '/').normalize('NFC');
+  const shown = shownPlace(place);
+  return (/^https?:/i.test(shown) ? decodedIfPossible(shown) : shown).normalize('NFC');
+}
+
+function decodedIfPossible(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }

@@ -1,11 +1,14 @@
-import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { basename, join, sep } from 'node:path';
+import { join, sep } from 'node:path';
 import { escapePath, glob as findFiles, isDynamicPattern } from 'tinyglobby';
 import { z } from 'zod';
+import { isAddress, nameOf, shownPlace } from '../address.js';
 import { listNames, OptionError } from '../errors.js';
 import { isImageFile, stripImageExtension } from '../formats/index.js';
 import { readStart, withFile } from '../formats/openFile.js';
+import { placeType } from '../optionTypes.js';
+import { globAddress } from '../storage/glob.js';
+import { statPlace } from '../storage/places.js';
 import { type RefusedCase, type SourceItem, source, storedPath } from './define.js';
 import { distinctIds } from './distinctIds.js';
 
@@ -24,7 +27,7 @@ export const glob = source({
   name: 'glob',
   summary: 'All images that match a pattern, with further volumes by patterns with {case}.',
   options: {
-    image: z.string().min(1).describe('Pattern of the images, e.g. in/*.nii.gz or in/{case}/ct.nii.gz'),
+    image: placeType.describe('Pattern of the images, e.g. in/*.nii.gz or in/{case}/ct.nii.gz'),
     ifMissing: z
       .enum(['refuse', 'leaveOut'])
       .default('refuse')
@@ -32,10 +35,7 @@ export const glob = source({
         'What to do if a further volume of a case is missing: refuse the case, or leave out the volume',
       ),
   },
-  rest: z
-    .string()
-    .min(1)
-    .describe('Pattern of a further volume, with {case} for the case id, e.g. gt/{case}.nii.gz'),
+  rest: placeType.describe('Pattern of a further volume, with {case} for the case id, e.g. gt/{case}.nii.gz'),
   check: ({ image, ifMissing: _, ...others }) => [
     ...(image.split(hole).length > 2 ? [`image holds {case} more than once: "${image}"`] : []),
     ...(image.split(hole)[1]?.includes('**') ? [`image has ** after {case}: "${image}"`] : []),
@@ -62,11 +62,14 @@ async function nothingFound(pattern: string): Promise<OptionError> {
     );
   }
   const found = await matches(pattern.replace(hole, '*'));
+  const shown = shownPlace(pattern);
   const others = found.length > 0 ? `; it matches ${found.length} other file(s), e.g. ${found[0]}` : '';
   const advice = (await isDicom(found[0]))
     ? 'That is a DICOM file: read series with the source "dicom".'
-    : 'Paths are relative to the working directory.';
-  return new OptionError(`No image matches ${pattern} (source.image)${others}. ${advice}`);
+    : isAddress(pattern)
+      ? 'Check the address.'
+      : 'Paths are relative to the working directory.';
+  return new OptionError(`No image matches ${shown} (source.image)${others}. ${advice}`);
 }
 
 /** Whether a file begins as DICOM files do. */
@@ -78,7 +81,7 @@ async function isDicom(file: string | undefined): Promise<boolean> {
 
 /** The images that match a pattern, sorted by path, each with its case's id. */
 export async function filesOfPattern(pattern: string): Promise<{ id: string; file: string }[]> {
-  const found = (await matches(pattern.replace(hole, '*'))).filter((path) => isImageFile(basename(path)));
+  const found = (await matches(pattern.replace(hole, '*'))).filter((path) => isImageFile(nameOf(path)));
   const ids = pattern.includes(hole) ? found.map((path) => idOf(path, pattern)) : distinctIds(found);
   return found.map((file, i) => ({ id: ids[i], file }));
 }
@@ -91,7 +94,8 @@ async function toCase(
 ): Promise<SourceItem> {
   const files: Record<string, string> = { image };
   for (const [key, pattern] of Object.entries(others)) {
-    const found = (await fileOfCase(id, pattern)).filter((file) => !leaveOut || existsSync(file));
+    let found = await fileOfCase(id, pattern);
+    if (leaveOut && found.length === 1 && !(await statPlace(found[0]))) found = [];
     if (found.length === 0 && leaveOut) continue;
     if (found.length !== 1) return refusedFile(id, key, pattern, found);
     files[key] = found[0];
@@ -104,7 +108,10 @@ async function toCase(
  * missing.
  */
 export async function fileOfCase(id: string, pattern: string): Promise<string[]> {
-  if (!isDynamicPattern(pattern.replaceAll(hole, 'x'))) return [storedPath(pattern.replaceAll(hole, id))];
+  if (!isDynamicPattern(pattern.replaceAll(hole, 'x'))) {
+    const file = pattern.replaceAll(hole, id);
+    return [isAddress(file) ? file : storedPath(file)];
+  }
   // The file system may hold the name composed (NFC) or decomposed (NFD).
   const names = new Set([id, id.normalize('NFD')]);
   const all = await Promise.all(
@@ -124,6 +131,7 @@ export function refusedFile(id: string, key: string, pattern: string, found: rea
 }
 
 async function matches(pattern: string): Promise<string[]> {
+  if (isAddress(pattern)) return globAddress(pattern);
   const posix = sep === '\\' ? pattern.replaceAll('\\', '/') : pattern;
   const found = await findFiles(posix, { onlyFiles: true, expandDirectories: false });
   return found.sort();

@@ -1,7 +1,9 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
+import { isAddress, joinPlace } from '../address.js';
 import { DataError, listNames, OptionError } from '../errors.js';
+import { placeType } from '../optionTypes.js';
 import { openDataset } from './datasetFiles.js';
 import { caseInside, source } from './define.js';
 import { foldCount, nnunetFolds } from './nnunetFolds.js';
@@ -24,15 +26,15 @@ export const nnunet = source({
   name: 'nnunet',
   summary: "A dataset in nnU-Net's raw layout: imagesTr/CASE_0000.nii.gz and labelsTr/CASE.nii.gz.",
   options: {
-    root: z.string().min(1).describe("The dataset's folder, e.g. nnUNet_raw/Dataset009_Spleen, or its .tar"),
+    root: placeType.describe(
+      "The dataset's folder, e.g. nnUNet_raw/Dataset009_Spleen, its .tar, or the address of one (s3://)",
+    ),
     split: z
       .enum(['train', 'validation', 'test', 'all'])
       .default('all')
       .describe('Which cases; train and validation are those of the fold, all is imagesTr and imagesTs'),
     fold: z.int().min(0).max(1000).optional().describe('The fold, from 0, for train and validation'),
-    splits: z
-      .string()
-      .min(1)
+    splits: placeType
       .optional()
       .describe(
         'The file with the folds. Default: splits_final.json of the dataset or of nnUNet_preprocessed, else the folds ' +
@@ -52,10 +54,11 @@ export const nnunet = source({
     if (text === undefined) {
       throw new OptionError(`${root} (source.root) has no dataset.json, so it is not a dataset of nnU-Net.`);
     }
-    const content = parseJson(text, join(files.root, 'dataset.json'));
+    const content = parseJson(text, joinPlace(files.root, 'dataset.json'));
     const { training, test, labels } = await readNnunetRaw(files, content, onWarning);
     const inFold = async (wanted: 'train' | 'validation') => {
-      const file = splits ?? findSplits(root);
+      const own = isAddress(root) && (await files.read(splitsFile)) !== undefined;
+      const file = splits ?? (own ? joinPlace(files.root, splitsFile) : findSplits(root));
       if (file !== undefined) return casesOfFold(training, await readFold(file, wanted, fold), file);
       onWarning(
         `There is no ${splitsFile} in ${listNames(splitsFolders(root), 'or')}, so the folds are those that nnU-Net v2 ` +
@@ -84,6 +87,7 @@ function findSplits(root: string): string | undefined {
 
 /** The folders in which `splits_final.json` of a raw dataset may be. */
 function splitsFolders(root: string): string[] {
+  if (isAddress(root)) return [root];
   const folder = resolve(root);
   const preprocessed = [
     join(dirname(dirname(folder)), 'nnUNet_preprocessed'),

@@ -1,7 +1,9 @@
 import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { z } from 'zod';
+import { isAddress, joinPlace } from '../address.js';
 import { listNames, OptionError } from '../errors.js';
+import { placeType } from '../optionTypes.js';
+import { namesInFolder } from '../storage/places.js';
 import { caseInside, type SourceItem, source } from './define.js';
 import { channelsByCase } from './nnunetRaw.js';
 
@@ -16,7 +18,7 @@ export const nnunetImages = source({
   name: 'nnunetImages',
   summary: "A folder of images with nnU-Net's names: CASE_0000.nii.gz, CASE_0001.nii.gz and so on.",
   options: {
-    dir: z.string().min(1).describe('The folder with the images'),
+    dir: placeType.describe('The folder with the images'),
     channels: z
       .int()
       .min(1)
@@ -27,9 +29,11 @@ export const nnunetImages = source({
   },
   example: { dir: 'imagesTs' },
   async *open({ dir, channels, fileEnding }) {
-    const names = await readdir(dir).catch(() => {
-      throw new OptionError(`${dir} (source.dir) is not a folder that can be read.`);
-    });
+    const names = isAddress(dir)
+      ? await namesInFolder(dir)
+      : await readdir(dir).catch(() => {
+          throw new OptionError(`${dir} (source.dir) is not a folder that can be read.`);
+        });
     const cases = channelsByCase(names, fileEnding);
     if (cases.size === 0) {
       const found = names.length > 0 ? `it has ${listNames(names.slice(0, 3))}` : 'it is empty';
@@ -57,8 +61,8 @@ function checked(
   if (missing.length > 0 || extra.length > 0) {
     const wrong =
       missing.length > 0
-        ? `there is no ${join(dir, missing[0])}`
-        : `${join(dir, extra[0])} is a channel too many`;
+        ? `there is no ${joinPlace(dir, missing[0])}`
+        : `${joinPlace(dir, extra[0])} is a channel too many`;
     return {
       id: name,
       refused: `Case ${name} must have ${wanted} channel(s), ${listNames(expected)}, but ${wrong}.`,

@@ -1,5 +1,5 @@
-import { join } from 'node:path';
 import { z } from 'zod';
+import { joinPlace } from '../address.js';
 import { DataError, listNames, OptionError, show } from '../errors.js';
 import { isImageFile } from '../formats/index.js';
 import type { DatasetFiles } from './datasetFiles.js';
@@ -64,7 +64,7 @@ export async function readNnunetRaw(
   content: unknown,
   onWarning: (message: string) => void,
 ): Promise<NnunetDataset> {
-  const file = join(files.root, 'dataset.json');
+  const file = joinPlace(files.root, 'dataset.json');
   const parsed = datasetType.safeParse(content, { reportInput: true });
   if (!parsed.success) {
     const issue = parsed.error.issues[0];

@@ -1,36 +1,31 @@
-import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
-import { basename, join, relative, resolve, sep } from 'node:path';
+import { basename, join, relative, sep } from 'node:path';
 import { z } from 'zod';
+import { absolutePlace, folderOf, isAddress, joinPlace, nameInside, nameOf, shownPlace } from '../address.js';
 import { DataError, listNames, messageOf, OptionError, show } from '../errors.js';
 import { isImageFile, stripImageExtension } from '../formats/index.js';
 import { listSome } from '../metrics/table.js';
 import type { GivenOptions } from '../options.js';
+import { placeType } from '../optionTypes.js';
+import { listPlace, statPlace } from '../storage/places.js';
 import { type DatasetLabels, labelsType, readLabels } from './datasetLabels.js';
 import { type SourceItem, source } from './define.js';
 import { filesOfPattern, hole } from './glob.js';
 import { parseJson, readText } from './text.js';
 
 const options = {
-  pred: z
-    .string()
-    .min(1)
-    .describe('Folder of the predictions, a pattern, e.g. out/{case}/spleen.nii.gz, or one file'),
-  label: z.string().min(1).describe('Folder of the references, a pattern with {case}, or one file'),
-  image: z
-    .string()
-    .min(1)
-    .optional()
-    .describe('Folder of the images, or a pattern with {case}, for the report'),
+  pred: placeType.describe(
+    'Folder of the predictions, a pattern, e.g. out/{case}/spleen.nii.gz, or one file',
+  ),
+  label: placeType.describe('Folder of the references, a pattern with {case}, or one file'),
+  image: placeType.optional().describe('Folder of the images, or a pattern with {case}, for the report'),
   predPostfix: z
     .string()
     .min(1)
     .optional()
     .describe('Use only predictions whose name ends in this, e.g. _seg'),
   labelPostfix: z.string().min(1).optional().describe('Use only references whose name ends in this'),
-  names: z
-    .string()
-    .min(1)
+  names: placeType
     .optional()
     .describe('JSON file with label names under "labels". Default: the dataset.json of the folders'),
 };
@@ -59,7 +54,11 @@ export const pairs = source({
     if (unpaired.length > 0) {
       onWarning(`${unpaired.length} prediction(s) fit no reference and are left out: ${listSome(unpaired)}.`);
     }
-    if (resolve(options.pred) === resolve(options.label) && !options.predPostfix && !options.labelPostfix) {
+    if (
+      absolutePlace(options.pred) === absolutePlace(options.label) &&
+      !options.predPostfix &&
+      !options.labelPostfix
+    ) {
       onWarning(`pred and label are both ${options.pred}: each file is compared with itself.`);
     }
     const stated = found[0]?.label.file === options.label && found[0].preds[0]?.file === options.pred;
@@ -89,9 +88,7 @@ function looseFits(found: readonly Pair[]): readonly Pair[] {
 }
 
 function looseWarning(loose: readonly Pair[]): string {
-  const names = loose.map(
-    ({ label, preds: [pred] }) => `${basename(pred.file)} with ${basename(label.file)}`,
-  );
+  const names = loose.map(({ label, preds: [pred] }) => `${nameOf(pred.file)} with ${nameOf(label.file)}`);
   return (
     `Predictions were paired with references with another name: ${listSome(names)}. If they do not belong together, ` +
     `give patterns on both sides, e.g. pred/${hole}.nii.gz and label/${hole}.nii.gz: then names must be equal. ` +
@@ -200,7 +197,7 @@ async function listNamed(where: string, key: 'pred' | 'label' | 'image', postfix
     if (twin) {
       throw new OptionError(
         `${where} (source.${key}) has two files with the name ${name}: ${twin} and ${file}. If folders ` +
-          `name the cases, give a pattern: ${join(where, hole, `${basename(file)}`)}`,
+          `name the cases, give a pattern: ${joinPattern(where, nameOf(file))}`,
       );
     }
     names.set(name, file);
@@ -208,7 +205,13 @@ async function listNamed(where: string, key: 'pred' | 'label' | 'image', postfix
   return found;
 }
 
+/** A pattern for files of one name in the folders of their cases. */
+function joinPattern(folder: string, name: string): string {
+  return isAddress(folder) ? `${shownPlace(folder)}/${hole}/${name}` : join(folder, hole, name);
+}
+
 async function filesOfFolder(folder: string, key: string): Promise<{ id: string; file: string }[]> {
+  if (isAddress(folder)) return filesAtAddress(folder);
   const paths = await readdir(folder, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
     const isFile = error.code === 'ENOTDIR';
     if (isFile && isImageFile(basename(folder))) return undefined;
@@ -218,13 +221,33 @@ async function filesOfFolder(folder: string, key: string): Promise<{ id: string;
     );
   });
   if (!paths) return [{ id: stripImageExtension(basename(folder)), file: folder }];
+  return imagesAmong(paths, sep).map((path) => ({ id: stripImageExtension(path), file: join(folder, path) }));
+}
+
+/** The images at an address: that of one, or of a folder with all folders below it. */
+async function filesAtAddress(address: string): Promise<{ id: string; file: string }[]> {
+  const name = nameOf(address);
+  if (isImageFile(name) && (await statPlace(address))) {
+    return [{ id: stripImageExtension(name), file: address }];
+  }
+  const files = new Map(
+    (await listPlace(address)).map(({ path }) => [nameInside(address, path) ?? '', path]),
+  );
+  return imagesAmong([...files.keys()], '/').map((path) => ({
+    id: stripImageExtension(path),
+    file: files.get(path) ?? path,
+  }));
+}
+
+/** The images among the files of a folder, sorted by the ids of their cases. */
+function imagesAmong(paths: readonly string[], separator: string): string[] {
   // The report of a run holds masks for its pictures.
-  const report = paths.includes('run.json') ? join('report', sep) : undefined;
-  return paths
+  const report = paths.includes('run.json') ? `report${separator}` : undefined;
+  const named = paths
     .filter((path) => isImageFile(basename(path)) && !inHiddenFolder(path))
     .filter((path) => report === undefined || !path.startsWith(report))
-    .map((path) => ({ id: stripImageExtension(path), file: join(folder, path) }))
-    .sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
+    .map((path) => ({ id: stripImageExtension(path), path }));
+  return named.sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)).map(({ path }) => path);
 }
 
 /** Whether a path goes through a hidden folder, e.g. `.ipynb_checkpoints`. */
@@ -238,7 +261,7 @@ function toItem(
   labels: DatasetLabels | undefined,
 ): SourceItem {
   if (rivals.length > 0) {
-    const names = [label, ...rivals].slice(0, 5).map(({ file }) => basename(file));
+    const names = [label, ...rivals].slice(0, 5).map(({ file }) => nameOf(file));
     return {
       id,
       refused:
@@ -258,7 +281,9 @@ function toItem(
         `${label.file}. If names end differently, set predPostfix and labelPostfix to their endings.`,
     };
   }
-  const names = preds.slice(0, 4).map(({ file }) => relative(options.pred, file));
+  const names = preds
+    .slice(0, 4)
+    .map(({ file }) => (isAddress(file) ? nameOf(file) : relative(options.pred, file)));
   return {
     id,
     refused:
@@ -271,9 +296,8 @@ async function readNames(
   { names, pred, label }: Options,
   onWarning: (message: string) => void,
 ): Promise<DatasetLabels | undefined> {
-  const folders = [label, join(label, '..'), pred].filter((folder) => !folder.includes(hole));
-  const file =
-    names ?? folders.map((folder) => join(folder, 'dataset.json')).find((path) => existsSync(path));
+  const folders = [label, folderOf(label), pred].filter((folder) => !folder.includes(hole));
+  const file = names ?? (await firstThere(folders.map((folder) => joinPlace(folder, 'dataset.json'))));
   if (!file) return undefined;
   const text = await readText(file).catch((error) => {
     throw error instanceof DataError
@@ -288,4 +312,9 @@ async function readNames(
     `${file} must contain "labels", a map, e.g. { "1": "spleen" } or { "spleen": 1 }, but it contains ` +
       `${show(content)}.`,
   );
+}
+
+async function firstThere(places: readonly string[]): Promise<string | undefined> {
+  for (const place of places) if (await statPlace(place)) return place;
+  return undefined;
 }

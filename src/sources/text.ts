@@ -1,5 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
+import { isAddress, shownPlace } from '../address.js';
 import { DataError, messageOf, show, showBytes } from '../errors.js';
+import { readSmall } from '../storage/places.js';
 
 /** The most bytes of a list: a million cases and more. Lists are read into memory. */
 const mostBytes = 128 * 2 ** 20;
@@ -21,6 +23,11 @@ export function checkCount(count: number, file: string): void {
  * @throws The system's error; DataError for text in another encoding, and for a file of more than 128 MiB.
  */
 export async function readText(file: string): Promise<string> {
+  if (isAddress(file)) {
+    const text = await readSmall(file, mostBytes);
+    if (text) return decodeText(text, shownPlace(file));
+    throw new DataError(`${shownPlace(file)} cannot be read: there is no such file; check the address.`);
+  }
   const { size } = await stat(file);
   if (size > mostBytes) {
     throw new DataError(

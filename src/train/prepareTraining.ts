@@ -6,6 +6,7 @@ import { warnOfReplaced } from '../pipeline/checkNeeds.js';
 import { describeChoice, describePipeline } from '../pipeline/describePipeline.js';
 import { chain, fuseSteps } from '../pipeline/fuse.js';
 import { fingerprint } from '../pipeline/journal.js';
+import { isHere } from '../pipeline/localCase.js';
 import { selectCases } from '../pipeline/select.js';
 import { claimTargets } from '../pipeline/targets.js';
 import type { TrainBlock } from '../pipeline/trainBlock.js';
@@ -13,7 +14,7 @@ import type { Pipeline } from '../pipeline/types.js';
 import { chooseDevice } from '../runtime/chooseDevice.js';
 import { parseDevice } from '../runtime/device.js';
 import type { Runtime } from '../runtime/runtime.js';
-import { isRefused, isRemote } from '../sources/define.js';
+import { isRefused } from '../sources/define.js';
 import type { Vec3 } from '../volume/volume.js';
 import type { CaseNotes } from './caseNotes.js';
 import { hasCheckpoint, readCheckpoint } from './checkpoint.js';
@@ -182,9 +183,9 @@ async function openCases(
       onFailure(item.id, item.refused);
       return [];
     }
-    if (!isRemote(item)) return [item];
+    if (isHere(item)) return [item];
     throw new OptionError(
-      `Case ${item.id} would be fetched from a server in every epoch. Download the dataset, and give its folder as source.`,
+      `Case ${item.id} would be fetched in every epoch. Download the dataset, and give its folder as source.`,
     );
   });
 }

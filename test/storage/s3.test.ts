@@ -1,0 +1,177 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { loadPipeline } from '#src/pipeline/load.js';
+import { runPipeline } from '#src/pipeline/run.js';
+import { localCopy } from '#src/storage/cache.js';
+import { listPlace, readSmall, removePlace, statPlace, writePlace } from '#src/storage/places.js';
+import { temporaryFolder } from '../e2e/harness.js';
+import { tarMember } from '../formats/buildTar.js';
+import { cheapRun, resultsIn } from '../queue/cheapRun.js';
+import { bucket, seeded, startS3 } from './s3Server.js';
+
+const server = await startS3();
+const cache = temporaryFolder();
+Object.assign(process.env, server.env, { VOXSTREAM_CACHE: cache });
+
+test.before.each(() => {
+  server.disturb = () => undefined;
+  server.requests.length = 0;
+});
+test.after(() => server.close());
+
+const noise = Buffer.from(Array.from({ length: 300_000 }, (_, i) => (i * 7919) % 251));
+
+test('objects are written, listed, read and removed', async () => {
+  const address = `s3://${bucket}/a/b c.bin`;
+  await writePlace(address, noise);
+  await writePlace(`s3://${bucket}/ab.bin`, Buffer.from('x'));
+  assert.is((await statPlace(address))?.size, noise.length);
+  assert.equal(
+    (await listPlace(`s3://${bucket}/a`)).map(({ path, size }) => [path, size]),
+    [[address, noise.length]],
+  );
+  assert.equal(await readSmall(address), noise);
+  await removePlace(address);
+  assert.is(await statPlace(address), undefined);
+  await removePlace(address);
+});
+
+test('reading and writing survive connections that break, answers that are cut off, and a busy server', async () => {
+  server.disturb = seeded(3, 2, ['drop', 'delay', 'truncate', 'unavailable']);
+  const before = server.faults;
+  for (let i = 0; i < 4; i++) {
+    const address = `s3://${bucket}/hard/${i}`;
+    await writePlace(address, noise.subarray(i));
+    assert.equal(await readSmall(address), noise.subarray(i));
+  }
+  assert.ok(server.faults > before + 2, 'requests were disturbed');
+});
+
+test('a large file is uploaded in parts, whole or not at all', async () => {
+  const large = Buffer.alloc(8.5 * 2 ** 20, 'voxel');
+  const file = join(temporaryFolder(), 'large');
+  writeFileSync(file, large);
+  const address = `s3://${bucket}/large`;
+  // No part after the first arrives.
+  server.disturb = ({ url }) => (/partNumber=2/.test(url ?? '') ? 'denied' : undefined);
+  await writePlace(address, { file }).then(
+    () => assert.unreachable('a part was refused'),
+    (error) => assert.match(error.message, /^s3:\/\/data\/large cannot be written: access is denied/),
+  );
+  assert.is(await statPlace(address), undefined);
+  assert.ok(
+    server.requests.some((one) => one.startsWith('DELETE') && one.includes('uploadId')),
+    'it was abandoned',
+  );
+  server.disturb = () => undefined;
+  await writePlace(address, { file });
+  assert.ok((await server.get('large')).equals(large));
+  await removePlace(address);
+});
+
+test('what is wrong is said in a sentence', async () => {
+  const messageOf = (work: Promise<unknown>) =>
+    work.then(
+      () => '',
+      (error: Error) => error.message,
+    );
+  assert.match(
+    await messageOf(statPlace('s3://nowhere/x')),
+    /^s3:\/\/nowhere\/x cannot be read: there is no bucket "nowhere"/,
+  );
+  assert.match(
+    await messageOf(writePlace('s3://nowhere/x', noise)),
+    /^s3:\/\/nowhere\/x cannot be written: there is no bucket/,
+  );
+  assert.match(
+    await messageOf(listPlace('s3://nowhere')),
+    /^s3:\/\/nowhere cannot be listed: there is no bucket/,
+  );
+  server.disturb = () => 'denied';
+  assert.match(
+    await messageOf(statPlace(`s3://${bucket}/x`)),
+    /^s3:\/\/data\/x cannot be read: access is denied; check the rights/,
+  );
+  // As S3 answers if the clock of this machine is wrong by an hour, and the SDK cannot correct it.
+  server.disturb = () => 'skew';
+  assert.match(
+    await messageOf(statPlace(`s3://${bucket}/x`)),
+    /cannot be read: the clock of this machine differs too much/,
+  );
+  assert.match(
+    await messageOf(writePlace(`s3://${bucket}/x`, noise)),
+    /cannot be written: the clock of this machine/,
+  );
+  assert.match(
+    await messageOf(statPlace('gs://bucket/x')),
+    /has the scheme "gs", but known are file, s3, http and https/,
+  );
+});
+
+test('a member of a tar archive is read without the rest of it', async () => {
+  const members = ['a', 'b', 'c'].map((name, i) => tarMember(`set/${name}.bin`, noise.subarray(i)));
+  const tar = Buffer.concat([...members, Buffer.alloc(1024)]);
+  await server.put('set.tar', tar);
+  server.requests.length = 0;
+  const copy = await localCopy(`s3://${bucket}/set.tar/set/b.bin`);
+  assert.equal(readFileSync(copy.path), noise.subarray(1));
+  assert.is(basename(copy.path), 'b.bin');
+  await copy.release();
+  assert.not(existsSync(copy.path));
+  const bytes = server.requests.reduce((sum, one) => {
+    const [, start, end] = /bytes=(\d+)-(\d+)/.exec(one) ?? [];
+    return sum + (start === undefined ? 0 : Number(end) - Number(start) + 1);
+  }, 0);
+  assert.ok(bytes > noise.length && bytes < tar.length * 0.6, `${bytes} of ${tar.length} bytes were read`);
+  assert.is(await statPlace(`s3://${bucket}/set.tar/set/d.bin`), undefined);
+});
+
+test('the cache keeps files that were used last, within its limit, and never takes one away', async () => {
+  process.env['VOXSTREAM_CACHE_SIZE'] = '2.5KiB';
+  const cached = () =>
+    readdirSync(join(cache, 'files'), { withFileTypes: true }).filter((one) => one.isFile()).length;
+  const reads = () => server.requests.filter((one) => one.includes('bytes=')).length;
+  for (const name of ['1', '2', '3']) await server.put(`small/${name}`, Buffer.alloc(1024, name));
+  const open = await localCopy(`s3://${bucket}/small/1`);
+  await (await localCopy(`s3://${bucket}/small/2`)).release();
+  await (await localCopy(`s3://${bucket}/small/3`)).release();
+  assert.is(cached(), 2);
+  assert.is(readFileSync(open.path, 'utf8'), '1'.repeat(1024), 'a file that is in use stays readable');
+  await open.release();
+  const before = reads();
+  await (await localCopy(`s3://${bucket}/small/3`)).release();
+  assert.is(reads(), before, 'it was in the cache');
+  await server.put('small/3', Buffer.alloc(1000, 'x'));
+  const changed = await localCopy(`s3://${bucket}/small/3`);
+  assert.is(readFileSync(changed.path, 'utf8'), 'x'.repeat(1000), 'a changed object is read again');
+  await changed.release();
+  process.env['VOXSTREAM_CACHE_SIZE'] = '';
+});
+
+test('a run reads its cases from a bucket as from a disk, also through a bad connection', async () => {
+  const { pipeline: file, predictions } = await cheapRun(12);
+  const root = temporaryFolder();
+  for (const folder of [predictions, join(predictions, '..', 'label')]) {
+    for (const name of readdirSync(folder)) {
+      await server.put(`set/${basename(folder)}/${name}`, readFileSync(join(folder, name)));
+    }
+  }
+  const run = async (output: string, ...set: string[]) =>
+    runPipeline(await loadPipeline([file], { set: [`output=${join(root, output)}`, ...set] }), {});
+  const places = ['pred', 'label'].map((key) => `source.${key}=s3://${bucket}/set/${key}`);
+  await run('disk');
+  server.disturb = seeded(11, 4, ['drop', 'delay', 'truncate', 'unavailable']);
+  const { done, failures } = await run('bucket', ...places);
+  assert.is(done, 11);
+  assert.match(failures[0].message, /^s3:\/\/data\/set\/pred\/ct_004\.nii /);
+  const named = (text: string) =>
+    Buffer.from(text, 'base64').toString().replaceAll(predictions, `s3://${bucket}/set/pred`);
+  const [disk, remote] = [resultsIn(join(root, 'disk')), resultsIn(join(root, 'bucket'))];
+  assert.is(named(remote['failures.csv']), named(disk['failures.csv']));
+  assert.equal({ ...remote, 'failures.csv': '' }, { ...disk, 'failures.csv': '' });
+  assert.equal(readdirSync(join(cache, 'files/open')), [], 'all copies were given back');
+});
+
+test.run();

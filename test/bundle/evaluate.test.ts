@@ -113,10 +113,11 @@ test('an interrupted evaluation keeps the files of finished cases, whole, and wr
     },
   });
   assert.is(result.interrupted, true);
-  assert.ok(result.done >= 1 && result.done < 5, `${result.done} cases`);
+  // Both open cases may have written their files before either was counted.
+  assert.ok(result.done < 5, `${result.done} cases`);
   assert.equal(result.metrics, []);
   const names = readdirSync(out);
-  assert.ok(names.length >= result.done);
+  assert.ok(names.length >= 2 && names.length >= result.done && names.length < 5, names.join());
   assert.ok(
     names.every((name) => /^case_\d_trans\.nii\.gz$/.test(name)),
     names.join(),

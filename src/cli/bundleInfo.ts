@@ -3,7 +3,7 @@ import { basename, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { readCommandLine } from '../bundle/config/commandLine.js';
 import { loadBundleConfig } from '../bundle/config/load.js';
-import { type Survey, surveyOf } from '../bundle/targets/survey.js';
+import type { Survey, surveyOf } from '../bundle/targets/survey.js';
 import { messageOf, OptionError, VoxError } from '../errors.js';
 import { print } from './print.js';
 
@@ -26,8 +26,8 @@ export function addBundleInfoCommand(bundle: Command): void {
     .description('Prints what the configurations of a bundle would do here, and what is missing.')
     .argument('<dir>', "the bundle's folder")
     .option('--json', 'print JSON')
-    .action((folder: string, flags: { json?: boolean }) => {
-      const surveyed = surveyFolder(folder);
+    .action(async (folder: string, flags: { json?: boolean }) => {
+      const surveyed = await surveyFolder(folder);
       if (flags.json) print(`${JSON.stringify(surveyed, undefined, 2)}\n`);
       else print(surveyed.map(lines).join(''));
     });
@@ -40,8 +40,10 @@ export function addBundleVerifyCommand(bundle: Command): void {
     .summary("check that a bundle's inference can run")
     .description("Checks that a bundle's inference can run here: its configuration, network and weights.")
     .argument('<dir>', "the bundle's folder")
-    .action((folder: string) => {
-      const inference = surveyFolder(folder).filter(({ files }) => /^(inference|test)\.\w+$/.test(files[0]));
+    .action(async (folder: string) => {
+      const inference = (await surveyFolder(folder)).filter(({ files }) =>
+        /^(inference|test)\.\w+$/.test(files[0]),
+      );
       if (inference.length === 0)
         throw new OptionError(`${folder} has no configs/inference.json or inference.yaml.`);
       print(inference.map(lines).join(''));
@@ -59,7 +61,7 @@ function lines({ files, id, what, network, problems }: Surveyed): string {
  * Surveys the configurations of a bundle. What needs others is merged with them, as the bundles' readme files
  * say: `evaluate` is merged over `train`, and so are the ones for several GPUs and TensorRT.
  */
-function surveyFolder(folder: string): Surveyed[] {
+async function surveyFolder(folder: string): Promise<Surveyed[]> {
   const configs = join(folder, 'configs');
   if (!existsSync(configs)) throw new OptionError(`${folder} is not a bundle: it has no folder configs.`);
   const names = readdirSync(configs)
@@ -72,10 +74,15 @@ function surveyFolder(folder: string): Surveyed[] {
     const inference = /^inference_trt\./.test(name) ? one(/^inference\./) : undefined;
     return [lower, evaluate, inference, name].filter((file) => file !== undefined);
   });
-  return sets.map((files) => ({ files, ...surveyFiles(folder, files) }));
+  const { surveyOf } = await import('../bundle/targets/survey.js');
+  return sets.map((files) => ({ files, ...surveyFiles(folder, files, surveyOf) }));
 }
 
-function surveyFiles(folder: string, files: readonly string[]): Survey & Pick<Surveyed, 'id'> {
+function surveyFiles(
+  folder: string,
+  files: readonly string[],
+  survey: typeof surveyOf,
+): Survey & Pick<Surveyed, 'id'> {
   const paths = files.map((file) => join(resolve(folder), 'configs', file));
   try {
     const words = ['--config_file', JSON.stringify(paths), '--bundle_root', resolve(folder)];
@@ -83,9 +90,9 @@ function surveyFiles(folder: string, files: readonly string[]): Survey & Pick<Su
     const load = (id: string) => loadBundleConfig(readCommandLine([...words, '--run_id', id]), surroundings);
     const { topIds } = load('run');
     const id = runIds.find((one) => topIds.includes(one)) ?? 'run';
-    const survey = surveyOf(load(id));
+    const surveyed = survey(load(id));
     const base = `${resolve(folder)}/`;
-    return { ...survey, id, problems: survey.problems.map((problem) => problem.replaceAll(base, '')) };
+    return { ...surveyed, id, problems: surveyed.problems.map((problem) => problem.replaceAll(base, '')) };
   } catch (error) {
     if (error instanceof VoxError)
       return { id: 'run', what: undefined, network: undefined, problems: [error.message] };

@@ -1,12 +1,10 @@
 import { basename } from 'node:path';
 import type { Command } from 'commander';
 import type { BundleConfig } from '../bundle/config/load.js';
-import { runEvaluation } from '../bundle/run/evaluate.js';
 import { workflowOf } from '../bundle/targets/workflow.js';
 import { OptionError } from '../errors.js';
 import { parseBytes } from '../optionTypes.js';
 import { createRuntime } from '../runtime/runtime.js';
-import { trainBundle } from './bundleTrain.js';
 import { bundleWords, configOf } from './bundleWords.js';
 import { print, printError } from './print.js';
 import { interruptedCode, stopOnSignal } from './stopOnSignal.js';
@@ -48,6 +46,9 @@ async function run(words: readonly string[], own: ReadonlyMap<string, string>): 
   const say = (message: string) => printError(`${oneEntry(message)}\n`);
   const config = configOf(words, device);
   const { evaluations, trainings, seed } = workflowOf(config);
+  // Loaded late, so that a configuration that cannot run is refused at once.
+  const { trainBundle } = await import('./bundleTrain.js');
+  const { runEvaluation } = await import('../bundle/run/evaluate.js');
   for (const plan of trainings) {
     await trainBundle(plan, config, {
       device,

@@ -1,5 +1,6 @@
 // Writes the table of docs/bundles.md: what the configurations of published bundles do here, as "voxstream
-// bundle info --json" says. Give the folders that hold the bundles' folders, each with where they are from:
+// bundle info --json" says. Rows of bundles that are not given stay as they are. Give the folders that hold
+// the bundles' folders, each with where they are from:
 //
 //   node scripts/zooTable.mjs "zoo of 2024-10-11=../model-zoo/models"
 import { execFileSync } from 'node:child_process';
@@ -13,12 +14,21 @@ if (!sources.every((parts) => parts.length === 2) || sources.length === 0) {
   throw new Error('Give SOURCE=FOLDER for each folder with bundles.');
 }
 
-const rows = sources.flatMap(([source, folder]) =>
+const made = sources.flatMap(([source, folder]) =>
   readdirSync(folder)
     .filter((name) => existsSync(join(folder, name, 'configs')))
     .map((name) => rowOf(source, name, join(folder, name))),
 );
-rows.sort(([a], [b]) => (a < b ? -1 : 1));
+const text = readFileSync(page, 'utf8');
+const [before, rest] = text.split(start);
+const [old, after] = rest.split(end);
+const kept = old
+  .split('\n')
+  .filter((line) => line.startsWith('| '))
+  .slice(2)
+  .map((line) => line.replace(/^\| | \|$/g, '').split(' | '))
+  .filter(([name]) => !made.some(([other]) => other === name));
+const rows = [...made, ...kept].sort(([a], [b]) => (a < b ? -1 : 1));
 
 function rowOf(source, name, path) {
   const info = JSON.parse(execFileSync('node', ['dist/cli/index.js', 'bundle', 'info', '--json', path]));
@@ -57,6 +67,4 @@ const head = [
   'does not run',
 ];
 const table = [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
-const text = readFileSync(page, 'utf8');
-const [before, rest] = text.split(start);
-writeFileSync(page, `${before}${start}\n\n${table}\n\n${end}${rest.split(end)[1]}`);
+writeFileSync(page, `${before}${start}\n\n${table}\n\n${end}${after}`);

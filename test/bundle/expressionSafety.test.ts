@@ -51,7 +51,10 @@ const refused: Readonly<Record<string, readonly [expression: string, message: Re
   'getattr with a dunder': ["$getattr(len, '__globals__')", /the attribute __globals__/],
   'os.system': ["$os.system('echo hi')", /os has no attribute "system"/],
   'code of the bundle': ['$compute(1)', /calls scripts.metrics.compute, which is Python code/],
-  'loading a program': ["$torch.jit.load('model.ts')", /calls torch.jit.load/],
+  'loading a program': [
+    "$torch.jit.load('model.ts')",
+    /a TorchScript program, which voxstream does not run; name the configuration with the network/,
+  ],
   'a statement': ['$x = 1', /it is not a Python expression/],
   'writing a file': ["$open('/tmp/x', 'w')", /files are only read/],
   'the environment': ["$os.environ['SECRET']", /the environment variable SECRET, which is not open/],

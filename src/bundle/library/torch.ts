@@ -37,10 +37,23 @@ export function torch(files: BoundedFiles, accelerators: number): Module {
     },
     true,
   );
+  const jit = new Module(
+    'torch.jit',
+    functions('torch.jit', {
+      load: () => {
+        throw new Refusal(
+          'it loads a TorchScript program, which voxstream does not run; name the configuration with the network before ' +
+            'this one, and its weights are used: --config_file "[\'configs/inference.json\', …]"',
+        );
+      },
+    }),
+    true,
+  );
   return new Module(
     'torch',
     {
       ...torchTypes(),
+      jit,
       cuda,
       distributed,
       ...functions('torch', {

@@ -127,5 +127,6 @@ export function prune(graph: Graph): Graph {
     })
     .reverse();
   for (const name of copy.initializers.keys()) if (!needed.has(name)) copy.initializers.delete(name);
+  copy.declared = copy.declared.filter(({ name }) => needed.has(name));
   return copy;
 }

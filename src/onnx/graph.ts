@@ -79,6 +79,8 @@ export class Graph {
   outputs: GraphValue[] = [];
   nodes: GraphNode[] = [];
   initializers = new Map<string, Tensor>();
+  /** Sizes of values between the inputs and the outputs, beside those that ONNX Runtime infers. */
+  declared: GraphValue[] = [];
   /** Functions that the file defines for itself, kept as they were. */
   functions: readonly object[] = [];
 
@@ -100,6 +102,7 @@ export class Graph {
       outputs: [...node.outputs],
     }));
     copy.initializers = new Map(this.initializers);
+    copy.declared = [...this.declared];
     copy.functions = this.functions;
     for (const name of this.#names) copy.#names.add(name);
     for (const name of this.#nodeNames) copy.#nodeNames.add(name);

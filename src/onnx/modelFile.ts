@@ -71,6 +71,7 @@ export function writeModel(graph: Graph): Uint8Array {
       initializer: Array.from(graph.initializers, ([name, value]) => tensorToProto(name, value)),
       input: graph.inputs.map(valueToProto),
       output: graph.outputs.map(valueToProto),
+      valueInfo: graph.declared.map(valueToProto),
     },
   };
   return onnx.ModelProto.encode(model).finish();

@@ -127,6 +127,7 @@ const rules: Readonly<Record<string, Rule | undefined>> = {
       'Mish',
       'HardSigmoid',
       'HardSwish',
+      'TensorScatter',
       'Sigmoid',
       'Tanh',
       'Softplus',

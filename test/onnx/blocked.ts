@@ -1,5 +1,6 @@
 import { intOf } from '#src/onnx/edit.js';
 import type { Attribute, Graph } from '#src/onnx/graph.js';
+import { Ops } from '#src/onnx/ops.js';
 import { inferShapes } from '#src/onnx/shapes.js';
 import { nchwc } from '#src/onnx/slices/values.js';
 import { int64s } from '#src/onnx/tensor.js';
@@ -57,7 +58,7 @@ export function unblocked(
         },
       );
     } else if (node.op === 'GlobalAveragePool') {
-      blocked(out.addNode('ReduceMean', [planar(input)], { axes: [2, 3], keepdims: 1 }), output);
+      blocked(new Ops(out).mean(planar(input), [2, 3]), output);
     } else {
       const [, inner] = sizeOf(filter);
       const groups = intOf(node, 'group', 1);

@@ -14,12 +14,14 @@ import type { Shapes } from '../shapes.js';
 import { convSlices } from '../slices/conv.js';
 import { kernelOf } from '../slices/filters.js';
 import { normFits, normSlices } from '../slices/norm.js';
-import { convNarrowShuffle, narrowShuffle, shuffleSlices } from '../slices/shuffle.js';
+import { rowBufferOpset } from '../slices/rowBuffer.js';
+import { convNarrowShuffle, convShuffle, narrowShuffle, shuffleSlices } from '../slices/shuffle.js';
 import type { SliceConv } from '../slices/sliceConv.js';
 import { blockedOf, nchwc, planarOf, type Slices, SliceWriter } from '../slices/values.js';
 import { numbersOf } from '../tensor.js';
 import { type FoundNorm, findNorm } from './findNorm.js';
 import { isPixelShuffle } from './pixelShuffle.js';
+import { raiseOpset } from './raiseOpset.js';
 
 /** The metadata key that says for which block size a model was written. */
 export const blockKey = 'voxstream.block';
@@ -67,11 +69,13 @@ export interface SliceOptions {
  * volumes.
  */
 export function sliceConvs(
-  graph: Graph,
+  given: Graph,
   shapes: Shapes,
   block: number,
   { largestTile = 6, oneWindow = false }: SliceOptions = {},
 ): Graph {
+  const graph = oneWindow ? raiseOpset(given, rowBufferOpset) : given;
+  const inPlace = oneWindow && graph.opset >= rowBufferOpset;
   const uses = consumers(graph);
   const blocked = new Map<string, readonly Slices[]>();
   /** Values that exist in the copy as the graph has them: [N, channels, depth, height, width]. */
@@ -80,7 +84,7 @@ export function sliceConvs(
   let writer: SliceWriter | undefined;
 
   const rewritten = rewriteNodes(graph, (node, copy) => {
-    writer ??= new SliceWriter(copy, block, largestTile);
+    writer ??= new SliceWriter(copy, block, largestTile, inPlace);
     if (done.has(node.outputs[0])) return true;
     const result = sliced(node, writer);
     if (result) {
@@ -93,7 +97,7 @@ export function sliceConvs(
     for (const output of node.outputs) whole.add(output);
     return false;
   });
-  if (blocked.size === 0) return graph;
+  if (blocked.size === 0) return given;
   rewritten.domains[nchwc] = 1;
   rewritten.metadata[blockKey] = String(block);
   return rewritten;
@@ -161,6 +165,8 @@ export function sliceConvs(
         const slices = convNarrowShuffle(to, from, activatedConv, factors, narrow);
         return { value: shuffle.outputs[0], slices: [slices] };
       }
+      const lazy = factors.length === 3 && convShuffle(to, from, activatedConv, factors);
+      if (shuffle && lazy) return { value: shuffle.outputs[0], slices: [lazy] };
       return { value, slices: [convSlices(to, from, activatedConv)] };
     }
     const norm = oneWindow ? findNorm(graph, uses, node, shapes) : undefined;

@@ -1,6 +1,7 @@
 import { floats } from '../tensor.js';
 import { type Box, cutKernel, type Kernel, packFilter, roundUp, tapBox } from './filters.js';
 import { laneConv, lanesFit } from './lanes.js';
+import { chunksOf, RowBuffer } from './rowBuffer.js';
 import { outputCost, partsOf, planeAttributes, type SliceConv } from './sliceConv.js';
 import { blockedOf, nchwc, type Slices, type SliceWriter } from './values.js';
 import { winogradConv, winogradTile } from './winograd.js';
@@ -11,6 +12,9 @@ import { winogradConv, winogradTile } from './winograd.js';
  * blocks of 16 show no such thing (AVX-512 on Zen 4).
  */
 const speeds: Readonly<Record<number, readonly number[]>> = { 8: [0.45, 0.78, 1] };
+
+/** The most bytes of copied slices at a time. */
+const chunkBytes = 16 * 2 ** 20;
 
 /**
  * A 3D convolution as 2D ones; `inputs` are joined along the channels. Output channels are taken apart into
@@ -97,76 +101,93 @@ function groupSlices(
   const few = only.channels * conv.kernel.size[0] < writer.block;
   if (inputs.length === 1 && only.layout === 'planar' && few) {
     const slices = stackTaps(writer, only, conv, size);
-    return sumOfConvs(writer, [{ slices, kernel: tapsAsInputs(conv.kernel), tap: 0 }], conv, size);
+    return convolution(writer, [{ kernel: tapsAsInputs(conv.kernel), tap: 0, planar: true }], conv)([slices]);
   }
   const terms = partsOf(inputs, conv.kernel).flatMap(({ slices, kernel }) =>
-    Array.from({ length: kernel.size[0] }, (_, tap): Term => {
-      return { slices: pickTap(writer, slices, conv, tap, size), kernel, tap };
+    Array.from({ length: kernel.size[0] }, (_, tap) => {
+      return { slices, kernel, tap, planar: slices.layout === 'planar' };
     }),
   );
-  return sumOfConvs(writer, terms, conv, size);
+  const convolve = convolution(writer, terms, conv);
+  // The slices that taps read are copies, unless all taps read all slices: few exist at a time.
+  const copied = conv.kernel.size[0] > 1 || conv.strides[0] > 1;
+  const bytes =
+    4 * Math.max(...inputs.map((slices) => writer.stored(slices) * slices.size[1] * slices.size[2]));
+  const chunks = chunksOf(size[0], copied && writer.inPlace ? bytes : 0, chunkBytes);
+  const stored = writer.stored({ layout: 'blocked', channels: conv.kernel.outputs });
+  const buffer = new RowBuffer(writer, [size[0], stored * size[1] * size[2]]);
+  for (const [first, count] of chunks) {
+    const picked = terms.map(({ slices, tap }) => pickTap(writer, slices, conv, tap, first, count));
+    const part = convolve(picked);
+    if (chunks.length === 1) return part;
+    buffer.write(writer.rows(part), first, count);
+  }
+  return writer.unrow(buffer.rows, { layout: 'blocked', channels: conv.kernel.outputs, size });
 }
 
-/** The slices that a depth tap reads, each at the place of its output. */
+/** The slices that a depth tap reads for `count` outputs from `first` on, each at the place of its output. */
 function pickTap(
   writer: SliceWriter,
   slices: Slices,
   { strides, dilations, pads }: SliceConv,
   tap: number,
-  size: Slices['size'],
+  first: number,
+  count: number,
 ): Slices {
-  return writer.pick(slices, tap * dilations[0] - pads[0], strides[0], size[0]);
+  const start = first * strides[0] + tap * dilations[0] - pads[0];
+  return writer.pick(slices, start, strides[0], count);
 }
 
-/** One 2D convolution: a tap of a kernel on slices that were shifted to their places. */
+/** One 2D convolution of a sum: a tap of a kernel, and whether the slices that it reads are planar. */
 interface Term {
-  readonly slices: Slices;
   readonly kernel: Kernel;
   readonly tap: number;
+  readonly planar: boolean;
 }
 
-/** Adds up blocked 2D convolutions. The first adds the bias, the last applies the activation. */
-function sumOfConvs(
-  writer: SliceWriter,
+/**
+ * A sum of blocked 2D convolutions, of the slices that the terms read. The first adds the bias, the last
+ * applies the activation. The filters are packed once for all slices to which the result is applied.
+ */
+export function convolution(
+  { graph, block }: SliceWriter,
   terms: readonly Term[],
   conv: SliceConv,
-  size: Slices['size'],
-): Slices {
-  const { graph, block } = writer;
+): (slices: readonly Slices[]) => Slices {
   const { outputs } = terms[0].kernel;
-  let before = '';
-  for (const [index, { slices, kernel, tap }] of terms.entries()) {
-    const planar = slices.layout === 'planar';
-    const bias = new Float32Array(roundUp(outputs, block));
-    if (index === 0) bias.set(conv.bias);
-    const operands = [
-      slices.name,
-      graph.addConstant('filter', packFilter(kernel, tap, block, planar)),
-      index === 0 && conv.bias.length > 0 ? graph.addConstant('bias', floats([bias.length], bias)) : '',
-      before,
-    ];
-    while (operands.at(-1) === '') operands.pop();
-    before = graph.addNode(
-      'Conv',
-      operands,
-      {
-        ...planeAttributes(conv, kernel.size),
-        ...(index === terms.length - 1 ? conv.activation : {}),
-      },
-      { domain: nchwc },
-    );
-  }
-  return { name: before, layout: 'blocked', channels: outputs, size };
+  const filters = terms.map(({ kernel, tap, planar }) =>
+    graph.addConstant('filter', packFilter(kernel, tap, block, planar)),
+  );
+  const biases = new Float32Array(roundUp(outputs, block));
+  biases.set(conv.bias);
+  const bias = conv.bias.length > 0 ? graph.addConstant('bias', floats([biases.length], biases)) : '';
+  return (slices) => {
+    let sum = '';
+    for (const [i, { kernel }] of terms.entries()) {
+      const operands = [slices[i].name, filters[i], i === 0 ? bias : '', sum];
+      while (operands.at(-1) === '') operands.pop();
+      const activation = i === terms.length - 1 ? conv.activation : {};
+      const attributes = { ...planeAttributes(conv, kernel.size), ...activation };
+      sum = graph.addNode('Conv', operands, attributes, { domain: nchwc });
+    }
+    const [, height, width] = outputSize(slices[0].size, { ...conv, kernel: terms[0].kernel });
+    return { name: sum, layout: 'blocked', channels: outputs, size: [slices[0].size[0], height, width] };
+  };
 }
 
 /** Planar slices with all depth taps side by side as channels. */
 function stackTaps(writer: SliceWriter, slices: Slices, conv: SliceConv, size: Slices['size']): Slices {
   const names = Array.from(
     { length: conv.kernel.size[0] },
-    (_, tap) => pickTap(writer, slices, conv, tap, size).name,
+    (_, tap) => pickTap(writer, slices, conv, tap, 0, size[0]).name,
   );
   const name = names.length === 1 ? names[0] : writer.graph.addNode('Concat', names, { axis: 1 });
-  return { name, layout: 'planar', channels: conv.kernel.inputs * conv.kernel.size[0], size };
+  return {
+    name,
+    layout: 'planar',
+    channels: conv.kernel.inputs * conv.kernel.size[0],
+    size: [size[0], slices.size[1], slices.size[2]],
+  };
 }
 
 /** The kernel for stacked taps: [outputs, depth * inputs, 1, height, width]. */

@@ -1,5 +1,7 @@
 import type { Attribute } from '../graph.js';
+import { Ops } from '../ops.js';
 import { floats } from '../tensor.js';
+import { chunksOf, RowBuffer } from './rowBuffer.js';
 import { nchwc, type Slices, type SliceWriter } from './values.js';
 
 /** An instance normalization, or a group normalization, of slices. */
@@ -20,44 +22,72 @@ export function normFits(writer: SliceWriter, { layout, channels }: Slices, toge
   return together === 1 || (channels % writer.block === 0 && channels % together === 0);
 }
 
+/** The most bytes of slices that are normalized at a time, so that they stay in a processor's cache. */
+const chunkBytes = 4 * 2 ** 20;
+
 /**
  * Normalizes blocked slices of a single window. Means are means of planes first, then of the depth, so that
  * few numbers are added up in a row, and the variance is that of the centred values: float32 is precise
  * enough. Centring and scaling are depthwise convolutions of one voxel, which also apply the activation.
+ * Large slices are centred twice, a few at a time, and written over, so that they are in memory once.
  */
 export function normSlices(writer: SliceWriter, slices: Slices, norm: SliceNorm): Slices {
   const { graph } = writer;
   const stored = writer.stored(slices);
+  const [depth, height, width] = slices.size;
   const perChannel = (values: Float32Array) => {
     const full = new Float32Array(stored);
     full.set(values);
     return graph.addConstant('norm', floats([stored], full));
   };
-  const mean = meanOf(writer, slices, norm.together);
+  const shift = graph.addNode('Neg', [overDepth(writer, [planeMeans(writer, slices)], slices, norm)]);
   const ones = graph.addConstant('ones', floats([stored, 1, 1, 1], new Float32Array(stored).fill(1)));
-  const centred = { ...slices, name: scaled(writer, slices, ones, graph.addNode('Neg', [mean])) };
-  const square = graph.addNode('Mul', [centred.name, centred.name]);
-  const variance = meanOf(writer, { ...slices, name: square }, norm.together);
+  const chunks = chunksOf(depth, 4 * stored * height * width, chunkBytes);
+  const centre = (from: Slices, [first, count]: readonly [number, number]): Slices => {
+    const part = writer.cut(from, first, count);
+    return { ...part, name: scaled(writer, part, ones, shift) };
+  };
+  const whole = chunks.length === 1 ? centre(slices, chunks[0]) : undefined;
+  const squares = chunks.map((chunk) => {
+    const part = whole ?? centre(slices, chunk);
+    return planeMeans(writer, { ...part, name: graph.addNode('Mul', [part.name, part.name]) });
+  });
   const epsilon = graph.addConstant('epsilon', floats([], [norm.epsilon]));
-  const deviation = graph.addNode('Sqrt', [graph.addNode('Add', [variance, epsilon])]);
-  const factor = graph.addNode('Div', [perChannel(norm.scale), deviation]);
+  const variance = graph.addNode('Add', [overDepth(writer, squares, slices, norm), epsilon]);
+  const factor = graph.addNode('Div', [perChannel(norm.scale), graph.addNode('Sqrt', [variance])]);
   const filter = writer.reshape(factor, [stored, 1, 1, 1]);
-  return { ...slices, name: scaled(writer, centred, filter, perChannel(norm.bias), norm.activation) };
+  const bias = perChannel(norm.bias);
+  const buffer = new RowBuffer(writer, [depth, stored * height * width], writer.rows(slices));
+  for (const chunk of chunks) {
+    // What was not written over is as it was; and reading the buffer keeps the chunks in order.
+    const part = whole ?? centre(writer.inPlace ? writer.unrow(buffer.rows, slices) : slices, chunk);
+    const normal = { ...part, name: scaled(writer, part, filter, bias, norm.activation) };
+    buffer.write(writer.rows(normal), ...chunk);
+  }
+  return writer.unrow(buffer.rows, slices);
 }
 
-/** The mean of each channel, or of the channels that belong together, [stored channels]. */
-function meanOf(writer: SliceWriter, slices: Slices, together: number): string {
+/** The mean of each plane, [depth, stored channels]. */
+function planeMeans(writer: SliceWriter, slices: Slices): string {
+  const planes = writer.graph.addNode('GlobalAveragePool', [slices.name], {}, { domain: nchwc });
+  return writer.reshape(planes, [slices.size[0], writer.stored(slices)]);
+}
+
+/** The mean over the depth of means of planes, for each channel, or the channels that belong together. */
+function overDepth(
+  writer: SliceWriter,
+  planes: readonly string[],
+  slices: Slices,
+  { together }: SliceNorm,
+): string {
   const { graph } = writer;
   const stored = writer.stored(slices);
-  const planes = graph.addNode('GlobalAveragePool', [slices.name], {}, { domain: nchwc });
-  const rows = writer.reshape(planes, [slices.size[0], stored]);
-  const means = graph.addNode('ReduceMean', [rows], { axes: [0], keepdims: 0 });
+  const all = planes.length === 1 ? planes[0] : graph.addNode('Concat', planes, { axis: 0 });
+  const ops = new Ops(graph);
+  const means = ops.mean(all, [0], false);
   if (together === 1) return means;
   const groups = stored / together;
-  const mean = graph.addNode('ReduceMean', [writer.reshape(means, [groups, together])], {
-    axes: [1],
-    keepdims: 1,
-  });
+  const mean = ops.mean(writer.reshape(means, [groups, together]), [1]);
   return writer.reshape(graph.addNode('Expand', [mean, writer.shape([groups, together])]), [stored]);
 }
 

@@ -1,7 +1,7 @@
 import { grid } from '../tensor.js';
-import { convSlices } from './conv.js';
+import { convolution, convSlices } from './conv.js';
 import { orderOutputs, roundUp } from './filters.js';
-import type { SliceConv } from './sliceConv.js';
+import { partsOf, type SliceConv } from './sliceConv.js';
 import { planarOf, type Slices, type SliceWriter } from './values.js';
 
 /**
@@ -19,6 +19,71 @@ export function shuffleSlices(writer: SliceWriter, slices: Slices, factors: read
   const apart = writer.reshape(name, [-1, fd, fh, fw, channels / lanes, height, width, lanes]);
   const moved = graph.addNode('Transpose', [apart], { perm: [0, 1, 4, 5, 2, 6, 3, 7] });
   return { name: writer.reshape(moved, [-1, channels, ...size.slice(1)]), layout, channels, size };
+}
+
+/** Phases of fewer bytes are held as a whole. */
+const largePhases = 16 * 2 ** 20;
+
+/**
+ * A convolution of one slice at a time, as that of a transposed convolution whose kernel is as large as its
+ * stride, and the pixel shuffle of its whole blocks of channels. Undefined for other convolutions, and where
+ * the result takes little memory.
+ */
+export function convShuffle(
+  writer: SliceWriter,
+  inputs: readonly Slices[],
+  conv: SliceConv,
+  factors: readonly number[],
+): Slices | undefined {
+  const { kernel, strides, pads } = conv;
+  const [depth, height, width] = inputs[0].size;
+  const alone = kernel.size[0] === 1 && pads[0] + pads[3] === 0 && strides.every((stride) => stride === 1);
+  const phases = factors.reduce((product, factor) => product * factor, 1);
+  const blocked =
+    inputs.every(({ layout }) => layout === 'blocked') && (kernel.outputs / phases) % writer.block === 0;
+  const large = 4 * kernel.outputs * depth * height * width > largePhases;
+  return writer.inPlace && alone && blocked && large
+    ? new ShuffledSlices(writer, inputs, conv, factors)
+    : undefined;
+}
+
+/** The slices of `convShuffle`, which are made when they are read. */
+class ShuffledSlices implements Slices {
+  readonly layout = 'blocked';
+  readonly channels: number;
+  readonly size: Slices['size'];
+  readonly #writer: SliceWriter;
+  readonly #factors: readonly number[];
+  readonly #convolve: (first: number, count: number) => Slices;
+  #whole: string | undefined;
+
+  constructor(writer: SliceWriter, inputs: readonly Slices[], conv: SliceConv, factors: readonly number[]) {
+    this.#writer = writer;
+    this.#factors = factors;
+    const [fd, fh, fw] = factors;
+    const [depth, height, width] = inputs[0].size;
+    this.channels = conv.kernel.outputs / (fd * fh * fw);
+    this.size = [depth * fd, height * fh, width * fw];
+    const terms = partsOf(inputs, conv.kernel).map(({ kernel }) => ({ kernel, tap: 0, planar: false }));
+    const convolve = convolution(writer, terms, conv);
+    this.#convolve = (first, count) => convolve(inputs.map((slices) => writer.cut(slices, first, count)));
+  }
+
+  get name(): string {
+    const [depth] = this.size;
+    this.#whole ??= this.#writer.unrow(this.read(0, depth), this).name;
+    return this.#whole;
+  }
+
+  read(first: number, end: number): string {
+    const writer = this.#writer;
+    const [fd] = this.#factors;
+    const start = Math.floor(first / fd);
+    const slices = shuffleSlices(writer, this.#convolve(start, Math.ceil(end / fd) - start), this.#factors);
+    const rows = writer.rows(slices);
+    const inside = first - start * fd;
+    return end - first === slices.size[0] ? rows : writer.cutRows(rows, inside, inside + end - first);
+  }
 }
 
 /** How the channels of a convolution and its pixel shuffle lie in blocks; see `convNarrowShuffle`. */

@@ -16,6 +16,11 @@ export interface Slices {
   readonly layout: 'blocked' | 'planar';
   readonly channels: number;
   readonly size: readonly [number, number, number];
+  /**
+   * Makes the slices from `first` to before `end` as rows, for slices that are not held as a whole. Asking
+   * for their name makes all of them.
+   */
+  read?(first: number, end: number): string;
 }
 
 /** Puts nodes on slices into a graph. */
@@ -28,6 +33,8 @@ export class SliceWriter {
     readonly block: number,
     /** The most output slices that Winograd's algorithm may compute at a time. */
     readonly largestTile: number,
+    /** Whether values can be written over part by part; see `RowBuffer`. */
+    readonly inPlace: boolean,
   ) {}
 
   /** The name of a value, made when it is first asked for. */
@@ -76,9 +83,21 @@ export class SliceWriter {
     return { ...slices, name, size };
   }
 
-  /** The first `count` slices of rows [N, depth, values]. */
-  cutRows(rows: string, count: number): string {
-    return this.graph.addNode('Slice', [rows, this.shape([0]), this.shape([count]), this.shape([1])]);
+  /**
+   * The slices from `first` to before `end` of rows [N, depth, values]. Not a Slice: ONNX Runtime makes all
+   * Slices of a value one Split, which would hold all their copies at a time.
+   */
+  cutRows(rows: string, first: number, end: number): string {
+    const places = Array.from({ length: end - first }, (_, i) => first + i);
+    return this.graph.addNode('Gather', [rows, this.shape(places)], { axis: 1 });
+  }
+
+  /** `count` slices from `first` on. */
+  cut(slices: Slices, first: number, count: number): Slices {
+    const [depth, height, width] = slices.size;
+    if (count === depth) return slices;
+    const rows = this.cutRows(this.rows(slices), first, first + count);
+    return this.unrow(rows, { ...slices, size: [count, height, width] });
   }
 
   #pickRows(rows: string, depth: number, start: number, step: number, count: number): string {

@@ -1,6 +1,7 @@
 import { floats } from '../tensor.js';
 import { biasProduct, fastFilter, type Matrix } from './cookToom.js';
 import { type Kernel, packFilter, roundUp } from './filters.js';
+import { chunksOf, RowBuffer } from './rowBuffer.js';
 import { outputCost, partsOf, planeAttributes, type SliceConv } from './sliceConv.js';
 import { nchwc, type Slices, type SliceWriter } from './values.js';
 
@@ -74,26 +75,41 @@ export function winogradConv(
   const [depth, height, width] = size;
   const values = outputs * height * width;
 
-  const chunks = chunksOf(Math.ceil(depth / m), bytesPerTile(writer, inputs, values, products)).map(
-    ([first, end]) => {
-      let sum = '';
-      for (const [part, { slices, filter }] of parts.entries()) {
-        const tiles = tileInputs(writer, slices, {
-          ...{ first, end, step: m * conv.strides[0], before: conv.pads[0], matrix: fast.inputs },
-        });
-        const operands = [tiles, filter, part === 0 ? bias : '', sum];
-        while (operands.at(-1) === '') operands.pop();
-        sum = graph.addNode('Conv', operands, attributes, { domain: nchwc });
-      }
-      const apart = writer.reshape(sum, [-1, end - first, products, values]);
-      const combined = graph.addNode('MatMul', [combine, apart]);
-      const rows = writer.reshape(activated(writer, combined, conv), [-1, (end - first) * m, values]);
-      const extra = end * m - depth;
-      return extra > 0 ? writer.cutRows(rows, (end - first) * m - extra) : rows;
-    },
-  );
-  const rows = chunks.length === 1 ? chunks[0] : graph.addNode('Concat', chunks, { axis: 1 });
-  return writer.unrow(rows, { layout: 'blocked', channels: conv.kernel.outputs, size });
+  const tileBytes = bytesPerTile(writer, inputs, values, products);
+  const chunks = chunksOf(Math.ceil(depth / m), tileBytes, chunkBytes);
+  // A layer in chunks writes its output over an input of the same size, behind where it reads.
+  const over =
+    writer.inPlace && chunks.length > 1 ? parts.findIndex(({ slices }) => !slices.read && alike(slices)) : -1;
+  const buffer = new RowBuffer(writer, [depth, values], over < 0 ? '' : writer.rows(parts[over].slices));
+  const sliding = parts.map(() => new SlidingRows(writer));
+  for (const [first, count] of chunks) {
+    let sum = '';
+    for (const [part, { slices, filter }] of parts.entries()) {
+      const tiles: Tiles = {
+        ...{ first, count, step: m * conv.strides[0], before: conv.pads[0], matrix: fast.inputs },
+      };
+      const cut =
+        part === over
+          ? (start: number, end: number) => writer.cutRows(buffer.rows, start, end)
+          : slices.read?.bind(slices);
+      const combined = cut
+        ? combineSlices(writer, slices, tiles, (places) => sliding[part].read(cut, places))
+        : tileInputs(writer, slices, tiles);
+      const operands = [combined, filter, part === 0 ? bias : '', sum];
+      while (operands.at(-1) === '') operands.pop();
+      sum = graph.addNode('Conv', operands, attributes, { domain: nchwc });
+    }
+    const apart = writer.reshape(sum, [-1, count, products, values]);
+    const combined = graph.addNode('MatMul', [combine, apart]);
+    const rows = writer.reshape(activated(writer, combined, conv), [-1, count * m, values]);
+    const inside = Math.min(count * m, depth - first * m);
+    buffer.write(inside < count * m ? writer.cutRows(rows, 0, inside) : rows, first * m, inside);
+  }
+  return writer.unrow(buffer.rows, { layout: 'blocked', channels: conv.kernel.outputs, size });
+
+  function alike(slices: Slices): boolean {
+    return conv.strides[0] === 1 && writer.stored(slices) === outputs && slices.size.join() === size.join();
+  }
 }
 
 function activated({ graph }: SliceWriter, value: string, { activation }: SliceConv): string {
@@ -111,19 +127,9 @@ function bytesPerTile(writer: SliceWriter, inputs: readonly Slices[], values: nu
   return 4 * products * most;
 }
 
-/** The tiles from 0 to `count` in chunks of about equal size: first, and one past the last. */
-function chunksOf(count: number, bytes: number): [number, number][] {
-  const chunks = Math.ceil(count / Math.max(1, Math.floor(chunkBytes / bytes)));
-  return Array.from({ length: chunks }, (_, i) => [
-    Math.floor((i * count) / chunks),
-    Math.floor(((i + 1) * count) / chunks),
-  ]);
-}
-
 interface Tiles {
   readonly first: number;
-  /** One past the last tile. */
-  readonly end: number;
+  readonly count: number;
   /** Input slices from one tile to the next. */
   readonly step: number;
   /** Slices of zeros before the first slice. */
@@ -134,35 +140,75 @@ interface Tiles {
 
 /** The combined slices of some tiles, [N * tiles, products * channels, height, width] in blocks. */
 function tileInputs(writer: SliceWriter, slices: Slices, tiles: Tiles): string {
-  const { first, end, step, before, matrix } = tiles;
-  const key = [slices.name, first, end, step, before, matrix];
-  return writer.once(`tiles ${key.join(' ')}`, () => {
-    const { graph } = writer;
-    const [depth, height, width] = slices.size;
-    const values = writer.stored(slices) * height * width;
-    const count = end - first;
-    const length = matrix[0].length;
-    const places = Array.from({ length: count * length }, (_, i) => {
-      return (first + Math.floor(i / length)) * step + (i % length) - before;
-    });
-    const inside = places.map((place) => Math.min(depth - 1, Math.max(0, place)));
-    const cut = graph.addNode('Gather', [writer.rows(slices), writer.shape(inside)], { axis: 1 });
-    // Slices outside the volume count as zeros: their column in the tile's matrix is zero.
-    const zero = places.map((place, i) => place !== inside[i]);
-    const coefficients = zero.includes(true)
-      ? floats(
-          [count, matrix.length, length],
-          Array.from({ length: count }, (_, tile) =>
-            matrix.flatMap((row) => row.map((x, j) => (zero[tile * length + j] ? 0 : x))),
-          ).flat(),
-        )
-      : floats([matrix.length, length], matrix.flat());
-    const sums = graph.addNode('MatMul', [
-      graph.addConstant('inputs', coefficients),
-      writer.reshape(cut, [-1, count, length, values]),
-    ]);
-    return writer.reshape(sums, [-1, matrix.length * writer.stored(slices), height, width]);
+  const { first, count, step, before, matrix } = tiles;
+  return writer.once(`tiles ${[slices.name, first, count, step, before, matrix].join(' ')}`, () =>
+    combineSlices(writer, slices, tiles, (places) =>
+      writer.graph.addNode('Gather', [writer.rows(slices), writer.shape(places)], { axis: 1 }),
+    ),
+  );
+}
+
+/** As `tileInputs`, of slices that `read` returns as rows. */
+function combineSlices(
+  writer: SliceWriter,
+  slices: Slices,
+  { first, count, step, before, matrix }: Tiles,
+  read: (places: readonly number[]) => string,
+): string {
+  const [depth, height, width] = slices.size;
+  const values = writer.stored(slices) * height * width;
+  const length = matrix[0].length;
+  const places = Array.from({ length: count * length }, (_, i) => {
+    return (first + Math.floor(i / length)) * step + (i % length) - before;
   });
+  const inside = places.map((place) => Math.min(depth - 1, Math.max(0, place)));
+  // Slices outside the volume count as zeros: their column in the tile's matrix is zero.
+  const zero = places.map((place, i) => place !== inside[i]);
+  const coefficients = zero.includes(true)
+    ? floats(
+        [count, matrix.length, length],
+        Array.from({ length: count }, (_, tile) =>
+          matrix.flatMap((row) => row.map((x, j) => (zero[tile * length + j] ? 0 : x))),
+        ).flat(),
+      )
+    : floats([matrix.length, length], matrix.flat());
+  const sums = writer.graph.addNode('MatMul', [
+    writer.graph.addConstant('inputs', coefficients),
+    writer.reshape(read(inside), [-1, count, length, values]),
+  ]);
+  return writer.reshape(sums, [-1, matrix.length * writer.stored(slices), height, width]);
+}
+
+/**
+ * Reads slices one range after the other, and keeps those that it needs again: they are made once, and may be
+ * written over behind the reader.
+ */
+class SlidingRows {
+  #kept = '';
+  #first = 0;
+  #end = 0;
+
+  constructor(readonly writer: SliceWriter) {}
+
+  /** The slices at these places, which must not end before those of the last call. */
+  read(cut: (first: number, end: number) => string, places: readonly number[]): string {
+    const { writer } = this;
+    const first = Math.min(...places);
+    const end = Math.max(...places) + 1;
+    const parts = [
+      ...(first < this.#end
+        ? [writer.cutRows(this.#kept, first - this.#first, this.#end - this.#first)]
+        : []),
+      ...(this.#end < end ? [cut(Math.max(first, this.#end), end)] : []),
+    ];
+    this.#kept = parts.length === 1 ? parts[0] : writer.graph.addNode('Concat', parts, { axis: 1 });
+    this.#first = first;
+    this.#end = end;
+    const inOrder = places.length === end - first && places.every((place, i) => place === first + i);
+    if (inOrder) return this.#kept;
+    const order = writer.shape(places.map((place) => place - first));
+    return writer.graph.addNode('Gather', [this.#kept, order], { axis: 1 });
+  }
 }
 
 /** The filters of all products, one group after the other. */

@@ -9,6 +9,7 @@ import { foldResidual } from '#src/onnx/passes/foldResidual.js';
 import { mergeConvs } from '#src/onnx/passes/mergeConvs.js';
 import { lowerPixelShuffle } from '#src/onnx/passes/pixelShuffle.js';
 import { preluToLeakyRelu } from '#src/onnx/passes/preluToLeakyRelu.js';
+import { raiseOpset } from '#src/onnx/passes/raiseOpset.js';
 import { twoClassHead } from '#src/onnx/passes/twoClassHead.js';
 import { ungroupConvs } from '#src/onnx/passes/ungroupConvs.js';
 import { inferShapes } from '#src/onnx/shapes.js';
@@ -304,6 +305,15 @@ test('twoClassHead gives the difference of two logits and says so in the metadat
   }
   const three = graphOf(3, (g, x) => conv(g, x, [3, 3]), 3);
   assert.is(twoClassHead(three), three);
+});
+
+test('raiseOpset moves the axes of reductions, and leaves operators alone that changed', async () => {
+  const graph = graphOf(2, (g, x) => g.addNode('ReduceMean', [x], { axes: [3, 4] }), 2);
+  const raised = raiseOpset(graph);
+  assert.is(raised.opset, 24);
+  await assertSame(raised, graph, [2, 2, 3, 4, 5], 0);
+  const pooled = graphOf(2, (g, x) => g.addNode('AveragePool', [x], { kernel_shape: [1, 2, 2] }), 2);
+  assert.is(raiseOpset(pooled), pooled);
 });
 
 test.run();

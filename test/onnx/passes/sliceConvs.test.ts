@@ -89,6 +89,30 @@ test('layers whose slices are too large are processed in chunks of tiles', async
   if (machineBlock === 16) await assertSame(sliced, graph, [1, 16, 14, 200, 210], 5e-6);
 });
 
+test('large layers write over their inputs, and make the slices of transposed convolutions when they are read', async () => {
+  const graph = graphOf(
+    16,
+    (g, x) => {
+      const a = leakyRelu(g, instanceNorm(g, conv(g, x, [16, 16]), 16));
+      const down = conv(g, a, [16, 16], { pads: [1, 1, 1, 1, 1, 1], strides: [2, 2, 2] });
+      const kernel = g.addConstant('up', random([16, 16, 2, 2, 2], 3));
+      const up = g.addNode('ConvTranspose', [down, kernel], { strides: [2, 2, 2] });
+      return conv(g, g.addNode('Concat', [up, a], { axis: 1 }), [32, 16]);
+    },
+    16,
+  );
+  const dims = [1, 16, 14, 200, 210];
+  const phases = convTransposePhases(graph);
+  const shapes = inferShapes(phases, { x: dims });
+  const sliced = sliceConvs(phases, shapes, 16, { oneWindow: true });
+  assert.is(sliced.opset, 24);
+  const made = ops(sliced).filter((op) => op === 'TensorScatter' || op === 'Transpose');
+  assert.ok(made.filter((op) => op === 'TensorScatter').length > 4);
+  // One at each end of the graph; the others shuffle a few slices each.
+  assert.ok(made.filter((op) => op === 'Transpose').length > 3);
+  if (machineBlock === 16) await assertSame(sliced, graph, dims, 1e-5);
+});
+
 test('activations, residuals, concatenations and skips stay slices', async () => {
   const graph = graphOf(
     2,

@@ -1,0 +1,69 @@
+import type { SliceWriter } from './values.js';
+
+/** The version of ONNX's operators from which on there is `TensorScatter`, which `RowBuffer` uses. */
+export const rowBufferOpset = 24;
+
+/**
+ * Slices that are written part by part. Joining the parts at the end would hold every slice twice, so with
+ * one window per run, each part is written into a buffer in place, by `TensorScatter`.
+ *
+ * ONNX Runtime works in place where it knows that input and output have the same size. The number of windows
+ * is declared under a name of its own for each buffer: with the number itself, or the same name, it would
+ * also keep each buffer for a later one of the same size, and need much more memory.
+ */
+export class RowBuffer {
+  readonly #depth: number;
+  readonly #values: number;
+  readonly #parts: string[] = [];
+  #rows = '';
+
+  /**
+   * @param shape The number of slices, and of values in each.
+   * @param over Rows of the same size to write over. Default: new rows.
+   */
+  constructor(
+    readonly writer: SliceWriter,
+    [depth, values]: readonly [number, number],
+    over = '',
+  ) {
+    this.#depth = depth;
+    this.#values = values;
+    if (over !== '' && writer.inPlace) this.#declare(over);
+  }
+
+  /** Writes `count` slices, given as rows [N, count, values], from slice `first` on. Parts come in order. */
+  write(rows: string, first: number, count: number): void {
+    const { graph, inPlace } = this.writer;
+    if (!inPlace) this.#parts.push(rows);
+    else if (count === this.#depth) this.#rows = rows;
+    else if (this.#rows === '') {
+      const pads = this.writer.shape([0, first, 0, 0, this.#depth - first - count, 0]);
+      this.#declare(graph.addNode('Pad', [rows, pads]));
+    } else {
+      const place = this.writer.shape([first]);
+      this.#rows = graph.addNode('TensorScatter', [this.#rows, rows, place], { axis: 1 });
+    }
+  }
+
+  /** The rows with all that was written so far, [N, depth, values]. */
+  get rows(): string {
+    const parts = this.#parts;
+    if (parts.length === 0) return this.#rows;
+    return parts.length === 1 ? parts[0] : this.writer.graph.addNode('Concat', parts, { axis: 1 });
+  }
+
+  #declare(rows: string): void {
+    const dims = [`${rows}.windows`, this.#depth, this.#values];
+    this.writer.graph.declared.push({ name: rows, type: 'float32', dims });
+    this.#rows = rows;
+  }
+}
+
+/** Ranges of about equal size that divide `count` items of some bytes; each takes at most `most` bytes. */
+export function chunksOf(count: number, bytes: number, most: number): [first: number, count: number][] {
+  const chunks = Math.ceil(count / Math.max(1, Math.floor(most / Math.max(1, bytes))));
+  return Array.from({ length: chunks }, (_, i) => {
+    const first = Math.floor((i * count) / chunks);
+    return [first, Math.floor(((i + 1) * count) / chunks) - first];
+  });
+}

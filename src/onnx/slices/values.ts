@@ -34,7 +34,7 @@ export class SliceWriter {
     /** The most output slices that Winograd's algorithm may compute at a time. */
     readonly largestTile: number,
     /** Whether values can be written over part by part; see `RowBuffer`. */
-    readonly inPlace: boolean,
+    readonly inPlace = false,
   ) {}
 
   /** The name of a value, made when it is first asked for. */

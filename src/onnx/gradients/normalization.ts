@@ -53,12 +53,11 @@ export const normalizationRules: Readonly<Record<string, GradientRule>> = {
       throw untrainable(node, 'its mean is computed, but not as voxstream computes it');
     }
     const share = 1 / (sizeOf(dims) / channels);
-    const along = ops.mul(normalized, alongChannels(ops, ops.scale(dScale, share), dims));
-    const shifted = ops.sub(dy, along);
-    // factor * (shifted - mean of dy), in one pass.
-    const dx = ops.node('BatchNormalization', [shifted, factor, zeros, ops.scale(dBias, share), ones], {
+    const centred = ops.node('BatchNormalization', [dy, factor, zeros, ops.scale(dBias, share), ones], {
       epsilon: { float: 0 },
     });
+    const along = ops.mul(factor, ops.scale(dScale, share));
+    const dx = ops.sub(centred, ops.mul(normalized, alongChannels(ops, along, dims)));
     return [dx, dScale, dBias];
   },
   InstanceNormalization: ({ ops, node, dy, inputDims }) => {

@@ -12,6 +12,7 @@ import { blockStep } from './blocked/blockStep.js';
 import { halfCompute } from './halfCompute.js';
 import type { Loss } from './loss.js';
 import { lowerConvolutions } from './lowerConvolutions.js';
+import { lowerLogSumExp } from './lowerLogSumExp.js';
 import type { Optimizer } from './optimizer.js';
 import { cancelledBiases, trainableWeights } from './weights.js';
 
@@ -240,7 +241,7 @@ function lower(graph: Graph, block = 1): Graph {
   lowerConvolutions(graph, shapes, block, isNarrow);
   const blocked = blockStep(graph, inferShapes(graph, inputDims), block);
   lowerConvolutions(blocked, shapes, block);
-  return blocked;
+  return lowerLogSumExp(blocked);
 }
 
 /** Adds clipping and the optimizer's update. */

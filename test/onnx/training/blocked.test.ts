@@ -68,7 +68,8 @@ for (const [name, config] of block > 1 ? Object.entries(networks) : []) {
     assert.equal([...blocked.values.keys()].sort(), [...plain.values.keys()].sort());
     for (const [output, expected] of plain.values) {
       const error = distance(blocked.values.get(output)!, expected);
-      assert.ok(error <= 1e-5 * norm(expected), `${output}: ${error} of ${norm(expected)}`);
+      // Single numbers, the slopes of PReLU, are sums of many that nearly cancel.
+      assert.ok(error <= 5e-5 * norm(expected), `${output}: ${error} of ${norm(expected)}`);
     }
   });
 }

@@ -4,6 +4,12 @@ import type { Shapes } from '../../shapes.js';
 import { nchwc, type Slices, SliceWriter } from '../../slices/values.js';
 import { sizeOf } from '../../tensor.js';
 
+const activations = {
+  Relu: { activation: 'Relu' },
+  // A slope so large that only numbers below 1e-30 lie between 0 and 1.
+  step: { activation: 'HardSigmoid', activation_params: { floats: [1e30, 0] } },
+};
+
 /** Factors and summands, and what a depthwise convolution does besides. */
 export interface Affine {
   /** One number per channel, or one per channel of each case; see `channelNumbers`. */
@@ -11,7 +17,8 @@ export interface Affine {
   readonly bias?: string;
   /** A value in blocks to add. */
   readonly sum?: string;
-  readonly activation?: 'Relu';
+  /** `step` is 1 for positive numbers, else 0. */
+  readonly activation?: 'Relu' | 'step';
 }
 
 /**
@@ -163,7 +170,7 @@ export class BlockedValues {
       strides: [1, 1],
       dilations: [1, 1],
       pads: [0, 0, 0, 0],
-      ...(activation && { activation }),
+      ...(activation && activations[activation]),
     });
     return perSlice ? ops.reshape(result, [batch * depth, channels, height, width]) : result;
   }

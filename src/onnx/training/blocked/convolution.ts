@@ -131,28 +131,32 @@ function addedTaps(
  * inputs are not in blocks, [outputs / b, inputs, places, b outputs].
  */
 function packedFilters(
-  { ops, block, writer }: BlockedValues,
+  values: BlockedValues,
   { weight, weightDims, from }: BlockedConv,
   transposed: boolean,
   places: readonly number[],
   [height, width]: Dims,
 ): string[] {
+  const { ops, block, writer } = values;
   const [first, second, depths, ...plane] = weightDims;
   const [outputs, inputs] = transposed ? [second, first] : [first, second];
-  const isPlanar = from.layout === 'planar';
   const area = plane[0] * plane[1];
-  const inner = isPlanar ? 1 : block;
-  const blocks = [outputs / block, inputs / inner];
-  const packed = writer.once(`packed ${[weight, transposed, isPlanar]}`, () => {
-    const apart = transposed
-      ? [blocks[1], inner, blocks[0], block, depths, area]
-      : [blocks[0], block, blocks[1], inner, depths, area];
-    const perm = transposed ? [4, 2, 0, 5, 1, 3] : [4, 0, 2, 5, 3, 1];
-    return ops.transpose(ops.reshape(weight, apart), perm);
+  const inner = from.layout === 'planar' ? 1 : block;
+  const packed = writer.once(`packed ${[weight, transposed, inner]}`, () => {
+    // Blocks of outputs first, which ONNX Runtime has a fast kernel for; then 64 bytes and more are moved.
+    const [images, kept] = transposed ? [inputs, depths * area] : [1, inputs * depths * area];
+    const blocked = values.node('ReorderInput', [ops.reshape(weight, [images, outputs, 1, kept])]);
+    const blocks = [outputs / block, inputs / inner];
+    return transposed
+      ? ops.transpose(
+          ops.reshape(blocked, [blocks[1], inner, blocks[0], depths, area, block]),
+          [3, 2, 0, 4, 1, 5],
+        )
+      : ops.transpose(ops.reshape(blocked, [...blocks, inner, depths, area, block]), [3, 0, 1, 4, 2, 5]);
   });
   const isWhole = places.length === area && places.every((place, i) => place === i);
   return range(depths).map((depth) =>
-    writer.once(`filter ${[weight, transposed, isPlanar, depth, places]}`, () => {
+    writer.once(`filter ${[weight, transposed, inner, depth, places]}`, () => {
       const tap = depths === 1 ? packed : ops.slice(packed, [0], [depth], [depth + 1]);
       const chosen = isWhole ? tap : ops.node('Gather', [tap, ops.ints(places)], { axis: 3 });
       return ops.reshape(chosen, [outputs, inputs, height, width]);

@@ -2,7 +2,7 @@ import { intOf, isOp } from '../../edit.js';
 import type { GraphNode } from '../../graph.js';
 import { numbersOf, sizeOf } from '../../tensor.js';
 import type { BlockedValues } from './blockedValues.js';
-import type { BlockRule } from './rule.js';
+import type { BlockRule, BlockTask } from './rule.js';
 
 /** Operators that do the same to every number. */
 const unary = [
@@ -76,12 +76,18 @@ export const elementwiseRules: Readonly<Record<string, BlockRule>> = {
 };
 
 /** Values of one size, scalars, and, for sums and products of two, one number per channel. */
-function elementwise({ node, values }: Parameters<BlockRule>[0]): boolean {
+function elementwise(task: BlockTask): boolean {
+  const { node, values } = task;
   const [output] = node.outputs;
   const dims = values.dims(output);
   if (node.domain !== '' || !dims || !node.inputs.some((input) => values.has(input))) return false;
   // Conditions have no form in blocks but the one that they were computed in.
   if (node.op === 'Where' && !values.has(node.inputs[0])) return false;
+  const fused = scaledSum(task, dims) ?? gated(task, dims);
+  if (fused) {
+    values.note(output, fused);
+    return true;
+  }
   const isSame = (input: string) => values.shapes.get(input)?.join() === dims.join();
   const isScalar = (input: string) => sizeOf(values.shapes.get(input) ?? [0]) === 1;
   if (node.inputs.every((input) => isSame(input) || isScalar(input))) {
@@ -96,6 +102,40 @@ function elementwise({ node, values }: Parameters<BlockRule>[0]): boolean {
   const scaled = withChannels(node, values, dims);
   if (scaled) values.note(output, scaled);
   return scaled !== undefined;
+}
+
+/** `a + b c` or `a - b c` with one number c per channel, as one depthwise convolution. */
+function scaledSum({ node, values, producer }: BlockTask, dims: readonly number[]): string | undefined {
+  if (!isOp(node, 'Add', 'Sub')) return undefined;
+  const [sum, scaled] = node.inputs;
+  const product = producer(scaled);
+  if (!isOp(product, 'Mul') || !values.has(sum)) return undefined;
+  const [x, factors] = product.inputs;
+  const numbers = values.has(x) ? values.channelNumbers(factors, dims) : undefined;
+  const isPerSlice = values.shapes.get(factors)?.length === 5;
+  if (!numbers || isPerSlice || [sum, x].some((name) => values.dims(name)?.join() !== dims.join()))
+    return undefined;
+  const scale = node.op === 'Add' ? numbers : values.ops.neg(numbers);
+  return values.affine(values.blocked(x), dims, { scale, sum: values.blocked(sum) });
+}
+
+/**
+ * `dy` where x is positive, else `dy` times one number per channel: the gradient of PRelu. It is a product
+ * with factors that depthwise convolutions compute; ONNX Runtime's Where is slow.
+ */
+function gated({ node, values, producer }: BlockTask, dims: readonly number[]): string | undefined {
+  if (!isOp(node, 'Where')) return undefined;
+  const [condition, dy, below] = node.inputs;
+  const [compared, product] = [condition, below].map(producer);
+  if (!isOp(compared, 'Greater') || !isOp(product, 'Mul') || product.inputs[0] !== dy) return undefined;
+  const [x, zero] = compared.inputs;
+  const slopes = values.channelNumbers(product.inputs[1], dims);
+  const isZero = values.graph.initializers.get(zero)?.data.every((n) => Number(n) === 0);
+  if (!slopes || !isZero || ![x, dy].every((name) => values.has(name))) return undefined;
+  const { ops } = values;
+  const above = values.affine(values.blocked(x), dims, { activation: 'step' });
+  const factors = values.affine(above, dims, { scale: ops.sub(ops.scalar(1), slopes), bias: slopes });
+  return ops.mul(values.blocked(dy), factors);
 }
 
 /** A value in blocks times, plus or minus one number per channel. */

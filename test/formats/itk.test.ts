@@ -20,6 +20,7 @@ import { load } from '#src/operators/load.js';
 import { defaultRuntime } from '#src/runtime/runtime.js';
 import { type Volume, voxelTypeOf } from '#src/volume/volume.js';
 import { root } from '../e2e/harness.js';
+import { buildLsm } from './buildLsm.js';
 import { fails, lcg, temporaryFolder } from './buildNifti.js';
 import { close, expectedImages, fixturePath, sameInSpace } from './expectedImages.js';
 
@@ -84,6 +85,17 @@ test('a TIFF file that mixes slices with time points, or holds one slice, is ref
   const directory = single.readUInt32LE(4);
   single.writeUInt32LE(0, directory + 2 + 12 * single.readUInt16LE(directory));
   await fails(read(put('single.tif', single)), 'is 2D (5 x 4)');
+});
+
+test('LSM stacks are read without their thumbnails, and refused with several channels or time points', async () => {
+  const readLsm = (bytes: Buffer) => readVolume({ file: put('a.lsm', bytes), spacing }, image);
+  const { size, data: voxels, affine } = await readLsm(buildLsm([5, 4, 3]));
+  assert.equal([size, voxelTypeOf(voxels)], [[5, 4, 3], 'uint8']);
+  assert.equal([...voxels], [...Array(60).keys()]);
+  close(affine, [-0.5, 0, 0, 0, 0, -2, 0, 0, 0, 0, 3, 0, 0, 0, 0, 1], 0);
+  await fails(readLsm(buildLsm([5, 4, 3], 2)), 'mixes slices with 2 channels');
+  await fails(readLsm(buildLsm([5, 4, 3], 1, 4)), 'mixes slices with 4 time points');
+  await fails(readLsm(buildLsm([5, 4, 3]).subarray(0, -40)), 'cut off or damaged');
 });
 
 /** An oblique image, as itk-wasm's own writers take it. */

@@ -23,7 +23,7 @@ import { inspectGipl } from './gipl.js';
 import { type ItkKind, kindOf } from './kinds.js';
 import { inspectMrc } from './mrc.js';
 import type { StoredImage } from './stored.js';
-import { inspectTiff } from './tiff.js';
+import { inspectTiff, slicesOnly } from './tiff.js';
 import { inspectVtk } from './vtk.js';
 
 /** How a format is read. */
@@ -34,6 +34,8 @@ interface Way {
   readonly extension: string;
   /** Checks what itk-wasm does not. HDF5 and MINC need none: the HDF5 library compares lengths. */
   readonly inspect?: (bytes: Buffer, file: string) => StoredImage;
+  /** The content that itk-wasm gets in place of the file's. */
+  readonly prepare?: (bytes: Buffer) => Buffer;
   /** The axes of the coordinates that itk-wasm returns. It does not convert those of MINC, which are RAS. */
   readonly space: 'LPS' | 'RAS';
 }
@@ -44,7 +46,13 @@ const ways: Readonly<Partial<Record<ItkKind['name'], Way>>> = {
   GIPL: { pipeline: 'gipl-read-image', extension: 'gipl', space: 'LPS', inspect: inspectGipl },
   VTK: { pipeline: 'vtk-read-image', extension: 'vtk', space: 'LPS', inspect: inspectVtk },
   MRC: { pipeline: 'mrc-read-image', extension: 'mrc', space: 'LPS', inspect: inspectMrc },
-  TIFF: { pipeline: 'tiff-read-image', extension: 'tif', space: 'LPS', inspect: inspectTiff },
+  TIFF: {
+    pipeline: 'tiff-read-image',
+    extension: 'tif',
+    space: 'LPS',
+    inspect: inspectTiff,
+    prepare: slicesOnly,
+  },
 };
 
 /** itk-wasm has 32-bit memory, for the file and the voxels. */
@@ -173,7 +181,10 @@ async function runReader(
   informationOnly: boolean,
 ): Promise<Image> {
   const { InterfaceTypes } = await import('itk-wasm');
-  const input: BinaryFile = { path: `image.${way.extension}`, data: new Uint8Array(bytes) };
+  const input: BinaryFile = {
+    path: `image.${way.extension}`,
+    data: new Uint8Array(way.prepare?.(bytes) ?? bytes),
+  };
   const clause = (text: string) =>
     new DataError(
       `${file} cannot be read as ${format}: ${text}. It is cut off, damaged, or not an image; copy or download it ` +

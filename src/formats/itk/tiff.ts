@@ -3,7 +3,7 @@ import { checkSize } from '../checks.js';
 import { dataBytes, type StoredType } from '../layout.js';
 import { noDirections } from './faults.js';
 import type { StoredImage } from './stored.js';
-import { readTiffPages, type TiffPage } from './tiffPages.js';
+import { readTiffPages, type TiffPage, withPages } from './tiffPages.js';
 
 /** Types by the sample format (1 unsigned, 2 signed, 3 real) and the bits of a sample. */
 const types: Readonly<Record<string, StoredType>> = {
@@ -25,16 +25,28 @@ const tags = {
   bits: 258,
   compression: 259,
   photometric: 262,
+  fillOrder: 266,
   description: 270,
   stripOffsets: 273,
+  orientation: 274,
   samples: 277,
+  rowsPerStrip: 278,
   stripBytes: 279,
   planar: 284,
+  predictor: 317,
+  tileWidth: 322,
+  tileHeight: 323,
   tileOffsets: 324,
   tileBytes: 325,
   sampleFormat: 339,
+  jpegTables: 347,
   lsm: 34412,
 } as const;
+
+/** The fields that say how pixels are stored. */
+const pixelFields: ReadonlySet<number> = new Set(
+  Object.values(tags).filter((tag) => tag !== tags.description && tag !== tags.lsm),
+);
 
 /** Bits of the subfile type: a smaller copy of another page, or a mask of one. */
 const copyOrMask = 1 | 4;
@@ -49,8 +61,7 @@ export function inspectTiff(bytes: Buffer, file: string): StoredImage {
   const refuse = (sentence: string) => new DataError(`${file} ${sentence}`);
   const all = readTiffPages(bytes);
   if (typeof all === 'string') throw refuse(`is cut off or damaged: ${all}. Copy or download it again.`);
-  const number = (page: TiffPage, tag: number, otherwise: number) => page.get(tag)?.numbers[0] ?? otherwise;
-  const pages = all.filter((page) => (number(page, tags.subfileType, 0) & copyOrMask) === 0);
+  const pages = all.filter(isSlice);
   const forms = pages.map((page) =>
     [
       number(page, tags.width, 0),
@@ -93,6 +104,24 @@ export function inspectTiff(bytes: Buffer, file: string): StoredImage {
     if (fault) throw refuse(`is cut off or damaged: page ${i + 1} ${fault}. Copy or download it again.`);
   }
   return { size, channels, stored, notes: [noDirections(file, 'TIFF')] };
+}
+
+/**
+ * A TIFF or LSM file as itk-wasm gets it: the slices alone, with the fields that say how to read their
+ * pixels. itk-wasm takes a thumbnail after each slice for a slice of zeros, and fails at fields that are not
+ * text.
+ */
+export function slicesOnly(bytes: Buffer): Buffer {
+  const pages = readTiffPages(bytes);
+  return typeof pages === 'string' ? bytes : withPages(bytes, pages.filter(isSlice), pixelFields);
+}
+
+function isSlice(page: TiffPage): boolean {
+  return (number(page, tags.subfileType, 0) & copyOrMask) === 0;
+}
+
+function number(page: TiffPage, tag: number, otherwise: number): number {
+  return page.get(tag)?.numbers[0] ?? otherwise;
 }
 
 /** The further axes, besides slices, that the description of a stack states. */

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { Command } from 'commander';
-import { OptionError, unknownName } from '../errors.js';
+import { OptionError, showBytes, unknownName } from '../errors.js';
 import { archiveFile, pullArchive, readArchives } from '../sources/archives.js';
 import { note } from './clip.js';
 import { downloadProgress } from './downloadProgress.js';
@@ -22,7 +22,9 @@ export function addDataCommand(program: Command): void {
   data
     .command('list')
     .summary('list the datasets, and where those on this machine are')
-    .description('Lists the datasets with the sizes of their archives, and where those on this machine are.')
+    .description(
+      'Lists the datasets, with the sizes of the archives where they are known, and where those on this machine are.',
+    )
     .option('--registry <file>', registryHelp)
     .option('--json', 'print as JSON')
     .action(async ({ registry, json }: { registry?: string; json?: boolean }) => {
@@ -31,12 +33,14 @@ export function addDataCommand(program: Command): void {
         return { name, ...archive, file: existsSync(file) ? file : null };
       });
       if (json) return print(`${JSON.stringify(listed, null, 2)}\n`);
-      const rows = listed.map(({ name, content, file }) => [
+      const rows = listed.map(({ name, content, size, file }) => [
         name,
+        size === undefined ? '' : showBytes(size),
         content,
-        file ? shortPath(file) : `voxstream data pull ${name}`,
+        file ? shortPath(file) : '',
       ]);
-      print(`${columnLines([['name', 'content', ''], ...rows]).join('\n')}\n`);
+      const table = columnLines([['name', 'size', 'content', 'file'], ...rows]).join('\n');
+      print(`${table}\n"voxstream data pull NAME" downloads one.\n`);
     });
   data
     .command('pull')

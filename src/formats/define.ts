@@ -27,6 +27,8 @@ export interface FileGrid extends Grid {
   readonly bytesPerVoxel: number;
   /** Bytes that reading takes at most: the stored voxels, plus the converted ones where they need a copy. */
   readonly bytesToRead: number;
+  /** True if the header scales voxels by fractions, so that the option `float64` reads them as float64. */
+  readonly fractions?: boolean;
   /** True if the format states no voxel size. The affine then has voxels of 1 mm. */
   readonly unspaced?: boolean;
 }

@@ -54,7 +54,17 @@ export function dataBytes({
 /** What a header says about its volume. */
 export function gridOf(header: StoredLayout & Pick<FileGrid, 'affine'>): FileGrid {
   const { size, affine, channels } = header;
-  return { size, affine, channels, bytesPerVoxel: bytesPerVoxel(header), bytesToRead: bytesToRead(header) };
+  return {
+    ...{ size, affine, channels },
+    ...{ bytesPerVoxel: bytesPerVoxel(header), bytesToRead: bytesToRead(header) },
+    ...(scalesByFractions(header) && { fractions: true }),
+  };
+}
+
+/** True if a header scales voxels by a number that is not whole. */
+export function scalesByFractions({ scaling, stored }: Pick<StoredLayout, 'scaling' | 'stored'>): boolean {
+  const isWhole = scaling && Number.isInteger(scaling.slope) && Number.isInteger(scaling.inter);
+  return scaling !== undefined && !isWhole && stored !== 'float64';
 }
 
 /** Scaled voxels become real numbers of 4 bytes. */

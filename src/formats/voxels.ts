@@ -2,7 +2,7 @@ import { DataError } from '../errors.js';
 import type { Vec3, VoxelArray, VoxelType } from '../volume/volume.js';
 import { allocate, allocateLike, voxelCount } from '../volume/volume.js';
 import type { ReadOptions } from './define.js';
-import type { StoredLayout } from './layout.js';
+import { type StoredLayout, scalesByFractions } from './layout.js';
 
 /**
  * The voxels of a volume from the stored numbers of a file: channels one after the other, scaled, checked, in
@@ -39,10 +39,10 @@ function separate(voxels: VoxelArray, channels: number): VoxelArray {
   return out;
 }
 
-function asImage(stored: VoxelArray, { scaling, stored: type }: StoredLayout, float64: boolean): VoxelArray {
+function asImage(stored: VoxelArray, layout: StoredLayout, float64: boolean): VoxelArray {
+  const { scaling, stored: type } = layout;
   if (scaling) {
-    const isWhole = Number.isInteger(scaling.slope) && Number.isInteger(scaling.inter);
-    if (float64 && !isWhole && type !== 'float64') {
+    if (float64 && scalesByFractions(layout)) {
       return scale(stored, scaling, allocate('float64', stored.length));
     }
     const inPlace = type === 'float32' || type === 'float64';

@@ -64,12 +64,14 @@ export const load = operator({
   },
   example: { keys: ['image', 'label'] },
   forecast:
-    ({ keys, labelKeys, firstChannel, spacing }) =>
+    ({ keys, labelKeys, float64, firstChannel, spacing }) =>
     (subject) => {
       const wanted = [keys ?? Object.keys(subject.files)].flat().filter((key) => key in subject.files);
       const made = wanted.map((key) => {
         const kind = [labelKeys].flat().includes(key) ? 'label' : 'image';
-        const grid = subject.files[key];
+        const stored = subject.files[key];
+        const grid =
+          float64 && kind === 'image' && stored.fractions ? { ...stored, bytesPerVoxel: 8 } : stored;
         const read = readAs(spacing && grid.unspaced ? withSpacing(grid, spacing) : grid, kind);
         return [key, firstChannel && kind === 'image' ? { ...read, channels: 1 } : read] as const;
       });

@@ -22,16 +22,22 @@ const address = 'https://msd-for-monai.s3-us-west-2.amazonaws.com';
 
 /**
  * The archives of the Medical Segmentation Decathlon (Antonelli et al., Nature Communications 13, 2022;
- * CC-BY-SA 4.0). Addresses and checksums are those of MONAI's DecathlonDataset.
+ * CC-BY-SA 4.0). Addresses and checksums are those of MONAI's DecathlonDataset. Sizes in bytes are those that
+ * other projects published beside these checksums; for the other archives, none was found.
  */
-const decathlonArchives: readonly (readonly [name: string, md5: string, content: string])[] = [
-  ['Task01_BrainTumour', '240a19d752f0d9e9101544901065d872', 'MR, 4 channels: edema and two tumor parts'],
-  ['Task02_Heart', '06ee59366e1e5124267b774dbd654057', 'MR: left atrium'],
-  ['Task03_Liver', 'a90ec6c4aa7f6a3d087205e23d4e6397', 'CT: liver and tumor'],
+const decathlonArchives: readonly (readonly [name: string, md5: string, content: string, size?: number])[] = [
+  [
+    'Task01_BrainTumour',
+    '240a19d752f0d9e9101544901065d872',
+    'MR, 4 channels: edema and two tumor parts',
+    7_608_266_240,
+  ],
+  ['Task02_Heart', '06ee59366e1e5124267b774dbd654057', 'MR: left atrium', 455_721_472],
+  ['Task03_Liver', 'a90ec6c4aa7f6a3d087205e23d4e6397', 'CT: liver and tumor', 28_925_891_584],
   ['Task04_Hippocampus', '9d24dba78a72977dbd1d2e110310f31b', 'MR: two parts of the hippocampus'],
   ['Task05_Prostate', '35138f08b1efaef89d7424d2bcc928db', 'MR, 2 channels: two zones of the prostate'],
-  ['Task06_Lung', '8afd997733c7fc0432f71255ba4e52dc', 'CT: tumor'],
-  ['Task07_Pancreas', '4f7080cfca169fa8066d17ce6eb061e4', 'CT: pancreas and tumor'],
+  ['Task06_Lung', '8afd997733c7fc0432f71255ba4e52dc', 'CT: tumor', 9_163_696_640],
+  ['Task07_Pancreas', '4f7080cfca169fa8066d17ce6eb061e4', 'CT: pancreas and tumor', 12_289_971_712],
   ['Task08_HepaticVessel', '641d79e80ec66453921d997fbf12a29c', 'CT: vessels and tumor'],
   ['Task09_Spleen', '410d4a301da4e5b2f6f86ec3ddba524e', 'CT: spleen'],
   ['Task10_Colon', 'bad7a188931dc2f6acf72b08eb6202d0', 'CT: tumor'],
@@ -66,9 +72,9 @@ const archiveList = {
 export async function readArchives(file?: string): Promise<ReadonlyMap<string, Archive>> {
   if (file === undefined) {
     return new Map(
-      decathlonArchives.map(([name, md5, content]) => [
+      decathlonArchives.map(([name, md5, content, size]) => [
         name,
-        { url: `${address}/${name}.tar`, md5, content },
+        { url: `${address}/${name}.tar`, md5, content, ...(size !== undefined && { size }) },
       ]),
     );
   }

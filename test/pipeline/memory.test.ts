@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { lastValueFrom, of, toArray } from 'rxjs';
 import { test } from 'uvu';
@@ -15,6 +16,7 @@ import { estimatorFor, memoryBudget } from '#src/pipeline/memory.js';
 import { createRuntime } from '#src/runtime/runtime.js';
 import { type Affine, makeVolume, type Vec3 } from '#src/volume/volume.js';
 import { bandModel, temporaryFolder } from '../e2e/harness.js';
+import { buildNifti } from '../formats/buildNifti.js';
 
 const runtime = createRuntime({ device: 'cpu', workers: 1 });
 test.after(() => runtime.close());
@@ -36,12 +38,14 @@ async function aCase(affine: Affine = straight): Promise<Case> {
   });
 }
 
+const identity = { code: 1, rows: [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0] };
+
 const pipelineOf = (steps: unknown[], sinks: unknown[] = []) =>
   parsePipeline(JSON.stringify({ source: { glob: { image: 'x' } }, steps, sinks }), 'p');
 
 /** Runs a case through the stages of a pipeline and checks that each stage produced the predicted volumes. */
-async function check(steps: unknown[], affine?: Affine): Promise<Forecast> {
-  const subject = await aCase(affine);
+async function check(steps: unknown[], affine?: Affine, given?: Case): Promise<Forecast> {
+  const subject = given ?? (await aCase(affine));
   const grids = Object.entries(subject.files).map(async ([key, file]) => [key, await readGrid(file)]);
   let forecast: Forecast = { files: Object.fromEntries(await Promise.all(grids)), volumes: {}, peak: 0 };
   let real = subject;
@@ -160,6 +164,19 @@ test('steps that cannot run in one pass are predicted one after the other', asyn
   // The probabilities on the file's grid, and the intermediate ones, need more memory than the
   // smaller image saves.
   assert.ok(shrunk.peak > whole.peak, `${shrunk.peak} and ${whole.peak}`);
+});
+
+test('images that float64 widens are predicted with 8 bytes, other images and labels as they are', async () => {
+  const file = (name: string, slope: number) => {
+    const values = Array.from({ length: 24 }, (_, i) => i);
+    writeFileSync(join(folder, name), buildNifti({ dims: [4, 3, 2], values, slope, sform: identity }));
+    return join(folder, name);
+  };
+  const files = { image: file('tenth.nii', 0.1), whole: file('whole.nii', 2), label: file('label.nii', 1) };
+  for (const float64 of [true, false]) {
+    const { volumes } = await check([{ load: { float64 } }], undefined, makeCase({ id: 'x', files }));
+    assert.is(volumes['image'].bytesPerVoxel, float64 ? 8 : 4);
+  }
 });
 
 test('an estimate has an amount and a step; without a readable header there is none', async () => {

@@ -15,8 +15,8 @@ const probabilitiesTask = task(new URL('../volume/probabilities.js', import.meta
  * logits are interpolated, and softmax (or the logistic function) follows. Voxels that were cropped away are
  * background with probability 1. The logits stay.
  *
- * Put it behind `inference` and before `invert`. It holds all classes on the grid of the file three times while it
- * runs (voxels x classes x 12 bytes), and once afterwards; the memory estimate of a case counts this.
+ * Put it behind `inference` and before `invert`. It holds all classes on the grid of the file three times
+ * while it runs (voxels x classes x 12 bytes), and once afterwards; the memory estimate of a case counts this.
  *
  * @throws DataError, on the stream, if the volume does not hold logits on the grid of `like`.
  */

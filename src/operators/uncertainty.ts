@@ -25,8 +25,8 @@ const metric: MetricDescription = {
  * logits.
  *
  * Put it behind `inference` and before `activations` or `invert`. With `mirror` or several models in
- * `inference`, the logits are their mean. The logits of all classes are held on the grid of the network: voxels
- * x classes x 4 bytes, which the memory estimate of a case counts.
+ * `inference`, the logits are their mean. The logits of all classes are held on the grid of the network:
+ * voxels x classes x 4 bytes, which the memory estimate of a case counts.
  *
  * @throws DataError, on the stream, if the volume does not hold logits of two channels or more.
  */

@@ -16,7 +16,7 @@ const probabilitiesTask = task(new URL('../volume/probabilities.js', import.meta
  * background with probability 1. The logits stay.
  *
  * Put it behind `inference` and before `invert`. It holds all classes on the grid of the file three times
- * while it runs (voxels x classes x 12 bytes), and once afterwards; the memory estimate of a case counts this.
+ * while it runs (voxels x classes x 12 bytes), and once afterwards. Memory estimates count it.
  *
  * @throws DataError, on the stream, if the volume does not hold logits on the grid of `like`.
  */

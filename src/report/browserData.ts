@@ -43,6 +43,8 @@ export interface PagePictures {
   readonly planes: CaseNote['planes'];
   readonly grey: boolean;
   readonly masks: readonly MaskName[];
+  /** See `CaseNote.channels`. */
+  readonly channels?: true;
   readonly window: GreyWindow | null;
   readonly slices?: CaseSlices;
   /**
@@ -84,7 +86,7 @@ export interface PageData {
 }
 
 /** The data of a 3D view. */
-export interface ViewerData extends Pick<CaseNote, 'window' | 'labels'> {
+export interface ViewerData extends Pick<CaseNote, 'window' | 'labels' | 'channels'> {
   readonly id: string;
   /** The address of the image; null when there is none. */
   readonly image: string | null;

@@ -32,6 +32,11 @@ export interface CaseNote {
   /** Whether the slices have a picture of the image. */
   readonly grey: boolean;
   readonly masks: readonly MaskName[];
+  /**
+   * True if the masks have several channels. The number of a voxel in their files is then the sum of 2^c over
+   * the channels c that it belongs to.
+   */
+  readonly channels?: true;
   /** The axial slices to page through; undefined if none were drawn. */
   readonly slices?: CaseSlices;
   readonly window: GreyWindow | null;

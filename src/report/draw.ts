@@ -147,6 +147,7 @@ export async function drawCase(request: DrawRequest): Promise<void> {
     image: isFile(request.image) ? hide(request.image) : null,
     grey: image !== undefined,
     masks: [...masks.keys()],
+    ...(masks.size > 0 && [...masks.values()].every(({ channels }) => channels > 1) && { channels: true }),
     ...(strip && { slices: strip.slices }),
     window: window ?? null,
     labels: labels.map((label) => {

@@ -91,12 +91,13 @@ function pageNumber(value: number | undefined): PageNumber {
 }
 
 function picturesOf(id: string, note: CaseNote, table: LabelTable): PagePictures {
-  const { planes, grey, masks, window, image, slices, labels } = note;
+  const { planes, grey, masks, channels, window, image, slices, labels } = note;
   const values = labels.map(({ value }) => value);
   return {
     planes,
     grey,
     masks,
+    ...(channels && { channels }),
     window,
     ...(slices && { slices }),
     labels: labels.flatMap(({ value, name, prediction, reference, worst }) =>

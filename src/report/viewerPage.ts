@@ -20,6 +20,7 @@ export function viewerPage({ cases, run }: ReportData, subject: ReportCase): str
     })),
     window: note?.window ?? null,
     labels: note?.labels ?? [],
+    ...(note?.channels && { channels: true }),
     previous: query(cases[place - 1]) ?? null,
     next: query(cases[place + 1]) ?? null,
   };

@@ -66,4 +66,26 @@ test('one mask has a colour per label; of two masks each has its colour', () => 
   );
 });
 
+test('masks in channels have a colour for each combination: that of the last channel, or of the one shown', () => {
+  const channels = { ...data, labels: [label(0), label(1)], masks: [mask('prediction', '#010203')] } as const;
+  const all = colourTable({ ...channels, channels: true }, '#010203', undefined);
+  assert.equal(
+    [all.I, all.R, all.A],
+    [
+      [0, 1, 2, 3],
+      [0, 0xe6, 0x56, 0x56],
+      [0, 255, 255, 255],
+    ],
+  );
+  const first = colourTable({ ...channels, channels: true }, '#010203', 0);
+  assert.equal(
+    [first.R, first.A],
+    [
+      [0, 0xe6, 0x56, 0xe6],
+      [0, 255, 0, 255],
+    ],
+  );
+  assert.equal(centreOf(Uint8Array.of(2, 0, 3, 0, 0, 1), [6, 1, 1], 1, true), [1, 0, 0]);
+});
+
 test.run();

@@ -11,7 +11,7 @@ const reportFolder = () =>
   document.querySelector<HTMLMetaElement>('meta[name="voxstream-folder"]')?.content ?? folderOfPage(location);
 
 /** The files of a case with their paths, and commands that open them in other programs. */
-export function caseFiles({ image, masks, folder }: PagePictures): HTMLElement {
+export function caseFiles({ image, masks, channels, folder }: PagePictures): HTMLElement {
   const base = reportFolder();
   const separator = base.includes('\\') ? '\\' : '/';
   const maskFiles = masks.map((name) => ({
@@ -36,6 +36,9 @@ export function caseFiles({ image, masks, folder }: PagePictures): HTMLElement {
     ...files.map(({ name, path }) => row(name, path)),
     ...commands.map(({ program, command }) => row(program, command)),
   ];
+  const combined =
+    'These masks have several channels. In the files, the number of a voxel is the sum of 1 for the first channel, 2 ' +
+    'for the second, 4 for the third and so on.';
   const none =
     'No commands are offered, because a path is not that of a local file, or has unusual characters.';
   return make(
@@ -43,6 +46,7 @@ export function caseFiles({ image, masks, folder }: PagePictures): HTMLElement {
     { class: 'files' },
     make('summary', {}, 'Files, and commands for ITK-SNAP and 3D Slicer'),
     scrollBox('Files and commands', make('table', { class: 'texts' }, make('tbody', {}, ...rows))),
+    ...(channels ? [make('p', { class: 'note' }, combined)] : []),
     ...(commands.length === 0 && files.length > 0 ? [make('p', { class: 'note' }, none)] : []),
   );
 }

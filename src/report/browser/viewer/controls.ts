@@ -1,6 +1,6 @@
 import type { ViewerData } from '../../browserData.js';
 import { type Child, make } from '../dom.js';
-import { colourOfLabel } from './colourTable.js';
+import { colourOfLabel, shownLabels } from './colourTable.js';
 import { startOpacity, type ViewerState, views } from './state.js';
 
 /** Windows for CT, in HU. */
@@ -91,7 +91,7 @@ export function labelControl(
   { data, state, apply }: ControlContext,
   goToLabel: (label: number | undefined) => void,
 ): HTMLElement | undefined {
-  const labels = data.labels.filter(({ value }) => value > 0);
+  const labels = shownLabels(data);
   if (labels.length < 2) return undefined;
   const options = labels.map(({ value, name }) => make('option', { value: String(value) }, name));
   const all = make('option', { value: '' }, 'all labels');

@@ -32,18 +32,27 @@ export function bordersOf<Labels extends Voxels<Labels>>(labels: Labels, [nx, ny
 }
 
 /**
+ * Whether a voxel's number belongs to a label. With `channels`, the label is a channel, and the number is the
+ * sum of 2^c over the channels c of the voxel.
+ */
+export function belongs(value: number, label: number, channels = false): boolean {
+  return channels ? Math.floor(value / 2 ** label) % 2 === 1 : value === label;
+}
+
+/**
  * The mean voxel index of a label, or of all labels if none is given, rounded; undefined where there are no
- * such voxels.
+ * such voxels. See `belongs` for `channels`.
  */
 export function centreOf(
   labels: ArrayLike<number>,
   [nx, ny, nz]: Size,
   label?: number,
+  channels = false,
 ): [number, number, number] | undefined {
   const sums = [0, 0, 0];
   let count = 0;
   for (let i = 0; i < nx * ny * nz; i++) {
-    if (labels[i] === 0 || (label !== undefined && labels[i] !== label)) continue;
+    if (labels[i] === 0 || (label !== undefined && !belongs(labels[i], label, channels))) continue;
     count++;
     sums[0] += i % nx;
     sums[1] += Math.floor(i / nx) % ny;

@@ -1,7 +1,7 @@
 import type { NiiVueLocation, Niivue } from '@niivue/niivue';
 import type { ViewerData } from '../../browserData.js';
 import { colourTable } from './colourTable.js';
-import { bordersOf, centreOf, type Size } from './labelMaps.js';
+import { belongs, bordersOf, centreOf, type Size } from './labelMaps.js';
 import { startOpacity, type ViewerState, views } from './state.js';
 
 type NiivueOptions = ConstructorParameters<typeof Niivue>[0];
@@ -118,7 +118,7 @@ export class Scene {
    */
   goToLabel(label: number | undefined): void {
     const mask = this.#masks.at(-1);
-    const centre = mask && centreOf(mask.whole, mask.size, label);
+    const centre = mask && centreOf(mask.whole, mask.size, label, this.#data.channels);
     if (!centre) return;
     this.#nv.scene.crosshairPos = this.#nv.mm2frac(mask.volume.vox2mm(centre, mask.volume.matRAS!));
     this.#nv.createOnLocationChange();
@@ -126,14 +126,14 @@ export class Scene {
 }
 
 /** The crosshair's position in mm, with the patient's sides, and the values there. */
-function describePlace({ mm, values }: NiiVueLocation, { labels }: ViewerData): string {
+function describePlace({ mm, values }: NiiVueLocation, { labels, channels }: ViewerData): string {
   const side = (value: number, [up, down]: string) =>
     `${Math.abs(value).toFixed(1)} ${value < 0 ? down : up}`;
   const parts = values.map(({ name, value }) => {
     const volume = name.replace('.nii.gz', '');
     if (volume === 'image') return `image ${Number(value.toPrecision(6))}`;
-    const label = labels.find((one) => one.value === value)?.name ?? value;
-    return `${volume} ${value === 0 ? '–' : label}`;
+    const found = labels.filter((one) => belongs(value, one.value, channels)).map((one) => one.name);
+    return `${volume} ${value === 0 ? '–' : found.join(' + ') || value}`;
   });
   const position = `${side(mm[0], 'RL')}  ${side(mm[1], 'AP')}  ${side(mm[2], 'SI')} mm`;
   return [position, ...parts].join('   ·   ');

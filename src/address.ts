@@ -114,7 +114,7 @@ export function checkPlace(given: string): string {
 
 function pathOfFileAddress(given: string): string {
   try {
-    // Wildcards of patterns are no part of a query.
+    // Wildcards of patterns are not part of a query.
     return fileURLToPath(given.replaceAll('?', '%3F').replaceAll('#', '%23'));
   } catch (error) {
     throw new OptionError(

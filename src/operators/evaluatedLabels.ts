@@ -35,7 +35,7 @@ const mostUnnamed = 256;
 
 /**
  * The labels of a label map to measure: those that were asked for, or those with names, or those that occur.
- * A note tells which labels occur without a name.
+ * A note lists labels that occur without a name.
  *
  * @param values The labels that occur.
  * @throws DataError if a name is unknown, or if there are so many labels that the volume must be an image.
@@ -96,8 +96,8 @@ export function unnamedNotes(values: readonly number[], known: readonly number[]
 
 /**
  * The channels to measure of masks, one in each channel: those that were asked for, or all but the
- * background. Names are given to them in order. A note tells how channels were understood where that is not
- * certain.
+ * background. Names are given to them in order. Where their meaning is not certain, a
+ * note states how channels were read.
  *
  * @throws DataError if a name is unknown, or if there are not as many names as masks.
  */

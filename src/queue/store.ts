@@ -35,7 +35,7 @@ export interface Counts {
   readonly done: number;
 }
 
-/** What a worker tells about itself. */
+/** What a worker reports about itself. */
 export interface WorkerRecord {
   readonly id: string;
   readonly host: string;

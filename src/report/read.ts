@@ -118,7 +118,7 @@ export async function readFailures(output: string): Promise<ReportFailure[]> {
   });
 }
 
-/** The notes in a file. A damaged file is no reason to have no report, so the fault is returned. */
+/** The notes in a file. A damaged file does not prevent the report: the fault is returned. */
 async function notesOrFault(file: string): Promise<Pick<ReportData, 'notes' | 'notesFault'>> {
   try {
     const notes = await readNotes(file);

@@ -47,7 +47,7 @@ export class Site {
   }
 
   /**
-   * The report's page, with marks that tell its script about the 3D views and where the report's folder is.
+   * The report's page, with marks that show its script the 3D views and where the report's folder is.
    */
   async #index(): Promise<Answer> {
     const page = await readFile(join(this.folder, 'index.html'), 'utf8');

@@ -12,7 +12,7 @@ export interface Uncertainty {
  * The entropy of a prediction's probabilities, as a share of the largest possible one.
  *
  * Without `regions`, the channels are classes: softmax, and foreground is where the first is not the largest.
- * With `regions`, each channel is a question of its own: the mean of their entropies, and foreground is where
+ * With `regions`, each channel is a separate question: the mean of their entropies, and foreground is where
  * any logit is above 0.
  */
 export function entropyOf(logits: Volume, regions: boolean): Uncertainty {

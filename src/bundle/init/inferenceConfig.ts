@@ -26,7 +26,7 @@ const notMonai = ['PlainConvUNet', 'ResidualEncoderUNet'];
  * The configuration of a bundle's inference for a model: what `python -m monai.bundle run` needs.
  *
  * @param card It names the network and lists the preprocessing.
- * @throws OptionError if MONAI lacks the network or a step, or the card does not tell them.
+ * @throws OptionError if MONAI lacks the network or a step, or the card does not state them.
  */
 export function inferenceConfig(card: ModelCard): Tree {
   const { network, input, output, name } = card;

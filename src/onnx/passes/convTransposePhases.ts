@@ -6,7 +6,7 @@ import { addPixelShuffle } from './pixelShuffle.js';
 /**
  * Makes a transposed convolution a convolution and a pixel shuffle: with stride s, output voxel s q + r sees
  * only the inputs q + d for which r + pad - s d is inside the kernel, so that each of the s phases r of an
- * axis is a small convolution of its own, and all of them are the output channels of one (2 x 2 x 2 with
+ * axis is a separate small convolution, and all of them are the output channels of one (2 x 2 x 2 with
  * eight phases for stride 2, kernel 3, pads 1, output padding 1).
  *
  * Takes transposed convolutions with constant float32 weights, one group, no dilation, and an output of

@@ -270,7 +270,7 @@ function sameLayout(writer: SliceWriter, parts: readonly Slices[]): Slices[] {
   return parts.map((part) => ({ ...part, layout: 'planar', name: planarOf(writer, part) }));
 }
 
-/** The whole value [N, channels, depth, height, width] of slices, under a name of its own. */
+/** The whole value [N, channels, depth, height, width] of slices, under a separate name. */
 function wholeValue(writer: SliceWriter, slices: Slices, output: string): void {
   const { channels, size } = slices;
   const [depth, height, width] = size;

@@ -8,7 +8,7 @@ export const rowBufferOpset = 24;
  * one window per run, each part is written into a buffer in place, by `TensorScatter`.
  *
  * ONNX Runtime works in place where it knows that input and output have the same size. The number of windows
- * is declared under a name of its own for each buffer: with the number itself, or the same name, it would
+ * is declared under a separate name for each buffer: with the number itself, or the same name, it would
  * also keep each buffer for a later one of the same size, and need much more memory.
  */
 export class RowBuffer {

@@ -2,8 +2,8 @@
 // commands. Prints the processor time and the wall time of each, and fails without a report or with more than
 // five minutes of processor time. Needs bash and git.
 //
-//   node scripts/stranger.mjs CTS                  the commands of the README, with a model that is downloaded
-//   node scripts/stranger.mjs CTS --model MODEL    without a download: a model folder, or a name in the package
+//   node scripts/stranger.mjs CTS                  the commands of the README; the model is downloaded
+//   node scripts/stranger.mjs CTS --model MODEL    without a download: a model folder or a name
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

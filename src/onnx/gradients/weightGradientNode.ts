@@ -16,7 +16,7 @@ export interface WeightGradientTask {
 }
 
 /**
- * Adds a `WeightGradient` of `x` and `dy`: the gradient of a convolution's weight. It is not an operator of ONNX:
+ * Adds a `WeightGradient` of `x` and `dy`: the gradient of a convolution's weight. ONNX has no such operator:
  * `blockStep` and `lowerConvolutions` express it.
  */
 export function addWeightGradient(ops: Ops, task: WeightGradientTask): string {

@@ -1,5 +1,5 @@
 import type { CellLabels, Summation } from '../volume/cellSums.js';
-import type { Volume } from '../volume/volume.js';
+import { allocate, type Volume } from '../volume/volume.js';
 import type { WindowSettings } from '../volume/windows.js';
 
 /** The windows of one volume, which all session threads of a model process together. */
@@ -32,18 +32,28 @@ export interface WholeLogits {
   readonly weightSums?: Float32Array;
 }
 
-/** The elements of `InferenceJob.control`. */
+/**
+ * The elements of `InferenceJob.control`. Outputs are added in the order of their windows, so that sums do not
+ * depend on which thread is faster.
+ */
 export const Control = {
   /** The next window that no thread has taken. */
   next: 0,
-  /**
-   * The window whose output is added next. The order of the sums does not depend on which thread is faster.
-   */
-  turn: 1,
+  /** The number of windows that are added: of labels, also the window that is added next. */
+  added: 1,
   /** Not zero once the job is abandoned. */
   stopped: 2,
-  length: 3,
+  /** Of logits: for each slab of slices, the number of windows that are added there. */
+  slabs: 3,
 } as const;
+
+/** The control of a new job whose first window is `first`. */
+export function newControl(first: number, slabs: number): Int32Array {
+  const control = allocate('int32', Control.slabs + slabs);
+  control[Control.next] = first;
+  control[Control.added] = first;
+  return control;
+}
 
 /** Takes the next `count` windows of a job. Returns the first one's number, or undefined if none is left. */
 export function takeWindows({ control, steps }: InferenceJob, count: number): number | undefined {
@@ -51,29 +61,31 @@ export function takeWindows({ control, steps }: InferenceJob, count: number): nu
   return first >= steps || isStopped(control) ? undefined : first;
 }
 
-/**
- * Blocks the thread until the outputs of all windows before `window` are added. Returns false for an
- * abandoned job.
- */
-export function awaitTurn(control: Int32Array, window: number): boolean {
+/** Whether an element of `control` is `turn`. */
+export function isTurn(control: Int32Array, element: number, turn: number): boolean {
+  return Atomics.load(control, element) === turn;
+}
+
+/** Blocks the thread until an element of `control` is `turn`. Returns false for an abandoned job. */
+export function awaitTurn(control: Int32Array, element: number, turn: number): boolean {
   for (;;) {
     if (isStopped(control)) return false;
-    const turn = Atomics.load(control, Control.turn);
-    if (turn === window) return true;
-    Atomics.wait(control, Control.turn, turn, 1000);
+    const now = Atomics.load(control, element);
+    if (now === turn) return true;
+    Atomics.wait(control, element, now, 1000);
   }
 }
 
-/** Lets the thread continue that has the outputs of `window`. */
-export function passTurn(control: Int32Array, window: number): void {
-  Atomics.store(control, Control.turn, window);
-  Atomics.notify(control, Control.turn);
+/** Sets an element of `control` and lets the threads continue that wait for it. */
+export function passTurn(control: Int32Array, element: number, turn: number): void {
+  Atomics.store(control, element, turn);
+  Atomics.notify(control, element);
 }
 
 /** Abandons a job: its threads stop after the windows they are running. */
 export function stopJob(control: Int32Array): void {
   Atomics.store(control, Control.stopped, 1);
-  Atomics.notify(control, Control.turn);
+  for (let element = 0; element < control.length; element++) Atomics.notify(control, element);
 }
 
 /** True for a job that was abandoned. */

@@ -4,11 +4,12 @@ import { allocateLabels } from '../volume/classes.js';
 import { labelPath } from '../volume/labelPath.js';
 import { type Decision, largestLabel, type Range } from '../volume/labels.js';
 import { allocate, type HistoryStep, type Vec3, type Volume, voxelCount } from '../volume/volume.js';
+import { slabCount } from '../volume/wholeSums.js';
 import { modelTurns } from '../volume/windowCells.js';
 import { type ModelAxes, planWindows, type WindowSettings, windowWeights } from '../volume/windows.js';
 import { AskThread, NotStarted } from './askThread.js';
 import { deviceSessions, spareSessions } from './deviceSessions.js';
-import { Control, type InferenceJob, stopJob, type WholeLogits } from './inferenceJob.js';
+import { Control, type InferenceJob, newControl, stopJob, type WholeLogits } from './inferenceJob.js';
 import { checkOutput, checkShape, checkWindow, modelFault } from './modelChecks.js';
 import type { ModelShape, SessionReply, SessionRequest, SessionSetup } from './sessionMessages.js';
 import { answerWithin, noProgress, watchJob } from './stuck.js';
@@ -379,9 +380,8 @@ class ModelSessions implements LoadedModel {
     onDrained: (() => void) | undefined,
     onWindows: ((done: number) => void) | undefined,
   ): Promise<void> {
-    const job = { ...given, control: allocate('int32', Control.length) };
-    job.control[Control.next] = first;
-    job.control[Control.turn] = first;
+    const slabs = 'out' in given.result ? slabCount(given.size) : 0;
+    const job = { ...given, control: newControl(first, slabs) };
     this.#jobs.add(job);
     const endReports = onWindows && reportWindows(job, onWindows);
     try {
@@ -439,7 +439,7 @@ class ModelSessions implements LoadedModel {
 function reportWindows({ control, steps }: InferenceJob, onWindows: (done: number) => void): () => void {
   let last = -1;
   const report = () => {
-    const done = Math.min(steps, Atomics.load(control, Control.turn));
+    const done = Math.min(steps, Atomics.load(control, Control.added));
     if (done !== last) onWindows(done);
     last = done;
   };

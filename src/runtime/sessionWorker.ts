@@ -1,12 +1,11 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { messageOf } from '../errors.js';
 import * as ort from '../onnx/ort.js';
-import { CellSums } from '../volume/cellSums.js';
 import type { Triple, Vec3 } from '../volume/volume.js';
-import { WholeSums } from '../volume/wholeSums.js';
 import { cutWindow, type ModelAxes } from '../volume/windows.js';
+import { outputAdder } from './addOutputs.js';
 import { collectGarbage, countShared, voxelBytes } from './garbage.js';
-import { awaitTurn, type InferenceJob, passTurn, stopJob, takeWindows } from './inferenceJob.js';
+import { type InferenceJob, stopJob, takeWindows } from './inferenceJob.js';
 import { runMirrored } from './mirroredRuns.js';
 import type { ModelShape, SessionReply, SessionRequest, SessionSetup } from './sessionMessages.js';
 import { toErrorData } from './threadError.js';
@@ -126,9 +125,8 @@ async function infer(
   job: InferenceJob,
   buffers: WindowBuffers,
 ): Promise<void> {
-  const { plan, control, batch, channels, outChannels, size, axes } = job;
-  const sums =
-    'out' in job.result ? new WholeSums({ ...job, ...job.result }) : new CellSums({ ...job, ...job.result });
+  const { plan, batch, channels, outChannels, size, axes } = job;
+  const adder = outputAdder(job);
   const { roiSize } = plan;
   const voxels = roiSize[0] * roiSize[1] * roiSize[2];
   const outputs = batch * outChannels * voxels;
@@ -150,7 +148,7 @@ async function infer(
   const runWindows = async (first: number): Promise<boolean> => {
     const count = Math.min(batch, job.steps - first);
     for (let i = 0; i < count; i++) {
-      const start = sums.start(first + i);
+      const start = adder.start(first + i);
       const into = input.subarray(i * channels * voxels, (i + 1) * channels * voxels);
       cutWindow(job.data, size, channels, start, roiSize, axes, job.padding, into);
     }
@@ -167,11 +165,9 @@ async function infer(
       mirrored,
       sum.subarray(0, count * outChannels * voxels),
     );
-    if (!awaitTurn(control, first)) return false;
     const length = values.length / count;
-    for (let i = 0; i < count; i++) sums.add(first + i, values.subarray(i * length, (i + 1) * length));
-    passTurn(control, first + batch);
-    return true;
+    const all = Array.from({ length: count }, (_, i) => values.subarray(i * length, (i + 1) * length));
+    return adder.add(first, all);
   };
   for (;;) {
     const first = takeWindows(job, batch);

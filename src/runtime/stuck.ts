@@ -37,7 +37,7 @@ export function watchJob(
   const pause = Math.min(1000, (limit * 1000) / 4);
   const isStalled = stallDetector(limit);
   const timer = setInterval(() => {
-    const counters = `${Atomics.load(control, Control.next)} ${Atomics.load(control, Control.turn)}`;
+    const counters = `${Atomics.load(control, Control.next)} ${Atomics.load(control, Control.added)}`;
     if (!isStalled(counters, performance.now())) return;
     // Stopping the job first frees the threads that only wait for the stuck one. They are kept.
     if (isStopped(control)) onStuck();
@@ -50,7 +50,7 @@ export function watchJob(
 export function noProgress(file: string, limit: number, { control, steps }: InferenceJob): ModelError {
   return new ModelError(
     `The model ${file} made no progress for ${limit} s (runtime.stepTimeout) at about window ` +
-      `${Atomics.load(control, Control.turn) + 1} of ${steps}, and its thread was stopped. Run the ` +
+      `${Atomics.load(control, Control.added) + 1} of ${steps}, and its thread was stopped. Run the ` +
       'case again with --resume; if its windows do take that long, raise runtime.stepTimeout.',
   );
 }

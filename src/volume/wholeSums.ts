@@ -1,14 +1,25 @@
 import type { Summation } from './cellSums.js';
 import { divideBy_ } from './ensemble.js';
+import type { Range } from './labels.js';
 import type { Vec3 } from './volume.js';
-import { addWindow, divideByCounts_, divideByWeights_, windowStart } from './windows.js';
+import { addWindow, countWindows, divideByCounts_, divideByWeights_, windowStart } from './windows.js';
+
+/** Slices that are added up together. */
+const slabSlices = 8;
+
+/** The number of slabs of slices of a volume. */
+export function slabCount([, , slices]: Vec3): number {
+  return Math.ceil(slices / slabSlices);
+}
 
 /**
- * Adds up windows to the logits of a whole volume. Steps are the windows in the order of their numbers, but
- * any thread may run each of them.
+ * Adds up windows to the logits of a whole volume, slab by slab: a slab is a few slices of the volume. Steps
+ * are the windows in the order of their numbers. Any thread may run each of them, and threads may add to
+ * different slabs at the same time; in each slab, the windows must come in order.
  */
 export class WholeSums {
   readonly #work: Summation & { readonly out: Float32Array; readonly weightSums?: Float32Array };
+  readonly #counts: readonly Float64Array[];
 
   /**
    * @param work `out` and `weightSums` begin as zeros and have the size of the volume. There are sums of
@@ -16,6 +27,7 @@ export class WholeSums {
    */
   constructor(work: Summation & { readonly out: Float32Array; readonly weightSums?: Float32Array }) {
     this.#work = work;
+    this.#counts = countWindows(work.size, work.plan);
   }
 
   /** The first voxel of the window that is added in a step. */
@@ -23,18 +35,79 @@ export class WholeSums {
     return windowStart(this.#work.plan, step);
   }
 
-  /** Adds the model's output for the window of a step. The last one turns the sums into means. Each model
-   * adds its weights, too. */
-  add(step: number, values: Float32Array): void {
+  /** The slabs that the window of a step is added to. */
+  slabs(step: number): Range {
+    const { plan, size } = this.#work;
+    const start = this.start(step)[2];
+    return {
+      start: Math.floor(Math.max(0, start) / slabSlices),
+      end: Math.ceil(Math.min(size[2], start + plan.roiSize[2]) / slabSlices),
+    };
+  }
+
+  /** The number of windows that are added to a slab before that of a step. */
+  turn(step: number, slab: number): number {
+    const layers = this.#layers(slab);
+    const perColumn = this.#work.plan.starts[2].length;
+    const columns = Math.floor(step / perColumn);
+    return columns * (layers.end - layers.start) + (step % perColumn) - layers.start;
+  }
+
+  /**
+   * Adds the part of the model's output for the window of a step that is in a slab. The last one turns the
+   * sums of the slab into means. Each model adds its weights, too.
+   */
+  add(step: number, slab: number, values: Float32Array): void {
     const { plan, outChannels, size, axes, weights, weightSums, out } = this.#work;
+    const { roiSize } = plan;
     const start = this.start(step);
-    addWindow(values, outChannels, start, plan.roiSize, axes, weights, size, out);
+    const slices = this.#slices(slab);
+    addWindow(values, outChannels, start, roiSize, axes, weights, size, out, slices);
     // Weights are stored x fastest, as the windows of a `zyx` model are.
-    if (weights && weightSums) addWindow(weights, 1, start, plan.roiSize, 'zyx', undefined, size, weightSums);
-    const { place, count } = this.#work.models ?? { place: 0, count: 1 };
-    if (step + 1 < plan.count || place + 1 < count) return;
-    if (count > 1 && !weightSums) divideBy_(out, count);
-    if (weightSums) divideByWeights_(out, outChannels, weightSums);
-    else divideByCounts_(out, outChannels, size, plan);
+    if (weights && weightSums) {
+      addWindow(weights, 1, start, roiSize, 'zyx', undefined, size, weightSums, slices);
+    }
+    if (this.turn(step, slab) + 1 === this.#turns(slab)) this.#finish(slices);
+  }
+
+  #slices(slab: number): Range {
+    return { start: slab * slabSlices, end: Math.min((slab + 1) * slabSlices, this.#work.size[2]) };
+  }
+
+  /** Which of the windows along z are added to a slab. */
+  #layers(slab: number): Range {
+    const { plan } = this.#work;
+    const slices = this.#slices(slab);
+    const starts = plan.starts[2];
+    const start = starts.findIndex((first) => first + plan.roiSize[2] > slices.start);
+    const end = starts.findLastIndex((first) => first < slices.end) + 1;
+    return { start, end };
+  }
+
+  /** The number of windows that are added to a slab. */
+  #turns(slab: number): number {
+    const { starts } = this.#work.plan;
+    const layers = this.#layers(slab);
+    return starts[0].length * starts[1].length * (layers.end - layers.start);
+  }
+
+  /** Turns the sums of some slices into means after the last model. */
+  #finish(slices: Range): void {
+    const { outChannels, size, weightSums, out, models } = this.#work;
+    const { place, count } = models ?? { place: 0, count: 1 };
+    if (place + 1 < count) return;
+    const perSlice = size[0] * size[1];
+    const voxels = { start: slices.start * perSlice, end: slices.end * perSlice };
+    if (weightSums) {
+      divideByWeights_(out, outChannels, weightSums, voxels);
+      return;
+    }
+    if (count > 1) {
+      for (let channel = 0; channel < outChannels; channel++) {
+        const first = channel * perSlice * size[2];
+        divideBy_(out.subarray(first + voxels.start, first + voxels.end), count);
+      }
+    }
+    divideByCounts_(out, outChannels, size, this.#counts, slices);
   }
 }

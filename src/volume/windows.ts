@@ -1,5 +1,6 @@
 import { roundHalfEven } from './affine.js';
 import { type PaddingMode, paddedIndices } from './crop.js';
+import type { Range } from './labels.js';
 import type { Triple, Vec3, VoxelArray } from './volume.js';
 
 /** How to cut a volume into windows; see the operator `inference`. */
@@ -133,6 +134,8 @@ export function cutWindow(
 /**
  * Adds a window of model output to `out` (x fastest, the size of the volume), multiplied by weights if given
  * (x fastest). Voxels outside the volume are dropped.
+ *
+ * @param slices The slices of the volume that are added to. Default: all.
  */
 export function addWindow(
   window: Float32Array,
@@ -143,18 +146,20 @@ export function addWindow(
   weights: Float32Array | undefined,
   size: Vec3,
   out: Float32Array,
+  slices: Range = { start: 0, end: size[2] },
 ): void {
   const [nx, ny, nz] = roiSize;
   const first = Math.max(0, -start[0]);
   const last = Math.min(nx, size[0] - start[0]);
+  const firstSlice = Math.max(0, slices.start - start[2]);
+  const lastSlice = Math.min(nz, slices.end - start[2]);
   const strideX = axes === 'xyz' ? ny * nz : 1;
   for (let c = 0; c < channels; c++) {
     for (let j = 0; j < ny; j++) {
       const y = start[1] + j;
       if (y < 0 || y >= size[1]) continue;
-      for (let k = 0; k < nz; k++) {
+      for (let k = firstSlice; k < lastSlice; k++) {
         const z = start[2] + k;
-        if (z < 0 || z >= size[2]) continue;
         let from = c * nx * ny * nz + (axes === 'xyz' ? j * nz + k : (k * ny + j) * nx) + first * strideX;
         let to = ((c * size[2] + z) * size[1] + y) * size[0] + start[0] + first;
         if (weights) {
@@ -282,12 +287,19 @@ function outerProduct([gx, gy, gz]: readonly Float64Array[]): Float32Array {
 /**
  * Divides summed window outputs by the number of windows over each voxel, in place, without a volume of
  * weights.
+ *
+ * @param counts By axis and voxel; see `countWindows`.
  */
-export function divideByCounts_(out: Float32Array, channels: number, size: Vec3, plan: WindowPlan): void {
-  const [xs, ys, zs] = countWindows(size, plan);
-  let at = 0;
+export function divideByCounts_(
+  out: Float32Array,
+  channels: number,
+  size: Vec3,
+  [xs, ys, zs]: readonly Float64Array[],
+  slices: Range = { start: 0, end: size[2] },
+): void {
   for (let c = 0; c < channels; c++) {
-    for (let k = 0; k < size[2]; k++) {
+    let at = (c * size[2] + slices.start) * size[0] * size[1];
+    for (let k = slices.start; k < slices.end; k++) {
       for (let j = 0; j < size[1]; j++) {
         const row = ys[j] * zs[k];
         for (let i = 0; i < size[0]; i++) out[at++] /= xs[i] * row;
@@ -308,9 +320,14 @@ export function countWindows(size: Vec3, plan: WindowPlan): Float64Array[] {
 }
 
 /** Divides summed window outputs by the sum of the weights over each voxel, in place. */
-export function divideByWeights_(out: Float32Array, channels: number, weightSums: Float32Array): void {
-  const count = weightSums.length;
+export function divideByWeights_(
+  out: Float32Array,
+  channels: number,
+  weightSums: Float32Array,
+  voxels: Range = { start: 0, end: weightSums.length },
+): void {
   for (let c = 0; c < channels; c++) {
-    for (let i = 0; i < count; i++) out[c * count + i] /= weightSums[i];
+    const channel = c * weightSums.length;
+    for (let i = voxels.start; i < voxels.end; i++) out[channel + i] /= weightSums[i];
   }
 }

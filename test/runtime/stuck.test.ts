@@ -9,7 +9,7 @@ import { openModel } from '#src/models/openModel.js';
 import { Graph } from '#src/onnx/graph.js';
 import { writeModel } from '#src/onnx/modelFile.js';
 import { floats } from '#src/onnx/tensor.js';
-import { Control, isStopped } from '#src/runtime/inferenceJob.js';
+import { isStopped, newControl } from '#src/runtime/inferenceJob.js';
 import { createRuntime } from '#src/runtime/runtime.js';
 import { stallDetector, watchJob } from '#src/runtime/stuck.js';
 import { task } from '#src/runtime/task.js';
@@ -90,7 +90,7 @@ test('a job counts as stalled when its counters do not change for the limit', ()
 });
 
 test('a stalled job is stopped before its threads are given up', async () => {
-  const control = allocate('int32', Control.length);
+  const control = newControl(0, 0);
   const stopped = await new Promise<boolean>((resolve) => {
     const end = watchJob({ control }, 0.05, () => {
       end();

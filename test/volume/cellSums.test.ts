@@ -83,7 +83,11 @@ function bothWays(given: Case): { whole: Volume; cells: Volume } {
     (models) => new WholeSums({ ...summation, out, ...(weights && { weightSums }), models }),
   );
   for (const [place, whole] of wholes.entries()) {
-    for (let window = 0; window < plan.count; window++) whole.add(window, outputOf(window, place));
+    for (let window = 0; window < plan.count; window++) {
+      const output = outputOf(window, place);
+      const { start, end } = whole.slabs(window);
+      for (let slab = start; slab < end; slab++) whole.add(window, slab, output);
+    }
   }
   const logits = makeVolume({ ...image, data, channels: data.length / voxels, kind: 'logits' });
   const values = decision.softmax ? softmax(logits) : logits;

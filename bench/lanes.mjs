@@ -5,8 +5,8 @@
 //
 // Lanes, their widths, sessions and `auto` are those of the program; the times of the steps are given. The
 // defaults are those of a CT of 512 x 512 x 100 voxels and the spleen UNet in docs/performance.md and
-// docs/gpu.md. Processors are shared fairly by all threads that work. What is left out: the memory's bandwidth,
-// the disk, and threads inside ONNX Runtime that wait for each other.
+// docs/gpu.md. Processors are shared fairly by all threads that work. What is left out: the memory's
+// bandwidth, the disk, and threads inside ONNX Runtime that wait for each other.
 import { parseArgs } from 'node:util';
 import { autoInFlight } from '../dist/pipeline/engine.js';
 import { deviceSessions } from '../dist/runtime/deviceSessions.js';

@@ -8,8 +8,8 @@ export interface OutputAdder {
   /** The first voxel of the window of a step. */
   start(step: number): Vec3;
   /**
-   * Adds the outputs for the windows from step `first` on, blocking the thread until it is their turn. Returns
-   * false for an abandoned job.
+   * Adds the outputs for the windows from step `first` on, blocking the thread until it is their turn.
+   * Returns false for an abandoned job.
    */
   add(first: number, outputs: readonly Float32Array[]): boolean;
 }

@@ -33,8 +33,8 @@ export interface WholeLogits {
 }
 
 /**
- * The elements of `InferenceJob.control`. Outputs are added in the order of their windows, so that sums do not
- * depend on which thread is faster.
+ * The elements of `InferenceJob.control`. Outputs are added in the order of their windows, so that sums do
+ * not depend on which thread is faster.
  */
 export const Control = {
   /** The next window that no thread has taken. */

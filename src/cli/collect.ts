@@ -1,5 +1,5 @@
-import { resolve } from 'node:path';
 import type { Command } from 'commander';
+import { absolutePlace, checkPlace } from '../address.js';
 import { loadRegistry } from '../pipeline/extensions.js';
 import { checkVersion } from '../queue/checkSame.js';
 import { collect as collectResults } from '../queue/collect.js';
@@ -21,7 +21,7 @@ export function addCollectCommand(program: Command): void {
     .argument('<dir>', 'the output folder of the run')
     .addOption(sharedOption('use'))
     .action(async (dir: string, { use = [] }: { readonly use?: readonly string[] }) => {
-      const results = new Results(resolve(dir));
+      const results = new Results(absolutePlace(checkPlace(dir)));
       const spec = await results.spec();
       checkVersion(spec);
       const pipeline = await pipelineOf(

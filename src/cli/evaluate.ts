@@ -1,6 +1,5 @@
-import { readFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { checkPlace, folderOf as folderOfPlace, joinPlace, nameOf } from '../address.js';
 import { OptionError, show, unknownName } from '../errors.js';
 import type { UndefinedAs } from '../metrics/summary.js';
 import type { Metric } from '../operators/defineMetric.js';
@@ -8,6 +7,7 @@ import { loadRegistry } from '../pipeline/extensions.js';
 import { parsePipeline } from '../pipeline/load.js';
 import type { Registry } from '../pipeline/registry.js';
 import type { Pipeline } from '../pipeline/types.js';
+import { readSmall } from '../storage/places.js';
 import { commaList } from './args.js';
 import { runAnyway } from './run.js';
 import { addShared, type SharedFlags } from './sharedOptions.js';
@@ -97,7 +97,7 @@ function isCsv(output: string): boolean {
 }
 
 function folderOf(output: string): string {
-  return isCsv(output) ? dirname(output) : output;
+  return isCsv(output) ? folderOfPlace(output) : output;
 }
 
 /** The pipeline that compares pairs of files. */
@@ -116,7 +116,7 @@ function evaluation(flags: EvaluateFlags, registry: Registry): Pipeline {
     source: { pairs: { pred, label, image, predPostfix, labelPostfix, names } },
     steps,
     sinks: [
-      { metricsCsv: { path: isCsv(output) ? basename(output) : 'metrics.csv' } },
+      { metricsCsv: { path: isCsv(output) ? nameOf(output) : 'metrics.csv' } },
       { summary: { undefinedAs } },
       ...(flags.report ? ['report'] : []),
     ],
@@ -167,7 +167,7 @@ function findMetric(name: string, { metrics }: Registry): { metric: Metric; opti
  */
 async function checkOutput(output: string): Promise<void> {
   const folder = folderOf(output);
-  const record = await readFile(join(folder, 'run.json'), 'utf8').catch(() => '{}');
+  const record = String((await readSmall(joinPlace(checkPlace(folder), 'run.json'))) ?? '{}');
   const name = nameIn(record) ?? 'evaluate';
   if (name === 'evaluate') return;
   throw new OptionError(

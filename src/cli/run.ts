@@ -1,11 +1,12 @@
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import type { Command } from 'commander';
+import { absolutePlace, isAddress, joinPlace } from '../address.js';
 import { OptionError } from '../errors.js';
 import { maskOf } from '../mask.js';
 import { summarize, summaryTable } from '../metrics/summary.js';
 import type { RunEvent } from '../pipeline/events.js';
-import { Journal } from '../pipeline/journal.js';
 import { runtimeFor } from '../pipeline/openRun.js';
+import { countFinished } from '../pipeline/outputFolder.js';
 import { type RunResult, runPipeline } from '../pipeline/run.js';
 import type { Pipeline } from '../pipeline/types.js';
 import { showWholeSeconds } from '../report/text.js';
@@ -67,7 +68,7 @@ export interface Shown {
 
 async function checkFinished({ output, secrets }: Pipeline, { resume, overwrite }: RunFlags): Promise<void> {
   if (resume || overwrite) return;
-  const { size } = await new Journal(output, secrets).read();
+  const size = await countFinished(output, secrets);
   if (size === 0) return;
   throw new OptionError(
     `${output} holds ${size} finished case(s) of an earlier run. Give --resume to skip those that are unchanged, ` +
@@ -81,6 +82,12 @@ export async function runAnyway(
   flags: RunFlags,
   { output = pipeline.output, closing = closingText }: Shown = {},
 ): Promise<number> {
+  if (flags.verbose && isAddress(pipeline.output)) {
+    throw new OptionError(
+      `--verbose writes a log into the output folder, but ${pipeline.output} is not on this machine. Use --json, and ` +
+        'write what it prints to a file.',
+    );
+  }
   const mask = maskOf(pipeline);
   const observers = await openObservers(flags);
   const runtime = runtimeFor(pipeline, {
@@ -94,7 +101,7 @@ export async function runAnyway(
       'Stopping: no new cases are started, and open ones are abandoned. Press Ctrl-C again to stop at once.',
     ),
   );
-  const shownOutput = mask(flags.json ? resolve(output) : output);
+  const shownOutput = mask(flags.json ? absolutePlace(output) : output);
   const start = performance.now();
   const observed = { name: pipeline.name, traceparent: observers.traces?.runStarted(pipeline.name, 'run') };
   observers.watch(runtime);
@@ -141,7 +148,7 @@ function closingText(
 ): string {
   const parts = [`${done} case(s) done`];
   if (skipped > 0) parts.push(`${skipped} already finished`);
-  if (failed > 0) parts.push(`${failed} failed (see ${join(output, 'failures.csv')})`);
+  if (failed > 0) parts.push(`${failed} failed (see ${joinPlace(output, 'failures.csv')})`);
   const lines = [`${parts.join(', ')} in ${showWholeSeconds(seconds)}; results are in ${output}`];
   if (problems.length > 0) {
     lines.push(
@@ -149,7 +156,7 @@ function closingText(
     );
   }
   if (done > 0 && sinks.some(({ definition }) => definition === reportSink)) {
-    const page = join(output, 'report', 'index.html');
+    const page = joinPlace(output, 'report', 'index.html');
     lines.push(`The report is ${page}. With a 3D view: voxstream report ${output} --open`);
   }
   if (interrupted) lines.push('Interrupted. --resume continues where this run stopped.');

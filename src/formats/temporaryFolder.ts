@@ -13,11 +13,11 @@ export interface TemporaryFolder {
 }
 
 /**
- * Creates a folder in the system's temporary folder (`TMPDIR`). It is removed by `remove` or, at the latest,
- * when the process exits; only a killed process leaves it behind.
+ * Creates a folder in `parent`, by default the system's temporary folder (`TMPDIR`). It is removed by
+ * `remove` or, at the latest, when the process exits; only a killed process leaves it behind.
  */
-export async function temporaryFolder(name: string): Promise<TemporaryFolder> {
-  const path = await mkdtemp(join(tmpdir(), `voxstream-${name}-`));
+export async function temporaryFolder(name: string, parent = tmpdir()): Promise<TemporaryFolder> {
+  const path = await mkdtemp(join(parent, `voxstream-${name}-`));
   if (folders.size === 0) process.once('exit', removeAll);
   folders.add(path);
   return {

@@ -1,14 +1,14 @@
 import { makeCase, withNotes } from '../case.js';
-import { makeFolder, writeFault } from '../formats/aside.js';
+import { messageOf } from '../errors.js';
 import { removePartials } from '../formats/files.js';
 import type { Secrets } from '../mask.js';
 import { createRuntime } from '../runtime/runtime.js';
-import type { OpenableSink, SinkTargets } from '../sinks/define.js';
+import type { OpenableSink, Sink, SinkTargets } from '../sinks/define.js';
 import { writeCaseList } from './caseList.js';
 import { closeRun } from './closeRun.js';
 import type { Failure } from './events.js';
 import { Journal, type JournalEntry } from './journal.js';
-import { lockFolder } from './lock.js';
+import { openOutput } from './outputFolder.js';
 import { Records, recordTargets } from './records.js';
 import type { Provenance } from './runFile.js';
 import { claimTargets } from './targets.js';
@@ -21,7 +21,7 @@ export interface AssembledSink {
 
 /** Finished cases and failures of other processes, from which the files of one run are written. */
 export interface Assembly {
-  /** The run's folder: an absolute path. */
+  /** The run's folder: an absolute path or an address. */
   readonly output: string;
   /** The sinks of the pipeline. Only those that write files of the run as a whole are used. */
   readonly sinks: readonly AssembledSink[];
@@ -59,11 +59,9 @@ export function writesForCases(targets: SinkTargets): boolean {
  * @throws OptionError if the folder is in use, or if files are in the way.
  */
 export async function assemble(assembly: Assembly): Promise<string[]> {
-  const { output, finished, failures, seed, secrets, onWarning } = assembly;
-  await makeFolder(output).catch((error) => {
-    throw writeFault(output, error);
-  });
-  const lock = await lockFolder(output, { onWait: onWarning });
+  const { finished, failures, seed, secrets, onWarning } = assembly;
+  const folder = await openOutput(assembly.output, { onWait: onWarning });
+  const output = folder.path;
   const runtime = createRuntime({ device: 'cpu', ...(onWarning && { onWarning }) });
   try {
     const placed = assembly.sinks.flatMap(({ id, built }) => {
@@ -77,13 +75,15 @@ export async function assemble(assembly: Assembly): Promise<string[]> {
       sinks: [{ id: 'run', targets: recordTargets(output) }, ...placed],
       finished: await journal.read(),
       overwrite: assembly.overwrite,
+      wasThere: folder.wasThere,
+      origin: folder.origin,
     });
     await removePartials(folders);
     const order = [...new Set(assembly.order)];
     const records = new Records(output, order, assembly.provenance);
     await records.start();
     await writeCaseList(output, assembly.order);
-    const sinks = [];
+    const sinks: { readonly sink: Sink }[] = [];
     for (const { built } of placed)
       sinks.push({ sink: await built.open({ output, runtime, seed, secrets }) });
     const entries = order.flatMap((id) => finished.get(id) ?? []);
@@ -93,13 +93,22 @@ export async function assemble(assembly: Assembly): Promise<string[]> {
       records.nameMetrics(metrics);
       records.done(subject);
     }
+    await folder.bring(
+      entries.flatMap(({ case: id }) => sinks.flatMap(({ sink }) => sink.kept?.({ id }) ?? [])),
+    );
     records.restoreFailures(failures);
     await journal.start(entries);
     await assembly.prepare?.();
     const counts = { done: entries.length, failed: failures.length, skipped: 0, interrupted: false };
-    return await closeRun({ sinks, records }, { ...assembly.outcome, ...counts });
+    const problems = await closeRun({ sinks, records }, { ...assembly.outcome, ...counts });
+    const runFiles = [
+      ...recordTargets(output).ofRun,
+      ...placed.flatMap(({ targets }) => targets.ofRun ?? []),
+    ];
+    await folder.sendRest(runFiles).catch((error) => problems.push(messageOf(error)));
+    return problems;
   } finally {
     await runtime.close();
-    await lock.release();
+    await folder.release();
   }
 }

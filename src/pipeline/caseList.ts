@@ -1,12 +1,11 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { z } from 'zod';
-import { writeFileAside } from '../formats/files.js';
+import { joinPlace } from '../address.js';
+import { readSmall, writePlace } from '../storage/places.js';
 
 const ids = z.array(z.string());
 
 function fileIn(output: string): string {
-  return join(output, '.voxstream', 'cases.json');
+  return joinPlace(output, '.voxstream', 'cases.json');
 }
 
 /**
@@ -14,13 +13,13 @@ function fileIn(output: string): string {
  * twice is there twice.
  */
 export function writeCaseList(output: string, cases: readonly string[]): Promise<void> {
-  return writeFileAside(fileIn(output), `${JSON.stringify(cases)}\n`);
+  return writePlace(fileIn(output), Buffer.from(`${JSON.stringify(cases)}\n`));
 }
 
 /** Reads what `writeCaseList` wrote; undefined if the file is missing or damaged. */
 export async function readCaseList(output: string): Promise<string[] | undefined> {
   try {
-    return ids.parse(JSON.parse(await readFile(fileIn(output), 'utf8')));
+    return ids.parse(JSON.parse(String(await readSmall(fileIn(output)))));
   } catch {
     return undefined;
   }

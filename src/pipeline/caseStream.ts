@@ -13,7 +13,7 @@ import {
 } from 'rxjs';
 import type { Case } from '../case.js';
 import { VoxError } from '../errors.js';
-import { absoluteFile, inputPaths } from '../formats/inputFiles.js';
+import { absoluteFile, inputPaths, mapPaths } from '../formats/inputFiles.js';
 import { maskEvent, maskOf } from '../mask.js';
 import { valuesToJson } from '../metrics/valuesAsJson.js';
 import { isMetric } from '../operators/defineMetric.js';
@@ -48,6 +48,7 @@ type Start = Pick<OpenCase, 'item' | 'index' | 'local'> & Pick<ToDo, 'reason'>;
 
 /** What the stream of a case needs of its run. */
 export interface CaseRun extends Engine, Pick<OpenRun, 'contents' | 'onFault'> {
+  readonly folder: Pick<OpenRun['folder'], 'origin' | 'save'>;
   readonly journal: Pick<OpenRun['journal'], 'append'>;
   readonly records: Pick<OpenRun['records'], 'failed' | 'done' | 'nameMetrics'>;
 }
@@ -250,7 +251,7 @@ export class CaseStreams {
   /** Records a case after all of its files are written. */
   async #finish(given: Case, { item, inputs, index, opened, local }: OpenCase): Promise<void> {
     const result = local && given.notes ? { ...given, notes: given.notes.map(local.text) } : given;
-    const { sinks, journal, records, identity, provider, contents } = this.run;
+    const { sinks, journal, records, identity, provider, contents, folder } = this.run;
     const metrics = valuesToJson(records.nameMetrics(result.metrics));
     const now = await stateOf(inputPaths(result));
     const changed = changedFile(inputs, now);
@@ -260,7 +261,11 @@ export class CaseStreams {
     // Fetched files are removed when the case ends.
     const remote = isRemote(item);
     const kept = remote ? [] : Object.entries(result.files);
-    const outputs = await stateOf([...saved.map(([, file]) => file), ...others], contents);
+    const outputs = await folder.save(
+      [...saved.map(([, file]) => file), ...others],
+      sinks.flatMap(({ sink }) => sink.kept?.(result) ?? []),
+      contents,
+    );
     await journal.append({
       case: item.id,
       version,
@@ -272,7 +277,10 @@ export class CaseStreams {
       metrics: result.metrics,
       timings: result.timings,
       volumes: Object.fromEntries(
-        [...saved, ...kept].map(([key, file]) => [key, absoluteFile(local?.origin(file) ?? file)]),
+        [...saved, ...kept].map(([key, file]) => [
+          key,
+          absoluteFile(mapPaths(local?.origin(file) ?? file, folder.origin)),
+        ]),
       ),
       notes: result.notes,
       labelNames:

@@ -230,10 +230,14 @@ export class Journal {
   /** The names of the columns that the file describes. */
   readonly #described = new Set<string>();
 
-  /** @param secrets Environment variables whose values are hidden in its texts; see `maskOf`. */
+  /**
+   * @param secrets Environment variables whose values are hidden in its texts; see `maskOf`.
+   * @param saveLine Called with the line of each case that ends, which describes all of its columns.
+   */
   constructor(
     output: string,
     readonly secrets: Secrets = new Map(),
+    readonly saveLine?: (id: string, line: string) => Promise<void>,
   ) {
     this.#file = join(output, '.voxstream', 'journal.jsonl');
   }
@@ -268,5 +272,6 @@ export class Journal {
       throw writeFault(this.#file, error);
     });
     for (const name of described) this.#described.add(name);
+    await this.saveLine?.(entry.case, journalText(entry, this.secrets));
   }
 }

@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
+import { checkPlace, isAddress } from '../address.js';
 import { listNames, OptionError, show, unknownName } from '../errors.js';
 import { maskOf } from '../mask.js';
 import {
@@ -80,7 +81,7 @@ function inputOverride({ head }: Draft, input: string, { sources }: Registry): O
   const options = (name && sources.get(name)?.options) || {};
   const required = (one: string) => one in options && !options[one].safeParse(undefined).success;
   const option = 'root' in options ? 'root' : ['image', 'path'].find(required);
-  const isFolder = statSync(input, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  const isFolder = !isAddress(input) && (statSync(input, { throwIfNoEntry: false })?.isDirectory() ?? false);
   if (option) {
     return { path: ['source', option], value: option === 'image' && isFolder ? join(input, '*') : input };
   }
@@ -114,7 +115,7 @@ function resolvePipeline(
   const references = new References(vars, env);
   const resolver = new Resolver(faults, references);
   const name = resolver.text(head.name ?? basename(files[0].file, extname(files[0].file)), 'name');
-  const output = resolver.text(head.output ?? join('results', name), 'output');
+  const output = checkPlace(resolver.text(head.output ?? join('results', name), 'output'));
   const source = resolver.choice(head.source, ['source'], 'source', registry.sources);
   const steps = resolver.entries(draft.steps, {
     kind: 'operator',

@@ -37,7 +37,7 @@ export interface LockOptions {
 }
 
 /** The process that holds a lock, as noted beside it. */
-interface Holder {
+export interface Holder {
   readonly pid: number;
   readonly host: string;
   /** When it took the lock, ISO 8601. */
@@ -140,7 +140,7 @@ function nameOf(holder: Holder | undefined): string {
     : 'another run that is just starting or ending';
 }
 
-function refusal(output: string, holder: Holder | undefined): OptionError {
+export function refusal(output: string, holder: Holder | undefined): OptionError {
   return new OptionError(
     `${output} is in use by ${nameOf(holder)}. Wait until it ends, or give this run another folder with ` +
       `--set output=….`,
@@ -164,7 +164,7 @@ async function readHolder(file: string): Promise<Holder | undefined> {
   }
 }
 
-function describeProcess(): Holder {
+export function describeProcess(): Holder {
   return {
     pid: process.pid,
     host: hostname(),
@@ -175,7 +175,7 @@ function describeProcess(): Holder {
 }
 
 /** True or false where it can be known: on Linux, for processes that this one can see. */
-function isRunning({ pid, space, started }: Holder): boolean | undefined {
+export function isRunning({ pid, space, started }: Holder): boolean | undefined {
   if (space === undefined || started === undefined || space !== processSpace()) return undefined;
   return startOf(pid) === started;
 }

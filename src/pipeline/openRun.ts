@@ -1,11 +1,11 @@
-import { readFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join, sep } from 'node:path';
+import { joinPlace } from '../address.js';
 import { OptionError } from '../errors.js';
-import { makeFolder, writeFault } from '../formats/aside.js';
 import { removePartials } from '../formats/files.js';
 import { maskOf } from '../mask.js';
 import { createRuntime, type Runtime, type RuntimeSettings } from '../runtime/runtime.js';
 import type { SourceItem } from '../sources/define.js';
+import { readSmall } from '../storage/places.js';
 import { writeCaseList } from './caseList.js';
 import { checkNeeds } from './checkNeeds.js';
 import { checkDevice } from './checkRun.js';
@@ -14,7 +14,7 @@ import { type Engine, openEngine } from './engine.js';
 import type { RunEvent } from './events.js';
 import { expandPipeline } from './expandPipeline.js';
 import { fingerprint, Journal } from './journal.js';
-import { lockFolder } from './lock.js';
+import { type OutputFolder, openOutput } from './outputFolder.js';
 import { Records, recordTargets } from './records.js';
 import type { Expected } from './resume.js';
 import type { RunOptions } from './runOptions.js';
@@ -35,8 +35,9 @@ export interface OpenRun extends Engine, Expected {
   readonly onFault?: RunOptions['onFault'];
   readonly journal: Journal;
   readonly records: Records;
-  /** Aborted if the lock on the folder is lost. */
-  readonly lockLost: AbortSignal;
+  readonly folder: OutputFolder;
+  /** The files of the run as a whole. */
+  readonly runFiles: readonly string[];
   /** By the clock of `performance.now()`, which does not jump. */
   readonly startedAt: number;
   /** Releases the folder, models and threads. */
@@ -71,7 +72,6 @@ export async function openRun(
   checkSteps(pipeline);
   const started = new Date();
   const startedAt = performance.now();
-  const output = resolve(pipeline.output);
   const onWarning = (message: string) => onEvent({ event: 'warning', message });
   const all = await listCases(pipeline.source.built.open({ onWarning }));
   const listed = choose(all, options);
@@ -81,12 +81,10 @@ export async function openRun(
     );
   }
   checkNeeds(pipeline, listed, onWarning);
-  await makeFolder(output).catch((error) => {
-    throw writeFault(output, error);
-  });
-  await refuseQueued(output);
-  const lock = await lockFolder(output, { onWait: onWarning, signal: options.signal });
-  const cleanUps: (() => Promise<unknown>)[] = [() => lock.release()];
+  await refuseQueued(pipeline.output);
+  const folder = await openOutput(pipeline.output, { onWait: onWarning, signal: options.signal });
+  const output = folder.path;
+  const cleanUps: (() => Promise<unknown>)[] = [() => folder.release()];
   const close = async () => {
     for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
   };
@@ -95,7 +93,7 @@ export async function openRun(
     // Models test the device when they are loaded.
     if (!pipeline.steps.some(({ built }) => built.prepare)) await checkDevice(runtime.device);
     if (!options.runtime) cleanUps.push(() => runtime.close());
-    const journal = new Journal(output, pipeline.secrets);
+    const journal = new Journal(output, pipeline.secrets, folder.saveLine);
     const targets = pipeline.sinks.map(({ id, built }) => ({ id, targets: built.targets?.(output) ?? {} }));
     const { items, folders } = await claimTargets({
       output,
@@ -103,6 +101,8 @@ export async function openRun(
       sinks: [{ id: 'run', targets: recordTargets(output) }, ...targets],
       finished: await journal.read(),
       overwrite: options.overwrite,
+      wasThere: folder.wasThere,
+      origin: folder.origin,
     });
     await removePartials(folders);
     const { strict } = options;
@@ -127,13 +127,15 @@ export async function openRun(
     return {
       ...engine,
       items,
-      targetsOf: (item) => targets.flatMap((one) => one.targets.ofCase?.(item) ?? []),
+      targetsOf: (item) => targets.flatMap((one) => one.targets.ofCase?.(item) ?? []).map(folder.origin),
+      outputStates: folder.states,
       contents: options.resume === 'checksum',
       journal,
       folders,
       onFault: options.onFault,
       records,
-      lockLost: lock.lost,
+      folder,
+      runFiles: [...recordTargets(output).ofRun, ...targets.flatMap((one) => one.targets.ofRun ?? [])],
       startedAt,
       close,
     };
@@ -145,8 +147,9 @@ export async function openRun(
 
 /** Throws OptionError if the workers of a queue write to a folder. */
 async function refuseQueued(output: string): Promise<void> {
-  const name = await readFile(join(output, queuedFile), 'utf8').catch(() => undefined);
-  if (name === undefined) return;
+  const text = await readSmall(joinPlace(output, ...queuedFile.split(sep)));
+  if (text === undefined) return;
+  const name = String(text);
   throw new OptionError(
     `The queued run ${name.trim()} writes to ${output}. Wait until it is over, end it with "voxstream cancel ` +
       `${name.trim()}", or give this run another folder with -o.`,

@@ -1,9 +1,10 @@
 import { sep } from 'node:path';
+import { isAddress } from '../address.js';
 import { type Case, makeCase, withNotes } from '../case.js';
 import { inputPaths } from '../formats/inputFiles.js';
 import { isRefused, isRemote, type RemoteCase, type SourceItem } from '../sources/define.js';
 import { version } from '../version.js';
-import { changedFile, itemFingerprint, type JournalEntry, stateOf } from './journal.js';
+import { changedFile, type FileState, itemFingerprint, type JournalEntry, stateOf } from './journal.js';
 
 /** A case to run and, when resuming, why it is run again. */
 export interface ToDo {
@@ -31,6 +32,8 @@ export interface Expected {
   readonly anyProvider?: boolean;
   /** The files and folders that the sinks write for a case. */
   readonly targetsOf: (item: Pick<Case, 'id'>) => readonly string[];
+  /** The states of files that an earlier run wrote. Default: `stateOf`. */
+  readonly outputStates?: (paths: readonly string[], contents: boolean) => Promise<FileState[]>;
   /** Compare the contents of files, instead of their sizes and times. */
   readonly contents: boolean;
 }
@@ -90,7 +93,7 @@ async function stalenessOf(
 async function staleness(
   item: Case | RemoteCase,
   entry: JournalEntry,
-  { identity, provider, anyProvider = false, targetsOf, contents }: Expected,
+  { identity, provider, anyProvider = false, targetsOf, contents, outputStates = stateOf }: Expected,
 ): Promise<string | undefined> {
   if (entry.version !== version) return 'it was finished by another version of voxstream';
   if (entry.pipeline !== identity) return 'the pipeline or its model changed';
@@ -107,9 +110,10 @@ async function staleness(
   if (changed) return `${changed.path} changed`;
   const paths = entry.outputs.map(({ path }) => path);
   const unlisted = targetsOf(item).find(
-    (target) => !paths.some((path) => path === target || path.startsWith(target + sep)),
+    (target) =>
+      !paths.some((path) => path === target || path.startsWith(target + (isAddress(target) ? '/' : sep))),
   );
   if (unlisted) return `its journal entry does not list ${unlisted}`;
-  const lost = changedFile(entry.outputs, await stateOf(paths, contents));
+  const lost = changedFile(entry.outputs, await outputStates(paths, contents));
   return lost && `${lost.path} is missing or changed`;
 }

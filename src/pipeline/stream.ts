@@ -1,4 +1,5 @@
 import { from, fromEvent, lastValueFrom, merge, mergeMap, Observable, takeUntil, throwError } from 'rxjs';
+import { messageOf } from '../errors.js';
 import { removePartials } from '../formats/files.js';
 import { maskError, maskEvent, maskOf } from '../mask.js';
 import { valuesToJson } from '../metrics/valuesAsJson.js';
@@ -55,8 +56,8 @@ async function run(
     await restore(open, finished, tell);
     const cases = new CaseStreams(open, tell);
     const stopped = fromEvent(signal, 'abort');
-    const lost = fromEvent(open.lockLost, 'abort').pipe(
-      mergeMap(() => throwError(() => open.lockLost.reason)),
+    const lost = fromEvent(open.folder.lost, 'abort').pipe(
+      mergeMap(() => throwError(() => open.folder.lost.reason)),
     );
     if (!signal.aborted) {
       await lastValueFrom(
@@ -68,7 +69,7 @@ async function run(
         { defaultValue: undefined },
       );
     }
-    open.lockLost.throwIfAborted();
+    open.folder.lost.throwIfAborted();
     await cases.settled();
     if (signal.aborted) await open.runtime.close();
     await end(open, finished.length, signal.aborted, tell);
@@ -78,11 +79,11 @@ async function run(
   }
 }
 
-function startOf({ pipeline, output, items, inFlight, memory, runtime, stages, sinks }: OpenRun): RunEvent {
+function startOf({ pipeline, folder, items, inFlight, memory, runtime, stages, sinks }: OpenRun): RunEvent {
   return {
     event: 'start',
     pipeline: pipeline.name,
-    output,
+    output: folder.place,
     cases: items.length,
     inFlight,
     memory,
@@ -94,10 +95,13 @@ function startOf({ pipeline, output, items, inFlight, memory, runtime, stages, s
 
 /** Restores the results of cases that an earlier run finished. */
 async function restore(
-  { sinks, records, journal }: OpenRun,
+  { sinks, records, journal, folder, runFiles }: OpenRun,
   finished: readonly Finished[],
   tell: Tell,
 ): Promise<void> {
+  await folder.bring(
+    finished.flatMap(({ subject }) => sinks.flatMap(({ sink }) => sink.kept?.(subject) ?? [])),
+  );
   for (const { subject, index } of finished) {
     for (const { sink } of sinks) sink.restore?.(subject);
     records.done(subject);
@@ -105,6 +109,7 @@ async function restore(
     tell({ event: 'caseSkipped', case: subject.id, index, reason: 'finished by an earlier run', metrics });
   }
   await journal.start(finished.map(({ entry }) => entry));
+  await folder.sendRest(runFiles);
 }
 
 /** Closes sinks and records, and reports the outcome of the run. */
@@ -117,6 +122,7 @@ async function end(open: OpenRun, skipped: number, interrupted: boolean, tell: T
   const done = records.finished().length - skipped;
   const counts = { done, failed: records.failures().length, skipped, interrupted };
   const problems = await closeRun(open, { seconds, lanes, ...counts });
+  await open.folder.sendRest(open.runFiles).catch((error) => problems.push(messageOf(error)));
   for (const message of problems) tell({ event: 'warning', message });
   tell({ event: 'end', ...counts, seconds, lanes, columns: records.columns(), problems });
 }

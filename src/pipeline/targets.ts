@@ -1,5 +1,6 @@
 import { readdir, readFile, realpath } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { isAddress, shownPlace } from '../address.js';
 import type { Case } from '../case.js';
 import { listNames, OptionError } from '../errors.js';
 import { writeFileAside } from '../formats/files.js';
@@ -25,6 +26,10 @@ export interface TargetRequest {
   readonly finished: ReadonlyMap<string, JournalEntry>;
   /** Replace files that no run in this folder is known to have written. Default: refuse to start. */
   readonly overwrite?: boolean;
+  /** Whether a file is there already. Default: the disk is asked. */
+  readonly wasThere?: ((path: string) => boolean) | undefined;
+  /** Where a file will be for others. Default: its path. */
+  readonly origin?: (path: string) => string;
 }
 
 /** Where a run writes. */
@@ -79,9 +84,9 @@ export async function claimTargets(request: TargetRequest): Promise<ClaimedTarge
   for (const item of request.items) {
     items.push(isRefused(item) ? item : ((await claimCase(item, sinks, claim)) ?? item));
   }
-  await checkSources(request.items, claimed, places);
+  await checkSources(request, claimed, places);
   const earlier = await readClaims(output, request.finished, places);
-  if (!request.overwrite) await checkForeign(claimed, earlier);
+  if (!request.overwrite) await checkForeign(claimed, earlier, request);
   const all = [...new Set([...earlier.values(), ...claimed.values()])].map((path) => relative(output, path));
   await writeFileAside(claimsFile(output), `${JSON.stringify(all)}\n`);
   const folders = new Set([...claimed.values(), claimsFile(output)].map((path) => dirname(path)));
@@ -123,14 +128,21 @@ function sharedTarget(path: string, sink: string, taken: Owner): OptionError {
 
 /** Throws OptionError if a file that a case is read from would be replaced. */
 async function checkSources(
-  items: readonly SourceItem[],
+  { items, origin = (path) => path }: TargetRequest,
   claimed: ReadonlyMap<string, string>,
   places: Places,
 ): Promise<void> {
+  const addresses = new Map(
+    [...claimed.values()]
+      .map((path) => [origin(path), origin(path)] as const)
+      .filter(([path]) => isAddress(path)),
+  );
   for (const item of items) {
     if (isRefused(item) || isRemote(item)) continue;
     for (const path of inputPaths(item)) {
-      const target = claimed.get(places.compared(await realpath(path).catch(() => resolve(path))));
+      const target = isAddress(path)
+        ? addresses.get(shownPlace(path))
+        : claimed.get(places.compared(await realpath(path).catch(() => resolve(path))));
       if (!target) continue;
       throw new OptionError(
         `The run would replace ${path}, which case ${item.id} is read from, by ${target}. Choose another output folder ` +
@@ -144,6 +156,7 @@ async function checkSources(
 async function checkForeign(
   claimed: ReadonlyMap<string, string>,
   earlier: ReadonlyMap<string, string>,
+  { wasThere, origin = (path) => path }: TargetRequest,
 ): Promise<void> {
   const names = new Map<string, Promise<ReadonlySet<string>>>();
   const namesIn = (folder: string) => {
@@ -158,7 +171,9 @@ async function checkForeign(
   };
   const foreign: string[] = [];
   for (const [key, path] of claimed) {
-    if (!earlier.has(key) && (await namesIn(dirname(path))).has(basename(path))) foreign.push(path);
+    if (earlier.has(key)) continue;
+    const there = wasThere ? wasThere(path) : (await namesIn(dirname(path))).has(basename(path));
+    if (there) foreign.push(origin(path));
   }
   if (foreign.length === 0) return;
   const more = foreign.length > 3 ? ` and ${foreign.length - 3} more` : '';

@@ -1,3 +1,4 @@
+import { joinPlace } from '../address.js';
 import { listNames, OptionError } from '../errors.js';
 import { maskOf } from '../mask.js';
 import { assemble } from '../pipeline/assemble.js';
@@ -34,7 +35,7 @@ export async function collect(
   const order = await readCaseList(output);
   if (order?.length !== spec.cases) {
     throw new OptionError(
-      `${output}/.voxstream/cases.json is not the list of the ${spec.cases} case(s) of the run ${spec.name}. Submit the ` +
+      `${joinPlace(output, '.voxstream', 'cases.json')} is not the list of the ${spec.cases} case(s) of the run ${spec.name}. Submit the ` +
         'run again with --resume.',
     );
   }

@@ -1,5 +1,6 @@
 import { memoryFault } from '../errors.js';
 import { StepFailure } from '../pipeline/steps.js';
+import { StorageFault } from '../storage/retry.js';
 
 /** Codes of errors of a network file system, a network, a full disk or a lack of memory. */
 const codes = new Set([
@@ -31,6 +32,7 @@ const codes = new Set([
 /** Whether the error of a case may be gone when the case is tried again. Bad input stays bad. */
 export function mayPass(error: unknown): boolean {
   for (let one = error; one instanceof Error; one = one instanceof StepFailure ? one.reason : one.cause) {
+    if (one instanceof StorageFault && one.passing) return true;
     if (codes.has((one as NodeJS.ErrnoException).code ?? '') || memoryFault(one) !== undefined) return true;
   }
   return false;

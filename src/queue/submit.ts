@@ -1,13 +1,11 @@
-import { resolve } from 'node:path';
 import { OptionError } from '../errors.js';
-import { makeFolder, writeFault } from '../formats/aside.js';
 import { removePartials } from '../formats/files.js';
 import { writeCaseList } from '../pipeline/caseList.js';
 import { checkNeeds } from '../pipeline/checkNeeds.js';
 import { openEngine } from '../pipeline/engine.js';
 import { fingerprint, Journal, type JournalEntry } from '../pipeline/journal.js';
-import { lockFolder } from '../pipeline/lock.js';
 import { checkSteps, runtimeFor } from '../pipeline/openRun.js';
+import { type OutputFolder, openOutput } from '../pipeline/outputFolder.js';
 import { recordTargets } from '../pipeline/records.js';
 import { sortOut } from '../pipeline/resume.js';
 import { choose, listCases, type Selection } from '../pipeline/select.js';
@@ -62,7 +60,6 @@ export async function submit(store: Store, submission: Submission): Promise<Subm
   checkSteps(pipeline);
   const name = checkRunName(submission.name ?? pipeline.name);
   await checkFree(store, name);
-  const output = resolve(pipeline.output);
   const all = await listCases(pipeline.source.built.open({ onWarning }));
   const listed = choose(all, submission);
   if (listed.length === 0) {
@@ -72,13 +69,11 @@ export async function submit(store: Store, submission: Submission): Promise<Subm
   }
   checkNeeds(pipeline, listed, onWarning);
   queueable(listed, pipeline.source.definition.name);
-  await makeFolder(output).catch((error) => {
-    throw writeFault(output, error);
-  });
-  const lock = await lockFolder(output, { onWait: onWarning });
+  const folder = await openOutput(pipeline.output, { onWait: onWarning });
+  const output = folder.path;
   try {
-    const results = new Results(output);
-    const earlier = await finishedIn(results, pipeline, submission);
+    const results = new Results(folder.place);
+    const earlier = await finishedIn(results, folder, submission);
     const placed = pipeline.sinks.map(({ id, built }) => ({ id, targets: built.targets?.(output) ?? {} }));
     const { items, folders } = await claimTargets({
       output,
@@ -86,6 +81,8 @@ export async function submit(store: Store, submission: Submission): Promise<Subm
       sinks: [{ id: 'run', targets: recordTargets(output) }, ...placed],
       finished: earlier,
       overwrite: submission.overwrite,
+      wasThere: folder.wasThere,
+      origin: folder.origin,
     });
     await removePartials(folders);
     const queued = queueable(items, pipeline.source.definition.name);
@@ -93,14 +90,15 @@ export async function submit(store: Store, submission: Submission): Promise<Subm
     const { finished } = await sortOut(queued, resume ? earlier : new Map(), {
       identity: facts.identity,
       anyProvider: true,
-      targetsOf: (item) => placed.flatMap(({ targets }) => targets.ofCase?.(item) ?? []),
+      targetsOf: (item) => placed.flatMap(({ targets }) => targets.ofCase?.(item) ?? []).map(folder.origin),
+      outputStates: folder.states,
       contents: resume === 'checksum',
     });
     const spec: RunSpec = {
       name,
       version,
       submitted: new Date().toISOString(),
-      output,
+      output: folder.place,
       files: submission.files,
       set: [...submission.set],
       ...(submission.input !== undefined && { input: submission.input }),
@@ -117,8 +115,9 @@ export async function submit(store: Store, submission: Submission): Promise<Subm
     try {
       await results.start(spec);
       for (const { index, entry } of finished) await results.done(index, entry, pipeline.secrets);
+      await folder.sendRest([]);
       await writeCaseList(
-        output,
+        folder.place,
         items.map(({ id }) => id),
       );
       const skipped = new Set(finished.map(({ index }) => index));
@@ -130,9 +129,9 @@ export async function submit(store: Store, submission: Submission): Promise<Subm
       await store.remove({ key, spec }).catch(() => {});
       throw error;
     }
-    return { name, output, cases: items.length, skipped: finished.length };
+    return { name, output: folder.place, cases: items.length, skipped: finished.length };
   } finally {
-    await lock.release();
+    await folder.release();
   }
 }
 
@@ -161,8 +160,8 @@ function nameTaken(name: string): OptionError {
  */
 async function finishedIn(
   results: Results,
-  { secrets, output }: Pipeline,
-  { resume, overwrite }: Submission,
+  { path, place: output }: OutputFolder,
+  { resume, overwrite, pipeline: { secrets } }: Submission,
 ): Promise<ReadonlyMap<string, JournalEntry>> {
   const queued = await results.spec().catch(() => undefined);
   if (queued && (await results.isOpen())) {
@@ -171,7 +170,7 @@ async function finishedIn(
         `"voxstream cancel ${queued.name}" and keep its results with "voxstream collect ${output}".`,
     );
   }
-  const finished = await new Journal(output, secrets).read();
+  const finished = await new Journal(path, secrets).read();
   for (const entry of (await results.read(secrets)).done.values()) finished.set(entry.case, entry);
   if (finished.size > 0 && !resume && !overwrite) {
     throw new OptionError(

@@ -10,6 +10,7 @@ import { CaseStreams } from '../pipeline/caseStream.js';
 import { type Engine, openEngine } from '../pipeline/engine.js';
 import type { Failure, RunEvent } from '../pipeline/events.js';
 import { runtimeFor } from '../pipeline/openRun.js';
+import { type OutputFolder, openOutput } from '../pipeline/outputFolder.js';
 import type { Pipeline } from '../pipeline/types.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { isRefused } from '../sources/define.js';
@@ -90,6 +91,7 @@ export class RunWorker {
   private constructor(
     readonly work: RunWork,
     readonly engine: Engine,
+    readonly folder: OutputFolder,
   ) {
     this.#results = new Results(work.run.spec.output);
     if (work.abandon.aborted) this.#abandoned.abort();
@@ -99,6 +101,7 @@ export class RunWorker {
     this.#cases = new CaseStreams(
       {
         ...engine,
+        folder,
         contents: false,
         onFault: (id, error) => {
           const taken = this.#open.get(id);
@@ -134,14 +137,17 @@ export class RunWorker {
     const onWarning = (message: string) => listener.onEvent({ event: 'warning', message });
     const modelFolders = [...new Set(pipeline.files.map(modelsBeside))];
     const runtime = runtimeFor(pipeline, { modelFolders, onWarning });
+    const folder = await openOutput(run.spec.output, { shared: true });
     try {
-      const { output, strict } = run.spec;
+      const { strict } = run.spec;
+      const output = folder.path;
       const sinks = pipeline.sinks.filter(({ built }) => writesForCases(built.targets?.(output) ?? {}));
       const engine = await openEngine(pipeline, { output, runtime, sinks, strict, onWarning });
       checkSame(run.spec, engine);
       listener.onRuntime?.(runtime);
-      return new RunWorker(work, engine);
+      return new RunWorker(work, engine, folder);
     } catch (error) {
+      await folder.release();
       await runtime.close();
       throw error;
     }
@@ -173,6 +179,7 @@ export class RunWorker {
     this.work.listener.onRuntime?.(undefined);
     await this.engine.close();
     await this.engine.runtime.close();
+    await this.folder.release();
   }
 
   get #stopping(): boolean {

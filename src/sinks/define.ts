@@ -29,6 +29,8 @@ export interface Sink {
   restore?(subject: Case): void;
   /** The files that hold a case's results, to see later whether they are still there. */
   files?(subject: Case): readonly string[];
+  /** Those of them that `close` or `finish` reads. The others may be gone from this machine then. */
+  kept?(subject: Pick<Case, 'id'>): readonly string[];
   /** Those of them that hold a whole volume, by its key; `files` need not name them again. */
   volumes?(subject: Case): Readonly<Record<string, string>>;
   /**

@@ -69,7 +69,7 @@ export const reportSink = sink({
 function openReport(options: Options, { output, runtime, secrets }: SinkContext): Sink {
   const { dir, image, pred, label, window, slices } = options;
   const folder = resolve(output, dir);
-  const folderOf = ({ id }: Case) => join(folder, casesFolder, caseFolder(id));
+  const folderOf = ({ id }: Pick<Case, 'id'>) => join(folder, casesFolder, caseFolder(id));
   const recorder = new LaneRecorder(runtime.lanes);
   const labelMap = (subject: Case, key: string): Volume | undefined => {
     if (!(key in subject.volumes)) return undefined;
@@ -109,6 +109,7 @@ function openReport(options: Options, { output, runtime, secrets }: SinkContext)
       const grey = image in subject.files || image in subject.volumes;
       return pictureFiles({ grey, masks, slices: slices > 0 }).map((file) => join(folderOf(subject), file));
     },
+    kept: (subject) => [join(folderOf(subject), 'case.json')],
     async close() {
       const file = join(folder, lanesFile);
       const samples = recorder.stop();

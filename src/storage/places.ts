@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { isAddress, nameInside, shownPlace } from '../address.js';
 import { DataError, OptionError } from '../errors.js';
 import { findFile } from '../formats/archives.js';
@@ -142,4 +143,22 @@ export async function namesInFolder(folder: string): Promise<string[]> {
   if (!storageOf(folder).list) return [];
   const names = (await listPlace(folder)).map(({ path }) => nameInside(folder, path) ?? '');
   return names.filter((name) => name !== '' && !name.includes('/'));
+}
+
+/** Removes a folder with all files in it. */
+export async function removeFolder(folder: string): Promise<void> {
+  if (!isAddress(folder)) await rm(folder, { recursive: true, force: true });
+  else await inParallel(await listPlace(folder), ({ path }) => removePlace(path));
+}
+
+/** Transfers at the same time. */
+const atOnce = 8;
+
+/** Calls `work` for each of many files, some at a time. */
+export async function inParallel<T>(all: Iterable<T>, work: (one: T) => Promise<void>): Promise<void> {
+  const waiting = all[Symbol.iterator]();
+  const lane = async () => {
+    for (let next = waiting.next(); !next.done; next = waiting.next()) await work(next.value);
+  };
+  await Promise.all(Array.from({ length: atOnce }, lane));
 }

@@ -157,9 +157,14 @@ function placeOf(address: string): { readonly Bucket: string; readonly Key: stri
   throw new OptionError(`The address ${address} names no bucket. Give s3://BUCKET/KEY.`);
 }
 
+/** Times are whole seconds, since those of single answers are. */
 function infoOf(found: { Size?: number; LastModified?: Date; ETag?: string }) {
   const { Size = 0, LastModified, ETag } = found;
-  return { size: Size, modified: LastModified?.getTime() ?? 0, ...(ETag && { tag: ETag }) };
+  return {
+    size: Size,
+    modified: Math.floor((LastModified?.getTime() ?? 0) / 1000) * 1000,
+    ...(ETag && { tag: ETag }),
+  };
 }
 
 async function bytesOf(content: NewContent): Promise<Uint8Array> {

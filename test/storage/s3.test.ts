@@ -3,7 +3,9 @@ import { basename, join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { loadPipeline } from '#src/pipeline/load.js';
+import { lockAddress } from '#src/pipeline/remoteLock.js';
 import { runPipeline } from '#src/pipeline/run.js';
+import type { RunOptions } from '#src/pipeline/runOptions.js';
 import { localCopy } from '#src/storage/cache.js';
 import { listPlace, readSmall, removePlace, statPlace, writePlace } from '#src/storage/places.js';
 import { temporaryFolder } from '../e2e/harness.js';
@@ -172,6 +174,87 @@ test('a run reads its cases from a bucket as from a disk, also through a bad con
   assert.is(named(remote['failures.csv']), named(disk['failures.csv']));
   assert.equal({ ...remote, 'failures.csv': '' }, { ...disk, 'failures.csv': '' });
   assert.equal(readdirSync(join(cache, 'files/open')), [], 'all copies were given back');
+});
+
+/** The results of a run in the bucket, as `resultsIn` gives those in a folder. */
+async function resultsAt(prefix: string): Promise<Record<string, string>> {
+  const wanted = /^[^/]*\.nii\.gz$|^(metrics\.csv|summary\.json|failures\.csv)$/;
+  const names = (await server.keys(`${prefix}/`)).map((key) => key.slice(prefix.length + 1));
+  const files = names
+    .filter((name) => wanted.test(name))
+    .map(async (name) => {
+      return [name, (await server.get(`${prefix}/${name}`)).toString('base64')] as const;
+    });
+  return Object.fromEntries(await Promise.all(files));
+}
+
+test('a run writes into a bucket what it writes to a disk, through a bad connection, and continues there', async () => {
+  const { pipeline: file } = await cheapRun(12, { sinks: ', report' });
+  const root = temporaryFolder();
+  const run = async (output: string, options: RunOptions = {}) =>
+    runPipeline(await loadPipeline([file], { set: [`output=${output}`] }), options);
+  await run(join(root, 'disk'));
+  const disk = resultsIn(join(root, 'disk'));
+
+  server.disturb = seeded(5, 6, ['drop', 'delay', 'truncate', 'unavailable']);
+  const before = server.faults;
+  const output = `s3://${bucket}/out`;
+  // The first run ends early, as if it was killed: its last files are missing.
+  const abort = new AbortController();
+  let ended = 0;
+  const first = await run(output, {
+    signal: abort.signal,
+    onEvent: ({ event }) => {
+      if (event === 'caseDone' && ++ended === 4) abort.abort();
+    },
+  });
+  assert.ok(first.interrupted);
+  const { done, skipped, problems } = await run(output, { resume: true });
+  assert.is(done + skipped, 11);
+  assert.ok(skipped >= 4, 'finished cases were not run again');
+  assert.equal(problems, []);
+  server.disturb = () => undefined;
+  assert.ok(server.faults > before + 10, 'requests were disturbed');
+  assert.equal(await resultsAt('out'), disk);
+  const keys = await server.keys('out/');
+  const page = (await server.get('out/report/index.html')).toString();
+  assert.match(page, /ct_011/);
+  assert.equal(
+    keys.filter((key) => /lock|journal\/|partial/.test(key)),
+    [],
+    'nothing is left over',
+  );
+  assert.is(keys.filter((key) => key.endsWith('/case.json')).length, 11);
+  assert.equal(readdirSync(join(cache, 'outputs')), []);
+
+  // Nothing changed, so that no case is run again.
+  assert.is((await run(output, { resume: true })).skipped, 11);
+  await server.put('other/ct_000_pred.nii.gz', 'mine');
+  await run(`s3://${bucket}/other`).then(
+    () => assert.unreachable('a file would be replaced'),
+    (error) =>
+      assert.match(error.message, /would replace 1 file\(s\).*: s3:\/\/data\/other\/ct_000_pred\.nii\.gz\. /),
+  );
+  await run('s3://nowhere/out').then(
+    () => assert.unreachable('there is no such bucket'),
+    (error) => assert.match(error.message, /there is no bucket "nowhere"/),
+  );
+});
+
+test('two runs into one folder of a bucket are refused, and a lock of a run that died is taken over', async () => {
+  const output = `s3://${bucket}/locked`;
+  const lock = await lockAddress(output);
+  await lockAddress(output).then(
+    () => assert.unreachable('it is locked'),
+    (error) => assert.match(error.message, /^s3:\/\/data\/locked is in use by another run \(process \d+ on /),
+  );
+  await lock.release();
+  assert.equal(await server.keys('locked/'), []);
+  await server.put('locked/.voxstream/lock/old.json', '{}');
+  const messages: string[] = [];
+  const next = await lockAddress(output, { stale: 2000, onWait: (message) => messages.push(message) });
+  await next.release();
+  assert.match(messages[0], /is locked by another run\. Waiting up to 2 s/);
 });
 
 test.run();

@@ -120,10 +120,21 @@ test('commands in the pages exist, and have the options that are shown', async (
   assert.equal(faults, []);
 });
 
-test('CITATION.cff states the version of the package', () => {
-  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+test('CITATION.cff states the version of the package, and all files the same repository', () => {
+  const { version, homepage, repository, bugs } = JSON.parse(
+    readFileSync(join(root, 'package.json'), 'utf8'),
+  );
   const citation = parseYaml(readFileSync(join(root, 'CITATION.cff'), 'utf8'));
   assert.equal([citation.version, citation.license], [version, 'Apache-2.0']);
+  const address = citation['repository-code'];
+  assert.equal(
+    [repository.url, homepage, bugs.url],
+    [`git+${address}.git`, `${address}#readme`, `${address}/issues`],
+  );
+  const stated = ['docs/install.md', 'docs/tutorial.md', 'SECURITY.md'].map(
+    (page) => /https:\/\/github\.com\/[\w-]*voxstream[\w-]*\/[\w-]+/.exec(textOf(page))?.[0],
+  );
+  assert.equal(stated, [address, address, address]);
 });
 
 test('the pipelines that ship are valid', () => {

@@ -67,7 +67,8 @@ test('a storm of SIGINT ends the run, and --resume completes it', async () => {
 });
 
 test('processes that make the same form of a model at once give the same results', async () => {
-  const env = { XDG_CACHE_HOME: temporaryFolder() };
+  // A form that another process kept in the shared temporary folder would be used.
+  const env = { XDG_CACHE_HOME: temporaryFolder(), TMPDIR: temporaryFolder() };
   const outputs = Array.from({ length: 3 }, () => join(temporaryFolder(), 'out'));
   const ended = await Promise.all(outputs.map((output) => voxstream(evaluateArgs(dataset, output), env)));
   for (const [i, { code, stderr }] of ended.entries()) {

@@ -87,7 +87,12 @@ testNeeding(
       output.stderr,
       /The folder \/proc\/none cannot be created: the file system of \/proc does not allow it\. Choose another folder/,
     );
-    const env = { XDG_CACHE_HOME: '/proc/none', VOXSTREAM_CACHE: '', NODE_COMPILE_CACHE: undefined };
+    const env = {
+      XDG_CACHE_HOME: '/proc/none',
+      VOXSTREAM_CACHE: '',
+      NODE_COMPILE_CACHE: undefined,
+      TMPDIR: temporaryFolder(),
+    };
     const args = evaluateArgs(dataset, join(temporaryFolder(), 'out'));
     const run = await endedOrKilled(start(args, env), 60);
     // Models can be rewritten without a cache.

@@ -21,7 +21,7 @@ export function inferShapes(graph: Graph, inputDims: Readonly<Record<string, Dim
   for (const node of graph.nodes) {
     const value = node.op === 'Constant' ? node.attributes['value'] : undefined;
     if (typeof value === 'object' && 'tensor' in value) note(node.outputs[0], value.tensor);
-    const rule = node.domain === '' || node.domain === 'voxstream' ? rules[node.op] : undefined;
+    const rule = ['', 'voxstream', 'com.microsoft.nchwc'].includes(node.domain) ? rules[node.op] : undefined;
     const inputs = node.inputs.map((name) => shapes.get(name));
     if (!rule || !inputs[0]) continue;
     const given = (index: number) => contents.get(node.inputs[index] ?? '');
@@ -128,6 +128,7 @@ const rules: Readonly<Record<string, Rule | undefined>> = {
       'HardSigmoid',
       'HardSwish',
       'TensorScatter',
+      'ReorderInput',
       'Sigmoid',
       'Tanh',
       'Softplus',
@@ -156,6 +157,8 @@ const rules: Readonly<Record<string, Rule | undefined>> = {
       (op) => [op, broadcast],
     ),
   ),
+  GlobalAveragePool: (_node, [[batch, channels, ...sizes]]) => [[batch, channels, ...sizes.map(() => 1)]],
+  ReorderOutput: (node, [[batch, , ...sizes]]) => [[batch, intOf(node, 'channels', 0), ...sizes]],
   Conv: (node, [x, w]) => (w ? slide(node, x, w.slice(2), w[0]) : []),
   MaxPool: (node, [x]) => {
     const [dims] = slide(node, x, intsOf(node, 'kernel_shape', []), x[1]);

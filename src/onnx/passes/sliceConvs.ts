@@ -11,7 +11,9 @@ import {
 } from '../edit.js';
 import type { Attribute, Graph, GraphNode } from '../graph.js';
 import type { Shapes } from '../shapes.js';
+import { priceOfByte } from '../sessionBytes.js';
 import { convSlices } from '../slices/conv.js';
+import { type LayerCosts, usualCosts } from '../slices/costs.js';
 import { kernelOf } from '../slices/filters.js';
 import { normFits, normSlices } from '../slices/norm.js';
 import { rowBufferOpset } from '../slices/rowBuffer.js';
@@ -51,6 +53,8 @@ export interface SliceOptions {
    * computed on slices, too; ONNX Runtime refuses to run such a graph on several windows. Default: false.
    */
   readonly oneWindow?: boolean;
+  /** What parts of a layer take on the processor. Default: `usualCosts`. */
+  readonly costs?: LayerCosts;
 }
 
 /**
@@ -72,7 +76,7 @@ export function sliceConvs(
   given: Graph,
   shapes: Shapes,
   block: number,
-  { largestTile = 6, oneWindow = false }: SliceOptions = {},
+  { largestTile = 6, oneWindow = false, costs = usualCosts }: SliceOptions = {},
 ): Graph {
   const graph = oneWindow ? raiseOpset(given, rowBufferOpset) : given;
   const inPlace = oneWindow && graph.opset >= rowBufferOpset;
@@ -84,7 +88,7 @@ export function sliceConvs(
   let writer: SliceWriter | undefined;
 
   const rewritten = rewriteNodes(graph, (node, copy) => {
-    writer ??= new SliceWriter(copy, block, largestTile, inPlace);
+    writer ??= new SliceWriter(copy, block, largestTile, inPlace, costs, priceOfByte(graph, shapes));
     if (done.has(node.outputs[0])) return true;
     const result = sliced(node, writer);
     if (result) {

@@ -2,7 +2,7 @@ import { floats } from '../tensor.js';
 import { type Box, cutKernel, type Kernel, packFilter, roundUp, tapBox } from './filters.js';
 import { laneConv, lanesFit } from './lanes.js';
 import { chunksOf, RowBuffer } from './rowBuffer.js';
-import { outputCost, partsOf, planeAttributes, type SliceConv } from './sliceConv.js';
+import { partsOf, planeAttributes, type SliceConv } from './sliceConv.js';
 import { blockedOf, nchwc, type Slices, type SliceWriter } from './values.js';
 import { winogradConv, winogradTile } from './winograd.js';
 
@@ -26,7 +26,7 @@ export function convSlices(writer: SliceWriter, from: readonly Slices[], conv: S
   const inputs = from.map((slices) =>
     slices.layout === 'planar' && slices.channels >= writer.block ? blockedOf(writer, slices) : slices,
   );
-  const groups = outputGroups(conv.kernel, writer.block).map(({ outputs, box }) => {
+  const groups = outputGroups(conv.kernel, writer).map(({ outputs, box }) => {
     const part: SliceConv = {
       ...conv,
       kernel: cutKernel(conv.kernel, outputs, [0, conv.kernel.inputs], box),
@@ -62,7 +62,7 @@ interface OutputGroup {
 }
 
 /** Takes the outputs apart into equal groups of whole blocks, as many as make the least work. */
-function outputGroups(kernel: Kernel, block: number): OutputGroup[] {
+function outputGroups(kernel: Kernel, { block, costs }: SliceWriter): OutputGroup[] {
   let best: OutputGroup[] = [];
   let least = Number.POSITIVE_INFINITY;
   for (let count = 1; count <= Math.max(1, kernel.outputs / block); count *= 2) {
@@ -75,7 +75,7 @@ function outputGroups(kernel: Kernel, block: number): OutputGroup[] {
     const blocks = roundUp(each, block) / block;
     const work = groups.reduce((sum, { box }) => {
       const [depth, height, width] = box.map(([first, end]) => end - first);
-      return sum + each * depth * (height * width * kernel.inputs + outputCost);
+      return sum + each * depth * (height * width * kernel.inputs + costs.output);
     }, 0);
     const speed = speeds[block] ?? [1];
     const cost = work / speed[Math.min(blocks, speed.length) - 1];

@@ -2,9 +2,6 @@ import type { Attribute } from '../graph.js';
 import { type Box, cutKernel, type Kernel } from './filters.js';
 import type { Slices } from './values.js';
 
-/** What reading and writing an output value costs a convolution, in products (1 ns at most on Zen 4). */
-export const outputCost = 30;
-
 /** A 3D convolution over slices. Sizes are depth, height, width. */
 export interface SliceConv {
   readonly kernel: Kernel;

@@ -1,5 +1,6 @@
 import type { Graph } from '../graph.js';
 import { int64s } from '../tensor.js';
+import { usualCosts } from './costs.js';
 import { roundUp } from './filters.js';
 
 /** ONNX Runtime's domain of operators on blocked channels. */
@@ -35,6 +36,9 @@ export class SliceWriter {
     readonly largestTile: number,
     /** Whether values can be written over part by part; see `RowBuffer`. */
     readonly inPlace = false,
+    readonly costs = usualCosts,
+    /** What a byte of a session's memory is worth, in products; see `priceOfByte`. */
+    readonly bytePrice = 0,
   ) {}
 
   /** The name of a value, made when it is first asked for. */

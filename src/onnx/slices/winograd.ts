@@ -2,45 +2,43 @@ import { floats } from '../tensor.js';
 import { biasProduct, fastFilter, type Matrix } from './cookToom.js';
 import { type Kernel, packFilter, roundUp } from './filters.js';
 import { chunksOf, RowBuffer } from './rowBuffer.js';
-import { outputCost, partsOf, planeAttributes, type SliceConv } from './sliceConv.js';
+import { partsOf, planeAttributes, type SliceConv } from './sliceConv.js';
 import { nchwc, type Slices, type SliceWriter } from './values.js';
 
 /** The numbers of output slices per tile to choose from. Rounding errors grow with them. */
 export const tileSizes = [2, 4, 6] as const;
 
-/**
- * What cutting and combining the inputs of a tile costs per value, and combining the products per value, in
- * products of a convolution (0.02 ns each on Zen 4).
- */
-const inputCost = 67;
-const combineCost = 22;
-
 /** The most bytes of tiles that are processed at a time. It limits the memory that a layer needs. */
 const chunkBytes = 16 * 2 ** 20;
 
 /**
- * The number of output slices per tile with which `winogradConv` takes the least time for a convolution, or
- * undefined when it does not apply or a direct convolution is faster.
+ * The number of output slices per tile with which `winogradConv` costs the least for a convolution, or
+ * undefined when it does not apply or a direct convolution costs less. The costs are those of time and of the
+ * memory for the filters, which grow with the tiles.
  */
 export function winogradTile(
   writer: SliceWriter,
   inputs: readonly Slices[],
   { kernel, strides, dilations }: SliceConv,
-  [depth]: Slices['size'],
+  [depth, ...plane]: Slices['size'],
 ): number | undefined {
   const [taps, height, width] = kernel.size;
   const fits = (taps === 2 || taps === 3) && strides[0] <= 2 && dilations[0] === 1;
   if (!fits || inputs.some(({ layout }) => layout !== 'blocked')) return undefined;
-  const product = kernel.outputs * (height * width * kernel.inputs + outputCost);
+  const { costs, block } = writer;
+  const voxels = plane[0] * plane[1];
+  const weights = roundUp(kernel.outputs, block) * roundUp(kernel.inputs, block) * height * width;
+  const product = kernel.outputs * (height * width * kernel.inputs + costs.output);
   // Output values are fewer than input values where the convolution moves by more than one.
   const inputShare = strides[1] * strides[2];
   let best: number | undefined;
-  let least = depth * taps * product;
+  let least = depth * taps * product * voxels + writer.bytePrice * 4 * taps * weights;
   for (const m of tileSizes) {
     if (m > writer.largestTile) break;
     const { filter } = fastFilter(m, taps, strides[0]);
-    const transform = inputCost * inputShare * kernel.inputs + combineCost * kernel.outputs;
-    const cost = Math.ceil(depth / m) * filter.length * (product + transform);
+    const transform = costs.cut * inputShare * kernel.inputs + costs.combine * kernel.outputs;
+    const time = Math.ceil(depth / m) * filter.length * (product + transform) * voxels;
+    const cost = time + writer.bytePrice * 4 * filter.length * weights;
     if (cost < least) {
       best = m;
       least = cost;

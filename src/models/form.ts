@@ -6,12 +6,14 @@ import { ModelError, messageOf, show, VoxError } from '../errors.js';
 import { writeAside } from '../formats/aside.js';
 import { cacheFolder } from '../machine.js';
 import type { OptimizeOptions } from '../onnx/optimize.js';
+import { type LayerCosts, usualCosts } from '../onnx/slices/costs.js';
 import { UnsafeModel } from '../onnx/unsafeModel.js';
 import type { RunnableModel } from '../runtime/loadModel.js';
 import type { Vec3 } from '../volume/volume.js';
 import type { ModelAxes } from '../volume/windows.js';
 import { checksumOf } from './checksum.js';
 import type { ModelFiles } from './findModel.js';
+import { keptCosts, machineCosts } from './machineCosts.js';
 import { isPrivateFile, makePrivateFolder } from './privateFolder.js';
 
 /** How a model will be used. It is rewritten for that use. */
@@ -43,10 +45,12 @@ export interface RewrittenCard {
   readonly maxDifference: number;
   readonly axes: ModelAxes;
   readonly difference: boolean;
+  /** About how many bytes a session on a CPU takes for it. */
+  readonly sessionBytes?: number;
 }
 
 /** Increase this when the passes produce different models, so that cached ones are not used. */
-const revision = 7;
+const revision = 8;
 
 /** The largest allowed difference of a rewritten model from the original, on random windows. */
 const mostDifference = 1e-3;
@@ -86,7 +90,7 @@ export async function runnableModel(
         `by ${made.maxDifference}, more than ${mostDifference}.`;
       return { ...original, warning };
     }
-    return { file: made.file, axes: made.axes, difference: made.difference };
+    return asRun(made, made.file);
   } catch (error) {
     if (error instanceof UnsafeModel) throw error;
     const why =
@@ -111,7 +115,10 @@ export async function keptModel(
   folder?: string,
 ): Promise<ModelInForm | undefined> {
   if (card.optimized || !roiSize?.every((n) => n > 0)) return undefined;
-  const options = fullOptions(card, roiSize, onlyDifferences, targetOf(provider));
+  const target = targetOf(provider);
+  const costs = target === 'cpu' ? await keptCosts(await blockHere()) : usualCosts;
+  if (!costs) return undefined;
+  const options = fullOptions(card, roiSize, onlyDifferences, target, costs);
   const name = await formName(sha256, options);
   for (const place of placesOf(folder)) {
     const isPrivate = await makePrivateFolder(place).then(
@@ -120,9 +127,13 @@ export async function keptModel(
     );
     const file = join(place, name);
     const kept = isPrivate ? await keptForm(file, sha256) : undefined;
-    if (kept && isExact(kept)) return { file, axes: kept.axes, difference: kept.difference };
+    if (kept && isExact(kept)) return asRun(kept, file);
   }
   return undefined;
+}
+
+function asRun({ axes, difference, sessionBytes }: RewrittenCard, file: string): ModelInForm {
+  return { file, axes, difference, ...(sessionBytes && { sessionBytes }) };
 }
 
 const isExact = ({ maxDifference }: RewrittenCard) => maxDifference <= mostDifference;
@@ -170,7 +181,8 @@ export async function modelForm(
   target: OptimizeOptions['target'],
   folder?: string,
 ): Promise<RewrittenCard & { readonly file: string }> {
-  const options = fullOptions(card, roiSize, onlyDifferences, target);
+  const costs = target === 'cpu' ? await machineCosts(await blockHere()) : usualCosts;
+  const options = fullOptions(card, roiSize, onlyDifferences, target, costs);
   const name = await formName(sha256, options);
   const reasons: string[] = [];
   for (const place of placesOf(folder)) {
@@ -192,8 +204,9 @@ function fullOptions(
   roiSize: Vec3,
   onlyDifferences: boolean,
   target: OptimizeOptions['target'],
+  costs: LayerCosts,
 ): OptimizeOptions {
-  return { ...formOptions(card, roiSize, target), head: onlyDifferences ? 'difference' : 'logits' };
+  return { ...formOptions(card, roiSize, target), head: onlyDifferences ? 'difference' : 'logits', costs };
 }
 
 /** The file name of a form. */
@@ -248,7 +261,11 @@ async function rewrite(
 ): Promise<RewrittenCard> {
   // Imported here: most runs find the rewritten model in the cache.
   const { optimizeModel } = await import('../onnx/optimize.js');
-  const { bytes, passes, maxDifference } = await optimizeModel(await readFile(file), options, file);
+  const { bytes, passes, maxDifference, sessionBytes } = await optimizeModel(
+    await readFile(file),
+    options,
+    file,
+  );
   const reversed = passes.includes('permuteAxes');
   const card: RewrittenCard = {
     original: sha256,
@@ -257,6 +274,7 @@ async function rewrite(
     maxDifference,
     axes: options.axes === 'reverse' && !reversed ? 'xyz' : 'zyx',
     difference: passes.includes('twoClassHead'),
+    ...(sessionBytes && { sessionBytes }),
   };
   await writePrivately(cardOf(path), `${JSON.stringify(card, null, 2)}\n`);
   await writePrivately(path, bytes);
@@ -281,13 +299,14 @@ async function keptForm(path: string, original: string): Promise<RewrittenCard |
 
 /** Written out, so that worker threads need not load zod. */
 function isRewrittenCard(value: unknown): value is RewrittenCard {
-  const { original, sha256, passes, maxDifference, axes, difference } = Object(value);
+  const { original, sha256, passes, maxDifference, axes, difference, sessionBytes } = Object(value);
   return (
     [original, sha256].every((one) => typeof one === 'string') &&
     Array.isArray(passes) &&
     typeof maxDifference === 'number' &&
     (axes === 'xyz' || axes === 'zyx') &&
-    typeof difference === 'boolean'
+    typeof difference === 'boolean' &&
+    ['number', 'undefined'].includes(typeof sessionBytes)
   );
 }
 

@@ -20,7 +20,9 @@ import { preluToLeakyRelu } from './passes/preluToLeakyRelu.js';
 import { sliceConvs } from './passes/sliceConvs.js';
 import { differenceHead, headKey, twoClassHead } from './passes/twoClassHead.js';
 import { ungroupConvs } from './passes/ungroupConvs.js';
+import { sessionBytes } from './sessionBytes.js';
 import { inferShapes, type Shapes, windowDims } from './shapes.js';
+import type { LayerCosts } from './slices/costs.js';
 import { sizeOf } from './tensor.js';
 
 export interface OptimizeOptions {
@@ -46,6 +48,8 @@ export interface OptimizeOptions {
    * softmax or argmax that follows; see `twoClassHead`. Default: `logits`, the output as it was.
    */
   readonly head?: 'logits' | 'difference';
+  /** For `cpu`: what parts of a layer cost there. Default: the costs on a usual processor. */
+  readonly costs?: LayerCosts;
 }
 
 export interface OptimizedModel {
@@ -57,6 +61,8 @@ export interface OptimizedModel {
    * computed with precise normalizations.
    */
   readonly maxDifference: number;
+  /** For `cpu`: about how many bytes a session takes for the model; see `sessionBytes`. */
+  readonly sessionBytes?: number;
 }
 
 type Pass = readonly [name: string, run: (graph: Graph) => Graph];
@@ -103,7 +109,7 @@ export async function optimizeModel(
       reversed: passes.includes('permuteAxes'),
       difference: graph.metadata[headKey] === differenceHead,
     });
-    made = { bytes: rewritten, passes, maxDifference: difference };
+    made = { bytes: rewritten, passes, maxDifference: difference, ...sizeIn(options, graph, passes) };
     if (!passes.includes('sliceConvs') || difference <= tileTolerance * largest) break;
   }
   if (!made || !Number.isFinite(made.maxDifference)) {
@@ -114,6 +120,12 @@ export async function optimizeModel(
     );
   }
   return made;
+}
+
+function sizeIn({ target, roiSize }: OptimizeOptions, graph: Graph, passes: readonly string[]) {
+  if (target !== 'cpu') return {};
+  const sizes = passes.includes('permuteAxes') ? [...roiSize].reverse() : roiSize;
+  return { sessionBytes: sessionBytes(graph, inferShapes(graph, windowDims(graph, sizes))) };
 }
 
 /** The sizes of the input on which a model and its form are compared. */
@@ -157,7 +169,7 @@ async function rewrite(
 
 /** @param tile The most output slices that Winograd's algorithm may compute at a time. */
 async function passesOf(options: OptimizeOptions, tile: number): Promise<Pass[]> {
-  const { target, roiSize, axes, precision, head } = options;
+  const { target, roiSize, axes, precision, head, costs } = options;
   let sizes: readonly number[] = roiSize;
   const reverse: Pass = [
     'permuteAxes',
@@ -197,7 +209,7 @@ async function passesOf(options: OptimizeOptions, tile: number): Promise<Pass[]>
                 shapes = shapesOf(graph);
                 const [batch] = graph.inputs[0].dims;
                 const oneWindow = typeof batch !== 'number' || batch === 1;
-                return sliceConvs(graph, shapes, block, { largestTile: tile, oneWindow });
+                return sliceConvs(graph, shapes, block, { largestTile: tile, oneWindow, costs });
               },
             ],
           ] satisfies Pass[])

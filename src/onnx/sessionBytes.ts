@@ -45,7 +45,8 @@ export function sessionBytes(graph: Graph, shapes: Shapes): number {
     for (const output of outputs) if (!owner.has(output)) now += bytes(output);
     most = Math.max(most, now);
     for (const name of new Set([...inputs, ...outputs].map(ownerOf))) {
-      if (lastUse.get(name) === at && !graph.initializers.has(name) && !isInput(graph, name)) now -= bytes(name);
+      if (lastUse.get(name) === at && !graph.initializers.has(name) && !isInput(graph, name))
+        now -= bytes(name);
     }
   }
   return constantBytes(graph) + most;

@@ -1,5 +1,5 @@
 import type { InferenceSession } from 'onnxruntime-node';
-import { processors } from '../machine.js';
+import { memoryLimit, processors } from '../machine.js';
 import { parseDevice, providerConfig } from './device.js';
 
 /** Most session threads on a CPU: more need more memory (a U-Net's activations each) and hardly add speed. */
@@ -10,6 +10,18 @@ const mostGpuSessions = 4;
 
 /** The most memory for the outputs of one window of all sessions on a CPU, in bytes. */
 const mostOutputBytes = 512 << 20;
+
+/** The most memory for the models of all sessions on a CPU, in bytes, and as a share of all memory. */
+const mostModelBytes = 1 << 30;
+const mostModelShare = 1 / 32;
+
+/** The memory that a model takes. */
+export interface ModelNeeds {
+  /** Size of the model's output for one window. Default: not known. */
+  readonly outputBytes?: number;
+  /** About how many bytes a session takes for the model. Default: not known. */
+  readonly sessionBytes?: number;
+}
 
 /** How one session of a device runs a model. */
 export interface DeviceSession {
@@ -24,20 +36,28 @@ export interface DeviceSession {
 /**
  * The sessions of a device. A CPU gets one single-threaded session per processor, which together finish more
  * windows per second than one session with all threads (see docs/performance.md), or the number given by
- * `cpu:N`. Models of many classes get fewer: each session holds the output for a window more than once.
+ * `cpu:N`. Models of many classes get fewer: each session holds the output for a window more than once. So do
+ * models whose weights and features are large: one session with two threads takes 1.1 to 1.2 times as long
+ * as two sessions, and half the memory.
  *
  * A GPU of CUDA gets one session per four processors, at most four: while one computes, others copy windows
  * and add up outputs. WebGPU's provider fails with two sessions in one process, so it and other devices get
  * one session each.
  *
- * @param outputBytes Size of the model's output for one window, if known.
  * @param cores The number of processors.
  */
-export function deviceSessions(device: string, outputBytes = 0, cores = processors): DeviceSession[] {
+export function deviceSessions(
+  device: string,
+  { outputBytes = 0, sessionBytes = 0 }: ModelNeeds = {},
+  cores = processors,
+  memory = memoryLimit(),
+): DeviceSession[] {
   const { provider, numbers } = parseDevice(device);
   const most = Math.max(1, Math.floor(mostOutputBytes / outputBytes));
   if (provider === 'cpu') {
-    const sessions = device === 'cpu' ? Math.min(cores, mostCpuSessions, most) : numbers.length;
+    const models = Math.max(mostModelBytes, mostModelShare * memory);
+    const fitting = Math.max(1, Math.floor(models / sessionBytes));
+    const sessions = device === 'cpu' ? Math.min(cores, mostCpuSessions, most, fitting) : numbers.length;
     const threads = Math.max(1, Math.floor(cores / sessions));
     return Array.from({ length: sessions }, () => ({ provider, providers: [provider], threads }));
   }

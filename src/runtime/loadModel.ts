@@ -24,6 +24,8 @@ export interface RunnableModel {
   readonly difference: boolean;
   /** Size of the output for one window, if known: models of many classes get fewer sessions on a CPU. */
   readonly outputBytes?: number;
+  /** About how many bytes a session takes for it, if known: large models get fewer sessions on a CPU. */
+  readonly sessionBytes?: number;
   /** The channels of the output, two for a difference. Default: the model is run once to count them. */
   readonly outputChannels?: number;
 }
@@ -144,8 +146,8 @@ export async function loadModel(
   device: string,
   { stepTimeout, collectGarbage }: LoadSettings,
 ): Promise<LoadedModel> {
-  const { file, outputBytes } = model;
-  const setups = deviceSessions(device, outputBytes).map((session) => ({ ...session, file, collectGarbage }));
+  const { file } = model;
+  const setups = deviceSessions(device, model).map((session) => ({ ...session, file, collectGarbage }));
   const threads: SessionThread[] = [];
   try {
     for (const setup of setups) threads.push(startThread(setup));

@@ -35,14 +35,14 @@ test('a CPU gets one session per processor, up to eight, and all processors; Web
   assert.is(onCpu.length, Math.min(processors, 8));
   assert.ok(onCpu.every(({ threads }) => threads === Math.max(1, Math.floor(processors / onCpu.length))));
   assert.equal(
-    deviceSessions('webgpu', 0, 64).map(({ providers }) => providers),
+    deviceSessions('webgpu', {}, 64).map(({ providers }) => providers),
     [['webgpu']],
   );
 });
 
 test('a GPU of CUDA gets a session for every four processors, up to four', () => {
   const numbers = (device: string, cores: number, outputBytes = 0) =>
-    deviceSessions(device, outputBytes, cores).map(({ providers: [provider] }) =>
+    deviceSessions(device, { outputBytes }, cores).map(({ providers: [provider] }) =>
       typeof provider === 'object' && 'deviceId' in provider ? provider.deviceId : undefined,
     );
   assert.equal(numbers('cuda:0,2', 2), [0, 2]);
@@ -53,18 +53,28 @@ test('a GPU of CUDA gets a session for every four processors, up to four', () =>
 });
 
 test('sessions beyond the first of a GPU may fail for lack of memory', () => {
-  const sessions = deviceSessions('cuda:0,2', 0, 16);
+  const sessions = deviceSessions('cuda:0,2', {}, 16);
   assert.equal(spareSessions(sessions, [1, 3]), [1, 3]);
   assert.equal(spareSessions(sessions, [0, 2, 3]), [3]);
 });
 
 test('models of many classes get fewer sessions on a CPU, unless their number is given', () => {
   const classes = 105 * 96 ** 3 * 4;
-  assert.is(deviceSessions('cpu', classes).length, 1);
-  assert.is(deviceSessions('cpu', classes)[0].threads, processors);
-  assert.is(deviceSessions('cpu', 1e12).length, 1);
-  assert.is(deviceSessions('cpu', 2 * 96 ** 3 * 4).length, deviceSessions('cpu').length);
-  assert.is(deviceSessions('cpu:3', classes).length, 3);
+  const sessions = (outputBytes: number, device = 'cpu') => deviceSessions(device, { outputBytes });
+  assert.is(sessions(classes).length, 1);
+  assert.is(sessions(classes)[0].threads, processors);
+  assert.is(sessions(1e12).length, 1);
+  assert.is(sessions(2 * 96 ** 3 * 4).length, deviceSessions('cpu').length);
+  assert.is(sessions(classes, 'cpu:3').length, 3);
+});
+
+test('wide models get fewer sessions on a CPU, of all threads, where memory is small', () => {
+  const sessions = (sessionBytes: number, memory: number) =>
+    deviceSessions('cpu', { sessionBytes }, 4, memory).map(({ threads }) => threads);
+  assert.equal(sessions(100e6, 8e9), [1, 1, 1, 1]);
+  assert.equal(sessions(500e6, 8e9), [2, 2]);
+  assert.equal(sessions(900e6, 8e9), [4]);
+  assert.equal(sessions(900e6, 256e9), [1, 1, 1, 1]);
 });
 
 test('TensorRT leaves what it does not take to CUDA', () => {

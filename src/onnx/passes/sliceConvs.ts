@@ -10,8 +10,8 @@ import {
   textOf,
 } from '../edit.js';
 import type { Attribute, Graph, GraphNode } from '../graph.js';
-import type { Shapes } from '../shapes.js';
 import { priceOfByte } from '../sessionBytes.js';
+import type { Shapes } from '../shapes.js';
 import { convSlices } from '../slices/conv.js';
 import { type LayerCosts, usualCosts } from '../slices/costs.js';
 import { kernelOf } from '../slices/filters.js';

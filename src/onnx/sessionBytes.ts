@@ -2,7 +2,7 @@ import type { Graph, GraphNode } from './graph.js';
 import type { Shapes } from './shapes.js';
 import { sizeOf } from './tensor.js';
 
-/** The memory of a process per session beside the model: its thread, its windows, and a share of the program. */
+/** The memory of a process per session beside the model: a thread, windows, a share of the program. */
 const besideModel = 128 * 2 ** 20;
 
 /**

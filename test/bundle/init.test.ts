@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -106,7 +106,14 @@ test('a TorchScript program in place of a network stands for the network that it
   const words = ['--bundle_root', folder, ...images];
   const { evaluations } = workflow([train, script], words, (message) => warnings.push(message));
   assert.is(evaluations[0].network.type, 'UNet');
+  const checkpoint = () => workflow([train, script], words, () => {}).evaluations[0].checkpoint;
   assert.is(evaluations[0].checkpoint, `${folder}/models/model.pt`);
+  mkdirSync(join(folder, 'models'));
+  writeFileSync(join(folder, 'models/model_trt.ts'), '');
+  assert.is(checkpoint(), `${folder}/models/model_trt.ts`);
+  // A program for TensorRT may hold an engine without weights.
+  writeFileSync(join(folder, 'models/model.pt'), '');
+  assert.is(checkpoint(), `${folder}/models/model.pt`);
   assert.match(
     warnings.join(),
     /replaces network_def by a TorchScript program, which voxstream does not run/,

@@ -63,13 +63,17 @@ export function workflowOf(config: BundleConfig): Workflow {
 }
 
 /**
- * The weights of a TorchScript program that a configuration loads as its network: the program, where it is
- * there, or the checkpoint beside it that it was exported from.
+ * The weights of a TorchScript program that a configuration loads as its network: the program, or the
+ * checkpoint beside it that it was exported from, e.g. `model.pt` for `model_trt.ts`. The checkpoint is used
+ * if the program is not there, or is one for TensorRT, whose weights are inside of the engine.
  */
 function scriptedWeights(resolver: Resolver): string | undefined {
   if (!resolver.has(scriptId)) return undefined;
   const script = String(resolver.resolve(scriptId));
-  return existsSync(script) ? script : script.replace(/(_trt\w*)?\.\w+$/, '.pt');
+  const [, ending] = /((?:_trt\w*)?\.\w+)$/.exec(script) ?? ['', ''];
+  const checkpoint = `${script.slice(0, script.length - ending.length)}.pt`;
+  const needed = ending.startsWith('_trt') ? !existsSync(checkpoint) : true;
+  return needed && existsSync(script) ? script : checkpoint;
 }
 
 /** The seed of `monai.utils.set_determinism`, which is a function without effect here. */

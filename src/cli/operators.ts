@@ -5,6 +5,7 @@ import { loadRegistry } from '../pipeline/extensions.js';
 import { type DefinitionGroup, type Described, exampleText, groupsOf } from '../pipeline/reference.js';
 import { print } from './print.js';
 import { sharedOption } from './sharedOptions.js';
+import { fieldLines, lineWidth, wrap } from './terminal.js';
 
 /** Adds `voxstream operators [NAME]`, which lists what pipelines can contain. */
 export function addOperatorsCommand(program: Command): void {
@@ -36,8 +37,8 @@ export function addOperatorsCommand(program: Command): void {
 }
 
 function list({ title, definitions }: DefinitionGroup): string {
-  const width = Math.max(...definitions.map(({ name }) => name.length));
-  return `${title}\n${definitions.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}\n`).join('')}`;
+  const lines = fieldLines(definitions.map(({ name, summary }) => [name, summary]));
+  return `${[title, ...lines].join('\n')}\n`;
 }
 
 function page(definition: Described, trainKey?: string): string {
@@ -50,7 +51,8 @@ function page(definition: Described, trainKey?: string): string {
       : option.initial === undefined
         ? ''
         : `default ${option.initial}`;
-    lines.push(`  ${option.name}: ${option.type}${initial && `, ${initial}`}`, `      ${option.description}`);
+    const text = wrap(option.description ?? '', lineWidth() - 6).map((line) => `      ${line}`);
+    lines.push(`  ${option.name}: ${option.type}${initial && `, ${initial}`}`, ...text);
   }
   if (definition.rest) lines.push(`  any other name: ${definition.rest.description ?? ''}`);
   const place = trainKey ? 'In the train block of a pipeline:' : 'In a pipeline:';

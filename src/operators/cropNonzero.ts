@@ -25,9 +25,7 @@ export const cropNonzero = operator({
       .string()
       .min(1)
       .optional()
-      .describe(
-        'Key under which the mask of these voxels, with holes filled, is added. Default: it is not kept',
-      ),
+      .describe('Key under which the mask of these voxels, with holes filled, is added. Default: no mask'),
     keys: keysType('image and label'),
   },
   example: { mask: 'nonzero' },

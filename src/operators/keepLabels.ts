@@ -9,13 +9,13 @@ import { mapVolumes } from './map.js';
 const keepLabelsTask = task(new URL('../volume/joinLabels.js', import.meta.url), kernel);
 
 /**
- * Sets all labels but some to 0, and drops the names of the others.
+ * Keeps some labels with their names, and sets all others to 0.
  *
  * Mirrors MONAI's `LabelFilterd`.
  */
 export const keepLabels = operator({
   name: 'keepLabels',
-  summary: 'Sets all labels but some to 0.',
+  summary: 'Keeps some labels and sets all others to 0.',
   mirrors: 'LabelFilterd',
   options: {
     labels: z.array(labelNumber).min(1).describe('The labels to keep'),

@@ -34,7 +34,7 @@ const options = {
     .string()
     .min(1)
     .optional()
-    .describe('Key under which the image as it is stored is kept. Default: it is not kept'),
+    .describe('Key under which a copy of the stored image is kept. Default: no copy'),
   weights: z
     .string()
     .min(1)

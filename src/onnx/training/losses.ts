@@ -125,7 +125,7 @@ export const diceCELoss = loss({
  */
 export const diceFocalLoss = loss({
   name: 'diceFocal',
-  summary: 'Dice loss plus focal loss, which weighs voxels less that are clear already.',
+  summary: 'Dice loss plus focal loss, which gives less weight to voxels that are classified well.',
   mirrors: 'DiceFocalLoss, without other_act and reduction none',
   options: {
     ...diceOptions,

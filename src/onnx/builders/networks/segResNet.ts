@@ -80,7 +80,7 @@ export const segResNet = network({
  */
 export const segResNetVAE = network({
   name: 'SegResNetVAE',
-  summary: 'A SegResNet that was trained with a variational autoencoder, which is left out.',
+  summary: 'A SegResNet that was trained with a variational autoencoder; the autoencoder is left out.',
   example: { input_image_size: [96, 96, 96], in_channels: 1, out_channels: 2, init_filters: 16 },
   options: {
     input_image_size: z.array(channelCount).optional().describe('Used in training alone'),

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { ModelNeeds } from '../runtime/deviceSessions.js';
 import type { LoadedModel } from '../runtime/loadModel.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { task } from '../runtime/task.js';
@@ -49,6 +50,20 @@ export async function openModel(runtime: Runtime, name: string, form: ModelForm 
     };
   });
   return { ...found.files, model, release };
+}
+
+/** What a model takes on a CPU, if its form for some use is kept. */
+export async function keptNeeds(
+  files: ModelFiles,
+  form: ModelForm,
+  formsFolder?: string,
+): Promise<ModelNeeds | undefined> {
+  for (const onlyDifferences of [true, false]) {
+    const kept = await keptModel(files, { ...form, onlyDifferences }, 'cpu', formsFolder);
+    const sessionBytes = kept?.sessionBytes;
+    if (sessionBytes) return { sessionBytes, outputBytes: await outputBytesOf(files, form) };
+  }
+  return undefined;
 }
 
 /** Size of a model's output for one window; 0 if the window's size is not known. */

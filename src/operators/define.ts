@@ -12,6 +12,7 @@ import {
   type OptionValues,
   parseOptions,
 } from '../options.js';
+import type { ModelNeeds } from '../runtime/deviceSessions.js';
 import { defaultRuntime, type Runtime } from '../runtime/runtime.js';
 import type { Forecaster } from './forecast.js';
 
@@ -56,6 +57,8 @@ export interface ModelInput {
   /** The model's name. */
   readonly model: string;
   readonly input: ModelCard['input'];
+  /** The memory of its sessions on a CPU, if a run has made its form for it before. */
+  readonly needs: () => Promise<ModelNeeds | undefined>;
 }
 
 /** An operator with validated options. */

@@ -4,6 +4,7 @@ import { type Case, volumeOf, withVolumes } from '../case.js';
 import { DataError, ModelError } from '../errors.js';
 import { type Ensemble, type EnsembleMember, openEnsemble } from '../models/ensemble.js';
 import { findModel, type ModelFiles, outputChannelsOf } from '../models/findModel.js';
+import { keptNeeds } from '../models/openModel.js';
 import type { OptionValues } from '../options.js';
 import { intensity, perAxis, shareBelowOne, sizePerAxis } from '../optionTypes.js';
 import type { InferSettings, LabelRequest } from '../runtime/loadModel.js';
@@ -130,9 +131,11 @@ export const inference = operator({
     };
   },
   async expects(options, runtime) {
-    const inputs = (await filesOf(options, runtime)).map(({ card: { name, input } }) => ({
-      ...{ key: options.key, model: name },
-      input,
+    const { key, roiSize } = options;
+    const inputs = (await filesOf(options, runtime)).map((files) => ({
+      ...{ key, model: files.card.name },
+      input: files.card.input,
+      needs: () => keptNeeds(files, { ...(roiSize && { roiSize }) }, runtime.settings.formsFolder),
     }));
     // The folds of a cross-validation expect the same.
     const texts = inputs.map(({ input }) => JSON.stringify(input));

@@ -1,6 +1,9 @@
 import type { Case } from '../case.js';
 import { listNames, messageOf, show, showBytes } from '../errors.js';
 import { maskError, maskOf } from '../mask.js';
+import { chooseDevice } from '../runtime/chooseDevice.js';
+import { parseDevice } from '../runtime/device.js';
+import { deviceSessions } from '../runtime/deviceSessions.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { isRefused, type SourceItem } from '../sources/define.js';
 import { checkNeeds } from './checkNeeds.js';
@@ -64,6 +67,7 @@ async function textOf(pipeline: Pipeline, selection: Selection, runtime: Runtime
     `Runtime: device ${device}, ${inFlight === 'auto' ? autoInFlight(runtime) : inFlight} case(s) at once, ` +
       `workers ${workers}`,
     await memoryText(pipeline, items, runtime),
+    ...(await modelMemory(pipeline, runtime)),
     ...(await expectationText(pipeline, items, runtime)),
   );
   return `${lines.join('\n')}\n`;
@@ -84,6 +88,28 @@ async function expectationText(
     // What cannot be found or read is said where the memory is estimated.
     return [];
   }
+}
+
+/** The memory that models take on a CPU, beside what cases need. */
+async function modelMemory(pipeline: Pipeline, runtime: Runtime): Promise<string[]> {
+  const { device } = await chooseDevice(pipeline.runtime.device);
+  if (parseDevice(device).provider !== 'cpu') return [];
+  const lines = new Set<string>();
+  for (const { built } of pipeline.steps) {
+    for (const { model, needs } of (await built.expects?.(runtime)) ?? []) {
+      const found = await needs();
+      const sessions = deviceSessions(device, found);
+      const [{ threads }] = sessions;
+      const each = threads > 1 ? ` of ${threads} threads` : '';
+      lines.add(
+        found?.sessionBytes
+          ? `Memory of ${model}: about ${showBytes(sessions.length * found.sessionBytes)} for weights and features, ` +
+              `in ${sessions.length} session(s)${each}`
+          : `Memory of ${model}: known after the first run, which rewrites it for this processor`,
+      );
+    }
+  }
+  return [...lines];
 }
 
 /** The memory that cases need and the memory they may use. */

@@ -102,6 +102,10 @@ steps:
   assert.is(plan.code, 0, plan.stderr);
   assert.match(plan.stdout, /Source glob: 2 case\(s\)[\s\S]* 2\. spacing: pixdim \[4, 4, 4\]/);
   assert.match(plan.stdout, /3\. inference: model ".*own"/);
+  assert.match(
+    plan.stdout,
+    /^Memory of \S+: (known after the first run|about [\d.]+ \w+ for weights and features, in \d+ session)/m,
+  );
 });
 
 test('inputs of each kind are recognised, and others are refused with what to give', async () => {

@@ -10,7 +10,8 @@
 // and loading the model, which "whole process" includes. voxstream's model is imported and rewritten for this
 // machine before the first round, as the very first run on a machine does; its time is printed. --features 2
 // makes a network that takes next to no time: what is left is the chain around it. The model's voxels are of
-// --target mm: with 1.5 mm, the default CT has 27 windows, with 2 mm 8. --ours leaves PyTorch out.
+// --target mm: with 1.5 mm, the default CT has 27 windows, with 2 mm 8. --ours leaves PyTorch out. --device
+// is voxstream's (cuda, webgpu); PyTorch runs on CUDA then.
 // With --only folder, voxstream runs folders of several CTs of 256 x 256 x 60 voxels, the last two of them
 // cut off, and its peak memory is printed.
 import { execFileSync } from 'node:child_process';
@@ -30,6 +31,7 @@ const { values: args } = parseArgs({
     size: { type: 'string', default: '512,512,200' },
     spacing: { type: 'string', default: '0.7,0.7,1.6' },
     target: { type: 'string', default: '1.5' },
+    device: { type: 'string', default: 'cpu' },
     python: { type: 'string', default: '/usr/bin/python3' },
     only: { type: 'string', default: '' },
     steps: { type: 'boolean', default: false },
@@ -112,7 +114,7 @@ async function timeCase() {
       ];
       const { lines, seconds, peak, cpu } = await runWatched(
         args.python,
-        [script, '--model', trained, ...paths],
+        [script, '--model', trained, ...paths, '--device', args.device === 'cpu' ? 'cpu' : 'cuda'],
         {
           env,
         },
@@ -137,7 +139,7 @@ async function runFolder(count) {
   }
   const events = [];
   const command = [cli, 'nnunet', 'predict', '-i', join(folder, name), '-o', join(folder, `${name}-out`)];
-  const options = ['-m', trained, '-device', 'cpu', '--disable_tta', '--json'];
+  const options = ['-m', trained, '-device', args.device, '--disable_tta', '--json'];
   const { seconds, peak } = await runWatched(process.execPath, [...command, ...options], {
     env,
     onLine: (line) => events.push(JSON.parse(line)),
@@ -167,7 +169,7 @@ async function predict(name, ...more) {
         '-m',
         trained,
       ],
-      ...['-device', 'cpu', '--disable_tta', '--json', ...more],
+      ...['-device', args.device, '--disable_tta', '--json', ...more],
     ],
     { env, onLine: (line) => events.push(JSON.parse(line)) },
   );

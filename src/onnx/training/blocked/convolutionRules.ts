@@ -3,45 +3,45 @@ import { blockedGradientFits, blockedWeightGradient } from '../../gradients/bloc
 import { slidingOf } from '../../gradients/sliding.js';
 import { isWeightGradient, weightGradientOf } from '../../gradients/weightGradientNode.js';
 import { type BlockedConv, blockedConv, blockedConvTransposed } from './convolution.js';
+import { laneConvolution, laneGradientFits, laneWeightGradient } from './lanes.js';
 import type { BlockRule, BlockTask } from './rule.js';
 
 /** Convolutions, transposed ones and gradients of weights. */
 export const convolutionRules: Readonly<Record<string, BlockRule>> = {
-  Conv: (task) => {
-    const conv = isOp(task.node, 'Conv') && convOf(task);
-    if (!conv) return false;
-    task.values.note(task.node.outputs[0], blockedConv(task.values, conv));
-    return true;
-  },
-  ConvTranspose: (task) => {
-    const conv = isOp(task.node, 'ConvTranspose') && convOf(task);
-    const name = conv && blockedConvTransposed(task.values, conv);
-    if (name) task.values.note(task.node.outputs[0], name);
-    return name !== undefined && name !== false;
-  },
+  Conv: (task) => isOp(task.node, 'Conv') && convolve(task, false),
+  ConvTranspose: (task) => isOp(task.node, 'ConvTranspose') && convolve(task, true),
   WeightGradient: ({ node, values }) => {
     if (!isWeightGradient(node)) return false;
     const task = weightGradientOf(node);
-    if (!values.dims(task.dy) || !blockedGradientFits(values.block, task)) return false;
-    const blocked = values.dims(task.x) && values.has(task.x) ? { x: values.planar(task.x) } : {};
-    blockedWeightGradient(
-      values.ops,
-      values.block,
-      task,
-      { ...blocked, dy: values.blocked(task.dy) },
-      node.outputs[0],
-    );
-    values.noteWhole(node.outputs[0]);
+    const [output] = node.outputs;
+    if (laneGradientFits(values, task)) laneWeightGradient(values, task, output);
+    else if (values.dims(task.dy) && blockedGradientFits(values.block, task)) {
+      const x = values.has(task.x) ? values.planar(task.x) : undefined;
+      blockedWeightGradient(values.ops, values.block, task, { x, dy: values.blocked(task.dy) }, output);
+    } else return false;
+    values.noteWhole(output);
     return true;
   },
 };
 
-function convOf({ node, values }: BlockTask): BlockedConv | undefined {
+function convolve(task: BlockTask, transposed: boolean): boolean {
+  const { node, values } = task;
   const [x, weight, bias] = node.inputs;
   const [output] = node.outputs;
-  const [dims, weightDims] = [values.dims(output), values.shapes.get(weight)];
-  if (!dims || !weightDims) return undefined;
-  const sliding = slidingOf(node, 3);
-  const from = sliding.group === 1 ? values.slices(x) : undefined;
-  return from && { from, weight, weightDims, bias: bias || undefined, sliding, dims };
+  const [dims, weightDims] = [output, weight].map((value) => values.shapes.get(value));
+  const sliding = slidingOf(node, (dims?.length ?? 0) - 2);
+  if (dims?.length !== 5 || !weightDims || sliding.group !== 1) return false;
+  const isNarrow = dims[1] < values.block;
+  if (!isNarrow && !values.dims(output)) return false;
+  const from = values.slices(x);
+  if (!from) return false;
+  const conv: BlockedConv = { from, weight, weightDims, bias: bias || undefined, sliding, dims };
+  if (isNarrow) {
+    const planes = laneConvolution(values, conv, transposed);
+    if (planes) values.notePlanes(output, planes);
+    return planes !== undefined;
+  }
+  const name = transposed ? blockedConvTransposed(values, conv) : blockedConv(values, conv);
+  if (name) values.note(output, name);
+  return name !== undefined;
 }

@@ -21,6 +21,11 @@ export interface Affine {
   readonly activation?: 'Relu' | 'step';
 }
 
+/** A value in blocks, factors and summands: [channels] each. */
+export interface Scaled extends Pick<Affine, 'scale' | 'bias'> {
+  readonly name: string;
+}
+
 /**
  * The values of a training step that are in blocks of channels. A value [N, C, depth, height, width] is then
  * a batch of slices [N * depth, C, height, width] in ONNX Runtime's order; see `Slices`. C must be a multiple
@@ -31,6 +36,7 @@ export class BlockedValues {
   readonly ops: Ops;
   readonly writer: SliceWriter;
   readonly #names = new Map<string, string>();
+  readonly #scaled = new Map<string, Scaled>();
   readonly #bools = new Set<string>();
   readonly #whole: Set<string>;
 
@@ -52,14 +58,18 @@ export class BlockedValues {
 
   /** Whether a value is in blocks already. */
   has(value: string): boolean {
-    return this.#names.has(value);
+    return this.#names.has(value) || this.#scaled.has(value);
   }
 
   /** The name of a value's form in blocks. The value's `dims` must be known. */
   blocked(value: string): string {
     const known = this.#names.get(value);
     if (known) return known;
-    const name = this.node('ReorderInput', [this.planar(value)]);
+    const scaled = this.#scaled.get(value);
+    const dims = this.shapes.get(value) as readonly number[];
+    const name = scaled
+      ? this.affine(scaled.name, dims, scaled)
+      : this.node('ReorderInput', [this.planar(value)]);
     this.#names.set(value, name);
     return name;
   }
@@ -67,8 +77,7 @@ export class BlockedValues {
   /** A value as slices whose planes are whole: [N * depth, channels, height, width]. */
   planar(value: string): string {
     const [batch, channels, depth, height, width] = this.shapes.get(value) as readonly number[];
-    const known = this.#names.get(value);
-    if (known) return this.node('ReorderOutput', [known], { channels });
+    if (this.has(value)) return this.node('ReorderOutput', [this.blocked(value)], { channels });
     const apart = channels === 1 ? value : this.ops.transpose(value, [0, 2, 1, 3, 4]);
     return this.ops.reshape(apart, [batch * depth, channels, height, width]);
   }
@@ -90,6 +99,32 @@ export class BlockedValues {
     if (type === 'bool') this.#bools.add(value);
   }
 
+  /**
+   * Notes a value that is another one in blocks times factors plus summands. It is only computed if it is
+   * needed itself: what reads it by `scaled` computes it along the way.
+   */
+  noteScaled(value: string, scaled: Scaled): void {
+    this.#scaled.set(value, scaled);
+  }
+
+  /** What a value is computed from by factors and summands of its channels. */
+  source(value: string): Scaled {
+    return this.#scaled.get(value) ?? { name: this.blocked(value) };
+  }
+
+  /** `affine` of a value, whose `dims` must be known. */
+  scaled(value: string, { scale, bias, ...others }: Affine): string {
+    const { ops } = this;
+    const source = this.source(value);
+    const times = (numbers: string | undefined) => (numbers && scale ? ops.mul(numbers, scale) : numbers);
+    const summand = times(source.bias);
+    return this.affine(source.name, this.shapes.get(value) as readonly number[], {
+      ...others,
+      scale: times(source.scale) ?? scale,
+      bias: summand && bias ? ops.add(summand, bias) : (summand ?? bias),
+    });
+  }
+
   /** Notes that a value exists as in the graph before. */
   noteWhole(value: string): void {
     this.#whole.add(value);
@@ -105,9 +140,9 @@ export class BlockedValues {
 
   /** Makes a value that is in blocks available as it was in the graph before. */
   makeWhole(value: string): void {
-    const name = this.#names.get(value);
-    if (!name || this.#whole.has(value)) return;
+    if (!this.has(value) || this.#whole.has(value)) return;
     const { ops } = this;
+    const name = this.blocked(value);
     const [batch, channels, depth, height, width] = this.shapes.get(value) as readonly number[];
     const isBool = this.#bools.has(value);
     const planar = this.node('ReorderOutput', [isBool ? ops.cast(name, 'float32') : name], { channels });

@@ -18,7 +18,6 @@ const unary = [
   'Log',
   'Neg',
   'Reciprocal',
-  'Relu',
   'Selu',
   'Sigmoid',
   'Sign',
@@ -37,11 +36,29 @@ export const elementwiseRules: Readonly<Record<string, BlockRule>> = {
     const slopes = dims && values.has(x) && values.channelNumbers(slope, dims);
     if (!slopes || !isOp(node, 'PRelu')) return false;
     const { ops } = values;
-    const name = values.blocked(x);
     const minus = ops.expand(ops.scalar(-1), [dims[1]]);
-    const below = values.affine(name, dims, { scale: minus, activation: 'Relu' });
-    const sum = ops.node('Relu', [name]);
+    const below = values.scaled(x, { scale: minus, activation: 'Relu' });
+    const sum = values.scaled(x, { activation: 'Relu' });
     values.note(node.outputs[0], values.affine(below, dims, { scale: ops.neg(slopes), sum }));
+    return true;
+  },
+  Relu: ({ node, values }) => {
+    const [x] = node.inputs;
+    if (!isOp(node, 'Relu') || !values.dims(x) || !values.has(x)) return false;
+    values.note(node.outputs[0], values.scaled(x, { activation: 'Relu' }));
+    return true;
+  },
+  /** The negative part is minus the positive part of minus x, which a depthwise convolution computes. */
+  Min: (task) => {
+    const { node, values } = task;
+    const [x, zero] = node.inputs;
+    const dims = values.dims(x);
+    if (!isOp(node, 'Min') || !dims || !values.has(x) || !isZero(values, zero)) return elementwise(task);
+    const minus = values.ops.expand(values.ops.scalar(-1), [dims[1]]);
+    values.noteScaled(node.outputs[0], {
+      name: values.scaled(x, { scale: minus, activation: 'Relu' }),
+      scale: minus,
+    });
     return true;
   },
   Concat: ({ node, values }) => {
@@ -116,7 +133,7 @@ function scaledSum({ node, values, producer }: BlockTask, dims: readonly number[
   if (!numbers || isPerSlice || [sum, x].some((name) => values.dims(name)?.join() !== dims.join()))
     return undefined;
   const scale = node.op === 'Add' ? numbers : values.ops.neg(numbers);
-  return values.affine(values.blocked(x), dims, { scale, sum: values.blocked(sum) });
+  return values.scaled(x, { scale, sum: values.blocked(sum) });
 }
 
 /**
@@ -130,12 +147,16 @@ function gated({ node, values, producer }: BlockTask, dims: readonly number[]): 
   if (!isOp(compared, 'Greater') || !isOp(product, 'Mul') || product.inputs[0] !== dy) return undefined;
   const [x, zero] = compared.inputs;
   const slopes = values.channelNumbers(product.inputs[1], dims);
-  const isZero = values.graph.initializers.get(zero)?.data.every((n) => Number(n) === 0);
-  if (!slopes || !isZero || ![x, dy].every((name) => values.has(name))) return undefined;
+  if (!slopes || !isZero(values, zero) || ![x, dy].every((name) => values.has(name))) return undefined;
   const { ops } = values;
-  const above = values.affine(values.blocked(x), dims, { activation: 'step' });
+  const above = values.scaled(x, { activation: 'step' });
   const factors = values.affine(above, dims, { scale: ops.sub(ops.scalar(1), slopes), bias: slopes });
   return ops.mul(values.blocked(dy), factors);
+}
+
+function isZero({ graph }: BlockedValues, value: string | undefined): boolean {
+  const constant = graph.initializers.get(value ?? '');
+  return constant?.type === 'float32' && numbersOf(constant).every((n) => n === 0);
 }
 
 /** A value in blocks times, plus or minus one number per channel. */

@@ -11,7 +11,7 @@ export const normalizationRules: Readonly<Record<string, BlockRule>> = {
     const { ops } = values;
     const factor = ops.div(scale, ops.sqrt(ops.shift(variance, floatOf(node, 'epsilon', 1e-5))));
     const summand = ops.sub(bias, ops.mul(mean, factor));
-    values.note(node.outputs[0], values.affine(values.blocked(x), dims, { scale: factor, bias: summand }));
+    values.noteScaled(node.outputs[0], { name: values.blocked(x), scale: factor, bias: summand });
     return true;
   },
   InstanceNormalization: ({ node, values }) => {

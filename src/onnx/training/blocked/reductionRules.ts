@@ -1,6 +1,7 @@
 import { intsOf, isOp } from '../../edit.js';
 import { range } from '../../ops.js';
 import { numbersOf, sizeOf } from '../../tensor.js';
+import type { BlockedValues } from './blockedValues.js';
 import { planeDots, planeMeans } from './planes.js';
 import type { BlockRule, BlockTask } from './rule.js';
 
@@ -24,13 +25,7 @@ function reduce({ node, values, producer }: BlockTask): boolean {
   const factors = isOp(product, 'Mul') ? product.inputs : [];
   const isDot = factors.length === 2 && factors.every((factor) => values.has(factor));
   // Planes first, so that few numbers are added up in a row.
-  const planes = isDot
-    ? planeDots(
-        values,
-        factors.map((factor) => values.blocked(factor)),
-        dims,
-      )
-    : planeMeans(values, values.blocked(x), dims);
+  const planes = isDot ? products(values, factors, dims) : planeMeans(values, values.blocked(x), dims);
   const rest = range(3).filter((axis) => axes.includes([0, 2, 1][axis]));
   const sum = ops.sum(planes, rest, false);
   const count = node.op === 'ReduceMean' ? sizeOf(axes.map((axis) => dims[axis])) : 1;
@@ -38,4 +33,18 @@ function reduce({ node, values, producer }: BlockTask): boolean {
   ops.node('Reshape', [ops.scale(sum, factor), ops.ints(outputDims)], {}, output);
   values.noteWhole(output);
   return true;
+}
+
+/** `planeDots` of two values. Factors of their channels are applied to the sums. */
+function products(values: BlockedValues, factors: readonly string[], dims: readonly number[]): string {
+  const sources = factors.map((factor) => {
+    const source = values.source(factor);
+    return source.bias ? { name: values.blocked(factor) } : source;
+  });
+  const dots = planeDots(
+    values,
+    sources.map(({ name }) => name),
+    dims,
+  );
+  return sources.reduce((sum, { scale }) => (scale ? values.ops.mul(sum, scale) : sum), dots);
 }

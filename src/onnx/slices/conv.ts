@@ -1,6 +1,6 @@
 import { floats } from '../tensor.js';
 import { type Box, cutKernel, type Kernel, packFilter, roundUp, tapBox } from './filters.js';
-import { constantLanes, laneConv, lanesFit } from './lanes.js';
+import { laneConv, lanesFit } from './lanes.js';
 import { chunksOf, RowBuffer } from './rowBuffer.js';
 import { partsOf, planeAttributes, type SliceConv } from './sliceConv.js';
 import { blockedOf, nchwc, type Slices, type SliceWriter } from './values.js';
@@ -94,9 +94,7 @@ function groupSlices(
   conv: SliceConv,
   size: Slices['size'],
 ): Slices {
-  if (lanesFit(writer, inputs, conv, size)) {
-    return laneConv(writer, inputs[0], conv, size, constantLanes(writer, conv));
-  }
+  if (lanesFit(writer, inputs, conv, size)) return laneConv(writer, inputs[0], conv, size);
   const tile = winogradTile(writer, inputs, conv, size);
   if (tile !== undefined) return winogradConv(writer, inputs, conv, size, tile);
   const [only] = inputs;

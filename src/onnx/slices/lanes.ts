@@ -6,19 +6,6 @@ import { nchwc, type Slices, type SliceWriter } from './values.js';
 const mostProducts = 16;
 const mostOutputs = 4;
 
-/** The shape of a convolution of few channels. */
-export interface LaneShape extends Pick<SliceConv, 'strides' | 'dilations' | 'pads' | 'activation'> {
-  readonly kernel: Pick<SliceConv['kernel'], 'outputs' | 'inputs' | 'size'>;
-}
-
-/** Names of the filters of a `laneConv`, each the same for all lanes. */
-export interface LaneFilters {
-  /** [block, 1, height, width] for a depth tap. */
-  filter(output: number, input: number, tap: number): string;
-  /** [block], or an empty name. */
-  bias(output: number): string;
-}
-
 /**
  * Whether `laneConv` can do a convolution, and pays: few channels, planar, of a depth that is a multiple of
  * the block.
@@ -26,7 +13,7 @@ export interface LaneFilters {
 export function lanesFit(
   writer: SliceWriter,
   inputs: readonly Slices[],
-  { kernel, strides, dilations }: Omit<LaneShape, 'activation' | 'pads'>,
+  { kernel, strides, dilations }: SliceConv,
   [depth]: Slices['size'],
 ): boolean {
   return (
@@ -46,36 +33,33 @@ export function lanesFit(
  * one tensor of that many channels, and each product of an input, an output and a depth tap is a depthwise
  * convolution whose filters are all the same. Planar slices in, planar slices out.
  */
-export function laneConv(
-  writer: SliceWriter,
-  input: Slices,
-  conv: LaneShape,
-  size: Slices['size'],
-  filters: LaneFilters,
-): Slices {
+export function laneConv(writer: SliceWriter, input: Slices, conv: SliceConv, size: Slices['size']): Slices {
   const { graph, block } = writer;
-  const { kernel, pads } = conv;
+  const { kernel, bias, pads } = conv;
   const [taps, height, width] = kernel.size;
   const [depth, outHeight, outWidth] = size;
   const slab = depth / block;
   const slabs = Array.from({ length: kernel.inputs }, (_, channel) =>
     cutSlabs(writer, input, channel, { slab: slab + taps - 1, step: slab, pads: [pads[0], pads[3]] }),
   );
-  const sums = Array<string>(kernel.outputs).fill('');
-  for (const [channel, from] of slabs.entries()) {
-    for (let tap = 0; tap < taps; tap++) {
-      // All that reads these slices, so that they are needed no longer.
-      const { name } = writer.pick(from, tap, 1, slab);
-      const isLast = channel === slabs.length - 1 && tap === taps - 1;
-      for (const [output, sum] of sums.entries()) {
+  const outputs = Array.from({ length: kernel.outputs }, (_, output) => {
+    let sum = '';
+    for (const [channel, from] of slabs.entries()) {
+      for (let tap = 0; tap < taps; tap++) {
+        const first = sum === '';
+        const last = channel === slabs.length - 1 && tap === taps - 1;
+        const at = ((output * kernel.inputs + channel) * taps + tap) * height * width;
+        const plane = kernel.data.subarray(at, at + height * width);
         const operands = [
-          name,
-          filters.filter(output, channel, tap),
-          sum === '' ? filters.bias(output) : '',
+          writer.pick(from, tap, 1, slab).name,
+          graph.addConstant('filter', sameFilters(plane, [height, width], block)),
+          first && bias.length > 0
+            ? graph.addConstant('bias', floats([block], new Float32Array(block).fill(bias[output])))
+            : '',
           sum,
         ];
         while (operands.at(-1) === '') operands.pop();
-        sums[output] = graph.addNode(
+        sum = graph.addNode(
           'Conv',
           operands,
           {
@@ -84,14 +68,12 @@ export function laneConv(
             strides: conv.strides.slice(1),
             dilations: conv.dilations.slice(1),
             pads: [1, 2, 4, 5].map((i) => pads[i]),
-            ...(isLast ? conv.activation : {}),
+            ...(last ? conv.activation : {}),
           },
           { domain: nchwc },
         );
       }
     }
-  }
-  const outputs = sums.map((sum) => {
     const planar = graph.addNode('ReorderOutput', [sum], { channels: block }, { domain: nchwc });
     const apart = writer.reshape(planar, [-1, slab, block, outHeight * outWidth]);
     const inOrder = graph.addNode('Transpose', [apart], { perm: [0, 2, 1, 3] });
@@ -99,22 +81,6 @@ export function laneConv(
   });
   const name = outputs.length === 1 ? outputs[0] : graph.addNode('Concat', outputs, { axis: 1 });
   return { name, layout: 'planar', channels: kernel.outputs, size };
-}
-
-/** The filters of a convolution with constant weights. */
-export function constantLanes({ graph, block }: SliceWriter, { kernel, bias }: SliceConv): LaneFilters {
-  const [taps, height, width] = kernel.size;
-  return {
-    filter: (output, input, tap) => {
-      const at = ((output * kernel.inputs + input) * taps + tap) * height * width;
-      const plane = kernel.data.subarray(at, at + height * width);
-      return graph.addConstant('filter', sameFilters(plane, [height, width], block));
-    },
-    bias: (output) =>
-      bias.length > 0
-        ? graph.addConstant('bias', floats([block], new Float32Array(block).fill(bias[output])))
-        : '',
-  };
 }
 
 /**

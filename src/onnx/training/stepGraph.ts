@@ -1,6 +1,6 @@
 import { ModelError } from '../../errors.js';
 import { runningInstanceKey } from '../builders/layers/norm.js';
-import { intsOf, prune } from '../edit.js';
+import { prune } from '../edit.js';
 import { addGradients } from '../gradients/differentiate.js';
 import { Graph, type GraphNode } from '../graph.js';
 import { Ops } from '../ops.js';
@@ -236,10 +236,8 @@ function lower(graph: Graph, block = 1): Graph {
     return graph;
   }
   // The phases of few channels fill blocks together.
-  const isNarrow = (node: GraphNode) =>
-    node.op === 'ConvTranspose' &&
-    intsOf(node, 'strides', []).some((stride) => stride > 1) &&
-    (shapes.get(node.outputs[0])?.[1] ?? 0) % block !== 0;
+  const isNarrow = ({ op, outputs }: GraphNode) =>
+    op === 'ConvTranspose' && (shapes.get(outputs[0])?.[1] ?? 0) % block !== 0;
   lowerConvolutions(graph, shapes, block, isNarrow);
   const blocked = blockStep(graph, inferShapes(graph, inputDims), block);
   lowerConvolutions(blocked, shapes, block);

@@ -130,14 +130,6 @@ export class BlockedValues {
     this.#whole.add(value);
   }
 
-  /** Makes a value from its slices [N * depth, C, height, width], whose planes are whole. */
-  notePlanes(value: string, planes: string): void {
-    const [batch, channels, depth, height, width] = this.shapes.get(value) as readonly number[];
-    const apart = this.ops.reshape(planes, [batch, depth, channels, height, width]);
-    this.ops.node('Transpose', [apart], { perm: [0, 2, 1, 3, 4] }, value);
-    this.#whole.add(value);
-  }
-
   /** Makes a value that is in blocks available as it was in the graph before. */
   makeWhole(value: string): void {
     if (!this.has(value) || this.#whole.has(value)) return;

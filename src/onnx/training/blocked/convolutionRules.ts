@@ -3,7 +3,7 @@ import { blockedGradientFits, blockedWeightGradient } from '../../gradients/bloc
 import { slidingOf } from '../../gradients/sliding.js';
 import { isWeightGradient, weightGradientOf } from '../../gradients/weightGradientNode.js';
 import { type BlockedConv, blockedConv, blockedConvTransposed } from './convolution.js';
-import { laneConvolution, laneGradientFits, laneWeightGradient } from './lanes.js';
+import { laneGradientFits, laneWeightGradient } from './lanes.js';
 import type { BlockRule, BlockTask } from './rule.js';
 
 /** Convolutions, transposed ones and gradients of weights. */
@@ -14,7 +14,7 @@ export const convolutionRules: Readonly<Record<string, BlockRule>> = {
     if (!isWeightGradient(node)) return false;
     const task = weightGradientOf(node);
     const [output] = node.outputs;
-    if (laneGradientFits(values, task)) laneWeightGradient(values, task, output);
+    if (laneGradientFits(values.block, task)) laneWeightGradient(values, task, output);
     else if (values.dims(task.dy) && blockedGradientFits(values.block, task)) {
       const x = values.has(task.x) ? values.planar(task.x) : undefined;
       blockedWeightGradient(values.ops, values.block, task, { x, dy: values.blocked(task.dy) }, output);
@@ -28,19 +28,12 @@ function convolve(task: BlockTask, transposed: boolean): boolean {
   const { node, values } = task;
   const [x, weight, bias] = node.inputs;
   const [output] = node.outputs;
-  const [dims, weightDims] = [output, weight].map((value) => values.shapes.get(value));
-  const sliding = slidingOf(node, (dims?.length ?? 0) - 2);
-  if (dims?.length !== 5 || !weightDims || sliding.group !== 1) return false;
-  const isNarrow = dims[1] < values.block;
-  if (!isNarrow && !values.dims(output)) return false;
-  const from = values.slices(x);
+  const [dims, weightDims] = [values.dims(output), values.shapes.get(weight)];
+  if (!dims || !weightDims) return false;
+  const sliding = slidingOf(node, 3);
+  const from = sliding.group === 1 ? values.slices(x) : undefined;
   if (!from) return false;
   const conv: BlockedConv = { from, weight, weightDims, bias: bias || undefined, sliding, dims };
-  if (isNarrow) {
-    const planes = laneConvolution(values, conv, transposed);
-    if (planes) values.notePlanes(output, planes);
-    return planes !== undefined;
-  }
   const name = transposed ? blockedConvTransposed(values, conv) : blockedConv(values, conv);
   if (name) values.note(output, name);
   return name !== undefined;

@@ -1,74 +1,27 @@
 import type { WeightGradientTask } from '../../gradients/weightGradientNode.js';
 import { range } from '../../ops.js';
-import { cutSlabs, type LaneFilters, type LaneShape, laneConv, lanesFit } from '../../slices/lanes.js';
-import type { Slices } from '../../slices/values.js';
+import { cutSlabs } from '../../slices/lanes.js';
 import { sizeOf } from '../../tensor.js';
 import type { BlockedValues } from './blockedValues.js';
-import type { BlockedConv } from './convolution.js';
 
-/**
- * A convolution of few channels, or the transpose of one with stride 1; see `laneConv`. Returns the planes
- * [N * depth, C, height, width], or undefined if it does not apply.
- */
-export function laneConvolution(
-  values: BlockedValues,
-  conv: BlockedConv,
-  transposed: boolean,
-): string | undefined {
-  const { from, weightDims, sliding, dims } = conv;
-  const { strides, dilations } = sliding;
-  const [depths, height, width] = weightDims.slice(2);
-  const reach = [depths, height, width].map((k, i) => (k - 1) * dilations[i]);
-  const pads = transposed ? sliding.pads.map((pad, i) => reach[i % 3] - pad) : sliding.pads;
-  const [outputs, inputs] = transposed ? [weightDims[1], weightDims[0]] : weightDims;
-  const shape: LaneShape = {
-    kernel: { outputs, inputs, size: [depths, height, width] },
-    strides,
-    dilations,
-    pads,
-    activation: {},
-  };
-  const size = [dims[2], dims[3], dims[4]] as const;
-  const isPlain = pads.every((pad) => pad >= 0) && (!transposed || strides.every((stride) => stride === 1));
-  if (!isPlain || !lanesFit(values.writer, [from], shape, size)) return undefined;
-  return laneConv(values.writer, from, shape, size, computedLanes(values, conv, transposed)).name;
-}
+/** More products of channels than these fill blocks well enough. */
+const mostProducts = 16;
 
-function computedLanes(
-  { ops, block }: BlockedValues,
-  { weight, weightDims, bias }: BlockedConv,
-  transposed: boolean,
-): LaneFilters {
-  const [first, second, depths, height, width] = weightDims;
-  const [count, area] = [first * second * depths, height * width];
-  const rows = ops.reshape(weight, [count, area]);
-  const places = ops.ints(range(area).reverse());
-  const planes = transposed ? ops.node('Gather', [rows, places], { axis: 1 }) : rows;
-  const lanes = ops.expand(ops.reshape(planes, [count, area, 1]), [count, area, block]);
-  return {
-    filter: (output, input, tap) => {
-      const [a, b, d] = transposed ? [input, output, depths - 1 - tap] : [output, input, tap];
-      const place = (a * second + b) * depths + d;
-      return ops.reshape(ops.slice(lanes, [0], [place], [place + 1]), [block, 1, height, width]);
-    },
-    bias: (output) => (bias ? ops.expand(ops.slice(bias, [0], [output], [output + 1]), [block]) : ''),
-  };
-}
-
-/** Whether `laneWeightGradient` can compute a gradient: stride 1, few channels, and a depth in whole blocks. */
-export function laneGradientFits(
-  values: BlockedValues,
-  { xDims, dyDims, sliding, weightDims }: WeightGradientTask,
-): boolean {
+/** Whether `laneWeightGradient` applies: stride 1, few channels, and a depth in whole blocks. */
+export function laneGradientFits(block: number, task: WeightGradientTask): boolean {
+  const { xDims, dyDims, sliding, weightDims } = task;
   const { strides, dilations, pads, group } = sliding;
-  if (weightDims.length !== 5 || group !== 1 || dyDims[2] !== xDims[2]) return false;
-  if ([...strides, ...dilations].some((step) => step !== 1) || pads.some((pad) => pad < 0)) return false;
-  const [depth] = dyDims.slice(2);
-  const size = [depth, dyDims[3], dyDims[4]] as const;
-  const input: Slices = { name: '', layout: 'planar', channels: xDims[1], size };
-  const kernel = { outputs: weightDims[0], inputs: weightDims[1], size };
+  const [outputs, inputs, ...kernel] = weightDims;
   return (
-    sizeOf(weightDims.slice(2)) > 1 && lanesFit(values.writer, [input], { kernel, strides, dilations }, size)
+    kernel.length === 3 &&
+    sizeOf(kernel) > 1 &&
+    group === 1 &&
+    outputs * inputs <= mostProducts &&
+    Math.max(outputs, inputs) < block &&
+    dyDims[2] === xDims[2] &&
+    dyDims[2] % block === 0 &&
+    [...strides, ...dilations].every((step) => step === 1) &&
+    pads.every((pad) => pad >= 0)
   );
 }
 

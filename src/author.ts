@@ -84,6 +84,16 @@ export {
   type SourceSpec,
   source,
 } from './sources/define.js';
+// Places where files are
+export {
+  type FileInfo,
+  type ListedFile,
+  type NewContent,
+  type ReadRange,
+  type Storage,
+  storage,
+} from './storage/index.js';
+export { StorageFault } from './storage/retry.js';
 // Volumes
 export { sameGrid, voxelVolume } from './volume/affine.js';
 export { Random } from './volume/random.js';

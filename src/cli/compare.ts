@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { stringify } from 'csv-stringify/sync';
+import { refuseAddress } from '../address.js';
 import { OptionError, unknownName } from '../errors.js';
 import { writeFileAside } from '../formats/files.js';
 import { csvText } from '../harmless.js';
@@ -52,6 +53,7 @@ export function addCompareCommand(program: Command): void {
     .option('--json', 'print the comparison as JSON')
     .addOption(sharedOption('use'))
     .action(async (a: string, b: string, flags: CompareFlags) => {
+      for (const run of [a, b]) refuseAddress(run, 'A run to compare');
       const [rowsA, rowsB] = await readBoth([a, b], flags);
       const comparison = compareRuns(rowsA, rowsB, flags);
       if (comparison.cases === 0) {

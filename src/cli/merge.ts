@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { refuseAddress } from '../address.js';
 import { loadRegistry } from '../pipeline/extensions.js';
 import { mergeShards } from '../pipeline/merge.js';
 import { print, printError } from './print.js';
@@ -26,6 +27,7 @@ export function addMergeCommand(program: Command): void {
     .option('--overwrite', 'replace files that no run in the output folder wrote')
     .addOption(sharedOption('use'))
     .action(async (dirs: string[], { output, use = [], ...options }: MergeFlags) => {
+      for (const dir of [...dirs, output]) refuseAddress(dir, 'A folder to merge');
       const registry = await loadRegistry(use);
       const onWarning = (message: string) => printError(`Warning: ${message}\n`);
       const { done, failed, unfinished, problems } = await mergeShards(dirs, output, {

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
+import { refuseAddress } from '../address.js';
 import { OptionError } from '../errors.js';
 import { remakeReport } from '../pipeline/remakeReport.js';
 import { serveReport } from '../report/serve.js';
@@ -40,6 +41,7 @@ export function addReportCommand(program: Command): void {
     .option('--open', 'serve the report on 127.0.0.1 with 3D views, and open the browser ($BROWSER)')
     .option('--port <n>', 'serve the report on this port; default: any free port', port)
     .action(async (dir: string, flags: ReportFlags) => {
+      refuseAddress(dir, 'The folder of the run');
       const subgroups = await subgroupsOf(flags);
       const runtime = createRuntime({ device: 'cpu' });
       const made = await remakeReport(dir, runtime, showProgress, {

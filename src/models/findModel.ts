@@ -2,11 +2,13 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { checkPlace, isAddress } from '../address.js';
 import { listNames, ModelError, nearestName } from '../errors.js';
 import { cacheFolder } from '../machine.js';
 import { type ModelCard, parseCard, readCard } from './card.js';
 import { sha256Of } from './checksum.js';
 import { readRegistry } from './registry.js';
+import { bringModel } from './remoteModel.js';
 
 /** A model on disk. */
 export interface ModelFiles {
@@ -31,12 +33,15 @@ export function cachedModels(): string {
 /**
  * Finds a model and reads its card.
  *
- * @param name A model folder, an `.onnx` file (axes `xyz`, labels without names), or the name of a model in
+ * @param given A model folder or the address of one (`s3://…`, `https://…`), an `.onnx` file (axes `xyz`,
+ * labels without names), or the name of a model in
  * `folders`, in the package or in the cache.
  * @throws ModelError when there is no such model, when its card is invalid, or when the SHA-256 of its file
  * is not the card's.
  */
-export async function findModel(name: string, folders: readonly string[] = []): Promise<ModelFiles> {
+export async function findModel(given: string, folders: readonly string[] = []): Promise<ModelFiles> {
+  const place = checkPlace(given);
+  const name = isAddress(place) ? await bringModel(place) : place;
   const places = [...folders, packageModels, cachedModels()];
   // Pipelines often name a model by a path beside them, models/NAME.
   const names = [name, name.replace(/^(\.\/)?models\//, '')];

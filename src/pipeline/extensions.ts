@@ -4,6 +4,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { resolve as resolveModule } from 'import-meta-resolve';
 import { listNames, messageOf, OptionError, show } from '../errors.js';
 import { registerFormat } from '../formats/index.js';
+import { registerStorage } from '../storage/index.js';
 import { contentOf } from './moduleContent.js';
 import {
   createRegistry,
@@ -28,6 +29,7 @@ export async function loadRegistry(use: readonly string[], folder = process.cwd(
     const url = await moduleOf(one, folder);
     const extension = checkExtension(one, await importModule(one, url));
     for (const format of extension.formats ?? []) registerFormat(format);
+    for (const storage of extension.storages ?? []) registerStorage(storage);
     extensions.push(extension);
     const file = fileURLToPath(url);
     const replaces = replacedBy(extension);

@@ -17,6 +17,7 @@ import type { AnySink } from '../sinks/define.js';
 import { sinks } from '../sinks/index.js';
 import type { AnySource } from '../sources/define.js';
 import { sources } from '../sources/index.js';
+import type { Storage } from '../storage/index.js';
 import { missingColon } from './parseYaml.js';
 
 /** A package or file that adds definitions, for the records of a run. */
@@ -65,6 +66,8 @@ export interface Extension {
   readonly schedules?: readonly AnySchedule[];
   /** File formats for images. They are registered in the process by `loadRegistry`; see `registerFormat`. */
   readonly formats?: readonly ImageFormat[];
+  /** Kinds of places where files are. They are registered in the process by `loadRegistry`. */
+  readonly storages?: readonly Storage[];
   /** Tried before the built-in ones. */
   readonly fusions?: readonly Fusion[];
 }
@@ -83,6 +86,7 @@ export const extensionParts: Readonly<Record<keyof Extension, (value: unknown) =
   optimizers: isDefinition,
   schedules: isDefinition,
   formats: (value) => Object(value).kind === 'imageFormat',
+  storages: (value) => Object(value).kind === 'storage',
   fusions: isFunction,
 };
 

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { refuseAddress } from '../address.js';
 import { OptionError } from '../errors.js';
 import { makeFolder, writeFault } from '../formats/aside.js';
 import { removePartials } from '../formats/files.js';
@@ -100,6 +101,7 @@ async function trainLocked(
   options: TrainOptions,
   mask: Mask,
 ): Promise<TrainResult> {
+  refuseAddress(pipeline.output, 'The output folder of a training');
   const output = resolve(pipeline.output);
   await makeFolder(output).catch((error) => {
     throw writeFault(output, error);

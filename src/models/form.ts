@@ -47,7 +47,15 @@ export interface RewrittenCard {
   readonly difference: boolean;
   /** About how many bytes a session on a CPU takes for it. */
   readonly sessionBytes?: number;
+  /** Channels of the original's output. */
+  readonly outputChannels?: number;
 }
+
+/**
+ * Bytes of a session from which on a model is not run before its first window: its features would take memory
+ * while the first case is prepared.
+ */
+const largeSession = 256 * 2 ** 20;
 
 /** Increase this when the passes produce different models, so that cached ones are not used. */
 const revision = 8;
@@ -132,8 +140,11 @@ export async function keptModel(
   return undefined;
 }
 
-function asRun({ axes, difference, sessionBytes }: RewrittenCard, file: string): ModelInForm {
-  return { file, axes, difference, ...(sessionBytes && { sessionBytes }) };
+function asRun(card: RewrittenCard, file: string): ModelInForm {
+  const { axes, difference, sessionBytes, outputChannels } = card;
+  if (!sessionBytes) return { file, axes, difference };
+  const known = sessionBytes > largeSession && outputChannels !== undefined;
+  return { file, axes, difference, sessionBytes, ...(known && { outputChannels }) };
 }
 
 const isExact = ({ maxDifference }: RewrittenCard) => maxDifference <= mostDifference;
@@ -261,7 +272,7 @@ async function rewrite(
 ): Promise<RewrittenCard> {
   // Imported here: most runs find the rewritten model in the cache.
   const { optimizeModel } = await import('../onnx/optimize.js');
-  const { bytes, passes, maxDifference, sessionBytes } = await optimizeModel(
+  const { bytes, passes, maxDifference, sessionBytes, outputChannels } = await optimizeModel(
     await readFile(file),
     options,
     file,
@@ -275,6 +286,7 @@ async function rewrite(
     axes: options.axes === 'reverse' && !reversed ? 'xyz' : 'zyx',
     difference: passes.includes('twoClassHead'),
     ...(sessionBytes && { sessionBytes }),
+    outputChannels,
   };
   await writePrivately(cardOf(path), `${JSON.stringify(card, null, 2)}\n`);
   await writePrivately(path, bytes);
@@ -299,14 +311,15 @@ async function keptForm(path: string, original: string): Promise<RewrittenCard |
 
 /** Written out, so that worker threads need not load zod. */
 function isRewrittenCard(value: unknown): value is RewrittenCard {
-  const { original, sha256, passes, maxDifference, axes, difference, sessionBytes } = Object(value);
+  const { original, sha256, passes, maxDifference, axes, difference } = Object(value);
+  const { sessionBytes, outputChannels } = Object(value);
   return (
     [original, sha256].every((one) => typeof one === 'string') &&
     Array.isArray(passes) &&
     typeof maxDifference === 'number' &&
     (axes === 'xyz' || axes === 'zyx') &&
     typeof difference === 'boolean' &&
-    ['number', 'undefined'].includes(typeof sessionBytes)
+    [sessionBytes, outputChannels].every((one) => ['number', 'undefined'].includes(typeof one))
   );
 }
 

@@ -38,7 +38,7 @@ export async function openModel(runtime: Runtime, name: string, form: ModelForm 
     if (runnable.warning) onWarning?.(runnable.warning);
     const card = createHash('sha256').update(JSON.stringify(files.card)).digest('hex');
     const outputBytes = await outputBytesOf(files, form);
-    const { outputChannels } = form;
+    const outputChannels = form.outputChannels ?? runnable.outputChannels;
     return {
       ...runnable,
       outputBytes,

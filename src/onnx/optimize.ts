@@ -63,6 +63,8 @@ export interface OptimizedModel {
   readonly maxDifference: number;
   /** For `cpu`: about how many bytes a session takes for the model; see `sessionBytes`. */
   readonly sessionBytes?: number;
+  /** Channels of the original's output. */
+  readonly outputChannels: number;
 }
 
 type Pass = readonly [name: string, run: (graph: Graph) => Graph];
@@ -109,7 +111,13 @@ export async function optimizeModel(
       reversed: passes.includes('permuteAxes'),
       difference: graph.metadata[headKey] === differenceHead,
     });
-    made = { bytes: rewritten, passes, maxDifference: difference, ...sizeIn(options, graph, passes) };
+    made = {
+      bytes: rewritten,
+      passes,
+      maxDifference: difference,
+      outputChannels: expected.dims[1],
+      ...sizeIn(options, graph, passes),
+    };
     if (!passes.includes('sliceConvs') || difference <= tileTolerance * largest) break;
   }
   if (!made || !Number.isFinite(made.maxDifference)) {

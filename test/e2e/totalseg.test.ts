@@ -302,6 +302,7 @@ test('voxstream totalseg: one image to one file, and a pipeline file for voxstre
   const out = join(folder, 'out/seg.nii.gz');
   const one = await voxstream(['totalseg', ...common, '--ml', '-o', out, '--save-pipeline', saved]);
   assert.is(one.code, 0, one.stderr);
+  assert.ok(one.stderr.includes(`, into ${out}\n`), one.stderr);
   assert.equal(readdirSync(join(folder, 'out')), ['seg.nii.gz']);
   assert.equal(labelsOf(await readVolume(out, { kind: 'label' })), new Set([0, 1, 2]));
   const { steps } = await loadPipeline([saved]);

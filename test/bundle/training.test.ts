@@ -242,12 +242,12 @@ test("the network's output for training patches is measured as configured", asyn
       },
     });
   try {
-    assert.is(measures.take().size, 0);
+    assert.is((await measures.take()).size, 0);
     await measures.add({ epoch: 1, cases: [patch([0, 0, 1, 1], [2, 0, 0, 0, 1, 1, 1, 1])] });
     await measures.add({ epoch: 1, cases: [patch([1, 1, 1, 1], [0, 0, 0, 0, 1, 1, 1, 1])] });
     // 3 of 4 voxels, then 4 of 4.
-    assert.equal([...measures.take()], [['train_accuracy', 7 / 8]]);
-    assert.is(measures.take().size, 0);
+    assert.equal([...(await measures.take())], [['train_accuracy', 7 / 8]]);
+    assert.is((await measures.take()).size, 0);
   } finally {
     await runtime.close();
   }

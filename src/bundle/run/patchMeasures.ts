@@ -14,6 +14,7 @@ import { buildStages, placeSteps } from './stages.js';
 export class PatchMeasures {
   readonly #operator: OperatorFunction<Case, Case>;
   #epoch: ReadonlyMap<string, Measured>[] = [];
+  #last: Promise<void> = Promise.resolve();
 
   /** @throws OptionError if the steps refuse their options. */
   constructor(
@@ -26,8 +27,15 @@ export class PatchMeasures {
     this.#operator = chain(buildStages(fuseSteps(placed, fusions), { runtime }));
   }
 
-  /** Measures the patches of a step. */
+  /** Measures the patches of a step while the next step runs. Waits for those of the step before. */
   async add({ cases }: DoneStep): Promise<void> {
+    await this.#last;
+    this.#last = this.#measure(cases);
+    // An error is thrown to the next caller.
+    this.#last.catch(() => {});
+  }
+
+  async #measure(cases: DoneStep['cases']): Promise<void> {
     const { plan, runtime } = this;
     const measured = cases.map(async (subject) =>
       measureCase(await lastValueFrom(of(subject).pipe(this.#operator)), plan.metrics, runtime),
@@ -36,7 +44,8 @@ export class PatchMeasures {
   }
 
   /** The means over the patches since the last call, by metric. Empty if there were none. */
-  take(): ReadonlyMap<string, number> {
+  async take(): Promise<ReadonlyMap<string, number>> {
+    await this.#last;
     const patches = this.#epoch;
     this.#epoch = [];
     if (patches.length === 0) return new Map();

@@ -96,7 +96,7 @@ export async function runBundleTraining(
       ...(validation && { validator: (setup) => new BundleValidator(validation, goal, setup) }),
       afterEpoch: async (epoch) => {
         await saving.write(epoch);
-        await boards.endEpoch(epoch.row, measures?.take());
+        await boards.endEpoch(epoch.row, await measures?.take());
       },
       ...(measures && { afterStep: (step) => measures.add(step) }),
     });

@@ -1,7 +1,8 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
-import { writeAside } from '../formats/aside.js';
+import { partialSuffix } from '../formats/aside.js';
 import { cacheFolder } from '../machine.js';
 import { type LayerCosts, usualCosts } from '../onnx/slices/costs.js';
 import { isPrivateFile, makePrivateFolder } from './privateFolder.js';
@@ -25,12 +26,30 @@ export async function machineCosts(block: number, folder = cacheFolder()): Promi
   try {
     const { measureCosts } = await import('../onnx/measureCosts.js');
     const costs = plausible(await measureCosts());
-    const content = `${JSON.stringify({ machine: await machineKey(block), costs }, null, 2)}\n`;
     await makePrivateFolder(folder);
-    await writeAside(fileIn(folder), (temporary) => writeFile(temporary, content, { mode: 0o600 }));
-    return costs;
+    return await keep(costs, block, folder);
   } catch {
     return usualCosts;
+  }
+}
+
+/** Keeps costs and returns them. If another process kept its own meanwhile, those are returned. */
+async function keep(costs: LayerCosts, block: number, folder: string): Promise<LayerCosts> {
+  const file = fileIn(folder);
+  const temporary = `${file}.${process.pid}-${randomBytes(4).toString('hex')}${partialSuffix}`;
+  const content = `${JSON.stringify({ machine: await machineKey(block), costs }, null, 2)}\n`;
+  try {
+    await writeFile(temporary, content, { mode: 0o600 });
+    await link(temporary, file);
+    return costs;
+  } catch {
+    const theirs = await keptCosts(block, folder);
+    if (theirs) return theirs;
+    // The file is damaged or of another machine, or the file system has no hard links.
+    await rename(temporary, file);
+    return costs;
+  } finally {
+    await rm(temporary, { force: true });
   }
 }
 

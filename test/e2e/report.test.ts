@@ -333,14 +333,19 @@ browserTest(
 );
 
 /**
- * Reloads a page until it shows what the browser keeps for it. Chromium stores that a little later; on a busy
- * machine a page that is reloaded at once misses it.
+ * Does something that the browser keeps for a page, until the page shows it when it is loaded again. Chromium
+ * stores such things a little later; on a busy machine a page that is reloaded at once loses them.
  */
-async function reloadUntil(page: Page, isThere: () => Promise<boolean>): Promise<void> {
-  for (let reloads = 0; reloads < 100; reloads++) {
+async function keptByBrowser(
+  page: Page,
+  act: () => Promise<void>,
+  isThere: () => Promise<boolean>,
+): Promise<void> {
+  for (let attempt = 0; attempt < 20; attempt++) {
+    await act();
+    await page.waitForTimeout(200 * attempt);
     await page.reload();
     if (await isThere()) return;
-    await page.waitForTimeout(50 * reloads);
   }
   throw new Error('The page does not show what was stored.');
 }
@@ -350,9 +355,12 @@ browserTest('the theme follows the system until it is switched, and then is kept
   const ground = (page: Page) => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
   await withPage(pageOf(output), async (page) => {
     assert.is(await ground(page), 'rgb(255, 255, 255)');
-    await page.getByRole('button', { name: 'Switch between light and dark' }).click();
-    assert.is(await ground(page), 'rgb(20, 21, 24)');
-    await reloadUntil(page, async () => (await ground(page)) === 'rgb(20, 21, 24)');
+    const isDark = async () => (await ground(page)) === 'rgb(20, 21, 24)';
+    const darken = async () => {
+      await page.getByRole('button', { name: 'Switch between light and dark' }).click();
+      assert.ok(await isDark());
+    };
+    await keptByBrowser(page, darken, isDark);
   });
   await withPage(pageOf(output), async (page) => assert.is(await ground(page), 'rgb(20, 21, 24)'), {
     colorScheme: 'dark',
@@ -484,13 +492,15 @@ browserTest('flags and notes are kept in the browser, saved, and read again by t
   const output = await blocks();
   const file = join(temporaryFolder(), 'notes.json');
   await withPage(`${pageOf(output)}#case=other`, async (page) => {
-    await page.getByRole('checkbox', { name: 'Flag' }).check();
-    await page.getByRole('textbox', { name: 'Note' }).fill('left <b> kidney\nis cut off');
-    await page.keyboard.press('Escape');
-    await page.getByLabel('Filter').fill('is:flagged is:noted');
-    assert.equal(await names(page), ['other']);
+    const note = async () => {
+      await page.getByRole('checkbox', { name: 'Flag' }).check();
+      await page.getByRole('textbox', { name: 'Note' }).fill('left <b> kidney\nis cut off');
+      await page.keyboard.press('Escape');
+      await page.getByLabel('Filter').fill('is:flagged is:noted');
+      assert.equal(await names(page), ['other']);
+    };
     // Without saving, they are still there when the page is opened again.
-    await reloadUntil(page, async () => (await page.locator('#table .mark').count()) === 1);
+    await keptByBrowser(page, note, async () => (await page.locator('#table .mark').count()) === 1);
     assert.is(
       await page.locator('#table .mark').getAttribute('title'),
       'flagged: left <b> kidney\nis cut off',

@@ -26,10 +26,10 @@ test('a run that is killed at random moments and resumed gives the results of an
 
   const random = new Random(11);
   let kills = 0;
-  for (let round = 0; round < 5; round++) {
+  for (let round = 0; round < 3; round++) {
     const output = join(temporaryFolder(), 'out');
-    // The first kill of each round is in another fifth of the run, the second anywhere in the rest.
-    const first = (round + random.uniform()) / 5;
+    // The first kill of each round is in another third of the run, the second anywhere in the rest.
+    const first = (round + random.uniform()) / 3;
     for (const share of [first, random.uniform() * (1 - first)]) {
       const after = 1 + Math.floor(share * (events - 2));
       if (await killAfter(dataset, output, after, random.uniform(0, 10))) kills++;
@@ -46,7 +46,7 @@ test('a run that is killed at random moments and resumed gives the results of an
     assert.not.ok(existsSync(join(output, '.voxstream/run.lock')));
   }
   // A run may end before the last milliseconds have passed.
-  assert.ok(kills >= 8, `${kills} of 10 runs were killed`);
+  assert.ok(kills >= 4, `${kills} of 6 runs were killed`);
 });
 
 test('SIGTERM ends a run with exit code 130 and without partial files, and --resume continues it', async () => {

@@ -4,6 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import protobuf from 'onnx-proto';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { checkModel, readModel } from '#src/onnx/modelFile.js';
 import { linux, testNeeding } from '../needs.js';
 import { evaluateArgs, phantoms } from './faults.js';
 import { start, temporaryFolder } from './harness.js';
@@ -87,16 +88,20 @@ test('weights outside of the model file are not read, wherever they are', async 
     ['w.bin', (folder) => symlinkSync(secret, join(folder, 'w.bin'))],
     ['w.bin', (folder) => writeFileSync(join(folder, 'w.bin'), bytesOf([5, 6]))],
   ];
+  const refusal = /stored in a file beside the model, which is not supported; save the/;
+  for (const [place] of places) {
+    assert.throws(() => checkModel(modelOf([conv()], [external(place)]), 'model.onnx'), refusal);
+  }
   // A model for windows of the volume's size is not rewritten.
-  const runs = places.map((place) => [...place, []] as const);
-  const [, , , , [location, prepare]] = places;
-  for (const [place, setUp, set] of [...runs, [location, prepare, ['inference.roiSize=0']] as const]) {
+  const [, , , [link, prepare], [location, writeWeights]] = places;
+  for (const [place, setUp, set] of [
+    [link, prepare, []],
+    [location, writeWeights, ['inference.roiSize=0']],
+  ] as const) {
     const { code, stderr } = await run(modelOf([conv()], [external(place)]), setUp, set);
     assert.is(code, 1, stderr);
-    assert.match(
-      stderr,
-      /^voxstream: .*stored in a file beside the model, which is not supported; save the/m,
-    );
+    assert.match(stderr, /^voxstream: /m);
+    assert.match(stderr, refusal);
   }
 });
 
@@ -108,13 +113,17 @@ test('weights that claim another size than they have are refused', async () => {
     huge([2 ** 62, 4, 1, 1, 1]),
     weights([2 ** 40, 1, 1, 1, 1], {}),
   ]) {
-    const { code, signal, stderr } = await run(modelOf([conv()], [initializer]));
-    assert.is(code, 1, `${signal} ${stderr}`);
-    assert.match(
-      stderr,
-      /^voxstream: \S+model\.onnx cannot be read .*The tensor w of .* must hold \S+ values/m,
+    assert.throws(
+      () => readModel(modelOf([conv()], [initializer]), 'model.onnx'),
+      /The tensor w of .* must hold \S+ values/,
     );
   }
+  const { code, signal, stderr } = await run(modelOf([conv()], [huge([2, 1, 1, 1, 1_000_000_000])]));
+  assert.is(code, 1, `${signal} ${stderr}`);
+  assert.match(
+    stderr,
+    /^voxstream: \S+model\.onnx cannot be read .*The tensor w of .* must hold \S+ values/m,
+  );
 });
 
 test('weights without a value are refused in a sentence', async () => {

@@ -92,7 +92,7 @@ testNeeding(needs, 'a run shows its cases, their windows and the time left in 80
 
 testNeeding(needs, 'Ctrl-C stops a run and leaves a clean screen', async () => {
   const args = ['segment', images, 'stopped', '--model', 'spleen_phantom', '--device', 'cpu:1'];
-  const { code, text } = await inTerminal([...args, '--set', 'inference.overlap=0.9'], (seen) =>
+  const { code, text } = await inTerminal([...args, '--set', 'inference.overlap=0.8'], (seen) =>
     /\d+ of \d+ windows/.test(seen) ? '\u0003' : undefined,
   );
   assert.is(code, 130, text);

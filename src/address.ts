@@ -34,6 +34,22 @@ export function shownPlace(place: string): string {
   return split(place)[0];
 }
 
+/** Parameters of a query that sign an address: of Amazon, Google, CloudFront and Azure. */
+const signature =
+  /^(X-Amz-.*|X-Goog-.*|AWSAccessKeyId|GoogleAccessId|Signature|Key-Pair-Id|Policy|Expires|sig|se)$/i;
+
+/**
+ * What an address names, however often it is signed again: the address without its signature. The rest of
+ * the query stays, since it may choose the file. Keep it in hashes only: it may hold secrets of other kinds.
+ */
+export function unsignedPlace(place: string): string {
+  const [location, query] = split(place);
+  if (query === '') return place;
+  const names = [...new URLSearchParams(query.replace(/^\?|#.*$/g, ''))];
+  const kept = names.filter(([name]) => !signature.test(name));
+  return `${location}${kept.length > 0 ? `?${new URLSearchParams(kept)}` : ''}`;
+}
+
 /** The last part of a path or an address: the name of a file. */
 export function nameOf(place: string): string {
   return isAddress(place) ? (split(place)[0].split('/').at(-1) ?? '') : basename(place);

@@ -92,7 +92,7 @@ export {
   type ReadRange,
   type Storage,
   storage,
-} from './storage/index.js';
+} from './storage/define.js';
 export { StorageFault } from './storage/retry.js';
 // Volumes
 export { sameGrid, voxelVolume } from './volume/affine.js';

@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { appendFile, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import { isAddress, shownPlace } from '../address.js';
+import { isAddress, shownPlace, unsignedPlace } from '../address.js';
 import type { Case, CaseFile } from '../case.js';
 import { type FilePlace, findFile } from '../formats/archives.js';
 import { makeFolder, writeFault } from '../formats/aside.js';
@@ -154,7 +154,7 @@ export function itemFingerprint(item: Case | RemoteCase): string {
   const { labelNames = {} } = item;
   // A signature changes each time that an address is signed.
   const files = Object.fromEntries(
-    Object.entries(item.files).map(([key, file]) => [key, mapPaths(file, shownPlace)]),
+    Object.entries(item.files).map(([key, file]) => [key, mapPaths(file, unsignedPlace)]),
   );
   const sorted = (map: object) => Object.entries(map).sort(([a], [b]) => (a < b ? -1 : 1));
   return fingerprint(sorted(files), sorted(labelNames));

@@ -79,6 +79,9 @@ async function openLocal(path: string, { shared, ...options }: OutputOptions): P
 /** Files of the run's state that are read at the start. */
 const stateFiles = ['journal.jsonl', 'targets.json', 'cases.json'].map((name) => `.voxstream/${name}`);
 
+/** The largest of them that is read: a journal has 1 to 2 KB for each case. */
+const mostStateBytes = 2 ** 29;
+
 /** The folder with a line of the journal for each case that ended since the journal was sent. */
 const linesFolder = '.voxstream/journal/';
 
@@ -110,7 +113,7 @@ async function openRemote(place: string, { shared, ...options }: OutputOptions):
       inParallel(
         paths.filter((file) => there.has(nameOf(file))),
         async (file) => {
-          const content = await readSmall(origin(file));
+          const content = await readSmall(origin(file), mostStateBytes);
           if (!content) return;
           await writeFileAside(file, content);
           sent.set(file, await mark(file));
@@ -177,7 +180,9 @@ async function openRemote(place: string, { shared, ...options }: OutputOptions):
 /** The number of finished cases of earlier runs in a folder. */
 export async function countFinished(place: string, secrets: Secrets): Promise<number> {
   if (!isAddress(place)) return (await new Journal(place, secrets).read()).size;
-  const journal = String((await readSmall(joinPlace(place, '.voxstream', 'journal.jsonl'))) ?? '');
+  const journal = String(
+    (await readSmall(joinPlace(place, '.voxstream', 'journal.jsonl'), mostStateBytes)) ?? '',
+  );
   const lines = await listPlace(joinPlace(place, linesFolder));
   return journal.split('\n').filter(Boolean).length + lines.length;
 }

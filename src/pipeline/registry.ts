@@ -17,7 +17,7 @@ import type { AnySink } from '../sinks/define.js';
 import { sinks } from '../sinks/index.js';
 import type { AnySource } from '../sources/define.js';
 import { sources } from '../sources/index.js';
-import type { Storage } from '../storage/index.js';
+import type { Storage } from '../storage/define.js';
 import { missingColon } from './parseYaml.js';
 
 /** A package or file that adds definitions, for the records of a run. */

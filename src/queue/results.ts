@@ -4,7 +4,7 @@ import { OptionError } from '../errors.js';
 import type { Secrets } from '../mask.js';
 import type { Failure } from '../pipeline/events.js';
 import { type JournalEntry, journalReader, journalText } from '../pipeline/journal.js';
-import type { ListedFile } from '../storage/index.js';
+import type { ListedFile } from '../storage/define.js';
 import {
   inParallel,
   listPlace,

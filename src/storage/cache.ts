@@ -4,7 +4,7 @@ import { link, readdir, rm, stat, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { nameOf, shownPlace } from '../address.js';
+import { nameOf, shownPlace, unsignedPlace } from '../address.js';
 import { DataError, OptionError, show } from '../errors.js';
 import { makeFolder, writeFault } from '../formats/aside.js';
 import { cacheFolder } from '../machine.js';
@@ -122,7 +122,7 @@ function refuseDetached(address: string): void {
 }
 
 function keyOf({ address, offset, size, modified, tag }: RemotePlace): string {
-  const parts = [shownPlace(address), offset, size, tag ?? modified];
+  const parts = [unsignedPlace(address), offset, size, tag ?? modified];
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }
 

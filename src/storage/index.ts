@@ -5,15 +5,6 @@ import { disk } from './disk.js';
 import { http, https } from './http.js';
 import { s3 } from './s3.js';
 
-export {
-  type FileInfo,
-  type ListedFile,
-  type NewContent,
-  type ReadRange,
-  type Storage,
-  storage,
-} from './define.js';
-
 /** The kinds of places where files can be. */
 const storages = new Map<string, Storage>([disk, s3, http, https].map((one) => [one.scheme, one]));
 

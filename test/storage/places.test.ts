@@ -6,10 +6,20 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { addressInside, checkPlace, folderOf, joinPlace, nameInside, nameOf } from '#src/address.js';
+import {
+  addressInside,
+  checkPlace,
+  folderOf,
+  joinPlace,
+  nameInside,
+  nameOf,
+  unsignedPlace,
+} from '#src/address.js';
+import { makeCase } from '#src/case.js';
 import { hideSignatures } from '#src/mask.js';
 import { findModel } from '#src/models/findModel.js';
 import { loadRegistry } from '#src/pipeline/extensions.js';
+import { itemFingerprint } from '#src/pipeline/journal.js';
 import { loadPipeline } from '#src/pipeline/load.js';
 import { runPipeline } from '#src/pipeline/run.js';
 import { listCases } from '#src/pipeline/select.js';
@@ -33,7 +43,7 @@ let cut = 0;
 const server = createServer((request, response) => {
   const path = decodeURIComponent((request.url ?? '').split('?')[0]);
   requests.push(`${path} ${request.headers.range}`);
-  const found = files.get(path);
+  const found = files.get(request.url ?? '') ?? files.get(path);
   const whole = { ETag: `"${found?.length}"`, 'Last-Modified': 'Thu, 01 Jan 2026 00:00:00 GMT' };
   if (path === '/busy') response.writeHead(503).end();
   else if (path === '/secret') response.writeHead(403).end();
@@ -115,6 +125,28 @@ test('signatures and passwords are hidden', () => {
     hideSignatures('Read "https://h/x.nii?X-Amz-Signature=ab%2F1&b=2". And s3://b/x?y, http://me:pw@h/z.'),
     'Read "https://h/x.nii?***". And s3://b/x?y, http://***@h/z.',
   );
+});
+
+test('files that differ only in the query are different files, however they are signed', async () => {
+  const [one, two] = ['one', 'two'].map((text) => Buffer.from(text));
+  files.set('/file?id=1', one);
+  files.set('/file?id=2', two);
+  // Size, tag and time of both are equal.
+  for (const [id, content] of [
+    [1, one],
+    [2, two],
+    [1, one],
+  ] as const) {
+    const copy = await localCopy(`${address}/file?id=${id}`);
+    assert.equal(readFileSync(copy.path), content);
+    await copy.release();
+  }
+  const of = (query: string) =>
+    itemFingerprint(makeCase({ id: 'a', files: { image: `https://h/file${query}` } }));
+  assert.is.not(of('?id=1'), of('?id=2'));
+  assert.is(of('?id=1&X-Amz-Signature=ab&X-Amz-Date=1'), of('?id=1&X-Amz-Signature=cd&X-Amz-Date=2'));
+  assert.is(unsignedPlace('https://h/a%20b.nii?sig=x&se=1#part'), 'https://h/a%20b.nii');
+  for (const place of ['/data/a?b.nii', 's3://bucket/a?sig=b']) assert.is(unsignedPlace(place), place);
 });
 
 test('web servers are read with ranges, without them, and through connections that break', async () => {

@@ -8,9 +8,9 @@ import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 
 const [folder, ...filters] = process.argv.slice(2);
-// Most tests wait for one thread or one file, so that two files share two processors well. More need too much
-// memory.
-const jobs = Number(process.env.VOXSTREAM_TEST_JOBS ?? Math.min(2, availableParallelism()));
+// Most tests wait for one thread or one file: with two files at once, two processors are idle a fifth of the
+// time. More than three need too much memory.
+const jobs = Number(process.env.VOXSTREAM_TEST_JOBS ?? Math.min(3, availableParallelism() + 1));
 // A test that hangs must not hang the whole run.
 const hangsAfter = 30 * 60_000;
 

@@ -55,7 +55,7 @@ function modelOf(node: Node[], initializer: Initializer[], channels = 2, domain?
   return onnx.ModelProto.encode({ irVersion: 8, opsetImport: opsets, graph }).finish();
 }
 
-/** Runs a model that has a card, with 10 s for each step. A process that hangs is killed. */
+/** Runs a model that has a card, with 6 s for each step. A process that hangs is killed. */
 async function run(
   model: Uint8Array | undefined,
   prepare: (folder: string) => void = () => {},
@@ -66,7 +66,7 @@ async function run(
   if (model) writeFileSync(join(folder, 'model.onnx'), model);
   prepare(folder);
   const output = join(temporaryFolder(), 'out');
-  const set = [`model=${folder}`, 'runtime.stepTimeout=10', ...more].flatMap((one) => ['--set', one]);
+  const set = [`model=${folder}`, 'runtime.stepTimeout=6', ...more].flatMap((one) => ['--set', one]);
   const env = { XDG_CACHE_HOME: temporaryFolder() };
   const { child, ended } = start([...evaluateArgs(dataset, output), ...set], env);
   const timer = setTimeout(() => child.kill('SIGTERM'), 180_000);
@@ -183,7 +183,7 @@ test('a loop that never ends is stopped after runtime.stepTimeout', async () => 
   );
   assert.match(
     stderr,
-    /The model \S+ gave no answer within 10 s \(runtime\.stepTimeout\), and its thread was/,
+    /The model \S+ gave no answer within 6 s \(runtime\.stepTimeout\), and its thread was/,
   );
 });
 
@@ -194,7 +194,7 @@ test('a loop that never ends while constants are folded is stopped, too', async 
   assert.is(signal, 'SIGKILL', stderr);
   assert.match(
     stderr,
-    /The model \S+ gave no answer within 10 s \(runtime\.stepTimeout\), and its thread was/,
+    /The model \S+ gave no answer within 6 s \(runtime\.stepTimeout\), and its thread was/,
   );
 });
 

@@ -13,7 +13,7 @@ import {
 import { temporaryFolder } from '../e2e/harness.js';
 
 /** What a proxy does to a request. */
-export type Fault = 'drop' | 'delay' | 'truncate' | 'unavailable' | 'skew' | 'denied' | undefined;
+export type Fault = 'drop' | 'cut' | 'delay' | 'truncate' | 'unavailable' | 'skew' | 'denied' | undefined;
 
 /** An S3 server of a test, behind a proxy that disturbs requests. */
 export interface S3Server {
@@ -99,7 +99,16 @@ export async function startS3(): Promise<S3Server> {
     });
     onward.on('error', () => answer.destroy());
     incoming.on('error', () => onward.destroy());
-    incoming.pipe(onward);
+    if (fault !== 'cut') {
+      incoming.pipe(onward);
+      return;
+    }
+    // The server gets a half of what is sent, and then both connections are closed.
+    incoming.once('data', (chunk: Buffer) => {
+      onward.write(chunk.subarray(0, chunk.length / 2), () => onward.destroy());
+      incoming.socket.destroy();
+    });
+    incoming.once('end', () => incoming.socket.destroy());
   }
 
   const server: S3Server = {

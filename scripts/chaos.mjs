@@ -30,6 +30,6 @@ for (let seed = 1; seed <= times; seed++) {
     process.exit(1);
   }
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
-  const [, faults] = /^(\d+) transfers were disturbed/m.exec(stdout) ?? [];
+  const [, faults] = /(\d+) transfers were disturbed/m.exec(stdout) ?? [];
   console.log(`Round ${seed} of ${times}: ${seconds} s, ${faults} transfers disturbed, nothing lost`);
 }

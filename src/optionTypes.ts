@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { checkPlace, isAddress } from './address.js';
+import { checkPlace } from './address.js';
 import { fileNameOf } from './case.js';
 import { messageOf } from './errors.js';
 import { didYouMean } from './options.js';
@@ -155,8 +155,3 @@ export const placeType = z
       context.issues.push({ code: 'custom', message: messageOf(error), input: context.value });
     }
   });
-
-/** A path on this machine, where files are read that must be on a disk. */
-export const pathType = placeType.refine((place) => !isAddress(place), {
-  error: 'a path on this machine: these files are not read from addresses. Copy them to a disk',
-});

@@ -15,6 +15,9 @@ export interface OpenFile {
   readonly stream: (at: number, chunkBytes: number) => Readable;
 }
 
+/** Opens a file for `work`, and closes it then. */
+export type Opener = <T>(file: string, work: (open: OpenFile, fileBytes: number) => Promise<T>) => Promise<T>;
+
 /**
  * Opens a regular file, or a member of a tar or zip archive (see `findFile`), and closes it after `work`.
  *

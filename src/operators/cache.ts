@@ -19,11 +19,12 @@ import { type Case, fileNameOf, withNotes } from '../case.js';
 import { OptionError } from '../errors.js';
 import { findFile } from '../formats/archives.js';
 import type { KeptCase } from '../formats/caseFile.js';
-import { pathsOf } from '../formats/inputFiles.js';
+import { mapPaths, pathsOf } from '../formats/inputFiles.js';
 import { cacheFolder, memoryLimit } from '../machine.js';
 import type { OptionsOf } from '../options.js';
 import { bytesType } from '../optionTypes.js';
 import { task } from '../runtime/task.js';
+import { originOfCopy } from '../storage/cache.js';
 import { version } from '../version.js';
 import { operator, type StepContext, standalone, type WrappedSteps } from './define.js';
 
@@ -178,8 +179,8 @@ class CaseStore {
   async #keyOf({ id, files, labelNames }: Case): Promise<string> {
     const states = await Promise.all(
       Object.entries(files).map(async ([key, file]) => {
-        const found = await Promise.all(pathsOf(file).map((path) => findFile(path).catch(() => undefined)));
-        return [key, file, ...found.flatMap((place) => [place?.size, place?.modified])];
+        const named = mapPaths(file, (path) => originOfCopy(path)?.address ?? path);
+        return [key, named, ...(await Promise.all(pathsOf(file).map(stateOf))).flat()];
       }),
     );
     const { description, models = true } = this.wrapped;
@@ -187,6 +188,14 @@ class CaseStore {
     const parts = [version, id, states, labelNames, description, loaded];
     return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);
   }
+}
+
+/** The size and time of a file; of a copy, its state where it comes from. */
+async function stateOf(path: string): Promise<(number | string | undefined)[]> {
+  const origin = originOfCopy(path);
+  if (origin) return [origin.size, origin.modified, ...(origin.tag ? [origin.tag] : [])];
+  const found = await findFile(path).catch(() => undefined);
+  return [found?.size, found?.modified];
 }
 
 function bytesOf({ volumes }: Case): number {

@@ -1,4 +1,5 @@
-import { isAddress, shownPlace } from '../address.js';
+import { dirname } from 'node:path';
+import { folderOf, isAddress, shownPlace } from '../address.js';
 import type { Case, CaseFile } from '../case.js';
 import { VoxError } from '../errors.js';
 import { inputPaths, mapPaths } from '../formats/inputFiles.js';
@@ -59,8 +60,10 @@ export async function bringCase(item: Case, signal: AbortSignal): Promise<LocalC
   }
   const origins = new Map([...copies].map(([address, { path }]) => [path, shownPlace(address)]));
   const infos = new Map([...copies.values()].map(({ path, info }) => [path, info]));
+  // Messages about a series name its folder.
+  const folders = [...origins].map(([path, address]) => [dirname(path), folderOf(address)] as const);
   const text = (given: string) =>
-    [...origins].reduce((named, [path, address]) => named.replaceAll(path, address), given);
+    [...origins, ...folders].reduce((named, [path, address]) => named.replaceAll(path, address), given);
   const files = Object.entries(item.files).map(([key, file]) => [
     key,
     mapPaths(file, (path) => copies.get(path)?.path ?? path),

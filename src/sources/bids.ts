@@ -2,13 +2,16 @@ import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
+import { isAddress, joinPlace, shownPlace } from '../address.js';
 import { listNames, OptionError } from '../errors.js';
 import { isImageFile, stripImageExtension } from '../formats/index.js';
-import { pathType } from '../optionTypes.js';
+import { readStart } from '../formats/openFile.js';
+import { placeType } from '../optionTypes.js';
 import { parseCsvList } from './csvList.js';
 import type { DatasetLabels } from './datasetLabels.js';
 import { caseInside, type SourceItem, source } from './define.js';
-import { readText } from './text.js';
+import { nameBelow, openFilesBelow } from './filesBelow.js';
+import { decodeText, readText } from './text.js';
 
 /**
  * The images of a dataset in BIDS (`sub-01/ses-1/anat/sub-01_ses-1_T1w.nii.gz`), with masks from its
@@ -26,7 +29,7 @@ export const bids = source({
   name: 'bids',
   summary: 'A dataset in BIDS: sub-*/anat/*_T1w.nii.gz, with masks in derivatives.',
   options: {
-    root: pathType.describe("The dataset's folder, with sub-* and derivatives"),
+    root: placeType.describe("The dataset's folder, with sub-* and derivatives"),
     suffix: z
       .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
       .default('T1w')
@@ -45,30 +48,91 @@ export const bids = source({
   check: ({ label, derivatives }) =>
     derivatives !== undefined && label === undefined ? ['derivatives goes with label'] : [],
   example: { root: 'ds000001', suffix: 'T1w', label: 'label-lesion_mask' },
-  async *open({ root, suffix, label, derivatives }) {
-    const [first, ...others] = [suffix].flat();
-    const raw = await filesOfSubjects(root, '');
-    const images = raw.filter((file) => endsIn(file, first));
-    if (images.length === 0) {
-      throw new OptionError(
-        `${root} (source.root) has no image sub-*/**/*_${first}.nii.gz. Give the folder that contains sub-*, or ` +
-          'another suffix.',
-      );
-    }
-    const masks = label ? await findMasks(root, label, derivatives) : [];
-    const named = new Set(raw);
-    for (const image of images) {
-      const channels = others.map((other) => image.replace(`_${first}.`, `_${other}.`));
-      const missing = channels.find((file) => !named.has(file));
-      const rivals = images.filter((other) => sessionOf(other) === sessionOf(image));
-      const found = masks.filter((mask) => belongs(mask, image, rivals.length === 1));
-      yield await toItem({ root, image, first, channels, missing, masks: found });
+  async *open({ root, ...options }) {
+    const tree = isAddress(root) ? await treeAt(root) : treeIn(root);
+    try {
+      yield* casesIn(tree, options);
+    } finally {
+      await tree.release();
     }
   },
 });
 
-interface Parts {
+/** The files of a dataset. Names are relative to its root, with the separators of the platform. */
+interface Tree {
   readonly root: string;
+  /** The names in a folder; none if there is no such folder. */
+  readonly entries: (folder: string) => Promise<string[]>;
+  /** The names of all files in a folder and below it, relative to it. */
+  readonly below: (folder: string) => Promise<string[]>;
+  readonly has: (name: string) => boolean;
+  readonly text: (name: string) => Promise<string>;
+  /** Has to be called when nothing more is read. */
+  readonly release: () => Promise<void>;
+}
+
+function treeIn(root: string): Tree {
+  return {
+    root,
+    entries: (folder) => readdir(join(root, folder)).catch(() => []),
+    below: (folder) => readdir(join(root, folder), { recursive: true }),
+    has: (name) => existsSync(join(root, name)),
+    text: (name) => readText(join(root, name)),
+    release: async () => {},
+  };
+}
+
+/** The files at an address, which are listed once. */
+async function treeAt(root: string): Promise<Tree> {
+  const { paths, open, release } = await openFilesBelow(root);
+  const files = new Map(paths.map((path) => [join(...nameBelow(root, path).split('/')), path]));
+  const below = (folder: string) => {
+    const start = folder === '' ? '' : join(folder, '/');
+    return [...files.keys()].flatMap((name) => (name.startsWith(start) ? [name.slice(start.length)] : []));
+  };
+  return {
+    root,
+    entries: async (folder) => [...new Set(below(folder).map((name) => name.split(/[\\/]/)[0]))],
+    below: async (folder) => below(folder),
+    has: (name) => files.has(name),
+    text: (name) => {
+      const file = files.get(name) ?? name;
+      return open(file, async (opened, size) => decodeText(await readStart(opened, size), shownPlace(file)));
+    },
+    release,
+  };
+}
+
+/** What to read of a dataset: the options of the source besides its root. */
+interface Wanted {
+  readonly suffix: string | readonly string[];
+  readonly label?: string;
+  readonly derivatives?: string;
+}
+
+async function* casesIn(tree: Tree, { suffix, label, derivatives }: Wanted): AsyncGenerator<SourceItem> {
+  const [first, ...others] = [suffix].flat();
+  const raw = await filesOfSubjects(tree, '');
+  const images = raw.filter((file) => endsIn(file, first));
+  if (images.length === 0) {
+    throw new OptionError(
+      `${shownPlace(tree.root)} (source.root) has no image sub-*/**/*_${first}.nii.gz. Give the folder that contains sub-*, or ` +
+        'another suffix.',
+    );
+  }
+  const masks = label ? await findMasks(tree, label, derivatives) : [];
+  const named = new Set(raw);
+  for (const image of images) {
+    const channels = others.map((other) => image.replace(`_${first}.`, `_${other}.`));
+    const missing = channels.find((file) => !named.has(file));
+    const rivals = images.filter((other) => sessionOf(other) === sessionOf(image));
+    const found = masks.filter((mask) => belongs(mask, image, rivals.length === 1));
+    yield await toItem({ tree, image, first, channels, missing, masks: found });
+  }
+}
+
+interface Parts {
+  readonly tree: Tree;
   readonly image: string;
   readonly first: string;
   /** The files of the other suffixes. */
@@ -77,9 +141,11 @@ interface Parts {
   readonly masks: readonly string[];
 }
 
-async function toItem({ root, image, first, channels, missing, masks }: Parts): Promise<SourceItem> {
+async function toItem({ tree, image, first, channels, missing, masks }: Parts): Promise<SourceItem> {
   const id = stripImageExtension(basename(image)).slice(0, -first.length - 1);
-  if (missing !== undefined) return { id, refused: `Case ${id} has no file ${join(root, missing)}.` };
+  if (missing !== undefined) {
+    return { id, refused: `Case ${id} has no file ${shownPlace(joinPlace(tree.root, missing))}.` };
+  }
   if (masks.length > 1) {
     return {
       id,
@@ -90,13 +156,13 @@ async function toItem({ root, image, first, channels, missing, masks }: Parts): 
   }
   const [label] = masks;
   const files = { image: [image, ...channels], ...(label && { label }) };
-  return caseInside(id, root, files, label ? await namesOf(root, label) : {});
+  return caseInside(id, tree.root, files, label ? await namesOf(tree, label) : {});
 }
 
-async function findMasks(root: string, label: string, derivatives: string | undefined): Promise<string[]> {
-  const folders = derivatives === undefined ? await foldersIn(join(root, 'derivatives')) : [derivatives];
+async function findMasks(tree: Tree, label: string, derivatives: string | undefined): Promise<string[]> {
+  const folders = derivatives === undefined ? await tree.entries('derivatives') : [derivatives];
   const files = await Promise.all(
-    folders.map((folder) => filesOfSubjects(root, join('derivatives', folder))),
+    folders.map((folder) => filesOfSubjects(tree, join('derivatives', folder))),
   );
   const found = files
     .flat()
@@ -104,26 +170,21 @@ async function findMasks(root: string, label: string, derivatives: string | unde
   if (found.length > 0) return found;
   const places = derivatives ?? '*';
   throw new OptionError(
-    `${root} (source.root) has no mask derivatives/${places}/sub-*/**/*_${label}.nii.gz. Check source.label and ` +
+    `${shownPlace(tree.root)} (source.root) has no mask derivatives/${places}/sub-*/**/*_${label}.nii.gz. Check source.label and ` +
       'source.derivatives.',
   );
 }
 
 /** The image files of all subjects in a folder of the dataset, relative to its root, sorted. */
-async function filesOfSubjects(root: string, folder: string): Promise<string[]> {
-  const subjects = (await foldersIn(join(root, folder))).filter((name) => name.startsWith('sub-'));
+async function filesOfSubjects(tree: Tree, folder: string): Promise<string[]> {
+  const subjects = (await tree.entries(folder)).filter((name) => name.startsWith('sub-'));
   const files = await Promise.all(
     subjects.map(async (subject) => {
-      const names = await readdir(join(root, folder, subject), { recursive: true });
+      const names = await tree.below(join(folder, subject));
       return names.filter((name) => isImageFile(basename(name))).map((name) => join(folder, subject, name));
     }),
   );
   return files.flat().sort();
-}
-
-/** The names in a folder; none if there is no such folder. */
-function foldersIn(folder: string): Promise<string[]> {
-  return readdir(folder).catch(() => []);
 }
 
 function endsIn(file: string, ending: string): boolean {
@@ -151,13 +212,13 @@ function belongs(mask: string, image: string, onlyImage: boolean): boolean {
 }
 
 /** The label names of a mask, from a table of BIDS (`index`, `name`) or from the entity `label-NAME`. */
-async function namesOf(root: string, mask: string): Promise<DatasetLabels> {
+async function namesOf(tree: Tree, mask: string): Promise<DatasetLabels> {
   const beside = join(dirname(mask), `${stripImageExtension(basename(mask))}.tsv`);
   const derivative = mask.split(/[\\/]/).slice(0, 2).join('/');
-  const tables = [beside, join(derivative, 'dseg.tsv')].map((name) => join(root, name));
-  const file = /_dseg\./.test(mask) ? tables.find((table) => existsSync(table)) : undefined;
-  if (file) {
-    const rows = parseCsvList(await readText(file), file).filter(({ index }) =>
+  const table = /_dseg\./.test(mask) ? [beside, join(derivative, 'dseg.tsv')].find(tree.has) : undefined;
+  if (table) {
+    const file = shownPlace(joinPlace(tree.root, table));
+    const rows = parseCsvList(await tree.text(table), file).filter(({ index }) =>
       /^[1-9]\d*$/.test(index ?? ''),
     );
     return { labelNames: Object.fromEntries(rows.map(({ index, name }) => [Number(index), name || index])) };

@@ -1,20 +1,20 @@
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
-import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { z } from 'zod';
+import { absolutePlace, folderOf, nameOf, shownPlace } from '../address.js';
 import { type Case, makeCase, type SeriesFiles } from '../case.js';
 import { listNames, messageOf, OptionError } from '../errors.js';
-import { isArchive, namesInArchive } from '../formats/archives.js';
 import { withoutCopies } from '../formats/dicom/copies.js';
 import { groupBy } from '../formats/dicom/groupBy.js';
 import { type DicomFile, type OtherFile, readHeader } from '../formats/dicom/header.js';
 import { inBatches } from '../formats/dicom/inBatches.js';
 import { type SeriesVolume, seriesVolumes } from '../formats/dicom/volumes.js';
 import { showFile } from '../formats/inputFiles.js';
+import type { Opener } from '../formats/openFile.js';
 import type { OptionTypes, OptionValues } from '../options.js';
-import { pathType } from '../optionTypes.js';
+import { placeType } from '../optionTypes.js';
+import { statPlace } from '../storage/places.js';
 import { isRefused, type RefusedCase, source } from './define.js';
+import { type FilesBelow, nameBelow, openFilesBelow } from './filesBelow.js';
 import { fileOfCase, hole, refusedFile } from './glob.js';
 
 const handling = z.enum(['refuse', 'resample']).default('refuse');
@@ -46,7 +46,7 @@ export const seriesOptions = {
     .describe('Begin case ids with the PatientID, which then appears in file names, logs and reports'),
 } satisfies OptionTypes;
 
-/** What to read from the DICOM files below a folder or in an archive. */
+/** What to read from the DICOM files below a folder, in an archive, or at the address of either. */
 type SeriesRequest = OptionValues<typeof seriesOptions> & { readonly root: string };
 
 /**
@@ -60,7 +60,9 @@ export const dicom = source({
   name: 'dicom',
   summary: 'DICOM series in a folder or a tar or zip archive, each read as one volume.',
   options: {
-    root: pathType.describe('Folder with DICOM files, searched with all folders below it, or a .tar or .zip'),
+    root: placeType.describe(
+      'Folder with DICOM files, searched with all folders below it, or a .tar or .zip',
+    ),
     ...seriesOptions,
     label: seriesOptions.label.describe(
       `${seriesOptions.label.description}, or a pattern of other files with {case}, e.g. gt/{case}.nii.gz`,
@@ -80,7 +82,9 @@ export const dicom = source({
 /** A case with the file that a pattern means as its label, if there is one. */
 async function withLabel(item: FoundVolume['item'], pattern: string): Promise<FoundVolume['item']> {
   if (isRefused(item)) return item;
-  const found = (await fileOfCase(item.id, pattern)).filter((file) => existsSync(file));
+  const named = await fileOfCase(item.id, pattern);
+  const states = await Promise.all(named.map(statPlace));
+  const found = named.filter((_, i) => states[i]);
   if (found.length === 0) return item;
   if (found.length > 1) return refusedFile(item.id, 'label', pattern, found);
   return { ...item, files: { ...item.files, label: found[0] } };
@@ -93,12 +97,14 @@ export interface FoundVolume {
   readonly part: string;
 }
 
-/** The volumes of the DICOM files below a folder or in an archive. */
+/** The volumes of the DICOM files below a folder, in an archive, or at the address of either. */
 export async function* findVolumes(
   { root, modality, series: wish, label, irregular, missing, showIdentifiers }: SeriesRequest,
   onWarning: (message: string) => void,
 ): AsyncGenerator<FoundVolume> {
-  const { series, suspects, segmentations } = await readAllSeries(root, label, onWarning);
+  const files = await openFilesBelow(root);
+  const read = readAllSeries(files, label, onWarning).finally(files.release);
+  const { series, suspects, segmentations } = await read;
   const ofModality = series.filter(([file]) => modality === undefined || file.modality === modality);
   const chosen = wish === 'largest' ? largestOfStudies(ofModality) : ofModality;
   const taken = chosen.filter(([file]) => wish === 'all' || wish === 'largest' || file.series === wish);
@@ -147,11 +153,11 @@ interface FoundFiles {
 }
 
 async function readAllSeries(
-  root: string,
+  { paths, open }: FilesBelow,
   label: string,
   onWarning: (message: string) => void,
 ): Promise<FoundFiles> {
-  const headers = await inBatches(await pathsBelow(root), headerOrFault);
+  const headers = await inBatches(paths, (file) => headerOrFault(file, open));
   const images = headers.filter((header) => 'series' in header);
   const others = headers.filter((header) => 'other' in header);
   const segmentations = others.filter(
@@ -174,7 +180,7 @@ async function readAllSeries(
   }
   const series = [...groupBy(images, (file) => file.series).values()];
   return {
-    series: await Promise.all(series.map((files) => withoutCopies(files, onWarning))),
+    series: await Promise.all(series.map((files) => withoutCopies(files, onWarning, open))),
     suspects: others.filter(({ suspect }) => suspect),
     segmentations,
   };
@@ -183,20 +189,20 @@ async function readAllSeries(
 function nothingFound(root: string, all: readonly SeriesHeaders[]): OptionError {
   if (all.length === 0) {
     return new OptionError(
-      `${root} (source.root) holds no DICOM images. Give the folder, or the .tar or .zip archive, of a series.`,
+      `${shownPlace(root)} (source.root) holds no DICOM images. Give the folder, or the .tar or .zip archive, of a series.`,
     );
   }
   const present = [...new Set(all.map(([file]) => file.modality))].sort();
   return new OptionError(
-    `${root} (source.root) holds ${all.length} series of ${listNames(present)}, but none of them is asked for. Check ` +
+    `${shownPlace(root)} (source.root) holds ${all.length} series of ${listNames(present)}, but none of them is asked for. Check ` +
       'source.modality and source.series.',
   );
 }
 
 /** Why a series may not be whole: a file of its folder may be a slice of it, but cannot be read. */
 function suspicion(files: SeriesHeaders, suspects: readonly OtherFile[]): string | undefined {
-  const folders = new Set(files.map(({ file }) => dirname(file)));
-  const found = suspects.find(({ file }) => folders.has(dirname(file)));
+  const folders = new Set(files.map(({ file }) => folderOf(file)));
+  const found = suspects.find(({ file }) => folders.has(folderOf(file)));
   if (!found) return undefined;
   const name = showFile({ series: files.map(({ file }) => file) });
   return (
@@ -225,45 +231,12 @@ function ambiguity(files: SeriesHeaders, found: readonly OtherFile[]): string | 
   );
 }
 
-async function headerOrFault(file: string): Promise<DicomFile | OtherFile> {
+async function headerOrFault(file: string, open: Opener): Promise<DicomFile | OtherFile> {
   try {
-    return (await readHeader(file)) ?? { file, other: 'not a DICOM file' };
+    return (await readHeader(file, open)) ?? { file, other: 'not a DICOM file' };
   } catch (error) {
     return { file, other: `not readable (${messageOf(error)})`, suspect: true };
   }
-}
-
-/**
- * The files below a folder or in an archive, sorted by path. Hidden ones and links to folders are left
- * out.
- */
-async function pathsBelow(root: string): Promise<string[]> {
-  const found = await stat(root).catch(() => undefined);
-  if (!found)
-    throw new OptionError(
-      `${root} (source.root) does not exist. Give the folder with the DICOM files, or their .tar or .zip.`,
-    );
-  if (found.isFile()) {
-    if (!isArchive(root)) {
-      throw new OptionError(
-        `${root} (source.root) is a file, but a folder, a .tar or a .zip was expected. Give the folder that it is in.`,
-      );
-    }
-    return (await namesInArchive(root))
-      .filter(isVisible)
-      .sort()
-      .map((name) => join(root, name));
-  }
-  const entries = await readdir(root, { withFileTypes: true, recursive: true });
-  const files = entries.filter((entry) => entry.isFile() || entry.isSymbolicLink());
-  const paths = files
-    .map((entry) => join(entry.parentPath, entry.name))
-    .filter((path) => isVisible(relative(root, path)));
-  return paths.sort();
-}
-
-function isVisible(path: string): boolean {
-  return !path.split(/[\\/]/).some((part) => part.startsWith('.'));
 }
 
 /** The series with the most slices of each study. */
@@ -291,21 +264,20 @@ function filesOf({ slices, part }: SeriesVolume, files: SeriesHeaders): SeriesFi
  * apart.
  */
 function idOf(root: string, files: SeriesHeaders, { part }: SeriesVolume): string {
-  const folder =
-    relative(root, commonFolder(files.map(({ file }) => file))) ||
-    basename(resolve(root)).replace(/\.(tar|zip)$/i, '');
+  const folder = commonFolder(files.map(({ file }) => nameBelow(root, file)));
   const { seriesNumber } = files[0];
   return [
-    ...folder.split(/[\\/]/),
+    ...(folder.length > 0 ? folder : [nameOf(absolutePlace(root)).replace(/\.(tar|zip)$/i, '')]),
     ...(seriesNumber === undefined ? [] : [`s${seriesNumber}`]),
     ...(part === '' ? [] : [part.replace(/[^A-Za-z0-9.]+/g, '')]),
   ].join('_');
 }
 
-function commonFolder(paths: readonly string[]): string {
-  const [first, ...others] = paths.map((path) => dirname(path).split(sep));
-  const differs = first.findIndex((name, i) => others.some((parts) => parts[i] !== name));
-  return first.slice(0, differs < 0 ? first.length : differs).join(sep);
+/** The folders that contain all files of some names. */
+function commonFolder(names: readonly string[]): string[] {
+  const [first, ...others] = names.map((name) => name.split(/[\\/]/).slice(0, -1));
+  const differs = first.findIndex((part, i) => others.some((parts) => parts[i] !== part));
+  return first.slice(0, differs < 0 ? first.length : differs);
 }
 
 /** Ids that several volumes share get a part of their SeriesInstanceUID's checksum. */

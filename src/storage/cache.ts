@@ -20,6 +20,20 @@ export interface LocalCopy {
   readonly release: () => Promise<void>;
 }
 
+/** Where the copies that are in use come from, by their paths. */
+const origins = new Map<string, CopyOrigin>();
+
+/** Where a copy comes from, and its state there. */
+export interface CopyOrigin extends FileInfo {
+  /** The address without its signature. */
+  readonly address: string;
+}
+
+/** Where a path comes from; undefined for one that is not a copy in use. */
+export function originOfCopy(path: string): CopyOrigin | undefined {
+  return origins.get(path);
+}
+
 /** Bytes that the cache may take by default. */
 const usualLimit = 20 * 2 ** 30;
 
@@ -62,8 +76,12 @@ export async function localCopy(address: string, signal?: AbortSignal): Promise<
   if (!found)
     throw new DataError(`${shownPlace(archive)} cannot be read: there is no such file; check the address.`);
   const own = join(openFolder(), `${hostname()}-${process.pid}-${randomBytes(6).toString('hex')}`);
-  const release = () => rm(own, { recursive: true, force: true });
   const path = join(own, nameOf(archive));
+  const copy = member === '' ? path : join(path, member);
+  const release = async () => {
+    origins.delete(copy);
+    await rm(own, { recursive: true, force: true });
+  };
   try {
     await cleanOnce();
     await makeFolder(own);
@@ -73,11 +91,9 @@ export async function localCopy(address: string, signal?: AbortSignal): Promise<
     throw signal?.aborted ? error : writeFault(path, error);
   }
   const { size, modified, tag } = found;
-  return {
-    path: member === '' ? path : join(path, member),
-    info: { size, modified, ...(tag && { tag }) },
-    release,
-  };
+  const info = { size, modified, ...(tag && { tag }) };
+  origins.set(copy, { address: unsignedPlace(address), ...info });
+  return { path: copy, info, release };
 }
 
 /** Puts a file at a path: from the cache, else from its address, and then into the cache, too. */

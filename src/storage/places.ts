@@ -1,8 +1,10 @@
 import { rm } from 'node:fs/promises';
+import { Readable } from 'node:stream';
 import { isAddress, nameInside, shownPlace } from '../address.js';
 import { DataError, OptionError } from '../errors.js';
 import { findFile } from '../formats/archives.js';
 import { readFault } from '../formats/aside.js';
+import type { OpenFile } from '../formats/openFile.js';
 import type { FileInfo, ListedFile, NewContent } from './define.js';
 import { storageOf } from './index.js';
 import { continued, retried } from './retry.js';
@@ -69,6 +71,27 @@ export async function* readAddress(
     (from, either) => storageOf(address).read(address, { start: from, end, ...(tag && { tag }) }, either),
     signal,
   );
+}
+
+/** Opens a file at an address, for readers of formats. Each call of `read` is a request. */
+export function openAddress(place: RemotePlace): OpenFile {
+  const part = (at: number, bytes: number): RemotePlace => ({
+    ...place,
+    offset: place.offset + at,
+    size: Math.max(0, Math.min(bytes, place.size - at)),
+  });
+  return {
+    size: place.size,
+    async read(into, at) {
+      let length = 0;
+      for await (const chunk of readAddress(part(at, into.length))) {
+        into.set(chunk, length);
+        length += chunk.length;
+      }
+      return length;
+    },
+    stream: (at) => Readable.from(readAddress(part(at, place.size)), { objectMode: false }),
+  };
 }
 
 /**

@@ -60,8 +60,9 @@ async function badBucket(predictions: string, seed: number): Promise<Places> {
     output: (name) => `s3://${bucket}/${name}`,
     async files(name) {
       const keys = await server.keys(`${name}/`);
-      const contents = await Promise.all(keys.map((key) => server.get(key)));
-      return Object.fromEntries(keys.map((key, i) => [key.slice(name.length + 1), contents[i]]));
+      const files: Record<string, Buffer> = {};
+      for (const key of keys) files[key.slice(name.length + 1)] = await server.get(key);
+      return files;
     },
     env: server.env,
     disturb(on) {

@@ -2,7 +2,7 @@ import { inflateRawSync } from 'node:zlib';
 import dicomParser, { type DataSet } from 'dicom-parser';
 import { messageOf } from '../../errors.js';
 import { memoryLimit } from '../../machine.js';
-import { readStart, withFile } from '../openFile.js';
+import { type Opener, readStart, withFile } from '../openFile.js';
 
 /** Transfer syntaxes that a data set without a preamble may have. */
 const implicitLittle = '1.2.840.10008.1.2';
@@ -29,20 +29,24 @@ const firstRead = 64 << 10;
  * Reads the elements of a DICOM file up to its pixels. A file without the preamble of part 10 is recognized
  * by its first element, which has to be one of group 0008.
  *
+ * @param open How the file is opened. Default: `withFile`.
  * @returns Undefined if the file is not DICOM; 'empty' for a file without a byte.
  * @throws DataError if the file cannot be read.
  */
-export function readElements(file: string): Promise<DicomElements | 'empty' | undefined> {
-  return withFile(file, async (open, fileBytes) => {
+export function readElements(
+  file: string,
+  open: Opener = withFile,
+): Promise<DicomElements | 'empty' | undefined> {
+  return open(file, async (opened, fileBytes) => {
     if (fileBytes === 0) return 'empty';
     for (let length = firstRead; ; length *= 8) {
-      const start = await readStart(open, length);
+      const start = await readStart(opened, length);
       const syntax = syntaxWithoutPreamble(start);
       if (!hasPreamble(start) && !syntax) return undefined;
       const whole = start.length >= fileBytes;
       const parsed = parseElements(start, fileBytes, syntax);
       if (parsed.deflated && !whole) {
-        return parseElements(await readStart(open, fileBytes), fileBytes, syntax);
+        return parseElements(await readStart(opened, fileBytes), fileBytes, syntax);
       }
       if (whole || pixelTags.some((tag) => parsed.dataSet.elements[tag])) return parsed;
     }

@@ -1,6 +1,7 @@
 import type { DataSet } from 'dicom-parser';
 import { showBytes } from '../../errors.js';
 import type { Vec3 } from '../../volume/volume.js';
+import type { Opener } from '../openFile.js';
 import { type DicomElements, readElements } from './elements.js';
 import { isImageClass, manufacturer, segmentationClass } from './sopClasses.js';
 import { isEncapsulated, syntaxName, transferSyntaxes } from './transferSyntax.js';
@@ -107,11 +108,12 @@ const mostFrames = 1 << 20;
 /**
  * Reads the header of a DICOM file.
  *
+ * @param open How the file is opened. Default: `withFile`.
  * @returns Undefined if the file is not DICOM, `OtherFile` if it does not hold images of a volume.
  * @throws DataError if the file cannot be opened or read.
  */
-export async function readHeader(file: string): Promise<DicomFile | OtherFile | undefined> {
-  const elements = await readElements(file);
+export async function readHeader(file: string, open?: Opener): Promise<DicomFile | OtherFile | undefined> {
+  const elements = await readElements(file, open);
   if (elements === 'empty') return { file, other: 'empty', suspect: true };
   return elements && headerOf(file, elements);
 }

@@ -79,7 +79,7 @@ export async function openSeries(files: SeriesFiles): Promise<Stack> {
   const name = showFile(files);
   if (files.series.length === 0)
     throw new DataError('A series without files cannot be read. Give the paths of its files.');
-  const headers = await inBatches(files.series, readHeader);
+  const headers = await inBatches(files.series, (file) => readHeader(file));
   const images = headers.flatMap((header, i): DicomFile[] => {
     if (header && 'series' in header) return [header];
     throw new DataError(

@@ -25,6 +25,8 @@ export interface FileState {
   readonly size: number;
   /** Milliseconds since 1970. */
   readonly modified: number;
+  /** A text that changes if the content does, e.g. an ETag; only of files at addresses. */
+  readonly tag?: string;
   /** The SHA-256 of its content; only in runs with `--resume=checksum`. */
   readonly sha256?: string;
 }
@@ -66,6 +68,7 @@ const fileState = z.object({
   path: z.string(),
   size: z.number(),
   modified: z.number(),
+  tag: z.string().optional(),
   sha256: z.string().optional(),
 });
 
@@ -111,8 +114,9 @@ export async function stateOf(paths: readonly string[], contents = false): Promi
   for (const [i, path] of paths.entries()) {
     const place = places[i];
     const { size, modified } = place ?? { size: -1, modified: 0 };
+    const tag = place && 'tag' in place ? place.tag : undefined;
     const sha256 = place && contents && (await checksumOf(place));
-    states.push({ path: shownPlace(path), size, modified, ...(sha256 && { sha256 }) });
+    states.push({ path: shownPlace(path), size, modified, ...(tag && { tag }), ...(sha256 && { sha256 }) });
   }
   return states;
 }
@@ -137,13 +141,14 @@ async function checksumOf(place: FilePlace | RemotePlace): Promise<string> {
 
 /**
  * The first of `then` that `now` does not contain in the same state; undefined if there is none. Contents are
- * compared where both have their checksums, otherwise sizes and times.
+ * compared where both have their checksums, otherwise sizes, times and tags.
  */
 export function changedFile(then: readonly FileState[], now: readonly FileState[]): FileState | undefined {
   const byPath = new Map(now.map((file) => [file.path, file]));
-  return then.find(({ path, size, modified, sha256 }) => {
+  return then.find(({ path, size, modified, tag, sha256 }) => {
     const file = byPath.get(path);
     if (file?.sha256 && sha256) return file.sha256 !== sha256;
+    if (file?.tag && tag && file.tag !== tag) return true;
     return file?.size !== size || file.modified !== modified;
   });
 }

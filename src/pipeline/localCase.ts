@@ -75,7 +75,7 @@ export async function bringCase(item: Case, signal: AbortSignal): Promise<LocalC
       states.map((state) => {
         const info = infos.get(state.path);
         const path = origins.get(state.path) ?? state.path;
-        return info ? { ...state, path, size: info.size, modified: info.modified } : state;
+        return info ? { ...state, ...info, path } : state;
       }),
     error: (error) => renamed(error, text),
     text,

@@ -135,7 +135,8 @@ async function openRemote(place: string, { shared, ...options }: OutputOptions):
           : Promise.resolve(
               places.map((file) => {
                 const found = there.get(nameInside(place, file) ?? '');
-                return { path: file, size: found?.size ?? -1, modified: found?.modified ?? 0 };
+                const { size = -1, modified = 0, tag } = found ?? {};
+                return { path: file, size, modified, ...(tag && { tag }) };
               }),
             ),
       async save(paths, kept, contents) {
@@ -144,8 +145,10 @@ async function openRemote(place: string, { shared, ...options }: OutputOptions):
         await inParallel(paths.entries(), async ([i, file]) => {
           await send(file);
           const found = await statPlace(origin(file));
+          const { modified = 0, tag } = found ?? {};
           const { size = -1, sha256 } = here.get(file) ?? {};
-          states[i] = { path: origin(file), size, modified: found?.modified ?? 0, ...(sha256 && { sha256 }) };
+          const identity = { ...(tag && { tag }), ...(sha256 && { sha256 }) };
+          states[i] = { path: origin(file), size, modified, ...identity };
         });
         const stays = new Set(kept);
         for (const file of paths) if (!stays.has(file)) await rm(file, { force: true });

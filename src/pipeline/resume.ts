@@ -108,6 +108,15 @@ async function staleness(
   const inputs = await stateOf(isRemote(item) ? [] : inputPaths(item), contents);
   const changed = changedFile(entry.inputs, inputs) ?? changedFile(inputs, entry.inputs);
   if (changed) return `${changed.path} changed`;
+  const unknown = inputs.find(
+    ({ path, modified, tag, sha256 }) => isAddress(path) && modified === 0 && !tag && !sha256,
+  );
+  if (unknown) {
+    return (
+      `${unknown.path} may have changed: its server states neither a time (Last-Modified) nor an ETag; ` +
+      '--resume=checksum compares contents'
+    );
+  }
   const paths = entry.outputs.map(({ path }) => path);
   const unlisted = targetsOf(item).find(
     (target) =>

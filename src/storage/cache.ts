@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
+import { createReadStream, createWriteStream } from 'node:fs';
 import { link, readdir, rm, stat, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -90,10 +90,22 @@ export async function localCopy(address: string, signal?: AbortSignal): Promise<
     await release();
     throw signal?.aborted ? error : writeFault(path, error);
   }
-  const { size, modified, tag } = found;
+  const { size, modified } = found;
+  const tag = isDated(found) ? found.tag : await contentTag(path);
   const info = { size, modified, ...(tag && { tag }) };
   origins.set(copy, { address: unsignedPlace(address), ...info });
   return { path: copy, info, release };
+}
+
+/** Whether a later version of a file can be told from this one. Some servers state neither a tag nor a time. */
+function isDated({ tag, modified }: FileInfo): boolean {
+  return tag !== undefined || modified > 0;
+}
+
+async function contentTag(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(path), hash);
+  return hash.digest('hex');
 }
 
 /** Puts a file at a path: from the cache, else from its address, and then into the cache, too. */
@@ -104,7 +116,7 @@ async function bring(place: RemotePlace, cached: string, path: string, signal?: 
   if (await linked(cached, path)) return;
   const work = (async () => {
     await pipeline(readAddress(place, signal), createWriteStream(path));
-    await keep(path, cached);
+    if (isDated(place)) await keep(path, cached);
   })();
   loading.set(cached, work);
   await work.finally(() => loading.delete(cached));

@@ -19,8 +19,9 @@ import { makeCase } from '#src/case.js';
 import { hideSignatures } from '#src/mask.js';
 import { findModel } from '#src/models/findModel.js';
 import { loadRegistry } from '#src/pipeline/extensions.js';
-import { itemFingerprint } from '#src/pipeline/journal.js';
+import { itemFingerprint, stateOf } from '#src/pipeline/journal.js';
 import { loadPipeline } from '#src/pipeline/load.js';
+import { sortOut } from '#src/pipeline/resume.js';
 import { runPipeline } from '#src/pipeline/run.js';
 import { listCases } from '#src/pipeline/select.js';
 import { datalist } from '#src/sources/datalist.js';
@@ -29,6 +30,7 @@ import { isRefused, type SourceItem } from '#src/sources/define.js';
 import { glob } from '#src/sources/glob.js';
 import { localCopy } from '#src/storage/cache.js';
 import { readSmall, statPlace, writePlace } from '#src/storage/places.js';
+import { version } from '#src/version.js';
 import { bandModel, temporaryFolder } from '../e2e/harness.js';
 import { tarMember } from '../formats/buildTar.js';
 import { cheapRun, resultsIn } from '../queue/cheapRun.js';
@@ -44,7 +46,8 @@ const server = createServer((request, response) => {
   const path = decodeURIComponent((request.url ?? '').split('?')[0]);
   requests.push(`${path} ${request.headers.range}`);
   const found = files.get(request.url ?? '') ?? files.get(path);
-  const whole = { ETag: `"${found?.length}"`, 'Last-Modified': 'Thu, 01 Jan 2026 00:00:00 GMT' };
+  const dates = { ETag: `"${found?.length}"`, 'Last-Modified': 'Thu, 01 Jan 2026 00:00:00 GMT' };
+  const whole = path.startsWith('/undated') ? {} : dates;
   if (path === '/busy') response.writeHead(503).end();
   else if (path === '/secret') response.writeHead(403).end();
   else if (!found) response.writeHead(404).end();
@@ -147,6 +150,30 @@ test('files that differ only in the query are different files, however they are 
   assert.is(of('?id=1&X-Amz-Signature=ab&X-Amz-Date=1'), of('?id=1&X-Amz-Signature=cd&X-Amz-Date=2'));
   assert.is(unsignedPlace('https://h/a%20b.nii?sig=x&se=1#part'), 'https://h/a%20b.nii');
   for (const place of ['/data/a?b.nii', 's3://bucket/a?sig=b']) assert.is(unsignedPlace(place), place);
+});
+
+test('a file whose server states neither a time nor a tag is read each time, and never counts as unchanged', async () => {
+  const undated = `${address}/undated.nii`;
+  const tags = new Set<string | undefined>();
+  for (const text of ['one', 'two']) {
+    files.set('/undated.nii', Buffer.from(text));
+    const copy = await localCopy(undated);
+    assert.is(readFileSync(copy.path, 'utf8'), text);
+    tags.add(copy.info.tag);
+    await copy.release();
+  }
+  assert.is(tags.size, 2);
+
+  const item = makeCase({ id: 'a', files: { image: undated } });
+  const reasonAfter = async (path: string, contents: boolean) => {
+    const inputs = await stateOf([path], contents);
+    const about = { case: 'a', version, pipeline: 'p', dataset: itemFingerprint(item) };
+    const entry = { ...about, inputs, outputs: [], metrics: [], timings: {}, volumes: {} };
+    const expected = { identity: 'p', contents, targetsOf: () => [] };
+    return (await sortOut([item], new Map([['a', entry]]), expected)).todo[0]?.reason;
+  };
+  assert.match(String(await reasonAfter(undated, false)), /undated\.nii may have changed.*--resume=checksum/);
+  assert.is(await reasonAfter(undated, true), undefined);
 });
 
 test('web servers are read with ranges, without them, and through connections that break', async () => {

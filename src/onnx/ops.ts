@@ -1,5 +1,5 @@
 import type { Attribute, Graph } from './graph.js';
-import { type ElementType, floats, int64s, typeNumber } from './tensor.js';
+import { type ElementType, floats, int64s, type Tensor, typeNumber } from './tensor.js';
 
 /**
  * Writes float32 arithmetic as nodes of a graph: each method adds what it needs and returns the name of the
@@ -22,16 +22,17 @@ export class Ops {
 
   /** A float32 scalar; equal ones are one constant. */
   scalar(value: number): string {
-    return this.#constant(`f ${value}`, () => this.graph.addConstant('scalar', floats([], [value])));
+    return this.constant(`f ${value}`, () => floats([], [value]), 'scalar');
   }
 
   /** A one-dimensional int64 constant: axes, sizes, pads. */
   ints(values: readonly number[]): string {
-    return this.#constant(`i ${values}`, () => this.graph.addConstant('ints', int64s(values)));
+    return this.constant(`i ${values}`, () => int64s(values), 'ints');
   }
 
-  #constant(key: string, make: () => string): string {
-    const name = this.#constants.get(key) ?? make();
+  /** A constant, made once for each key. */
+  constant(key: string, make: () => Tensor, hint = 'constant'): string {
+    const name = this.#constants.get(key) ?? this.graph.addConstant(hint, make());
     this.#constants.set(key, name);
     return name;
   }

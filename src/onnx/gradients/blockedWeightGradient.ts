@@ -1,7 +1,7 @@
 import { type Ops, range } from '../ops.js';
 import { roundUp } from '../slices/filters.js';
 import { nchwc } from '../slices/values.js';
-import { sizeOf } from '../tensor.js';
+import { sizeOf, tensor } from '../tensor.js';
 import type { WeightGradientTask } from './weightGradientNode.js';
 
 /** The largest filter, in bytes, that stays in a processor's caches during a convolution. */
@@ -47,7 +47,7 @@ export function blockedWeightGradient(
   const { xDims, weightDims, sliding } = task;
   const [outputs, inputs, depths, heights, widths] = weightDims;
   const [stride] = sliding.strides;
-  const offsets = range(depths).map((tap) => tap * sliding.dilations[0] - sliding.pads[0]);
+  const offsets = depthOffsets(task);
   const order: number[] = [];
   const parts: string[] = [];
   const filters = slices.dy ? blockedFilters(ops, block, task, slices.dy) : planarFilters(ops, block, task);
@@ -65,6 +65,11 @@ export function blockedWeightGradient(
     ? all
     : ops.node('Gather', [all, ops.ints(places)], { axis: 1 });
   return ops.node('Transpose', [sorted], { perm: [2, 0, 1, 3, 4] }, output);
+}
+
+/** For each tap along the depth, how many slices further than the output it reads, with stride 1. */
+function depthOffsets({ weightDims, sliding }: WeightGradientTask): number[] {
+  return range(weightDims[2]).map((tap) => tap * sliding.dilations[0] - sliding.pads[0]);
 }
 
 /** Operands of `blockedWeightGradient` in other forms. */
@@ -160,33 +165,47 @@ function bandsOf(height: number, width: number, bytesPerVoxel: number): Band[] {
   return range(count).map((band) => ({ first: band * rows, end: (band + 1) * rows }));
 }
 
-/** Filters from dy as slices in blocks of channels. */
-function blockedFilters(ops: Ops, block: number, { dyDims }: WeightGradientTask, dy: string): Filters {
+/**
+ * Filters from dy as slices in blocks of channels. A filter is gathered voxel by voxel. Gathering slices and
+ * transposing them is slower on several threads: ONNX Runtime transposes on one thread, which has to wait for
+ * what the others gathered.
+ */
+function blockedFilters(ops: Ops, block: number, task: WeightGradientTask, dy: string): Filters {
+  const { xDims, dyDims, sliding } = task;
   const [batch, outputs, depth, height, width] = dyDims;
-  const blocks = outputs / block;
-  const volume = outputs * height * width;
-  // One slice of zeros for what is outside.
-  const extended = ops.pad(ops.reshape(dy, [batch * depth, volume]), [0, 0, 1, 0]);
+  const [blocks, area] = [outputs / block, height * width];
+  // Slices of zeros around each volume, for taps that read outside.
+  const [stride] = sliding.strides;
+  const offsets = depthOffsets(task);
+  const before = Math.max(0, Math.floor(Math.max(...offsets) / stride));
+  const after = Math.max(0, Math.floor((xDims[2] - 1 - Math.min(...offsets)) / stride) - (depth - 1));
+  const slab = before + depth + after;
+  const padded = ops.pad(ops.reshape(dy, [batch, depth, outputs * area]), [0, before, 0, 0, after, 0]);
+  const voxels = ops.reshape(padded, [batch * slab * blocks * area, block]);
   return ({ slices, shifts }, { first, end }) => {
-    const bands = height / (end - first);
-    const voxels = (end - first) * width;
-    const rows = ops.reshape(extended, [(batch * depth + 1) * blocks * bands, voxels * block]);
-    const sliceOf = (place: number, shift: number) => {
-      const [subject, from] = [Math.floor(place / slices), (place % slices) - shift];
-      const inside = subject < batch && from >= 0 && from < depth;
-      return inside ? subject * depth + from : batch * depth;
-    };
+    const count = (end - first) * width;
     return (part) => {
-      const places = shifts.flatMap((shift) =>
-        range(block).flatMap((lane) =>
-          range(blocks).map(
-            (b) => (sliceOf(part * block + lane, shift) * blocks + b) * bands + first / (end - first),
-          ),
+      const starts = shifts.flatMap((shift) =>
+        range(blocks).flatMap((blockOf) =>
+          range(block).map((lane) => {
+            const place = Math.min(part * block + lane, batch * slices - 1);
+            const slice = Math.floor(place / slices) * slab + before + (place % slices) - shift;
+            return (slice * blocks + blockOf) * area;
+          }),
         ),
       );
-      const seen = ops.node('Gather', [rows, ops.ints(places)], { axis: 0 });
-      const apart = ops.reshape(seen, [shifts.length, block, blocks, voxels, block]);
-      return ops.transpose(apart, [0, 2, 3, 1, 4]);
+      const least = Math.min(...starts);
+      const pattern = ops.constant(`voxels ${[starts.map((start) => start - least), count]}`, () => {
+        const places = new Int32Array(starts.length * count);
+        for (const [i, start] of starts.entries()) {
+          const to = Math.floor(i / block) * block * count + (i % block);
+          for (let voxel = 0; voxel < count; voxel++) places[to + voxel * block] = start - least + voxel;
+        }
+        return tensor('int32', [places.length], places);
+      });
+      const origin = least + first * width;
+      const offset = ops.constant(`origin ${origin}`, () => tensor('int32', [], Int32Array.of(origin)));
+      return ops.node('Gather', [voxels, ops.add(pattern, offset)], { axis: 0 });
     };
   };
 }

@@ -1,8 +1,7 @@
 import type { Command } from 'commander';
 import { stringify } from 'csv-stringify/sync';
-import { refuseAddress } from '../address.js';
+import { checkPlace } from '../address.js';
 import { OptionError, unknownName } from '../errors.js';
-import { writeFileAside } from '../formats/files.js';
 import { csvText } from '../harmless.js';
 import { columnName, nameValues, tabulate } from '../metrics/columns.js';
 import { type Comparison, compareRuns, comparisonTable } from '../metrics/compare.js';
@@ -12,8 +11,10 @@ import { type ComparedRun, writeComparison } from '../pipeline/compareReport.js'
 import { loadRegistry } from '../pipeline/extensions.js';
 import { describedColumns, metricsFile, readMetricsFile } from '../pipeline/readMetrics.js';
 import { metricFinder } from '../pipeline/registry.js';
+import { type RunFolder, withRunFolders } from '../pipeline/runFolder.js';
 import { createRuntime } from '../runtime/runtime.js';
 import { cell } from '../sinks/rows.js';
+import { writePlace } from '../storage/places.js';
 import { commaList, positive } from './args.js';
 import { print, printError } from './print.js';
 import { sharedOption } from './sharedOptions.js';
@@ -53,27 +54,29 @@ export function addCompareCommand(program: Command): void {
     .option('--json', 'print the comparison as JSON')
     .addOption(sharedOption('use'))
     .action(async (a: string, b: string, flags: CompareFlags) => {
-      for (const run of [a, b]) refuseAddress(run, 'A run to compare');
-      const [rowsA, rowsB] = await readBoth([a, b], flags);
-      const comparison = compareRuns(rowsA, rowsB, flags);
-      if (comparison.cases === 0) {
-        throw new OptionError(`${a} and ${b} have no cases in common. Give two runs over the same dataset.`);
-      }
-      if (flags.output) await writeFileAside(flags.output, pairedCsv(rowsA, rowsB));
-      const text = flags.json
-        ? JSON.stringify(comparison, jsonNumber, 2)
-        : `A: ${a}\nB: ${b}\n${comparisonTable(comparison)}`;
-      print(`${text}\n`);
-      if (flags.report)
-        await writeReport(
-          [
-            { path: a, rows: rowsA },
-            { path: b, rows: rowsB },
-          ],
-          comparison,
-          flags,
-        );
+      await withRunFolders([a, b].map(checkPlace), (runs) => compareFolders(runs, flags));
     });
+}
+
+async function compareFolders([a, b]: readonly RunFolder[], flags: CompareFlags): Promise<void> {
+  const [rowsA, rowsB] = await readBoth([a.path, b.path], flags);
+  const comparison = compareRuns(rowsA, rowsB, flags);
+  if (comparison.cases === 0) {
+    throw new OptionError(
+      `${a.place} and ${b.place} have no cases in common. Give two runs over the same dataset.`,
+    );
+  }
+  if (flags.output) await writePlace(checkPlace(flags.output), Buffer.from(pairedCsv(rowsA, rowsB)));
+  const text = flags.json
+    ? JSON.stringify(comparison, jsonNumber, 2)
+    : `A: ${a.place}\nB: ${b.place}\n${comparisonTable(comparison)}`;
+  print(`${text}\n`);
+  if (!flags.report) return;
+  const runs = [
+    { ...a, rows: rowsA },
+    { ...b, rows: rowsB },
+  ] as const;
+  await writeReport(runs, comparison, flags);
 }
 
 async function writeReport(
@@ -81,9 +84,13 @@ async function writeReport(
   comparison: Comparison,
   { report, movers }: CompareFlags,
 ): Promise<void> {
-  const folder = typeof report === 'string' ? report : 'comparison';
+  const place = checkPlace(typeof report === 'string' ? report : 'comparison');
   const runtime = createRuntime({ device: 'cpu' });
-  const written = writeComparison(runs, comparison, { folder, movers, runtime });
+  const written = withRunFolders([place], async ([{ path, origin, send }]) => {
+    const made = await writeComparison(runs, comparison, { folder: path, movers, runtime });
+    await send();
+    return { ...made, page: origin(made.page) };
+  });
   const { page, drawn, unpictured } = await written.finally(() => runtime.close());
   // The comparison itself may be JSON.
   printError(`${page}: ${comparison.cases} case(s), pictures drawn of ${drawn}\n`);

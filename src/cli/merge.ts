@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { refuseAddress } from '../address.js';
+import { checkPlace } from '../address.js';
 import { loadRegistry } from '../pipeline/extensions.js';
 import { mergeShards } from '../pipeline/merge.js';
 import { print, printError } from './print.js';
@@ -26,8 +26,8 @@ export function addMergeCommand(program: Command): void {
     .option('--partial', 'merge what is there, although shards are missing or unfinished')
     .option('--overwrite', 'replace files that no run in the output folder wrote')
     .addOption(sharedOption('use'))
-    .action(async (dirs: string[], { output, use = [], ...options }: MergeFlags) => {
-      for (const dir of [...dirs, output]) refuseAddress(dir, 'A folder to merge');
+    .action(async (given: string[], { output: target, use = [], ...options }: MergeFlags) => {
+      const [output, ...dirs] = [target, ...given].map(checkPlace);
       const registry = await loadRegistry(use);
       const onWarning = (message: string) => printError(`Warning: ${message}\n`);
       const { done, failed, unfinished, problems } = await mergeShards(dirs, output, {

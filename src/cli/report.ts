@@ -2,9 +2,10 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
-import { refuseAddress } from '../address.js';
+import { checkPlace } from '../address.js';
 import { OptionError } from '../errors.js';
 import { remakeReport } from '../pipeline/remakeReport.js';
+import { type RunFolder, withRunFolders } from '../pipeline/runFolder.js';
 import { serveReport } from '../report/serve.js';
 import { readSubgroups, type Subgrouping } from '../report/subgroups.js';
 import { createRuntime } from '../runtime/runtime.js';
@@ -41,26 +42,29 @@ export function addReportCommand(program: Command): void {
     .option('--open', 'serve the report on 127.0.0.1 with 3D views, and open the browser ($BROWSER)')
     .option('--port <n>', 'serve the report on this port; default: any free port', port)
     .action(async (dir: string, flags: ReportFlags) => {
-      refuseAddress(dir, 'The folder of the run');
-      const subgroups = await subgroupsOf(flags);
-      const runtime = createRuntime({ device: 'cpu' });
-      const made = await remakeReport(dir, runtime, showProgress, {
-        subgroups,
-        ...(flags.notes !== undefined && { notes: flags.notes }),
-      }).finally(() => runtime.close());
-      const { folder, data, drawn, unpictured } = made;
-      const counts = [`${data.cases.length} case(s)`, `${data.failures.length} failed`];
-      if (drawn > 0) counts.push(`pictures drawn of ${drawn}`);
-      print(`${join(folder, 'index.html')}: ${counts.join(', ')}\n`);
-      if (data.run.seconds === undefined) {
-        print(
-          'The run is unfinished: it is still running, or was killed. The report has the cases so far.\n',
-        );
-      }
-      printError(unpicturedText(unpictured));
-      if (data.notesFault) printError(`${data.notesFault}\n`);
-      if (flags.open || flags.port !== undefined) await showUntilStopped(made, flags);
+      await withRunFolders([checkPlace(dir)], ([folder]) => makeReport(folder, flags));
     });
+}
+
+async function makeReport({ path, origin, send }: RunFolder, flags: ReportFlags): Promise<void> {
+  const subgroups = await subgroupsOf(flags);
+  const runtime = createRuntime({ device: 'cpu' });
+  const made = await remakeReport(path, runtime, showProgress, {
+    subgroups,
+    origin,
+    ...(flags.notes !== undefined && { notes: flags.notes }),
+  }).finally(() => runtime.close());
+  await send();
+  const { folder, data, drawn, unpictured } = made;
+  const counts = [`${data.cases.length} case(s)`, `${data.failures.length} failed`];
+  if (drawn > 0) counts.push(`pictures drawn of ${drawn}`);
+  print(`${origin(join(folder, 'index.html'))}: ${counts.join(', ')}\n`);
+  if (data.run.seconds === undefined) {
+    print('The run is unfinished: it is still running, or was killed. The report has the cases so far.\n');
+  }
+  printError(unpicturedText(unpictured));
+  if (data.notesFault) printError(`${data.notesFault}\n`);
+  if (flags.open || flags.port !== undefined) await showUntilStopped(made, flags);
 }
 
 /** The columns that `--subgroups` and `--by` name. */

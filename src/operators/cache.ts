@@ -15,6 +15,7 @@ import {
   share,
 } from 'rxjs';
 import { z } from 'zod';
+import { unsignedPlace } from '../address.js';
 import { type Case, fileNameOf, withNotes } from '../case.js';
 import { OptionError } from '../errors.js';
 import { findFile } from '../formats/archives.js';
@@ -179,7 +180,7 @@ class CaseStore {
   async #keyOf({ id, files, labelNames }: Case): Promise<string> {
     const states = await Promise.all(
       Object.entries(files).map(async ([key, file]) => {
-        const named = mapPaths(file, (path) => originOfCopy(path)?.address ?? path);
+        const named = mapPaths(file, (path) => unsignedPlace(originOfCopy(path)?.address ?? path));
         return [key, named, ...(await Promise.all(pathsOf(file).map(stateOf))).flat()];
       }),
     );

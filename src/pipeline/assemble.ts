@@ -36,8 +36,11 @@ export interface Assembly {
   readonly outcome: Provenance;
   /** Replace files that no run in the folder wrote. Default: refuse to start. */
   readonly overwrite?: boolean;
-  /** Called before the sinks read what the run's folder holds, e.g. to put pictures of cases there. */
-  readonly prepare?: () => Promise<void>;
+  /**
+   * Called with the run's folder on this machine before the sinks read what it holds, e.g. to put pictures of
+   * cases there.
+   */
+  readonly prepare?: (folder: string) => Promise<void>;
   readonly onWarning?: (message: string) => void;
 }
 
@@ -93,12 +96,13 @@ export async function assemble(assembly: Assembly): Promise<string[]> {
       records.nameMetrics(metrics);
       records.done(subject);
     }
-    await folder.bring(
-      entries.flatMap(({ case: id }) => sinks.flatMap(({ sink }) => sink.kept?.({ id }) ?? [])),
-    );
+    await folder.bring([
+      ...sinks.flatMap(({ sink }) => sink.reads ?? []),
+      ...entries.flatMap(({ case: id }) => sinks.flatMap(({ sink }) => sink.kept?.({ id }) ?? [])),
+    ]);
     records.restoreFailures(failures);
     await journal.start(entries);
-    await assembly.prepare?.();
+    await assembly.prepare?.(output);
     const counts = { done: entries.length, failed: failures.length, skipped: 0, interrupted: false };
     const problems = await closeRun({ sinks, records }, { ...assembly.outcome, ...counts });
     const runFiles = [

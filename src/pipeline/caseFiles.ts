@@ -1,10 +1,11 @@
-import type { CaseFile } from '../case.js';
-import { findFile } from '../formats/archives.js';
+import { type CaseFile, makeCase } from '../case.js';
 import { pathsOf, showFile } from '../formats/inputFiles.js';
 import { revealEnvironment, revealer } from '../mask.js';
 import type { OptionsOf } from '../options.js';
 import type { reportSink } from '../sinks/report.js';
+import { statPlace } from '../storage/places.js';
 import type { JournalEntry } from './journal.js';
+import { bringCase } from './localCase.js';
 
 /** The files that show a finished case, as far as they are still there. */
 export interface CaseFiles {
@@ -67,6 +68,22 @@ export async function newestFile(entry: JournalEntry | undefined): Promise<numbe
 
 /** The time of a file's last change, in ms since 1970; 0 if it is missing. */
 export async function modified(file: string): Promise<number> {
-  const found = await findFile(file).catch(() => undefined);
-  return found?.modified ?? 0;
+  const found = await statPlace(file).catch(() => undefined);
+  // Web servers may not know the time.
+  return found ? Math.max(found.modified, 1) : 0;
+}
+
+/** Calls `use` with files that are on this machine: those at addresses are brought here meanwhile. */
+export async function withLocalFiles<Files extends Readonly<Record<string, CaseFile>>, T>(
+  files: Files,
+  use: (here: Files) => Promise<T>,
+): Promise<T> {
+  const local = await bringCase(makeCase({ id: '', files: { ...files } }), new AbortController().signal);
+  try {
+    return await use(local.subject.files as Files);
+  } catch (error) {
+    throw local.error(error);
+  } finally {
+    await local.release();
+  }
 }

@@ -21,13 +21,15 @@ import {
 import { browserScript } from '../report/write.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { drawCaseTask, type reportSink } from '../sinks/report.js';
-import { findCaseFiles } from './caseFiles.js';
+import { findCaseFiles, withLocalFiles } from './caseFiles.js';
 import { Journal, type JournalEntry } from './journal.js';
 
 /** A run that is compared. */
 export interface ComparedRun {
-  /** The folder of the run, or its CSV file, as the user gave it. */
+  /** The folder of the run, or its CSV file, on this machine. */
   readonly path: string;
+  /** What the user gave. Default: the path. */
+  readonly place?: string;
   readonly rows: readonly MetricsRow[];
 }
 
@@ -83,7 +85,7 @@ export async function writeComparison(
       unpictured: unpictured.get(one.id),
     })),
   );
-  const runs = [a, b].map(({ path }, i) => ({ path, record: sources[i].run }));
+  const runs = [a, b].map(({ path, place = path }, i) => ({ path: place, record: sources[i].run }));
   const text = comparisonPage({ runs, comparison, cases, movers: worst }, await browserScript('page'));
   await writeFileAside(page, text);
   return { page, drawn, unpictured };
@@ -133,20 +135,29 @@ async function drawMover(
   const value = Object.keys(names).find((one) => names[Number(one)] === label) ?? label ?? undefined;
   const reference = a.reference ?? b.reference;
   const image = a.image ?? b.image;
+  const files = {
+    a: a.prediction,
+    b: b.prediction,
+    ...(image && { image }),
+    ...(reference && { reference }),
+  };
   const { window, slices } = sources[0].options;
   const secrets = new Map([...a.secrets, ...b.secrets]);
   try {
-    await runtime.run(drawCaseTask, {
-      case: id,
-      folder,
-      ...(image && { image }),
-      masks: { a: a.prediction, b: b.prediction, ...(reference && { reference }) },
-      labelNames: names,
-      ...(Number.isInteger(Number(value)) && { focus: Number(value) }),
-      ...(window && { window }),
-      ...(slices !== undefined && { slices }),
-      secrets,
-    });
+    await withLocalFiles(files, ({ image: grey, ...masks }) =>
+      runtime.run(drawCaseTask, {
+        case: id,
+        folder,
+        ...(grey && { image: grey }),
+        ...(image && { imageName: image }),
+        masks,
+        labelNames: names,
+        ...(Number.isInteger(Number(value)) && { focus: Number(value) }),
+        ...(window && { window }),
+        ...(slices !== undefined && { slices }),
+        secrets,
+      }),
+    );
     return undefined;
   } catch (error) {
     return maskOf({ secrets })(messageOf(error));

@@ -1,6 +1,7 @@
 import { cp } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { z } from 'zod';
+import { absolutePlace, joinPlace } from '../address.js';
 import { listNames, OptionError, show } from '../errors.js';
 import { revealEnvironment } from '../mask.js';
 import { sayFault } from '../options.js';
@@ -10,6 +11,7 @@ import { readCaseList } from './caseList.js';
 import type { Failure } from './events.js';
 import { Journal, type JournalEntry } from './journal.js';
 import { createRegistry, metricFinder, type Registry, unknownDefinition } from './registry.js';
+import { type RunFolder, withRunFolders } from './runFolder.js';
 
 const choice = z.record(z.string(), z.unknown());
 
@@ -36,7 +38,10 @@ type ShardRecord = z.infer<typeof shardRecord>;
 
 /** A run with `--shard`, as its folder has it. */
 interface Shard {
+  /** As the user gave it. */
   readonly folder: string;
+  /** The folder on this machine. */
+  readonly path: string;
   readonly record: ShardRecord;
   readonly index: number;
   readonly count: number;
@@ -81,15 +86,26 @@ export async function mergeShards(
   output: string,
   { partial = false, overwrite, registry = createRegistry(), onWarning }: MergeOptions = {},
 ): Promise<Merged> {
-  const target = resolve(output);
-  const same = folders.find((folder) => resolve(folder) === target);
+  const target = absolutePlace(output);
+  const same = folders.find((folder) => absolutePlace(folder) === target);
   if (same !== undefined) {
     throw new OptionError(
       `${same} is a shard, so it cannot be the output folder too. Give another one with -o.`,
     );
   }
-  const shards: Shard[] = [];
-  for (const folder of folders) shards.push(await readShard(folder, registry));
+  return withRunFolders(folders, async (opened) => {
+    const shards: Shard[] = [];
+    for (const folder of opened) shards.push(await readShard(folder, registry));
+    return mergeRead(shards, target, { partial, overwrite, registry, onWarning });
+  });
+}
+
+/** Merges shards whose records are read. */
+async function mergeRead(
+  shards: Shard[],
+  target: string,
+  { partial, overwrite, registry, onWarning }: MergeOptions & { readonly registry: Registry },
+): Promise<Merged> {
   const [first, ...others] = shards.sort((a, b) => a.index - b.index);
   for (const other of others) checkTogether(first, other);
   if (!partial) checkComplete(shards);
@@ -119,22 +135,22 @@ export async function mergeShards(
       started: new Date(Math.min(...began)).toISOString(),
       cases: new Set(order).size,
       merged: shards.map(({ folder, index, count }) => ({
-        folder: resolve(folder),
+        folder: absolutePlace(folder),
         shard: { index, count },
       })),
     },
     outcome: { seconds: (Math.max(...ended) - Math.min(...began)) / 1000 },
     overwrite,
-    prepare: () => copyPictures(pipeline, shards, target),
+    prepare: (folder) => copyPictures(pipeline, shards, folder),
     onWarning,
   });
   const done = finished.size;
   return { done, failed: failures.length, unfinished: order.length - done - failures.length, problems };
 }
 
-async function readShard(folder: string, registry: Registry): Promise<Shard> {
-  const place = join(folder, 'run.json');
-  const content = await readRunRecord(folder);
+async function readShard({ place: folder, path }: RunFolder, registry: Registry): Promise<Shard> {
+  const place = joinPlace(folder, 'run.json');
+  const content = await readRunRecord(path);
   if (content === undefined) {
     throw new OptionError(
       `${folder} is not the folder of a run: it has no run.json that can be read. Give the output folders of runs ` +
@@ -146,17 +162,17 @@ async function readShard(folder: string, registry: Registry): Promise<Shard> {
     const [{ path, message }] = error.issues;
     throw new OptionError(`${place}: ${path.join('.')}: ${message}. Was it written by a run of voxstream?`);
   }
-  const cases = await readCaseList(folder);
+  const cases = await readCaseList(path);
   if (!record.shard || !cases) {
     throw new OptionError(
       `${place} is not of a shard, so the order of its cases among the others is unknown. Run each part with ` +
         '--shard I/N.',
     );
   }
-  const finished = await new Journal(folder).read(metricFinder(registry));
+  const finished = await new Journal(path).read(metricFinder(registry));
   const listed = new Set(cases);
   for (const id of finished.keys()) if (!listed.has(id)) finished.delete(id);
-  return { folder, record, ...record.shard, cases, finished, failures: await readFailures(folder) };
+  return { folder, path, record, ...record.shard, cases, finished, failures: await readFailures(path) };
 }
 
 /** Throws OptionError if two shards are not of the same run. */
@@ -233,7 +249,7 @@ function configureSink(
   folder: string,
 ): AssembledSink {
   const [[name, options]] = Object.entries(described);
-  const place = `${join(folder, 'run.json')}: the sink ${show(name)}`;
+  const place = `${joinPlace(folder, 'run.json')}: the sink ${show(name)}`;
   const definition = registry.sinks.get(name);
   if (!definition) {
     const clause = unknownDefinition('sink', name, registry.sinks);
@@ -259,8 +275,8 @@ async function copyPictures(
   for (const { report } of sinks) {
     if (report === undefined) continue;
     const { dir } = z.object({ dir: z.string() }).parse(revealEnvironment(report));
-    for (const { folder } of shards) {
-      const pictures = join(folder, dir, casesFolder);
+    for (const { path } of shards) {
+      const pictures = join(path, dir, casesFolder);
       await cp(pictures, join(output, dir, casesFolder), { recursive: true }).catch((error) => {
         // A shard without a finished case has none.
         if (error.code !== 'ENOENT') throw error;

@@ -1,14 +1,10 @@
 import { createHash } from 'node:crypto';
-import { readFile, rm, stat } from 'node:fs/promises';
-import { join, relative, sep } from 'node:path';
+import { rm } from 'node:fs/promises';
 import { absolutePlace, isAddress, joinPlace, nameInside } from '../address.js';
 import { makeFolder, writeFault } from '../formats/aside.js';
-import { writeFileAside } from '../formats/files.js';
-import { temporaryFolder } from '../formats/temporaryFolder.js';
-import { cacheFolder } from '../machine.js';
 import type { Secrets } from '../mask.js';
-import { disk } from '../storage/disk.js';
-import { inParallel, listPlace, readSmall, removePlace, statPlace, writePlace } from '../storage/places.js';
+import { inParallel, listPlace, readSmall, statPlace, writePlace } from '../storage/places.js';
+import { FolderCopy, linesFolder } from './folderCopy.js';
 import { type FileState, Journal, stateOf } from './journal.js';
 import { type FolderLock, type LockOptions, lockFolder } from './lock.js';
 import { lockAddress } from './remoteLock.js';
@@ -40,6 +36,11 @@ export interface OutputFolder {
   readonly saveLine?: (id: string, line: string) => Promise<void>;
   /** Brings files of earlier runs here. */
   readonly bring: (paths: readonly string[]) => Promise<void>;
+  /**
+   * Brings all files of earlier runs here, apart from the state of a run. `sendRest` then removes those
+   * elsewhere that were removed here.
+   */
+  readonly mirror: () => Promise<void>;
   /** Sends all other files. Of `targets`, those that do not exist here are removed elsewhere, too. */
   readonly sendRest: (targets: readonly string[]) => Promise<void>;
   readonly release: () => Promise<void>;
@@ -71,6 +72,7 @@ async function openLocal(path: string, { shared, ...options }: OutputOptions): P
     states: stateOf,
     save: (paths, _, contents) => stateOf(paths, contents),
     bring: async () => {},
+    mirror: async () => {},
     sendRest: async () => {},
     release: () => lock.release(),
   };
@@ -79,124 +81,88 @@ async function openLocal(path: string, { shared, ...options }: OutputOptions): P
 /** Files of the run's state that are read at the start. */
 const stateFiles = ['journal.jsonl', 'targets.json', 'cases.json'].map((name) => `.voxstream/${name}`);
 
-/** The largest of them that is read: a journal has 1 to 2 KB for each case. */
-const mostStateBytes = 2 ** 29;
-
-/** The folder with a line of the journal for each case that ended since the journal was sent. */
-const linesFolder = '.voxstream/journal/';
-
 async function openRemote(place: string, { shared, ...options }: OutputOptions): Promise<OutputFolder> {
   const lock = shared ? unlocked : await lockAddress(place, options);
-  const parent = join(cacheFolder(), 'outputs');
-  await makeFolder(parent);
-  const { path, remove } = await temporaryFolder('output', parent);
-  const addressOf = (name: string) => joinPlace(place, ...name.split('/'));
-  const nameOf = (file: string) => relative(path, file).split(sep).join('/');
-  const isOurs = (file: string) => file.startsWith(path + sep);
-  const origin = (file: string) => (isOurs(file) ? addressOf(nameOf(file)) : file);
-  try {
-    const listed = shared ? [] : await listPlace(place);
-    const there = new Map(listed.map((file) => [nameInside(place, file.path) ?? '', file]));
-    /** Files of the folder that were sent, and their states here. */
-    const sent = new Map<string, string>();
-    const mark = async (file: string) => {
-      const { size, mtimeMs } = await stat(file);
-      return `${size} ${mtimeMs}`;
-    };
-    const send = async (file: string) => {
-      const state = await mark(file);
-      if (sent.get(file) === state) return;
-      await writePlace(origin(file), { file });
-      sent.set(file, state);
-    };
-    const bring = (paths: readonly string[]) =>
-      inParallel(
-        paths.filter((file) => there.has(nameOf(file))),
-        async (file) => {
-          const content = await readSmall(origin(file), mostStateBytes);
-          if (!content) return;
-          await writeFileAside(file, content);
-          sent.set(file, await mark(file));
-        },
-      );
-    await bring(stateFiles.map((name) => join(path, name)));
-    const lines = [...there.keys()].filter((name) => name.startsWith(linesFolder));
-    await addLines(join(path, '.voxstream/journal.jsonl'), lines.map(addressOf));
-    return {
-      path,
-      place,
-      lost: lock.lost,
-      origin,
-      wasThere: (file) => there.has(nameOf(file)),
-      bring,
-      states: (places, contents = false) =>
-        contents || shared
-          ? stateOf(places, contents)
-          : Promise.resolve(
-              places.map((file) => {
-                const found = there.get(nameInside(place, file) ?? '');
-                const { size = -1, modified = 0, tag } = found ?? {};
-                return { path: file, size, modified, ...(tag && { tag }) };
-              }),
-            ),
-      async save(paths, kept, contents) {
-        const here = new Map((await stateOf(paths, contents)).map((state) => [state.path, state]));
-        const states: FileState[] = [];
-        await inParallel(paths.entries(), async ([i, file]) => {
-          await send(file);
-          const found = await statPlace(origin(file));
-          const { modified = 0, tag } = found ?? {};
-          const { size = -1, sha256 } = here.get(file) ?? {};
-          const identity = { ...(tag && { tag }), ...(sha256 && { sha256 }) };
-          states[i] = { path: origin(file), size, modified, ...identity };
-        });
-        const stays = new Set(kept);
-        for (const file of paths) if (!stays.has(file)) await rm(file, { force: true });
-        return states;
-      },
-      saveLine: (id, line) => {
-        const name = `${linesFolder}${createHash('sha256').update(id).digest('hex').slice(0, 32)}.json`;
-        lines.push(name);
-        return writePlace(addressOf(name), Buffer.from(line));
-      },
-      async sendRest(targets) {
-        const files: string[] = [];
-        for await (const file of disk.list?.(path) ?? []) files.push(file.path);
-        await inParallel(files, send);
-        const present = new Set(files);
-        for (const target of targets) if (!present.has(target)) await removePlace(origin(target));
-        // The journal has them now.
-        await inParallel(lines.splice(0), (name) => removePlace(addressOf(name)));
-      },
-      async release() {
-        await remove();
-        await lock.release();
-      },
-    };
-  } catch (error) {
-    await remove();
+  let copy: FolderCopy | undefined;
+  const release = async () => {
+    await copy?.remove();
     await lock.release();
+  };
+  try {
+    copy = await FolderCopy.make(place, { listed: !shared });
+    await copy.bring(stateFiles);
+    const lines = await copy.bringLines();
+    return { ...folderOf(copy, lines, shared ?? false), lost: lock.lost, release };
+  } catch (error) {
+    await release();
     throw error;
   }
+}
+
+/** @param lines The names of lines of the journal that are objects. */
+function folderOf(
+  copy: FolderCopy,
+  lines: string[],
+  shared: boolean,
+): Omit<OutputFolder, 'lost' | 'release'> {
+  const { path, place, there } = copy;
+  /** Files of the folder that were all brought here. */
+  let mirrored: readonly string[] = [];
+  return {
+    path,
+    place,
+    origin: (file) => copy.origin(file),
+    wasThere: (file) => there.has(copy.nameOf(file)),
+    bring: (paths) => copy.bring(paths.map((file) => copy.nameOf(file))),
+    async mirror() {
+      mirrored = [...there.keys()].filter((name) => !name.startsWith('.voxstream/'));
+      await copy.bring(mirrored);
+    },
+    states: (places, contents = false) =>
+      contents || shared
+        ? stateOf(places, contents)
+        : Promise.resolve(
+            places.map((file) => {
+              const found = there.get(nameInside(place, file) ?? '');
+              const { size = -1, modified = 0, tag } = found ?? {};
+              return { path: file, size, modified, ...(tag && { tag }) };
+            }),
+          ),
+    async save(paths, kept, contents) {
+      const here = new Map((await stateOf(paths, contents)).map((state) => [state.path, state]));
+      const states: FileState[] = [];
+      await inParallel(paths.entries(), async ([i, file]) => {
+        await copy.send(file);
+        const origin = copy.origin(file);
+        const found = await statPlace(origin);
+        const { modified = 0, tag } = found ?? {};
+        const { size = -1, sha256 } = here.get(file) ?? {};
+        states[i] = { path: origin, size, modified, ...(tag && { tag }), ...(sha256 && { sha256 }) };
+      });
+      const stays = new Set(kept);
+      for (const file of paths) if (!stays.has(file)) await rm(file, { force: true });
+      return states;
+    },
+    saveLine: (id, line) => {
+      const name = `${linesFolder}${createHash('sha256').update(id).digest('hex').slice(0, 32)}.json`;
+      lines.push(name);
+      return writePlace(copy.addressOf(name), Buffer.from(line));
+    },
+    async sendRest(targets) {
+      const present = new Set((await copy.sendAll()).map((file) => copy.nameOf(file)));
+      const gone = [...targets.map((file) => copy.nameOf(file)), ...mirrored];
+      for (const name of gone) if (!present.has(name)) await copy.removeThere(name);
+      mirrored = mirrored.filter((name) => present.has(name));
+      // The journal has them now.
+      await inParallel(lines.splice(0), (name) => copy.removeThere(name));
+    },
+  };
 }
 
 /** The number of finished cases of earlier runs in a folder. */
 export async function countFinished(place: string, secrets: Secrets): Promise<number> {
   if (!isAddress(place)) return (await new Journal(place, secrets).read()).size;
-  const journal = String(
-    (await readSmall(joinPlace(place, '.voxstream', 'journal.jsonl'), mostStateBytes)) ?? '',
-  );
+  const journal = String((await readSmall(joinPlace(place, '.voxstream', 'journal.jsonl'), 2 ** 29)) ?? '');
   const lines = await listPlace(joinPlace(place, linesFolder));
   return journal.split('\n').filter(Boolean).length + lines.length;
-}
-
-/** Adds lines at addresses to a journal. */
-async function addLines(journal: string, addresses: readonly string[]): Promise<void> {
-  if (addresses.length === 0) return;
-  const lines: string[] = [];
-  await inParallel(addresses.entries(), async ([i, address]) => {
-    lines[i] = String((await readSmall(address)) ?? '');
-  });
-  const text = await readFile(journal, 'utf8').catch(() => '');
-  await writeFileAside(journal, `${[text, ...lines].join('\n')}\n`);
 }

@@ -27,7 +27,7 @@ import { mergeNotes, notesFile, notesJson } from '../report/userNotes.js';
 import { writeReport } from '../report/write.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { drawCaseTask, type reportSink } from '../sinks/report.js';
-import { findCaseFiles, modified, newestFile } from './caseFiles.js';
+import { type CaseFiles, findCaseFiles, modified, newestFile, withLocalFiles } from './caseFiles.js';
 import { Journal, type JournalEntry } from './journal.js';
 import { createRegistry, metricFinder } from './registry.js';
 import { isInside } from './targets.js';
@@ -49,6 +49,8 @@ export interface ReportExtras {
   readonly subgroups?: readonly Subgrouping[];
   /** A file with notes on cases. They are added to those of `notes.json` in the report's folder. */
   readonly notes?: string;
+  /** Where a file of the run's folder is, if the folder is a copy. Default: where it is on this machine. */
+  readonly origin?: (file: string) => string;
 }
 
 /**
@@ -69,7 +71,7 @@ export async function remakeReport(
   output: string,
   runtime: Runtime,
   onCase: (done: number, of: number) => void = () => {},
-  { subgroups, notes }: ReportExtras = {},
+  { subgroups, notes, origin = (file) => file }: ReportExtras = {},
 ): Promise<RemadeReport> {
   const run = await readRunRecord(output);
   const find = metricFinder(createRegistry());
@@ -89,7 +91,9 @@ export async function remakeReport(
   let drawn = 0;
   let seen = 0;
   const picture = async ({ id }: FinishedCase) => {
-    const outcome = await runtime.on('io', () => drawAgain(id, entries.get(id), folder, options, runtime));
+    const outcome = await runtime.on('io', () =>
+      drawAgain(id, entries.get(id), { folder, options, runtime, origin }),
+    );
     if (outcome.drawn) drawn++;
     if (outcome.missing) unpictured.set(id, outcome.missing);
     onCase(++seen, cases.length);
@@ -182,37 +186,46 @@ async function readTimings(file: string): Promise<Map<string, Record<string, num
 async function drawAgain(
   id: string,
   entry: JournalEntry | undefined,
-  folder: string,
-  options: OptionsOf<typeof reportSink>,
-  runtime: Runtime,
+  {
+    folder,
+    options,
+    runtime,
+    origin,
+  }: {
+    readonly folder: string;
+    readonly options: OptionsOf<typeof reportSink>;
+    readonly runtime: Runtime;
+    readonly origin: (file: string) => string;
+  },
 ): Promise<{ drawn: boolean; missing?: string }> {
   const target = join(folder, casesFolder, caseFolder(id));
   const note = await readNote(folder, id);
   if (note) {
     const made = await Promise.all(pictureFiles(note).map((name) => modified(join(target, name))));
     // The sink's pictures show the volumes in memory, so later changes of files do not matter.
-    const own = entry?.outputs.some(({ path }) => revealEnvironment(path) === join(target, 'case.json'));
+    const caseFile = origin(join(target, 'case.json'));
+    const own = entry?.outputs.some(({ path }) => revealEnvironment(path) === caseFile);
     const newest = own ? 0 : await newestFile(entry);
     if (made.every((time) => time > 0 && time >= newest)) return { drawn: false };
   }
   if (!entry?.volumes) return { drawn: false, missing: 'The run did not record where the image is.' };
   const { files, missing, secrets } = await findCaseFiles(entry, options);
-  const { image, prediction, reference } = files;
-  if (!image && !prediction && !reference) return { drawn: false, missing };
+  if (Object.keys(files).length === 0) return { drawn: false, missing };
   const { window, slices } = options;
-  const request: DrawRequest = {
+  const request = ({ image, prediction, reference }: CaseFiles['files']): DrawRequest => ({
     case: id,
     folder: target,
     ...(image && { image }),
+    ...(files.image && { imageName: files.image }),
     masks: { ...(prediction && { prediction }), ...(reference && { reference }) },
     ...(entry.labelNames && { labelNames: entry.labelNames }),
     ...(window && { window }),
     ...(slices !== undefined && { slices }),
     notes: entry.notes,
     secrets,
-  };
+  });
   try {
-    await runtime.run(drawCaseTask, request);
+    await withLocalFiles(files, (here) => runtime.run(drawCaseTask, request(here)));
     return { drawn: true, ...(missing && { missing }) };
   } catch (error) {
     return { drawn: false, missing: maskOf({ secrets })(messageOf(error)) };

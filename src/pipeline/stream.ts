@@ -99,9 +99,10 @@ async function restore(
   finished: readonly Finished[],
   tell: Tell,
 ): Promise<void> {
-  await folder.bring(
-    finished.flatMap(({ subject }) => sinks.flatMap(({ sink }) => sink.kept?.(subject) ?? [])),
-  );
+  await folder.bring([
+    ...sinks.flatMap(({ sink }) => sink.reads ?? []),
+    ...finished.flatMap(({ subject }) => sinks.flatMap(({ sink }) => sink.kept?.(subject) ?? [])),
+  ]);
   for (const { subject, index } of finished) {
     for (const { sink } of sinks) sink.restore?.(subject);
     records.done(subject);

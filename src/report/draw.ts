@@ -32,6 +32,8 @@ export interface DrawRequest {
   readonly folder: string;
   /** The image: a file to read, or a volume if there is no file. */
   readonly image?: CaseFile | Volume;
+  /** What `case.json` names as the image, if the file is a copy. Default: the file. */
+  readonly imageName?: CaseFile;
   /**
    * Label maps, or files with one: a prediction and a reference, or two predictions to compare, also with a
    * reference. They are shown on the grid of the first one; others are resampled to it by the nearest voxel.
@@ -144,7 +146,7 @@ export async function drawCase(request: DrawRequest): Promise<void> {
   const note: CaseNote = {
     case: request.case,
     planes: planes.map(({ name, mm }) => ({ name, mm })),
-    image: isFile(request.image) ? hide(request.image) : null,
+    image: isFile(request.image) ? hide(request.imageName ?? request.image) : null,
     grey: image !== undefined,
     masks: [...masks.keys()],
     ...(masks.size > 0 && [...masks.values()].every(({ channels }) => channels > 1) && { channels: true }),

@@ -2,11 +2,14 @@ import { mkdtemp, readFile, realpath, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { extname, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isAddress } from '../address.js';
 import type { CaseFile } from '../case.js';
 import { messageOf } from '../errors.js';
 import { isImageFile, readGrid, readVolume } from '../formats/index.js';
+import { mapPaths, pathsOf } from '../formats/inputFiles.js';
 import { writeNifti } from '../formats/writeNifti.js';
 import { revealEnvironment } from '../mask.js';
+import { type LocalCopy, localCopy } from '../storage/cache.js';
 import { type Answer, refusal } from './answer.js';
 import { html } from './html.js';
 import { casesFolder, type ReportCase, type ReportData } from './read.js';
@@ -27,6 +30,8 @@ export class Site {
   /** NIfTI files made from images in formats that NiiVue cannot read, by what they are read from, as JSON. */
   readonly #converted = new Map<string, Promise<string>>();
   #temporary: Promise<string> | undefined;
+  /** Images from addresses that are on this machine now. */
+  readonly #copies = new Map<string, Promise<LocalCopy>>();
 
   constructor(
     /** The report's folder; a real path, without links. */
@@ -41,8 +46,9 @@ export class Site {
     return isIndex ? this.#index() : this.#file(parts);
   }
 
-  /** Removes converted images. */
+  /** Removes converted images, and gives copies back to the cache. */
   async close(): Promise<void> {
+    for (const copy of this.#copies.values()) await copy.then(({ release }) => release()).catch(() => {});
     if (this.#temporary) await rm(await this.#temporary, { recursive: true, force: true });
   }
 
@@ -97,11 +103,22 @@ export class Site {
       return refusal(404, 'The report knows no image file of this case.');
     }
     try {
-      const file = await this.#asNifti(image);
+      const file = await this.#asNifti(await this.#here(image));
       return { status: 200, type: types['.gz'], body: { file } };
     } catch (error) {
       return refusal(404, messageOf(error));
     }
+  }
+
+  /** An image whose files are on this machine. */
+  async #here(image: CaseFile): Promise<CaseFile> {
+    const paths = new Map<string, string>();
+    for (const address of pathsOf(image).filter(isAddress)) {
+      const copy = this.#copies.get(address) ?? localCopy(address);
+      this.#copies.set(address, copy);
+      paths.set(address, (await copy).path);
+    }
+    return mapPaths(image, (path) => paths.get(path) ?? path);
   }
 
   /** The image's file if it is NIfTI, which its header must confirm; otherwise a NIfTI file made from it. */

@@ -33,6 +33,8 @@ export interface Sink {
   kept?(subject: Pick<Case, 'id'>): readonly string[];
   /** Those of them that hold a whole volume, by its key; `files` need not name them again. */
   volumes?(subject: Case): Readonly<Record<string, string>>;
+  /** Files of the run's folder that `close` or `finish` reads, where they are, and that others write. */
+  readonly reads?: readonly string[];
   /**
    * Ends the sink; `order` has the ids of the cases that ended well, in this run or an earlier one, in
    * dataset order.

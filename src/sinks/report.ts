@@ -1,11 +1,12 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import { shownPlace } from '../address.js';
 import type { Case } from '../case.js';
 import { volumeOf } from '../case.js';
 import { DataError } from '../errors.js';
 import { writeFileAside } from '../formats/files.js';
-import { absoluteFile } from '../formats/inputFiles.js';
+import { absoluteFile, mapPaths } from '../formats/inputFiles.js';
 import { foresee } from '../operators/forecast.js';
 import { storedVolume } from '../operators/storedVolume.js';
 import type { OptionValues } from '../options.js';
@@ -13,7 +14,9 @@ import { intensity } from '../optionTypes.js';
 import { type DrawRequest, defaultSlices, drawCase, pictureFiles } from '../report/draw.js';
 import { LaneRecorder } from '../report/lanes.js';
 import { caseFolder, casesFolder, lanesFile } from '../report/read.js';
+import { notesFile } from '../report/userNotes.js';
 import { task } from '../runtime/task.js';
+import { originOfCopy } from '../storage/cache.js';
 import { sameGrid } from '../volume/affine.js';
 import type { Volume } from '../volume/volume.js';
 import { type Sink, type SinkContext, sink } from './define.js';
@@ -87,11 +90,12 @@ function openReport(options: Options, { output, runtime, secrets }: SinkContext)
       if (prediction && reference && !sameGrid(prediction, reference)) {
         reference = await storedVolume(subject, label, reference, runtime);
       }
+      const file = subject.files[image] && absoluteFile(subject.files[image]);
       const request: DrawRequest = {
         case: subject.id,
         folder: folderOf(subject),
-        image:
-          subject.files[image] === undefined ? subject.volumes[image] : absoluteFile(subject.files[image]),
+        image: file ?? subject.volumes[image],
+        ...(file && { imageName: mapPaths(file, (path) => shownPlace(originOfCopy(path)?.address ?? path)) }),
         masks: { ...(prediction && { prediction }), ...(reference && { reference }) },
         labelNames: reference?.labelNames ?? subject.labelNames ?? prediction?.labelNames,
         ...(window && { window }),
@@ -109,6 +113,7 @@ function openReport(options: Options, { output, runtime, secrets }: SinkContext)
       const grey = image in subject.files || image in subject.volumes;
       return pictureFiles({ grey, masks, slices: slices > 0 }).map((file) => join(folderOf(subject), file));
     },
+    reads: [join(folder, notesFile)],
     kept: (subject) => [join(folderOf(subject), 'case.json')],
     async close() {
       const file = join(folder, lanesFile);

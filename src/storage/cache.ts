@@ -25,7 +25,6 @@ const origins = new Map<string, CopyOrigin>();
 
 /** Where a copy comes from, and its state there. */
 export interface CopyOrigin extends FileInfo {
-  /** The address without its signature. */
   readonly address: string;
 }
 
@@ -93,7 +92,7 @@ export async function localCopy(address: string, signal?: AbortSignal): Promise<
   const { size, modified } = found;
   const tag = isDated(found) ? found.tag : await contentTag(path);
   const info = { size, modified, ...(tag && { tag }) };
-  origins.set(copy, { address: unsignedPlace(address), ...info });
+  origins.set(copy, { address, ...info });
   return { path: copy, info, release };
 }
 

@@ -1,9 +1,11 @@
+import { createWriteStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { isAddress, nameInside, shownPlace } from '../address.js';
 import { DataError, OptionError } from '../errors.js';
 import { findFile } from '../formats/archives.js';
-import { readFault } from '../formats/aside.js';
+import { readFault, writeAside } from '../formats/aside.js';
 import type { OpenFile } from '../formats/openFile.js';
 import type { FileInfo, ListedFile, NewContent } from './define.js';
 import { storageOf } from './index.js';
@@ -92,6 +94,14 @@ export function openAddress(place: RemotePlace): OpenFile {
     },
     stream: (at) => Readable.from(readAddress(part(at, place.size)), { objectMode: false }),
   };
+}
+
+/** Brings a file from an address to a path, where it appears whole or not at all. False if there is none. */
+export async function download(address: string, path: string): Promise<boolean> {
+  const found = await findAddress(address);
+  if (!found) return false;
+  await writeAside(path, (temporary) => pipeline(readAddress(found), createWriteStream(temporary)));
+  return true;
 }
 
 /**

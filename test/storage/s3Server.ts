@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
+  DeleteObjectCommand,
   DeleteObjectsCommand,
   GetObjectCommand,
   ListObjectsV2Command,
@@ -27,6 +28,7 @@ export interface S3Server {
   faults: number;
   put(key: string, content: Uint8Array | string): Promise<void>;
   get(key: string): Promise<Buffer>;
+  remove(key: string): Promise<void>;
   /** The keys that begin with a text, sorted. */
   keys(prefix?: string): Promise<string[]>;
   clear(): Promise<void>;
@@ -128,6 +130,9 @@ export async function startS3(): Promise<S3Server> {
     async get(key) {
       const { Body } = await direct.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
       return Buffer.from((await Body?.transformToByteArray()) ?? []);
+    },
+    async remove(key) {
+      await direct.send(new DeleteObjectCommand({ Bucket: bucket, Key: key }));
     },
     async keys(prefix) {
       const { Contents = [] } = await direct.send(

@@ -21,7 +21,7 @@ const isPackage = (path) => /^[a-z@]/.test(path) && !path.startsWith('node:') &&
 
 /** Packages that are joined, and the files that export what others import from them. */
 const packages = new Map();
-const graph = await importGraph(['index.js', 'author.js', 'cli/run.js', ...programs]);
+const graph = await importGraph(['index.js', 'author.js', 'cli/run.js', 'runtime/runTask.js', ...programs]);
 const groups = groupModules();
 const modules = new Map(
   Object.entries(groups).flatMap(([group, files]) => files.map((file) => [file, group])),
@@ -74,7 +74,7 @@ function groupModules() {
     ),
   );
   const session = reach('runtime/sessionWorker.js');
-  const inTasks = reach(...new Set(tasks));
+  const inTasks = reach('runtime/runTask.js', ...new Set(tasks));
   const lists = { session: [], tasks: [], main: [] };
   for (const file of [...graph.keys()].filter((one) => !programs.includes(one)).sort()) {
     lists[session.has(file) ? 'session' : inTasks.has(file) ? 'tasks' : 'main'].push(file);

@@ -31,8 +31,8 @@ const decisions = new WeakMap<Runtime, Map<string, boolean>>();
 /**
  * Loads models, one after the other.
  *
- * @param check Called with each model, to run it once and to compare it with the first one. It returns the
- * number of output channels, if it found that.
+ * @param check Called with each model, to compare it with the first one. It returns the number of output
+ * channels, if it found that.
  * @param most Bytes that the models may take together on a CPU.
  * @throws ModelError when a model cannot be found or loaded, or fails the check. No model stays loaded then.
  */
@@ -60,8 +60,13 @@ export async function openEnsemble(
       const { file, sha256, card, model } = lease;
       members.push({ file, sha256, card, shape: model.shape });
       outputs.push(await check(lease, members[0]));
-      if (!known.has(key))
-        known.set(key, fits(process.memoryUsage.rss() - before, names.length, runtime, most));
+      if (!known.has(key)) {
+        const bytes = Math.max(
+          process.memoryUsage.rss() - before,
+          (lease.sessionBytes ?? 0) * model.sessions,
+        );
+        known.set(key, fits(bytes, names.length, runtime, most));
+      }
       if (!known.get(key)) await close();
     }
   } catch (error) {

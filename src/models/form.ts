@@ -51,12 +51,6 @@ export interface RewrittenCard {
   readonly outputChannels?: number;
 }
 
-/**
- * Bytes of a session from which on a model is not run before its first window: its features would take memory
- * while the first case is prepared.
- */
-const largeSession = 256 * 2 ** 20;
-
 /** Increase this when the passes produce different models, so that cached ones are not used. */
 const revision = 8;
 
@@ -142,9 +136,7 @@ export async function keptModel(
 
 function asRun(card: RewrittenCard, file: string): ModelInForm {
   const { axes, difference, sessionBytes, outputChannels } = card;
-  if (!sessionBytes) return { file, axes, difference };
-  const known = sessionBytes > largeSession && outputChannels !== undefined;
-  return { file, axes, difference, sessionBytes, ...(known && { outputChannels }) };
+  return { file, axes, difference, ...(sessionBytes && { sessionBytes, outputChannels }) };
 }
 
 const isExact = ({ maxDifference }: RewrittenCard) => maxDifference <= mostDifference;

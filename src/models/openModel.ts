@@ -16,6 +16,8 @@ const runnableModelTask = {
 /** A share in a loaded model. */
 export interface ModelLease extends ModelFiles {
   readonly model: LoadedModel;
+  /** About how many bytes one of its sessions takes, if known. */
+  readonly sessionBytes?: number;
   /** Unloads the model, unless others use it too. */
   release(): Promise<void>;
 }
@@ -49,7 +51,7 @@ export async function openModel(runtime: Runtime, name: string, form: ModelForm 
       files,
     };
   });
-  return { ...found.files, model, release };
+  return { ...found.files, model, sessionBytes: found.sessionBytes, release };
 }
 
 /** What a model takes on a CPU, if its form for some use is kept. */

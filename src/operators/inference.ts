@@ -206,7 +206,7 @@ function namesOf({ model, models }: Pick<Options, 'model' | 'models'>): readonly
   return models ?? (model === undefined ? [] : [model]);
 }
 
-/** Opens the models, and runs each once. Throws ModelError unless all have the same classes. */
+/** Opens the models. Throws ModelError unless all have the same classes. */
 function ensembleOf(options: Options, { runtime, onlyDifferences }: StepContext): Promise<Ensemble> {
   const { roiSize } = options;
   const form = { ...(roiSize && { roiSize }), onlyDifferences };

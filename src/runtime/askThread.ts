@@ -50,10 +50,10 @@ export class AskThread<Request, Reply extends { readonly kind: string }> {
   /**
    * @param module The thread's code.
    * @param data The thread's `workerData`.
-   * @param about What the thread works on, for messages.
+   * @param about Says what the thread works on, for messages.
    * @param fault Words the error of a failed request. Bugs (e.g. a TypeError) are passed on as they are.
    */
-  constructor(module: URL, data: unknown, about: string, fault: (error: Error) => Error) {
+  constructor(module: URL, data: unknown, about: () => string, fault: (error: Error) => Error) {
     this.#worker = new Worker(module, { workerData: data });
     this.#worker.on('message', (reply: Reply | Failure) => {
       this.#outstanding--;
@@ -70,7 +70,7 @@ export class AskThread<Request, Reply extends { readonly kind: string }> {
     const end = (why: string, cause?: Error) => {
       busy.delete(this.#worker);
       this.#outstanding = 0;
-      this.#fail(new ModelError(`The thread of ${about} ended: ${why}.`, { cause }));
+      this.#fail(new ModelError(`The thread of ${about()} ended: ${why}.`, { cause }));
     };
     this.#worker.on('error', (error) => end(error.message, error));
     this.#worker.on('exit', (code) => end(`exit code ${code}`));

@@ -137,35 +137,65 @@ export interface LoadSettings {
 /** What the windows of a volume have in common, whatever is made of them. */
 type Windows = Omit<InferenceJob, 'control' | 'models' | 'steps' | 'result'>;
 
-/** A worker thread that holds one session. */
-type SessionThread = AskThread<SessionRequest, SessionReply>;
+/** A worker thread that holds one session, from `open` on. */
+export class SessionThread extends AskThread<SessionRequest, SessionReply> {
+  #setup: SessionSetup | undefined;
 
-/** Loads a model into one thread per session of a device. Throws ModelError when it cannot be loaded. */
+  /** Starts the thread, which loads ONNX Runtime. */
+  constructor() {
+    super(
+      new URL('./sessionWorker.js', import.meta.url),
+      undefined,
+      () => this.#setup?.file ?? 'a model',
+      (error) => (this.#setup ? modelFault(this.#setup, error) : error),
+    );
+    // A thread that cannot start does not open its session either.
+    this.ready.catch(() => {});
+  }
+
+  /** Creates the session. The thread is abandoned if that takes more than `limit` seconds. */
+  async open(setup: SessionSetup, limit: number): Promise<ReplyOf<'opened'>> {
+    this.#setup = setup;
+    const opened = await answerWithin(limit, this, this.ask({ kind: 'open', setup }), setup.file);
+    return expectReply(opened, 'opened');
+  }
+}
+
+/** Starts as many threads as a device has sessions, before it is known which model they will run. */
+export function startSessionThreads(device: string): SessionThread[] {
+  return deviceSessions(device).map(() => new SessionThread());
+}
+
+/**
+ * Loads a model into one thread per session of a device. Throws ModelError when it cannot be loaded.
+ *
+ * @param started Threads of `startSessionThreads`. Those that the model does not need are ended.
+ */
 export async function loadModel(
   model: RunnableModel,
   device: string,
   { stepTimeout, collectGarbage }: LoadSettings,
+  started = startSessionThreads(device),
 ): Promise<LoadedModel> {
   const { file } = model;
   const setups = deviceSessions(device, model).map((session) => ({ ...session, file, collectGarbage }));
-  const threads: SessionThread[] = [];
+  const threads = started.slice(0, setups.length);
+  const spare = endThreads(started.slice(setups.length));
   try {
-    for (const setup of setups) threads.push(startThread(setup));
-    const replies = await Promise.all(
-      threads.map((thread) => answerWithin(stepTimeout, thread, thread.ready, file)),
-    );
-    const ready = expectReply(replies[0], 'ready');
-    checkShape(file, ready.shape);
-    return new ModelSessions(model, setups, threads, ready, stepTimeout);
+    const opened = await Promise.all(threads.map((thread, i) => thread.open(setups[i], stepTimeout)));
+    checkShape(file, opened[0].shape);
+    return new ModelSessions(model, setups, threads, opened[0], stepTimeout);
   } catch (error) {
-    await Promise.all(threads.map((thread) => thread.close()));
+    await endThreads(threads);
     throw error;
+  } finally {
+    await spare;
   }
 }
 
-function startThread(setup: SessionSetup): SessionThread {
-  const module = new URL('./sessionWorker.js', import.meta.url);
-  return new AskThread(module, setup, setup.file, (error) => modelFault(setup, error));
+/** Ends threads that no loaded model has. */
+export async function endThreads(threads: readonly SessionThread[]): Promise<void> {
+  await Promise.all(threads.map((thread) => thread.close()));
 }
 
 type ReplyOf<K extends SessionReply['kind']> = Extract<SessionReply, { kind: K }>;
@@ -185,11 +215,11 @@ class ModelSessions implements LoadedModel {
     readonly model: RunnableModel,
     readonly setups: SessionSetup[],
     readonly threads: SessionThread[],
-    ready: ReplyOf<'ready'>,
+    opened: ReplyOf<'opened'>,
     readonly limit: number,
   ) {
-    this.shape = ready.shape;
-    this.partlyOnCpu = ready.partlyOnCpu;
+    this.shape = opened.shape;
+    this.partlyOnCpu = opened.partlyOnCpu;
   }
 
   get sessions(): number {
@@ -424,16 +454,16 @@ class ModelSessions implements LoadedModel {
     await Promise.all(
       this.threads.map(async ({ ended }, i) => {
         if (!ended) return;
-        const thread = startThread(this.setups[i]);
+        const thread = new SessionThread();
         this.threads[i] = thread;
-        await answerWithin(this.limit, thread, thread.ready, this.model.file);
+        await thread.open(this.setups[i], this.limit);
       }),
     );
   }
 
   async close(): Promise<void> {
     for (const { control } of this.#jobs) stopJob(control);
-    await Promise.all(this.threads.map((thread) => thread.close()));
+    await endThreads(this.threads);
   }
 }
 

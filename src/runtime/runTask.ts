@@ -69,8 +69,3 @@ function outOfMemory(name: string, error: RangeError): DataError {
     { cause: error },
   );
 }
-
-/** Loads modules before the first task needs them. A module that cannot be loaded is reported by its task. */
-export async function preload(modules: readonly string[]): Promise<void> {
-  await Promise.allSettled(modules.map((module) => import(module)));
-}

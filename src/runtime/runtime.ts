@@ -109,10 +109,10 @@ export function createRuntime(settings: RuntimeSettings = {}): Runtime {
     on: (lane, work) => lanes[lane].run(work),
     run: (task, ...args) => pool.run(task, args),
     async load(key, find) {
-      const share = await models.load(key, find);
-      // The threads for the first case start while the sessions run for the first time, which takes longer.
+      const loading = models.load(key, find);
+      // The threads for the first case start meanwhile.
       pool.start(Math.min(workers, 4));
-      return share;
+      return loading;
     },
     loaded: () => models.loaded(),
     async close() {

@@ -4,7 +4,7 @@ import type { Failure } from './askThread.js';
 import type { DeviceSession } from './deviceSessions.js';
 import type { InferenceJob } from './inferenceJob.js';
 
-/** What a session thread is started with. */
+/** The session of a thread. */
 export interface SessionSetup extends DeviceSession {
   /** The ONNX file. */
   readonly file: string;
@@ -26,15 +26,18 @@ export interface ValueShape {
 }
 
 export type SessionRequest =
+  /** The first request. */
+  | { readonly kind: 'open'; readonly setup: SessionSetup }
   | { readonly kind: 'probe'; readonly roiSize: Vec3; readonly channels: number; readonly axes: ModelAxes }
   | { readonly kind: 'infer'; readonly job: InferenceJob };
 
 /**
- * A session thread's messages. `ready` comes once, at the start. `done` comes when the thread finds no window
- * of a job left, while other threads may still be at their last.
+ * A session thread's messages. `started` comes once, at the start. `done` comes when the thread finds no
+ * window of a job left, while other threads may still be at their last.
  */
 export type SessionReply =
-  | { readonly kind: 'ready'; readonly shape: ModelShape; readonly partlyOnCpu: boolean }
+  | { readonly kind: 'started' }
+  | { readonly kind: 'opened'; readonly shape: ModelShape; readonly partlyOnCpu: boolean }
   | { readonly kind: 'probed'; readonly dims: readonly number[] }
   | { readonly kind: 'done' }
   | Failure;

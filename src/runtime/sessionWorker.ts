@@ -1,4 +1,4 @@
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { messageOf } from '../errors.js';
 import * as ort from '../onnx/ort.js';
 import type { Triple, Vec3 } from '../volume/volume.js';
@@ -13,28 +13,28 @@ import { toErrorData } from './threadError.js';
 // The code of a session thread. Importing this module serves the thread's port, so only `new Worker` may load
 // it.
 
-async function serve(port: NonNullable<typeof parentPort>, setup: SessionSetup): Promise<void> {
+function serve(port: NonNullable<typeof parentPort>): void {
   const reply = (message: SessionReply) => port.postMessage(message);
-  if (setup.collectGarbage) collectGarbage();
-  let session: ort.InferenceSession;
-  try {
-    const created = await createSession(setup);
-    session = created.session;
-    reply({ kind: 'ready', shape: shapeOf(session), partlyOnCpu: created.partlyOnCpu });
-  } catch (error) {
-    reply({ kind: 'failed', error: toErrorData(error) });
-    port.close();
-    return;
-  }
   const windows = new WindowBuffers();
-  const answer = async (request: SessionRequest) => {
-    try {
-      if (request.kind === 'probe') {
-        reply({ kind: 'probed', dims: await probe(session, request) });
-        return;
+  let session: ort.InferenceSession;
+  const answer = async (request: SessionRequest): Promise<SessionReply> => {
+    switch (request.kind) {
+      case 'open': {
+        if (request.setup.collectGarbage) collectGarbage();
+        const { partlyOnCpu, ...created } = await createSession(request.setup);
+        session = created.session;
+        return { kind: 'opened', shape: shapeOf(session), partlyOnCpu };
       }
-      await infer(session, request.job, windows);
-      reply({ kind: 'done' });
+      case 'probe':
+        return { kind: 'probed', dims: await probe(session, request) };
+      case 'infer':
+        await infer(session, request.job, windows);
+        return { kind: 'done' };
+    }
+  };
+  const answerOrFail = async (request: SessionRequest) => {
+    try {
+      reply(await answer(request));
     } catch (error) {
       if (request.kind === 'infer') stopJob(request.job.control);
       reply({ kind: 'failed', error: toErrorData(error) });
@@ -44,8 +44,9 @@ async function serve(port: NonNullable<typeof parentPort>, setup: SessionSetup):
   let last = Promise.resolve();
   port.on('message', (request: SessionRequest) => {
     const bytes = request.kind === 'infer' ? voxelBytes(arraysOf(request.job)) : 0;
-    last = last.then(() => answer(request)).then(() => countShared(bytes));
+    last = last.then(() => answerOrFail(request)).then(() => countShared(bytes));
   });
+  reply({ kind: 'started' });
 }
 
 /**
@@ -186,4 +187,4 @@ function arraysOf({ data, result }: InferenceJob): readonly ArrayBufferView[] {
   return 'out' in result ? [data, result.out] : [data, result.storage, result.labels];
 }
 
-await serve(parentPort!, workerData as SessionSetup);
+serve(parentPort!);

@@ -1,6 +1,13 @@
 import { chooseDevice, type DeviceChoice } from './chooseDevice.js';
 import { parseDevice } from './device.js';
-import { type LoadedModel, type LoadSettings, loadModel, type RunnableModel } from './loadModel.js';
+import {
+  endThreads,
+  type LoadedModel,
+  type LoadSettings,
+  loadModel,
+  type RunnableModel,
+  startSessionThreads,
+} from './loadModel.js';
 
 /** What records of a run say of a model. */
 export interface ModelRecord {
@@ -77,8 +84,13 @@ export class SharedModels {
     this.#choosing ??= chooseDevice(this.#choice.device);
     this.#choice = await this.#choosing;
     const { device } = this.#choice;
-    const found = await find(parseDevice(device).provider);
-    const model = await loadModel(found, device, this.settings);
+    // They start while the model is looked for.
+    const threads = startSessionThreads(device);
+    const found = await find(parseDevice(device).provider).catch(async (error) => {
+      await endThreads(threads);
+      throw error;
+    });
+    const model = await loadModel(found, device, this.settings, threads);
     const { name, sha256, card } = found;
     this.#loaded.set(JSON.stringify([name, sha256, card]), { name, sha256, card });
     if (model.partlyOnCpu) this.#partlyOnCpu.add(found.name);

@@ -42,14 +42,5 @@ export function task<F extends TaskFunction>(module: URL, exported: F | string):
         "export's name.",
     );
   }
-  if (typeof exported === 'function') loaded.add(module.href);
   return { module: module.href, name };
-}
-
-/** The modules of tasks that were given by function, so this thread has loaded them. */
-const loaded = new Set<string>();
-
-/** The modules that worker threads load when they start: all but those of tasks given by name. */
-export function preloadable(): readonly string[] {
-  return [...loaded];
 }

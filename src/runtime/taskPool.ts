@@ -1,29 +1,39 @@
 import '../onnx/noTelemetry.js';
-import { Piscina } from 'piscina';
+import type { Piscina } from 'piscina';
 import { DataError, messageOf } from '../errors.js';
 import { countShared, voxelBytes } from './garbage.js';
 import type { TaskAnswer, TaskMessage } from './runTask.js';
-import { preloadable, type Task, type TaskFunction, task } from './task.js';
+import type { Task, TaskFunction } from './task.js';
 import { fromErrorData } from './threadError.js';
-
-const preloadTask = task<typeof import('./runTask.js').preload>(
-  new URL('./runTask.js', import.meta.url),
-  'preload',
-);
 
 /** Worker threads that run tasks. They start with the first task, and again after `close`. */
 export class TaskPool {
-  #piscina: Piscina | undefined;
+  #piscina: Promise<Piscina> | undefined;
 
   constructor(
     readonly threads: number,
     readonly settings: { readonly stepTimeout: number; readonly collectGarbage: boolean },
   ) {}
 
-  /** Starts up to `count` threads and has them load the modules of tasks. */
+  /** Starts `count` threads before the first task needs them, if none has started yet. */
   start(count: number): void {
-    // That many tasks at once start that many threads.
-    for (let i = 0; i < count; i++) this.run(preloadTask, [preloadable()]).catch(() => {});
+    // The first task reports a fault.
+    this.#open(count).catch(() => {});
+  }
+
+  #open(threads: number): Promise<Piscina> {
+    this.#piscina ??= import('piscina').then(
+      ({ Piscina }) =>
+        new Piscina({
+          filename: new URL('./worker.cjs', import.meta.url).href,
+          // Keep threads alive: with none, queued tasks hang when a thread dies.
+          minThreads: threads,
+          maxThreads: this.threads,
+          idleTimeout: 60_000,
+          atomics: 'disabled',
+        }),
+    );
+    return this.#piscina;
   }
 
   /** See `Runtime.run`. */
@@ -32,20 +42,13 @@ export class TaskPool {
     args: Parameters<F>,
   ): Promise<Awaited<ReturnType<F>>> {
     const { stepTimeout, collectGarbage } = this.settings;
-    this.#piscina ??= new Piscina({
-      filename: new URL('./worker.cjs', import.meta.url).href,
-      // Keep one thread alive: with none, queued tasks hang when a thread dies.
-      minThreads: 1,
-      maxThreads: this.threads,
-      idleTimeout: 60_000,
-      atomics: 'disabled',
-    });
+    const pool = await this.#open(1);
     const message: TaskMessage = { module, name, args, collectGarbage };
     const late = new AbortController();
     const timer = uninterruptible ? undefined : setTimeout(() => late.abort(), stepTimeout * 1000);
     let answer: TaskAnswer;
     try {
-      answer = await this.#piscina.run(message, { signal: late.signal });
+      answer = await pool.run(message, { signal: late.signal });
     } catch (error) {
       throw late.signal.aborted ? tooLate(name, stepTimeout) : workerEnded(name, error);
     } finally {
@@ -57,8 +60,9 @@ export class TaskPool {
   }
 
   async close(): Promise<void> {
-    await this.#piscina?.destroy();
+    const closing = this.#piscina;
     this.#piscina = undefined;
+    await (await closing)?.destroy();
   }
 }
 

@@ -6,8 +6,11 @@
  */
 import type { TaskAnswer, TaskMessage } from './runTask.js' with { 'resolution-mode': 'import' };
 
+/** Loading starts with the thread, before its first task. */
+const loading = import('./runTask.js');
+
 async function work(message: TaskMessage): Promise<TaskAnswer> {
-  const { runTask } = await import('./runTask.js');
+  const { runTask } = await loading;
   return runTask(message);
 }
 

@@ -243,7 +243,7 @@ async function startThreads(
   const threads: Thread[] = [];
   try {
     for (let replica = 0; replica < replicas; replica++) {
-      threads.push(new AskThread(url, setup(replica), `the training of ${model.name}`, fault));
+      threads.push(new AskThread(url, setup(replica), () => `the training of ${model.name}`, fault));
     }
     await Promise.all(threads.map((thread) => thread.ready));
   } catch (error) {

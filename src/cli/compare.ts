@@ -12,25 +12,30 @@ import { loadRegistry } from '../pipeline/extensions.js';
 import { describedColumns, metricsFile, readMetricsFile } from '../pipeline/readMetrics.js';
 import { metricFinder } from '../pipeline/registry.js';
 import { type RunFolder, withRunFolders } from '../pipeline/runFolder.js';
+import { comparedCases } from '../report/comparison.js';
+import { subgroupsText } from '../report/subgroupMeans.js';
+import { type Subgrouping, sortedGroups } from '../report/subgroups.js';
 import { createRuntime } from '../runtime/runtime.js';
 import { cell } from '../sinks/rows.js';
 import { writePlace } from '../storage/places.js';
 import { commaList, positive } from './args.js';
+import { addPageOptions, type PageFlags, serveIfAsked, subgroupsOf } from './pageOptions.js';
 import { print, printError } from './print.js';
 import { sharedOption } from './sharedOptions.js';
 
-interface CompareFlags {
+interface CompareFlags extends PageFlags {
   readonly metrics?: readonly string[];
   readonly movers: number;
   readonly output?: string;
   readonly json?: boolean;
+  readonly full?: boolean;
   readonly report?: true | string;
   readonly use?: readonly string[];
 }
 
 /** Adds `voxstream compare`, which shows what changed between two runs, case by case. */
 export function addCompareCommand(program: Command): void {
-  program
+  const command = program
     .command('compare')
     .summary('compare the metrics of two runs case by case')
     .description(
@@ -52,13 +57,48 @@ export function addCompareCommand(program: Command): void {
         'Default: comparison',
     )
     .option('--json', 'print the comparison as JSON')
+    .addOption(sharedOption('full'))
     .addOption(sharedOption('use'))
     .action(async (a: string, b: string, flags: CompareFlags) => {
-      await withRunFolders([a, b].map(checkPlace), (runs) => compareFolders(runs, flags));
+      refuseWithoutReport(flags);
+      const subgroups = await subgroupsOf(flags);
+      await withRunFolders([a, b].map(checkPlace), (runs) => compareFolders(runs, subgroups, flags));
     });
+  addPageOptions(command);
 }
 
-async function compareFolders([a, b]: readonly RunFolder[], flags: CompareFlags): Promise<void> {
+/** Refuses options that only a page takes, if none is written. */
+function refuseWithoutReport({ report, ...flags }: CompareFlags): void {
+  const given = (['notes', 'open', 'port'] as const).find((name) => flags[name] !== undefined);
+  if (given && !report) throw new OptionError(`--${given} is for the page. Add --report.`);
+}
+
+/** The comparison of each subgroup. */
+function jsonSubgroups(
+  a: readonly MetricsRow[],
+  b: readonly MetricsRow[],
+  subgroups: readonly Subgrouping[],
+): { readonly subgroups?: Readonly<Record<string, Readonly<Record<string, Comparison>>>> } {
+  if (subgroups.length === 0) return {};
+  const ofGroup = ({ of }: Subgrouping, group: string) => {
+    const inside = (rows: readonly MetricsRow[]) => rows.filter((row) => of.get(row.case) === group);
+    return compareRuns(inside(a), inside(b));
+  };
+  return {
+    subgroups: Object.fromEntries(
+      subgroups.map((one) => [
+        one.name,
+        Object.fromEntries(sortedGroups(one.of.values()).map((group) => [group, ofGroup(one, group)])),
+      ]),
+    ),
+  };
+}
+
+async function compareFolders(
+  [a, b]: readonly RunFolder[],
+  subgroups: readonly Subgrouping[],
+  flags: CompareFlags,
+): Promise<void> {
   const [rowsA, rowsB] = await readBoth([a.path, b.path], flags);
   const comparison = compareRuns(rowsA, rowsB, flags);
   if (comparison.cases === 0) {
@@ -67,34 +107,45 @@ async function compareFolders([a, b]: readonly RunFolder[], flags: CompareFlags)
     );
   }
   if (flags.output) await writePlace(checkPlace(flags.output), Buffer.from(pairedCsv(rowsA, rowsB)));
+  const width = process.stdout.columns;
   const text = flags.json
-    ? JSON.stringify(comparison, jsonNumber, 2)
-    : `A: ${a.place}\nB: ${b.place}\n${comparisonTable(comparison)}`;
+    ? JSON.stringify({ ...comparison, ...jsonSubgroups(rowsA, rowsB, subgroups) }, jsonNumber, 2)
+    : [
+        `A: ${a.place}\nB: ${b.place}`,
+        comparisonTable(comparison, width, flags.full === true),
+        ...subgroups.map((one) => `\n${subgroupsText(one, comparedCases(rowsA, rowsB), width)}`),
+      ].join('\n');
   print(`${text}\n`);
   if (!flags.report) return;
   const runs = [
     { ...a, rows: rowsA },
     { ...b, rows: rowsB },
   ] as const;
-  await writeReport(runs, comparison, flags);
+  await writeReport(runs, comparison, subgroups, flags);
 }
 
 async function writeReport(
   runs: readonly [ComparedRun, ComparedRun],
   comparison: Comparison,
-  { report, movers }: CompareFlags,
+  subgroups: readonly Subgrouping[],
+  flags: CompareFlags,
 ): Promise<void> {
+  const { report, movers, notes } = flags;
   const place = checkPlace(typeof report === 'string' ? report : 'comparison');
   const runtime = createRuntime({ device: 'cpu' });
-  const written = withRunFolders([place], async ([{ path, origin, send }]) => {
-    const made = await writeComparison(runs, comparison, { folder: path, movers, runtime });
+  await withRunFolders([place], async ([{ path: folder, origin, send }]) => {
+    const written = writeComparison(runs, comparison, {
+      ...{ folder, movers, runtime, subgroups },
+      ...(notes !== undefined && { notes }),
+    });
+    const { page, data, drawn, unpictured } = await written.finally(() => runtime.close());
     await send();
-    return { ...made, page: origin(made.page) };
+    // The comparison itself may be JSON.
+    printError(`${origin(page)}: ${comparison.cases} case(s), pictures drawn of ${drawn}\n`);
+    for (const [id, reason] of unpictured) printError(`  ${id} has no pictures: ${reason}\n`);
+    if (data.notesFault) printError(`${data.notesFault}\n`);
+    await serveIfAsked(folder, data, flags);
   });
-  const { page, drawn, unpictured } = await written.finally(() => runtime.close());
-  // The comparison itself may be JSON.
-  printError(`${page}: ${comparison.cases} case(s), pictures drawn of ${drawn}\n`);
-  for (const [id, reason] of unpictured) printError(`  ${id} has no pictures: ${reason}\n`);
 }
 
 /** Reads the metrics of both runs. A description of a column in one run is used for the other run, too. */

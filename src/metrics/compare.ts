@@ -1,5 +1,8 @@
+import { listNames } from '../errors.js';
 import { quantileOf } from '../volume/quantile.js';
 import { type Column, tabulate } from './columns.js';
+import { type ColumnDescription, describeColumns } from './describeColumns.js';
+import { labelMatrix, matrixOf, matrixText } from './labelMatrix.js';
 import type { Better, MetricsRow } from './metric.js';
 import { bootstrapMean } from './summary.js';
 import { alignColumns, decimalsFor, listSome } from './table.js';
@@ -47,6 +50,8 @@ export interface Comparison {
   readonly onlyInB: readonly string[];
   /** By column. */
   readonly metrics: Readonly<Record<string, ColumnComparison>>;
+  /** What the columns hold. */
+  readonly columns: Readonly<Record<string, ColumnDescription>>;
 }
 
 export interface CompareOptions {
@@ -78,13 +83,14 @@ export function compareRuns(
     const pairs = both.flatMap((pair) =>
       name in pair.a && name in pair.b ? [{ case: pair.case, a: pair.a[name], b: pair.b[name] }] : [],
     );
-    return pairs.length > 0 ? [[name, compareColumn(column, pairs, movers, seed)] as const] : [];
+    return pairs.length > 0 ? [{ column, found: compareColumn(column, pairs, movers, seed) }] : [];
   });
   return {
     cases: both.length,
     onlyInA: [...inA.keys()].filter((id) => !inB.has(id)),
     onlyInB: [...inB.keys()].filter((id) => !inA.has(id)),
-    metrics: Object.fromEntries(compared),
+    metrics: Object.fromEntries(compared.map(({ column, found }) => [column.name, found])),
+    columns: describeColumns(compared.map(({ column }) => column)),
   };
 }
 
@@ -128,19 +134,48 @@ const heads = ['', 'n', 'mean A', 'mean B', 'B - A', '95 % CI', 'median', 'highe
 
 /**
  * Formats a comparison as text for a terminal: a line per column, the worst movers, and the values left out.
+ *
+ * @param width The most characters of a line of a matrix.
+ * @param full Print every column. Without it, many labels and metrics become a matrix of mean differences,
+ * and only the worst movers of the first metric with a better end are listed.
  */
-export function comparisonTable(comparison: Comparison): string {
+export function comparisonTable(
+  comparison: Comparison,
+  width = Number.POSITIVE_INFINITY,
+  full = true,
+): string {
   const { cases, onlyInA, onlyInB, metrics } = comparison;
-  const lines = Object.entries(metrics).map(([column, found]) => tableLine(column, found));
-  const notes = Object.entries(metrics).flatMap(([column, found]) => columnNotes(column, found));
+  const matrix = full ? undefined : labelMatrix(comparison.columns);
+  const notes = [
+    ...(matrix
+      ? worstOfAll(comparison)
+      : Object.entries(metrics).flatMap(([column, found]) => moverNotes(column, found))),
+    ...changedKinds(comparison).map(
+      ({ columns, movers }) =>
+        `${listNames(columns)}, undefined or infinite in one run, left out: ${movers.join(', ')}.`,
+    ),
+  ];
   const only = (run: string, names: readonly string[]) =>
     names.length > 0 ? [`Only in ${run}, left out: ${listSome(names)}.`] : [];
   return [
-    `${cases} case(s) in both runs. p: Wilcoxon signed-rank test, two-sided, not corrected for the number of metrics.`,
+    matrix
+      ? `${cases} case(s) in both runs.`
+      : `${cases} case(s) in both runs. p: Wilcoxon signed-rank test, two-sided, not corrected for the number of metrics.`,
     ...only('A', onlyInA),
     ...only('B', onlyInB),
     '',
-    ...alignColumns([heads, ...lines]),
+    ...(matrix
+      ? [
+          matrixText(
+            {
+              ...matrixOf(matrix, 'B - A', (column) => metrics[column].meanDifference),
+              signed: true,
+            },
+            width,
+          ),
+          'These are mean differences. --full prints the means, the intervals and p of all columns.',
+        ]
+      : alignColumns([heads, ...Object.entries(metrics).map(([name, found]) => tableLine(name, found))])),
     ...(notes.length > 0 ? ['', ...notes] : []),
   ].join('\n');
 }
@@ -164,16 +199,48 @@ function tableLine(column: string, found: ColumnComparison): string[] {
   ];
 }
 
-function columnNotes(column: string, { betterIs, worstMovers, changedKind }: ColumnComparison): string[] {
-  const move = ({ case: id, a, b }: Mover) => `${id} ${showNumber(a)} → ${showNumber(b)}`;
+function moverNotes(column: string, { betterIs, worstMovers }: ColumnComparison): string[] {
   const moved = betterIs ? 'got worse the most' : 'changed the most';
-  return [
-    ...(worstMovers.length > 0 ? [`${column}, ${moved}: ${worstMovers.map(move).join(', ')}.`] : []),
-    ...(changedKind.length > 0
-      ? [`${column}, undefined or infinite in one run, left out: ${changedKind.map(move).join(', ')}.`]
-      : []),
-  ];
+  return worstMovers.length > 0 ? [`${column}, ${moved}: ${worstMovers.map(showMove).join(', ')}.`] : [];
 }
+
+/** The labels and cases that got worse the most by the first metric that has a better end, on one line. */
+function worstOfAll({ metrics, columns }: Comparison): string[] {
+  const main = Object.values(columns).find(({ better }) => better);
+  const ofMain = Object.entries(metrics).filter(([name]) => main && columns[name].metric === main.metric);
+  const movers = ofMain
+    .flatMap(([name, { worstMovers }]) =>
+      worstMovers.map((mover) => ({ ...mover, case: `${columns[name].label ?? 'mean'} in ${mover.case}` })),
+    )
+    .sort((x, y) => Math.abs(y.b - y.a) - Math.abs(x.b - x.a))
+    .slice(0, Math.max(0, ...ofMain.map(([, { worstMovers }]) => worstMovers.length)));
+  return main && movers.length > 0
+    ? [`${main.metric}, got worse the most: ${movers.map(showMove).join(', ')}.`]
+    : [];
+}
+
+/**
+ * The cases whose values are undefined or infinite in one run. Columns with the same values in the same cases
+ * share an entry.
+ */
+export function changedKinds({ metrics }: Comparison): {
+  readonly columns: readonly string[];
+  /** Per case, its id with both values. */
+  readonly movers: readonly string[];
+  readonly cases: readonly string[];
+}[] {
+  const kinds = new Map<string, { columns: string[]; movers: string[]; cases: string[] }>();
+  for (const [column, { changedKind }] of Object.entries(metrics)) {
+    if (changedKind.length === 0) continue;
+    const movers = changedKind.map(showMove);
+    const known = kinds.get(movers.join());
+    if (known) known.columns.push(column);
+    else kinds.set(movers.join(), { columns: [column], movers, cases: changedKind.map((one) => one.case) });
+  }
+  return [...kinds.values()];
+}
+
+const showMove = ({ case: id, a, b }: Mover) => `${id} ${showNumber(a)} → ${showNumber(b)}`;
 
 function showNumber(value: number): string {
   if (Number.isNaN(value)) return 'undefined';

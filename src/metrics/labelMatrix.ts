@@ -38,25 +38,46 @@ const meanRow = 'mean over labels';
 
 const rowOf = ({ label, mean }: ColumnDescription) => label ?? (mean ? meanRow : 'whole case');
 
-/** The means of a summary as text, a line per label and as many metrics beside each other as fit `width`. */
-export function matrixText(
-  metrics: Readonly<Record<string, { readonly mean: number | null }>>,
-  matrix: LabelMatrix,
-  width: number,
-): string {
-  const means = matrix.metrics.map((metric, at) => {
-    const values = matrix.rows.map(({ columns }) => {
-      const name = columns[at];
-      return name === undefined ? null : metrics[name].mean;
-    });
+/** Numbers by row and column. */
+export interface Matrix {
+  /** What the numbers are, in one word. */
+  readonly what: string;
+  readonly heads: readonly string[];
+  readonly rows: readonly { readonly name: string; readonly values: readonly (number | null)[] }[];
+  /** Whether positive numbers have a plus sign. */
+  readonly signed?: boolean;
+}
+
+/** The numbers of the columns of a label matrix. */
+export function matrixOf(
+  { metrics, rows }: LabelMatrix,
+  what: string,
+  numberOf: (column: string) => number | null,
+): Matrix {
+  return {
+    what,
+    heads: metrics.map(({ metric }) => metric),
+    rows: rows.map(({ label, columns }) => ({
+      name: label,
+      values: columns.map((column) => (column === undefined ? null : numberOf(column))),
+    })),
+  };
+}
+
+/** A matrix as text, with as many columns beside each other as fit `width`. */
+export function matrixText({ what, heads, rows, signed = false }: Matrix, width: number): string {
+  const numbers = heads.map((head, at) => {
+    const values = rows.map((row) => row.values[at]);
     const digits = decimalsFor(values);
-    return [metric.metric, ...values.map((value) => value?.toFixed(digits) ?? '-')];
+    const text = (value: number | null) =>
+      value === null ? '-' : (signed && value > 0 ? '+' : '') + value.toFixed(digits);
+    return [head, ...values.map(text)];
   });
-  const labels = ['mean', ...matrix.rows.map(({ label }) => label)];
+  const labels = [what, ...rows.map(({ name }) => name)];
   const widthOf = (cells: readonly string[]) => Math.max(...cells.map((cell) => cell.length));
   const blocks: string[][][] = [];
   let left = 0;
-  for (const column of means) {
+  for (const column of numbers) {
     const needed = 2 + widthOf(column);
     if (left < needed) {
       blocks.push([labels]);

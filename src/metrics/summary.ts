@@ -3,7 +3,7 @@ import { quantileOf } from '../volume/quantile.js';
 import { Random } from '../volume/random.js';
 import { type Column, type NamedValues, tabulate } from './columns.js';
 import { type ColumnDescription, describeColumns } from './describeColumns.js';
-import { labelMatrix, matrixText } from './labelMatrix.js';
+import { labelMatrix, matrixOf, matrixText } from './labelMatrix.js';
 import type { Better, MetricsRow } from './metric.js';
 import { isOfLabels, type Presence, presenceByLabel } from './presence.js';
 import { alignColumns, decimalsFor, listSome } from './table.js';
@@ -236,7 +236,10 @@ export function summaryTable(summary: Summary, width = Number.POSITIVE_INFINITY,
   );
   const table = matrix
     ? [
-        matrixText(summary.metrics, matrix, width),
+        matrixText(
+          matrixOf(matrix, 'mean', (column) => summary.metrics[column].mean),
+          width,
+        ),
         'These are means over cases. --full prints all statistics.',
       ]
     : fitColumns([heads, ...lines], width);

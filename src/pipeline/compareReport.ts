@@ -10,9 +10,11 @@ import type { MetricsRow } from '../metrics/metric.js';
 import type { OptionsOf } from '../options.js';
 import { comparedCases, type LabelMover, worstLabelMovers } from '../report/comparison.js';
 import { comparisonPage, pageMark } from '../report/comparisonPage.js';
+import { addNotes, notesOrFault } from '../report/notesFiles.js';
 import {
   caseFolder,
   casesFolder,
+  type ReportData,
   type RunRecord,
   readNote,
   readRunRecord,
@@ -23,6 +25,7 @@ import type { Runtime } from '../runtime/runtime.js';
 import { drawCaseTask, type reportSink } from '../sinks/report.js';
 import { findCaseFiles, withLocalFiles } from './caseFiles.js';
 import { Journal, type JournalEntry } from './journal.js';
+import type { ReportExtras } from './remakeReport.js';
 
 /** A run that is compared. */
 export interface ComparedRun {
@@ -37,10 +40,18 @@ export interface ComparedRun {
 export interface ComparisonReport {
   /** The path of the page. */
   readonly page: string;
+  readonly data: ReportData;
   /** The number of cases that were drawn. */
   readonly drawn: number;
   /** Why the worst movers have no pictures, or not all, by their ids. */
   readonly unpictured: ReadonlyMap<string, string>;
+}
+
+interface ComparisonOptions extends Pick<ReportExtras, 'subgroups' | 'notes'> {
+  readonly folder: string;
+  /** How many cases that got worse are drawn. */
+  readonly movers: number;
+  readonly runtime: Runtime;
 }
 
 /**
@@ -48,22 +59,18 @@ export interface ComparisonReport {
  * most with the contours of both runs. The image and the masks are read from where the runs had them; masks
  * also from the reports of the runs.
  *
- * @param movers How many cases that got worse are drawn.
  * @throws OptionError if the folder has another page.
  * @throws DataError if the report cannot be written.
  */
 export async function writeComparison(
   [a, b]: readonly [ComparedRun, ComparedRun],
   comparison: Comparison,
-  {
-    folder,
-    movers,
-    runtime,
-  }: { readonly folder: string; readonly movers: number; readonly runtime: Runtime },
+  { folder, movers, runtime, subgroups, notes }: ComparisonOptions,
 ): Promise<ComparisonReport> {
   const page = join(folder, 'index.html');
   await refuseOtherPage(page);
   await makeFolder(folder);
+  if (notes !== undefined) await addNotes(notes, folder);
   const sources = [await openSource(a.path), await openSource(b.path)] as const;
   const worst = worstLabelMovers(a.rows, b.rows, movers);
   const unpictured = new Map<string, string>();
@@ -81,15 +88,26 @@ export async function writeComparison(
   const cases = await Promise.all(
     comparedCases(a.rows, b.rows).map(async (one) => ({
       ...one,
-      note: worst.some((mover) => mover.case === one.id) ? await readNote(folder, one.id) : undefined,
-      unpictured: unpictured.get(one.id),
+      ...(worst.some((mover) => mover.case === one.id)
+        ? { note: await readNote(folder, one.id), unpictured: unpictured.get(one.id) }
+        : { unpictured: undrawn(worst.length) }),
     })),
   );
+  const data: ReportData = {
+    ...{ cases, failures: [], subgroups, run: { pipeline: { name: 'comparison' } } },
+    ...(await notesOrFault(folder)),
+  };
   const runs = [a, b].map(({ path, place = path }, i) => ({ path: place, record: sources[i].run }));
-  const text = comparisonPage({ runs, comparison, cases, movers: worst }, await browserScript('page'));
+  const text = comparisonPage({ runs, comparison, data, movers: worst }, await browserScript('page'));
   await writeFileAside(page, text);
-  return { page, drawn, unpictured };
+  return { page, data, drawn, unpictured };
 }
+
+/** Why a case that is not among the `worst` ones has no pictures. */
+const undrawn = (worst: number) =>
+  worst === 0
+    ? 'Pictures are only drawn of cases that got worse, and none did.'
+    : `Pictures are only drawn of the cases that got worse the most, here ${worst}. --movers N sets their number.`;
 
 /** Throws OptionError if there is a page that no comparison wrote. */
 async function refuseOtherPage(page: string): Promise<void> {

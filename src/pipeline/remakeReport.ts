@@ -2,9 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import type { FinishedCase } from '../case.js';
-import { DataError, messageOf, OptionError, show } from '../errors.js';
-import { makeFolder } from '../formats/aside.js';
-import { writeFileAside } from '../formats/files.js';
+import { messageOf, OptionError, show } from '../errors.js';
 import { readCsvText } from '../harmless.js';
 import { maskOf, revealEnvironment } from '../mask.js';
 import { readColumns } from '../metrics/describeColumns.js';
@@ -12,18 +10,17 @@ import { columnReader, type FindMetric } from '../metrics/parseColumn.js';
 import { parseMetrics } from '../metrics/parseMetrics.js';
 import type { OptionsOf } from '../options.js';
 import { type DrawRequest, pictureFiles } from '../report/draw.js';
+import { addNotes } from '../report/notesFiles.js';
 import {
   caseFolder,
   casesFolder,
   type ReportData,
   type RunRecord,
   readNote,
-  readNotes,
   readRunRecord,
   sinkOptions,
 } from '../report/read.js';
 import type { Subgrouping } from '../report/subgroups.js';
-import { mergeNotes, notesFile, notesJson } from '../report/userNotes.js';
 import { writeReport } from '../report/write.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { drawCaseTask, type reportSink } from '../sinks/report.js';
@@ -101,19 +98,6 @@ export async function remakeReport(
   await Promise.all(cases.map(picture));
   const data = await writeReport(output, folder, cases, unpictured, subgroups);
   return { folder, data, drawn, unpictured };
-}
-
-/**
- * Adds the notes of a file to `notes.json` in a report's folder. Of two notes on a case, the newer one stays.
- *
- * @throws DataError if one of the files cannot be read.
- */
-async function addNotes(file: string, folder: string): Promise<void> {
-  const kept = join(folder, notesFile);
-  const [added, known] = await Promise.all([readNotes(file), readNotes(kept)]);
-  if (!added) throw new DataError(`The file ${file} (--notes) does not exist.`);
-  await makeFolder(folder);
-  await writeFileAside(kept, notesJson(mergeNotes(known ?? new Map(), added)));
 }
 
 /** A path that `run.json` names, which a sink of the run wrote to. */

@@ -79,8 +79,8 @@ export interface PageData {
   readonly maskLabels: readonly PageLabel[];
   /** The names of the columns with subgroups. */
   readonly groups: readonly string[];
-  /** Whether people can note something on cases. */
-  readonly notable: boolean;
+  /** The command that makes the page again, e.g. with new notes. */
+  readonly command: string;
   /** The notes on cases that the report does not have. They are saved together with the others. */
   readonly otherNotes: readonly (readonly [id: string, note: UserNote])[];
 }
@@ -90,7 +90,12 @@ export interface ViewerData extends Pick<CaseNote, 'window' | 'labels' | 'channe
   readonly id: string;
   /** The address of the image; null when there is none. */
   readonly image: string | null;
-  readonly masks: readonly { readonly name: string; readonly url: string; readonly colour: string }[];
+  readonly masks: readonly {
+    readonly name: MaskName;
+    readonly title: string;
+    readonly url: string;
+    readonly colour: string;
+  }[];
   /** The addresses of the previous and the next case; null at the ends. */
   readonly previous: string | null;
   readonly next: string | null;

@@ -1,4 +1,5 @@
 import type { CaseFile } from '../case.js';
+
 /**
  * Contour colours from the palette of Okabe and Ito (2008), which colour-blind readers can tell apart. `a`
  * and `b` are the predictions of two runs that are compared.
@@ -12,6 +13,14 @@ export const contourColours = {
 
 /** A mask of a case. */
 export type MaskName = keyof typeof contourColours;
+
+/** The names of masks on pages. */
+export const maskTitles: Readonly<Record<MaskName, string>> = {
+  prediction: 'prediction',
+  a: 'A',
+  b: 'B',
+  reference: 'reference',
+};
 
 /** From the one whose contour lies on top. */
 export const maskNames: readonly MaskName[] = ['prediction', 'a', 'b', 'reference'];
@@ -70,3 +79,7 @@ export interface CaseSlices {
   /** The slice with the most wrong voxels. */
   readonly worst: number;
 }
+
+/** Whether a 3D view of a case has anything to show. */
+export const hasVolumes = (note: CaseNote | undefined): boolean =>
+  note !== undefined && (note.image !== null || note.masks.length > 0);

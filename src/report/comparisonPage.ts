@@ -1,5 +1,7 @@
 import { group } from 'd3-array';
-import type { ColumnComparison, Comparison } from '../metrics/compare.js';
+import { listNames } from '../errors.js';
+import { type ColumnComparison, type Comparison, changedKinds } from '../metrics/compare.js';
+import { labelMatrix } from '../metrics/labelMatrix.js';
 import { listSome } from '../metrics/table.js';
 import type { PageColumn, PageData } from './browserData.js';
 import { distributionChart } from './charts/distribution.js';
@@ -8,11 +10,13 @@ import type { LabelMover } from './comparison.js';
 import { type Html, html, nothing, raw, tableHead, tableRow } from './html.js';
 import { pageData } from './pageData.js';
 import { pageFrame, type Section } from './pageFrame.js';
-import type { ReportCase, RunRecord } from './read.js';
+import type { ReportData, RunRecord } from './read.js';
 import { mostRows, scrollBox } from './scrollBox.js';
 import { casesSection } from './sections/cases.js';
+import { matrixOver } from './sections/matrix.js';
 import { caseButton, noteList } from './sections/notes.js';
 import { card, type NamedChart } from './sections/plots.js';
+import { subgroupsSection } from './sections/subgroups.js';
 import { decimalsFor, showNumber } from './text.js';
 
 /** What the page of a comparison is made from. */
@@ -20,8 +24,8 @@ export interface ComparisonData {
   /** A and B: the paths that the user gave, and what is known about the runs. */
   readonly runs: readonly { readonly path: string; readonly record: RunRecord }[];
   readonly comparison: Comparison;
-  /** The cases of both runs; see `comparedCases`. */
-  readonly cases: readonly ReportCase[];
+  /** What the page has in common with the report of a run. Its cases are those of `comparedCases`. */
+  readonly data: ReportData;
   readonly movers: readonly LabelMover[];
 }
 
@@ -31,18 +35,17 @@ const kind = 'voxstream comparison';
 export const pageMark = `<p class="brand">${kind}</p>`;
 
 /** With more points in all charts of a card, further columns have no chart, so that the page stays small. */
-const mostPoints = 12_000;
+const mostPoints = 8000;
 
 /** The page that compares two runs: one HTML file that needs only the pictures beside it. */
-export function comparisonPage(data: ComparisonData, script: string): string {
-  const { runs, comparison, cases, movers } = data;
-  const all = pageData({ cases, failures: [], run: { pipeline: { name: 'comparison' } } });
-  const page = { ...all, notable: false };
+export function comparisonPage({ runs, comparison, data, movers }: ComparisonData, script: string): string {
+  const page = pageData(data, 'voxstream compare A B --report FOLDER');
   const sections: Section[] = [
-    { id: 'summary', title: 'Summary', body: summarySection(comparison) },
+    { id: 'summary', title: 'Summary', body: summarySection(comparison, data) },
     { id: 'movers', title: 'Worst movers', body: moversSection(movers) },
-    { id: 'cases', title: 'Cases', body: casesSection(page) },
+    { id: 'cases', title: 'Cases', body: casesSection(page, 0) },
     { id: 'plots', title: 'Plots', body: plotsSection(page) },
+    { id: 'subgroups', title: 'Subgroups', body: subgroupsSection(data, page) },
     { id: 'provenance', title: 'Provenance', body: provenanceSection(runs) },
   ];
   const [a, b] = runs.map(({ path }) => path);
@@ -56,48 +59,59 @@ export function comparisonPage(data: ComparisonData, script: string): string {
   });
 }
 
-function summarySection({ cases, onlyInA, onlyInB, metrics }: Comparison): Html {
+function summarySection(comparison: Comparison, { notesFault }: ReportData): Html {
+  const { cases, onlyInA, onlyInB } = comparison;
   const figures = [
     [String(cases), cases === 1 ? 'case in both runs' : 'cases in both runs'],
     ...(onlyInA.length > 0 ? [[String(onlyInA.length), 'only in A']] : []),
     ...(onlyInB.length > 0 ? [[String(onlyInB.length), 'only in B']] : []),
   ].map(([value, title]) => html`<div class="figure"><dd>${value}</dd><dt>${title}</dt></div>`);
-  const entries = Object.entries(metrics);
-  const head = tableHead([
-    ...['column', 'n', 'mean A', 'mean B', 'B − A', '95 % CI', 'higher', 'lower', 'same', 'p', 'worst mover'],
-  ]);
-  const rows = entries.map(([name, found]) => comparisonRow(name, found));
   const notes = [
     ...(onlyInA.length > 0 ? [`Only in A, left out: ${listSome(onlyInA)}.`] : []),
     ...(onlyInB.length > 0 ? [`Only in B, left out: ${listSome(onlyInB)}.`] : []),
     'p is that of the two-sided Wilcoxon signed-rank test, not corrected for the number of columns. The interval is ' +
       'that of the mean difference (bootstrap). Values that are undefined or infinite in one run are left out.',
-    ...entries.flatMap(([name, { changedKind }]) =>
-      changedKind.length > 0
-        ? [
-            {
-              text: `${name} is undefined or infinite in one run`,
-              cases: changedKind.map(({ case: id }) => id),
-            },
-          ]
-        : [],
-    ),
+    ...changedKinds(comparison).map(({ columns, cases: ids }) => ({
+      text: `${listNames(columns)} ${columns.length === 1 ? 'is' : 'are'} undefined or infinite in one run`,
+      cases: ids,
+    })),
+    ...(notesFault ? [notesFault] : []),
   ];
-  const table = html`<table class="numbers compared">${head}<tbody>${rows}</tbody></table>`;
   return html`<dl class="figures">${figures}</dl>
-${scrollBox('Comparison of columns', table, rows.length > mostRows)}${noteList(notes)}`;
+${tables(comparison)}${noteList(notes)}`;
 }
 
+/** The table of the comparison; beneath a matrix of differences, if there are many labels and metrics. */
+function tables({ metrics, columns }: Comparison): Html {
+  const head = tableHead([
+    ...['column', 'n', 'mean A', 'mean B', 'B − A', '95 % CI', 'higher', 'lower', 'same', 'p', 'worst mover'],
+  ]);
+  const rows = Object.entries(metrics).map(([name, found]) => comparisonRow(name, found));
+  const content = html`<table class="numbers compared">${head}<tbody>${rows}</tbody></table>`;
+  const table = scrollBox('Comparison of columns', content, rows.length > mostRows);
+  const matrix = labelMatrix(columns);
+  if (!matrix) return table;
+  return matrixOver('Mean differences, B − A', matrix, (name) => differenceText(metrics[name]), table);
+}
+
+const digitsOf = ({ meanA, meanB }: ColumnComparison) =>
+  decimalsFor(Math.max(Math.abs(meanA ?? 0), Math.abs(meanB ?? 0)));
+
+const signedText = (value: number | null, digits: number) =>
+  (value !== null && value > 0 ? '+' : '') + showNumber(value, digits);
+
+const differenceText = (found: ColumnComparison) => signedText(found.meanDifference, digitsOf(found));
+
 function comparisonRow(name: string, found: ColumnComparison): Html {
-  const digits = decimalsFor(Math.max(Math.abs(found.meanA ?? 0), Math.abs(found.meanB ?? 0)));
+  const digits = digitsOf(found);
   const show = (value: number | null) => showNumber(value, digits);
-  const signed = (value: number | null) => (value !== null && value > 0 ? '+' : '') + show(value);
+  const signed = (value: number | null) => signedText(value, digits);
   return tableRow([
     name,
     found.n,
     show(found.meanA),
     show(found.meanB),
-    signed(found.meanDifference),
+    differenceText(found),
     found.ci95 ? `${signed(found.ci95[0])} to ${signed(found.ci95[1])}` : '–',
     found.higher,
     found.lower,

@@ -3,7 +3,7 @@ import { pathsOf } from '../formats/inputFiles.js';
 import { type Column, type MetricsTable, tabulate } from '../metrics/columns.js';
 import { titleWithUnit } from '../metrics/metric.js';
 import type { PageColumn, PageData, PageLabel, PageNumber, PagePictures } from './browserData.js';
-import type { CaseNote } from './caseNote.js';
+import { type CaseNote, hasVolumes } from './caseNote.js';
 import { labelColour } from './labelColours.js';
 import { findOutliers } from './outliers.js';
 import { caseFolder, casesFolder, metricsRows, type ReportData } from './read.js';
@@ -17,8 +17,12 @@ export function labelOf({ label, metric }: Pick<Column, 'label' | 'metric'>): st
   return label ?? (metric.mean ? meanOverLabels : '');
 }
 
-/** The data of a report's page. */
-export function pageData(data: ReportData): PageData {
+/**
+ * The data of a report's page.
+ *
+ * @param command The command that makes the page again.
+ */
+export function pageData(data: ReportData, command: string): PageData {
   const { cases, run, subgroups = [], notes = new Map() } = data;
   const table = tabulate(metricsRows(cases));
   const columns = columnsOf(table);
@@ -47,7 +51,7 @@ export function pageData(data: ReportData): PageData {
     }),
     maskLabels: maskLabels.all,
     groups: subgroups.map(({ name }) => name),
-    notable: true,
+    command,
     otherNotes: [...notes].filter(([id]) => !known.has(id)),
   };
 }
@@ -108,6 +112,6 @@ function picturesOf(id: string, note: CaseNote, table: LabelTable): PagePictures
     ),
     folder: `${casesFolder}/${encodeURIComponent(caseFolder(id))}`,
     image: (image && pathsOf(image)[0]) ?? null,
-    volumes: !masks.includes('a') && (image !== null || masks.length > 0),
+    volumes: hasVolumes(note),
   };
 }

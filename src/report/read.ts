@@ -3,16 +3,14 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { type FinishedCase, fileNameOf } from '../case.js';
-import { DataError, messageOf } from '../errors.js';
-import { readFault } from '../formats/aside.js';
 import { readCsvText } from '../harmless.js';
 import { tabulate } from '../metrics/columns.js';
 import type { MetricsRow, MetricValue } from '../metrics/metric.js';
 import { predictedVolume, referenceVolume } from '../metrics/volumes.js';
 import type { CaseNote } from './caseNote.js';
 import type { LaneSamples } from './lanes.js';
+import { type NotesOfFolder, notesOrFault } from './notesFiles.js';
 import type { Subgrouping } from './subgroups.js';
-import { notesFile, parseNotes, type UserNotes } from './userNotes.js';
 
 /** A finished case, as a report shows it. */
 export interface ReportCase extends FinishedCase {
@@ -30,17 +28,13 @@ export interface ReportFailure {
 }
 
 /** The data that a report is made from. */
-export interface ReportData {
+export interface ReportData extends NotesOfFolder {
   /** In dataset order. */
   readonly cases: readonly ReportCase[];
   readonly failures: readonly ReportFailure[];
   /** The content of `run.json`; empty if the file is missing. */
   readonly run: RunRecord;
   readonly lanes?: LaneSamples;
-  /** What people noted about cases. */
-  readonly notes?: UserNotes;
-  /** Why `notes.json` could not be read, as a full sentence. */
-  readonly notesFault?: string;
   readonly subgroups?: readonly Subgrouping[];
 }
 
@@ -102,7 +96,7 @@ export async function readReportData(
     failures: await readFailures(output),
     run: (await readRunRecord(output)) ?? {},
     lanes: await readJson(join(folder, lanesFile)),
-    ...(await notesOrFault(join(folder, notesFile))),
+    ...(await notesOrFault(folder)),
   };
 }
 
@@ -116,36 +110,6 @@ export async function readFailures(output: string): Promise<ReportFailure[]> {
     skip_records_with_error: true,
     cast: readCsvText,
   });
-}
-
-/** The notes in a file. A damaged file does not prevent the report: the fault is returned. */
-async function notesOrFault(file: string): Promise<Pick<ReportData, 'notes' | 'notesFault'>> {
-  try {
-    const notes = await readNotes(file);
-    return notes ? { notes } : {};
-  } catch (error) {
-    return { notesFault: `The notes on cases are not shown. ${messageOf(error)}` };
-  }
-}
-
-/**
- * Reads a file with notes on cases; undefined if there is none.
- *
- * @throws DataError if it cannot be read or is damaged.
- */
-export async function readNotes(file: string): Promise<UserNotes | undefined> {
-  const content = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined;
-    throw readFault(file, error);
-  });
-  if (content === undefined) return undefined;
-  try {
-    return parseNotes(content);
-  } catch (error) {
-    throw new DataError(
-      `${file} has no notes that can be read: ${messageOf(error)}. Save the notes of the report again, or remove the file.`,
-    );
-  }
 }
 
 /** Reads what was drawn of a case; undefined if nothing was. */

@@ -12,7 +12,7 @@ import { summarySection } from './sections/summary.js';
 
 /** The page of a report: one HTML file that needs only the pictures beside it. */
 export function reportPage(data: ReportData, script: string): string {
-  const page = pageData(data);
+  const page = pageData(data, 'voxstream report FOLDER');
   const { undefinedAs } = sinkOptions<SummaryOptions>(data.run, 'summary') ?? {};
   const summary = summarize(metricsRows(data.cases), { seed: data.run.pipeline?.runtime?.seed, undefinedAs });
   const sections: Section[] = [

@@ -5,8 +5,8 @@ import type { AddressInfo } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 import { messageOf, OptionError } from '../errors.js';
 import { type Answer, refusal } from './answer.js';
-import type { ReportData } from './read.js';
 import { Site } from './site.js';
+import type { ViewedCases } from './viewerPage.js';
 
 /** A report that is being served. */
 export interface ServedReport {
@@ -39,14 +39,14 @@ const everyAnswer: Readonly<Record<string, string>> = {
 };
 
 /**
- * Serves a report with its 3D views, on 127.0.0.1 only. It hands out the page, the files of the report's
+ * Serves a report, or a comparison of two runs, with its 3D views, on 127.0.0.1 only. It hands out the page, the files of the report's
  * cases, the images that the report names, and NiiVue from the package. Requests that name another host are
  * refused, so that no web page can reach it through its own domain (DNS rebinding).
  *
  * @param port Default: 0, any free port.
  * @throws OptionError when the port is in use or not allowed.
  */
-export async function serveReport(folder: string, data: ReportData, port = 0): Promise<ServedReport> {
+export async function serveReport(folder: string, data: ViewedCases, port = 0): Promise<ServedReport> {
   const site = new Site(await realpath(folder), data);
   const server = createServer((request, response) => {
     void reply(request, response, site).catch(() => response.destroy());

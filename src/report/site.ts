@@ -12,8 +12,8 @@ import { revealEnvironment } from '../mask.js';
 import { type LocalCopy, localCopy } from '../storage/cache.js';
 import { type Answer, refusal } from './answer.js';
 import { html } from './html.js';
-import { casesFolder, type ReportCase, type ReportData } from './read.js';
-import { viewerPage, viewerStyle } from './viewerPage.js';
+import { casesFolder, type ReportCase } from './read.js';
+import { type ViewedCases, viewerPage, viewerStyle } from './viewerPage.js';
 import { browserScript } from './write.js';
 
 /** The types of the files that a report consists of. Files of other types are not served. */
@@ -36,7 +36,7 @@ export class Site {
   constructor(
     /** The report's folder; a real path, without links. */
     readonly folder: string,
-    readonly data: ReportData,
+    readonly data: ViewedCases,
   ) {}
 
   /** The answer for a path, given by its parts, and a case. */

@@ -78,6 +78,7 @@ tbody th { font-weight: 500; }
 .tools label > * { color: var(--text); }
 .tools .grow { flex: 1 1 300px; }
 .tools input { flex: 1; min-width: 120px; }
+#unprinted { display: none; }
 #count { color: var(--quiet); margin-left: auto; }
 #count.fault { color: var(--alert); }
 #table thead th { position: sticky; top: 0; z-index: 1; padding: 0; border-bottom: 1px solid var(--line); }
@@ -171,7 +172,7 @@ dialog::backdrop { background: rgb(0 0 0 / .55); }
 .case-note label { display: flex; align-items: center; gap: 7px; padding-top: 6px; }
 .case-note textarea { flex: 1 1 260px; min-width: 0; resize: vertical; }
 .files code { font: 13px/1.5 ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; overflow-wrap: anywhere; }
-.files td:last-child { width: 1px; }
+.files td:last-child { width: 1px; white-space: nowrap; overflow-wrap: normal; }
 .files td:nth-child(2) { white-space: normal; overflow-wrap: anywhere; min-width: 180px; }
 .mark { color: var(--alert); }
 td.outlier { color: var(--alert); font-weight: 600; }
@@ -198,16 +199,26 @@ pre { background: var(--raised); border: 1px solid var(--line); border-radius: 8
 @media print {
   :root { color-scheme: light !important; }
   [data-tall] { max-height: none !important; }
-  nav, .tabs, .tools, .exports, #theme { display: none; }
+  nav, .tabs, .tools, .exports, #theme, .unprinted { display: none; }
+  #unprinted { display: block; }
+  .legend i, .label-picker i, button[aria-pressed="true"] { print-color-adjust: exact; }
   .scroll, .card { overflow: visible; }
   .card, tr { break-inside: avoid; }
+  h2, h3, figcaption { break-after: avoid; }
   .plot, .plot.wide { min-width: 0; }
   th, td, thead th { padding: 4px; font-size: 11px; }
   th button, td button { border: 0; padding: 0; font-size: 11px; min-width: 0; overflow-wrap: anywhere; text-align: inherit; }
-  #table thead button { padding: 4px; white-space: normal; }
+  #table thead th { padding: 4px; white-space: normal; }
   .case-name { gap: 4px; min-width: 90px; }
+  .case-name { min-height: 0; }
   .case-name .stack { height: 28px; }
+  #table thead button { display: contents; white-space: normal; }
+  #table tbody th, #table tbody td { padding: 2px 4px; }
   .numbers th, .numbers td, .texts th, .texts td, thead th { white-space: normal; overflow-wrap: anywhere; }
-  .numbers td:not(:last-child), #table td { overflow-wrap: normal; }
+  .numbers td:not(:last-child), #table td, .files th { overflow-wrap: normal; }
+  body:has(dialog[open]) > :not(dialog) { display: none; }
+  dialog:modal { position: absolute; inset: 0 0 auto; width: auto; max-height: none; overflow: visible; border: 0; }
+  .case-bar { position: static; }
+  .case-bar :is(button, a), .slider > :not(.position), .label-picker [aria-pressed="false"], .files button { display: none; }
 }
 `;

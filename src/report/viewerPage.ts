@@ -1,13 +1,17 @@
 import type { ViewerData } from './browserData.js';
-import { contourColours } from './caseNote.js';
+import { contourColours, hasVolumes, maskTitles } from './caseNote.js';
 import { embedJson, html, raw } from './html.js';
 import { caseFolder, casesFolder, type ReportCase, type ReportData } from './read.js';
 import { baseStyle } from './style.js';
 
+/** The cases that have 3D views, and the run that they are from. */
+export type ViewedCases = Pick<ReportData, 'cases' | 'run'>;
+
 /** The page with the 3D view of a case, as the server hands it out. */
-export function viewerPage({ cases, run }: ReportData, subject: ReportCase): string {
+export function viewerPage({ cases, run }: ViewedCases, subject: ReportCase): string {
   const { id, note } = subject;
-  const place = cases.findIndex((one) => one.id === id);
+  const viewed = cases.filter((one) => one.id === id || hasVolumes(one.note));
+  const place = viewed.findIndex((one) => one.id === id);
   const query = (one: ReportCase | undefined) => one && `?case=${encodeURIComponent(one.id)}`;
   const folder = `/${casesFolder}/${encodeURIComponent(caseFolder(id))}`;
   const data: ViewerData = {
@@ -15,14 +19,15 @@ export function viewerPage({ cases, run }: ReportData, subject: ReportCase): str
     image: note?.image ? `/3d/image${query(subject)}` : null,
     masks: (note?.masks ?? []).map((name) => ({
       name,
+      title: maskTitles[name],
       url: `${folder}/${name}.nii.gz`,
       colour: contourColours[name],
     })),
     window: note?.window ?? null,
     labels: note?.labels ?? [],
     ...(note?.channels && { channels: true }),
-    previous: query(cases[place - 1]) ?? null,
-    next: query(cases[place + 1]) ?? null,
+    previous: query(viewed[place - 1]) ?? null,
+    next: query(viewed[place + 1]) ?? null,
   };
   return `<!doctype html>\n${
     html`<html lang="en">

@@ -6,9 +6,12 @@ import type { Locator, Page } from 'playwright-core';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { writeNifti } from '#src/formats/writeNifti.js';
+import { compareRuns } from '#src/metrics/compare.js';
 import { parsePipeline } from '#src/pipeline/load.js';
 import { runPipeline } from '#src/pipeline/run.js';
-import { caseFolder, casesFolder, type ReportData, readReportData } from '#src/report/read.js';
+import { comparedCases } from '#src/report/comparison.js';
+import { comparisonPage } from '#src/report/comparisonPage.js';
+import { caseFolder, casesFolder, metricsRows, type ReportData, readReportData } from '#src/report/read.js';
 import { reportPage } from '#src/report/reportPage.js';
 import { serveReport } from '#src/report/serve.js';
 import { trainingPage } from '#src/report/training.js';
@@ -91,13 +94,13 @@ const phantoms = once(async () => {
   }
 });
 
-/** Serves a report by the command line, until `use` ends; the "browser" that it opens notes the address. */
-async function serving(output: string, use: (url: string) => Promise<void>): Promise<void> {
+/** Serves a page by a command, until `use` ends; the "browser" that it opens notes the address. */
+async function serving(command: readonly string[], use: (url: string) => Promise<void>): Promise<void> {
   const folder = temporaryFolder();
   const [opener, noted] = [join(folder, 'browser.sh'), join(folder, 'url')];
   writeFileSync(opener, `#!/bin/sh\necho "$1" > ${noted}.part && mv ${noted}.part ${noted}\n`);
   chmodSync(opener, 0o755);
-  const { child, ended } = start(['report', output, '--open'], { BROWSER: opener });
+  const { child, ended } = start([...command, '--open'], { BROWSER: opener });
   while (!existsSync(noted) && child.exitCode === null)
     await new Promise((resolve) => setTimeout(resolve, 50));
   try {
@@ -284,6 +287,34 @@ browserTest('a report of 200 cases with 20 labels stays small, and shows labels 
     assert.ok((await dots.count()) > 0);
     await open.locator('[data-choose="volume"]').selectOption({ index: 3 });
     assert.is(await open.locator(`[data-plot="volume-${largeLabels[3]}"] .dot`).count(), 200);
+  });
+});
+
+browserTest('a comparison of 200 cases with 20 labels stays small', async () => {
+  const { cases } = largeReport();
+  const rows = metricsRows(cases);
+  const changed = rows.map(({ case: id, metrics }, i) => ({
+    case: id,
+    metrics: metrics.map((value, k) => ({ ...value, value: value.value * (1 - ((i + k) % 7) / 50) })),
+  }));
+  const page = comparisonPage(
+    {
+      runs: [],
+      comparison: compareRuns(rows.slice(0, 4), changed),
+      data: { cases: comparedCases(rows, changed), failures: [], run: {} },
+      movers: [],
+    },
+    await browserScript('page'),
+  );
+  assert.ok(page.length < 2_000_000, `${page.length} bytes`);
+  const file = join(temporaryFolder(), 'index.html');
+  writeFileSync(file, page);
+  await withPage(pathToFileURL(file).href, async (open) => {
+    const nodes = await open.evaluate(() => document.querySelectorAll('*').length);
+    assert.ok(nodes < 10_000, `${nodes} nodes`);
+    assert.is(await open.locator('#summary table.matrix tbody tr').count(), largeLabels.length + 1);
+    await open.emulateMedia({ media: 'print' });
+    assert.match(await open.locator('#unprinted').innerText(), /^Not printed, .*Surface Dice: A/);
   });
 });
 
@@ -533,14 +564,25 @@ browserTest('flags and notes are kept in the browser, saved, and read again by t
 browserTest('compare --report shows two runs side by side, with the contours of both', async () => {
   const { a, b } = await phantoms();
   const folder = join(temporaryFolder(), 'comparison');
-  const { code, stdout, stderr } = await voxstream(['compare', a, b, '--report', folder]);
+  const scans = join(temporaryFolder(), 'scans.csv');
+  writeFileSync(scans, 'case,scanner\nsynth_001,GE\nsynth_002,Canon\n');
+  const notes = join(temporaryFolder(), 'notes.json');
+  const changed = '2026-01-01T00:00:00.000Z';
+  const noted = { case: 'synth_002', flagged: true, text: 'moved', changed };
+  writeFileSync(notes, JSON.stringify({ format: 'voxstream-notes-1', cases: [noted] }));
+  const command = ['compare', a, b, '--report', folder, '--subgroups', scans, '--by', 'scanner'];
+  const { code, stdout, stderr } = await voxstream([...command, '--notes', notes]);
   assert.is(code, 0, stderr);
-  assert.match(stdout, /dice_spleen/);
+  assert.match(stdout, /\nspleen +-0\.\d+ /);
+  assert.match(stdout, /Mean Dice: B − A by scanner, and the number of cases:\n +Canon \(1\) +GE \(1\)\n/);
   assert.match(stderr, /index\.html: 2 case\(s\), pictures drawn of \d/);
   const [rowsA, rowsB] = [a, b].map((output) => readCsv(join(output, 'metrics.csv')));
   await withPage(pathToFileURL(join(folder, 'index.html')).href, async (page) => {
     const dot = page.locator('[data-plot="paired-dice_diff_spleen"] .dot').first();
     assert.ok(Math.abs(Number(await dot.getAttribute('data-value')) - Number(rowsB[0].dice_spleen)) < 1e-5);
+    const heads = page.locator('#subgroups thead th');
+    assert.equal(await heads.allInnerTexts(), ['label', 'Canon (1)', 'GE (1)']);
+    assert.equal(await page.locator('#table .mark').allInnerTexts(), ['⚑']);
     await looksRight(page, 'comparison');
     await page.emulateMedia({ media: 'screen' });
     await page.setViewportSize({ width: 1280, height: 860 });
@@ -563,7 +605,26 @@ browserTest('compare --report shows two runs side by side, with the contours of 
       ['reference', 'b', 'a'],
     );
     assert.ok((await look(page, '.plane .stack')).coloured > 50);
+    await page.getByRole('button', { name: 'spine' }).click();
+    await page.getByRole('button', { name: 'Largest difference' }).click();
+    const note = JSON.parse(readFileSync(join(folder, 'cases', id, 'case.json'), 'utf8'));
+    const { worst } = note.labels.find(({ name }: { name: string }) => name === 'spine');
+    const position = page.locator('.position');
+    assert.is(await position.innerText(), `slice ${note.slices.numbers[worst]} of 40`);
+    await page.getByText('Files, and commands').click();
+    const commands = (await page.locator('.files tbody th').allInnerTexts()).slice(-4);
+    assert.equal(commands, ['ITK-SNAP, A', 'ITK-SNAP, B', 'ITK-SNAP, reference', '3D Slicer']);
     assert.equal(await axeFindings(page), []);
+  });
+  await serving(command, async (url) => {
+    const view = async (page: Page) => {
+      await ready(page);
+      assert.match(await page.locator('#status').innerText(), /· {3}A .* {3}B .* {3}reference /);
+      const all = (await look(page, 'canvas')).coloured;
+      for (const key of ['a', 'b', 'r']) await page.keyboard.press(key);
+      assert.ok((await look(page, 'canvas')).coloured < all / 20);
+    };
+    await withPage(`${url}3d/?case=synth_001`, view, { viewport: { width: 640, height: 420 } });
   });
   const refused = await voxstream(['compare', a, b, '--report', join(a, 'report')]);
   assert.is(refused.code, 1);
@@ -602,7 +663,7 @@ async function look(page: Page, selector: string) {
 }
 
 browserTest('report --open shows a case in 3D: the CT and both masks, with controls and keys', async () => {
-  await serving((await phantoms()).a, async (url) => {
+  await serving(['report', (await phantoms()).a], async (url) => {
     const view = async (page: Page) => {
       const axial = await look(page, 'dialog .stack');
       assert.ok(axial.greys > 100 && axial.coloured > 50, JSON.stringify(axial));

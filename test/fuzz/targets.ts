@@ -107,7 +107,7 @@ async function startServer(): Promise<ServedReport> {
   writeFileSync(image, buildNifti());
   const note = { case: 'a', planes: [], image, grey: true, masks: [], window: null, labels: [] };
   const cases = [{ id: 'a', metrics: [], timings: {}, note }];
-  return serveReport(join(folder, 'report'), { cases, failures: [], run: {} });
+  return serveReport(join(folder, 'report'), { cases, run: {} });
 }
 const secret = 'it must not leave this machine';
 let server: Promise<ServedReport> | undefined;

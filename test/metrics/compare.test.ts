@@ -59,6 +59,7 @@ test('compareRuns of one case, or of none, has no intervals', () => {
     onlyInA: [],
     onlyInB: ['two', 'one', 'three', 'four', 'new'],
     metrics: {},
+    columns: {},
   });
   const nothing = compareRuns(a.slice(3, 4), b).metrics.dice_s;
   assert.equal([nothing.n, nothing.meanA, nothing.medianDifference, nothing.p], [0, null, null, null]);
@@ -75,6 +76,36 @@ test('comparisonTable has a line per metric and tells the worst movers', () => {
     text,
     /hd_s, undefined or infinite in one run, left out: three inf → 20, four undefined → inf\./,
   );
+});
+
+test('comparisonTable shows many labels and metrics as a matrix of differences, unless all are asked for', () => {
+  const labels = Array.from({ length: 9 }, (_, i) => `organ_${i}`);
+  const rows = (by: number) =>
+    rowsNamed(
+      Object.fromEntries(
+        ['one', 'two'].map((id, k) => [
+          id,
+          Object.fromEntries(
+            labels.flatMap((label, i) => [
+              [`dice_${label}`, 0.9 + (k === 1 && i === 3 ? by : 0)],
+              [`hd_${label}`, k === 0 && i === 2 && by < 0 ? infinity : 4],
+              [`hd95_${label}`, k === 0 && i === 2 && by < 0 ? infinity : 4],
+            ]),
+          ),
+        ]),
+      ),
+    );
+  const comparison = compareRuns(rows(0), rows(-0.5));
+  const text = comparisonTable(comparison, 80, false);
+  assert.match(text, /^2 case\(s\) in both runs\.\n\nB - A +dice +hd +hd95\norgan_0 +0\.0000 +0\.0000/);
+  assert.match(text, /\norgan_3 +-0\.2500 /);
+  assert.match(text, /--full prints the means/);
+  assert.match(text, /\ndice, got worse the most: organ_3 in two 0\.9 → 0\.4\.\n/);
+  assert.match(
+    text,
+    /\nhd_organ_2 and hd95_organ_2, undefined or infinite in one run, left out: one 4 → inf\.$/,
+  );
+  assert.match(comparisonTable(comparison), /\ndice_organ_8 +2 /);
 });
 
 test.run();

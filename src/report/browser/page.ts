@@ -18,7 +18,7 @@ const open = (item: PageCase) => dialog.open(item);
 const notes = new CaseNotes(data);
 const table = data.cases.length > 0 ? new CaseTable(data, notes, open) : undefined;
 const dialog = new CaseDialog(data, notes, () => table?.shown ?? []);
-if (table && data.notable) addNoteControls(notes);
+if (table) addNoteControls(notes, data.command);
 
 for (const pane of document.querySelectorAll('[data-choice]:not([hidden])')) drawPlots(pane);
 addPlotChoices();

@@ -35,10 +35,10 @@ function addControls(data: ViewerData, state: ReturnType<typeof startState>, sce
   const click = (id: string) => () => byId(id).click();
   const bindings: readonly KeyBinding[] = [
     ...view.actions.map((action, i) => ({ ...action, key: String(i + 1) })),
-    // Masks have the first letter of their name: p, r; and "borders only" has o.
+    // Masks have the first letter of their name: p or a and b, r; and "borders only" has o.
     ...masks.actions.map((action, i) => ({ ...action, key: data.masks[i]?.name[0] ?? 'o' })),
     { key: 'n', title: 'next case', run: click('next') },
-    { key: 'b', title: 'previous case', run: click('previous') },
+    { key: 'N', title: 'previous case', run: click('previous') },
     { key: 'Escape', title: 'back to the report', run: click('back') },
   ];
   listenForKeys(bindings);

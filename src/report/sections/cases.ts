@@ -2,15 +2,19 @@ import type { PageData } from '../browserData.js';
 import { type Html, html, nothing } from '../html.js';
 import { scrollBox } from '../scrollBox.js';
 
-/** The table of cases with its tools. The page's script fills it. */
-export function casesSection({ labels, columns, cases, groups, notable }: PageData): Html {
+/**
+ * The table of cases with its tools. The page's script fills it.
+ *
+ * @param bound A number for the example of a filter.
+ */
+export function casesSection({ labels, columns, cases, groups }: PageData, bound = 0.8): Html {
   if (cases.length === 0) return html`<p class="note">No case was finished.</p>`;
-  const example = columns.find(({ better }) => better)?.name;
+  const example = columns.find(({ better }) => better)?.metric;
   const hints = [
     'part of a name',
-    ...(example ? [`${example} < 0.8`] : []),
+    ...(example ? [`${example} < ${bound}`] : []),
     'is:outlier',
-    ...(notable ? ['is:flagged'] : []),
+    'is:flagged',
     ...groups.slice(0, 1).map((name) => `${name}=…`),
   ];
   const hint = hints.join(', ');
@@ -23,7 +27,7 @@ ${example ? worst : nothing}
 <button type="button" id="save-csv">Save CSV</button>
 <output id="count"></output>
 </div>
-${scrollBox('Table of cases', table, true)}${notable ? notesLine : nothing}`;
+${scrollBox('Table of cases', table, true)}<p class="note" id="unprinted"></p>${notesLine}`;
 }
 
 /** Saves and loads notes, and says which are not saved. */

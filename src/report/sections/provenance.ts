@@ -10,7 +10,8 @@ export function provenanceSection(run: RunRecord): Html {
   if (!pipeline && !started) {
     return html`<p class="note">The folder has no run.json, so it is unknown how the results were made.</p>`;
   }
-  const list = (value: unknown) => (Array.isArray(value) ? value.join(', ') : String(value));
+  const list = (value: unknown) =>
+    value === undefined ? undefined : Array.isArray(value) ? value.join(', ') : String(value);
   const shares = Object.entries(lanes ?? {}).map(([lane, share]) => `${lane} ${Math.round(100 * share)} %`);
   const entries: readonly (readonly [string, string | undefined])[] = [
     ['pipeline', Array.isArray(files) && files.length > 0 ? list(files) : pipeline?.name],
@@ -23,7 +24,7 @@ export function provenanceSection(run: RunRecord): Html {
     ['wall time', seconds === undefined ? undefined : showSeconds(seconds)],
     ['lanes busy', shares.length > 0 ? shares.join(', ') : undefined],
     ['voxstream', list(voxstream)],
-    ['Node', `${list(node)} on ${list(platform)}`],
+    ['Node', node && platform ? `${list(node)} on ${list(platform)}` : list(node)],
     ['identity', list(identity)],
   ];
   const rows = entries.flatMap(([name, value]) => (value === undefined ? [] : [tableRow([name, value])]));

@@ -1,4 +1,3 @@
-import { mean } from 'd3-array';
 import { type Column, type MetricsTable, tabulate } from '../../metrics/columns.js';
 import { titleWithUnit } from '../../metrics/metric.js';
 import type { PageData } from '../browserData.js';
@@ -7,13 +6,23 @@ import { type Html, html, nothing, raw, tableHead, tableRow } from '../html.js';
 import { labelOf } from '../pageData.js';
 import { metricsRows, type ReportData } from '../read.js';
 import { mostRows, scrollBox } from '../scrollBox.js';
-import { type Subgrouping, sortedGroups } from '../subgroups.js';
+import {
+  finiteValues,
+  hasMembers,
+  type Members,
+  mainColumns,
+  meanOf,
+  meansTitle,
+  memberHeads,
+  membersOf,
+} from '../subgroupMeans.js';
+import type { Subgrouping } from '../subgroups.js';
 import { showNumber } from '../text.js';
 import { card, type NamedChart } from './plots.js';
 
 /**
- * With more points in all charts, only those beyond the whiskers are drawn, and with more rows, not every
- * column has a chart, so that the page stays small.
+ * With more points in the charts of a grouping, only those beyond the whiskers are drawn, and with more rows
+ * in all charts, not every column has one, so that the page stays small.
  */
 const most = { points: 6000, rows: 400 };
 
@@ -21,34 +30,28 @@ const most = { points: 6000, rows: 400 };
 export function subgroupsSection({ cases, subgroups = [] }: ReportData, page: PageData): Html {
   const table = tabulate(metricsRows(cases));
   if (subgroups.length === 0 || table.columns.length === 0) return nothing;
-  return html`${subgroups.map((grouping) => groupingParts(grouping, table, page))}`;
+  return html`${subgroups.map((grouping) => groupingParts(grouping, table, page, most.rows / subgroups.length))}`;
 }
 
-/** A subgroup and the indices of its cases. */
-type Members = readonly [group: string, indices: readonly number[]];
-
-function groupingParts(grouping: Subgrouping, table: MetricsTable, { columns }: PageData): Html {
-  const ids = table.rows.map(({ case: id }) => id);
-  const indicesOf = (group: string | undefined) =>
-    ids.flatMap((id, i) => (grouping.of.get(id) === group ? [i] : []));
-  const present = sortedGroups(ids.flatMap((id) => grouping.of.get(id) ?? []));
-  const unknown = indicesOf(undefined);
-  const members: Members[] = [
-    ...present.map((group) => [group, indicesOf(group)] as const),
-    ...(unknown.length > 0 ? [['unknown', unknown] as const] : []),
-  ];
-  if (present.length === 0) {
+function groupingParts(
+  grouping: Subgrouping,
+  table: MetricsTable,
+  { columns }: PageData,
+  mostRowsOfCharts: number,
+): Html {
+  const members = membersOf(grouping, table);
+  if (!hasMembers(members)) {
     return html`<h3>By ${grouping.name}</h3><p class="note">No case of this report has a value of ${grouping.name}.</p>`;
   }
   const decimals = new Map(columns.map(({ name, decimals: digits }) => [name, digits]));
   const show = (column: Column, indices: readonly number[]) =>
-    showNumber(mean(finiteValues(table, column, indices)), decimals.get(column.name)!);
-  const { metric: main } = mainColumn(table);
-  const isMain = ({ metric }: Column) => Number(metric.name === main.name);
+    showNumber(meanOf(table, column, indices), decimals.get(column.name)!);
+  const main = mainColumns(table);
+  const isMain = (column: Column) => Number(main.includes(column));
   const drawn = table.columns
     .toSorted((a, b) => isMain(b) - isMain(a))
-    .slice(0, Math.max(1, Math.floor(most.rows / members.length)));
-  const points = drawn.length * ids.length > most.points ? 0 : undefined;
+    .slice(0, Math.max(1, Math.floor(mostRowsOfCharts / members.length)));
+  const points = drawn.length * table.rows.length > most.points ? 0 : undefined;
   const charts = drawn.map((column): NamedChart => {
     const title = [titleWithUnit(column.metric), labelOf(column)].filter(Boolean).join(', ');
     const rows = members.map(([group, indices]) => ({
@@ -61,32 +64,23 @@ function groupingParts(grouping: Subgrouping, table: MetricsTable, { columns }: 
   });
   const left = table.columns.length - drawn.length;
   const note = left > 0 ? `${left} further columns have no chart.` : undefined;
-  return html`${meansTable(grouping.name, members, table, show)}
+  return html`${meansTable(grouping, members, table, show)}
 <div class="plots">${[card(`by-${grouping.name}`, `Distribution by ${grouping.name}`, 'Column', charts, note)]}</div>`;
 }
 
-function finiteValues({ rows }: MetricsTable, { name }: Column, indices: readonly number[]): number[] {
-  return indices.map((i) => rows[i].values[name]).filter(Number.isFinite);
-}
-
-/** The first column of a metric that has a better end, or the first one. */
-const mainColumn = ({ columns }: MetricsTable) => columns.find(({ metric }) => metric.better) ?? columns[0];
-
 /** The means of the main metric: a row per label. */
 function meansTable(
-  by: string,
+  grouping: Subgrouping,
   members: readonly Members[],
   table: MetricsTable,
   show: (column: Column, indices: readonly number[]) => string,
 ): Html {
-  const { metric } = mainColumn(table);
-  const ofMetric = table.columns.filter((column) => column.metric.name === metric.name);
-  const rows = ofMetric.map((column) =>
+  const columns = mainColumns(table);
+  const rows = columns.map((column) =>
     tableRow([labelOf(column) || '–', ...members.map(([, indices]) => show(column, indices))]),
   );
-  const heads = members.map(([group, indices]) => `${group} (${indices.length})`);
-  const caption = `Mean ${titleWithUnit(metric)} by ${by}, and the number of cases`;
-  const head = tableHead(['label', ...heads]);
+  const caption = meansTitle(grouping, columns);
+  const head = tableHead(['label', ...memberHeads(members)]);
   const content = html`<table class="numbers matrix"><caption>${caption}</caption>${head}<tbody>${rows}</tbody></table>`;
   return scrollBox(caption, content, rows.length > mostRows);
 }

@@ -1,4 +1,4 @@
-import { type LabelMatrix, labelMatrix } from '../../metrics/labelMatrix.js';
+import { labelMatrix } from '../../metrics/labelMatrix.js';
 import {
   type ColumnSummary,
   type Summary,
@@ -14,6 +14,7 @@ import { meanOverLabels } from '../pageData.js';
 import type { ReportCase, ReportData } from '../read.js';
 import { mostRows, scrollBox } from '../scrollBox.js';
 import { showNumber, showSeconds } from '../text.js';
+import { matrixOver } from './matrix.js';
 import { caseButton, noteList } from './notes.js';
 
 /** The most important numbers, the summary of each column, and notes on what it leaves out. */
@@ -38,29 +39,9 @@ function tables(summary: Summary, columns: readonly PageColumn[]): Html {
   const table = summaryTable(summary, columns);
   const matrix = labelMatrix(summary.columns);
   if (!matrix) return table;
-  // The script fills the template when it is opened, so that the page stays fast.
-  return html`${matrixTable(matrix, summary, columns)}
-<details><summary>All statistics of all ${columns.length} columns</summary><template>${table}</template></details>`;
-}
-
-/** The means of a label in a row, of a metric in a column. */
-function matrixTable({ metrics, rows }: LabelMatrix, summary: Summary, columns: readonly PageColumn[]): Html {
-  const byName = new Map(columns.map((column) => [column.name, column]));
-  const titles = metrics.map(
-    ({ metric }) => columns.find((column) => column.metric === metric)?.title ?? metric,
-  );
-  const cells = rows.map(({ label, columns: names }) =>
-    tableRow([
-      label,
-      ...names.map((name) => {
-        const column = name === undefined ? undefined : byName.get(name);
-        return column ? showNumber(summary.metrics[column.name].mean, column.decimals) : '';
-      }),
-    ]),
-  );
-  const head = tableHead(['label', ...titles]);
-  const table = html`<table class="numbers matrix"><caption>Means over cases</caption>${head}<tbody>${cells}</tbody></table>`;
-  return scrollBox('Means over cases', table, rows.length > mostRows);
+  const decimals = new Map(columns.map(({ name, decimals: digits }) => [name, digits]));
+  const cell = (column: string) => showNumber(summary.metrics[column].mean, decimals.get(column) ?? 3);
+  return matrixOver('Means over cases', matrix, cell, table);
 }
 
 /** The cases that are outliers in a column of a metric; a note per metric. */

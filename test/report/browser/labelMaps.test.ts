@@ -2,6 +2,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { colourTable } from '#src/report/browser/viewer/colourTable.js';
 import { bordersOf, centreOf } from '#src/report/browser/viewer/labelMaps.js';
+import type { MaskName } from '#src/report/caseNote.js';
 
 /**
  * A block of label 1 of 3 x 3 x 3 voxels in the middle of 5 x 5 x 5, with label 2 in its centre if asked for.
@@ -39,7 +40,7 @@ test('the centre is the mean position of a label, or of all', () => {
 });
 
 const label = (value: number) => ({ value, name: `${value}`, prediction: 1, reference: 1 });
-const mask = (name: string, colour: string) => ({ name, colour, url: '' });
+const mask = (name: MaskName, colour: string) => ({ name, title: name, colour, url: '' });
 const data = { id: 'a', image: null, window: null, previous: null, next: null };
 const labels = [label(1), label(4)];
 

@@ -95,11 +95,11 @@ export class CaseDialog {
         ? pictureView(pictures, this.data.maskLabels)
         : [note('There are no pictures of this case.')]),
       ...(unpictured ? [note(unpictured)] : []),
-      ...(this.data.notable ? [noteFields(item.id, this.notes)] : []),
+      noteFields(item.id, this.notes),
       caseMetrics(item, this.data.columns),
       ...(pictures ? [caseFiles(pictures)] : []),
       ...(pictures?.volumes && !this.#viewer
-        ? [note('To look at this case in 3D, run: voxstream report FOLDER --open')]
+        ? [note(`To look at this case in 3D, run: ${this.data.command} --open`)]
         : []),
     ];
   }

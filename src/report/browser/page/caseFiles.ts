@@ -1,4 +1,5 @@
 import type { PagePictures } from '../../browserData.js';
+import { maskTitles } from '../../caseNote.js';
 import { make, scrollBox } from '../dom.js';
 import { copyButton } from './csv.js';
 import { folderOfPage, openCommands } from './openWith.js';
@@ -15,7 +16,7 @@ export function caseFiles({ image, masks, channels, folder }: PagePictures): HTM
   const base = reportFolder();
   const separator = base.includes('\\') ? '\\' : '/';
   const maskFiles = masks.map((name) => ({
-    name,
+    name: maskTitles[name],
     path: base + [...folder.split('/').map(decodeURIComponent), `${name}.nii.gz`].join(separator),
   }));
   const files = [...(image === null ? [] : [{ name: 'image', path: image }]), ...maskFiles];

@@ -8,6 +8,9 @@ import { inOrder, type Order, orderAfterClick, type SortKey, worstFirst } from '
 import { thumbnail } from './stack.js';
 import { valueCell } from './valueCell.js';
 
+/** More columns beside the name of the case do not fit on a printed page. */
+const mostPrinted = 13;
+
 /**
  * The table of cases with its tools: label, filter, order and CSV. A page without finished cases has no
  * table.
@@ -67,8 +70,28 @@ export class CaseTable {
     this.#count.textContent = `${this.#shown.length} of ${this.data.cases.length} cases`;
     this.#count.classList.remove('fault');
     this.#worst?.setAttribute('aria-pressed', String(this.#order?.worst === true));
+    this.#tellUnprinted();
     this.#table.tHead!.replaceChildren(this.#headRow());
     this.#table.tBodies[0].replaceChildren(...this.#shown.map((item) => this.#bodyRow(item)));
+  }
+
+  /** How many columns of values fit on a printed page. */
+  get #printed(): number {
+    return Math.max(1, mostPrinted - this.data.groups.length - Number(this.#timed));
+  }
+
+  /** Leaves a cell out of a printed page if its column does not fit. */
+  #printedOrNot(cell: HTMLElement, at: number): HTMLElement {
+    cell.classList.toggle('unprinted', at >= this.#printed);
+    return cell;
+  }
+
+  #tellUnprinted(): void {
+    const left = this.#columns().slice(this.#printed);
+    byId('unprinted').textContent =
+      left.length > 0
+        ? `Not printed, but on the page and in its CSV: ${left.map(({ title }) => title).join('; ')}.`
+        : '';
   }
 
   #marks({ id, outliers = [] }: PageCase): Record<Mark, boolean> {
@@ -77,8 +100,8 @@ export class CaseTable {
   }
 
   #headRow(): HTMLElement {
-    const columns = this.#columns().map((column) =>
-      this.#head(column.title, this.data.columns.indexOf(column)),
+    const columns = this.#columns().map((column, at) =>
+      this.#printedOrNot(this.#head(column.title, this.data.columns.indexOf(column)), at),
     );
     const groups = this.data.groups.map((name) => make('th', { scope: 'col', class: 'group' }, name));
     const seconds = this.#timed ? [this.#head('Seconds', 'seconds')] : [];
@@ -113,9 +136,9 @@ export class CaseTable {
       );
     }
     const groups = (item.groups ?? []).map((group) => make('td', { class: 'group' }, group || '–'));
-    const cells = this.#columns().map((column) => {
+    const cells = this.#columns().map((column, at) => {
       const index = this.data.columns.indexOf(column);
-      return valueCell(item, index, column);
+      return this.#printedOrNot(valueCell(item, index, column), at);
     });
     const seconds = this.#timed ? [make('td', {}, item.seconds.toFixed(1))] : [];
     const row = make('tr', {}, make('th', { scope: 'row' }, name), ...groups, ...cells, ...seconds);

@@ -12,8 +12,12 @@ export function noteFields(id: string, notes: CaseNotes): HTMLElement {
   return make('div', { class: 'case-note' }, make('label', {}, flag, 'Flag'), area);
 }
 
-/** Makes the line above the table say what is to be saved, and save and load it. */
-export function addNoteControls(notes: CaseNotes): void {
+/**
+ * Makes the line below the table save and load notes, and say what is not saved.
+ *
+ * @param command The command that puts saved notes into the page.
+ */
+export function addNoteControls(notes: CaseNotes, command: string): void {
   const [line, state, save, load, file] = [
     'notes-line',
     'notes-state',
@@ -26,7 +30,7 @@ export function addNoteControls(notes: CaseNotes): void {
     state.textContent =
       count > 0
         ? `${count} ${count === 1 ? 'note is' : 'notes are'} only in this browser. Save them as notes.json beside ` +
-          'index.html; voxstream report then puts them into the page.'
+          `index.html. Then this command puts them into the page: ${command}`
         : '';
     line.classList.toggle('alert', count > 0);
     save.hidden = count === 0;
@@ -36,8 +40,8 @@ export function addNoteControls(notes: CaseNotes): void {
     if (outcome === 'cancelled') return;
     state.textContent =
       outcome === 'written'
-        ? 'Saved. Run voxstream report on the folder of the run to put the notes into the page.'
-        : 'Downloaded notes.json. Run: voxstream report FOLDER --notes notes.json';
+        ? `Saved. To put the notes into the page, run: ${command}`
+        : `Downloaded notes.json. To put the notes into the page, run: ${command} --notes notes.json`;
   });
   load.addEventListener('click', () => file.click());
   file.addEventListener('change', async () => {

@@ -1,5 +1,5 @@
 import type { PageLabel, PagePictures } from '../../browserData.js';
-import type { MaskName } from '../../caseNote.js';
+import { type MaskName, maskTitles } from '../../caseNote.js';
 import { showNumber } from '../../text.js';
 import { make } from '../dom.js';
 import { labelPicker } from './labelPicker.js';
@@ -14,13 +14,6 @@ const sides = {
   coronal: { left: 'R', right: 'L', top: 'S', bottom: 'I' },
   sagittal: { left: 'A', right: 'P', top: 'S', bottom: 'I' },
 } as const;
-
-const maskTitles: Readonly<Record<MaskName, string>> = {
-  prediction: 'prediction',
-  a: 'A',
-  b: 'B',
-  reference: 'reference',
-};
 
 /** What is shown of the pictures. It stays the same when another case is opened. */
 const shown = {

@@ -51,7 +51,7 @@ export function maskControl({ data, state, apply }: ControlContext): {
   element: HTMLElement | undefined;
   actions: Action[];
 } {
-  const rows = data.masks.map(({ name, colour }) => {
+  const rows = data.masks.map(({ name, title, colour }) => {
     const mask = state.masks.get(name)!;
     const box = make('input', { type: 'checkbox', id: `show-${name}`, checked: true });
     box.addEventListener('change', () => {
@@ -60,7 +60,7 @@ export function maskControl({ data, state, apply }: ControlContext): {
     });
     const slider = make('input', {
       ...{ type: 'range', min: '0', max: '1', step: '0.05', value: String(startOpacity) },
-      'aria-label': `Opacity of the ${name}`,
+      'aria-label': `Opacity of ${title}`,
     });
     slider.addEventListener('input', () => {
       mask.opacity = Number(slider.value);
@@ -68,7 +68,7 @@ export function maskControl({ data, state, apply }: ControlContext): {
     });
     // A single mask with several labels has a colour per label.
     const marks = data.masks.length > 1 || data.labels.length < 2 ? [swatch(colour)] : [];
-    return { box, row: make('div', { class: 'row' }, make('label', {}, box, ...marks, name), slider) };
+    return { box, row: make('div', { class: 'row' }, make('label', {}, box, ...marks, title), slider) };
   });
   const outlines = make('input', { type: 'checkbox', id: 'outlines' });
   outlines.addEventListener('change', () => {
@@ -80,7 +80,7 @@ export function maskControl({ data, state, apply }: ControlContext): {
   return {
     element: group('Masks', ...rows.map(({ row }) => row), outlineRow),
     actions: [
-      ...data.masks.map(({ name }, i) => ({ title: `${name} on or off`, run: () => rows[i].box.click() })),
+      ...data.masks.map(({ title }, i) => ({ title: `${title} on or off`, run: () => rows[i].box.click() })),
       { title: 'borders only', run: () => outlines.click() },
     ],
   };

@@ -126,14 +126,15 @@ export class Scene {
 }
 
 /** The crosshair's position in mm, with the patient's sides, and the values there. */
-function describePlace({ mm, values }: NiiVueLocation, { labels, channels }: ViewerData): string {
+function describePlace({ mm, values }: NiiVueLocation, { labels, channels, masks }: ViewerData): string {
   const side = (value: number, [up, down]: string) =>
     `${Math.abs(value).toFixed(1)} ${value < 0 ? down : up}`;
   const parts = values.map(({ name, value }) => {
     const volume = name.replace('.nii.gz', '');
     if (volume === 'image') return `image ${Number(value.toPrecision(6))}`;
     const found = labels.filter((one) => belongs(value, one.value, channels)).map((one) => one.name);
-    return `${volume} ${value === 0 ? '–' : found.join(' + ') || value}`;
+    const title = masks.find((mask) => mask.name === volume)?.title ?? volume;
+    return `${title} ${value === 0 ? '–' : found.join(' + ') || value}`;
   });
   const position = `${side(mm[0], 'RL')}  ${side(mm[1], 'AP')}  ${side(mm[2], 'SI')} mm`;
   return [position, ...parts].join('   ·   ');

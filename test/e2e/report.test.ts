@@ -313,8 +313,9 @@ browserTest('a comparison of 200 cases with 20 labels stays small', async () => 
     const nodes = await open.evaluate(() => document.querySelectorAll('*').length);
     assert.ok(nodes < 10_000, `${nodes} nodes`);
     assert.is(await open.locator('#summary table.matrix tbody tr').count(), largeLabels.length + 1);
+    await open.locator('#label').selectOption(largeLabels[0]);
     await open.emulateMedia({ media: 'print' });
-    assert.match(await open.locator('#unprinted').innerText(), /^Not printed, .*Surface Dice: A/);
+    assert.match(await open.locator('#unprinted').innerText(), /^Not printed, .*HD95, mm: A/);
   });
 });
 
@@ -605,7 +606,7 @@ browserTest('compare --report shows two runs side by side, with the contours of 
       ['reference', 'b', 'a'],
     );
     assert.ok((await look(page, '.plane .stack')).coloured > 50);
-    await page.getByRole('button', { name: 'spine' }).click();
+    await page.locator('dialog').getByRole('button', { name: 'spine' }).click();
     await page.getByRole('button', { name: 'Largest difference' }).click();
     const note = JSON.parse(readFileSync(join(folder, 'cases', id, 'case.json'), 'utf8'));
     const { worst } = note.labels.find(({ name }: { name: string }) => name === 'spine');
@@ -619,7 +620,7 @@ browserTest('compare --report shows two runs side by side, with the contours of 
   await serving(command, async (url) => {
     const view = async (page: Page) => {
       await ready(page);
-      assert.match(await page.locator('#status').innerText(), /· {3}A .* {3}B .* {3}reference /);
+      assert.match(await page.locator('#status').innerText(), /image .* A .* B .* reference /s);
       const all = (await look(page, 'canvas')).coloured;
       for (const key of ['a', 'b', 'r']) await page.keyboard.press(key);
       assert.ok((await look(page, 'canvas')).coloured < all / 20);

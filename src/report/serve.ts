@@ -39,9 +39,10 @@ const everyAnswer: Readonly<Record<string, string>> = {
 };
 
 /**
- * Serves a report, or a comparison of two runs, with its 3D views, on 127.0.0.1 only. It hands out the page, the files of the report's
- * cases, the images that the report names, and NiiVue from the package. Requests that name another host are
- * refused, so that no web page can reach it through its own domain (DNS rebinding).
+ * Serves a report, or a comparison of two runs, with its 3D views, on 127.0.0.1 only. It hands out the page,
+ * the files of the report's cases, the images that the report names, and NiiVue from the package. Requests
+ * that name another host are refused, so that no web page can reach it through its own domain (DNS
+ * rebinding).
  *
  * @param port Default: 0, any free port.
  * @throws OptionError when the port is in use or not allowed.

@@ -5,7 +5,7 @@ import { checkVersion } from '../queue/checkSame.js';
 import { collect as collectResults } from '../queue/collect.js';
 import { Results } from '../queue/results.js';
 import { pipelineOf } from '../queue/spec.js';
-import { print, printError } from './print.js';
+import { printError, printText } from './print.js';
 import { sharedOption } from './sharedOptions.js';
 
 /** Adds `voxstream collect`, which writes the tables of a queued run. */
@@ -36,7 +36,7 @@ export function addCollectCommand(program: Command): void {
         `${failed} failed`,
         ...(open > 0 ? [`${open} not finished`] : []),
       ];
-      print(`${dir}: ${counts.join(', ')}\n`);
+      printText(`${dir}: ${counts.join(', ')}\n`);
       process.exitCode = failed + open + problems.length > 0 ? 2 : 0;
     });
 }

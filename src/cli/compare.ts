@@ -20,8 +20,9 @@ import { cell } from '../sinks/rows.js';
 import { writePlace } from '../storage/places.js';
 import { commaList, positive } from './args.js';
 import { addPageOptions, type PageFlags, serveIfAsked, subgroupsOf } from './pageOptions.js';
-import { print, printError } from './print.js';
+import { print, printError, printText } from './print.js';
 import { sharedOption } from './sharedOptions.js';
+import { columnsOf } from './terminal.js';
 
 interface CompareFlags extends PageFlags {
   readonly metrics?: readonly string[];
@@ -107,15 +108,18 @@ async function compareFolders(
     );
   }
   if (flags.output) await writePlace(checkPlace(flags.output), Buffer.from(pairedCsv(rowsA, rowsB)));
-  const width = process.stdout.columns;
-  const text = flags.json
-    ? JSON.stringify({ ...comparison, ...jsonSubgroups(rowsA, rowsB, subgroups) }, jsonNumber, 2)
-    : [
-        `A: ${a.place}\nB: ${b.place}`,
-        comparisonTable(comparison, width, flags.full === true),
-        ...subgroups.map((one) => `\n${subgroupsText(one, comparedCases(rowsA, rowsB), width)}`),
-      ].join('\n');
-  print(`${text}\n`);
+  const width = columnsOf(process.stdout);
+  if (flags.json) {
+    const json = { ...comparison, ...jsonSubgroups(rowsA, rowsB, subgroups) };
+    print(`${JSON.stringify(json, jsonNumber, 2)}\n`);
+  } else {
+    const texts = [
+      `A: ${a.place}\nB: ${b.place}`,
+      comparisonTable(comparison, width, flags.full === true),
+      ...subgroups.map((one) => `\n${subgroupsText(one, comparedCases(rowsA, rowsB), width)}`),
+    ];
+    printText(`${texts.join('\n')}\n`);
+  }
   if (!flags.report) return;
   const runs = [
     { ...a, rows: rowsA },

@@ -1,6 +1,6 @@
 import { Writable } from 'node:stream';
 import { createLogUpdate } from 'log-update';
-import { oneEntry, type Paint, painter, type Style } from './terminal.js';
+import { columnsOf, fitted, oneEntry, type Paint, painter, type Style } from './terminal.js';
 
 /** A terminal, or a file or pipe. */
 export type Output = Pick<NodeJS.WriteStream, 'write' | 'isTTY' | 'columns' | 'rows'>;
@@ -33,7 +33,7 @@ export function liveFooter(
   return {
     say(style, line) {
       update.clear();
-      output.write(`${paint(style, oneEntry(line))}\n`);
+      output.write(`${paint(style, fitted(oneEntry(line), output))}\n`);
       if (!ended) draw();
     },
     end() {
@@ -44,7 +44,7 @@ export function liveFooter(
   };
 }
 
-/** A terminal as log-update takes it. Some terminals report a size of 0 when they do not know it. */
+/** A terminal as log-update takes it. */
 class Screen extends Writable {
   readonly #output: Output;
 
@@ -58,7 +58,7 @@ class Screen extends Writable {
   }
 
   get columns(): number {
-    return this.#output.columns || 80;
+    return columnsOf(this.#output);
   }
 
   get rows(): number {

@@ -7,7 +7,7 @@ import { GroupedWarnings } from './groupedWarnings.js';
 import { liveFooter, type Output } from './liveFooter.js';
 import type { Progress } from './progress.js';
 import { lineOf, type OpenCase, Tally } from './tally.js';
-import { bar, type Paint, type Style, shortNumber } from './terminal.js';
+import { bar, type Paint, type Style } from './terminal.js';
 
 /** The events whose lines stay on a terminal, and their style. */
 const lasting: Partial<Record<RunEvent['event'], Style>> = {
@@ -38,40 +38,57 @@ export function liveProgress(output: Output, runtime: Pick<Runtime, 'lanes'>): P
 }
 
 /** The step of an open case; with a model, its windows and the time that they take from now. */
-function stepText({ step, windows }: OpenCase): string {
+function stepText({ step, windows }: OpenCase, short: boolean): string {
   if (!windows) return step;
   const { done, all, at, first } = windows;
   const perWindow = done > first.done ? (at - first.at) / (done - first.done) : undefined;
   const left = perWindow && done < all ? `, ${showWholeSeconds(perWindow * (all - done))} left` : '';
-  return `${step}: ${done} of ${all} windows${left}`;
+  return short ? `${done}/${all}${left}` : `${step}: ${done} of ${all} windows${left}`;
+}
+
+/** Room for the name of a case. */
+const leastName = 12;
+
+/** A line for each open case. The name comes last: it may be long, and the progress must not be clipped. */
+function caseLines(open: ReadonlyMap<string, OpenCase>, width: number): string[] {
+  const shown = [...open].slice(0, mostOpen);
+  const widthOf = (texts: readonly string[]) => Math.max(0, ...texts.map((text) => text.length));
+  const whole = shown.map(([, one]) => stepText(one, false));
+  const room = width - leastName - 4;
+  const short = shown.map(([, one]) => clip(stepText(one, true), room));
+  const texts = widthOf(whole) > room ? short : whole;
+  const lines = shown.map(([id], i) => `  ${texts[i].padEnd(widthOf(texts))}  ${visible(id)}`);
+  return open.size > mostOpen ? [...lines, `  and ${open.size - mostOpen} more`] : lines;
 }
 
 /** The most open cases that are listed. */
 const mostOpen = 8;
 
 function display(tally: Tally, runtime: Pick<Runtime, 'lanes'>, width: number, paint: Paint): string[] {
+  const { preparing } = tally;
+  if (preparing !== undefined) {
+    const text = `${preparing[0].toUpperCase()}${preparing.slice(1)}… ${showWholeSeconds(tally.seconds)}`;
+    return [clip(text, width)];
+  }
   const ended = tally.skipped + tally.ended;
   const left = tally.secondsLeft === undefined ? '' : `, ${showWholeSeconds(tally.secondsLeft)} left`;
-  const speed = tally.ended > 0 ? `, ${shortNumber((tally.ended / tally.seconds) * 60)} cases/min` : '';
+  const speed = tally.speed === undefined ? '' : `, ${tally.speed}`;
   const failed = tally.failed > 0 ? ` ${tally.failed} failed` : '';
   const count = `${ended}/${tally.total}`;
   // The speed comes last: where there is no room, it is clipped.
   const times = ` ${showWholeSeconds(tally.seconds)}${left}${speed}`;
-  const filled = bar(ended, tally.total, width - count.length - failed.length - times.length - 1);
+  const filled = bar(tally.skipped + tally.progress, tally.total, width - count.length - failed.length - times.length - 1);
   const first = `${filled && `${paint('green', filled)} `}${count}${failed && paint('red', failed)}${times}`;
   const lanes = Object.entries(runtime.lanes).map(
     ([name, lane]) => `${name} ${'●'.repeat(lane.active)}${'○'.repeat(lane.width - lane.active)}`,
   );
   const second = [lanes.join('  '), slowestStep(tally)].filter(Boolean).join('   ');
-  // The names come last: they may be long, and what is clipped must not be the progress.
-  const open = [...tally.open].slice(0, mostOpen).map(([id, one]) => [stepText(one), visible(id)]);
-  const texts = Math.max(0, ...open.map(([text]) => text.length));
-  const lines = open.map(([text, id]) => `  ${text.padEnd(texts)}  ${id}`);
-  return [first, paint('dim', second), ...lines].map((line) => clip(line, width));
+  return [first, paint('dim', second), ...caseLines(tally.open, width)].map((line) => clip(line, width));
 }
 
 function slowestStep({ stepSeconds, ended }: Tally): string {
   const [slowest] = [...stepSeconds].sort((a, b) => b[1] - a[1]);
   if (!slowest || ended === 0) return '';
-  return `slowest: ${slowest[0]}, ${(slowest[1] / ended).toFixed(1)} s per case`;
+  // The name comes last: fused steps have long ones.
+  return `slowest: ${(slowest[1] / ended).toFixed(1)} s per case, ${slowest[0]}`;
 }

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { checkPlace } from '../address.js';
 import { loadRegistry } from '../pipeline/extensions.js';
 import { mergeShards } from '../pipeline/merge.js';
-import { print, printError } from './print.js';
+import { printError, printText } from './print.js';
 import { sharedOption } from './sharedOptions.js';
 
 interface MergeFlags {
@@ -38,7 +38,7 @@ export function addMergeCommand(program: Command): void {
       for (const problem of problems) onWarning(problem);
       const counts = [`${done} case(s) done`, `${failed} failed`];
       if (unfinished > 0) counts.push(`${unfinished} not finished`);
-      print(`${dirs.length} shard(s) merged into ${output}: ${counts.join(', ')}\n`);
+      printText(`${dirs.length} shard(s) merged into ${output}: ${counts.join(', ')}\n`);
       process.exitCode = failed + unfinished + problems.length > 0 ? 2 : 0;
     });
 }

@@ -3,7 +3,7 @@ import type { RunEvent } from '../pipeline/events.js';
 import { GroupedWarnings } from './groupedWarnings.js';
 import type { Output } from './liveFooter.js';
 import { lineOf, Tally } from './tally.js';
-import { oneEntry } from './terminal.js';
+import { fitted, oneEntry } from './terminal.js';
 
 /** Shows the events of a run or a training. */
 export interface Progress<Event> {
@@ -50,9 +50,9 @@ export function quietProgress(output: Output): Progress<RunEvent> {
     onEvent(event) {
       tally.count(event);
       const line = event.event === 'caseFailed' ? lineOf(event, tally) : undefined;
-      if (line) output.write(`${oneEntry(line)}\n`);
+      if (line) output.write(`${fitted(oneEntry(line), output)}\n`);
     },
-    say: (message) => void output.write(`${message}\n`),
+    say: (message) => void output.write(`${fitted(message, output)}\n`),
     end() {},
   };
 }

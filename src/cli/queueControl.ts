@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { cancel, drain, pause, resume, retryFailed } from '../queue/control.js';
 import type { Store } from '../queue/store.js';
-import { print } from './print.js';
+import { printText } from './print.js';
 import { addQueueOption, onQueue, type QueueFlags } from './queueOptions.js';
 
 /** A command that does one thing with a run, and says what it did. */
@@ -19,7 +19,7 @@ function control(
         .description(description)
         .argument('<run>', 'the name of the run'),
     ).action(async (run: string, flags: QueueFlags) =>
-      print(`${await onQueue(flags, (store) => act(store, run))}\n`),
+      printText(`${await onQueue(flags, (store) => act(store, run))}\n`),
     );
   };
 }
@@ -63,7 +63,7 @@ export function addRetryCommand(program: Command): void {
     .requiredOption('--failed', 'the cases that failed or were set aside')
     .action(async (run: string, flags: QueueFlags) => {
       const count = await onQueue(flags, (store) => retryFailed(store, run));
-      print(
+      printText(
         count === 0 ? `No case of ${run} failed.\n` : `${count} case(s) of ${run} are on the queue again.\n`,
       );
     });
@@ -79,6 +79,6 @@ export function addDrainCommand(program: Command): void {
     .argument('[run]', 'only the workers of this run')
     .action(async (run: string | undefined, flags: QueueFlags) => {
       const count = await onQueue(flags, (store) => drain(store, run));
-      print(`${count} worker(s) finish their open cases and end.\n`);
+      printText(`${count} worker(s) finish their open cases and end.\n`);
     });
 }

@@ -16,10 +16,11 @@ import { summarySink } from '../sinks/summary.js';
 import { logFile, logName } from './logFile.js';
 import { addMetricsOption, type ObserverFlags, openObservers } from './observers.js';
 import { addPipelineOptions, loadFromFlags, modelFoldersOf } from './pipelineOptions.js';
-import { print } from './print.js';
+import { printText } from './print.js';
 import { jsonProgress, lineProgress, type Progress, quietProgress } from './progress.js';
 import { addShared, type SharedFlags } from './sharedOptions.js';
 import { interruptedCode, stopOnSignal } from './stopOnSignal.js';
+import { columnsOf } from './terminal.js';
 
 export interface RunFlags extends SharedFlags, ObserverFlags {}
 
@@ -42,7 +43,7 @@ export function addRunCommand(program: Command): void {
       if (flags.dryRun) {
         const { planText } = await import('../pipeline/plan.js');
         const runtime = runtimeFor(pipeline, { modelFolders: modelFoldersOf(pipeline) });
-        print(await planText(pipeline, flags, runtime));
+        printText(await planText(pipeline, flags, runtime));
       } else process.exitCode = await run(pipeline, flags);
     },
   );
@@ -121,7 +122,7 @@ export async function runAnyway(
     progress.end();
     if (log) progress.say(`The log is ${join(pipeline.output, logName)}.`);
     if (!flags.json && !flags.quiet)
-      print(mask(closing(pipeline, result, (performance.now() - start) / 1000, flags.full)));
+      printText(mask(closing(pipeline, result, (performance.now() - start) / 1000, flags.full)));
     if (result.interrupted) return exitCodes.interrupted;
     return result.failed + result.problems.length > 0 ? exitCodes.someFailed : exitCodes.ok;
   } finally {
@@ -157,14 +158,14 @@ function closingText(
   }
   if (done > 0 && sinks.some(({ definition }) => definition === reportSink)) {
     const page = joinPlace(output, 'report', 'index.html');
-    lines.push(`The report is ${page}. With a 3D view: voxstream report ${output} --open`);
+    lines.push(`The report is ${page}`, `With a 3D view: voxstream report ${output} --open`);
   }
   if (interrupted) lines.push('Interrupted. --resume continues where this run stopped.');
   // The table uses the same rules as summary.json.
   const summary = sinks.find(({ definition }) => definition === summarySink)?.options;
   const table = summaryTable(
     summarize(metrics, { ...summary, seed: runtime.seed }),
-    process.stdout.columns,
+    columnsOf(process.stdout),
     full,
   );
   return `${table && `${table}\n\n`}${lines.join('\n')}\n`;

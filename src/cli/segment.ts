@@ -12,7 +12,7 @@ import { loadRegistry } from '../pipeline/extensions.js';
 import { loadPipelineData } from '../pipeline/load.js';
 import { runtimeFor } from '../pipeline/openRun.js';
 import { modelFoldersOf } from './pipelineOptions.js';
-import { print } from './print.js';
+import { printText } from './print.js';
 import { type RunFlags, run } from './run.js';
 import { addShared, runtimeFlags } from './sharedOptions.js';
 import { runtimeDefaults } from './userConfig.js';
@@ -58,7 +58,7 @@ export function addSegmentCommand(program: Command): void {
       if (flags.dryRun) {
         const { planText } = await import('../pipeline/plan.js');
         const runtime = runtimeFor(pipeline, { modelFolders: modelFoldersOf(pipeline) });
-        print(await planText(pipeline, flags, runtime));
+        printText(await planText(pipeline, flags, runtime));
       } else process.exitCode = await run(pipeline, flags);
     },
   );

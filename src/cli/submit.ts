@@ -6,7 +6,7 @@ import { loadRegistry } from '../pipeline/extensions.js';
 import { loadPipelineTexts } from '../pipeline/load.js';
 import { submit } from '../queue/submit.js';
 import { addPipelineOptions, modelFoldersOf, overridesFromFlags } from './pipelineOptions.js';
-import { print, printError } from './print.js';
+import { printError, printText } from './print.js';
 import { addQueueOption, onQueue, priority, type QueueFlags } from './queueOptions.js';
 import { addShared, type SharedFlags } from './sharedOptions.js';
 import { runtimeDefaults } from './userConfig.js';
@@ -53,7 +53,7 @@ export function addSubmitCommand(program: Command): void {
       const { name, output, cases, skipped } = await onQueue(flags, (store) => submit(store, submission));
       await traces?.close();
       const earlier = skipped > 0 ? `, ${skipped} of them finished by an earlier run` : '';
-      print(`The run ${name} is on the queue: ${cases} case(s)${earlier}, into ${output}\n`);
+      printText(`The run ${name} is on the queue: ${cases} case(s)${earlier}, into ${output}\n`);
     },
   );
 }

@@ -5,7 +5,13 @@ import { shortNumber } from './terminal.js';
 
 /** The state that the events describe. */
 export class Tally {
-  readonly start = performance.now();
+  readonly #start = performance.now();
+  /** When the first case was opened, in seconds of the run. */
+  #opened: number | undefined;
+  /** The steps that run models. */
+  readonly #modelSteps = new Set<string>();
+  /** What is done before the first case; undefined later. */
+  preparing: string | undefined;
   total = 0;
   done = 0;
   failed = 0;
@@ -18,7 +24,11 @@ export class Tally {
 
   count(event: RunEvent): void {
     switch (event.event) {
+      case 'preparing':
+        this.preparing = event.what;
+        break;
       case 'start':
+        this.preparing = undefined;
         this.total = event.cases;
         this.steps = event.steps;
         break;
@@ -26,19 +36,26 @@ export class Tally {
         this.skipped++;
         break;
       case 'caseStart':
-        this.open.set(event.case, { step: this.steps[0] ?? '' });
+        this.preparing = undefined;
+        this.#opened ??= this.seconds;
+        this.open.set(event.case, { step: this.steps[0] ?? '', models: 0 });
         break;
       case 'windows': {
         const now = this.seconds;
-        const first = this.open.get(event.case)?.windows?.first ?? { done: event.done, at: now };
-        const { done, all } = event;
-        this.open.set(event.case, { step: event.step, windows: { done, all, first, at: now } });
+        const { windows, models = 0 } = this.open.get(event.case) ?? {};
+        const { done, all, step } = event;
+        const first = windows?.first ?? { done, at: now };
+        this.#modelSteps.add(step);
+        this.open.set(event.case, { step, models, windows: { done, all, first, at: now } });
         break;
       }
-      case 'step':
-        this.open.set(event.case, { step: this.steps[this.steps.indexOf(event.step) + 1] ?? 'finishing' });
+      case 'step': {
+        const { windows, models = 0 } = this.open.get(event.case) ?? {};
+        const step = this.steps[this.steps.indexOf(event.step) + 1] ?? 'finishing';
+        this.open.set(event.case, { step, models: models + (windows ? 1 : 0) });
         this.stepSeconds.set(event.step, (this.stepSeconds.get(event.step) ?? 0) + event.seconds);
         break;
+      }
       case 'caseDone':
         this.done++;
         this.open.delete(event.case);
@@ -56,24 +73,42 @@ export class Tally {
   }
 
   get seconds(): number {
-    return (performance.now() - this.start) / 1000;
+    return (performance.now() - this.#start) / 1000;
+  }
+
+  /** The cases that have ended, and the parts of the open ones that models have done. */
+  get progress(): number {
+    const parts = [...this.open.values()].map(
+      ({ models, windows }) => (models + (windows ? windows.done / windows.all : 0)) / this.#modelSteps.size,
+    );
+    return this.ended + parts.reduce((sum, part) => sum + Math.min(part || 0, 1), 0);
   }
 
   /**
-   * Seconds left at the speed so far; undefined before the first window is done. An open case counts by its
-   * windows, because models take most of the time.
+   * Seconds left at the speed so far; undefined before the first window is done, and at the end. An open case
+   * counts by its windows, because models take most of the time.
    */
   get secondsLeft(): number | undefined {
-    const shares = [...this.open.values()].map(({ windows }) => (windows ? windows.done / windows.all : 0));
-    const ended = this.ended + shares.reduce((sum, share) => sum + share, 0);
-    if (ended === 0) return undefined;
-    return (this.seconds / ended) * (this.total - this.skipped - ended);
+    const { progress } = this;
+    const left = this.total - this.skipped - progress;
+    if (progress === 0 || left <= 0) return undefined;
+    return ((this.seconds - (this.#opened ?? 0)) / progress) * left;
+  }
+
+  /** Cases per minute; of slow ones, per hour. */
+  get speed(): string | undefined {
+    if (this.ended === 0) return undefined;
+    const perMinute = (this.ended / (this.seconds - (this.#opened ?? 0))) * 60;
+    const [rate, unit] = perMinute < 1 ? [perMinute * 60, 'h'] : [perMinute, 'min'];
+    return `${Number(rate.toPrecision(2))} cases/${unit}`;
   }
 }
 
 /** Where an open case is. */
 export interface OpenCase {
   readonly step: string;
+  /** How many models are done with it. */
+  readonly models: number;
   /** While a model runs: its windows, and when the first of them was reported, in seconds of the run. */
   readonly windows?: {
     readonly done: number;

@@ -19,6 +19,33 @@ export function oneEntry(message: string): string {
   return printable(message).replaceAll('\n', '\n    ');
 }
 
+/** A terminal, or a file or pipe. */
+type Screen = Pick<NodeJS.WriteStream, 'isTTY' | 'columns'>;
+
+/** The columns of a terminal; unlimited for a file or pipe. Some terminals report 0 if they do not know. */
+export function columnsOf({ isTTY, columns }: Screen): number {
+  return isTTY ? columns || 80 : Number.POSITIVE_INFINITY;
+}
+
+/**
+ * A text for an output. On a terminal, its long lines are wrapped at spaces and continue indented; a file or
+ * pipe gets them whole.
+ */
+export function fitted(text: string, output: Screen): string {
+  const width = columnsOf(output);
+  return text
+    .split('\n')
+    .map((line) => (line.length <= width ? line : hangingLines(line, width)))
+    .join('\n');
+}
+
+function hangingLines(line: string, width: number): string {
+  const [start] = /^ */.exec(line) ?? [''];
+  const indent = `${start}    `;
+  const lines = wrap(line.slice(start.length), Math.max(20, width - indent.length));
+  return lines.map((text, i) => (i === 0 ? start : indent) + text).join('\n');
+}
+
 /** The most characters of a line on standard output. */
 export function lineWidth(): number {
   return Math.min(process.stdout.columns || 100, 120);

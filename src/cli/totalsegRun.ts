@@ -13,7 +13,7 @@ import type { Pipeline } from '../pipeline/types.js';
 import { showWholeSeconds } from '../report/text.js';
 import { note } from './clip.js';
 import { modelFoldersOf } from './pipelineOptions.js';
-import { print, printError } from './print.js';
+import { printError, printText } from './print.js';
 import { type RunFlags, run, runAnyway } from './run.js';
 import { savePipeline, sourceOf } from './segment.js';
 import { runtimeFlags } from './sharedOptions.js';
@@ -68,7 +68,7 @@ export async function runTotalseg(options: TotalsegOptions, request: TotalsegRun
   if (flags.dryRun) {
     const pipeline = await load(document(output));
     const runtime = runtimeFor(pipeline, { modelFolders: modelFoldersOf(pipeline) });
-    print(await planText(pipeline, {}, runtime));
+    printText(await planText(pipeline, {}, runtime));
     return 0;
   }
   return isOne ? runOne(request, document) : run(await load(document(output)), flags);

@@ -10,7 +10,7 @@ import { formsFolder, runTraining, type TrainResult } from '../train/train.js';
 import { commandLine } from './commandLine.js';
 import { logFile, logName } from './logFile.js';
 import { addPipelineOptions, loadFromFlags, modelFoldersOf } from './pipelineOptions.js';
-import { print } from './print.js';
+import { printText } from './print.js';
 import { jsonProgress, type Progress } from './progress.js';
 import { addShared, type SharedFlags } from './sharedOptions.js';
 import { interruptedCode, stopOnSignal } from './stopOnSignal.js';
@@ -42,7 +42,7 @@ export function addTrainCommand(program: Command): void {
       const pipeline = await loadFromFlags(files, command, more);
       if (flags.dryRun) {
         const runtime = runtimeFor(pipeline, { modelFolders: modelFoldersOf(pipeline) });
-        print((await planText(pipeline, {}, runtime)) + (await trainPlanText(pipeline)));
+        printText((await planText(pipeline, {}, runtime)) + (await trainPlanText(pipeline)));
       } else process.exitCode = await train(pipeline, command.opts<TrainFlags>());
     },
   );
@@ -79,7 +79,7 @@ async function train(pipeline: Pipeline, flags: TrainFlags): Promise<number> {
     });
     progress.end();
     if (log) progress.say(`The log is ${join(pipeline.output, logName)}.`);
-    if (!flags.json && !flags.quiet) print(mask(closingText(pipeline, result)));
+    if (!flags.json && !flags.quiet) printText(mask(closingText(pipeline, result)));
     if (result.reason === 'interrupted') return exitCodes.interrupted;
     return result.failed.length > 0 ? exitCodes.someFailed : exitCodes.ok;
   } finally {

@@ -6,7 +6,7 @@ import { clip } from './clip.js';
 import { GroupedWarnings } from './groupedWarnings.js';
 import { liveFooter, type Output } from './liveFooter.js';
 import type { Progress } from './progress.js';
-import { bar, oneEntry, type Paint, type Style, shortNumber } from './terminal.js';
+import { bar, fitted, oneEntry, type Paint, type Style, shortNumber } from './terminal.js';
 
 /** Writes plain lines, one for each epoch; for files and pipes. */
 export function lineTraining(output: Output): Progress<TrainEvent> {
@@ -32,9 +32,9 @@ export function quietTraining(output: Output): Progress<TrainEvent> {
   return {
     onEvent(event) {
       const line = event.event === 'caseFailed' ? lineOf(event, tally) : undefined;
-      if (line) output.write(`${oneEntry(line)}\n`);
+      if (line) output.write(`${fitted(oneEntry(line), output)}\n`);
     },
-    say: (message) => void output.write(`${message}\n`),
+    say: (message) => void output.write(`${fitted(message, output)}\n`),
     end() {},
   };
 }

@@ -5,7 +5,7 @@ import { type ColumnDescription, describeColumns } from './describeColumns.js';
 import { labelMatrix, matrixOf, matrixText } from './labelMatrix.js';
 import type { Better, MetricsRow } from './metric.js';
 import { bootstrapMean } from './summary.js';
-import { alignColumns, decimalsFor, listSome } from './table.js';
+import { alignBlocks, decimalsFor, fitColumns, listSome } from './table.js';
 import { signedRankTest } from './wilcoxon.js';
 
 /** A case whose value differs between two runs. */
@@ -132,12 +132,16 @@ function compareColumn(
 
 const heads = ['', 'n', 'mean A', 'mean B', 'B - A', '95 % CI', 'median', 'higher', 'lower', 'same', 'p'];
 
+/** Columns that a narrow terminal does without, the least important first. */
+const optionalHeads = ['same', 'median', 'higher', 'lower', '95 % CI', 'n'];
+
 /**
  * Formats a comparison as text for a terminal: a line per column, the worst movers, and the values left out.
  *
- * @param width The most characters of a line of a matrix.
- * @param full Print every column. Without it, many labels and metrics become a matrix of mean differences,
- * and only the worst movers of the first metric with a better end are listed.
+ * @param width The most characters of a line of the table.
+ * @param full Print every column, in several blocks where one is too wide. Without it, columns are left out
+ * and names shortened to fit, and many labels and metrics become a matrix of mean differences with only the
+ * worst movers of the first metric with a better end.
  */
 export function comparisonTable(
   comparison: Comparison,
@@ -157,6 +161,7 @@ export function comparisonTable(
   ];
   const only = (run: string, names: readonly string[]) =>
     names.length > 0 ? [`Only in ${run}, left out: ${listSome(names)}.`] : [];
+  const rows = Object.entries(metrics).map(([name, found]) => tableLine(name, found));
   return [
     matrix
       ? `${cases} case(s) in both runs.`
@@ -175,7 +180,9 @@ export function comparisonTable(
           ),
           'These are mean differences. --full prints the means, the intervals and p of all columns.',
         ]
-      : alignColumns([heads, ...Object.entries(metrics).map(([name, found]) => tableLine(name, found))])),
+      : full
+        ? alignBlocks([heads, ...rows], width)
+        : fitColumns([heads, ...rows], width, optionalHeads)),
     ...(notes.length > 0 ? ['', ...notes] : []),
   ].join('\n');
 }

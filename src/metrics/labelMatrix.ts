@@ -1,5 +1,5 @@
 import type { ColumnDescription } from './describeColumns.js';
-import { alignColumns, decimalsFor } from './table.js';
+import { alignBlocks, decimalsFor } from './table.js';
 
 /** The columns of a summary by label and metric. */
 export interface LabelMatrix {
@@ -73,20 +73,9 @@ export function matrixText({ what, heads, rows, signed = false }: Matrix, width:
       value === null ? '-' : (signed && value > 0 ? '+' : '') + value.toFixed(digits);
     return [head, ...values.map(text)];
   });
-  const labels = [what, ...rows.map(({ name }) => name)];
-  const widthOf = (cells: readonly string[]) => Math.max(...cells.map((cell) => cell.length));
-  const blocks: string[][][] = [];
-  let left = 0;
-  for (const column of numbers) {
-    const needed = 2 + widthOf(column);
-    if (left < needed) {
-      blocks.push([labels]);
-      left = width - widthOf(labels);
-    }
-    blocks.at(-1)!.push(column);
-    left -= needed;
-  }
-  return blocks
-    .map((block) => alignColumns(labels.map((_, row) => block.map((column) => column[row]))).join('\n'))
-    .join('\n\n');
+  const lines = [what, ...rows.map(({ name }) => name)].map((name, row) => [
+    name,
+    ...numbers.map((column) => column[row]),
+  ]);
+  return alignBlocks(lines, width).join('\n');
 }

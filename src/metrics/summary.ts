@@ -6,7 +6,7 @@ import { type ColumnDescription, describeColumns } from './describeColumns.js';
 import { labelMatrix, matrixOf, matrixText } from './labelMatrix.js';
 import type { Better, MetricsRow } from './metric.js';
 import { isOfLabels, type Presence, presenceByLabel } from './presence.js';
-import { alignColumns, decimalsFor, listSome } from './table.js';
+import { alignBlocks, decimalsFor, fitColumns, listSome } from './table.js';
 
 /** How undefined and infinite values enter a summary. */
 export type UndefinedAs = 'leftOut' | 'worst';
@@ -193,58 +193,32 @@ const heads = ['', 'n', 'mean', '95 % CI', 'std', 'median', '25 to 75 %', 'min',
 const optionalHeads = ['25 to 75 %', 'std', 'max', '95 % CI', 'min', 'n'];
 
 /**
- * The lines of a table that is at most `width` wide, if leaving out columns and shortening names suffices.
- */
-function fitColumns(rows: readonly (readonly string[])[], width: number): string[] {
-  let kept = rows;
-  const isWide = () => alignColumns(kept).some((line) => line.length > width);
-  for (const head of optionalHeads) {
-    if (!isWide()) break;
-    kept = kept.map((row) => row.filter((_, column) => kept[0][column] !== head));
-  }
-  if (!isWide()) return alignColumns(kept);
-  // The first and the last column hold names. Both get half of what the numbers leave.
-  const numbers = alignColumns(kept.map((row) => ['', ...row.slice(1, -1), '']));
-  const room = Math.floor((width - Math.max(...numbers.map((line) => line.length)) - 2) / 2);
-  return alignColumns(
-    kept.map((row) =>
-      row.map((cell, column) => (column === 0 || column === row.length - 1 ? shorten(cell, room) : cell)),
-    ),
-  );
-}
-
-/** A name of at most `length` characters, at least 8, without its middle. */
-function shorten(name: string, length: number): string {
-  const most = Math.max(8, length);
-  if (name.length <= most) return name;
-  const start = Math.ceil((most - 1) / 2);
-  return `${name.slice(0, start)}…${name.slice(name.length - (most - 1 - start))}`;
-}
-
-/**
  * Formats a summary as text for a terminal: a line per column, then which values were left out or counted as
  * worst, and which labels were missed. Empty if there are no metrics.
  *
- * @param width The most characters of a line of the table. Columns are left out and names shortened to fit.
- * @param full Print every column. Without it, many labels and metrics become a matrix of means.
+ * @param width The most characters of a line of the table.
+ * @param full Print every column, in several blocks where one is too wide. Without it, columns are left out and
+ * names shortened to fit, and many labels and metrics become a matrix of means.
  */
 export function summaryTable(summary: Summary, width = Number.POSITIVE_INFINITY, full = true): string {
   if (Object.keys(summary.metrics).length === 0) return '';
-  const matrix = full ? undefined : labelMatrix(summary.columns);
-  const lines = Object.entries(summary.metrics).map(([column, found]) =>
-    tableLine(column, found, summary.columns[column].better),
-  );
-  const table = matrix
-    ? [
-        matrixText(
-          matrixOf(matrix, 'mean', (column) => summary.metrics[column].mean),
-          width,
-        ),
-        'These are means over cases. --full prints all statistics.',
-      ]
-    : fitColumns([heads, ...lines], width);
   const notes = summaryNotes(summary).map(({ text, cases }) => `${text}: ${listSome(cases)}.`);
-  return [...table, ...notes].join('\n');
+  return [...tableLines(summary, width, full), ...notes].join('\n');
+}
+
+function tableLines(summary: Summary, width: number, full: boolean): string[] {
+  const { metrics, columns } = summary;
+  const matrix = full ? undefined : labelMatrix(columns);
+  if (matrix) {
+    const means = matrixOf(matrix, 'mean', (column) => metrics[column].mean);
+    return [matrixText(means, width), 'These are means over cases. --full prints all statistics.'];
+  }
+  const rows = Object.entries(metrics).map(([column, found]) =>
+    tableLine(column, found, columns[column].better),
+  );
+  return full
+    ? alignBlocks([heads, ...rows], width)
+    : fitColumns([heads, ...rows], width, optionalHeads, true);
 }
 
 /** What the user should know about a summary: a clause, and the cases that it is about. */

@@ -6,6 +6,8 @@ import type { JsonValues } from '../metrics/valuesAsJson.js';
  * wall time. `index` is the case's position in the dataset, from 0.
  */
 export type RunEvent =
+  /** What is done before the first case: a clause, e.g. `listing the cases`. */
+  | { readonly event: 'preparing'; readonly what: string }
   | {
       readonly event: 'start';
       readonly pipeline: string;

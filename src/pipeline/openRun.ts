@@ -73,6 +73,7 @@ export async function openRun(
   const started = new Date();
   const startedAt = performance.now();
   const onWarning = (message: string) => onEvent({ event: 'warning', message });
+  onEvent({ event: 'preparing', what: 'listing the cases' });
   const all = await listCases(pipeline.source.built.open({ onWarning }));
   const listed = choose(all, options);
   if (listed.length === 0) {
@@ -106,6 +107,9 @@ export async function openRun(
     });
     await removePartials(folders);
     const { strict } = options;
+    if (pipeline.steps.some(({ built }) => built.prepare)) {
+      onEvent({ event: 'preparing', what: 'loading the models' });
+    }
     const engine = await openEngine(pipeline, { output, runtime, items, strict, onWarning });
     cleanUps.push(() => engine.close());
     // A second case with the same id is rejected, so the id appears twice.

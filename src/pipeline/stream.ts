@@ -52,6 +52,7 @@ async function run(
   try {
     tell(startOf(open));
     const earlier = resume ? await open.journal.read() : new Map();
+    if (resume) tell({ event: 'preparing', what: 'checking the finished cases' });
     const { todo, finished } = await sortOut(open.items, earlier, open);
     await restore(open, finished, tell);
     const cases = new CaseStreams(open, tell);

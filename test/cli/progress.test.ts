@@ -40,8 +40,8 @@ test('the live display of a run clips wide names, and leaves only the permanent 
     '[1/2] 病例二: failed at load: 文件 is not a NIfTI file.',
     'Warning: something',
   ]);
-  assert.match(lines[3], /^█+░+ 1\/2 1 failed \d+ s, .* left, .* cases\/min$/);
-  assert.match(lines[4], /^io ○○ {2}cpu ○ {2}device ○ {3}slowest: load, 2\.0 s per case$/);
+  assert.match(lines[3], /^█+░+ 1\/2 1 failed \d+ s, .*cases\/min$/);
+  assert.match(lines[4], /^io ○○ {2}cpu ○ {2}device ○ {3}slowest: 2\.0 s per case, load$/);
   assert.match(lines[5], /^ {2}dice {2}腹部脾.*…$/);
   assert.ok([...lines[5]].reduce((sum, character) => sum + columnsOf(character), 0) < 60);
   assert.is(lines.length, 6);
@@ -49,6 +49,34 @@ test('the live display of a run clips wide names, and leaves only the permanent 
   progress.say('Stopping.');
   progress.end();
   assert.equal(screen.text.split('\n').slice(1), [...lines.slice(1, 3), 'Stopping.']);
+});
+
+test('before the first case, the live display says what is done', () => {
+  const screen = new TestScreen(60);
+  const progress = liveProgress(screen, { lanes });
+  const line = (event: RunEvent) => {
+    progress.onEvent(event);
+    progress.say('');
+    return screen.text.split('\n').at(-1);
+  };
+  assert.match(line({ event: 'preparing', what: 'listing the cases' }) ?? '', /^Listing the cases… \d+ s$/);
+  assert.match(line({ event: 'preparing', what: 'loading the models' }) ?? '', /^Loading the models… \d+ s$/);
+  progress.onEvent(events[0]);
+  assert.match(screen.text, /^░+ 0\/2 \d+ s$/m);
+  progress.end();
+});
+
+test('a narrow terminal shows windows, the time left and the names', () => {
+  const screen = new TestScreen(40);
+  const progress = liveProgress(screen, { lanes });
+  const windows = { event: 'windows', case: 'patient_1', step: 'inference' } as const;
+  progress.onEvent(events[0]);
+  progress.onEvent({ ...windows, done: 0, all: 40 });
+  progress.onEvent({ ...windows, done: 10, all: 40 });
+  progress.say('A sentence that is longer than the terminal is wide.');
+  assert.match(screen.text, /^ {2}10\/40, \d+ s left {2}patient_1$/m);
+  assert.match(screen.text, /^A sentence that is longer than the\n {4}terminal is wide\.$/m);
+  progress.end();
 });
 
 test('windows and the time left show within a case, before any case has ended, in 80 columns', () => {
@@ -67,6 +95,12 @@ test('windows and the time left show within a case, before any case has ended, i
   assert.match(lines[2], /0\/2 \d+ s, .* left$/, 'the time left for the whole');
   assert.match(lines[4], /^ {2}inference: 12 of 40 windows, .* left {2}腹部脾.*…$/);
   assert.ok([...lines[4]].reduce((sum, character) => sum + columnsOf(character), 0) <= 80);
+  // A case whose model is done counts as much as before.
+  const bar = () => /^(█*)░* 0\/2/m.exec(screen.text)?.[1].length;
+  const before = bar();
+  progress.onEvent({ event: 'step', case: long, step: 'inference', seconds: 1 });
+  progress.say('');
+  assert.ok(before !== undefined && before > 0 && bar()! > before, screen.text);
   progress.end();
 });
 

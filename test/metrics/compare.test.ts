@@ -65,6 +65,14 @@ test('compareRuns of one case, or of none, has no intervals', () => {
   assert.equal([nothing.n, nothing.meanA, nothing.medianDifference, nothing.p], [0, null, null, null]);
 });
 
+test('comparisonTable fits a terminal of 80 columns, and names the columns that it leaves out', () => {
+  const lines = comparisonTable(compareRuns(a, b), 80, false).split('\n');
+  const table = lines.slice(lines.indexOf('') + 1, lines.lastIndexOf(''));
+  for (const line of table) assert.ok(line.length <= 80, line);
+  assert.match(table[0], /mean A +mean B +B - A .* p$/);
+  assert.match(table.at(-1)!, /^Not shown: .*same\. --full prints all\.$/);
+});
+
 test('comparisonTable has a line per metric and tells the worst movers', () => {
   const text = comparisonTable(compareRuns(a, b));
   assert.match(text, /^4 case\(s\) in both runs/);

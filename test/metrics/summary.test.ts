@@ -37,14 +37,24 @@ test('the table fits a narrow terminal: columns are left out, then names are sho
   const whole = summaryTable(summary).split('\n');
   assert.ok(whole[0].includes('25 to 75 %') && whole[1].includes(long));
   for (const width of [120, 100, 80, 60]) {
-    const lines = summaryTable(summary, width).split('\n').slice(0, 2);
+    const lines = summaryTable(summary, width, false).split('\n').slice(0, 2);
     assert.ok(
       lines.every((line) => line.length <= width),
       `${width}:\n${lines.join('\n')}`,
     );
     assert.match(lines[0], /mean +.*median +.*worst case$/);
   }
-  assert.match(summaryTable(summary, 80), /^dice_left_\S*…\S*vessels /m);
+  assert.match(summaryTable(summary, 80, false), /^dice_left_\S*…\S*vessels /m);
+});
+
+test('a table that leaves out columns names them, and the full table continues below', () => {
+  const summary = summarize(column([0.9, 0.7, 0.8], 'dice_a_rather_long_name_of_a_label'));
+  assert.match(summaryTable(summary, 80, false), /\nNot shown: .*std.*\. --full prints all\.$/);
+  const full = summaryTable(summary, 80).split('\n');
+  for (const line of full) assert.ok(line.length <= 80, line);
+  const shown = full.join(' ');
+  for (const head of ['95 % CI', 'std', '25 to 75 %', 'max', 'worst case']) assert.ok(shown.includes(head), head);
+  assert.not.match(summaryTable(summary, 200, false), /Not shown/);
 });
 
 test('summarize leaves undefined and infinite values out and names their cases', () => {

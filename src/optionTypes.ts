@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { checkPlace } from './address.js';
 import { fileNameOf } from './case.js';
-import { messageOf } from './errors.js';
+import { messageOf, showBytes } from './errors.js';
 import { didYouMean } from './options.js';
 import type { Vec3 } from './volume/volume.js';
 
@@ -109,18 +109,33 @@ export function parseBytes(text: string): number | undefined {
   );
 }
 
+/** What a size of fewer than `least` bytes must be; undefined for a larger one. A small number may mean GiB. */
+export function smallSizeFault(bytes: number, least: number): string | undefined {
+  if (bytes >= least) return undefined;
+  return `at least ${showBytes(least)}${bytes < 2 ** 16 ? ` ${didYouMean}${bytes}GiB?)` : ''}`;
+}
+
 const mostBytes = 2 ** 50;
 
+/** A number of bytes, or a size as text, e.g. `4GiB`: at least `least` bytes. */
+export const bytesFrom = (least: number) =>
+  z
+    .union([
+      z.int().positive().max(mostBytes),
+      z.string().transform((text, context) => {
+        const parsed = parseBytes(text);
+        if (parsed && parsed <= mostBytes) return parsed;
+        context.addIssue({ code: 'custom', message: 'a size of at most 1024TiB, e.g. 4GiB', input: text });
+        return z.NEVER;
+      }),
+    ])
+    .check(({ value, issues }) => {
+      const fault = smallSizeFault(value, least);
+      if (fault) issues.push({ code: 'custom', message: fault, input: value });
+    });
+
 /** A number of bytes, or a size as text, e.g. `4GiB`. */
-export const bytesType = z.union([
-  z.int().positive().max(mostBytes),
-  z.string().transform((text, context) => {
-    const parsed = parseBytes(text);
-    if (parsed && parsed <= mostBytes) return parsed;
-    context.addIssue({ code: 'custom', message: 'a size of at most 1024TiB, e.g. 4GiB', input: text });
-    return z.NEVER;
-  }),
-]);
+export const bytesType = bytesFrom(1024);
 
 /** The schema of a `keys` option. `defaults` describes the volumes that are used by default. */
 export const keysType = (defaults: string) =>

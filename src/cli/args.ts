@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { type Command, InvalidArgumentError, type Option } from 'commander';
 import { messageOf, OptionError, show, unknownName } from '../errors.js';
-import { mostVoxels, parseBytes } from '../optionTypes.js';
+import { mostVoxels, parseBytes, smallSizeFault } from '../optionTypes.js';
 import { parseYamlText } from '../pipeline/parseYaml.js';
+import { leastMemory, mostAtOnce } from '../pipeline/runtimeBlock.js';
 import type { Triple, Vec3 } from '../volume/volume.js';
 
 /** Parser for repeatable options: appends to the list. */
@@ -32,10 +33,18 @@ export function positive(value: string): number {
   return number;
 }
 
+/** What the value of `--memory` must be; undefined if it is that. */
+export function memoryFault(value: string): string | undefined {
+  if (value === 'auto') return undefined;
+  const bytes = parseBytes(value);
+  const fault = bytes === undefined ? 'a size, e.g. 4GiB' : smallSizeFault(bytes, leastMemory);
+  return fault && `${fault}, or auto`;
+}
+
 /** Parser for `--memory`: a size, or `auto`. */
 export function bytesOrAuto(value: string): string {
-  if (value !== 'auto' && !parseBytes(value))
-    throw new InvalidArgumentError('It must be a size, e.g. 4GiB, or auto.');
+  const fault = memoryFault(value);
+  if (fault) throw new InvalidArgumentError(`It must be ${fault}.`);
   return value;
 }
 
@@ -47,6 +56,13 @@ export function voxelSize(value: string): Vec3 {
       `It must be three whole numbers from 1 to ${mostVoxels} separated by commas, e.g. 96,96,96.`,
     );
   return sizes as Triple;
+}
+
+/** Parser for a number of cases or threads at once. */
+export function atOnce(value: string): number {
+  const number = positive(value);
+  if (number > mostAtOnce) throw new InvalidArgumentError(`It must be at most ${mostAtOnce}.`);
+  return number;
 }
 
 /** Parser for `--shard I/N`. */

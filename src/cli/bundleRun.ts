@@ -5,6 +5,7 @@ import { workflowOf } from '../bundle/targets/workflow.js';
 import { OptionError } from '../errors.js';
 import { parseBytes } from '../optionTypes.js';
 import { createRuntime } from '../runtime/runtime.js';
+import { memoryFault } from './args.js';
 import { bundleWords, configOf } from './bundleWords.js';
 import { print, printError } from './print.js';
 import { interruptedCode, stopOnSignal } from './stopOnSignal.js';
@@ -93,10 +94,9 @@ async function run(words: readonly string[], own: ReadonlyMap<string, string>): 
 /** `--in-flight` and `--memory`. */
 function limitsOf(own: ReadonlyMap<string, string>): { inFlight?: number; memory?: number } {
   const [inFlight, memory] = [own.get('in-flight'), own.get('memory')];
+  const fault = memory === undefined ? undefined : memoryFault(memory);
+  if (fault) throw new OptionError(`--memory must be ${fault}, but it is "${memory}".`);
   const bytes = memory === undefined ? undefined : parseBytes(memory);
-  if (memory !== undefined && memory !== 'auto' && bytes === undefined) {
-    throw new OptionError(`--memory must be a size, e.g. 4GiB, or auto, but it is "${memory}".`);
-  }
   if (inFlight !== undefined && !/^[1-9]\d*$/.test(inFlight)) {
     throw new OptionError(`--in-flight must be a whole number, 1 or more, but it is "${inFlight}".`);
   }

@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { bytesOrAuto, collect, commaList, override, positive, shard } from './args.js';
+import { atOnce, bytesOrAuto, collect, commaList, override, positive, shard } from './args.js';
 
 /** The values of the shared options, as commander gives them. */
 export interface SharedFlags {
@@ -63,18 +63,18 @@ const shared: Readonly<Record<keyof SharedFlags, Shared>> = {
   },
   inFlight: {
     flags: '--in-flight <n>',
-    description: 'cases processed at the same time',
-    parse: positive,
+    description: 'cases processed at the same time (default: 3, more with many processors)',
+    parse: atOnce,
   },
   memory: {
     flags: '--memory <size>',
-    description: 'memory for all open cases, e.g. 4GiB',
+    description: 'memory for all open cases, e.g. 4GiB (default: half of what the machine allows)',
     parse: bytesOrAuto,
   },
   workers: {
     flags: '--workers <n>',
-    description: 'worker threads for voxels and files',
-    parse: positive,
+    description: 'worker threads for voxels and files (default: by the number of processors)',
+    parse: atOnce,
   },
   showIdentifiers: {
     flags: '--show-identifiers',

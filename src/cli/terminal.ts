@@ -42,8 +42,9 @@ export function fitted(text: string, output: Screen): string {
 function hangingLines(line: string, width: number): string {
   const [start] = /^ */.exec(line) ?? [''];
   const indent = `${start}    `;
-  const lines = wrap(line.slice(start.length), Math.max(20, width - indent.length));
-  return lines.map((text, i) => (i === 0 ? start : indent) + text).join('\n');
+  const [first, ...rest] = wrap(line.slice(start.length), Math.max(20, width - start.length));
+  const others = rest.length > 0 ? wrap(rest.join(' '), Math.max(20, width - indent.length)) : [];
+  return [start + first, ...others.map((text) => indent + text)].join('\n');
 }
 
 /** The most characters of a line on standard output. */

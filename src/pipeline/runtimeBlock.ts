@@ -1,26 +1,15 @@
 import { z } from 'zod';
-import { showBytes } from '../errors.js';
 import type { ValuesOf } from '../options.js';
-import { bytesType, orMeant } from '../optionTypes.js';
+import { bytesFrom, orMeant } from '../optionTypes.js';
 import { defaultStepTimeout, longestStepTimeout } from '../runtime/stuck.js';
 
 const auto = z.literal('auto');
 
 /** The most cases or threads at once. */
-const mostAtOnce = 1024;
+export const mostAtOnce = 1024;
 
-const leastMemory = 2 ** 25;
-
-/** Bytes of memory: at least what a case takes for its buffers. */
-const caseMemory = bytesType.check((context) => {
-  if (context.value >= leastMemory) return;
-  const meant = context.value < 2 ** 16 ? ` (did you mean ${context.value}GiB?)` : '';
-  context.issues.push({
-    code: 'custom',
-    message: `at least ${showBytes(leastMemory)}${meant}`,
-    input: showBytes(context.value),
-  });
-});
+/** Bytes of memory for open cases: at least what a case takes for its buffers. */
+export const leastMemory = 2 ** 25;
 
 const fromMilliseconds = orMeant((given) => `${given / 1000}, in s`);
 
@@ -37,7 +26,7 @@ export const runtimeBlock = {
       .union([auto, z.int().min(1).max(mostAtOnce)])
       .default('auto')
       .describe('Cases processed at the same time'),
-    memory: z.union([auto, caseMemory]).default('auto').describe('Memory for all open cases, e.g. 4GiB'),
+    memory: z.union([auto, bytesFrom(leastMemory)]).default('auto').describe('Memory for all open cases, e.g. 4GiB'),
     workers: z
       .union([auto, z.int().min(1).max(mostAtOnce)])
       .default('auto')

@@ -8,6 +8,7 @@ import { nameOf, shownPlace, unsignedPlace } from '../address.js';
 import { DataError, OptionError, show } from '../errors.js';
 import { makeFolder, writeFault } from '../formats/aside.js';
 import { cacheFolder } from '../machine.js';
+import { parseBytes, smallSizeFault } from '../optionTypes.js';
 import type { FileInfo } from './define.js';
 import { findAddress, type RemotePlace, readAddress } from './places.js';
 
@@ -45,13 +46,14 @@ const usualLimit = 20 * 2 ** 30;
 function limit(): number {
   const text = process.env['VOXSTREAM_CACHE_SIZE'];
   if (!text) return usualLimit;
-  const [, number, unit] = /^(\d+(?:\.\d+)?)\s*(KiB|MiB|GiB|TiB|)$/i.exec(text.trim()) ?? [];
-  if (number === undefined) {
+  const bytes = parseBytes(text);
+  const fault = bytes === undefined ? 'a size' : bytes > 0 ? smallSizeFault(bytes, 1024) : undefined;
+  if (bytes === undefined || fault) {
     throw new OptionError(
-      `VOXSTREAM_CACHE_SIZE is ${show(text)}, but a size was expected, e.g. 50GiB, or 0 for no cache.`,
+      `VOXSTREAM_CACHE_SIZE is ${show(text)}, but it must be ${fault}, e.g. 50GiB, or 0 for no cache.`,
     );
   }
-  return Number(number) * 1024 ** ['', 'kib', 'mib', 'gib', 'tib'].indexOf(unit.toLowerCase());
+  return bytes;
 }
 
 const folder = () => join(cacheFolder(), 'files');

@@ -44,6 +44,8 @@ test('options come from the file, and flags on the command line override them', 
 test('a bad value is rejected with the value and what is expected', async () => {
   await refused({ inFlight: 0 }, ': inFlight is 0. It must be a whole number, 1 or more.');
   await refused({ memory: 'much' }, ': memory is "much". It must be a size, e.g. 4GiB, or auto.');
+  await refused({ memory: 4 }, ': memory is 4. It must be at least 32.0 MiB (did you mean 4GiB?), or auto.');
+  await refused({ workers: 5000 }, ': workers is 5000. It must be at most 1024.');
   await refused({ resume: 'yes' }, ': resume is "yes". It must be true or false.');
   await refused({ device: { a: 1 } }, ': device is { a: 1 }. It must be a text, a number or a list.');
   await refused({ set: 3 }, ': set must be a map of paths to values or a list of PATH=VALUE, but it is 3.');

@@ -15,7 +15,7 @@ test('sentences are wrapped at spaces on a terminal, and stay whole elsewhere', 
   const text = 'voxstream: There is no such file here.\n  1. load: keys and more of them';
   assert.is(
     fitted(text, { isTTY: true, columns: 24 }),
-    'voxstream: There is\n    no such file here.\n  1. load: keys and\n      more of them',
+    'voxstream: There is no\n    such file here.\n  1. load: keys and more\n      of them',
   );
   assert.is(fitted(text, { isTTY: false, columns: 0 }), text);
 });

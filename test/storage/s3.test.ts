@@ -149,6 +149,13 @@ test('the cache keeps files that were used last, within its limit, and never tak
   const changed = await localCopy(`s3://${bucket}/small/3`);
   assert.is(readFileSync(changed.path, 'utf8'), 'x'.repeat(1000), 'a changed object is read again');
   await changed.release();
+  process.env['VOXSTREAM_CACHE_SIZE'] = '50';
+  await server.put('small/4', Buffer.alloc(1000));
+  const refused = await localCopy(`s3://${bucket}/small/4`).then(
+    () => '',
+    ({ message }) => message,
+  );
+  assert.match(refused, /VOXSTREAM_CACHE_SIZE is "50", but it must be at least 1\.0 KiB \(did you mean 50GiB\?\)/);
   process.env['VOXSTREAM_CACHE_SIZE'] = '';
 });
 

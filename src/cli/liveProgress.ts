@@ -42,7 +42,8 @@ function stepText({ step, windows }: OpenCase, short: boolean): string {
   if (!windows) return step;
   const { done, all, at, first } = windows;
   const perWindow = done > first.done ? (at - first.at) / (done - first.done) : undefined;
-  const left = perWindow && done < all ? `, ${showWholeSeconds(perWindow * (all - done))} left` : '';
+  const seconds = perWindow && done < all ? Math.max(1, perWindow * (all - done)) : undefined;
+  const left = seconds === undefined ? '' : `, ${showWholeSeconds(seconds)} left`;
   return short ? `${done}/${all}${left}` : `${step}: ${done} of ${all} windows${left}`;
 }
 
@@ -77,7 +78,11 @@ function display(tally: Tally, runtime: Pick<Runtime, 'lanes'>, width: number, p
   const count = `${ended}/${tally.total}`;
   // The speed comes last: where there is no room, it is clipped.
   const times = ` ${showWholeSeconds(tally.seconds)}${left}${speed}`;
-  const filled = bar(tally.skipped + tally.progress, tally.total, width - count.length - failed.length - times.length - 1);
+  const filled = bar(
+    tally.skipped + tally.progress,
+    tally.total,
+    width - count.length - failed.length - times.length - 1,
+  );
   const first = `${filled && `${paint('green', filled)} `}${count}${failed && paint('red', failed)}${times}`;
   const lanes = Object.entries(runtime.lanes).map(
     ([name, lane]) => `${name} ${'●'.repeat(lane.active)}${'○'.repeat(lane.width - lane.active)}`,

@@ -85,14 +85,14 @@ export class Tally {
   }
 
   /**
-   * Seconds left at the speed so far; undefined before the first window is done, and at the end. An open case
-   * counts by its windows, because models take most of the time.
+   * Seconds left at the speed so far, at least 1; undefined before the first window is done, and at the end. An
+   * open case counts by its windows, because models take most of the time.
    */
   get secondsLeft(): number | undefined {
     const { progress } = this;
     const left = this.total - this.skipped - progress;
     if (progress === 0 || left <= 0) return undefined;
-    return ((this.seconds - (this.#opened ?? 0)) / progress) * left;
+    return Math.max(1, ((this.seconds - (this.#opened ?? 0)) / progress) * left);
   }
 
   /** Cases per minute; of slow ones, per hour. */

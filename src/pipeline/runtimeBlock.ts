@@ -26,7 +26,10 @@ export const runtimeBlock = {
       .union([auto, z.int().min(1).max(mostAtOnce)])
       .default('auto')
       .describe('Cases processed at the same time'),
-    memory: z.union([auto, bytesFrom(leastMemory)]).default('auto').describe('Memory for all open cases, e.g. 4GiB'),
+    memory: z
+      .union([auto, bytesFrom(leastMemory)])
+      .default('auto')
+      .describe('Memory for all open cases, e.g. 4GiB'),
     workers: z
       .union([auto, z.int().min(1).max(mostAtOnce)])
       .default('auto')

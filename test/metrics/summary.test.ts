@@ -53,7 +53,8 @@ test('a table that leaves out columns names them, and the full table continues b
   const full = summaryTable(summary, 80).split('\n');
   for (const line of full) assert.ok(line.length <= 80, line);
   const shown = full.join(' ');
-  for (const head of ['95 % CI', 'std', '25 to 75 %', 'max', 'worst case']) assert.ok(shown.includes(head), head);
+  for (const head of ['95 % CI', 'std', '25 to 75 %', 'max', 'worst case'])
+    assert.ok(shown.includes(head), head);
   assert.not.match(summaryTable(summary, 200, false), /Not shown/);
 });
 

@@ -155,7 +155,10 @@ test('the cache keeps files that were used last, within its limit, and never tak
     () => '',
     ({ message }) => message,
   );
-  assert.match(refused, /VOXSTREAM_CACHE_SIZE is "50", but it must be at least 1\.0 KiB \(did you mean 50GiB\?\)/);
+  assert.match(
+    refused,
+    /VOXSTREAM_CACHE_SIZE is "50", but it must be at least 1\.0 KiB \(did you mean 50GiB\?\)/,
+  );
   process.env['VOXSTREAM_CACHE_SIZE'] = '';
 });
 

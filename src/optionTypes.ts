@@ -109,7 +109,7 @@ export function parseBytes(text: string): number | undefined {
   );
 }
 
-/** What a size of fewer than `least` bytes must be; undefined for a larger one. A small number may mean GiB. */
+/** What a size of fewer than `least` bytes must be; undefined for a larger one. Small numbers may be GiB. */
 export function smallSizeFault(bytes: number, least: number): string | undefined {
   if (bytes >= least) return undefined;
   return `at least ${showBytes(least)}${bytes < 2 ** 16 ? ` ${didYouMean}${bytes}GiB?)` : ''}`;

@@ -172,7 +172,7 @@ async function checkOutput(output: string): Promise<void> {
   if (name === 'evaluate') return;
   throw new OptionError(
     `${folder} holds the results of the pipeline ${show(name)}, and its run.json and summary.json would be overwritten. ` +
-      'Give -o a file in another folder.',
+      'Give another folder with -o.',
   );
 }
 

@@ -85,8 +85,8 @@ export class Tally {
   }
 
   /**
-   * Seconds left at the speed so far, at least 1; undefined before the first window is done, and at the end. An
-   * open case counts by its windows, because models take most of the time.
+   * Seconds left at the speed so far, at least 1; undefined before the first window is done, and at the end.
+   * An open case counts by its windows, because models take most of the time.
    */
   get secondsLeft(): number | undefined {
     const { progress } = this;

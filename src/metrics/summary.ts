@@ -197,8 +197,8 @@ const optionalHeads = ['25 to 75 %', 'std', 'max', '95 % CI', 'min', 'n'];
  * worst, and which labels were missed. Empty if there are no metrics.
  *
  * @param width The most characters of a line of the table.
- * @param full Print every column, in several blocks where one is too wide. Without it, columns are left out and
- * names shortened to fit, and many labels and metrics become a matrix of means.
+ * @param full Print every column, in several blocks where one is too wide. Without it, columns are left out
+ * and names shortened to fit, and many labels and metrics become a matrix of means.
  */
 export function summaryTable(summary: Summary, width = Number.POSITIVE_INFINITY, full = true): string {
   if (Object.keys(summary.metrics).length === 0) return '';

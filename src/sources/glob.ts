@@ -7,7 +7,7 @@ import { listNames, OptionError } from '../errors.js';
 import { isImageFile, stripImageExtension } from '../formats/index.js';
 import { readStart, withFile } from '../formats/openFile.js';
 import { placeType } from '../optionTypes.js';
-import { globAddress } from '../storage/glob.js';
+import { globAddress, partOf } from '../storage/glob.js';
 import { statPlace } from '../storage/places.js';
 import { type RefusedCase, type SourceItem, source, storedPath } from './define.js';
 import { distinctIds } from './distinctIds.js';
@@ -142,12 +142,7 @@ function idOf(path: string, pattern: string): string {
   const wanted = pattern.split('/');
   const at = wanted.findIndex((segment) => segment.includes(hole));
   const segment = path.split('/').at(at - wanted.length) ?? '';
-  const [before, after] = wanted[at].split(hole).map((text) =>
-    text
-      .split('*')
-      .map((part) => part.replace(/[\\^$.|?+()[\]{}]/g, '\\$&'))
-      .join('.*'),
-  );
+  const [before, after] = wanted[at].split(hole).map(partOf);
   const id = new RegExp(`^${before}(.+)${after}$`).exec(segment)?.[1] ?? stripImageExtension(segment);
   return id.normalize('NFC');
 }

@@ -41,7 +41,8 @@ function patternOf(parts: readonly string[]): RegExp {
   return new RegExp(`^${text.join('')}$`);
 }
 
-function partOf(part: string): string {
+/** The regular expression of a part of a pattern between slashes, as text. */
+export function partOf(part: string): string {
   return part.replace(
     /\{([^{}]*)\}|\[([^\]]*)\]|[*?]|[\\^$.|+(){}[\]]/g,
     (found, texts?: string, set?: string) => {

@@ -148,6 +148,8 @@ test('glob takes the id from the file name, or from the position of {case}', asy
     'in/x.txt',
     'p/P1/ct.nii',
     'p/P2/ct.nii',
+    'w/pp17.nii',
+    'w/pp18.nii',
     'gt/b.nii.gz',
   ]);
   const plain = await open(glob, { image: `${root}/in/*`, label: `${root}/gt/{case}.nii.gz` });
@@ -155,6 +157,10 @@ test('glob takes the id from the file name, or from the position of {case}', asy
   assert.ok('files' in plain[1]);
   assert.is(plain[1].files.label, `${root}/gt/b.nii.gz`);
   assert.equal(idsOf(await open(glob, { image: `${root}/p/{case}/ct.nii` })), ['P1', 'P2']);
+  // Wildcards beside {case} are not a part of the id.
+  for (const image of ['p?{case}.nii', '[a-p]p{case}.ni?', '{pp,q}{case}.nii']) {
+    assert.equal(idsOf(await open(glob, { image: `${root}/w/${image}` })), ['17', '18'], image);
+  }
 });
 
 test('glob leaves out a missing volume on request', async () => {

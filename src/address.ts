@@ -128,14 +128,6 @@ export function checkPlace(given: string): string {
   return given;
 }
 
-/** Throws OptionError if a place that has to be on this machine is an address. */
-export function refuseAddress(place: string, what: string): void {
-  if (!isAddress(place)) return;
-  throw new OptionError(
-    `${what} is ${shownPlace(place)}, but it must be on this machine. Copy it to a disk first, or give a folder.`,
-  );
-}
-
 function pathOfFileAddress(given: string): string {
   try {
     // Wildcards of patterns are not part of a query.

@@ -1,6 +1,8 @@
 import { appendFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
+import { isAddress } from '../address.js';
+import { OptionError } from '../errors.js';
 import { printable } from '../harmless.js';
 import type { Mask } from '../mask.js';
 
@@ -19,8 +21,15 @@ export interface LogFile {
  * indented.
  *
  * @param mask Hides the values of environment variables.
+ * @throws OptionError if the folder is at an address.
  */
 export function logFile(output: string, mask: Mask): LogFile {
+  if (isAddress(output)) {
+    throw new OptionError(
+      `--verbose writes a log into the output folder, but ${output} is not on this machine. Use --json, and write what it ` +
+        'prints to a file.',
+    );
+  }
   const file = join(output, logName);
   const write = (text: string) => {
     const entry = printable(String(mask(text))).replaceAll('\n', '\n    ');

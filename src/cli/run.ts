@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { absolutePlace, isAddress, joinPlace } from '../address.js';
+import { absolutePlace, joinPlace } from '../address.js';
 import { OptionError } from '../errors.js';
 import { maskOf } from '../mask.js';
 import { summarize, summaryTable } from '../metrics/summary.js';
@@ -83,20 +83,14 @@ export async function runAnyway(
   flags: RunFlags,
   { output = pipeline.output, closing = closingText }: Shown = {},
 ): Promise<number> {
-  if (flags.verbose && isAddress(pipeline.output)) {
-    throw new OptionError(
-      `--verbose writes a log into the output folder, but ${pipeline.output} is not on this machine. Use --json, and ` +
-        'write what it prints to a file.',
-    );
-  }
   const mask = maskOf(pipeline);
+  const log = flags.verbose ? logFile(pipeline.output, mask) : undefined;
   const observers = await openObservers(flags);
   const runtime = runtimeFor(pipeline, {
     modelFolders: modelFoldersOf(pipeline),
     onWarning: (message) => progress.onEvent({ event: 'warning', message: mask(message) }),
   });
   const progress = await progressFor(flags, runtime);
-  const log = flags.verbose ? logFile(pipeline.output, mask) : undefined;
   const stop = stopOnSignal(() =>
     progress.say(
       'Stopping: no new cases are started, and open ones are abandoned. Press Ctrl-C again to stop at once.',

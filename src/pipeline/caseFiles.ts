@@ -5,7 +5,7 @@ import type { OptionsOf } from '../options.js';
 import type { reportSink } from '../sinks/report.js';
 import { statPlace } from '../storage/places.js';
 import type { JournalEntry } from './journal.js';
-import { bringCase } from './localCase.js';
+import { withLocalCase } from './localCase.js';
 
 /** The files that show a finished case, as far as they are still there. */
 export interface CaseFiles {
@@ -74,16 +74,10 @@ export async function modified(file: string): Promise<number> {
 }
 
 /** Calls `use` with files that are on this machine: those at addresses are brought here meanwhile. */
-export async function withLocalFiles<Files extends Readonly<Record<string, CaseFile>>, T>(
+export function withLocalFiles<Files extends Readonly<Record<string, CaseFile>>, T>(
   files: Files,
   use: (here: Files) => Promise<T>,
 ): Promise<T> {
-  const local = await bringCase(makeCase({ id: '', files: { ...files } }), new AbortController().signal);
-  try {
-    return await use(local.subject.files as Files);
-  } catch (error) {
-    throw local.error(error);
-  } finally {
-    await local.release();
-  }
+  const item = makeCase({ id: '', files: { ...files } });
+  return withLocalCase(item, (here) => use(here.files as Files));
 }

@@ -83,6 +83,24 @@ export async function bringCase(item: Case, signal: AbortSignal): Promise<LocalC
   };
 }
 
+/**
+ * Calls `use` with a case whose files are on this machine: those at addresses are brought here meanwhile.
+ * `text` puts their addresses into texts that name the copies.
+ */
+export async function withLocalCase<T>(
+  item: Case,
+  use: (here: Case, text: LocalCase['text']) => Promise<T>,
+): Promise<T> {
+  const local = await bringCase(item, new AbortController().signal);
+  try {
+    return await use(local.subject, local.text);
+  } catch (error) {
+    throw local.error(error);
+  } finally {
+    await local.release();
+  }
+}
+
 /** The error with another message. */
 function renamed(error: unknown, text: (message: string) => string): unknown {
   if (error instanceof StepFailure) return new StepFailure(error.step, renamed(error.reason, text));

@@ -4,6 +4,7 @@ import { DataError } from '../errors.js';
 import { type Batch, collate } from '../operators/batch.js';
 import { gridFault } from '../operators/sameGrids.js';
 import { shuffle } from '../operators/shuffle.js';
+import { withLocalCase } from '../pipeline/localCase.js';
 import type { ModelAxes } from '../volume/windows.js';
 
 /** How cases become batches. */
@@ -57,10 +58,12 @@ export async function* feed(
   const prepare = async (subject: Case): Promise<readonly Case[] | undefined> => {
     if (bad.has(subject.id)) return undefined;
     try {
-      const patches = await lastValueFrom(of(subject).pipe(steps, toArray()));
-      if (patches.length === 0) throw new DataError(`The steps made no patch of case ${subject.id}.`);
-      onNotes(subject.id, patches[0].notes);
-      return patches;
+      return await withLocalCase(subject, async (here, text) => {
+        const patches = await lastValueFrom(of(here).pipe(steps, toArray()));
+        if (patches.length === 0) throw new DataError(`The steps made no patch of case ${subject.id}.`);
+        onNotes(subject.id, patches[0].notes?.map(text));
+        return patches;
+      });
     } catch (error) {
       if (!bad.has(subject.id)) onFailure(subject.id, error);
       bad.add(subject.id);

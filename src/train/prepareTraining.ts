@@ -6,7 +6,7 @@ import { warnOfReplaced } from '../pipeline/checkNeeds.js';
 import { describeChoice, describePipeline } from '../pipeline/describePipeline.js';
 import { chain, fuseSteps } from '../pipeline/fuse.js';
 import { fingerprint } from '../pipeline/journal.js';
-import { isHere } from '../pipeline/localCase.js';
+import type { OutputFolder } from '../pipeline/outputFolder.js';
 import { selectCases } from '../pipeline/select.js';
 import { claimTargets } from '../pipeline/targets.js';
 import type { TrainBlock } from '../pipeline/trainBlock.js';
@@ -14,7 +14,7 @@ import type { Pipeline } from '../pipeline/types.js';
 import { chooseDevice } from '../runtime/chooseDevice.js';
 import { parseDevice } from '../runtime/device.js';
 import type { Runtime } from '../runtime/runtime.js';
-import { isRefused } from '../sources/define.js';
+import { isRefused, isRemote } from '../sources/define.js';
 import type { Vec3 } from '../volume/volume.js';
 import type { CaseNotes } from './caseNotes.js';
 import { hasCheckpoint, readCheckpoint } from './checkpoint.js';
@@ -51,7 +51,7 @@ export interface PreparedTraining {
 
 /** What a training is prepared with. */
 export interface PrepareSettings {
-  readonly output: string;
+  readonly folder: OutputFolder;
   /** Continue from the last checkpoint in the output folder. */
   readonly resume?: boolean;
   /** Replace a training in the output folder. */
@@ -77,7 +77,8 @@ export async function prepareTraining(
   train: TrainBlock,
   settings: PrepareSettings,
 ): Promise<PreparedTraining> {
-  const { output, runtime, failed, notes, onWarning } = settings;
+  const { folder, runtime, failed, notes, onWarning } = settings;
+  const output = folder.path;
   const { seed } = pipeline.runtime;
   warnOfReplaced(pipeline.packages, onWarning);
   const cases = await openCases(pipeline.source, failed.note, onWarning);
@@ -102,6 +103,8 @@ export async function prepareTraining(
     sinks: [{ id: 'train', targets: { ofRun: trainingFiles(output) } }],
     finished: new Map(),
     overwrite: settings.overwrite || saved !== undefined,
+    wasThere: folder.wasThere,
+    origin: folder.origin,
   });
 
   const stages = fuseSteps(pipeline.steps, pipeline.fusions).map(({ id, build }) =>
@@ -183,7 +186,7 @@ async function openCases(
       onFailure(item.id, item.refused);
       return [];
     }
-    if (isHere(item)) return [item];
+    if (!isRemote(item)) return [item];
     throw new OptionError(
       `Case ${item.id} would be fetched in every epoch. Download the dataset, and give its folder as source.`,
     );
@@ -222,7 +225,7 @@ function identityOf(
  * about it.
  */
 async function savedState(
-  { output, resume, overwrite }: PrepareSettings,
+  { folder: { path: output }, resume, overwrite }: PrepareSettings,
   identity: string,
 ): Promise<Awaited<ReturnType<typeof readCheckpoint>> | undefined> {
   if (!hasCheckpoint(output)) return undefined;

@@ -1,14 +1,14 @@
 import { rm } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import { refuseAddress } from '../address.js';
-import { OptionError } from '../errors.js';
-import { makeFolder, writeFault } from '../formats/aside.js';
+import { join } from 'node:path';
+import { isAddress } from '../address.js';
+import { messageOf, OptionError, VoxError } from '../errors.js';
 import { removePartials } from '../formats/files.js';
+import { cacheFolder } from '../machine.js';
 import { type Mask, maskError, maskEvent, maskOf } from '../mask.js';
 import { sizeOf } from '../onnx/tensor.js';
 import { trainableWeights } from '../onnx/training/weights.js';
 import { describeChoice, describePipeline } from '../pipeline/describePipeline.js';
-import { lockFolder } from '../pipeline/lock.js';
+import { type OutputFolder, openOutput } from '../pipeline/outputFolder.js';
 import type { TrainBlock } from '../pipeline/trainBlock.js';
 import type { Pipeline } from '../pipeline/types.js';
 import type { Runtime } from '../runtime/runtime.js';
@@ -63,8 +63,12 @@ export interface TrainResult {
   readonly model?: string;
 }
 
-/** Where rewritten forms of the model in training are kept during a validation. */
-export const formsFolder = (output: string): string => join(output, '.voxstream', 'forms');
+/** Where rewritten forms of the model in training are kept during a validation: always on this machine. */
+export function formsFolder(output: string): string {
+  return isAddress(output)
+    ? join(cacheFolder(), 'outputs', `forms-${process.pid}`)
+    : join(output, '.voxstream', 'forms');
+}
 
 /**
  * Trains a network as a pipeline's `train` block says. The pipeline's steps turn cases into patches, and each
@@ -101,32 +105,32 @@ async function trainLocked(
   options: TrainOptions,
   mask: Mask,
 ): Promise<TrainResult> {
-  refuseAddress(pipeline.output, 'The output folder of a training');
-  const output = resolve(pipeline.output);
-  await makeFolder(output).catch((error) => {
-    throw writeFault(output, error);
-  });
   const onEvent = (event: TrainEvent) => options.onEvent?.(maskEvent(mask, event));
   const failed = new FailedCases((id, message, error) => {
     onEvent({ event: 'caseFailed', case: id, message });
     options.onFault?.(id, error);
   }, mask);
   const notes = new CaseNotes((id, message) => onEvent({ event: 'warning', case: id, message }), mask);
-  const lock = await lockFolder(output, {
+  const folder = await openOutput(pipeline.output, {
     signal: options.signal,
     onWait: (message) => onEvent({ event: 'warning', message }),
   });
   const stopped = () => {
-    lock.lost.throwIfAborted();
+    folder.lost.throwIfAborted();
     return options.signal?.aborted ?? false;
   };
   try {
-    await removePartials(foldersOf(output));
-    return await trainInto(output, pipeline, train, { ...options, onEvent, stopped, failed, notes });
+    await removePartials(foldersOf(folder.path));
+    await folder.mirror();
+    return await trainInto(folder, pipeline, train, { ...options, onEvent, stopped, failed, notes });
+  } catch (error) {
+    // The folder of one at an address is a copy.
+    if (error instanceof VoxError) error.message = error.message.replaceAll(folder.path, folder.place);
+    throw error;
   } finally {
     failed.close();
-    await rm(formsFolder(output), { recursive: true, force: true });
-    await lock.release();
+    await rm(formsFolder(pipeline.output), { recursive: true, force: true });
+    await folder.release();
   }
 }
 
@@ -138,18 +142,19 @@ function foldersOf(output: string): string[] {
 
 /** Trains into a folder that is locked. */
 async function trainInto(
-  output: string,
+  folder: OutputFolder,
   pipeline: Pipeline,
   train: TrainBlock,
   options: TrainOptions & Pick<LoopParts, 'onEvent' | 'stopped' | 'failed' | 'notes'>,
 ): Promise<TrainResult> {
+  const output = folder.path;
   const started = new Date();
   const startedAt = performance.now();
   const { runtime, onEvent, stopped, failed, notes } = options;
   const metric = train.validation?.metric;
   const onWarning = (message: string) => onEvent({ event: 'warning', message });
   const keepLogits = options.afterStep !== undefined;
-  const prepared = await prepareTraining(pipeline, train, { ...options, output, onWarning, keepLogits });
+  const prepared = await prepareTraining(pipeline, train, { ...options, folder, onWarning, keepLogits });
   try {
     const { cases, validationCases, trainer, graph, base, classes, patch } = prepared;
     const stepsPerEpoch = Math.floor(cases.length / train.batchSize);
@@ -161,6 +166,7 @@ async function trainInto(
       provenance: provenanceOf(pipeline, train, prepared, started, options.command),
     });
     await records.write(prepared.progress.rows, failed.messages, notes.all);
+    await folder.sendRest([]);
     onEvent(startEvent(pipeline, train, prepared, stepsPerEpoch));
     const setup = {
       cases: validationCases,
@@ -198,6 +204,10 @@ async function trainInto(
       }),
       card: (progress) => card(progress, metric),
       stopped,
+      onSaved: () =>
+        folder
+          .sendRest([])
+          .catch((error) => onWarning(`${messageOf(error)} The training goes on, and tries again later.`)),
       onEvent,
       ...(options.afterEpoch && { afterEpoch: options.afterEpoch }),
       ...(options.afterStep && { afterStep: options.afterStep }),
@@ -207,6 +217,7 @@ async function trainInto(
     const epochs = epochsDone(loop.progress);
     const seconds = (performance.now() - startedAt) / 1000;
     await records.end({ reason, steps: step, epochs, best, seconds, notes: notesByCase(notes.all) });
+    await folder.sendRest([]);
     const bestEvent = best && metric && { best: { epoch: best.epoch, metric, value: best.value } };
     onEvent({ event: 'end', epochs, steps: step, reason, ...bestEvent, seconds });
     const hasModel = best !== undefined || (!validator && step > 0);
@@ -215,7 +226,7 @@ async function trainInto(
       rows,
       best,
       failed: [...failed.messages.keys()],
-      ...(hasModel && { model: join(output, 'model') }),
+      ...(hasModel && { model: folder.origin(join(output, 'model')) }),
     };
   } finally {
     // Before the threads end, which makes the cases prepared ahead fail.

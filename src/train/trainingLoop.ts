@@ -63,6 +63,8 @@ export interface LoopParts {
    * once.
    */
   readonly stopped: () => boolean;
+  /** Called when the state of the training is saved. The training waits for it. */
+  readonly onSaved: () => Promise<void>;
   readonly onEvent: (event: TrainEvent) => void;
   /** Called after each epoch. The training waits for it. */
   readonly afterEpoch?: (epoch: EndedEpoch) => Promise<void>;
@@ -204,8 +206,9 @@ export class TrainingLoop {
   }
 
   async #save(): Promise<void> {
-    const { output, prepared, onEvent } = this.parts;
+    const { output, prepared, onEvent, onSaved } = this.parts;
     await writeCheckpoint(output, 'last', await prepared.trainer.state(), this.#progress, prepared.identity);
+    await onSaved();
     this.#saved = this.#progress.step;
     onEvent({ event: 'saved', step: this.#progress.step });
   }

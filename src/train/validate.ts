@@ -9,6 +9,7 @@ import { type NewModel, writeModelFolder } from '../models/folder.js';
 import { type Fusion, withOptions } from '../operators/fusion.js';
 import { onlyDifferences } from '../operators/onlyDifferences.js';
 import { chain, fuseSteps } from '../pipeline/fuse.js';
+import { withLocalCase } from '../pipeline/localCase.js';
 import { modelInTraining, type ValidationBlock } from '../pipeline/trainBlock.js';
 import type { Runtime } from '../runtime/runtime.js';
 
@@ -97,10 +98,12 @@ export class Validator implements ModelValidator {
       let done = 0;
       const one = async (subject: Case): Promise<Case['metrics'] | undefined> => {
         try {
-          const { metrics, notes } = await lastValueFrom(of(subject).pipe(this.#operator));
-          onNotes(subject.id, notes);
-          onCase(++done);
-          return metrics;
+          return await withLocalCase(subject, async (here, text) => {
+            const { metrics, notes } = await lastValueFrom(of(here).pipe(this.#operator));
+            onNotes(subject.id, notes?.map(text));
+            onCase(++done);
+            return metrics;
+          });
         } catch (error) {
           this.#bad.add(subject.id);
           onFailure(subject.id, error);

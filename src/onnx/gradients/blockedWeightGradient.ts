@@ -1,11 +1,11 @@
 import { type Ops, range } from '../ops.js';
 import { roundUp } from '../slices/filters.js';
 import { nchwc } from '../slices/values.js';
-import { sizeOf, tensor } from '../tensor.js';
+import { floats, sizeOf, tensor } from '../tensor.js';
 import type { WeightGradientTask } from './weightGradientNode.js';
 
 /** The largest filter, in bytes, that stays in a processor's caches during a convolution. */
-const filterBytes = 1.8e6;
+const filterBytes = 3.6e6;
 
 /**
  * Whether `blockedWeightGradient` can compute a gradient and is worth using. A kernel of one voxel is a
@@ -116,18 +116,18 @@ function slicesGradient(
   const parts = Math.ceil(count / block);
   const filters = roundUp(slices.shifts.length * outputs, block);
 
-  // x as [I, slices, height, width] in blocks of slices, padded with as many zeros as the kernel reaches.
+  // x as [slices / b, I, height, width, b], padded with as many zeros as the kernel reaches.
   const rows = (height - 1) * strideH + (heights - 1) * dilationH + 1;
   const columns = (width - 1) * strideW + (widths - 1) * dilationW + 1;
-  const source = planes ? ops.reshape(planes, [batch, depth, inputs, xDims[3], xDims[4]]) : x;
-  const along = planes ? 1 : 2;
-  const picked = stride === 1 ? source : ops.slice(source, [along], [slices.rest], [depth], [stride]);
+  const bySlice = planes
+    ? ops.reshape(planes, [batch, depth, inputs, xDims[3], xDims[4]])
+    : ops.transpose(x, [0, 2, 1, 3, 4]);
+  const picked = stride === 1 ? bySlice : ops.slice(bySlice, [1], [slices.rest], [depth], [stride]);
   const [more, wider] = [rows - xDims[3] - padH, columns - xDims[4] - padW];
   const padded = ops.pad(picked, [0, 0, 0, padH, padW, 0, 0, 0, more, wider]);
-  const byChannel = ops.transpose(padded, planes ? [2, 0, 1, 3, 4] : [1, 0, 2, 3, 4]);
-  const images = ops.reshape(byChannel, [inputs, count, rows, columns]);
+  const images = ops.reshape(padded, [1, count, inputs * rows, columns]);
   const full = ops.pad(images, [0, 0, 0, 0, 0, parts * block - count, 0, 0]);
-  const blockedImages = ops.reshape(reorder(ops, full), [inputs, parts, rows, columns * block]);
+  const blockedImages = ops.reshape(reorder(ops, full), [parts, inputs, rows, columns * block]);
 
   // Bands are added up at the end. In a chain, ONNX Runtime would hold the filters of all bands at once.
   const sums = bandsOf(height, width, 4 * filters * block).map((band) => {
@@ -135,7 +135,7 @@ function slicesGradient(
     const filterOf = filtersOf(slices, band);
     const [top, bottom] = [band.first * strideH, (band.end - 1) * strideH + (heights - 1) * dilationH + 1];
     for (let part = 0; part < parts; part++) {
-      const image = ops.slice(blockedImages, [1, 2], [part, top], [part + 1, bottom]);
+      const image = ops.slice(blockedImages, [0, 2], [part, top], [part + 1, bottom]);
       const size = [band.end - band.first, width];
       const operands = [
         ops.reshape(image, [inputs, block, bottom - top, columns]),
@@ -180,7 +180,13 @@ function blockedFilters(ops: Ops, block: number, task: WeightGradientTask, dy: s
   const before = Math.max(0, Math.floor(Math.max(...offsets) / stride));
   const after = Math.max(0, Math.floor((xDims[2] - 1 - Math.min(...offsets)) / stride) - (depth - 1));
   const slab = before + depth + after;
-  const padded = ops.pad(ops.reshape(dy, [batch, depth, outputs * area]), [0, before, 0, 0, after, 0]);
+  const zeros = (count: number) => {
+    const dims = [batch, count, outputs * area];
+    const make = () => floats(dims, new Float32Array(sizeOf(dims)));
+    return count > 0 ? [ops.constant(`zeros ${dims}`, make)] : [];
+  };
+  const rows = ops.reshape(dy, [batch, depth, outputs * area]);
+  const padded = ops.concat([...zeros(before), rows, ...zeros(after)], 1);
   const voxels = ops.reshape(padded, [batch * slab * blocks * area, block]);
   return ({ slices, shifts }, { first, end }) => {
     const count = (end - first) * width;

@@ -32,9 +32,12 @@ export const reductionRules: Readonly<Record<string, GradientRule>> = {
     return [ops.mul(node.inputs[0], ops.scale(ops.reshape(dy, keptDims(task)), 2))];
   },
   ReduceLogSumExp: (task) => {
-    const { ops, node, dy } = task;
+    const { ops, node, dy, outputDims } = task;
     const kept = keptDims(task);
-    const shares = ops.node('Exp', [ops.sub(node.inputs[0], ops.reshape(node.outputs[0], kept))]);
+    const [y] = node.outputs;
+    // Without the reshape, ONNX Runtime finds that a softmax is the same computation.
+    const total = outputDims[0].join() === kept.join() ? y : ops.reshape(y, kept);
+    const shares = ops.node('Exp', [ops.sub(node.inputs[0], total)]);
     return [ops.mul(shares, ops.reshape(dy, kept))];
   },
   ReduceMax: extreme,

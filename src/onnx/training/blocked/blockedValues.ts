@@ -2,7 +2,7 @@ import type { Graph } from '../../graph.js';
 import { Ops } from '../../ops.js';
 import type { Shapes } from '../../shapes.js';
 import { nchwc, type Slices, SliceWriter } from '../../slices/values.js';
-import { sizeOf } from '../../tensor.js';
+import { numbersOf, sizeOf } from '../../tensor.js';
 
 const activations = {
   Relu: { activation: 'Relu' },
@@ -123,6 +123,12 @@ export class BlockedValues {
       scale: times(source.scale) ?? scale,
       bias: summand && bias ? ops.add(summand, bias) : (summand ?? bias),
     });
+  }
+
+  /** Whether a value is a constant of zeros. */
+  isZero(value: string | undefined): boolean {
+    const constant = this.graph.initializers.get(value ?? '');
+    return constant?.type === 'float32' && numbersOf(constant).every((n) => n === 0);
   }
 
   /** Notes that a value exists as in the graph before. */

@@ -53,7 +53,7 @@ export const elementwiseRules: Readonly<Record<string, BlockRule>> = {
     const { node, values } = task;
     const [x, zero] = node.inputs;
     const dims = values.dims(x);
-    if (!isOp(node, 'Min') || !dims || !values.has(x) || !isZero(values, zero)) return elementwise(task);
+    if (!isOp(node, 'Min') || !dims || !values.has(x) || !values.isZero(zero)) return elementwise(task);
     const minus = values.ops.expand(values.ops.scalar(-1), [dims[1]]);
     values.noteScaled(node.outputs[0], {
       name: values.scaled(x, { scale: minus, activation: 'Relu' }),
@@ -147,16 +147,11 @@ function gated({ node, values, producer }: BlockTask, dims: readonly number[]): 
   if (!isOp(compared, 'Greater') || !isOp(product, 'Mul') || product.inputs[0] !== dy) return undefined;
   const [x, zero] = compared.inputs;
   const slopes = values.channelNumbers(product.inputs[1], dims);
-  if (!slopes || !isZero(values, zero) || ![x, dy].every((name) => values.has(name))) return undefined;
+  if (!slopes || !values.isZero(zero) || ![x, dy].every((name) => values.has(name))) return undefined;
   const { ops } = values;
   const above = values.scaled(x, { activation: 'step' });
   const factors = values.affine(above, dims, { scale: ops.sub(ops.scalar(1), slopes), bias: slopes });
   return ops.mul(values.blocked(dy), factors);
-}
-
-function isZero({ graph }: BlockedValues, value: string | undefined): boolean {
-  const constant = graph.initializers.get(value ?? '');
-  return constant?.type === 'float32' && numbersOf(constant).every((n) => n === 0);
 }
 
 /** A value in blocks times, plus or minus one number per channel. */

@@ -2,7 +2,13 @@ import type { Command } from 'commander';
 import { OptionError, unknownName } from '../errors.js';
 import { describeOptions } from '../pipeline/describe.js';
 import { loadRegistry } from '../pipeline/extensions.js';
-import { type DefinitionGroup, type Described, exampleText, groupsOf } from '../pipeline/reference.js';
+import {
+  type DefinitionGroup,
+  type Described,
+  exampleText,
+  groupsOf,
+  mirrorsText,
+} from '../pipeline/reference.js';
 import { print } from './print.js';
 import { sharedOption } from './sharedOptions.js';
 import { fieldLines, lineWidth, wrap } from './terminal.js';
@@ -44,7 +50,7 @@ function list({ title, definitions }: DefinitionGroup): string {
 function page(definition: Described, trainKey?: string): string {
   const { name, summary, mirrors } = definition;
   const options = describeOptions(definition);
-  const lines = [`${name}: ${summary}`, ...(mirrors ? [`Mirrors MONAI's ${mirrors}.`] : []), ''];
+  const lines = [`${name}: ${summary}`, ...(mirrors ? [mirrorsText(mirrors)] : []), ''];
   for (const option of options) {
     const initial = option.required
       ? 'required'

@@ -24,7 +24,10 @@ export const adjustContrast = operator({
       .min(-100)
       .max(100)
       .describe('The exponent: below 1 brightens the image, above 1 darkens it'),
-    invertImage: z.boolean().default(false).describe('Negate the image before, and the result after'),
+    invertImage: z
+      .boolean()
+      .default(false)
+      .describe('Negate the image before the step, and the result after it'),
     retainStats: z
       .boolean()
       .default(false)

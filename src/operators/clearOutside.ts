@@ -24,10 +24,10 @@ const clearOutsideTask = task(new URL('../volume/morphology.js', import.meta.url
  */
 export const clearOutside = operator({
   name: 'clearOutside',
-  summary: 'Sets labels to 0 that are not near a mask.',
+  summary: 'Sets labels that are not near a mask to 0.',
   options: {
     mask: z.string().min(1).describe('The mask: voxels that are not 0'),
-    dilation: distance.describe('How far outside of the mask labels may be, in mm'),
+    dilation: distance.describe('How far outside the mask labels may lie, in mm'),
     keys: keysType('pred'),
   },
   example: { mask: 'heart', dilation: 10 },

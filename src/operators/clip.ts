@@ -22,7 +22,7 @@ const percent = z.number().min(0).max(100).optional();
 export const clip = operator({
   name: 'clip',
   summary: 'Limits intensities to a range of values or percentiles.',
-  mirrors: "NumPy's clip; ClipIntensityPercentilesd with hard limits",
+  mirrors: "NumPy's clip, and MONAI's ClipIntensityPercentilesd with hard limits",
   options: {
     min: intensity.optional().describe('Smallest intensity (HU for CT)'),
     max: intensity.optional().describe('Largest intensity'),

@@ -25,14 +25,14 @@ import { storedVolume } from './storedVolume.js';
 
 /** The options that all metrics have. */
 export const evaluationTypes = {
-  pred: z.string().min(1).default('pred').describe('The volume to judge'),
-  label: z.string().min(1).default('label').describe('The reference to judge it by'),
+  pred: z.string().min(1).default('pred').describe('The volume to evaluate'),
+  label: z.string().min(1).default('label').describe('The reference to compare it with'),
   labels: z
     .array(z.union([labelNumber, z.string().min(1)]))
     .min(1)
     .optional()
     .describe(
-      'Labels to measure, by number or name. Default: those with names, else all that occur, without 0',
+      'Labels to measure, by number or name. Default: all with names, or if there are none, all that occur; never 0',
     ),
   optional: z
     .boolean()

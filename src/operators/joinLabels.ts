@@ -24,11 +24,11 @@ const labelMap = z.record(z.string().regex(/^\d+$/, 'whole numbers as labels'), 
  */
 export const joinLabels = operator({
   name: 'joinLabels',
-  summary: 'Adds the label map of one model to a label map of several.',
+  summary: 'Adds the label map of one model to the label map of all models.',
   options: {
     key: z.string().min(1).default('part').describe('The label map to add'),
     map: labelMap.describe('The label in the result for each label of the part; others become 0'),
-    names: labelNames.optional().describe('Names of all labels of the result. Default: those it had'),
+    names: labelNames.optional().describe('Names of all labels of the result. Default: unchanged'),
     output: z.string().min(1).default('pred').describe('The label map of all parts'),
   },
   example: { key: 'part', map: { 1: 5, 2: 7 }, names: { 5: 'liver', 7: 'pancreas' } },

@@ -42,7 +42,7 @@ export const keepLargestComponent = operator({
     keepFirst: z
       .boolean()
       .default(false)
-      .describe('Of components of equal size, keep the one that begins first, as scipy finds them'),
+      .describe('Of components of equal size, keep the one that SciPy numbers first'),
     keys: keysType('pred'),
   },
   example: { appliedLabels: [1] },

@@ -39,7 +39,7 @@ const options = {
     .max(1)
     .default(0.5)
     .describe('Largest distance of neighbouring windows, as a fraction of the window'),
-  gaussian: z.boolean().default(true).describe('Weight the middle of windows more than their rims'),
+  gaussian: z.boolean().default(true).describe('Weight the middle of windows more than their edges'),
   labels: z
     .boolean()
     .default(true)
@@ -49,7 +49,7 @@ const options = {
   uncertainty: z
     .boolean()
     .default(false)
-    .describe('Also measure the column and the volume "uncertainty"; see the step of that name'),
+    .describe('Also compute the volume and the column "uncertainty"; see the step of that name'),
   probabilities: z
     .boolean()
     .default(false)
@@ -76,7 +76,7 @@ type Options = OptionValues<typeof options>;
  */
 export const nnunet = operator({
   name: 'nnunet',
-  summary: 'Segments an image with a model of nnU-Net v2, with everything that nnU-Net does around it.',
+  summary: 'Segments an image with a model of nnU-Net v2, with its preprocessing and postprocessing.',
   options,
   example: { model: 'Dataset009_Spleen_3d_fullres', folds: [0], mirroring: false },
   expand: nnunetSteps,

@@ -27,7 +27,7 @@ const normalizeByPlansTask = task(new URL('../volume/normalizeByPlans.js', impor
  */
 export const normalizeByPlans = operator({
   name: 'normalizeByPlans',
-  summary: "Normalizes each channel by its own scheme, as in nnU-Net's plans.",
+  summary: "Normalizes each channel by the scheme that nnU-Net's plans give for it.",
   options: {
     channels: z.array(channelScheme).min(1).describe('The scheme of each channel, in order'),
     mask: z

@@ -33,7 +33,10 @@ export const randAdjustContrast = operator({
       ])
       .default([0.5, 4.5])
       .describe('Range of the exponent; a number g above 0.5 means 0.5..g'),
-    invertImage: z.boolean().default(false).describe('Negate the image before, and the result after'),
+    invertImage: z
+      .boolean()
+      .default(false)
+      .describe('Negate the image before the step, and the result after it'),
     retainStats: z
       .boolean()
       .default(false)

@@ -14,7 +14,7 @@ import { flipTask } from './randFlip.js';
  */
 export const randAxisFlip = operator({
   name: 'randAxisFlip',
-  summary: 'Randomly reverses volumes along one axis, which is drawn.',
+  summary: 'Randomly reverses volumes along an axis that is drawn at random.',
   mirrors: "RandAxisFlipd; draws come from voxstream's random generator",
   options: {
     prob: probType,

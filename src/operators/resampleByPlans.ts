@@ -46,7 +46,7 @@ const millimetres = voxelLength.nullable();
  * The size becomes round(old spacing / new spacing * old size), halves to the even number. The outer faces of
  * the volumes coincide, as in scikit-image's `resize`; nothing is smoothed. A volume of that size already is
  * left as it is. If voxels are more than three times as long along one axis as along another one, before or
- * after, then the axis with the longest voxels is resampled apart from the other two, with `orderZ`. Splines
+ * after, then the axis with the longest voxels is resampled separately from the other two, with `orderZ`. Splines
  * are clipped to the range of the image, or of each slice.
  *
  * The result is float32. `invert` uses the rule `back` on logits and probabilities, and the nearest voxel on
@@ -63,13 +63,13 @@ export const resampleByPlans = operator({
     order: resamplingRule.shape.order.default(3).describe('0 nearest voxel, 1 linear, 3 cubic B-spline'),
     orderZ: resamplingRule.shape.orderZ
       .default(0)
-      .describe('The order along the axis that is resampled apart'),
+      .describe('The order along the axis that is resampled separately'),
     separateZ: resamplingRule.shape.separateZ
       .default(null)
-      .describe('Whether an axis is resampled apart from the others; null decides by the voxel sizes'),
+      .describe('Whether one axis is resampled separately from the others; null decides by the voxel sizes'),
     back: resamplingRule
       .default({ order: 1, orderZ: 0, separateZ: null })
-      .describe('The same for the way back, which invert goes'),
+      .describe('The same options for the way back to the original grid (step invert)'),
     key: z.string().min(1).default('image').describe('The volume to resample'),
   },
   example: { spacing: [0.78, 0.78, 3] },

@@ -46,7 +46,9 @@ const options = {
     .string()
     .min(1)
     .optional()
-    .describe("JSON file with classes, parts and tasks over the package's; see docs/totalsegmentator.md"),
+    .describe(
+      'JSON file with classes, parts and tasks that replace those of the package; see docs/totalsegmentator.md',
+    ),
   key: z.string().min(1).default('image').describe('The volume to segment'),
   output: z.string().min(1).default('pred').describe('The key of the result'),
 };

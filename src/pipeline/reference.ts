@@ -51,13 +51,17 @@ export function exampleText({ name, example }: Described, trainKey?: string): st
     .replace(/^- \{ (\w+): (.*) \}$/s, '- $1: $2');
 }
 
+/** What a definition mirrors, as a sentence: a transform of MONAI unless the text names another project. */
+export const mirrorsText = (mirrors: string) =>
+  /^\w+'s /.test(mirrors) ? `Mirrors ${mirrors}.` : `Mirrors MONAI's ${mirrors}.`;
+
 /** The reference of all definitions, as Markdown: `docs/operators.md`. */
 export function referencePage(registry: Registry = createRegistry()): string {
   const section = ({ title, definitions, trainKey }: DefinitionGroup) =>
     `## ${title}\n\n${definitions.map((definition) => entry(definition, trainKey)).join('\n')}`;
   return (
-    '# What a pipeline can contain Generated from the definitions in `src/` by `node ' +
-    'scripts/generate.mjs`. `voxstream operators NAME` prints the same text. ' +
+    '# What a pipeline can contain\n\nGenerated from the definitions in `src/` by ' +
+    '`node scripts/generate.mjs`. `voxstream operators NAME` prints the same text.\n\n' +
     `${groupsOf(registry).map(section).join('\n')}`
   );
 }
@@ -74,7 +78,7 @@ function entry(definition: Described, trainKey?: string): string {
     rows.length > 0 ? `\n| option | takes | default | |\n|---|---|---|---|\n${rows.join('\n')}\n` : '';
   return `### ${definition.name}
 
-${definition.summary}${definition.mirrors ? ` Mirrors MONAI's ${definition.mirrors}.` : ''}
+${definition.summary}${definition.mirrors ? ` ${mirrorsText(definition.mirrors)}` : ''}
 ${table}
 \`\`\`yaml
 ${exampleText(definition, trainKey)}

@@ -19,7 +19,10 @@ const options = {
     .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
     .default('pred')
     .describe('Volumes to write'),
-  dir: z.string().default('').describe("Folder, relative to the run's. Default: the run's own"),
+  dir: z
+    .string()
+    .default('')
+    .describe("Folder of the files, relative to the run's folder. Default: the run's folder"),
   postfix: byKey(namePart)
     .optional()
     .describe("What follows the case's name, or a map by key; empty for nothing. Default: the key"),

@@ -9,7 +9,10 @@ import type { OptionValues } from '../options.js';
 import { sink } from './define.js';
 
 const options = {
-  dir: z.string().default('').describe("Folder, relative to the run's. Default: the run's own"),
+  dir: z
+    .string()
+    .default('')
+    .describe("Folder of the files, relative to the run's folder. Default: the run's folder"),
   separateFolder: z
     .boolean()
     .default(false)

@@ -32,7 +32,7 @@ export const nnunetOptions = {
   features_per_stage: z.array(channelCount).min(2).describe('Channels of each stage'),
   kernel_sizes: z.array(axes).min(2).describe('Kernel of each stage'),
   strides: z.array(axes).min(2).describe('Stride of the first convolution of each stage'),
-  n_conv_per_stage_decoder: counts.describe('Convolutions of each stage on the way up, the lowest first'),
+  n_conv_per_stage_decoder: counts.describe('Convolutions of each decoder stage, the lowest first'),
   conv_op: z
     .string()
     .regex(/(^|\.)Conv[23]d$/, { error: 'Conv2d or Conv3d of torch.nn' })
@@ -44,7 +44,7 @@ export const nnunetOptions = {
     .regex(/(^|\.)(Instance|Batch)Norm[23]d$/, { error: 'an InstanceNorm or a BatchNorm of torch.nn' })
     .nullable()
     .default(null)
-    .describe('The normalization behind each convolution'),
+    .describe('The normalization after each convolution'),
   norm_op_kwargs: z
     .looseObject({ eps: z.number().positive().max(1).optional(), affine: z.boolean().optional() })
     .nullable()
@@ -55,15 +55,15 @@ export const nnunetOptions = {
     .regex(/(^|\.)(LeakyReLU|ReLU)$/, { error: 'torch.nn.LeakyReLU or torch.nn.ReLU' })
     .nullable()
     .default(null)
-    .describe('The activation behind each normalization'),
+    .describe('The activation after each normalization'),
   nonlin_kwargs: z
     .looseObject({ negative_slope: z.number().min(-1000).max(1000).optional() })
     .nullable()
     .optional()
     .describe('Its negative_slope (default 0.01)'),
-  dropout_op: className.describe('Used in training alone'),
-  dropout_op_kwargs: anything.describe('Used in training alone'),
-  deep_supervision: z.boolean().optional().describe('Used in training alone'),
+  dropout_op: className.describe('Only used in training'),
+  dropout_op_kwargs: anything.describe('Only used in training'),
+  deep_supervision: z.boolean().optional().describe('Only used in training'),
 };
 
 /** A small example of the options that both networks need. */

@@ -23,7 +23,7 @@ export const basicUNetOptions = {
   features: z
     .tuple([channelCount, channelCount, channelCount, channelCount, channelCount, channelCount])
     .default([32, 32, 64, 128, 256, 32])
-    .describe('Channels of the five levels, and of the last one on the way up'),
+    .describe('Channels of the five levels, and of the last decoder level'),
   act: actOption
     .nullable()
     .prefault(['leakyrelu', { negative_slope: 0.1 }])

@@ -11,14 +11,14 @@ import { basicUNetOptions, twoConvs } from './basicUNet.js';
  */
 export const basicUNetPlusPlus = network({
   name: 'BasicUNetPlusPlus',
-  summary: 'A BasicUNet with a grid of convolutions between the way down and the way up.',
+  summary: 'A BasicUNet with a grid of convolutions between encoder and decoder.',
   example: { in_channels: 1, out_channels: 2, features: [32, 32, 64, 128, 256, 32] },
   options: {
     ...basicUNetOptions,
     deep_supervision: z
       .boolean()
       .default(false)
-      .describe('Used in training alone; the finest output is used'),
+      .describe('Only used in training; at inference, the finest output is used'),
   },
   build: (net, input, config) => {
     const { features, bias } = config;

@@ -59,7 +59,7 @@ export const dints = network({
     },
   },
   options: {
-    dints_space: space,
+    dints_space: space.describe('What the search found, and its sizes'),
     in_channels: inChannels,
     num_classes: channelCount.describe('Channels of the output: one for each class'),
     act_name: actOption.prefault('relu').describe('Activation'),

@@ -38,7 +38,7 @@ export const dynUNet = network({
     out_channels: outChannels,
     kernel_size: z.array(perAxis).describe('Kernel of each level'),
     strides: z.array(perAxis).min(3).describe('Stride of each level; the first is 1'),
-    upsample_kernel_size: z.array(perAxis).describe('Kernel and stride of each level on the way up'),
+    upsample_kernel_size: z.array(perAxis).describe('Kernel and stride of each decoder level'),
     filters: z
       .array(channelCount)
       .nullable()
@@ -47,12 +47,9 @@ export const dynUNet = network({
     dropout,
     norm_name: normOption.prefault(['instance', { affine: true }]).describe('Normalization'),
     act_name: actOption.prefault(['leakyrelu', { negative_slope: 0.01 }]).describe('Activation'),
-    deep_supervision: z.boolean().default(false).describe('Used in training alone'),
-    deep_supr_num: channelCount.default(1).describe('Used in training alone'),
-    res_block: z
-      .boolean()
-      .default(false)
-      .describe('Add the input of each block on the way down to its output'),
+    deep_supervision: z.boolean().default(false).describe('Only used in training'),
+    deep_supr_num: channelCount.default(1).describe('Only used in training'),
+    res_block: z.boolean().default(false).describe('Add the input of each encoder block to its output'),
     trans_bias: z.boolean().default(false).describe('Whether transposed convolutions have biases'),
   },
   check: ({ kernel_size: kernels, strides, upsample_kernel_size: upKernels, filters }) => {

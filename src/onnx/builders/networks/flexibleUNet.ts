@@ -21,30 +21,30 @@ import { twoConvs } from './basicUNet.js';
  */
 export const flexibleUNet = network({
   name: 'FlexibleUNet',
-  summary: 'A U-Net with an EfficientNet on the way down.',
+  summary: 'A U-Net with an EfficientNet as its encoder.',
   example: { in_channels: 1, out_channels: 2, backbone: 'efficientnet-b0', spatial_dims: 3 },
   options: {
     in_channels: inChannels,
     out_channels: outChannels,
-    backbone: z.enum(efficientNetNames).describe('The network on the way down'),
-    pretrained: z.boolean().default(false).describe('Used in training alone'),
+    backbone: z.enum(efficientNetNames).describe('The encoder'),
+    pretrained: z.boolean().default(false).describe('Only used in training'),
     decoder_channels: z
       .array(channelCount)
       .min(5)
       .default([256, 128, 64, 32, 16])
-      .describe('Channels of the five levels on the way up'),
+      .describe('Channels of the five decoder levels'),
     // MONAI's default is 2.
     spatial_dims: z.literal(3).describe('Only networks of 3D images can be built'),
     norm: normOption.prefault(['batch', { eps: 1e-3, momentum: 0.1 }]).describe('Normalization'),
     act: actOption.prefault(['relu', { inplace: true }]).describe('Activation'),
     dropout,
-    decoder_bias: z.boolean().default(false).describe('Whether convolutions on the way up have a bias'),
+    decoder_bias: z.boolean().default(false).describe('Whether convolutions of the decoder have a bias'),
     upsample: upSampleMode.default('nontrainable').describe('How sizes are doubled'),
     interp_mode: z
       .enum(['nearest', 'linear', 'bilinear', 'trilinear'])
       .default('nearest')
       .describe('How voxels are interpolated when `upsample` is "nontrainable"'),
-    is_pad: z.boolean().default(true).describe('Repeat the last voxels where sizes do not divide by 32'),
+    is_pad: z.boolean().default(true).describe('Pad sizes to multiples of 32 by repeating the last voxels'),
   },
   build: (net, input, config) => {
     const { decoder_channels: channels, upsample: mode } = config;

@@ -24,25 +24,28 @@ export const medNeXt = network({
     out_channels: outChannels.default(2).describe('Channels of the output: one for each class'),
     encoder_expansion_ratio: ratios
       .default(2)
-      .describe('How many times wider blocks are inside, on the way down'),
+      .describe('How many times wider blocks are inside, in the encoder'),
     decoder_expansion_ratio: ratios
       .default(2)
-      .describe('How many times wider blocks are inside, on the way up'),
+      .describe('How many times wider blocks are inside, in the decoder'),
     bottleneck_expansion_ratio: channelCount
       .default(2)
       .describe('Expansion of channels in the blocks of the bottom level'),
     kernel_size: channelCount.default(7).describe('Kernel of convolutions'),
-    deep_supervision: z.boolean().default(false).describe('Used in training alone'),
+    deep_supervision: z.boolean().default(false).describe('Only used in training'),
     use_residual_connection: z
       .boolean()
       .default(false)
       .describe('Whether blocks that change sizes have a residual connection'),
-    blocks_down: z.array(channelCount).default([2, 2, 2, 2]).describe('Blocks of each level on the way down'),
+    blocks_down: z.array(channelCount).default([2, 2, 2, 2]).describe('Blocks of each encoder level'),
     blocks_bottleneck: channelCount.default(2).describe('Blocks of the bottom level'),
-    blocks_up: z.array(channelCount).default([2, 2, 2, 2]).describe('Blocks of each level on the way up'),
-    norm_type: z.literal('group').default('group').describe('Normalization: each channel by itself'),
+    blocks_up: z.array(channelCount).default([2, 2, 2, 2]).describe('Blocks of each decoder level'),
+    norm_type: z.literal('group').default('group').describe('Normalization: each channel separately'),
     global_resp_norm: z.boolean().default(false).describe('Global response normalization in each block'),
-    grn: z.boolean().default(false).describe('The same, in versions that name it and its parameters so'),
+    grn: z
+      .boolean()
+      .default(false)
+      .describe('Another name of global_resp_norm, in other versions of MedNeXt'),
   },
   check: (config) => {
     const { blocks_down: down, blocks_up: up, kernel_size: kernel } = config;

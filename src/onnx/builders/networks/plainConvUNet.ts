@@ -22,11 +22,11 @@ export const plainConvUNet = network({
     ...nnunetOptions,
     n_conv_per_stage: z
       .union([channelCount, z.array(channelCount).min(1)])
-      .describe('Convolutions of each stage on the way down'),
+      .describe('Convolutions of each encoder stage'),
     nonlin_first: z
       .literal(false)
       .optional()
-      .describe('Only the activation behind the normalization is built'),
+      .describe('Only false is supported: the activation follows the normalization'),
   },
   channels: ({ input_channels: inputs, num_classes: outputs }) => ({ inputs, outputs }),
   check: (config) => checkNnunet(config, { n_conv_per_stage: config.n_conv_per_stage }),

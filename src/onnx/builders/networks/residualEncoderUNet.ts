@@ -6,13 +6,13 @@ import { checkNnunet, countOf, NnunetParts, nnunetExample, nnunetOptions } from 
 import { network } from '../network.js';
 
 /**
- * nnU-Net's U-Net with residual blocks on the way down, without its heads for deep supervision. A 2D network
+ * nnU-Net's U-Net with residual blocks in the encoder, without its heads for deep supervision. A 2D network
  * is built for windows of one slice: its first axis is 1. Source: Isensee et al., "nnU-Net Revisited", 2024,
  * and `ResidualEncoderUNet` of `dynamic_network_architectures` 0.3 with its basic block.
  */
 export const residualEncoderUNet = network({
   name: 'ResidualEncoderUNet',
-  summary: "nnU-Net v2's U-Net with residual blocks on the way down, 2D or 3D.",
+  summary: "nnU-Net v2's U-Net with residual blocks in the encoder, 2D or 3D.",
   start: 'kaimingNormal',
   example: {
     ...nnunetExample,

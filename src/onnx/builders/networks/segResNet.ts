@@ -31,7 +31,7 @@ const options = {
   norm: normOption.prefault(['group', { num_groups: 8 }]).describe('Normalization'),
   use_conv_final: z.boolean().default(true).describe('End with a normalization and a 1x1x1 convolution'),
   blocks_down: z.array(channelCount).min(1).default([1, 2, 2, 4]).describe('Residual blocks of each level'),
-  blocks_up: z.array(channelCount).default([1, 1, 1]).describe('Residual blocks on the way up'),
+  blocks_up: z.array(channelCount).default([1, 1, 1]).describe('Residual blocks of each decoder level'),
   upsample_mode: upSampleMode.default('nontrainable').describe('How sizes are doubled'),
 };
 
@@ -83,10 +83,10 @@ export const segResNetVAE = network({
   summary: 'A SegResNet that was trained with a variational autoencoder; the autoencoder is left out.',
   example: { input_image_size: [96, 96, 96], in_channels: 1, out_channels: 2, init_filters: 16 },
   options: {
-    input_image_size: z.array(channelCount).optional().describe('Used in training alone'),
-    vae_estimate_std: z.boolean().optional().describe('Used in training alone'),
-    vae_default_std: z.number().min(0).max(1000).optional().describe('Used in training alone'),
-    vae_nz: channelCount.optional().describe('Used in training alone'),
+    input_image_size: z.array(channelCount).optional().describe('Only used in training'),
+    vae_estimate_std: z.boolean().optional().describe('Only used in training'),
+    vae_default_std: z.number().min(0).max(1000).optional().describe('Only used in training'),
+    vae_nz: channelCount.optional().describe('Only used in training'),
     ...options,
   },
   check: checkBlocks,

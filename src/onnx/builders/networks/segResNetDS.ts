@@ -25,7 +25,7 @@ export const segResNetDSOptions = {
     .array(channelCount)
     .nullable()
     .optional()
-    .describe('Residual blocks on the way up. Default: 1 for each level but the last'),
+    .describe('Residual blocks of each decoder level. Default: 1 for each level but the last'),
   dsdepth: z
     .int()
     .min(-65_536)

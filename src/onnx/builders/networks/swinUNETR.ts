@@ -34,7 +34,9 @@ export const swinUNETR = network({
   summary: 'A transformer with attention in shifted windows, whose stages feed a convolutional decoder.',
   example: { in_channels: 1, out_channels: 2, feature_size: 24, monai_version: '1.5.0' },
   options: {
-    img_size: perAxis.optional().describe('Size of the windows. MONAI has it before 1.5; it only checks it'),
+    img_size: perAxis
+      .optional()
+      .describe('Size of the windows, which MONAI before 1.5 requires and only checks'),
     in_channels: inChannels,
     out_channels: outChannels,
     patch_size: z
@@ -59,7 +61,7 @@ export const swinUNETR = network({
     normalize: z.boolean().default(true).describe("Normalize the stages' results for the decoder"),
     norm_layer: z.unknown().optional().describe('Layer norm, always'),
     patch_norm: z.boolean().default(false).describe('Normalize the tokens of the patches'),
-    use_checkpoint: z.boolean().optional().describe('Used in training alone'),
+    use_checkpoint: z.boolean().optional().describe('Only used in training'),
     spatial_dims: spatialDims,
     downsample: z
       .enum(['merging', 'mergingv2'])

@@ -13,7 +13,7 @@ const classNumber = z.int().min(0).max(65_535);
 const classVector = z
   .array(z.union([classNumber, z.tuple([classNumber]).transform(([number]) => number)]))
   .min(1)
-  .describe('The numbers of the classes that the output has channels for, such as [1, 3, 14]');
+  .describe('The numbers of the classes that the output has channels for, e.g. [1, 3, 14]');
 
 interface ClassHead {
   readonly n_classes: number;
@@ -35,13 +35,17 @@ export const vista3d = network({
     class_vector: [1, 3],
   },
   options: {
-    image_encoder: z.strictObject({ type: z.literal('SegResNetDS2').optional(), ...segResNetDSOptions }),
-    class_head: z.strictObject({
-      type: z.literal('ClassMappingClassify').optional(),
-      n_classes: channelCount,
-      feature_size: channelCount.describe('Channels of the first level'),
-      use_mlp: z.boolean().default(true),
-    }),
+    image_encoder: z
+      .strictObject({ type: z.literal('SegResNetDS2').optional(), ...segResNetDSOptions })
+      .describe('The options of the SegResNetDS'),
+    class_head: z
+      .strictObject({
+        type: z.literal('ClassMappingClassify').optional(),
+        n_classes: channelCount,
+        feature_size: channelCount.describe('Channels of the first level'),
+        use_mlp: z.boolean().default(true),
+      })
+      .describe('The embeddings of classes: their number and size'),
     point_head: z.unknown().optional().describe('The interactive mode, which is not used'),
     class_vector: classVector,
   },

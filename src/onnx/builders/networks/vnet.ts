@@ -41,8 +41,8 @@ export const vnet = network({
       .array(z.number().min(0).max(1))
       .optional()
       .describe('Probabilities of dropout, which does nothing at inference'),
-    dropout_dim: z.int().min(0).max(3).optional().describe('Used in training alone'),
-    bias: z.boolean().default(false).describe('Whether convolutions on the way down have biases'),
+    dropout_dim: z.int().min(0).max(3).optional().describe('Only used in training'),
+    bias: z.boolean().default(false).describe('Whether convolutions of the encoder have biases'),
   },
   check: ({ in_channels: inputs }) =>
     16 % inputs === 0 ? [] : [`in_channels is ${inputs}, but must divide 16`],

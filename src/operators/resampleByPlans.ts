@@ -46,7 +46,7 @@ const millimetres = voxelLength.nullable();
  * The size becomes round(old spacing / new spacing * old size), halves to the even number. The outer faces of
  * the volumes coincide, as in scikit-image's `resize`; nothing is smoothed. A volume of that size already is
  * left as it is. If voxels are more than three times as long along one axis as along another one, before or
- * after, then the axis with the longest voxels is resampled separately from the other two, with `orderZ`. Splines
+ * after, then the axis with the longest voxels is resampled separately, with `orderZ`. Splines
  * are clipped to the range of the image, or of each slice.
  *
  * The result is float32. `invert` uses the rule `back` on logits and probabilities, and the nearest voxel on

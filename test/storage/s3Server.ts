@@ -85,6 +85,15 @@ export async function startS3(): Promise<S3Server> {
     if (fault === 'unavailable') return refuse(incoming, answer, 503, 'SlowDown');
     if (fault === 'skew') return refuse(incoming, answer, 403, 'RequestTimeTooSkewed');
     if (fault === 'denied') return refuse(incoming, answer, 403, 'AccessDenied');
+    if (fault === 'cut') {
+      incoming.once('data', () => incoming.socket.destroy());
+      incoming.once('end', () => incoming.socket.destroy());
+      return;
+    }
+    // S3 stores an upload only when all of it has arrived. s3rver stores an empty object if a connection breaks, also
+    // over one that was uploaded again meanwhile.
+    const body = await whole(incoming);
+    if (!body) return;
     if (fault === 'delay') await sleep(20);
     const onward = request({ port, host: '127.0.0.1', method, path: url, headers }, (found) => {
       answer.writeHead(found.statusCode ?? 500, found.headers);
@@ -100,17 +109,7 @@ export async function startS3(): Promise<S3Server> {
       found.once('end', () => answer.destroy());
     });
     onward.on('error', () => answer.destroy());
-    incoming.on('error', () => onward.destroy());
-    if (fault !== 'cut') {
-      incoming.pipe(onward);
-      return;
-    }
-    // The server gets a half of what is sent, and then both connections are closed.
-    incoming.once('data', (chunk: Buffer) => {
-      onward.write(chunk.subarray(0, chunk.length / 2), () => onward.destroy());
-      incoming.socket.destroy();
-    });
-    incoming.once('end', () => incoming.socket.destroy());
+    onward.end(body);
   }
 
   const server: S3Server = {
@@ -154,6 +153,17 @@ export async function startS3(): Promise<S3Server> {
     },
   };
   return server;
+}
+
+/** The body of a request; undefined if the connection breaks before its end. */
+async function whole(incoming: IncomingMessage): Promise<Buffer | undefined> {
+  const chunks: Buffer[] = [];
+  try {
+    for await (const chunk of incoming) chunks.push(chunk);
+    return Buffer.concat(chunks);
+  } catch {
+    return undefined;
+  }
 }
 
 async function refuse(

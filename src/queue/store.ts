@@ -1,6 +1,7 @@
 import type { Queue } from 'bullmq';
 import { OptionError, unknownName } from '../errors.js';
-import { chunkSize, packItems, type QueuedItem, unpackItems } from './items.js';
+import type { OpenableSource, SourceItem } from '../sources/define.js';
+import { chunkSize, packItems, unpackItems } from './items.js';
 import { loadBullmq, type RedisLink, redisFault } from './redis.js';
 import { parseSpec, type RunSpec } from './spec.js';
 
@@ -137,7 +138,7 @@ export class Store {
   }
 
   /** Puts cases on the queue of a run. `todo` has the positions of those that are not done. */
-  async add(key: string, items: readonly QueuedItem[], todo: readonly number[]): Promise<void> {
+  async add(key: string, items: readonly SourceItem[], todo: readonly number[]): Promise<void> {
     const { redis } = this.link;
     for (const [i, chunk] of packItems(items).entries()) await redis.hset(`${prefix}:items:${key}`, i, chunk);
     const queue = await this.queue(key);
@@ -146,10 +147,10 @@ export class Store {
     }
   }
 
-  /** A chunk of cases, with the number that `chunkOf` gives. */
-  async items(key: string, chunk: number): Promise<QueuedItem[]> {
+  /** A chunk of cases of a source, with the number that `chunkOf` gives. */
+  async items(key: string, chunk: number, source: Pick<OpenableSource, 'fetcher'>): Promise<SourceItem[]> {
     const packed = await this.link.redis.hgetBuffer(`${prefix}:items:${key}`, String(chunk));
-    if (packed) return unpackItems(packed);
+    if (packed) return unpackItems(packed, source);
     throw new OptionError(
       `The queue at ${this.link.address} has lost the cases of a run. Submit it again with --resume.`,
     );

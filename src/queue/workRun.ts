@@ -13,9 +13,8 @@ import { runtimeFor } from '../pipeline/openRun.js';
 import { type OutputFolder, openOutput } from '../pipeline/outputFolder.js';
 import type { Pipeline } from '../pipeline/types.js';
 import type { Runtime } from '../runtime/runtime.js';
-import { isRefused } from '../sources/define.js';
+import { isRefused, type SourceItem } from '../sources/define.js';
 import { checkSame } from './checkSame.js';
-import type { QueuedItem } from './items.js';
 import { mayPass } from './mayPass.js';
 import { isOutOfMemory } from './redis.js';
 import { Results } from './results.js';
@@ -79,7 +78,7 @@ export class RunWorker {
   readonly #open = new Map<string, TakenCase>();
   /** The locks that are held, by the id of their job. */
   readonly #locks = new Map<string, string>();
-  readonly #chunks = new Map<number, Promise<QueuedItem[]>>();
+  readonly #chunks = new Map<number, Promise<SourceItem[]>>();
   #renewing: NodeJS.Timeout | undefined;
   #tokens = 0;
   /** When it was last found that no case was waiting, by `performance.now`. */
@@ -217,7 +216,7 @@ export class RunWorker {
     const { store, run } = this.work;
     const index = Number(job.data);
     const taken: TakenCase = { job, token, index };
-    let item: QueuedItem | undefined;
+    let item: SourceItem | undefined;
     try {
       item = await this.#item(index);
       const again = job.attemptsStarted > 1 || job.stalledCounter > 0;
@@ -240,7 +239,7 @@ export class RunWorker {
     }
   }
 
-  async #run(item: QueuedItem, taken: TakenCase): Promise<void> {
+  async #run(item: SourceItem, taken: TakenCase): Promise<void> {
     const { index } = taken;
     if (isRefused(item)) {
       const failure = { case: item.id, step: 'source', message: item.refused };
@@ -285,7 +284,7 @@ export class RunWorker {
   }
 
   /** Whether a case has killed too many workers. Then it is set aside. */
-  async #isPoisonous(taken: TakenCase, { id }: QueuedItem): Promise<boolean> {
+  async #isPoisonous(taken: TakenCase, { id }: SourceItem): Promise<boolean> {
     const { store, run, worker, isAlive } = this.work;
     const before = await store.openedBy(run.key, taken.index);
     if (before === undefined || before === worker || (await isAlive(before))) return false;
@@ -342,12 +341,12 @@ export class RunWorker {
   }
 
   /** The case at a position. The chunks that were used last are kept. */
-  async #item(index: number): Promise<QueuedItem> {
-    const { store, run } = this.work;
+  async #item(index: number): Promise<SourceItem> {
+    const { store, run, pipeline } = this.work;
     const { chunk, at } = chunkOf(index);
     let items = this.#chunks.get(chunk);
     if (!items) {
-      items = store.items(run.key, chunk);
+      items = store.items(run.key, chunk, pipeline.source.built);
       this.#chunks.set(chunk, items);
       const [oldest] = this.#chunks.keys();
       if (this.#chunks.size > 8) this.#chunks.delete(oldest);

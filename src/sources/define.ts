@@ -33,8 +33,16 @@ export interface RemoteCase {
    * Brings its files here. The engine calls it when the case starts, and stops it by `signal`. Throws
    * DataError if the files cannot be had.
    */
-  readonly fetch: (signal: AbortSignal) => Promise<FetchedCase>;
+  readonly fetch: Fetch;
+  /**
+   * What the source needs to fetch the case in another process, as plain data without secrets; see `fetcher`.
+   * Cases without it cannot be put on a queue.
+   */
+  readonly description?: unknown;
 }
+
+/** Brings the files of a remote case here. */
+export type Fetch = (signal: AbortSignal) => Promise<FetchedCase>;
 
 /** A remote case whose files are here. */
 export interface FetchedCase {
@@ -70,6 +78,8 @@ export interface OpenableSource {
    * @param context Default: warnings go to `process.emitWarning`.
    */
   readonly open: (context?: SourceContext) => AsyncIterable<SourceItem>;
+  /** How a remote case is fetched that another process listed, by its description. */
+  readonly fetcher?: (description: unknown) => Fetch;
 }
 
 const standalone: SourceContext = { onWarning: (message) => process.emitWarning(message) };
@@ -81,6 +91,11 @@ export interface SourceSpec<T extends OptionTypes, Rest extends z.ZodType> exten
     options: OptionValues<T> & RestValues<Rest>,
     context: SourceContext,
   ) => AsyncIterable<SourceItem>;
+  /**
+   * How a remote case is fetched that another process listed, by its description. A source of remote cases
+   * without it cannot be queued.
+   */
+  readonly fetcher?: (options: OptionValues<T> & RestValues<Rest>, description: unknown) => Fetch;
 }
 
 /** A source of any option type, as a registry stores it. */
@@ -108,10 +123,13 @@ export interface Source<
 export function source<const T extends OptionTypes, Rest extends z.ZodType = never>(
   spec: SourceSpec<T, Rest>,
 ): Source<T, Rest> {
-  const { open, ...described } = spec;
+  const { open, fetcher, ...described } = spec;
   const configure = configurator(
     spec,
-    (options): OpenableSource => ({ open: (context = standalone) => open(options, context) }),
+    (options): OpenableSource => ({
+      open: (context = standalone) => open(options, context),
+      ...(fetcher && { fetcher: (description) => fetcher(options, description) }),
+    }),
   );
   const call = (options?: GivenOptions<T> & RestValues<Rest>) =>
     casesOf(open(parseOptions(spec, options), standalone));

@@ -83,14 +83,27 @@ export const dicomweb = source({
         'source.studies or source.query, source.modality and source.series.',
     );
   },
+  fetcher(options, description) {
+    const series = seriesPlace.parse(description);
+    return (signal) => fetchSeries(serverAt(options.url, options.tokenEnv), series, options, signal);
+  },
 });
 
-/** A series with its instances. */
-interface SeriesOnServer extends ListedSeries {
-  readonly instances: readonly string[];
+const place = z.object({ study: uidType, series: uidType, instance: uidType });
+
+/** What a series is downloaded by. It names no patient. */
+const seriesPlace = z.object({
+  study: uidType,
+  series: uidType,
+  instances: z.array(uidType),
   /** The segmentations of its study that may be its label. */
-  readonly labels: readonly InstancePlace[];
-}
+  labels: z.array(place),
+});
+
+type SeriesPlace = Readonly<z.infer<typeof seriesPlace>>;
+
+/** A series with its instances. */
+type SeriesOnServer = ListedSeries & SeriesPlace;
 
 /** The image series of a study that are asked for. */
 async function* seriesOfStudy(
@@ -146,12 +159,14 @@ function remoteCase(server: Server, series: SeriesOnServer, options: Options): R
       JSON.stringify([series.series, series.instances, series.labels, irregular, missing, part, label]),
     ),
     fetch: (signal) => fetchSeries(server, series, options, signal),
+    // Without the other fields.
+    description: seriesPlace.parse(series),
   };
 }
 
 async function fetchSeries(
   server: Server,
-  series: SeriesOnServer,
+  series: SeriesPlace,
   options: Options,
   signal: AbortSignal,
 ): Promise<FetchedCase> {
@@ -169,7 +184,7 @@ async function fetchSeries(
 /** Downloads the instances of a series, and its labels, into a folder: some at a time, each under its UID. */
 async function downloadAll(
   server: Server,
-  { study, series, instances, labels }: SeriesOnServer,
+  { study, series, instances, labels }: SeriesPlace,
   folder: string,
   quota: Quota,
   signal: AbortSignal,
@@ -197,7 +212,7 @@ async function downloadAll(
 /** The case of a folder's only volume, or of the part that is asked for. */
 async function onlyVolume(
   root: string,
-  { series }: SeriesOnServer,
+  { series }: SeriesPlace,
   { part, ...options }: Options,
 ): Promise<FetchedCase['item']> {
   const notes: string[] = [];

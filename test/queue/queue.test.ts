@@ -1,9 +1,11 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { tap } from 'rxjs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { parseAllDocuments } from 'yaml';
 import { OptionError } from '#src/errors.js';
 import type { ObservedEvent } from '#src/observe/events.js';
 import { operator } from '#src/operators/define.js';
@@ -19,7 +21,9 @@ import { queueStatus } from '#src/queue/status.js';
 import { Store } from '#src/queue/store.js';
 import { type Submission, type Submitted, submit } from '#src/queue/submit.js';
 import { type WorkOptions, type WorkResult, work } from '#src/queue/work.js';
-import { temporaryFolder } from '../e2e/harness.js';
+import { cli, root as project, temporaryFolder } from '../e2e/harness.js';
+import { buildDicom, sliceSet } from '../formats/dicom/buildDicom.js';
+import { FakeServer, json, multipart } from '../formats/dicomweb/fakeServer.js';
 import { testNeeding } from '../needs.js';
 import { cheapRun, resultsIn } from './cheapRun.js';
 import { redisServer, startRedis, type TestServer } from './redisServer.js';
@@ -255,6 +259,60 @@ queueTest('runs that a worker must not mix are refused, and so are names that ar
   assert.ok(existsSync(join(root, 'mixed/run.json')));
   const { workers } = await onStore((store) => queueStatus(store));
   assert.ok(workers.length > 3 && workers.every(({ host, left }) => host === hostname() && left));
+});
+
+queueTest(
+  'series of a DICOMweb server are queued without naming patients, and fetched by the worker',
+  async () => {
+    const slices = new Map([0, 1, 2].map((z) => [`1.2.3.4.${z + 1}`, buildDicom(sliceSet(z))]));
+    const pacs = await FakeServer.start(({ url }) => {
+      const parts = url.pathname.replace('/dicom-web', '').split('/');
+      const found = slices.get(parts.at(-1) ?? '');
+      if (found) return multipart(found);
+      if (Number(url.searchParams.get('offset')) > 0) return { status: 204 };
+      if (parts.at(-1) === 'series')
+        return json({ '0020000E': '1.2.3.4', '00080060': 'CT', '00200011': 3, '00100020': 'SECRET-7' });
+      const ct = '1.2.840.10008.5.1.4.1.1.2';
+      return json(...[...slices.keys()].map((uid) => ({ '00080018': uid, '00080016': ct })));
+    });
+    const text = `source: { dicomweb: { url: '${pacs.url}', studies: ['1.2.3'] } }
+steps: [load]
+sinks: [{ nifti: { keys: image } }]
+`;
+    const files = [{ name: 'pacs.yaml', text }];
+    const [single, queued] = ['pacs-single', 'pacs'].map((name) => [`output=${join(root, name)}`]);
+    await runPipeline(await loadPipelineTexts(files, { set: single, registry }));
+    const pipeline = await loadPipelineTexts(files, { set: queued, registry });
+    await onStore(async (store) => {
+      await submit(store, { files, set: queued, pipeline, name: 'pacs', modelFolders: [], onWarning() {} });
+      const { key } = await store.run('pacs');
+      const chunk = JSON.stringify(await store.items(key, 0, pipeline.source.built));
+      assert.match(chunk, /1\.2\.3\.4/);
+      assert.not.match(chunk, /SECRET/);
+    });
+    assert.is((await worked({ run: 'pacs' })).done, 1);
+    assert.equal(resultsIn(join(root, 'pacs')), resultsIn(join(root, 'pacs-single')));
+    await pacs.stop();
+  },
+);
+
+queueTest('a run has workers and a ScaledObject of its own in Kubernetes', async () => {
+  await submitted('Big_run.2', { limit: 1 });
+  const bin = temporaryFolder();
+  writeFileSync(join(bin, 'voxstream'), `#!/bin/sh\nexec '${process.execPath}' '${cli}' "$@"\n`, {
+    mode: 0o755,
+  });
+  const yaml = execFileSync('bash', [join(project, 'deploy/kubernetes/run.sh'), 'Big_run.2'], {
+    encoding: 'utf8',
+    env: { ...process.env, PATH: `${bin}:${process.env['PATH']}`, VOXSTREAM_QUEUE: server.url },
+  });
+  const [workers, scaled] = parseAllDocuments(yaml).map((document) => document.toJS());
+  const { key } = await onStore((store) => store.run('Big_run.2'));
+  assert.is(workers.metadata.name, 'voxstream-run-big-run-2');
+  assert.equal(workers.spec.template.metadata.labels, workers.spec.selector.matchLabels);
+  assert.equal(workers.spec.template.spec.containers[0].args.slice(0, 3), ['work', '--run', 'Big_run.2']);
+  assert.is(scaled.spec.scaleTargetRef.name, workers.metadata.name);
+  assert.is(scaled.spec.triggers[0].metadata.listName, `vox:${key}:wait`);
 });
 
 test.run();

@@ -90,8 +90,8 @@ export async function startS3(): Promise<S3Server> {
       incoming.once('end', () => incoming.socket.destroy());
       return;
     }
-    // S3 stores an upload only when all of it has arrived. s3rver stores an empty object if a connection breaks, also
-    // over one that was uploaded again meanwhile.
+    // S3 stores an upload only when all of it has arrived. s3rver stores an empty object if a connection
+    // breaks, also over one that was uploaded again meanwhile.
     const body = await whole(incoming);
     if (!body) return;
     if (fault === 'delay') await sleep(20);

@@ -35,7 +35,7 @@ export function blockedGradientFits(block: number, { weightDims, sliding }: Weig
  * that fit into the caches, and each part adds to the sum of those before it.
  *
  * @param block The machine's `channelBlock`, above 1.
- * @param slices Forms of the operands as slices: of `x` planes [N * depth, I, height, width], of `dy` blocks.
+ * @param slices Forms of the operands as slices: of `x` planes, of `dy` blocks.
  */
 export function blockedWeightGradient(
   ops: Ops,
@@ -74,9 +74,13 @@ function depthOffsets({ weightDims, sliding }: WeightGradientTask): number[] {
 
 /** Operands of `blockedWeightGradient` in other forms. */
 export interface SliceForms {
-  readonly x?: string;
+  /** Planes of x with zeros around them: [N * depth, I, top + height + bottom, left + width + right]. */
+  readonly x?: (pads: PlanePads) => string;
   readonly dy?: string;
 }
+
+/** Rows and columns around a plane. */
+export type PlanePads = readonly [top: number, left: number, bottom: number, right: number];
 
 /** Every stride-th slice of x from `rest` on, and by how many slices dy is shifted for each tap. */
 interface SliceClass {
@@ -103,7 +107,7 @@ function slicesGradient(
   block: number,
   { x, xDims, dyDims, weightDims, sliding }: WeightGradientTask,
   slices: SliceClass,
-  planes: string | undefined,
+  planes: SliceForms['x'],
   filtersOf: Filters,
 ): string {
   const [batch, inputs, depth] = xDims;
@@ -119,13 +123,13 @@ function slicesGradient(
   // x as [slices / b, I, height, width, b], padded with as many zeros as the kernel reaches.
   const rows = (height - 1) * strideH + (heights - 1) * dilationH + 1;
   const columns = (width - 1) * strideW + (widths - 1) * dilationW + 1;
-  const bySlice = planes
-    ? ops.reshape(planes, [batch, depth, inputs, xDims[3], xDims[4]])
-    : ops.transpose(x, [0, 2, 1, 3, 4]);
-  const picked = stride === 1 ? bySlice : ops.slice(bySlice, [1], [slices.rest], [depth], [stride]);
-  const [more, wider] = [rows - xDims[3] - padH, columns - xDims[4] - padW];
-  const padded = ops.pad(picked, [0, 0, 0, padH, padW, 0, 0, 0, more, wider]);
-  const images = ops.reshape(padded, [1, count, inputs * rows, columns]);
+  const pads: PlanePads = [padH, padW, rows - xDims[3] - padH, columns - xDims[4] - padW];
+  const [top, left, bottom, right] = pads;
+  const padded = planes
+    ? ops.reshape(planes(pads), [batch, depth, inputs, rows, columns])
+    : ops.pad(ops.transpose(x, [0, 2, 1, 3, 4]), [0, 0, 0, top, left, 0, 0, 0, bottom, right]);
+  const picked = stride === 1 ? padded : ops.slice(padded, [1], [slices.rest], [depth], [stride]);
+  const images = ops.reshape(picked, [1, count, inputs * rows, columns]);
   const full = ops.pad(images, [0, 0, 0, 0, 0, parts * block - count, 0, 0]);
   const blockedImages = ops.reshape(reorder(ops, full), [parts, inputs, rows, columns * block]);
 
@@ -133,12 +137,13 @@ function slicesGradient(
   const sums = bandsOf(height, width, 4 * filters * block).map((band) => {
     let sum = '';
     const filterOf = filtersOf(slices, band);
-    const [top, bottom] = [band.first * strideH, (band.end - 1) * strideH + (heights - 1) * dilationH + 1];
+    const first = band.first * strideH;
+    const end = (band.end - 1) * strideH + (heights - 1) * dilationH + 1;
     for (let part = 0; part < parts; part++) {
-      const image = ops.slice(blockedImages, [0, 2], [part, top], [part + 1, bottom]);
+      const image = ops.slice(blockedImages, [0, 2], [part, first], [part + 1, end]);
       const size = [band.end - band.first, width];
       const operands = [
-        ops.reshape(image, [inputs, block, bottom - top, columns]),
+        ops.reshape(image, [inputs, block, end - first, columns]),
         ops.reshape(filterOf(part), [filters, block, ...size]),
         ...(sum ? ['', sum] : []),
       ];

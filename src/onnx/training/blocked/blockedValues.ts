@@ -1,3 +1,4 @@
+import type { PlanePads } from '../../gradients/blockedWeightGradient.js';
 import type { Graph } from '../../graph.js';
 import { Ops } from '../../ops.js';
 import type { Shapes } from '../../shapes.js';
@@ -9,6 +10,15 @@ const activations = {
   // A slope so large that only numbers below 1e-30 lie between 0 and 1.
   step: { activation: 'HardSigmoid', activation_params: { floats: [1e30, 0] } },
 };
+
+/** Attributes of a depthwise convolution of single voxels. */
+const depthwise = (channels: number, pads: readonly number[]) => ({
+  group: channels,
+  kernel_shape: [1, 1],
+  strides: [1, 1],
+  dilations: [1, 1],
+  pads,
+});
 
 /** Factors and summands, and what a depthwise convolution does besides. */
 export interface Affine {
@@ -80,6 +90,26 @@ export class BlockedValues {
     if (this.has(value)) return this.node('ReorderOutput', [this.blocked(value)], { channels });
     const apart = channels === 1 ? value : this.ops.transpose(value, [0, 2, 1, 3, 4]);
     return this.ops.reshape(apart, [batch * depth, channels, height, width]);
+  }
+
+  /**
+   * A value in blocks as slices whose planes are whole, with rows and columns of zeros around them (or less,
+   * where a number is negative). A depthwise convolution pads on all threads, ONNX's Pad on one.
+   */
+  paddedPlanes(value: string, pads: PlanePads): string {
+    const [, channels] = this.shapes.get(value) as readonly number[];
+    if (pads.every((pad) => pad === 0)) return this.planar(value);
+    if (pads.some((pad) => pad < 0)) {
+      const [top, left, bottom, right] = pads;
+      return this.ops.pad(this.planar(value), [0, 0, top, left, 0, 0, bottom, right]);
+    }
+    const padded = this.conv([this.blocked(value), this.#ones(channels)], depthwise(channels, pads));
+    return this.node('ReorderOutput', [padded], { channels });
+  }
+
+  /** A depthwise filter of ones. */
+  #ones(channels: number): string {
+    return this.ops.reshape(this.ops.expand(this.ops.scalar(1), [channels]), [channels, 1, 1, 1]);
   }
 
   /** A value as slices for `SliceWriter`: in blocks if its channels fill them. */
@@ -204,13 +234,9 @@ export class BlockedValues {
     const { ops } = this;
     const count = perSlice ? batch * depth * channels : channels;
     const shaped = (value: string) => (perSlice ? ops.reshape(value, [1, count, height, width]) : value);
-    const filter = ops.reshape(scale ?? ops.expand(ops.scalar(1), [count]), [count, 1, 1, 1]);
+    const filter = scale ? ops.reshape(scale, [count, 1, 1, 1]) : this.#ones(count);
     const result = this.conv([shaped(name), filter, bias ?? '', sum ? shaped(sum) : ''], {
-      group: count,
-      kernel_shape: [1, 1],
-      strides: [1, 1],
-      dilations: [1, 1],
-      pads: [0, 0, 0, 0],
+      ...depthwise(count, [0, 0, 0, 0]),
       ...(activation && activations[activation]),
     });
     return perSlice ? ops.reshape(result, [batch * depth, channels, height, width]) : result;

@@ -1,5 +1,9 @@
 import { isOp } from '../../edit.js';
-import { blockedGradientFits, blockedWeightGradient } from '../../gradients/blockedWeightGradient.js';
+import {
+  blockedGradientFits,
+  blockedWeightGradient,
+  type PlanePads,
+} from '../../gradients/blockedWeightGradient.js';
 import { slidingOf } from '../../gradients/sliding.js';
 import { isWeightGradient, weightGradientOf } from '../../gradients/weightGradientNode.js';
 import { type BlockedConv, blockedConv, blockedConvTransposed } from './convolution.js';
@@ -16,7 +20,7 @@ export const convolutionRules: Readonly<Record<string, BlockRule>> = {
     const [output] = node.outputs;
     if (laneGradientFits(values.block, task)) laneWeightGradient(values, task, output);
     else if (values.dims(task.dy) && blockedGradientFits(values.block, task)) {
-      const x = values.has(task.x) ? values.planar(task.x) : undefined;
+      const x = values.has(task.x) ? (pads: PlanePads) => values.paddedPlanes(task.x, pads) : undefined;
       blockedWeightGradient(values.ops, values.block, task, { x, dy: values.blocked(task.dy) }, output);
     } else return false;
     values.noteWhole(output);

@@ -42,7 +42,12 @@ async function importGraph(entries) {
     packages: 'external',
     write: false,
   });
-  const fileOf = (path) => relative(dist, resolve(path));
+  const fileOf = (path) => {
+    const file = relative(dist, resolve(path));
+    // The files are replaced later.
+    if (file.startsWith('..')) throw new Error(`${path} is not in dist, so it must not be joined.`);
+    return file;
+  };
   return new Map(
     Object.entries(inputs).map(([path, { imports }]) => [
       fileOf(path),
@@ -214,8 +219,7 @@ async function bundle(options, ...plugins) {
     format: 'esm',
     platform: 'node',
     target: 'node20',
-    // RxJS has its modern code under this condition.
-    conditions: ['es2015', 'module'],
+    conditions: ['module'],
     metafile: true,
     outdir: dist,
     logLevel: 'warning',

@@ -1,6 +1,9 @@
 import { z } from 'zod';
 import { ended, listNames, nearestName, OptionError, show } from './errors.js';
 
+// Zod would compile each check, which takes longer than the few checks of a run.
+z.config({ jitless: true });
+
 /** The type of each option by name: accepted values, default, and description with unit and range. */
 export type OptionTypes = Readonly<Record<string, z.ZodType>>;
 

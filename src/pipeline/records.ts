@@ -84,14 +84,15 @@ export class Records {
 
   /** Writes the complete files, in dataset order, and the outcome of the run. */
   async close(outcome: Readonly<Record<string, unknown>>): Promise<void> {
-    await this.#writeFailures();
     const finished = this.finished();
     const steps = columnsOf(finished.map(({ timings }) => timings));
     const rows = finished.map(({ id, timings }) => [
       csvText(id),
       ...steps.map((step) => timings[step]?.toFixed(4) ?? ''),
     ]);
-    await writeFileAside(this.#path('timings.csv'), stringify([['case', ...steps.map(csvText)], ...rows]));
+    const timings = stringify([['case', ...steps.map(csvText)], ...rows]);
+    // Each waits for the disk.
+    await Promise.all([this.#writeFailures(), writeFileAside(this.#path('timings.csv'), timings)]);
     await writeRunFile(this.output, this.provenance, { ...outcome, columns: this.columns() });
   }
 

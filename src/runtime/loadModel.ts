@@ -153,11 +153,16 @@ export class SessionThread extends AskThread<SessionRequest, SessionReply> {
     this.ready.catch(() => {});
   }
 
-  /** Creates the session. The thread is abandoned if that takes more than `limit` seconds. */
+  /** Creates the session within `limit` seconds. A thread that fails to is ended. */
   async open(setup: SessionSetup, limit: number): Promise<ReplyOf<'opened'>> {
     this.#setup = setup;
-    const opened = await answerWithin(limit, this, this.ask({ kind: 'open', setup }), setup.file);
-    return expectReply(opened, 'opened');
+    try {
+      const opened = await answerWithin(limit, this, this.ask({ kind: 'open', setup }), setup.file);
+      return expectReply(opened, 'opened');
+    } catch (error) {
+      if (!this.ended) await this.close();
+      throw error;
+    }
   }
 }
 

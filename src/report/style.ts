@@ -136,6 +136,7 @@ dialog::backdrop { background: rgb(0 0 0 / .55); }
 .case-bar h2 { margin: 0 auto 0 0; overflow-wrap: anywhere; }
 .case-bar a { color: var(--ground); background: var(--accent); border-radius: 6px; padding: 6px 12px; text-decoration: none; }
 .case-body { padding: 16px 20px 22px; }
+.case-body > .note { margin-bottom: 12px; }
 .label-picker { display: flex; flex-wrap: wrap; gap: 6px; margin-bottom: 12px; max-height: 9.5em; overflow-y: auto; }
 .label-picker button { display: flex; align-items: center; gap: 7px; padding: 3px 10px; font-size: 13.5px; overflow-wrap: anywhere; text-align: left; }
 .label-picker i { flex: none; width: 12px; height: 12px; border-radius: 3px; }

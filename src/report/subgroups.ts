@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { parse } from 'csv-parse/sync';
+import { csvSeparator } from '../csvSeparator.js';
 import { DataError, messageOf, OptionError, show, unknownName } from '../errors.js';
 import { readFault } from '../formats/aside.js';
 import { readCsvText } from '../harmless.js';
@@ -14,7 +15,7 @@ export interface Subgrouping {
 
 /**
  * Reads columns that divide the cases from a CSV file with a header. The cases are in the column `case` or
- * `id`, or else in the first one.
+ * `id`, or else in the first one. Columns are separated by commas, semicolons, tabs or bars.
  *
  * @throws DataError if the file cannot be read, is not CSV, or has two rows for a case.
  * @throws OptionError if it does not have a column.
@@ -25,7 +26,13 @@ export async function readSubgroups(file: string, columns: readonly string[]): P
   });
   let rows: string[][];
   try {
-    rows = parse(text, { bom: true, skip_empty_lines: true, trim: true, cast: readCsvText });
+    rows = parse(text, {
+      bom: true,
+      delimiter: csvSeparator(text),
+      skip_empty_lines: true,
+      trim: true,
+      cast: readCsvText,
+    });
   } catch (error) {
     throw new DataError(`${file} is not a CSV file: ${messageOf(error)}`);
   }

@@ -1,4 +1,5 @@
 import { parse } from 'csv-parse/sync';
+import { csvSeparator } from '../csvSeparator.js';
 import { DataError, messageOf, show } from '../errors.js';
 import { isImageFile } from '../formats/index.js';
 import { checkCount } from './text.js';
@@ -13,7 +14,7 @@ import { checkCount } from './text.js';
 export function parseCsvList(text: string, file: string): Record<string, string>[] {
   const stated = /^sep=(.)\r?\n/.exec(text);
   const table = stated ? text.slice(stated[0].length) : text;
-  const delimiter = stated?.[1] ?? separatorOf(table.slice(0, table.search(/[\r\n]|$/)));
+  const delimiter = stated?.[1] ?? csvSeparator(table);
   const rows: Record<string, string>[] = [];
   let names: (string | undefined)[] | undefined;
   const take = (cells: string[], line: number) => {
@@ -53,12 +54,6 @@ function recordOf(
     );
   }
   return Object.fromEntries(names.flatMap((name, i) => (name ? [[name, cells[i]]] : [])));
-}
-
-function separatorOf(line: string): string {
-  const unquoted = line.replace(/"[^"]*"/g, '');
-  const count = (separator: string) => unquoted.split(separator).length;
-  return [',', ';', '\t', '|'].reduce((best, one) => (count(one) > count(best) ? one : best));
 }
 
 /** Columns without a name are left out. */

@@ -20,6 +20,7 @@ test('columns are read by case, from the column case or id, or the first one', a
     ['site', { a: '1', b: '2' }],
     ['scanner', { a: 'GE' }],
   ]);
+  assert.equal(await read('case;scanner\na;"GE; 3 T"\n', 'scanner'), [['scanner', { a: 'GE; 3 T' }]]);
 });
 
 test('an unknown column, two rows for a case, and files that are not CSV are refused', async () => {

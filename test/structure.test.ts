@@ -24,7 +24,7 @@ const layers: readonly (readonly string[])[] = [
   ['case', 'options', 'machine', 'version', 'optionalPackage', 'address'],
   ['metrics'],
   ['volume'],
-  ['errors', 'fileLock', 'harmless', 'mask'],
+  ['csvSeparator', 'errors', 'fileLock', 'harmless', 'mask'],
 ];
 
 const src = join(root, 'src');

@@ -40,21 +40,29 @@ export function addRunCommand(program: Command): void {
     async (files: string[], _flags: RunFlags, command: Command) => {
       const pipeline = await loadFromFlags(files, command);
       const flags = command.opts<RunFlags>();
-      if (flags.dryRun) {
-        const { planText } = await import('../pipeline/plan.js');
-        const runtime = runtimeFor(pipeline, { modelFolders: modelFoldersOf(pipeline) });
-        printText(await planText(pipeline, flags, runtime));
-      } else process.exitCode = await run(pipeline, flags);
+      process.exitCode = await run(pipeline, flags);
     },
   );
 }
 
+/** Prints what a run would do. With `--strict`, it fails where the run would. */
+async function dryRun(pipeline: Pipeline, flags: RunFlags): Promise<void> {
+  const { checkStrictly, planText } = await import('../pipeline/plan.js');
+  const runtime = runtimeFor(pipeline, { modelFolders: modelFoldersOf(pipeline) });
+  printText(await planText(pipeline, flags, runtime));
+  if (flags.strict) await checkStrictly(pipeline, flags, runtime);
+}
+
 /**
- * Runs a pipeline with a progress display and returns the exit code.
+ * Runs a pipeline with a progress display and returns the exit code. With `--dry-run`, it prints the plan.
  *
  * @throws OptionError if the output folder holds finished cases, unless a flag says what to do with them.
  */
 export async function run(pipeline: Pipeline, flags: RunFlags): Promise<number> {
+  if (flags.dryRun) {
+    await dryRun(pipeline, flags);
+    return exitCodes.ok;
+  }
   await checkFinished(pipeline, flags);
   return runAnyway(pipeline, flags);
 }

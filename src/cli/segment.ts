@@ -10,11 +10,8 @@ import { imageExtensions, isImageFile } from '../formats/index.js';
 import { findModel, type ModelFiles, packagePipelines } from '../models/findModel.js';
 import { loadRegistry } from '../pipeline/extensions.js';
 import { loadPipelineData } from '../pipeline/load.js';
-import { runtimeFor } from '../pipeline/openRun.js';
-import { modelFoldersOf } from './pipelineOptions.js';
-import { printText } from './print.js';
 import { type RunFlags, run } from './run.js';
-import { addShared, runtimeFlags } from './sharedOptions.js';
+import { addShared, runtimeFlags, sharedOption } from './sharedOptions.js';
 import { runtimeDefaults } from './userConfig.js';
 
 interface SegmentFlags extends RunFlags {
@@ -35,18 +32,19 @@ export function addSegmentCommand(program: Command): void {
         '"in/{case}/ct.nii.gz"), a dataset (dataset.json) or a .tar or .zip. OUTPUT is a folder.',
     )
     .argument('<input>', 'an image, a folder, a pattern, a dataset or an archive')
-    .argument('<output>', 'the folder for the segmentations, CASE.nii.gz')
-    .requiredOption('--model <name>', 'a model folder, an .onnx file, or the name of a model')
+    .argument('[output]', 'the folder for the segmentations, CASE.nii.gz')
+    .addOption(sharedOption('output'))
+    .requiredOption('--model <name>', 'a model folder, an .onnx file, or a name of "voxstream models list"')
     .option(
       '--labels <path>',
       'references, for metrics: a folder with CASE.nii.gz, or a pattern with {case}; of one image, a file; of DICOM ' +
         'series, INPUT itself if they lie beside them as segmentations (SEG). --dry-run lists the names of cases',
     );
   addShared(command, 'report', 'savePipeline', 'set', 'use', 'device', 'inFlight', 'memory', 'workers');
-  addShared(command, 'cases', 'limit', 'resume', 'overwrite', 'strict', 'dryRun');
+  addShared(command, 'cases', 'shard', 'limit', 'resume', 'overwrite', 'strict', 'dryRun');
   addShared(command, 'json', 'quiet', 'verbose').action(
-    async (input: string, output: string, flags: SegmentFlags) => {
-      checkOutput(output);
+    async (input: string, place: string | undefined, flags: SegmentFlags) => {
+      const output = outputOf(place, flags);
       const document = await pipelineFor(input, output, flags);
       if (flags.savePipeline) await savePipeline(flags.savePipeline, document);
       const registry = await loadRegistry(flags.use ?? []);
@@ -55,16 +53,22 @@ export function addSegmentCommand(program: Command): void {
         set: flags.set ?? [],
         runtimeDefaults: runtimeDefaults(),
       });
-      if (flags.dryRun) {
-        const { planText } = await import('../pipeline/plan.js');
-        const runtime = runtimeFor(pipeline, { modelFolders: modelFoldersOf(pipeline) });
-        printText(await planText(pipeline, flags, runtime));
-      } else process.exitCode = await run(pipeline, flags);
+      process.exitCode = await run(pipeline, flags);
     },
   );
 }
 
-function checkOutput(output: string): void {
+/** The output folder: the second argument, or `-o`. */
+function outputOf(place: string | undefined, { output: option }: SegmentFlags): string {
+  const output = place ?? option;
+  if (output === undefined) {
+    throw new OptionError(
+      'The output folder is missing. Give it after the input: voxstream segment INPUT OUTPUT --model NAME.',
+    );
+  }
+  if (place !== undefined && option !== undefined) {
+    throw new OptionError(`There are two output folders, ${place} and ${option} (-o). Give one of them.`);
+  }
   const extension = imageExtensions().find((one) => output.toLowerCase().endsWith(one));
   if (extension) {
     throw new OptionError(
@@ -72,6 +76,7 @@ function checkOutput(output: string): void {
         `${dirname(output) === '.' ? 'a folder, e.g. out' : dirname(output)}.`,
     );
   }
+  return output;
 }
 
 /** The pipeline that segments an input, as the content of a pipeline file. */

@@ -7,13 +7,10 @@ import { imageExtensions } from '../formats/index.js';
 import { readFacts } from '../models/totalsegmentator/facts.js';
 import { expandTotalseg, type TotalsegOptions } from '../operators/totalseg.js';
 import { loadPipelineData } from '../pipeline/load.js';
-import { runtimeFor } from '../pipeline/openRun.js';
-import { planText } from '../pipeline/plan.js';
 import type { Pipeline } from '../pipeline/types.js';
 import { showWholeSeconds } from '../report/text.js';
 import { note } from './clip.js';
-import { modelFoldersOf } from './pipelineOptions.js';
-import { printError, printText } from './print.js';
+import { printError } from './print.js';
 import { type RunFlags, run, runAnyway } from './run.js';
 import { savePipeline, sourceOf } from './segment.js';
 import { runtimeFlags } from './sharedOptions.js';
@@ -65,13 +62,7 @@ export async function runTotalseg(options: TotalsegOptions, request: TotalsegRun
   }
   if (request.savePipeline)
     await savePipeline(request.savePipeline, document(isOne ? `${output}_run` : output));
-  if (flags.dryRun) {
-    const pipeline = await load(document(output));
-    const runtime = runtimeFor(pipeline, { modelFolders: modelFoldersOf(pipeline) });
-    printText(await planText(pipeline, {}, runtime));
-    return 0;
-  }
-  return isOne ? runOne(request, document) : run(await load(document(output)), flags);
+  return isOne && !flags.dryRun ? runOne(request, document) : run(await load(document(output)), flags);
 }
 
 function load(document: Tree): Promise<Pipeline> {

@@ -41,8 +41,9 @@ export function addTrainCommand(program: Command): void {
       const more = flags.finetune === undefined ? [] : [`train.model=${JSON.stringify(flags.finetune)}`];
       const pipeline = await loadFromFlags(files, command, more);
       if (flags.dryRun) {
-        const runtime = runtimeFor(pipeline, { modelFolders: modelFoldersOf(pipeline) });
-        printText((await planText(pipeline, {}, runtime)) + (await trainPlanText(pipeline)));
+        const modelFolders = modelFoldersOf(pipeline);
+        const runtime = runtimeFor(pipeline, { modelFolders });
+        printText((await planText(pipeline, {}, runtime)) + (await trainPlanText(pipeline, modelFolders)));
       } else process.exitCode = await train(pipeline, command.opts<TrainFlags>());
     },
   );

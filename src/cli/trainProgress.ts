@@ -107,11 +107,12 @@ class TrainTally {
     return this.start ? this.start.epochs * this.start.stepsPerEpoch : 0;
   }
 
-  /** Seconds left at the speed so far, validations included; undefined before the first step. */
+  /** Seconds left at the speed so far, with validations; undefined before the first step and at the end. */
   get secondsLeft(): number | undefined {
     const done = this.step - this.before;
-    if (done === 0) return undefined;
-    return ((performance.now() - this.#begin) / 1000 / done) * Math.max(0, this.total - this.step);
+    const left = this.total - this.step;
+    if (done === 0 || left <= 0) return undefined;
+    return Math.max(1, ((performance.now() - this.#begin) / 1000 / done) * left);
   }
 }
 

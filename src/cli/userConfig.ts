@@ -6,6 +6,7 @@ import { ended, messageOf, OptionError } from '../errors.js';
 import { checkOptions } from '../options.js';
 import { parseYamlText } from '../pipeline/parseYaml.js';
 import { runtimeBlock } from '../pipeline/runtimeBlock.js';
+import { parseDevice } from '../runtime/device.js';
 
 const { device, inFlight, memory, workers } = runtimeBlock.options;
 
@@ -58,6 +59,11 @@ export async function applyUserConfig(): Promise<void> {
         .map(({ path, message }) => ended(`${file}: ${[path.join('.'), message].filter(Boolean).join(' ')}`))
         .join('\n'),
     );
+  }
+  try {
+    if (options.device !== undefined && options.device !== 'auto') parseDevice(options.device);
+  } catch (error) {
+    throw new OptionError(`${file}: ${messageOf(error)}`);
   }
   const { cache, registry, ...runtime } = content as Record<string, unknown>;
   defaults = runtime;

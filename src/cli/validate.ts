@@ -27,8 +27,13 @@ export function addValidateCommand(program: Command): void {
           aliasDuplicateObjects: false,
         }),
       );
-      const runtime = runtimeFor(pipeline, { modelFolders: modelFoldersOf(pipeline) });
+      const modelFolders = modelFoldersOf(pipeline);
+      const runtime = runtimeFor(pipeline, { modelFolders });
       await checkRun(pipeline, runtime, (message) => printError(`Warning: ${message}\n`));
+      if (pipeline.train) {
+        const { checkTraining } = await import('../train/plan.js');
+        await checkTraining(pipeline, modelFolders);
+      }
       printError(`${pipeline.files.join(', ')}: the pipeline is valid.\n`);
     });
 }

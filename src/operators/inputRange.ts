@@ -20,8 +20,8 @@ export function rangeFault(volume: Volume, name: string, card: ModelCard): strin
   if (lowest >= low - slack && highest <= high + slack) return undefined;
   return (
     `The model ${card.name} expects values from ${low} to ${high}, but ${name} has values from ` +
-    `${Number(lowest.toPrecision(4))} to ${Number(highest.toPrecision(4))}. Its results may be wrong without any ` +
-    'other sign: change the steps, or correct input.valueRange on its card.'
+    `${Number(lowest.toPrecision(4))} to ${Number(highest.toPrecision(4))}. The results may be wrong. Change ` +
+    'the steps before it, or correct input.valueRange on its card.'
   );
 }
 

@@ -21,6 +21,8 @@ export interface Comparison {
   readonly expects: string;
   readonly gets: string;
   readonly same: boolean;
+  /** Whether it is compared when a case has been read. */
+  readonly later?: true;
 }
 
 /** Compares what the models of a pipeline expect with what the steps make of a case. */
@@ -44,7 +46,8 @@ export async function comparerFor({ steps }: Pipeline, runtime: Runtime): Promis
       forecast: await step.built.forecast?.(runtime),
     });
   }
-  const says = ({ input }: ModelInput) => Boolean(input.spacing || input.axcodes || input.preprocessing);
+  const says = ({ input }: ModelInput) =>
+    Boolean(input.spacing || input.axcodes || input.channels || input.valueRange || input.preprocessing);
   if (!stages.some(({ expected }) => expected.some(says))) return undefined;
   return async ({ files }) => {
     const grids = Object.entries(files).map(async ([key, file]) => [key, await readGrid(file)] as const);
@@ -73,8 +76,8 @@ type Row = Omit<Comparison, 'step' | 'model'>;
 /** A sentence about a difference. `of` says of what, e.g. `case ct_1`. */
 export function differenceText({ step, model, what, expects, gets }: Comparison, of: string): string {
   return (
-    `The model ${model} (${step}) expects ${what} ${expects}, but it gets ${gets} (${of}). Its results may be ` +
-    'wrong without any other sign. Change the steps before it, or correct input on its card.'
+    `The model ${model} (${step}) expects ${what} ${expects}, but it gets ${gets} (${of}). The results may be ` +
+    'wrong. Change the steps before it, or correct input on its card.'
   );
 }
 
@@ -103,6 +106,10 @@ function compareGrid(volume: VolumeForecast | undefined, input: ModelInput['inpu
       gets: String(gets),
       same: expects === gets,
     });
+  }
+  if (input.valueRange) {
+    const expects = input.valueRange.join(' to ');
+    rows.push({ what: 'values', expects, gets: '', same: true, later: true });
   }
   return rows;
 }
@@ -212,8 +219,9 @@ export function expectationLines(rows: readonly Comparison[], of: string): strin
     `Model ${name}, for ${of}`,
     ...rows
       .filter(({ step, model }) => `${model} (${step})` === name)
-      .map(({ what, expects, gets, same }) =>
-        same ? `  ${what}: ${expects}, as expected` : `  ${what}: expects ${expects}, gets ${gets}`,
-      ),
+      .map(({ what, expects, gets, same, later }) => {
+        if (later) return `  ${what}: expects ${expects}; checked in each case`;
+        return same ? `  ${what}: ${expects}, as expected` : `  ${what}: expects ${expects}, gets ${gets}`;
+      }),
   ]);
 }

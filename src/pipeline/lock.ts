@@ -142,8 +142,7 @@ function nameOf(holder: Holder | undefined): string {
 
 export function refusal(output: string, holder: Holder | undefined): OptionError {
   return new OptionError(
-    `${output} is in use by ${nameOf(holder)}. Wait until it ends, or give this run another folder with ` +
-      `--set output=….`,
+    `${output} is in use by ${nameOf(holder)}. Wait until it ends, or give this run another folder with -o.`,
   );
 }
 

@@ -10,7 +10,7 @@ import { checkNeeds } from './checkNeeds.js';
 import { checkModels } from './checkRun.js';
 import { describeOptions } from './describe.js';
 import { autoInFlight } from './engine.js';
-import { comparerFor, expectationLines } from './expectations.js';
+import { checkInputs, comparerFor, expectationLines } from './expectations.js';
 import { fuseSteps } from './fuse.js';
 import { isHere } from './localCase.js';
 import { type Estimate, estimatorFor, memoryBudget } from './memory.js';
@@ -51,7 +51,7 @@ async function textOf(pipeline: Pipeline, selection: Selection, runtime: Runtime
     ['Steps', pipeline.steps],
     ['Sinks', pipeline.sinks],
   ] as const) {
-    lines.push(title);
+    if (steps.length > 0) lines.push(title);
     steps.forEach(({ id, definition, options }, i) => {
       const given = describeOptions(definition)
         .filter(({ name }) => options[name] !== undefined)
@@ -71,6 +71,21 @@ async function textOf(pipeline: Pipeline, selection: Selection, runtime: Runtime
     ...(await expectationText(pipeline, items, runtime)),
   );
   return `${lines.join('\n')}\n`;
+}
+
+/**
+ * Compares the first case with what models expect, as a strict run does.
+ *
+ * @throws OptionError if it differs.
+ */
+export async function checkStrictly(
+  pipeline: Pipeline,
+  selection: Selection,
+  runtime: Runtime,
+): Promise<void> {
+  const onWarning = () => {};
+  const items = await selectCases(pipeline.source.built.open({ onWarning }), selection);
+  await checkInputs(await comparerFor(pipeline, runtime), items, { strict: true, onWarning });
 }
 
 /** What models expect and get, for the first case. */

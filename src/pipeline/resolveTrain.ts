@@ -78,7 +78,9 @@ function resolveValidation(
   const block = resolver.block(validationBlock, given, path);
   if (!block) return undefined;
   const source = resolver.choice(
-    withOptionsOf(block.source, trainingSource),
+    block.source === undefined || block.source === null
+      ? validationSplit(trainingSource, registry)
+      : withOptionsOf(block.source, trainingSource),
     [...path, 'source'],
     'source',
     registry.sources,
@@ -100,6 +102,14 @@ function resolveValidation(
     pathOf: ({ number }) => [...path, 'steps', String(number - 1)],
   });
   return source && { ...block, source, steps };
+}
+
+/** The source of the training cases with its split for validation; undefined if it has no splits. */
+function validationSplit(training: unknown, { sources }: Registry): unknown {
+  const [[kind, options] = []] = isData(training) ? Object.entries(training) : [];
+  const definition = kind === undefined ? undefined : sources.get(kind);
+  if (!definition || !('split' in definition.options)) return undefined;
+  return { [definition.name]: { ...(isData(options) && options), split: 'validation' } };
 }
 
 /** A source with the options that it does not state taken from another one of the same kind. */

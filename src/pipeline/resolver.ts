@@ -65,7 +65,7 @@ export class Resolver {
       this.faults.add(
         path,
         `${kind} must have one of ${listNames([...known.keys()], 'or')} as its only key, but it is ` +
-          `${show(given ?? 'missing')}.`,
+          `${given === undefined || given === null ? 'missing' : show(given)}.`,
       );
       return undefined;
     }

@@ -146,7 +146,7 @@ async function checkSources(
       if (!target) continue;
       throw new OptionError(
         `The run would replace ${path}, which case ${item.id} is read from, by ${target}. Choose another output folder ` +
-          '(--set output=…), or give the sink a postfix.',
+          'with -o, or give the sink a postfix.',
       );
     }
   }
@@ -179,7 +179,7 @@ async function checkForeign(
   const more = foreign.length > 3 ? ` and ${foreign.length - 3} more` : '';
   throw new OptionError(
     `The run would replace ${foreign.length} file(s) that no run in this folder is known to have written: ` +
-      `${listNames(foreign.slice(0, 3))}${more}. Choose another output folder (--set output=…), or allow it with --overwrite.`,
+      `${listNames(foreign.slice(0, 3))}${more}. Choose another output folder with -o, or allow it with --overwrite.`,
   );
 }
 

@@ -92,7 +92,8 @@ export const validationBlock = {
       .unknown()
       .optional()
       .describe(
-        'The cases. Options that it does not state are those of the source of the pipeline, if that is of the same kind',
+        'The cases. Options that it does not state are those of the source of the pipeline, if that is of the same kind. ' +
+          'Default: the validation split of the source of the pipeline, if it has one',
       ),
     steps: z
       .unknown()

@@ -233,7 +233,7 @@ async function savedState(
   if (overwrite) return undefined;
   throw new OptionError(
     `${output} already holds a training. Use --resume to continue it, --overwrite to replace it, or ` +
-      'another folder with --set output=….',
+      'another folder with -o.',
   );
 }
 

@@ -131,6 +131,11 @@ test("a user's configuration applies where a pipeline and the command line say n
   assert.is(JSON.parse(stdout).cache.folder, join(home, 'mine'));
   assert.not.match((await voxstream(['models', 'list'], env)).stdout, /spleen_ct_segmentation/);
 
+  config('device: gpu\n');
+  assert.match(
+    (await voxstream(['validate', pipeline], env)).stderr,
+    /config\.yaml: The device is "gpu", but/,
+  );
   config('devise: cpu\n');
   const wrong = await voxstream(['validate', pipeline], env);
   assert.is(wrong.code, 1);

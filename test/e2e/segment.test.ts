@@ -102,6 +102,7 @@ steps:
   assert.is(plan.code, 0, plan.stderr);
   assert.match(plan.stdout, /Source glob: 2 case\(s\)[\s\S]* 2\. spacing: pixdim \[4, 4, 4\]/);
   assert.match(plan.stdout, /3\. inference: model ".*own"/);
+  assert.match(plan.stdout, /^ {2}values: expects 0 to 1; checked in each case$/m);
   assert.match(
     plan.stdout,
     /^Memory of \S+: (known after the first run|about [\d.]+ \w+ for weights and features, in \d+ session)/m,
@@ -134,7 +135,11 @@ test('inputs of each kind are recognised, and others are refused with what to gi
     /There is no nowhere \(--labels\)\. Give the folder/,
   );
   assert.match(await plan(data), /Source decathlon: 2 case/);
-  const file = await voxstream(['segment', images, 'out.nii.gz', '--model', stated]);
+  const twice = await voxstream(['segment', images, 'a', '-o', 'b', '--model', stated]);
+  assert.match(twice.stderr, /There are two output folders, a and b \(-o\)/);
+  const nowhere = await voxstream(['segment', images, '--model', stated]);
+  assert.match(nowhere.stderr, /The output folder is missing\. .*segment INPUT OUTPUT/);
+  const file = await voxstream(['segment', images, '-o', 'out.nii.gz', '--model', stated]);
   assert.match(file.stderr, /The output is out\.nii\.gz, but a folder was expected/);
 });
 

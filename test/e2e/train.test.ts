@@ -42,7 +42,7 @@ train:
       - load
       - orient: { axcodes: RAS, keys: image }
       - scaleIntensityRange: { aMin: -57, aMax: 164, bMin: 0, bMax: 1, clip: true }
-      - cache: { memory: 1, dir: '${join(folder, 'cases')}' }
+      - cache: { memory: 1024, dir: '${join(folder, 'cases')}' }
       - inference: { roiSize: 16 }
       - asDiscrete: { argmax: true }
       - invert: { keys: pred, like: image }
@@ -271,6 +271,9 @@ test('--finetune goes on from a model, bad cases are left out, and --dry-run sta
     plan.stdout,
     /Training\n[\s\S]*model: ".*whole\/model"[\s\S]*4 step\(s\) per epoch, 1 epoch\(s\)[\s\S]*Validation: 1 case\(s\)/,
   );
+  const lost = await voxstream(train('tuned', '--finetune', 'no_such_model', '--dry-run'));
+  assert.match(lost.stderr, /There is no model "no_such_model"/);
+  assert.is(lost.code, 1);
   assert.not.ok(existsSync(join(folder, 'tuned')));
   const { code, stderr } = await voxstream(
     train('tuned', '--finetune', join(folder, 'whole', 'model'), ...set, '--verbose'),

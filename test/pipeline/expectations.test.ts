@@ -7,6 +7,7 @@ import { parseCard } from '#src/models/card.js';
 import { rangeCheck, rangeFault } from '#src/operators/inputRange.js';
 import { comparerFor, differenceText, expectationLines } from '#src/pipeline/expectations.js';
 import { parsePipeline } from '#src/pipeline/load.js';
+import { checkStrictly } from '#src/pipeline/plan.js';
 import { runPipeline } from '#src/pipeline/run.js';
 import { createRuntime } from '#src/runtime/runtime.js';
 import { makeVolume } from '#src/volume/volume.js';
@@ -56,6 +57,7 @@ test('steps that deliver what the card states do not differ from it', async () =
       ['orientation', true],
       ['voxel size', true],
       ['channel count', true],
+      ['values', true],
       ['step scaleIntensityRange', true],
     ],
   );
@@ -79,7 +81,7 @@ test('orientation, voxel size and intensities that differ from the card are foun
   assert.is(
     differenceText(rows[1], 'case ct_1'),
     'The model spleen_phantom (inference) expects voxel size 2 x 2 x 3 mm, but it gets 4 x 4 x 5 mm (case ct_1). ' +
-      'Its results may be wrong without any other sign. Change the steps before it, or correct input on its card.',
+      'The results may be wrong. Change the steps before it, or correct input on its card.',
   );
   assert.equal(expectationLines(rows, 'case ct_1').slice(0, 3), [
     'Model spleen_phantom (inference), for case ct_1',
@@ -94,6 +96,11 @@ test('a strict run of such a pipeline does not start, and another one warns', as
     'expects voxel size 2 x 2 x 3',
     '--strict',
   );
+  // So does its plan.
+  const runtime = createRuntime();
+  await fails(checkStrictly(pipelineOf(orient, scale), {}, runtime), 'expects voxel size 2 x 2 x 3');
+  await checkStrictly(pipelineOf(orient, spacing, scale), {}, runtime);
+  await runtime.close();
   const warnings: string[] = [];
   await runPipeline(pipelineOf(orient, scale), {
     onEvent: (event) => event.event === 'warning' && warnings.push(event.message),

@@ -76,6 +76,13 @@ test('the source of a validation takes what it does not state from the source of
   assert.equal(validating('source.validation=7'), wanted);
   assert.equal(validating('source={decathlon: {root: elsewhere, validation: 7}}'), wanted);
   assert.is(validating('source={glob: {image: x}}')?.['validation'], 9, 'another kind of source');
+  // Without a source, it is the validation split of the source of the pipeline.
+  assert.equal(validating('train.validation.source='), { ...validating('name=x'), split: 'validation' });
+  assert.throws(
+    () =>
+      parsePipeline(text, 'tiny.yaml', { set: ['train.validation.source=', 'source={glob: {image: x}}'] }),
+    /source must have one of .* as its only key, but it is missing\./,
+  );
 });
 
 test('a described pipeline can be read again with the same result', () => {

@@ -53,6 +53,7 @@ export async function serveMetrics(host: string, port: number): Promise<MetricsS
     'run',
     'step',
   ]);
+  const laneWork = histogram('lane_seconds', 'Seconds that a piece of work held a place of a lane', ['lane']);
   const bytesRead = counter('read_bytes_total', 'Size of the files that cases were read from', ['run']);
   const bytesWritten = counter('written_bytes_total', 'Size of the files with results', ['run']);
   const inFlight = gauge('cases_in_flight', 'Open cases', ['run']);
@@ -111,6 +112,7 @@ export async function serveMetrics(host: string, port: number): Promise<MetricsS
     watch(runtime) {
       counted.clear();
       lanes = runtime?.lanes;
+      for (const [lane, one] of lanesNow()) one.onWork = (seconds) => laneWork.observe({ lane }, seconds);
     },
     onCounts(counts) {
       depth.reset();

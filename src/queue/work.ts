@@ -10,7 +10,7 @@ import type { Runtime } from '../runtime/runtime.js';
 import { version } from '../version.js';
 import { checkVersion } from './checkSame.js';
 import { collect } from './collect.js';
-import { loadBullmq, type RedisLink } from './redis.js';
+import { isOutOfMemory, loadBullmq, type RedisLink } from './redis.js';
 import { Results } from './results.js';
 import type { RunSpec } from './spec.js';
 import { type Counts, prefix, type QueuedRun, Store } from './store.js';
@@ -86,7 +86,7 @@ class QueueWorker {
     try {
       this.#started = await this.store.now();
       if (name !== undefined) checkVersion((await this.store.run(name)).spec);
-      await this.#beat();
+      await this.#beat().catch((error) => this.#waitForMemory(error));
       this.#beating = setInterval(() => void this.#beat().catch(() => {}), (stalledAfter * 1000) / 8);
       const over = await this.#loop();
       return { worker: this.id, done: this.#done, failed: this.#failed, over };
@@ -98,29 +98,44 @@ class QueueWorker {
 
   /** Returns true when all runs are over, and false when the worker has to leave. */
   async #loop(): Promise<boolean> {
-    const { run: name, exitWhenDone } = this.options;
     while (!this.#stop.signal.aborted) {
-      const runs = await this.#runs();
-      if (runs.length > 0 && runs.every(({ drained }) => drained > this.#started)) return false;
-      const open: { run: QueuedRun; counts: Counts; paused: boolean }[] = [];
-      for (const run of runs) {
-        if (run.state !== 'open' || this.#refused.has(run.key) || run.drained > this.#started) continue;
-        const counts = await this.store.counts(run);
-        const rest = counts.waiting + counts.active + counts.delayed;
-        if (rest === 0 && !run.collected) await this.#collect(run);
-        if (rest === 0) continue;
-        await this.#bull(run);
-        open.push({ run, counts, paused: await (await this.store.queue(run.key)).isPaused() });
-      }
-      this.options.onCounts?.(open.map(({ run, counts }) => ({ run: run.spec.name, ...counts })));
-      const next = open.find(({ counts, paused }) => !paused && counts.waiting + counts.delayed > 0);
-      if (next) await this.#work(next.run);
-      else if (open.length === 0 && exitWhenDone && runs.every(({ state }) => state !== 'submitting')) {
-        return true;
-      } else await sleep(500, undefined, { signal: this.#stop.signal }).catch(() => {});
-      if (name !== undefined && runs.some(({ state }) => state === 'cancelled')) return true;
+      const over = await this.#round().catch((error) => this.#waitForMemory(error));
+      if (over !== undefined) return over;
     }
     return false;
+  }
+
+  /** Waits a while after an error of a server whose memory is full. Throws all others. */
+  async #waitForMemory(error: unknown): Promise<undefined> {
+    if (!isOutOfMemory(error)) throw error;
+    const message = 'The queue has no memory left (maxmemory). Waiting until it has.';
+    this.options.onEvent({ event: 'warning', message }, { worker: this.id });
+    await sleep(2000, undefined, { signal: this.#stop.signal }).catch(() => {});
+  }
+
+  /** Looks once for work, and does it. Returns what `#loop` returns when it is over. */
+  async #round(): Promise<boolean | undefined> {
+    const { run: name, exitWhenDone } = this.options;
+    const runs = await this.#runs();
+    if (runs.length > 0 && runs.every(({ drained }) => drained > this.#started)) return false;
+    const open: { run: QueuedRun; counts: Counts; paused: boolean }[] = [];
+    for (const run of runs) {
+      if (run.state !== 'open' || this.#refused.has(run.key) || run.drained > this.#started) continue;
+      const counts = await this.store.counts(run);
+      const rest = counts.waiting + counts.active + counts.delayed;
+      if (rest === 0 && !run.collected) await this.#collect(run);
+      if (rest === 0) continue;
+      await this.#bull(run);
+      open.push({ run, counts, paused: await (await this.store.queue(run.key)).isPaused() });
+    }
+    this.options.onCounts?.(open.map(({ run, counts }) => ({ run: run.spec.name, ...counts })));
+    const next = open.find(({ counts, paused }) => !paused && counts.waiting + counts.delayed > 0);
+    if (next) await this.#work(next.run);
+    else if (open.length === 0 && exitWhenDone && runs.every(({ state }) => state !== 'submitting')) {
+      return true;
+    } else await sleep(500, undefined, { signal: this.#stop.signal }).catch(() => {});
+    if (name !== undefined && runs.some(({ state }) => state === 'cancelled')) return true;
+    return undefined;
   }
 
   async #runs(): Promise<QueuedRun[]> {

@@ -228,6 +228,10 @@ export class RunWorker {
         await this.#run(item, taken);
       }
     } catch (error) {
+      if (isOutOfMemory(error)) {
+        // The queue's fault, not that of the case, which is given back as soon as there is memory.
+        return;
+      }
       // E.g. the result of the case could not be written. Then the queue alone knows that the case failed.
       const failure = { case: item?.id ?? String(index), step: 'run', message: messageOf(error) };
       taken.outcome = { kind: this.#isLast(job) ? 'failed' : 'later', failure };

@@ -1,5 +1,7 @@
 /** Runs at most `width` pieces of work at once. Others wait in order. */
 export class Lane {
+  /** Called with the seconds that a piece of work held its place. */
+  onWork: ((seconds: number) => void) | undefined;
   #free: number;
   readonly #waiting: (() => void)[] = [];
   #busySeconds = 0;
@@ -27,11 +29,13 @@ export class Lane {
       this.#count();
       this.#free--;
     } else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    const start = performance.now();
     let left = false;
     const leave = () => {
       if (left) return;
       left = true;
       this.#count();
+      this.onWork?.((performance.now() - start) / 1000);
       const next = this.#waiting.shift();
       if (next) next();
       else this.#free++;

@@ -37,6 +37,11 @@ test('metrics count cases by outcome, seconds, bytes, open cases and their memor
   const samples = await samplesOf(metrics.url);
   leave();
   await held;
+  const later = await samplesOf(metrics.url);
+  assert.equal(
+    [later['lane_seconds_count{lane="cpu"}'], later['lane_seconds_count{lane="io"}']],
+    [1, undefined],
+  );
   const expected = {
     'cases_total{run="ct",outcome="done"}': 1,
     'cases_total{run="ct",outcome="delayed"}': 1,

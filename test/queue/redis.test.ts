@@ -5,9 +5,12 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { optionalPackage } from '#src/optionalPackage.js';
 import { loadPipelineTexts } from '#src/pipeline/load.js';
+import { createRegistry } from '#src/pipeline/registry.js';
 import { connect, parseAddress, type RedisLink } from '#src/queue/redis.js';
+import { pipelineOf } from '#src/queue/spec.js';
 import { Store, withStore } from '#src/queue/store.js';
 import { submit } from '#src/queue/submit.js';
+import { work } from '#src/queue/work.js';
 import { temporaryFolder } from '../e2e/harness.js';
 import { testNeeding } from '../needs.js';
 import { cheapRun } from './cheapRun.js';
@@ -129,6 +132,26 @@ testNeeding(redisServer, 'a server without memory is told, and nothing of the ru
     assert.equal(await store.link.redis.keys('vox:*'), []);
     await store.close();
     await submitted(await connect(server.url));
+
+    // Workers wait until there is memory.
+    const warnings: string[] = [];
+    await setting('maxmemory', '1000');
+    const { done } = await work(await connect(server.url, { patient: true }), {
+      exitWhenDone: true,
+      stalledAfter: 60,
+      attempts: 1,
+      retryDelay: 0,
+      load: (spec) => pipelineOf(spec, { registry: createRegistry(), set: ['runtime.workers=1'] }),
+      signal: new AbortController().signal,
+      onEvent(event) {
+        if (event.event !== 'warning') return;
+        warnings.push(event.message);
+        // It is back after the worker has tried to take the case.
+        if (warnings.length === 1) setTimeout(() => void setting('maxmemory', '0'), 3000);
+      },
+    });
+    assert.is(done, 1);
+    assert.match(warnings[0], /^The queue has no memory left \(maxmemory\)\. Waiting until it has\.$/);
 
     await setting('maxmemory-policy', 'allkeys-lru');
     await setting('maxmemory', '1gb');

@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { test } from 'uvu';
@@ -8,7 +9,7 @@ import { runPipeline } from '#src/pipeline/run.js';
 import type { RunOptions } from '#src/pipeline/runOptions.js';
 import { localCopy } from '#src/storage/cache.js';
 import { listPlace, readSmall, removePlace, statPlace, writePlace } from '#src/storage/places.js';
-import { temporaryFolder } from '../e2e/harness.js';
+import { root, temporaryFolder } from '../e2e/harness.js';
 import { tarMember } from '../formats/buildTar.js';
 import { cheapRun, resultsIn } from '../queue/cheapRun.js';
 import { bucket, seeded, startS3 } from './s3Server.js';
@@ -110,6 +111,35 @@ test('what is wrong is said in a sentence', async () => {
     await messageOf(statPlace('gs://bucket/x')),
     /has the scheme "gs", but known are file, s3, http and https/,
   );
+});
+
+/** What a process says whose clock is an hour ahead when it writes an object. */
+async function writeAnHourAhead(address: string): Promise<string> {
+  const code = `
+    const Right = Date;
+    globalThis.Date = class extends Right {
+      constructor(...given) {
+        super(...(given.length > 0 ? given : [Date.now()]));
+      }
+      static now() {
+        return Right.now() + 3_600_000;
+      }
+    };
+    const { writePlace } = await import('#src/storage/places.js');
+    await writePlace('${address}', Buffer.from('x')).catch(({ message }) => console.log(message));
+    process.exit();`;
+  const args = ['--input-type=module', '-e', code];
+  const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'ignore'] });
+  let said = '';
+  for await (const chunk of child.stdout) said += chunk;
+  return said;
+}
+
+test('a clock that is wrong by an hour is corrected by that of the server', async () => {
+  assert.is(await writeAnHourAhead(`s3://${bucket}/clock`), '');
+  assert.equal(await server.keys('clock'), ['clock']);
+  // s3rver refuses requests whose time is off by more than 15 minutes, as S3 does, and says its own time.
+  assert.is(server.requests.filter((one) => one.startsWith('PUT')).length, 2);
 });
 
 test('a member of a tar archive is read without the rest of it', async () => {

@@ -199,6 +199,7 @@ function blockedFilters(ops: Ops, block: number, task: WeightGradientTask, dy: s
       const starts = shifts.flatMap((shift) =>
         range(blocks).flatMap((blockOf) =>
           range(block).map((lane) => {
+            // Places behind the last slice can hold anything: x is zero there.
             const place = Math.min(part * block + lane, batch * slices - 1);
             const slice = Math.floor(place / slices) * slab + before + (place % slices) - shift;
             return (slice * blocks + blockOf) * area;

@@ -15,7 +15,7 @@ interface Forms {
  * The form codes and the qform to write, so that the affine is read back by the rules of `parseNiftiHeader`.
  *
  * If the source file has a qform that differs from its sform, the same holds for the written file: its qform
- * is the source's, moved in the same way as the affine. ITK goes by the qform of many files whose sform it
+ * is the source's, moved in the same way as the affine. ITK uses the qform of many files whose sform it
  * refuses.
  */
 export function chooseForms(

@@ -13,7 +13,7 @@ import {
 } from './lock.js';
 
 /**
- * Takes an output folder at an address for a run. A run writes an object of its own to `.voxstream/lock/`,
+ * Takes an output folder at an address for a run. A run writes a separate object to `.voxstream/lock/`,
  * writes it again every `update` milliseconds, and then looks for others. An object that is not written again
  * for `stale` milliseconds, by the clock of the storage, is removed. Of two runs that start at the same
  * moment, both may be refused.

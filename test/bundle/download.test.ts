@@ -176,7 +176,7 @@ test('wrong files are refused: another checksum, a web page, another kind of ans
     page.includes(`Download\n  ${server.url}/old.pt\nin another way, and copy it to\n  ${folder}/models`),
   );
 
-  // Without a checksum, the file is taken, and the user is told.
+  // Without a checksum, the file is accepted with a message.
   server.answers.set('/old.pt', { bytes: weights });
   const { said, say } = given();
   assert.equal(await downloadLargeFiles(folder, { say }), ['models/model.pt', 'models/more.pt']);

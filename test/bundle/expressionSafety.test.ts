@@ -11,7 +11,7 @@ import { root, temporaryFolder } from '../e2e/harness.js';
 import { mutate, mutateText } from '../fuzz/mutate.js';
 import { fixtures } from './configTable.js';
 
-/** The value of an id of a configuration in a bundle's folder of its own. */
+/** The value of an id of a configuration in a separate bundle folder. */
 function resolve(content: unknown, id = 'x', more: readonly string[] = []): unknown {
   const folder = temporaryFolder();
   const file = join(folder, 'a.json');

@@ -155,7 +155,7 @@ browserTest('the table sorts, filters, and hands out what it shows', async () =>
   });
 });
 
-browserTest('failures are counted, linked and told', async () => {
+browserTest('failures are counted, linked and listed with their messages', async () => {
   await withPage(pageOf(await blocks()), async (page) => {
     await page.locator('.figure.alert a', { hasText: '1' }).click();
     assert.match(page.url(), /#failures$/);
@@ -721,7 +721,7 @@ test('a run that is killed leaves what a report can be made of', async () => {
   assert.ok(cases.every(({ pictures }: { pictures: unknown }) => pictures !== null));
 });
 
-test('report tells a wrong folder or port in a sentence', async () => {
+test('report refuses a wrong folder or port with a sentence', async () => {
   const wrong = await voxstream(['report', temporaryFolder()]);
   assert.is(wrong.code, 1);
   assert.match(

@@ -73,7 +73,7 @@ test('comparisonTable fits a terminal of 80 columns, and names the columns that 
   assert.match(table.at(-1)!, /^Not shown: .*same\. --full prints all\.$/);
 });
 
-test('comparisonTable has a line per metric and tells the worst movers', () => {
+test('comparisonTable has a line per metric and lists the worst movers', () => {
   const text = comparisonTable(compareRuns(a, b));
   assert.match(text, /^4 case\(s\) in both runs/);
   assert.match(text, /Only in A, left out: old\./);

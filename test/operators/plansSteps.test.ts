@@ -127,7 +127,7 @@ test('normalizeByPlans refuses another number of channels, and RGB values beyond
   );
 });
 
-test('resampleByPlans goes by the voxel size that the file states, and leaves a size that fits', async () => {
+test('resampleByPlans uses the voxel size that the file states, and leaves a size that fits', async () => {
   const nifti = { qformCode: 1, sformCode: 1, xyztUnits: 2, descrip: '', auxFile: '', toffset: 0 };
   const image = {
     ...randomVolume([4, 4, 5], 1, 'image'),

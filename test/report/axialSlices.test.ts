@@ -44,7 +44,7 @@ test('slices are numbered from the feet, and each label has its worst one', () =
   }
 });
 
-test('channels of a mask are labels of their own, counted from 0', () => {
+test('channels of a mask are separate labels, counted from 0', () => {
   // Two channels of 2 x 2 x 1 voxels; both have the first voxel.
   const mask = makeVolume({
     ...{ data: Uint8Array.of(1, 0, 0, 0, /**/ 7, 7, 0, 0), size: [2, 2, 1], channels: 2, kind: 'label' },

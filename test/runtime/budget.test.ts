@@ -4,7 +4,7 @@ import { Budget } from '#src/runtime/budget.js';
 
 const settled = () => new Promise((resolve) => setTimeout(resolve, 0));
 
-test('what fits is let in at once, the rest when memory comes back, in the order of asking', async () => {
+test('what fits is admitted at once, and the rest in the order of requests when memory is returned', async () => {
   const budget = new Budget(10);
   const order: string[] = [];
   const ask = (name: string, bytes: number) =>

@@ -2,7 +2,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Lane } from '#src/runtime/lane.js';
 
-/** Work that ends when told to. */
+/** Work that ends on request. */
 function held() {
   let end = () => {};
   const work = new Promise<void>((resolve) => (end = resolve));

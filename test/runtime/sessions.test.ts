@@ -94,7 +94,7 @@ testNeeding(swiftShader, 'a model runs on WebGPU, and the runtime says on what',
   await runtime.close();
 });
 
-testNeeding(swiftShader, 'operations that a GPU leaves to the CPU are told', async () => {
+testNeeding(swiftShader, 'operations that a GPU leaves to the CPU are reported', async () => {
   const runtime = createRuntime({ device: 'webgpu', workers: 1 });
   const { model } = await openModel(runtime, modelFile('Conv', 'Shrink'));
   assert.is(await model.outputChannels([4, 5, 6], 1), 1);

@@ -19,7 +19,7 @@ test('a provider that there is not fails its test with what ONNX Runtime says', 
   assert.equal(result.advice, []);
 });
 
-testNeeding(swiftShader, 'WebGPU on SwiftShader passes its test, and is told from a GPU', async () => {
+testNeeding(swiftShader, 'WebGPU on SwiftShader passes its test, and is not taken for a GPU', async () => {
   Object.assign(process.env, swiftShaderEnv);
   const result = await testProvider('webgpu', 0, []);
   assert.ok(result.ok, JSON.stringify(result));

@@ -33,7 +33,7 @@ test('the first click starts with the worse end, the second reverses, the third 
   assert.equal(orderAfterClick(second, hd95, columns), { by: hd95, down: true });
 });
 
-test('worst first goes by the first column that has a better end', () => {
+test('worst first sorts by the first column that has a better end', () => {
   assert.equal(worstFirst(columns, columns.slice(1)), { by: 1, down: true, worst: true });
   assert.is(worstFirst(columns, []), undefined);
 });

@@ -98,7 +98,7 @@ export async function localCopy(address: string, signal?: AbortSignal): Promise<
   return { path: copy, info, release };
 }
 
-/** Whether a later version can be distinguished from this one. Some servers state neither a tag nor a time. */
+/** Whether a later version can be recognized. Some servers state neither a tag nor a time. */
 function isDated({ tag, modified }: FileInfo): boolean {
   return tag !== undefined || modified > 0;
 }

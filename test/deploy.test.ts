@@ -1,5 +1,5 @@
-import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { Ajv2019 } from 'ajv/dist/2019.js';
@@ -8,8 +8,12 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parse, parseAllDocuments } from 'yaml';
 import { lazyCommands } from '#src/cli/commands.js';
+import { addRunCommand } from '#src/cli/run.js';
+import { addWorkCommand } from '#src/cli/work.js';
 import { serveMetrics } from '#src/observe/prometheus.js';
-import { root } from './e2e/harness.js';
+import { mergeShards } from '#src/pipeline/merge.js';
+import { synthDataset } from '#src/synth/dataset.js';
+import { cli, root, temporaryFolder } from './e2e/harness.js';
 
 const deploy = join(root, 'deploy');
 const read = (file: string) => readFileSync(join(deploy, file), 'utf8');
@@ -98,29 +102,102 @@ test('the Compose file is valid by the schema of the specification', () => {
   assert.not.ok(validate({ ...compose, services: { ...services, other: { imag: 'x' } } }));
 });
 
-test('the scripts have no syntax errors, and all commands in deploy exist', () => {
-  execFileSync('bash', ['-n', join(deploy, 'slurm.sh')]);
-  const used = ['slurm.sh', 'compose.yaml', 'kubernetes/job.yaml', 'kubernetes/workers.yaml', 'Dockerfile'];
-  const flags = used.flatMap(
-    (file) => read(file).match(/(?<![\w-])--(?:shard|resume|input|metrics-port|json)\b/g) ?? [],
+test('the Slurm script runs the shards that its environment names, and they can be merged', async () => {
+  const folder = temporaryFolder();
+  const [dataset, output, pipeline] = ['set', 'results', 'pipeline.yaml'].map((name) => join(folder, name));
+  await synthDataset(dataset, { cases: 3, testCases: 0, seed: 1, size: [8, 8, 8] });
+  writeFileSync(
+    pipeline,
+    'source: { decathlon: { split: all } }\nsteps: [load]\nsinks: [{ nifti: { keys: label } }]\nruntime: { workers: 1 }\n',
   );
+  writeFileSync(join(folder, 'voxstream'), `#!/bin/sh\nexec '${process.execPath}' '${cli}' "$@"\n`, {
+    mode: 0o755,
+  });
+  const PATH = `${folder}:${process.env['PATH']}`;
+  const script = join(deploy, 'slurm.sh');
+  const usage = spawnSync('bash', [script], { encoding: 'utf8' });
+  assert.is(usage.status, 1);
+  assert.match(usage.stderr, /^usage: sbatch slurm\.sh PIPELINE DATASET OUTPUT/);
+  for (const SLURM_ARRAY_TASK_ID of ['1', '2']) {
+    const env = { ...process.env, PATH, SLURM_ARRAY_TASK_ID, SLURM_ARRAY_TASK_COUNT: '2' };
+    execFileSync('bash', [script, pipeline, dataset, output], { env, stdio: 'pipe' });
+  }
+  const shards = ['part-1', 'part-2'].map((name) => join(output, name));
+  const merged = await mergeShards(shards, join(output, 'all'));
+  assert.equal(merged, { done: 3, failed: 0, unfinished: 0, problems: [] });
+});
+
+test('the commands in deploy and their options exist', () => {
+  const program = new Command();
+  addRunCommand(program);
+  addWorkCommand(program);
+  const used = ['slurm.sh', 'compose.yaml', 'kubernetes/job.yaml', 'kubernetes/workers.yaml', 'Dockerfile'];
+  const text = used.map(read).join('\n').replaceAll(/^#.*$/gm, '');
+  const known = program.commands.flatMap(({ options }) => options.map(({ long }) => long));
+  const flags = text.match(/(?<![\w-])--(?:shard|resume|input|metrics-port|json)\b/g) ?? [];
   assert.ok(flags.length >= 8);
+  for (const flag of flags) assert.ok(known.includes(flag), flag);
   const { names } = lazyCommands(new Command());
   for (const command of ['run', 'merge', 'work', 'submit']) assert.ok(names.includes(command), command);
 });
 
-test('the Dockerfile runs as a user without rights, and checks its health', () => {
-  const instructions = read('Dockerfile')
+interface Instruction {
+  readonly name: string;
+  readonly flags: readonly string[];
+  readonly rest: string;
+}
+
+/** The instructions of a Dockerfile. Throws for what Docker would refuse. */
+function instructionsOf(text: string): Instruction[] {
+  const lines = text
+    .replaceAll(/^#.*\n/gm, '')
     .replaceAll(/\\\n/g, ' ')
     .split('\n')
-    .filter((line) => line && !line.startsWith('#'));
-  const known = /^(ARG|FROM|WORKDIR|COPY|RUN|ENV|USER|HEALTHCHECK|CMD|ENTRYPOINT|LABEL) |^ +CMD /;
-  for (const line of instructions) assert.match(line, known);
-  const last = (name: string) => instructions.filter((line) => line.trim().startsWith(name)).at(-1) ?? '';
-  assert.is(last('USER'), 'USER 1000:1000');
-  assert.match(last('HEALTHCHECK'), /healthz/);
-  for (const name of ['CMD', 'ENTRYPOINT'])
-    assert.ok(JSON.parse(last(name).trim().slice(name.length)).length > 0);
+    .filter(Boolean);
+  const known =
+    /^(ARG|FROM|WORKDIR|COPY|RUN|ENV|USER|HEALTHCHECK|CMD|ENTRYPOINT)((?: +--[a-z-]+=\S+)*) +(\S.*)$/;
+  const stages = new Set<string>();
+  const variables = new Set<string>();
+  return lines.map((line) => {
+    const [, name, flags, rest] = known.exec(line) ?? [];
+    if (name === undefined) throw new Error(`not an instruction: ${line}`);
+    const refuseUnless = (right: boolean) => {
+      if (!right) throw new Error(`not valid: ${line}`);
+    };
+    if (name === 'FROM') {
+      for (const [, used] of rest.matchAll(/\$\{(\w+)\}/g)) refuseUnless(variables.has(used));
+      const [, stage] = /^\S+(?: AS (\S+))?$/.exec(rest) ?? [];
+      refuseUnless(/^\S+(?: AS \S+)?$/.test(rest));
+      if (stage) stages.add(stage);
+    } else if (stages.size === 0) refuseUnless(name === 'ARG');
+    if (name === 'ARG') variables.add(rest.split('=')[0]);
+    const given = flags.trim().split(/ +/).filter(Boolean);
+    const from = given.find((flag) => flag.startsWith('--from='))?.slice('--from='.length);
+    if (from) refuseUnless(stages.has(from));
+    if (name === 'COPY') refuseUnless(rest.split(/ +/).length >= 2);
+    if (name === 'RUN') execFileSync('bash', ['-n'], { input: rest, stdio: 'pipe' });
+    if (name === 'CMD' || name === 'ENTRYPOINT') refuseUnless(Array.isArray(JSON.parse(rest)));
+    return { name, flags: given, rest };
+  });
+}
+
+test('the Dockerfile is valid, runs as a user without rights, and checks its health', () => {
+  const text = read('Dockerfile');
+  const instructions = instructionsOf(text);
+  const last = (name: string) => instructions.filter((one) => one.name === name).at(-1)?.rest ?? '';
+  assert.is(last('USER'), '1000:1000');
+  const health = JSON.parse(last('HEALTHCHECK').replace(/^CMD /, ''));
+  assert.match(health.at(-1), /9464\/healthz/);
+  execFileSync(process.execPath, ['--check', '-'], { input: health.at(-1) });
+  assert.match(last('CMD'), /9464/);
+  for (const [right, wrong] of [
+    ['COPY --from=node', 'COPY --from=nods'],
+    ['USER 1000', 'USR 1000'],
+    ['FROM ${BASE}', 'FROM ${BSAE}'],
+    ['fi\n', '\n'],
+  ] as const) {
+    assert.throws(() => instructionsOf(text.replace(right, wrong)), undefined, wrong);
+  }
 });
 
 test('the dashboard shows metrics that exist', async () => {

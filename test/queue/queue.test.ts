@@ -280,17 +280,29 @@ steps: [load]
 sinks: [{ nifti: { keys: image } }]
 `;
     const files = [{ name: 'pacs.yaml', text }];
+    const traceparent = `00-${'ab'.repeat(16)}-${'cd'.repeat(8)}-01`;
     const [single, queued] = ['pacs-single', 'pacs'].map((name) => [`output=${join(root, name)}`]);
     await runPipeline(await loadPipelineTexts(files, { set: single, registry }));
     const pipeline = await loadPipelineTexts(files, { set: queued, registry });
     await onStore(async (store) => {
-      await submit(store, { files, set: queued, pipeline, name: 'pacs', modelFolders: [], onWarning() {} });
+      await submit(store, {
+        files,
+        set: queued,
+        pipeline,
+        name: 'pacs',
+        modelFolders: [],
+        onWarning() {},
+        traceparent,
+      });
       const { key } = await store.run('pacs');
       const chunk = JSON.stringify(await store.items(key, 0, pipeline.source.built));
       assert.match(chunk, /1\.2\.3\.4/);
       assert.not.match(chunk, /SECRET/);
     });
-    assert.is((await worked({ run: 'pacs' })).done, 1);
+    const contexts = new Set<string | undefined>();
+    const onEvent: WorkOptions['onEvent'] = (_, { run }) => void contexts.add(run?.traceparent);
+    assert.is((await worked({ run: 'pacs', onEvent })).done, 1);
+    assert.equal([...contexts], [traceparent], 'the context of the trace comes through the queue');
     assert.equal(resultsIn(join(root, 'pacs')), resultsIn(join(root, 'pacs-single')));
     await pacs.stop();
   },

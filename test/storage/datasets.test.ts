@@ -85,7 +85,7 @@ test('DICOM series at addresses are read, and only their headers when they are l
 
   const run = async (place: string, output: string) => {
     const text = `source: { dicom: { root: '${place}' } }
-steps: [load, cache: { memory: 1B }, { spacing: { pixdim: [2, 2, 2] } }]
+steps: [load, { spatialPad: { spatialSize: [16, 16, 16] } }, { cache: { memory: 1KiB } }, { spacing: { pixdim: [2, 2, 2] } }]
 sinks: [{ nifti: { keys: image } }]
 runtime: { workers: 1 }
 `;

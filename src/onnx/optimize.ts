@@ -17,6 +17,7 @@ import { permuteAxes } from './passes/permuteAxes.js';
 import { lowerPixelShuffle } from './passes/pixelShuffle.js';
 import { preciseNorms } from './passes/preciseNorms.js';
 import { preluToLeakyRelu } from './passes/preluToLeakyRelu.js';
+import { reserveMemory } from './passes/reserveMemory.js';
 import { sliceConvs } from './passes/sliceConvs.js';
 import { differenceHead, headKey, twoClassHead } from './passes/twoClassHead.js';
 import { ungroupConvs } from './passes/ungroupConvs.js';
@@ -215,8 +216,7 @@ async function passesOf(options: OptimizeOptions, tile: number): Promise<Pass[]>
               'sliceConvs',
               (graph) => {
                 shapes = shapesOf(graph);
-                const [batch] = graph.inputs[0].dims;
-                const oneWindow = typeof batch !== 'number' || batch === 1;
+                const oneWindow = takesOneWindow(graph);
                 return sliceConvs(graph, shapes, block, { largestTile: tile, oneWindow, costs });
               },
             ],
@@ -224,6 +224,14 @@ async function passesOf(options: OptimizeOptions, tile: number): Promise<Pass[]>
         : []),
       lower,
       ['preciseNorms', (graph) => preciseNorms(graph, new Map([...shapesOf(graph), ...shapes]))],
+      ...(block > 1
+        ? ([
+            [
+              'reserveMemory',
+              (graph) => (takesOneWindow(graph) ? reserveMemory(graph, shapesOf(graph)) : graph),
+            ],
+          ] satisfies Pass[])
+        : []),
     ],
     // WebGPU has no transposed 3D convolution, and none of several groups.
     webgpu: [
@@ -242,6 +250,11 @@ async function passesOf(options: OptimizeOptions, tile: number): Promise<Pass[]>
     );
   }
   return [...passes, ['halfPrecision', halfPrecision]];
+}
+
+/** Whether a form for CPUs takes one window at a time. */
+function takesOneWindow({ inputs: [{ dims }] }: Graph): boolean {
+  return typeof dims[0] !== 'number' || dims[0] === 1;
 }
 
 /**

@@ -30,6 +30,11 @@ const inPlace: Readonly<Record<string, number>> = { Reshape: 0, TensorScatter: 0
  * nodes run in their order. Values of unknown size are left out.
  */
 export function sessionBytes(graph: Graph, shapes: Shapes): number {
+  return constantBytes(graph) + featureBytes(graph, shapes).most;
+}
+
+/** Bytes of the largest value, and of all values that exist at a time when the nodes run in their order. */
+export function featureBytes(graph: Graph, shapes: Shapes): { largest: number; most: number } {
   const owner = new Map<string, string>();
   const ownerOf = (value: string): string => owner.get(value) ?? value;
   const lastUse = new Map<string, number>();
@@ -40,16 +45,20 @@ export function sessionBytes(graph: Graph, shapes: Shapes): number {
   }
   let now = 0;
   let most = 0;
+  let largest = 0;
   for (const [at, { inputs, outputs }] of graph.nodes.entries()) {
     const bytes = (name: string) => 4 * sizeOf(shapes.get(name) ?? [0]);
-    for (const output of outputs) if (!owner.has(output)) now += bytes(output);
+    for (const output of outputs) {
+      if (!owner.has(output)) now += bytes(output);
+      largest = Math.max(largest, bytes(output));
+    }
     most = Math.max(most, now);
     for (const name of new Set([...inputs, ...outputs].map(ownerOf))) {
       if (lastUse.get(name) === at && !graph.initializers.has(name) && !isInput(graph, name))
         now -= bytes(name);
     }
   }
-  return constantBytes(graph) + most;
+  return { largest, most };
 }
 
 function sharedInput({ op, inputs }: GraphNode): string | undefined {

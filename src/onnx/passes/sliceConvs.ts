@@ -161,7 +161,8 @@ export function sliceConvs(
       const from = inputs[0] ?? slicesOf(to, node.inputs[0], shapes.get(node.inputs[0]));
       if (!from) return undefined;
       const { activation, value } = activated(output);
-      const activatedConv = { ...conv, activation };
+      const isOutput = graph.outputs.some(({ name }) => name === value);
+      const activatedConv = { ...conv, activation, isOutput };
       const shuffle = onlyConsumer(graph, uses, value);
       const factors = shuffle && isPixelShuffle(shuffle) ? intsOf(shuffle, 'factors', []) : [];
       const narrow = narrowShuffle(to, activatedConv, factors);

@@ -3,7 +3,7 @@ import { type Box, cutKernel, type Kernel, packFilter, roundUp, tapBox } from '.
 import { laneConv, lanesFit } from './lanes.js';
 import { chunksOf, RowBuffer } from './rowBuffer.js';
 import { partsOf, planeAttributes, type SliceConv } from './sliceConv.js';
-import { blockedOf, nchwc, type Slices, type SliceWriter } from './values.js';
+import { blockedOf, nchwc, planarOf, type Slices, type SliceWriter } from './values.js';
 import { winogradConv, winogradTile } from './winograd.js';
 
 /**
@@ -14,7 +14,7 @@ import { winogradConv, winogradTile } from './winograd.js';
 const speeds: Readonly<Record<number, readonly number[]>> = { 8: [0.45, 0.78, 1] };
 
 /** The most bytes of copied slices at a time. */
-const chunkBytes = 16 * 2 ** 20;
+const chunkBytes = 8 * 2 ** 20;
 
 /**
  * A 3D convolution as 2D ones; `inputs` are joined along the channels. Output channels are taken apart into
@@ -109,20 +109,28 @@ function groupSlices(
     }),
   );
   const convolve = convolution(writer, terms, conv);
+  const { outputs } = conv.kernel;
+  // The few classes of an output would fill whole blocks: large slices of them are made planar a few at a time.
+  const narrow = writer.inPlace && conv.isOutput === true && outputs < writer.block;
+  const like: Omit<Slices, 'name'> = { layout: narrow ? 'planar' : 'blocked', channels: outputs, size };
+  const stored = writer.stored({ layout: 'blocked', channels: outputs });
   // The slices that taps read are copies, unless all taps read all slices: few exist at a time.
   const copied = conv.kernel.size[0] > 1 || conv.strides[0] > 1;
-  const bytes =
-    4 * Math.max(...inputs.map((slices) => writer.stored(slices) * slices.size[1] * slices.size[2]));
-  const chunks = chunksOf(size[0], copied && writer.inPlace ? bytes : 0, chunkBytes);
-  const stored = writer.stored({ layout: 'blocked', channels: conv.kernel.outputs });
-  const buffer = new RowBuffer(writer, [size[0], stored * size[1] * size[2]]);
+  const read = Math.max(...inputs.map((slices) => writer.stored(slices) * slices.size[1] * slices.size[2]));
+  const bytes = 4 * Math.max(copied ? read : 0, narrow ? stored * size[1] * size[2] : 0);
+  const chunks = chunksOf(size[0], writer.inPlace ? bytes : 0, chunkBytes);
+  const buffer = new RowBuffer(writer, [size[0], writer.stored(like) * size[1] * size[2]]);
   for (const [first, count] of chunks) {
     const picked = terms.map(({ slices, tap }) => pickTap(writer, slices, conv, tap, first, count));
     const part = convolve(picked);
     if (chunks.length === 1) return part;
-    buffer.write(writer.rows(part), first, count);
+    buffer.write(
+      writer.rows(narrow ? { ...part, layout: 'planar', name: planarOf(writer, part) } : part),
+      first,
+      count,
+    );
   }
-  return writer.unrow(buffer.rows, { layout: 'blocked', channels: conv.kernel.outputs, size });
+  return writer.unrow(buffer.rows, like);
 }
 
 /** The slices that a depth tap reads for `count` outputs from `first` on, each at the place of its output. */

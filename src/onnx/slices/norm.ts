@@ -57,7 +57,7 @@ export function normSlices(writer: SliceWriter, slices: Slices, norm: SliceNorm)
   const factor = graph.addNode('Div', [perChannel(norm.scale), graph.addNode('Sqrt', [variance])]);
   const filter = writer.reshape(factor, [stored, 1, 1, 1]);
   const bias = perChannel(norm.bias);
-  const buffer = new RowBuffer(writer, [depth, stored * height * width], writer.rows(slices));
+  const buffer = new RowBuffer(writer, [depth, stored * height * width], slices);
   for (const chunk of chunks) {
     // What was not written over is as it was; and reading the buffer keeps the chunks in order.
     const part = whole ?? centre(writer.inPlace ? writer.unrow(buffer.rows, slices) : slices, chunk);

@@ -1,7 +1,13 @@
-import type { SliceWriter } from './values.js';
+import type { Slices, SliceWriter } from './values.js';
 
 /** The version of ONNX's operators from which on there is `TensorScatter`, which `RowBuffer` uses. */
 export const rowBufferOpset = 24;
+
+interface Part {
+  readonly rows: string;
+  readonly first: number;
+  readonly count: number;
+}
 
 /**
  * Slices that are written part by part. Joining the parts at the end would hold every slice twice, so with
@@ -14,42 +20,65 @@ export const rowBufferOpset = 24;
 export class RowBuffer {
   readonly #depth: number;
   readonly #values: number;
-  readonly #parts: string[] = [];
+  readonly #parts: Part[] = [];
   #rows = '';
 
   /**
    * @param shape The number of slices, and of values in each.
-   * @param over Rows of the same size to write over. Default: new rows.
+   * @param over Slices of the same size to write over. Default: new rows.
    */
   constructor(
     readonly writer: SliceWriter,
     [depth, values]: readonly [number, number],
-    over = '',
+    over?: Slices,
   ) {
     this.#depth = depth;
     this.#values = values;
-    if (over !== '' && writer.inPlace) this.#declare(over);
+    if (!over || !writer.inPlace) return;
+    const shape = writer.shape([-1, depth, values]);
+    // `allowzero` changes nothing here. Without it, ONNX Runtime would merge this node with others that make
+    // rows of the same slices, and lose the declared size.
+    this.#declare(writer.graph.addNode('Reshape', [over.name, shape], { allowzero: 1 }));
   }
 
   /** Writes `count` slices, given as rows [N, count, values], from slice `first` on. Parts come in order. */
   write(rows: string, first: number, count: number): void {
-    const { graph, inPlace } = this.writer;
-    if (!inPlace) this.#parts.push(rows);
-    else if (count === this.#depth) this.#rows = rows;
-    else if (this.#rows === '') {
-      const pads = this.writer.shape([0, first, 0, 0, this.#depth - first - count, 0]);
-      this.#declare(graph.addNode('Pad', [rows, pads]));
-    } else {
-      const place = this.writer.shape([first]);
-      this.#rows = graph.addNode('TensorScatter', [this.#rows, rows, place], { axis: 1 });
-    }
+    this.#parts.push({ rows, first, count });
   }
 
-  /** The rows with all that was written so far, [N, depth, values]. */
+  /**
+   * The rows with all that was written so far, [N, depth, values].
+   *
+   * The nodes that write come here, behind those that made the parts: of the inputs of a node, ONNX Runtime
+   * computes first the one whose node comes last in the file. So it writes each part before it makes the next
+   * one, and holds one part at a time.
+   */
   get rows(): string {
-    const parts = this.#parts;
-    if (parts.length === 0) return this.#rows;
+    const parts = this.#parts.splice(0);
+    if (this.writer.inPlace) for (const part of parts) this.#writeInPlace(part);
+    else
+      this.#rows = this.#joined([
+        ...(this.#rows === '' ? [] : [this.#rows]),
+        ...parts.map(({ rows }) => rows),
+      ]);
+    return this.#rows;
+  }
+
+  #joined(parts: readonly string[]): string {
     return parts.length === 1 ? parts[0] : this.writer.graph.addNode('Concat', parts, { axis: 1 });
+  }
+
+  #writeInPlace({ rows, first, count }: Part): void {
+    const { writer } = this;
+    const { graph } = writer;
+    if (count === this.#depth) this.#rows = rows;
+    else if (this.#rows === '') {
+      const pads = writer.shape([0, first, 0, 0, this.#depth - first - count, 0]);
+      this.#declare(graph.addNode('Pad', [rows, pads]));
+    } else {
+      const place = writer.shape([first]);
+      this.#rows = graph.addNode('TensorScatter', [this.#rows, rows, place], { axis: 1 });
+    }
   }
 
   #declare(rows: string): void {

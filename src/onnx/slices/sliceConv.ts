@@ -12,6 +12,8 @@ export interface SliceConv {
   readonly pads: readonly number[];
   /** Fused activation, in the words of ONNX Runtime's convolutions. */
   readonly activation: Readonly<Record<string, Attribute>>;
+  /** Whether the result is an output of the model. Default: false. */
+  readonly isOutput?: boolean;
 }
 
 /** Each input with the part of the kernel that reads it. */

@@ -9,7 +9,7 @@ import { nchwc, type Slices, type SliceWriter } from './values.js';
 export const tileSizes = [2, 4, 6] as const;
 
 /** The most bytes of tiles that are processed at a time. It limits the memory that a layer needs. */
-const chunkBytes = 16 * 2 ** 20;
+const chunkBytes = 8 * 2 ** 20;
 
 /**
  * The number of output slices per tile with which `winogradConv` costs the least for a convolution, or
@@ -78,11 +78,11 @@ export function winogradConv(
   // A layer in chunks writes its output over an input of the same size, behind where it reads.
   const over =
     writer.inPlace && chunks.length > 1 ? parts.findIndex(({ slices }) => !slices.read && alike(slices)) : -1;
-  const buffer = new RowBuffer(writer, [depth, values], over < 0 ? '' : writer.rows(parts[over].slices));
+  const buffer = new RowBuffer(writer, [depth, values], parts[over]?.slices);
   const sliding = parts.map(() => new SlidingRows(writer));
-  for (const [first, count] of chunks) {
-    let sum = '';
-    for (const [part, { slices, filter }] of parts.entries()) {
+  for (const [at, [first, count]] of chunks.entries()) {
+    const tilesOf = (part: number): string => {
+      const { slices } = parts[part];
       const tiles: Tiles = {
         ...{ first, count, step: m * conv.strides[0], before: conv.pads[0], matrix: fast.inputs },
       };
@@ -90,10 +90,16 @@ export function winogradConv(
         part === over
           ? (start: number, end: number) => writer.cutRows(buffer.rows, start, end)
           : slices.read?.bind(slices);
-      const combined = cut
+      return cut
         ? combineSlices(writer, slices, tiles, (places) => sliding[part].read(cut, places))
         : tileInputs(writer, slices, tiles);
-      const operands = [combined, filter, part === 0 ? bias : '', sum];
+    };
+    // ONNX Runtime computes first what comes last here; see `RowBuffer`. In the first chunk, the input that is
+    // written over must wait until the others exist. Later it comes first, behind what was written before.
+    const early = (at === 0) === over > 0 ? parts.map((_, part) => tilesOf(part)) : [];
+    let sum = '';
+    for (const [part, { filter }] of parts.entries()) {
+      const operands = [early[part] ?? tilesOf(part), filter, part === 0 ? bias : '', sum];
       while (operands.at(-1) === '') operands.pop();
       sum = graph.addNode('Conv', operands, attributes, { domain: nchwc });
     }

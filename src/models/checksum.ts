@@ -16,7 +16,7 @@ export const checksumNames = { md5: 'MD5', sha1: 'SHA-1', sha256: 'SHA-256', git
 export async function checksumOf(file: string, algorithm: Checksum['algorithm']): Promise<string> {
   const hash = createHash(algorithm === 'gitBlob' ? 'sha1' : algorithm);
   if (algorithm === 'gitBlob') hash.update(`blob ${(await stat(file)).size}\0`);
-  // One buffer for the whole file: those of a stream pile up until V8 collects them, 150 MiB for a large model.
+  // One buffer for the whole file: those of a stream pile up until V8 collects them.
   const buffer = Buffer.allocUnsafe(1 << 20);
   const handle = await open(file);
   try {

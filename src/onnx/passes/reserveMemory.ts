@@ -9,9 +9,9 @@ const large = 64 * 2 ** 20;
 /**
  * Lets ONNX Runtime reserve memory so that the largest value has its own region in every run.
  *
- * ONNX Runtime's arena takes memory in regions whose sizes are powers of two and grow. Where the largest value
- * fills its region, the next region is as large. Both are free at the end of a run, and the next run may
- * swap them: then both are used up, although the other values need a part of one only.
+ * ONNX Runtime's arena takes memory in regions whose sizes are powers of two and grow. Where the largest
+ * value fills its region, the next region is as large. Both are free at the end of a run, and the next run
+ * may swap them: then both are used up, although the other values need a part of one only.
  *
  * Here, two values that are each a bit larger than a quarter of the region for the largest value come first.
  * The arena makes two regions of half its size for them, in which the other values then are. The two

@@ -110,7 +110,7 @@ function groupSlices(
   );
   const convolve = convolution(writer, terms, conv);
   const { outputs } = conv.kernel;
-  // The few classes of an output would fill whole blocks: large slices of them are made planar a few at a time.
+  // The few classes of an output would fill whole blocks: large slices are made planar a few at a time.
   const narrow = writer.inPlace && conv.isOutput === true && outputs < writer.block;
   const like: Omit<Slices, 'name'> = { layout: narrow ? 'planar' : 'blocked', channels: outputs, size };
   const stored = writer.stored({ layout: 'blocked', channels: outputs });

@@ -94,8 +94,8 @@ export function winogradConv(
         ? combineSlices(writer, slices, tiles, (places) => sliding[part].read(cut, places))
         : tileInputs(writer, slices, tiles);
     };
-    // ONNX Runtime computes first what comes last here; see `RowBuffer`. In the first chunk, the input that is
-    // written over must wait until the others exist. Later it comes first, behind what was written before.
+    // ONNX Runtime computes first what comes last here; see `RowBuffer`. In the first chunk, the input that
+    // is written over must wait until the others exist. Later it comes first, behind what was written.
     const early = (at === 0) === over > 0 ? parts.map((_, part) => tilesOf(part)) : [];
     let sum = '';
     for (const [part, { filter }] of parts.entries()) {

@@ -1,4 +1,5 @@
 import { Argument, type Command } from 'commander';
+import { helpTopics } from './helpTopics.js';
 import { print } from './print.js';
 
 const shells = ['bash', 'zsh', 'fish'] as const;
@@ -15,6 +16,8 @@ interface Completions {
 interface Completion {
   readonly word: string;
   readonly summary: string;
+  /** The names of an option that takes a value, and its choices; without choices, files are offered. */
+  readonly value?: { readonly names: readonly string[]; readonly choices: readonly string[] };
 }
 
 /**
@@ -42,10 +45,21 @@ export function addCompletionCommand(program: Command, loadAll: () => Promise<vo
 function completionsOf(command: Command, path: string): Completions[] {
   const own: Completions = {
     path,
-    options: command.options.flatMap(({ long, description, hidden }) =>
-      long && !hidden ? [{ word: long, summary: description }] : [],
+    options: command.options.flatMap(({ long, short, description, hidden, required, argChoices }) =>
+      long && !hidden
+        ? [
+            {
+              word: long,
+              summary: description,
+              ...(required && {
+                value: { names: [long, ...(short ? [short] : [])], choices: argChoices ?? [] },
+              }),
+            },
+          ]
+        : [],
     ),
     commands: [
+      ...(path === 'help' ? helpNames(command) : []),
       ...command.commands.map((one) => ({ word: one.name(), summary: one.summary() || one.description() })),
       ...command.registeredArguments.flatMap(({ argChoices = [], description }) =>
         argChoices.map((word) => ({ word, summary: description })),
@@ -55,6 +69,26 @@ function completionsOf(command: Command, path: string): Completions[] {
   const inner = command.commands.flatMap((one) => completionsOf(one, `${path} ${one.name()}`.trim()));
   return [own, ...inner];
 }
+
+/** What `voxstream help` takes: topics and commands. */
+function helpNames({ parent }: Command): Completion[] {
+  const topics = Object.entries(helpTopics).map(([word, { summary }]) => ({ word, summary }));
+  const commands = (parent?.commands ?? []).map((one) => ({ word: one.name(), summary: one.summary() }));
+  const isNew = ({ word }: Completion) => word !== 'help' && !Object.hasOwn(helpTopics, word);
+  return [...topics, ...commands.filter(isNew)];
+}
+
+/** The cases of the words that follow an option with a value. */
+const valueCases = (all: readonly Completions[]) =>
+  all.flatMap(({ path, options }) =>
+    options.flatMap(({ value }) =>
+      value
+        ? [
+            `    ${value.names.map((name) => `"${path} ${name}"`).join('|')}) words="${value.choices.join(' ')}" ;;`,
+          ]
+        : [],
+    ),
+  );
 
 const bashFunction = (all: readonly Completions[]) => `_voxstream() {
   local word="\${COMP_WORDS[COMP_CWORD]}" path="" words="" i
@@ -73,6 +107,9 @@ ${all
       `    "${path}") words="${[...commands, ...options, { word: '--help' }].map(({ word }) => word).join(' ')}" ;;`,
   )
   .join('\n')}
+  esac
+  case "$path \${COMP_WORDS[COMP_CWORD - 1]}" in
+${valueCases(all).join('\n')}
   esac
   COMPREPLY=($(compgen -W "$words" -- "$word"))
   [ \${#COMPREPLY[@]} -gt 0 ] || COMPREPLY=($(compgen -f -- "$word"))
@@ -106,7 +143,9 @@ function fishScript(all: readonly Completions[]): string {
         ({ word, summary }) => `complete -c voxstream ${here} -f -a ${word} -d ${quoted(summary)}`,
       ),
       ...options.map(
-        ({ word, summary }) => `complete -c voxstream ${here} -l ${word.slice(2)} -d ${quoted(summary)}`,
+        ({ word, summary, value }) =>
+          `complete -c voxstream ${here} -l ${word.slice(2)} -d ${quoted(summary)}` +
+          (value ? ` -r${value.choices.length > 0 ? ` -f -a ${quoted(value.choices.join(' '))}` : ''}` : ''),
       ),
     ];
   });

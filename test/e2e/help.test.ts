@@ -79,6 +79,9 @@ testNeeding(program('bash', 'bash'), 'bash completes commands, their options, an
   assert.equal(completed(script, 'voxstream', 'models', 'import', 'x.pt', '--net'), ['--network']);
   assert.equal(completed(script, 'voxstream', 'run', '--netw'), []);
   assert.equal(completed(script, 'voxstream', 'completion', 'z'), ['zsh']);
+  assert.equal(completed(script, 'voxstream', 'help', 'mo'), ['models']);
+  assert.equal(completed(script, 'voxstream', 'evaluate', '--undefined-as', ''), ['leftOut', 'worst']);
+  assert.equal(completed(script, 'voxstream', 'run', '-o', ''), [], 'files, and here is none');
 });
 
 testNeeding(program('fish', 'fish'), 'fish completes commands, their options, and choices', async () => {
@@ -90,6 +93,8 @@ testNeeding(program('fish', 'fish'), 'fish completes commands, their options, an
     'models import x.pt --net',
     'run --netw',
     'completion z',
+    'help mo',
+    'evaluate --undefined-as w',
   ];
   const asked = lines.map((line) => `complete -C 'voxstream ${line}'; echo ===`).join('\n');
   const { stdout, stderr } = spawnSync('fish', ['--no-config', '-c', `${script}\n${asked}`], {
@@ -98,7 +103,10 @@ testNeeding(program('fish', 'fish'), 'fish completes commands, their options, an
   });
   assert.is(stderr, '');
   const offered = stdout.split('===\n').map((one) => one.trim().split('\t')[0]);
-  assert.equal(offered.slice(0, 6), ['segment', 'import', '--dry-run', '--network', '', 'zsh']);
+  assert.equal(offered.slice(0, 8), [
+    ...['segment', 'import', '--dry-run', '--network', '', 'zsh'],
+    ...['models', 'worst'],
+  ]);
 });
 
 test('scripts for zsh and fish hold every command, and quote descriptions', async () => {

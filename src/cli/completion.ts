@@ -84,7 +84,7 @@ const valueCases = (all: readonly Completions[]) =>
     options.flatMap(({ value }) =>
       value
         ? [
-            `    ${value.names.map((name) => `"${path} ${name}"`).join('|')}) words="${value.choices.join(' ')}" ;;`,
+            `    ${value.names.map((name) => `"${path} ${name}"`).join('|')}) words='${value.choices.join(' ')}' ;;`,
           ]
         : [],
     ),

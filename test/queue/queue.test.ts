@@ -12,6 +12,7 @@ import { operator } from '#src/operators/define.js';
 import { loadPipeline, loadPipelineTexts } from '#src/pipeline/load.js';
 import { createRegistry } from '#src/pipeline/registry.js';
 import { runPipeline } from '#src/pipeline/run.js';
+import { checkSame } from '#src/queue/checkSame.js';
 import { collect } from '#src/queue/collect.js';
 import { cancel, drain, pause, resume, retryFailed } from '#src/queue/control.js';
 import { connect } from '#src/queue/redis.js';
@@ -234,6 +235,13 @@ queueTest('runs that a worker must not mix are refused, and so are names that ar
   assert.match(await refusal(runPipeline(plain)), /The queued run mixed writes to/);
   assert.match(await refusal(submitted('a name', {})), /The name of the run is "a name", but it must be/);
   assert.match(await refusal(worked({ run: 'mxied' })), /there is no run "mxied"; did you mean "mixed"\?/);
+
+  const submittedSpec = await new Results(join(root, 'mixed')).spec();
+  const [model, other] = ['1', '2'].map((sha256) => ({ name: 'spleen', sha256, card: 'c' }));
+  assert.throws(
+    () => checkSame({ ...submittedSpec, models: [model] }, { identity: 'other', models: [other] }),
+    /The model spleen of this worker is not the one that the run mixed was submitted with: its SHA-256 is 2, but 1/,
+  );
 
   const change = (fields: Partial<RunSpec>) =>
     onStore(async (store) => {

@@ -24,7 +24,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 
 try {
   const [, , asked] = process.argv;
-  await applyUserConfig();
+  // Help comes even if the user's configuration is faulty.
+  if (asked !== 'help' && !process.argv.includes('--help')) await applyUserConfig();
   const commands = lazyCommands(program);
   if (commands.names.includes(asked)) await commands.load(asked);
   else await commands.loadAll();

@@ -6,7 +6,7 @@ import { serveReport } from '../report/serve.js';
 import { readSubgroups, type Subgrouping } from '../report/subgroups.js';
 import type { ViewedCases } from '../report/viewerPage.js';
 import { collect } from './args.js';
-import { print, printError } from './print.js';
+import { printError } from './print.js';
 
 /** The options of commands that make a page of cases. */
 export interface PageFlags {
@@ -57,7 +57,7 @@ export async function serveIfAsked(
 ): Promise<void> {
   if (!open && chosen === undefined) return;
   const served = await serveReport(folder, data, chosen);
-  print(`Serving the report at ${served.url} (this computer only). Press Ctrl-C to stop.\n`);
+  printError(`Serving the report at ${served.url} (this computer only). Press Ctrl-C to stop.\n`);
   if (open) openBrowser(served.url);
   await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
   await served.close();

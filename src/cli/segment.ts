@@ -181,15 +181,29 @@ export async function sourceOf(input: string, labels: string | undefined): Promi
   if (found.isFile()) {
     if (/\.(tar|zip)$/i.test(input)) {
       const names = await namesInArchive(input);
-      const isDataset = names.some((name) => /(^|\/)dataset\.json$/.test(name));
-      return isDataset ? datasetOf(input, labels) : dicomOf(input, labels);
+      if (names.some((name) => /(^|\/)dataset\.json$/.test(name))) return datasetOf(input, labels);
+      const images = names.filter(isPlainImage).sort();
+      return images.length > 0 ? archiveOf(input, images, labels) : dicomOf(input, labels);
     }
     return { datalist: { items: [{ image: input, ...(labels !== undefined && { label: labels }) }] } };
   }
   const names = await readdir(input);
   if (names.includes('dataset.json')) return datasetOf(input, labels);
-  const isImage = (name: string) => isImageFile(name) && !/\.(dcm|dicom|ima)$/i.test(name);
-  return names.some(isImage) ? globOf(join(input, '*'), labels) : dicomOf(input, labels);
+  return names.some(isPlainImage) ? globOf(join(input, '*'), labels) : dicomOf(input, labels);
+}
+
+/** Whether a name is that of an image of another format than DICOM. macOS adds `._` files to archives. */
+function isPlainImage(name: string): boolean {
+  return isImageFile(name) && !/\.(dcm|dicom|ima)$|(^|\/)\._/i.test(name);
+}
+
+function archiveOf(archive: string, images: readonly string[], labels: string | undefined): Tree {
+  if (labels === undefined) {
+    return { datalist: { items: images.map((name) => ({ image: join(archive, name) })) } };
+  }
+  throw new OptionError(
+    `--labels cannot be used with ${archive}, an archive of images. Unpack it, and give the folder.`,
+  );
 }
 
 function globOf(pattern: string, labels: string | undefined): Tree {

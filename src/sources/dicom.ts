@@ -189,7 +189,8 @@ async function readAllSeries(
 function nothingFound(root: string, all: readonly SeriesHeaders[]): OptionError {
   if (all.length === 0) {
     return new OptionError(
-      `${shownPlace(root)} (source.root) holds no DICOM images. Give the folder, or the .tar or .zip archive, of a series.`,
+      `${shownPlace(root)} (source.root) holds no DICOM images. Give the folder, or the .tar or .zip archive, of a ` +
+        "series. For images of other formats in folders, give a pattern, e.g. 'in/{case}/ct.nii.gz'.",
     );
   }
   const present = [...new Set(all.map(([file]) => file.modality))].sort();

@@ -151,6 +151,7 @@ test("a user's configuration applies where a pipeline and the command line say n
     wrong.stderr,
     /config\.yaml: devise is not an option of configuration; did you mean "device"\?/,
   );
+  assert.is((await voxstream(['help', 'config'], env)).code, 0, 'help says what a configuration may hold');
 });
 
 test.run();

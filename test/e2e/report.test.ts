@@ -108,10 +108,10 @@ async function serving(command: readonly string[], use: (url: string) => Promise
   } finally {
     child.kill('SIGINT');
   }
-  const { code, stdout, stderr } = await ended;
+  const { code, stderr } = await ended;
   assert.is(code, 0, stderr);
   assert.match(
-    stdout,
+    stderr,
     /Serving the report at http:\/\/127\.0\.0\.1:\d+\/ \(this computer only\)\. Press Ctrl-C to stop\./,
   );
 }

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { tarMember } from '../formats/buildTar.js';
 import { bandModel, readCsv, temporaryFolder, voxstream } from './harness.js';
 import { putSpleenSeries } from './spleenSeries.js';
 
@@ -135,6 +136,13 @@ test('inputs of each kind are recognised, and others are refused with what to gi
     /There is no nowhere \(--labels\)\. Give the folder/,
   );
   assert.match(await plan(data), /Source decathlon: 2 case/);
+  const archive = join(folder, 'images.tar');
+  const [one, two] = ['b/ct.nii.gz', 'a/ct.nii.gz'].map((name, i) =>
+    tarMember(name, readFileSync(join(images, `synth_00${i + 1}.nii.gz`))),
+  );
+  writeFileSync(archive, Buffer.concat([one, two, tarMember('a/._ct.nii.gz', 'x'), Buffer.alloc(1024)]));
+  assert.match(await plan(archive), /Source datalist: 2 case[\s\S]*\ba: image$[\s\S]*\bb: image$/m);
+  assert.match(await plan(archive, '--labels', images), /--labels cannot be used with .*images\.tar/);
   const twice = await voxstream(['segment', images, 'a', '-o', 'b', '--model', stated]);
   assert.match(twice.stderr, /There are two output folders, a and b \(-o\)/);
   const nowhere = await voxstream(['segment', images, '--model', stated]);

@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { isAddress, nameInside, shownPlace } from '../address.js';
-import { DataError, OptionError } from '../errors.js';
+import { DataError, OptionError, show } from '../errors.js';
 import { findFile } from '../formats/archives.js';
 import { readFault, writeAside } from '../formats/aside.js';
 import type { OpenFile } from '../formats/openFile.js';
@@ -134,7 +134,8 @@ async function withOffset(path: string): Promise<RemotePlace | undefined> {
 /**
  * Lists the files in a folder and in all folders below it, sorted by path.
  *
- * @throws OptionError where there are no listings, as on web servers.
+ * @throws OptionError where there are no listings, as on web servers; DataError for a name that leads out of
+ * the folder.
  */
 export async function listPlace(folder: string): Promise<ListedFile[]> {
   const { list } = storageOf(folder);
@@ -146,10 +147,21 @@ export async function listPlace(folder: string): Promise<ListedFile[]> {
   }
   const found = await retried(async () => {
     const files: ListedFile[] = [];
-    for await (const file of list(folder)) files.push(file);
+    for await (const file of list(folder)) {
+      checkName(folder, file.path);
+      files.push(file);
+    }
     return files;
   });
   return found.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
+}
+
+/** Copies of files get their names inside of the folder. The keys of a bucket may be any text. */
+function checkName(folder: string, path: string): void {
+  if (!isAddress(path) || !nameInside(folder, path)?.split(/[\\/]/).includes('..')) return;
+  throw new DataError(
+    `${shownPlace(folder)} contains ${show(shownPlace(path))}, whose name leads out of the folder. Remove or rename it.`,
+  );
 }
 
 /** Writes a file that appears whole or not at all. */

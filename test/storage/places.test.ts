@@ -29,7 +29,9 @@ import { decathlon } from '#src/sources/decathlon.js';
 import { isRefused, type SourceItem } from '#src/sources/define.js';
 import { glob } from '#src/sources/glob.js';
 import { localCopy } from '#src/storage/cache.js';
-import { readSmall, statPlace, writePlace } from '#src/storage/places.js';
+import { storage } from '#src/storage/define.js';
+import { registerStorage } from '#src/storage/index.js';
+import { listPlace, readSmall, statPlace, writePlace } from '#src/storage/places.js';
 import { version } from '#src/version.js';
 import { bandModel, temporaryFolder } from '../e2e/harness.js';
 import { tarMember } from '../formats/buildTar.js';
@@ -251,6 +253,21 @@ test('a model is read from a web server', async () => {
     await messageOf(findModel(`${address}/models/none`)),
     /There is no model at http:.*none: it is neither/,
   );
+});
+
+test('a name in a bucket that leads out of its folder is refused before anything is copied', async () => {
+  const keys = ['out/run.json', 'out/../../run.json'];
+  const hostile = storage({
+    scheme: 'hostile',
+    stat: async () => ({ size: 2, modified: 1 }),
+    read: async () => (async function* () {})(),
+    list: async function* () {
+      for (const key of keys) yield { path: `hostile://bucket/${key}`, size: 2, modified: 1 };
+    },
+  });
+  registerStorage(hostile);
+  const said = await messageOf(listPlace('hostile://bucket/out'));
+  assert.match(said, /hostile:\/\/bucket\/out contains .*run\.json.*, whose name leads out of the folder/);
 });
 
 test('a package adds a kind of place, which runs read from and write to', async () => {

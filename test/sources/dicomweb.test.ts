@@ -117,10 +117,10 @@ test('series that are no images are left out, and one with several volumes asks 
     Object.assign(pipeline.source.dicomweb, { modality: 'MR', part: 'temporalPosition 2' });
     const second = await again(['--overwrite']);
     assert.is(second.code, 0, second.stderr);
-    Object.assign(pipeline.source.dicomweb, { modality: 'CT', part: undefined, maxBytes: 1000 });
+    Object.assign(pipeline.source.dicomweb, { modality: 'CT', part: undefined, maxBytes: '1KiB' });
     assert.match(
       (await again(['--overwrite'])).stderr,
-      /has more than 1000 B, the most that is stored for a case\. Raise the limit/,
+      /has more than 1\.0 KiB, the most that is stored for a case\. Raise the limit/,
     );
   } finally {
     await server.stop();

@@ -177,10 +177,10 @@ class QueueWorker {
     }
     this.#current = { run, work: opened };
     const { engine } = opened;
-    onEvent(startOf(run, engine.inFlight, engine.memory, engine.runtime), place);
-    await this.#beat();
     const watching = new AbortController();
     try {
+      onEvent(startOf(run, engine.inFlight, engine.memory, engine.runtime), place);
+      await this.#beat();
       await Promise.all([
         opened.cases().finally(() => watching.abort()),
         this.#watch(run, opened, watching.signal),
@@ -310,7 +310,8 @@ class QueueWorker {
     // A connection that is lost must not keep the process from ending.
     const late = sleep(5000, undefined, { ref: false });
     const closing = async () => {
-      await this.#beat(true);
+      // A server without memory refuses it.
+      await this.#beat(true).catch(() => {});
       for (const bull of this.#bulls.values()) await bull.close(true);
       await this.store.close();
     };

@@ -1,12 +1,11 @@
-import { readFile, stat } from 'node:fs/promises';
-import { join, relative, sep } from 'node:path';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join, posix, relative, sep } from 'node:path';
 import { joinPlace, nameInside } from '../address.js';
-import { makeFolder } from '../formats/aside.js';
+import { makeFolder, partialSuffix } from '../formats/aside.js';
 import { writeFileAside } from '../formats/files.js';
 import { temporaryFolder } from '../formats/temporaryFolder.js';
 import { cacheFolder } from '../machine.js';
 import type { ListedFile } from '../storage/define.js';
-import { disk } from '../storage/disk.js';
 import { download, inParallel, listPlace, readSmall, removePlace, writePlace } from '../storage/places.js';
 
 /** The folder with a line of the journal for each case that ended since the journal was sent. */
@@ -22,7 +21,10 @@ export class FolderCopy {
     readonly place: string,
     /** The folder of the copy. */
     readonly path: string,
-    /** The files that were at the address when the copy was made, by their names. */
+    /**
+     * The files that were at the address when the copy was made, by their names. Objects that no file of the
+     * copy stands for are left out, e.g. with a key such as `a//b`.
+     */
     readonly there: ReadonlyMap<string, ListedFile>,
     /** Removes the copy. */
     readonly remove: () => Promise<void>,
@@ -34,7 +36,8 @@ export class FolderCopy {
     const parent = join(cacheFolder(), 'outputs');
     await makeFolder(parent);
     const { path, remove } = await temporaryFolder('output', parent);
-    const there = new Map(files.map((file) => [nameInside(place, file.path) ?? '', file]));
+    const named = files.map((file) => [nameInside(place, file.path) ?? '', file] as const);
+    const there = new Map(named.filter(([name]) => isFileName(name)));
     return new FolderCopy(place, path, there, remove);
   }
 
@@ -87,10 +90,12 @@ export class FolderCopy {
     this.#same.set(file, state);
   }
 
-  /** Writes all files of the copy to the address. Returns their paths. */
+  /** Writes all files of the copy to the address, and returns their paths. Throws if it cannot be listed. */
   async sendAll(): Promise<string[]> {
-    const files: string[] = [];
-    for await (const file of disk.list?.(this.path) ?? []) files.push(file.path);
+    const entries = await readdir(this.path, { recursive: true, withFileTypes: true });
+    const files = entries
+      .filter((entry) => entry.isFile() && !entry.name.endsWith(partialSuffix))
+      .map((entry) => join(entry.parentPath, entry.name));
     await inParallel(files, (file) => this.send(file));
     return files;
   }
@@ -104,4 +109,9 @@ export class FolderCopy {
     const { size, mtimeMs } = await stat(file);
     return `${size} ${mtimeMs}`;
   }
+}
+
+/** Whether a name is that of a whole file: a path of it has no other name. */
+function isFileName(name: string): boolean {
+  return name !== '' && posix.normalize(name) === name && !name.endsWith(partialSuffix);
 }

@@ -116,6 +116,7 @@ export class Site {
     for (const address of pathsOf(image).filter(isAddress)) {
       const copy = this.#copies.get(address) ?? localCopy(address);
       this.#copies.set(address, copy);
+      copy.catch(() => this.#copies.delete(address));
       paths.set(address, (await copy).path);
     }
     return mapPaths(image, (path) => paths.get(path) ?? path);

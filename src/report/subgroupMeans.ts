@@ -22,7 +22,8 @@ export function membersOf({ of }: Subgrouping, { rows }: MetricsTable): Members[
 }
 
 /** Whether any case has a subgroup. */
-export const hasMembers = (members: readonly Members[]) => members.some(([group]) => group !== 'unknown');
+export const hasMembers = ({ of }: Subgrouping, { rows }: MetricsTable) =>
+  rows.some(({ case: id }) => of.get(id) !== undefined);
 
 /** The mean of the finite values of a column; undefined if there are none. */
 export const meanOf = (table: MetricsTable, column: Column, indices: readonly number[]) =>
@@ -56,7 +57,7 @@ export function subgroupsText(
   const members = membersOf(grouping, table);
   const columns = mainColumns(table);
   if (columns.length === 0) return `${grouping.name}: no case has metrics.`;
-  if (!hasMembers(members)) return `No case has a value of ${grouping.name}.`;
+  if (!hasMembers(grouping, table)) return `No case has a value of ${grouping.name}.`;
   const matrix: Matrix = {
     what: '',
     heads: memberHeads(members),

@@ -3,6 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -16,9 +17,11 @@ import {
   unsignedPlace,
 } from '#src/address.js';
 import { makeCase } from '#src/case.js';
+import { partialSuffix } from '#src/formats/aside.js';
 import { hideSignatures } from '#src/mask.js';
 import { findModel } from '#src/models/findModel.js';
 import { loadRegistry } from '#src/pipeline/extensions.js';
+import { FolderCopy } from '#src/pipeline/folderCopy.js';
 import { itemFingerprint, stateOf } from '#src/pipeline/journal.js';
 import { loadPipeline } from '#src/pipeline/load.js';
 import { sortOut } from '#src/pipeline/resume.js';
@@ -268,6 +271,31 @@ test('a name in a bucket that leads out of its folder is refused before anything
   registerStorage(hostile);
   const said = await messageOf(listPlace('hostile://bucket/out'));
   assert.match(said, /hostile:\/\/bucket\/out contains .*run\.json.*, whose name leads out of the folder/);
+});
+
+test('the copy of a folder stands for no object with another name, and is not empty where it cannot be listed', async () => {
+  const keys = ['a', 'x//a', 'x/./a', `b${partialSuffix}`, 'x/b'];
+  const written: string[] = [];
+  registerStorage(
+    storage({
+      scheme: 'odd',
+      stat: async () => ({ size: 1, modified: 1 }),
+      read: async () => Readable.from([Buffer.of(1)]),
+      list: async function* () {
+        for (const key of keys) yield { path: `odd://bucket/out/${key}`, size: 1, modified: 1 };
+      },
+      write: async (place) => void written.push(place),
+    }),
+  );
+  const copy = await FolderCopy.make('odd://bucket/out', { listed: true });
+  assert.equal([...copy.there.keys()], ['a', 'x/b']);
+  await copy.bring(copy.there.keys());
+  writeFileSync(join(copy.path, 'new'), 'x');
+  const sent = await copy.sendAll();
+  assert.equal(sent.map((file) => copy.nameOf(file)).sort(), ['a', 'new', 'x/b']);
+  assert.equal(written, ['odd://bucket/out/new']);
+  await copy.remove();
+  assert.match(await messageOf(copy.sendAll()), /ENOENT/);
 });
 
 test('a package adds a kind of place, which runs read from and write to', async () => {

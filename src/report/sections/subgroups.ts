@@ -40,7 +40,7 @@ function groupingParts(
   mostRowsOfCharts: number,
 ): Html {
   const members = membersOf(grouping, table);
-  if (!hasMembers(members)) {
+  if (!hasMembers(grouping, table)) {
     return html`<h3>By ${grouping.name}</h3><p class="note">No case of this report has a value of ${grouping.name}.</p>`;
   }
   const decimals = new Map(columns.map(({ name, decimals: digits }) => [name, digits]));

@@ -52,7 +52,8 @@ test('a model whose card was edited, other label names and another provider make
   cpSync(bandModel, model, { recursive: true });
   const output = join(temporaryFolder(), 'out');
   const again = [...evaluateArgs(dataset, output, '--resume'), '--set', `model=${model}`];
-  assert.equal(Object.keys(await reasons(again)), ['ct_00', 'ct_01']);
+  // Cases that run at once start in any order.
+  assert.equal(Object.keys(await reasons(again)).sort(), ['ct_00', 'ct_01']);
   assert.equal(await reasons(again), {});
 
   const card = join(model, 'metadata.json');

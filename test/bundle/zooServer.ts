@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { breakOnceStored } from '../models/fileServer.js';
 
 /** An answer: a file's bytes, JSON, or a redirect. */
 export interface Answer {
@@ -16,8 +17,8 @@ export class ZooServer {
   readonly answers = new Map<string, Answer>();
   /** The requests in order: the path, and the range where there is one. */
   readonly requests: string[] = [];
-  /** Paths whose next answer breaks off after this many bytes. */
-  readonly cuts = new Map<string, number>();
+  /** Paths whose next answer breaks off when the client has this many bytes of it in its incomplete file. */
+  readonly cuts = new Map<string, { readonly after: number; readonly partial: string }>();
   readonly #server: Server;
 
   private constructor() {
@@ -48,7 +49,10 @@ export class ZooServer {
       const cut = this.cuts.get(path);
       this.cuts.delete(path);
       if (cut === undefined) response.end(body);
-      else response.write(body.subarray(0, cut), () => setTimeout(() => response.destroy(), 50));
+      else {
+        response.write(body.subarray(0, cut.after));
+        breakOnceStored(response, cut.partial, start + cut.after);
+      }
     });
   }
 

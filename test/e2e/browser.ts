@@ -10,6 +10,9 @@ export function browserTest(name: string, run: () => Promise<void>, needs: reado
   testNeeding([browserNeed, ...needs], name, run);
 }
 
+/** Milliseconds. On a busy machine, drawing without a GPU takes long. */
+const patience = 180_000;
+
 let browser: Promise<Browser> | undefined;
 
 /** Closes the browser, if a test has started it. */
@@ -29,6 +32,7 @@ export async function withPage(
 ): Promise<void> {
   browser ??= chromium.launch({
     executablePath: browserPath,
+    timeout: patience,
     args: [
       ...['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'],
       ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
@@ -37,8 +41,7 @@ export async function withPage(
   });
   const context = await (await browser).newContext({ viewport: { width: 1280, height: 860 }, ...options });
   const faults: string[] = [];
-  // On a busy machine, drawing without a GPU takes long.
-  context.setDefaultTimeout(180_000);
+  context.setDefaultTimeout(patience);
   const page = await context.newPage();
   page.on('console', (message) => {
     if (message.type() === 'error') faults.push(`console: ${message.text()}`);

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { linux, testNeeding } from '../needs.js';
-import { diskTest, evaluateArgs, fingerprints, phantoms } from './faults.js';
-import { cli, type Ended, root, start, temporaryFolder, voxstream } from './harness.js';
+import { diskTest, evaluateArgs, fingerprints, phantoms, voxstreamActing } from './faults.js';
+import { cli, type Ended, root, temporaryFolder, voxstream } from './harness.js';
 
 const dataset = await phantoms(2);
 const expected = join(temporaryFolder(), 'out');
@@ -55,11 +55,8 @@ testNeeding(linux, 'a run whose standard output or error is closed gives the sam
 
 test('a storm of SIGINT ends the run, and --resume completes it', async () => {
   const output = join(temporaryFolder(), 'out');
-  const { child, ended } = start(evaluateArgs(dataset, output));
-  child.stderr.once('data', () => {
-    for (let i = 0; i < 50; i++) child.kill('SIGINT');
-  });
-  const { code, signal, stderr } = await ended;
+  const storm = Array.from({ length: 50 }, () => ({ at: { event: 'start' }, signal: 'SIGINT' }) as const);
+  const { code, signal, stderr } = await voxstreamActing(evaluateArgs(dataset, output), storm);
   assert.ok(code === 130 || signal === 'SIGINT', `${code} ${signal} ${stderr}`);
   const again = await voxstream([...evaluateArgs(dataset, output), '--resume']);
   assert.is(again.code, 0, again.stderr);

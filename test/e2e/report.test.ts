@@ -158,7 +158,7 @@ browserTest('the table sorts, filters, and hands out what it shows', async () =>
 browserTest('failures are counted, linked and listed with their messages', async () => {
   await withPage(pageOf(await blocks()), async (page) => {
     await page.locator('.figure.alert a', { hasText: '1' }).click();
-    assert.match(page.url(), /#failures$/);
+    await page.waitForURL(/#failures$/);
     const row = page.locator('#failures tbody tr');
     assert.equal(await row.locator('th').allInnerTexts(), ['damaged']);
     assert.match(await row.innerText(), /load.*5_label\.nii\.gz is not a NIfTI file/s);
@@ -175,7 +175,7 @@ browserTest(
       assert.is(await title(), harm);
       await page.keyboard.press('ArrowRight');
       assert.is(await title(), 'case-2');
-      assert.match(page.url(), /#case=case-2$/);
+      await page.waitForURL(/#case=case-2$/);
       assert.equal(await page.locator('dialog .side').allInnerTexts(), [...'RLAPRLSIAPSI']);
       await page.getByRole('checkbox', { name: 'reference' }).uncheck();
       assert.equal(
@@ -670,7 +670,7 @@ browserTest('report --open shows a case in 3D: the CT and both masks, with contr
       assert.ok(axial.greys > 100 && axial.coloured > 50, JSON.stringify(axial));
       await page.getByRole('link', { name: '3D view' }).click();
       await ready(page);
-      assert.match(page.url(), /\/3d\/\?case=synth_001$/);
+      await page.waitForURL(/\/3d\/\?case=synth_001$/);
       const both = await look(page, 'canvas');
       assert.ok(both.greys > 100 && both.coloured > 1000, JSON.stringify(both));
       assert.match(await page.locator('#status').innerText(), /image -?\d.*prediction .*reference /s);

@@ -10,8 +10,8 @@ import { type Ended, root, start, temporaryFolder } from './harness.js';
 const never = join(temporaryFolder(), 'never');
 
 /** Ends a process that does not end by itself; its signal is then SIGKILL. */
-async function endedOrKilled({ child, ended }: ReturnType<typeof start>, seconds = 120): Promise<Ended> {
-  const timer = setTimeout(() => child.kill('SIGKILL'), seconds * 1000);
+async function endedOrKilled({ child, ended }: ReturnType<typeof start>): Promise<Ended> {
+  const timer = setTimeout(() => child.kill('SIGKILL'), 300_000);
   try {
     return await ended;
   } finally {
@@ -81,7 +81,7 @@ testNeeding(
   'folders that /proc does not allow are refused at once, as output and as cache',
   async () => {
     const dataset = await phantoms(1);
-    const output = await endedOrKilled(start(evaluateArgs(dataset, '/proc/none/out')), 60);
+    const output = await endedOrKilled(start(evaluateArgs(dataset, '/proc/none/out')));
     assert.is(output.code, 1, output.stderr);
     assert.match(
       output.stderr,
@@ -94,10 +94,10 @@ testNeeding(
       TMPDIR: temporaryFolder(),
     };
     const args = evaluateArgs(dataset, join(temporaryFolder(), 'out'));
-    const run = await endedOrKilled(start(args, env), 60);
+    const run = await endedOrKilled(start(args, env));
     // Models can be rewritten without a cache.
     assert.is(run.code, 0, run.stderr);
-    const doctor = await endedOrKilled(start(['doctor', '--json'], env, root), 60);
+    const doctor = await endedOrKilled(start(['doctor', '--json'], env, root));
     assert.match(JSON.parse(doctor.stdout).cache.fault, /The folder \/proc\/none cannot be created/);
   },
 );

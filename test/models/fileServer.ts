@@ -26,6 +26,16 @@ export interface Behaviour {
   readonly type?: string;
 }
 
+/** Breaks a connection as soon as the client has so many bytes in a file, or has left. */
+export function breakOnceStored(response: ServerResponse, file: string, bytes: number): void {
+  const timer = setInterval(() => {
+    const stored = statSync(file, { throwIfNoEntry: false })?.size === bytes;
+    if (!stored && !response.closed) return;
+    clearInterval(timer);
+    response.destroy();
+  }, 5);
+}
+
 /** An HTTP server on 127.0.0.1 that serves one file, whole or by ranges, and misbehaves on request. */
 export class FileServer {
   /** The `Range` header of each request, in order. */
@@ -113,12 +123,7 @@ export class FileServer {
     else {
       response.write(body.subarray(0, most));
       if (cutAfter === undefined) return;
-      const timer = setInterval(() => {
-        const stored = statSync(this.partial, { throwIfNoEntry: false })?.size === start + most;
-        if (!stored && !response.closed) return;
-        clearInterval(timer);
-        response.destroy();
-      }, 5);
+      breakOnceStored(response, this.partial, start + most);
     }
   }
 }

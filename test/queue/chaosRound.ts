@@ -121,21 +121,23 @@ export async function chaosRound(cases: number, where: 'disk' | 'bucket', seed =
     const submitted = await voxstream([...submission, ...queue], env());
     assert.is(submitted.code, 0, submitted.stderr);
 
-    const work = ['work', ...queue, '--exit-when-done', '--json', '--stalled-after', '3', '--in-flight', '2'];
-    work.push('--retry-delay', '0.1');
+    const work = ['work', ...queue, '--exit-when-done', '--json', '--in-flight', '2', '--retry-delay', '0.1'];
+    const stalledAfter = (seconds: number) => ['--stalled-after', String(seconds)];
     // It dies while it has cases open; the other one waits for that, so that neither does everything.
     const go = join(temporaryFolder(), 'go');
     const dying = actAtEvents([{ at: { event: 'caseStart' }, nth: 4, signal: 'SIGKILL' }]);
     const waiting = actAtEvents([{ at: { event: 'caseDone' }, nth: 2, waitFor: go }]);
-    const victim = start(work, { ...env(), ...dying });
-    const survivor = start(work, { ...env(), ...waiting });
+    const victim = start([...work, ...stalledAfter(3)], { ...env(), ...dying });
+    // While it waits it gives no sign of life. Its locks must outlast that, or it would count as dead, and a
+    // case that it shares with the other one as poisonous.
+    const survivor = start([...work, ...stalledAfter(8)], { ...env(), ...waiting });
     const died = await victim.ended;
     assert.is(died.signal, 'SIGKILL', died.stderr);
     await server.kill();
     writeFileSync(go, '');
     await sleep(300);
     await server.start();
-    const late = start(work, env());
+    const late = start([...work, ...stalledAfter(3)], env());
     const ended = await Promise.all([survivor.ended, late.ended]);
     for (const { code, stderr } of ended) assert.ok(code === 0 || code === 2, stderr);
     if (where === 'bucket') {

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { tap } from 'rxjs';
+import { delayWhen, tap } from 'rxjs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parseAllDocuments } from 'yaml';
@@ -47,7 +47,16 @@ const flaky = operator({
       if (id === 'ct_002' && (tries.get(id) ?? 0) < 3) throw new OptionError('The case is bad.');
     }),
 });
-const registry = createRegistry({ operators: [flaky] });
+/** What the step `hold` waits for. */
+let held: Promise<unknown> = Promise.resolve();
+const hold = operator({
+  name: 'hold',
+  summary: 'Holds cases back.',
+  options: {},
+  example: {},
+  create: () => delayWhen(() => held),
+});
+const registry = createRegistry({ operators: [flaky, hold] });
 
 let server: TestServer;
 test.before(async () => {
@@ -64,10 +73,18 @@ async function onStore<Result>(use: (store: Store) => Promise<Result>): Promise<
   }
 }
 
-/** Submits the cheap pipeline into a folder of `root` with the name of the run. */
-async function submitted(name: string, more: Partial<Submission> = {}): Promise<Submitted> {
+const cheap = readFileSync(file, 'utf8');
+/** The cheap pipeline with one more step. */
+const cheapWith = (step: string) => cheap.replace('  - dice', `  - ${step}\n  - dice`);
+
+/** Submits a pipeline into a folder of `root` with the name of the run. */
+async function submitted(
+  name: string,
+  more: Partial<Submission> = {},
+  text: string = cheap,
+): Promise<Submitted> {
   const set = [`output=${join(root, name)}`, ...(more.set ?? [])];
-  const files = [{ name: file, text: readFileSync(file, 'utf8') }];
+  const files = [{ name: file, text }];
   const pipeline = await loadPipelineTexts(files, { set, registry });
   return onStore((store) =>
     submit(store, { files, pipeline, name, modelFolders: [], onWarning() {}, ...more, set }),
@@ -81,7 +98,8 @@ async function worked(
   const events: (ObservedEvent & { run?: string })[] = [];
   const result = await work(await connect(server.url, { patient: true }), {
     exitWhenDone: true,
-    stalledAfter: 2,
+    // So long that no busy machine loses a lock, and cases are tried once.
+    stalledAfter: 30,
     attempts: 3,
     retryDelay: 0.1,
     load: (spec: RunSpec) => pipelineOf(spec, { registry, set: ['runtime.workers=1'] }),
@@ -109,13 +127,8 @@ const queueTest = (name: string, run: () => Promise<void>) => testNeeding(redisS
 queueTest(
   'failures that may pass are tried again, bad input is not, and failed cases are on demand',
   async () => {
-    const flakyFile = readFileSync(file, 'utf8').replace('  - dice', '  - flaky\n  - dice');
-    const files = [{ name: file, text: flakyFile }];
     const output = join(root, 'tries');
-    const pipeline = await loadPipelineTexts(files, { set: [`output=${output}`], registry });
-    await onStore((store) =>
-      submit(store, { files, set: [], pipeline, name: 'tries', modelFolders: [], onWarning() {} }),
-    );
+    await submitted('tries', {}, cheapWith('flaky'));
     const first = await worked({ run: 'tries' });
     assert.is(tries.get('ct_001'), 2);
     assert.is(tries.get('ct_002'), 1);
@@ -177,10 +190,13 @@ queueTest('a drained worker finishes its cases and ends, and the others stay for
 queueTest(
   'a cancelled run keeps its results, and submitting it again with --resume runs the others',
   async () => {
-    await submitted('cancelled');
+    const text = cheapWith('hold');
+    await submitted('cancelled', {}, text);
     let cancelling: Promise<string> | undefined;
     const onEvent: WorkOptions['onEvent'] = ({ event }) => {
-      if (event === 'caseDone') cancelling ??= onStore((store) => cancel(store, 'cancelled'));
+      if (event !== 'caseDone') return;
+      cancelling ??= onStore((store) => cancel(store, 'cancelled'));
+      held = cancelling;
     };
     await worked({ run: 'cancelled', onEvent });
     assert.is(await cancelling, 'cancelled');
@@ -190,8 +206,11 @@ queueTest(
     const collected = await collect(results, spec, await pipelineOf(spec, { registry }));
     assert.ok(collected.done >= 1 && collected.problems.length === 0);
     assert.is(collected.done + collected.failed + collected.open, 12);
-    assert.match(await refusal(submitted('cancelled')), /holds \d+ finished case\(s\) of an earlier run/);
-    const again = await submitted('cancelled', { resume: true });
+    assert.match(
+      await refusal(submitted('cancelled', {}, text)),
+      /holds \d+ finished case\(s\) of an earlier run/,
+    );
+    const again = await submitted('cancelled', { resume: true }, text);
     assert.is(again.skipped, collected.done);
     await worked({ run: 'cancelled' });
     const single = join(root, 'single');

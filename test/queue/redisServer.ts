@@ -1,10 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { temporaryFolder } from '../e2e/harness.js';
+import { freePort } from '../freePort.js';
 import { type Missing, program } from '../needs.js';
 
 /** The need for a Redis server. */
@@ -42,7 +41,9 @@ export async function startRedis(...settings: string[]): Promise<TestServer> {
     port,
     async start() {
       child = spawn('redis-server', [...args, ...settings], { stdio: 'ignore' });
-      await answers(port);
+      const ended = once(child, 'exit').then(() => 'ended');
+      if ((await Promise.race([answers(port), ended])) === 'ended')
+        throw new Error(`redis-server ended at its start on port ${port}.`);
     },
     async kill() {
       if (!child) return;
@@ -64,12 +65,4 @@ async function answers(port: number): Promise<void> {
     await sleep(20);
   }
   redis.disconnect();
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  return port;
 }

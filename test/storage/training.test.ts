@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readTensors } from '#src/onnx/training/tensorFile.js';
@@ -94,11 +94,10 @@ test('a training in a bucket, interrupted and resumed, gives the weights of one 
   assert.equal(readdirSync(join(cache, 'outputs')), []);
   assert.equal(readdirSync(join(cache, 'files/open')), []);
 
-  // A new training removes the files of the old one.
-  const events = names.filter((name) => /tfevents/.test(name)).map((name) => basename(name));
+  // A new training removes the files of the old one. Their names differ only in the second of their start.
+  assert.ok(names.some((name) => /tfevents/.test(name)));
   await train(place, output, { overwrite: true, ...untilSaved() });
-  const after = await server.keys('trained/tensorboard/');
-  assert.ok(!after.some((key) => events.includes(basename(key))), 'curves of the old one are gone');
+  assert.is((await server.keys('trained/tensorboard/')).length, 1, 'curves of the old one are gone');
 });
 
 test.run();

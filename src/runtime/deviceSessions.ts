@@ -5,7 +5,7 @@ import { parseDevice, providerConfig } from './device.js';
 /** Most session threads on a CPU: more need more memory (a U-Net's activations each) and hardly add speed. */
 const mostCpuSessions = 8;
 
-/** Most sessions on one GPU: see docs/performance.md. */
+/** Most sessions on one GPU: see docs/gpu.md. */
 const mostGpuSessions = 4;
 
 /** The most memory for the outputs of one window of all sessions on a CPU, in bytes. */

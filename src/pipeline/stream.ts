@@ -33,7 +33,13 @@ export function stream(pipeline: Pipeline, options: Omit<RunOptions, 'onEvent'> 
     const unsubscribed = new AbortController();
     const signals = [unsubscribed.signal, ...(options.signal ? [options.signal] : [])];
     const mask = maskOf(pipeline);
-    const tell: Tell = (event) => subscriber.next(maskEvent(mask, event));
+    let ended = false;
+    const tell: Tell = (event) => {
+      // A thread may still work on a case that was abandoned, and report its windows.
+      if (ended) return;
+      ended = event.event === 'end';
+      subscriber.next(maskEvent(mask, event));
+    };
     run(pipeline, { ...options, signal: AbortSignal.any(signals) }, tell).then(
       () => subscriber.complete(),
       (error) => subscriber.error(maskError(mask, error)),

@@ -42,6 +42,8 @@ function bench(items: SourceItem[]) {
     fail: new Set<string>(),
     /** The device waits once until this many cases are open. */
     meet: 0,
+    /** Reports a window of the case that the step `never` has. */
+    reportWindow: (): void => assert.unreachable('no case came to the step never'),
   };
   const list = source({
     name: 'list',
@@ -89,8 +91,12 @@ function bench(items: SourceItem[]) {
     summary: 'Never ends.',
     options: {},
     example: {},
-    // The timer keeps the process alive.
-    create: () => concatMap(() => timer(1e9).pipe(concatMap(() => NEVER))),
+    create: (_, { onWindows }) =>
+      concatMap(({ id }) => {
+        seen.reportWindow = () => onWindows?.(id, 1, 2);
+        // The timer keeps the process alive.
+        return timer(1e9).pipe(concatMap(() => NEVER));
+      }),
   });
   const count = sink({
     name: 'count',
@@ -316,6 +322,25 @@ test('a case that is being recorded when the run is aborted counts, and "end" is
   const journal = readFileSync(join(output, '.voxstream/journal.jsonl'), 'utf8').split('\n').filter(Boolean);
   assert.is(result.done, journal.length);
   assert.is(readCsv(join(output, 'metrics.csv')).length, journal.length);
+  assert.is(events.at(-1)?.event, 'end');
+});
+
+test('a case that was abandoned reports nothing after "end"', async () => {
+  const { seen, run, events } = bench(ten);
+  const abort = new AbortController();
+  const result = await run(
+    {
+      signal: abort.signal,
+      onEvent: (event) => {
+        events.push(event);
+        if (event.event === 'step') setImmediate(() => abort.abort());
+        if (event.event === 'end') seen.reportWindow();
+      },
+    },
+    [],
+    'make, never',
+  );
+  assert.ok(result.interrupted);
   assert.is(events.at(-1)?.event, 'end');
 });
 

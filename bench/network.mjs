@@ -8,10 +8,11 @@
 //   node bench/network.mjs --network swinunetr --network segresnetds [--layers]
 //   node bench/network.mjs --all --rounds 1 --windows 4
 //
-// DIR contains model.onnx, and model.pt for the reference; or config.json and its checkpoint, like the
-// folders of ../shared/networks. --network creates one of the networks of pytorch_networks.py with random
-// weights. --all takes these, the spleen UNet, and all of ../shared/networks. --layers prints the products,
-// bytes and times of a form's layers, and what the core can do. The reference script prints
+// DIR contains model.onnx, and model.pt if it is a MONAI UNet, which the reference runs; or config.json and
+// its checkpoint, like the folders of ../shared/networks. Models without a reference are compared with the
+// exported model. --network creates one of the networks of pytorch_networks.py with random weights. --all
+// takes these, the spleen UNet, and all of ../shared/networks. --layers prints the products, bytes and times
+// of a form's layers, and what the core can do. The reference script prints
 // {"ms_per_window_median": ..., "cpu_ms": ...}.
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -84,11 +85,14 @@ async function main() {
 /** What to time: a name, a model folder (made when it is needed), and the reference's arguments. */
 function candidatesOf({ model, network, all, reference, python }, folder) {
   const script = join(here, 'pytorch_networks.py');
+  const isModel = (path) => existsSync(join(path, 'model.onnx')) || existsSync(join(path, 'config.json'));
+  for (const path of model)
+    if (!isModel(path)) throw new Error(`${path} (--model) holds neither model.onnx nor config.json.`);
   const folders = [
     ...model,
     ...(model.length + network.length === 0 || all ? [join(shared, 'models/spleen_demo')] : []),
     ...(all ? readdirSync(join(shared, 'networks')).map((name) => join(shared, 'networks', name)) : []),
-  ].filter((path) => existsSync(join(path, 'model.onnx')) || existsSync(join(path, 'config.json')));
+  ].filter(isModel);
   return [
     ...folders.map((path) => {
       const name = basename(resolve(path));

@@ -2,6 +2,7 @@ import type { Dims } from '../../gradients/rule.js';
 import type { Sliding } from '../../gradients/sliding.js';
 import { range } from '../../ops.js';
 import type { Slices } from '../../slices/values.js';
+import { type Tensor, tensor } from '../../tensor.js';
 import type { BlockedValues } from './blockedValues.js';
 
 /** A convolution or a transposed one, with a computed weight. */
@@ -128,7 +129,8 @@ function addedTaps(
 /**
  * The filters of the taps of the depth, each with some places of the kernel's planes. In the order of ONNX
  * Runtime's blocked convolutions: [outputs / b, inputs / b, places, b inputs, b outputs], or, where the
- * inputs are not in blocks, [outputs / b, inputs, places, b outputs].
+ * inputs are not in blocks, [outputs / b, inputs, places, b outputs]. They are gathered from the weight with
+ * its outputs in blocks: ONNX Runtime gathers on all threads and transposes on one.
  */
 function packedFilters(
   values: BlockedValues,
@@ -140,26 +142,38 @@ function packedFilters(
   const { ops, block, writer } = values;
   const [first, second, depths, ...plane] = weightDims;
   const [outputs, inputs] = transposed ? [second, first] : [first, second];
-  const area = plane[0] * plane[1];
+  const [blocks, area] = [outputs / block, plane[0] * plane[1]];
+  const taps = depths * area;
   const inner = from.layout === 'planar' ? 1 : block;
-  const packed = writer.once(`packed ${[weight, transposed, inner]}`, () => {
-    // Blocks of outputs first, which ONNX Runtime has a fast kernel for; then 64 bytes and more are moved.
-    const [images, kept] = transposed ? [inputs, depths * area] : [1, inputs * depths * area];
+  // [1, inputs * blocks * taps, b] of a transposed convolution, else [blocks, inputs * taps, b].
+  const rows = writer.once(`rows ${[weight, transposed]}`, () => {
+    const [images, kept] = transposed ? [inputs, taps] : [1, inputs * taps];
     const blocked = values.node('ReorderInput', [ops.reshape(weight, [images, outputs, 1, kept])]);
-    const blocks = [outputs / block, inputs / inner];
-    return transposed
-      ? ops.transpose(
-          ops.reshape(blocked, [blocks[1], inner, blocks[0], depths, area, block]),
-          [3, 2, 0, 4, 1, 5],
-        )
-      : ops.transpose(ops.reshape(blocked, [...blocks, inner, depths, area, block]), [3, 0, 1, 4, 2, 5]);
+    return ops.reshape(blocked, [transposed ? 1 : blocks, -1, block]);
   });
-  const isWhole = places.length === area && places.every((place, i) => place === i);
   return range(depths).map((depth) =>
     writer.once(`filter ${[weight, transposed, inner, depth, places]}`, () => {
-      const tap = depths === 1 ? packed : ops.slice(packed, [0], [depth], [depth + 1]);
-      const chosen = isWhole ? tap : ops.node('Gather', [tap, ops.ints(places)], { axis: 3 });
-      return ops.reshape(chosen, [outputs, inputs, height, width]);
+      const gathered = transposed ? blocks : 1;
+      const taken = places.map((place) => depth * area + place);
+      const key = `filter rows ${[gathered, inputs, inner, taps, taken]}`;
+      const order = ops.constant(key, () => filterRows([gathered, inputs, taps], inner, taken));
+      const filter = ops.node('Gather', [rows, order], { axis: 1 });
+      return ops.reshape(filter, [outputs, inputs, height, width]);
     }),
   );
+}
+
+/** The places of rows [inputs, blocks, taps] in the order [blocks, inputs / inner, taken taps, inner]. */
+function filterRows([blocks, inputs, taps]: Dims, inner: number, taken: readonly number[]): Tensor {
+  const places = new Int32Array(blocks * inputs * taken.length);
+  let at = 0;
+  for (let block = 0; block < blocks; block++) {
+    for (let first = 0; first < inputs; first += inner) {
+      for (const tap of taken) {
+        for (let input = first; input < first + inner; input++)
+          places[at++] = (input * blocks + block) * taps + tap;
+      }
+    }
+  }
+  return tensor('int32', [places.length], places);
 }

@@ -37,10 +37,13 @@ export interface Scaled extends Pick<Affine, 'scale' | 'bias'> {
 }
 
 /**
- * The values of a training step that are in blocks of channels. A value [N, C, depth, height, width] is then
- * a batch of slices [N * depth, C, height, width] in ONNX Runtime's order; see `Slices`. C must be a multiple
- * of the block, so that no channels have to be filled up. A value is converted when it is needed in the other
- * form.
+ * The values of a training step that are in blocks. A value [N, C, depth, height, width] with a multiple of
+ * the block as its channels is a batch of slices [N * depth, C, height, width] in ONNX Runtime's order; see
+ * `Slices`. It is converted when it is needed in the other form.
+ *
+ * Other values are in blocks of voxels, if the planes can be divided into them: b neighbouring voxels of one
+ * channel take the place of b channels, [N, C * b, depth, height * width / b]. This is the order that they
+ * have anyway, so nothing is moved. Only operators on single voxels and reductions know this form.
  */
 export class BlockedValues {
   readonly ops: Ops;
@@ -66,28 +69,58 @@ export class BlockedValues {
     return dims?.length === 5 && dims[1] % this.block === 0 ? dims : undefined;
   }
 
+  /** Whether a value can be in blocks of voxels. */
+  inVoxels(value: string): boolean {
+    const dims = this.shapes.get(value);
+    return dims?.length === 5 && dims[1] % this.block !== 0 && (dims[3] * dims[4]) % this.block === 0;
+  }
+
+  /**
+   * The size of a value in blocks, of channels or voxels, written as [images, channels, slices, height,
+   * width] of a value in blocks of channels; undefined if it can be in neither.
+   */
+  form(value: string): readonly number[] | undefined {
+    if (!this.inVoxels(value)) return this.dims(value);
+    const [batch, channels, depth, height, width] = this.shapes.get(value) as readonly number[];
+    return [batch, channels * this.block, 1, depth, (height * width) / this.block];
+  }
+
+  /** Whether two values have the same size. */
+  alike(a: string, b: string): boolean {
+    return this.shapes.get(a)?.join() === this.shapes.get(b)?.join();
+  }
+
   /** Whether a value is in blocks already. */
   has(value: string): boolean {
     return this.#names.has(value) || this.#scaled.has(value);
   }
 
-  /** The name of a value's form in blocks. The value's `dims` must be known. */
+  /** Whether a value's form in blocks costs nothing. */
+  ready(value: string): boolean {
+    return this.has(value) || this.inVoxels(value);
+  }
+
+  /** The name of a value's form in blocks. The value's `form` must be known. */
   blocked(value: string): string {
     const known = this.#names.get(value);
     if (known) return known;
     const scaled = this.#scaled.get(value);
-    const dims = this.shapes.get(value) as readonly number[];
-    const name = scaled
-      ? this.affine(scaled.name, dims, scaled)
-      : this.node('ReorderInput', [this.planar(value)]);
+    const name = scaled ? this.affine(scaled.name, value, scaled) : this.#converted(value);
     this.#names.set(value, name);
     return name;
+  }
+
+  #converted(value: string): string {
+    if (!this.inVoxels(value)) return this.node('ReorderInput', [this.planar(value)]);
+    const [images, channels, , height, width] = this.form(value) as readonly number[];
+    return this.ops.reshape(value, [images, channels, height, width]);
   }
 
   /** A value as slices whose planes are whole: [N * depth, channels, height, width]. */
   planar(value: string): string {
     const [batch, channels, depth, height, width] = this.shapes.get(value) as readonly number[];
-    if (this.has(value)) return this.node('ReorderOutput', [this.blocked(value)], { channels });
+    if (this.inVoxels(value)) this.makeWhole(value);
+    else if (this.has(value)) return this.node('ReorderOutput', [this.blocked(value)], { channels });
     const apart = channels === 1 ? value : this.ops.transpose(value, [0, 2, 1, 3, 4]);
     return this.ops.reshape(apart, [batch * depth, channels, height, width]);
   }
@@ -142,13 +175,13 @@ export class BlockedValues {
     return this.#scaled.get(value) ?? { name: this.blocked(value) };
   }
 
-  /** `affine` of a value, whose `dims` must be known. */
+  /** `affine` of a value, whose `form` must be known. */
   scaled(value: string, { scale, bias, ...others }: Affine): string {
     const { ops } = this;
     const source = this.source(value);
     const times = (numbers: string | undefined) => (numbers && scale ? ops.mul(numbers, scale) : numbers);
     const summand = times(source.bias);
-    return this.affine(source.name, this.shapes.get(value) as readonly number[], {
+    return this.affine(source.name, value, {
       ...others,
       scale: times(source.scale) ?? scale,
       bias: summand && bias ? ops.add(summand, bias) : (summand ?? bias),
@@ -171,14 +204,19 @@ export class BlockedValues {
     if (!this.has(value) || this.#whole.has(value)) return;
     const { ops } = this;
     const name = this.blocked(value);
-    const [batch, channels, depth, height, width] = this.shapes.get(value) as readonly number[];
+    const dims = this.shapes.get(value) as readonly number[];
+    this.#whole.add(value);
+    if (this.inVoxels(value)) {
+      ops.node('Reshape', [name, ops.ints(dims)], {}, value);
+      return;
+    }
+    const [batch, channels, depth, height, width] = dims;
     const isBool = this.#bools.has(value);
     const planar = this.node('ReorderOutput', [isBool ? ops.cast(name, 'float32') : name], { channels });
     const apart = ops.reshape(planar, [batch, depth, channels, height, width]);
     const perm = [0, 2, 1, 3, 4];
     if (isBool) ops.graph.addNode('Cast', [ops.transpose(apart, perm)], { to: 9 }, { outputs: [value] });
     else ops.node('Transpose', [apart], { perm }, value);
-    this.#whole.add(value);
   }
 
   /** A node of ONNX Runtime's own on blocks. */
@@ -193,52 +231,56 @@ export class BlockedValues {
   }
 
   /**
-   * Numbers for the channels of a value of size `dims`: [C] from one number or one per channel, [N * depth *
-   * C] from one per channel of each case. Undefined for numbers of another size.
+   * Numbers for the channels of a value: [C] from one number or one per channel, [N, C] from one per channel
+   * of each case. Undefined for numbers of another size.
    */
-  channelNumbers(value: string, [batch, channels, depth]: readonly number[]): string | undefined {
+  channelNumbers(numbers: string, value: string): string | undefined {
     const { ops } = this;
-    const dims = this.shapes.get(value);
+    const dims = this.shapes.get(numbers);
+    const [batch, channels] = this.shapes.get(value) ?? [];
     if (!dims) return undefined;
     const size = sizeOf(dims);
-    if (size === 1) return ops.expand(ops.reshape(value, [1]), [channels]);
+    if (size === 1) return ops.expand(ops.reshape(numbers, [1]), [channels]);
     if (dims.length < 4 || size !== sizeOf(dims.slice(0, -3))) return undefined;
     const [cases, own] = dims.length === 4 ? [1, dims[0]] : dims;
-    if (own !== channels) return undefined;
-    if (cases === 1) return ops.reshape(value, [channels]);
-    return cases === batch
-      ? this.perSlice(ops.reshape(value, [batch, channels]), [batch, channels, depth])
-      : undefined;
+    if (own !== channels || (cases !== 1 && cases !== batch)) return undefined;
+    return ops.reshape(numbers, cases === 1 ? [channels] : [batch, channels]);
   }
 
-  /** Numbers [N, C] for each slice: [N * depth * C]. */
-  perSlice(value: string, [batch, channels, depth]: readonly number[]): string {
-    const { ops } = this;
-    const repeated = ops.expand(ops.reshape(value, [batch, 1, channels]), [batch, depth, channels]);
-    return ops.reshape(repeated, [batch * depth * channels]);
+  /** The same number for each channel of a value: [C]. */
+  uniform(number: number, value: string): string {
+    return this.ops.expand(this.ops.scalar(number), [(this.shapes.get(value) as readonly number[])[1]]);
   }
 
   /**
-   * The channels of a value in blocks, of size `dims`, times factors plus summands, as a depthwise
-   * convolution.
+   * The channels of a value in blocks, called `name` and of the size of `value`, times factors plus summands,
+   * as a depthwise convolution.
    *
-   * @param perSlice Whether the numbers are [N * depth * C] instead of [C].
+   * @param perCase Whether the numbers are [N, C] instead of [C].
    */
-  affine(
-    name: string,
-    dims: readonly number[],
-    { scale, bias, sum, activation }: Affine,
-    perSlice = false,
-  ): string {
-    const [batch, channels, depth, height, width] = dims;
+  affine(name: string, value: string, { scale, bias, sum, activation }: Affine, perCase = false): string {
+    const [batch, channels, depth, height, width] = this.form(value) as readonly number[];
     const { ops } = this;
-    const count = perSlice ? batch * depth * channels : channels;
-    const shaped = (value: string) => (perSlice ? ops.reshape(value, [1, count, height, width]) : value);
-    const filter = scale ? ops.reshape(scale, [count, 1, 1, 1]) : this.#ones(count);
-    const result = this.conv([shaped(name), filter, bias ?? '', sum ? shaped(sum) : ''], {
+    const count = perCase ? batch * depth * channels : channels;
+    const shaped = (blocks: string) => (perCase ? ops.reshape(blocks, [1, count, height, width]) : blocks);
+    const spread = (numbers: string) => this.#spread(numbers, value, perCase);
+    const filter = scale ? ops.reshape(spread(scale), [count, 1, 1, 1]) : this.#ones(count);
+    const result = this.conv([shaped(name), filter, bias ? spread(bias) : '', sum ? shaped(sum) : ''], {
       ...depthwise(count, [0, 0, 0, 0]),
       ...(activation && activations[activation]),
     });
-    return perSlice ? ops.reshape(result, [batch * depth, channels, height, width]) : result;
+    return perCase ? ops.reshape(result, [batch * depth, channels, height, width]) : result;
+  }
+
+  /** Numbers [C] or [N, C] for the channels of a value's form: repeated for each lane or slice. */
+  #spread(numbers: string, value: string, perCase: boolean): string {
+    const { ops, block } = this;
+    const [batch, channels, depth] = this.shapes.get(value) as readonly number[];
+    const repeated = (lead: readonly number[], count: number, rest: readonly number[]) => {
+      const apart = ops.expand(ops.reshape(numbers, [...lead, 1, ...rest]), [...lead, count, ...rest]);
+      return ops.reshape(apart, [-1]);
+    };
+    if (this.inVoxels(value)) return repeated([perCase ? batch * channels : channels], block, []);
+    return perCase ? repeated([batch], depth, [channels]) : numbers;
   }
 }

@@ -20,7 +20,9 @@ export const convolutionRules: Readonly<Record<string, BlockRule>> = {
     const [output] = node.outputs;
     if (laneGradientFits(values.block, task)) laneWeightGradient(values, task, output);
     else if (values.dims(task.dy) && blockedGradientFits(values.block, task)) {
-      const x = values.has(task.x) ? (pads: PlanePads) => values.paddedPlanes(task.x, pads) : undefined;
+      const isBlocked = values.has(task.x) && values.dims(task.x);
+      const x = isBlocked ? (pads: PlanePads) => values.paddedPlanes(task.x, pads) : undefined;
+      if (!x) values.makeWhole(task.x);
       blockedWeightGradient(values.ops, values.block, task, { x, dy: values.blocked(task.dy) }, output);
     } else return false;
     values.noteWhole(output);

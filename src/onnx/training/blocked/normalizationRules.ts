@@ -7,8 +7,7 @@ export const normalizationRules: Readonly<Record<string, BlockRule>> = {
   BatchNormalization: (task) => {
     const { node, values } = task;
     const [x, scale, bias, mean, variance] = node.inputs;
-    const dims = values.dims(x);
-    if (!isOp(node, 'BatchNormalization') || !dims || !values.has(x)) return false;
+    if (!isOp(node, 'BatchNormalization') || !values.ready(x)) return false;
     const { ops } = values;
     const factor = ops.div(scale, ops.sqrt(ops.shift(variance, floatOf(node, 'epsilon', 1e-5))));
     const centred = deviations(task);
@@ -27,19 +26,18 @@ export const normalizationRules: Readonly<Record<string, BlockRule>> = {
   },
   InstanceNormalization: ({ node, values }) => {
     const [x, scale, bias] = node.inputs;
-    const dims = values.dims(x);
-    if (!isOp(node, 'InstanceNormalization') || !dims || !values.has(x)) return false;
+    const dims = values.shapes.get(x);
+    if (!isOp(node, 'InstanceNormalization') || !dims || !values.ready(x)) return false;
     const { ops } = values;
     const [, , depth, height, width] = dims;
     const name = values.blocked(x);
-    const mean = ops.mean(planeMeans(values, name, dims), [1], false);
-    const centred = values.affine(name, dims, { bias: values.perSlice(ops.neg(mean), dims) }, true);
-    const squares = ops.sum(planeDots(values, [centred, centred], dims), [1], false);
+    const mean = ops.mean(planeMeans(values, name, x), [1], false);
+    const centred = values.affine(name, x, { bias: ops.neg(mean) }, true);
+    const squares = ops.sum(planeDots(values, [centred, centred], x), [1], false);
     const variance = ops.scale(squares, 1 / (depth * height * width));
     const factor = ops.div(scale, ops.sqrt(ops.shift(variance, floatOf(node, 'epsilon', 1e-5))));
     const summand = ops.expand(bias, dims.slice(0, 2));
-    const numbers = { scale: values.perSlice(factor, dims), bias: values.perSlice(summand, dims) };
-    values.note(node.outputs[0], values.affine(centred, dims, numbers, true));
+    values.note(node.outputs[0], values.affine(centred, x, { scale: factor, bias: summand }, true));
     return true;
   },
 };

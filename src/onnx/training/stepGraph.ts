@@ -148,7 +148,10 @@ interface Weight {
 function addForward(request: StepRequest): {
   readonly graph: Graph;
   readonly image: string;
-  /** Those nearest to the output first, because their gradients are ready first. */
+  /**
+   * Those nearest to the input first. ONNX Runtime computes first what comes last in a graph, so the
+   * gradients that are ready first are used first, and fewer values have to be kept.
+   */
   readonly weights: Weight[];
   readonly statistics: StateEntry[];
 } {
@@ -205,7 +208,7 @@ function addForward(request: StepRequest): {
   for (const { next, dims } of statistics) graph.addOutput(next, 'float32', dims);
 
   const dims = Object.fromEntries([...initial].map(([name, value]) => [name, value.dims]));
-  const wanted = names.filter((name) => !cancelled.has(name)).reverse();
+  const wanted = names.filter((name) => !cancelled.has(name));
   const gradients = addGradients(graph, {
     inputDims: { [input.name]: inputDims, [label]: labelDims, ...dims },
     from: { [computed]: half ? graph.addInput(stepNames.lossScale, 'float32', []) : ops.scalar(1) },
@@ -217,7 +220,7 @@ function addForward(request: StepRequest): {
   const lowered = lower(graph, request.block);
   lowered.outputs = kept;
   if (half) halfCompute(lowered);
-  const weights = [...names].reverse().map((name): Weight => {
+  const weights = names.map((name): Weight => {
     const value = initial.get(name) as Tensor;
     const gradient =
       gradients.get(name) ??

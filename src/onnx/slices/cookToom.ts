@@ -13,8 +13,20 @@ export interface FastFilter {
 
 export type Matrix = readonly (readonly number[])[];
 
-/** Where the polynomials are multiplied, beside infinity. Few digits keep the rounding small. */
-const points = [0, 1, -1, 2, -2, 0.5, -0.5];
+/**
+ * Where the polynomials are multiplied, beside infinity, by the number of these points. They were searched
+ * among numbers of few binary digits for the least rounding error of random inputs: it grows with the root of
+ * the mean, over the outputs, of `outputs[i][p] ** 2 * norm(filter[p]) ** 2 * norm(inputs[p]) ** 2` summed
+ * over the products p.
+ */
+const points: Readonly<Record<number, readonly number[]>> = {
+  2: [0, 1],
+  3: [0, 1, -1],
+  4: [0, 1, -0.5, -2],
+  5: [0, 0.625, -0.625, 1.5, -1.5],
+  6: [0, 0.5, -0.75, 1, -1.25, 2],
+  7: [0, 1, -1, 2, -2, 0.5, -0.5],
+};
 
 /**
  * Winograd's F(m, taps), with m up to 6 and up to three taps per phase, for a filter that moves by
@@ -39,9 +51,12 @@ export function fastFilter(m: number, taps: number, stride = 1): FastFilter {
   };
 }
 
-/** The product that every output adds once, to which a bias can be added; -1 if there is none. */
-export function biasProduct({ outputs }: FastFilter): number {
-  return outputs[0].findIndex((_, product) => outputs.every((row) => row[product] === 1));
+/**
+ * What each product gets of a bias, so that each output gets all of it: the products of inputs of 1 with a
+ * filter whose first tap is 1 and whose others are 0.
+ */
+export function biasShares({ inputs, filter }: FastFilter): number[] {
+  return inputs.map((row, product) => filter[product][0] * row.reduce((sum, x) => sum + x, 0));
 }
 
 function direct(m: number): FastFilter {
@@ -55,7 +70,7 @@ function direct(m: number): FastFilter {
  * Lavin and Gray, Fast Algorithms for Convolutional Neural Networks (2015).
  */
 function cookToom(m: number, taps: number): FastFilter {
-  const finite = points.slice(0, m + taps - 2);
+  const finite = points[m + taps - 2];
   const others = (point: number) => finite.filter((other) => other !== point);
   const powers = (point: number) => Array.from({ length: taps }, (_, power) => point ** power);
   return {

@@ -1,5 +1,5 @@
 import { floats } from '../tensor.js';
-import { biasProduct, fastFilter, type Matrix } from './cookToom.js';
+import { biasShares, fastFilter, type Matrix } from './cookToom.js';
 import { type Kernel, packFilter, roundUp } from './filters.js';
 import { chunksOf, RowBuffer } from './rowBuffer.js';
 import { partsOf, planeAttributes, type SliceConv } from './sliceConv.js';
@@ -67,7 +67,7 @@ export function winogradConv(
     filter: groupedFilter(writer, kernel, fast.filter),
   }));
   const outputs = roundUp(conv.kernel.outputs, writer.block);
-  const bias = conv.bias.length > 0 ? groupedBias(writer, conv.bias, products, biasProduct(fast)) : '';
+  const bias = conv.bias.length > 0 ? groupedBias(writer, conv.bias, biasShares(fast)) : '';
   const combine = graph.addConstant('outputs', floats([m, products], fast.outputs.flat()));
   const attributes = { ...planeAttributes(conv, conv.kernel.size), group: products };
   const [depth, height, width] = size;
@@ -239,10 +239,12 @@ function combineTaps(kernel: Kernel, row: readonly number[]): Kernel {
   return { ...kernel, size: [1, height, width], data };
 }
 
-/** The bias of a convolution as that of one of its products. */
-function groupedBias(writer: SliceWriter, bias: readonly number[], products: number, at: number): string {
+/** The bias of a convolution as that of its products. */
+function groupedBias(writer: SliceWriter, bias: readonly number[], shares: readonly number[]): string {
   const outputs = roundUp(bias.length, writer.block);
-  const data = new Float32Array(products * outputs);
-  data.set(bias, at * outputs);
+  const data = new Float32Array(shares.length * outputs);
+  for (const [product, share] of shares.entries()) {
+    for (const [output, value] of bias.entries()) data[product * outputs + output] = share * value;
+  }
   return writer.graph.addConstant('bias', floats([data.length], data));
 }

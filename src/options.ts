@@ -168,6 +168,19 @@ function describeIssue(issue: Issue, definition: Configurable): OptionFault[] {
   return [{ path: issue.path, message: `must be ${wish}, but it is ${show(issue.input)}${about}` }];
 }
 
+/**
+ * A wrong field of a file as a clause: where, what was found, what was expected.
+ *
+ * @param whole What the file holds, for messages about all of it.
+ */
+export function sayIssue(issue: Issue, whole: string): string {
+  const at = issue.path.join('.') || whole;
+  if (issue.code === 'unrecognized_keys')
+    return `${at} has the unknown field ${listNames(issue.keys.map((key) => show(key)))}`;
+  const found = issue.input === undefined ? 'missing' : show(issue.input);
+  return `${at} is ${found}, but it must be ${expectation(issue)}`;
+}
+
 function expectation(issue: Issue): string {
   const meant = issue.message.startsWith(didYouMean) ? ` ${issue.message}` : '';
   switch (issue.code) {

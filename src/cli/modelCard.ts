@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs';
-import { showBytes } from '../errors.js';
+import { listNames, showBytes } from '../errors.js';
 import type { ModelCard } from '../models/card.js';
 import type { ModelFiles } from '../models/findModel.js';
 import { fieldLines, shortPath, showDifference } from './terminal.js';
@@ -17,6 +17,7 @@ export function cardLines(
     ['license', card.license ?? textOf(card['copyright'])],
     ['training', card.training && trainingText(card.training)],
     ['network', card.network && networkText(card.network)],
+    ['folds', card.nnunet && listNames(card.nnunet.folds.map(({ name }) => name))],
     ['labels', labels.join(', ') || undefined],
     [
       'input',

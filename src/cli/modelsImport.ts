@@ -10,7 +10,7 @@ import { cachedModels } from '../models/findModel.js';
 import { checkModelFolder, type NewModel, type NewModelSet, writeModelFolder } from '../models/folder.js';
 import { type CardFields, importCheckpoint, importOnnx } from '../models/importModel.js';
 import { importNnunet, openNnunet } from '../models/nnunet/importNnunet.js';
-import { findTrained } from '../models/nnunet/trainedFolder.js';
+import { findTrained, trainedAround } from '../models/nnunet/trainedFolder.js';
 import { withNnunetZip } from '../models/nnunet/zip.js';
 import { isTree, readTree, type Tree } from '../models/tree.js';
 import type { NamedNetwork } from '../onnx/builders/network.js';
@@ -21,6 +21,9 @@ import { collect, commaList, voxelSize } from './args.js';
 import { note } from './clip.js';
 import { cardLines } from './modelCard.js';
 import { print } from './print.js';
+
+/** The package's pipeline for models of nnU-Net. */
+const nnunetPipeline = 'pipelines/nnunet.yaml';
 
 interface ImportFlags {
   readonly network?: string;
@@ -65,11 +68,11 @@ export function addModelsImportCommand(models: Command): void {
     .option(
       '--checkpoint <file>',
       "a bundle's weights (default: models/model.pt), or the name of nnU-Net's checkpoints (default: " +
-        'checkpoint_final.pth)',
+        'checkpoint_final.pth, else checkpoint_best.pth)',
     )
     .option(
       '--folds <list>',
-      'folds of an nnU-Net model, e.g. 0,1 or all (default: all numbered ones)',
+      'folds of an nnU-Net model, e.g. 0,1 or all (default: all numbered ones, else all)',
       commaList,
     )
     .option(
@@ -110,12 +113,18 @@ export function addModelsImportCommand(models: Command): void {
           const written = await writeModelFolder(folder, made, flags.force);
           const more: [string, string][] = [
             ...(made.notes ?? []).map((text): [string, string] => ['note', text]),
-            ['use it', `voxstream run ${pipeline} --set model=${flags.output ? folder : card.name}`],
+            ['use it', useOf(pipeline, flags.output ? folder : card.name)],
           ];
           print(`${cardLines(written, more).join('\n')}\n`);
         }
       });
     });
+}
+
+/** The command that runs a model. */
+function useOf(pipeline: string, model: string): string {
+  const input = pipeline === nnunetPipeline ? ' --set input=DIR' : '';
+  return `voxstream run ${pipeline} --set model=${model}${input}`;
 }
 
 /** Where a model is written. Several models go into folders with their names inside of `--output`. */
@@ -150,6 +159,12 @@ async function withSources(
     await withNnunetZip(source, async (folders) => work(await nnunetSources(source, folders, flags)));
     return;
   }
+  const around = trainedAround(source);
+  if (around && !flags.network && !flags.config) {
+    throw new OptionError(
+      `${source} is a part of the nnU-Net model ${around}. Import that folder; --folds and --checkpoint choose its checkpoints.`,
+    );
+  }
   const folders = await findTrained(source);
   await work(
     folders.length > 0 ? await nnunetSources(source, folders, flags) : [await readSource(source, flags)],
@@ -169,7 +184,8 @@ async function nnunetSources(
     );
   if (flags.name && folders.length > 1) {
     throw new OptionError(
-      `--name is for one model, but ${source} has ${folders.length} configurations. Import one of them: ${listNames(folders)}.`,
+      `--name is for one model, but ${source} has ${folders.length}: ${listNames(folders.map((one) => basename(one)))}. ` +
+        'Leave --name out, or give the folder of one of them.',
     );
   }
   const choice = {
@@ -180,7 +196,7 @@ async function nnunetSources(
     folders.map(async (folder): Promise<Source> => {
       const opened = await openNnunet(folder, choice);
       const card = await withFlags(opened.card, flags);
-      return { card, pipeline: 'pipelines/nnunet.yaml', make: (filled) => importNnunet(opened, filled) };
+      return { card, pipeline: nnunetPipeline, make: (filled) => importNnunet(opened, filled) };
     }),
   );
 }

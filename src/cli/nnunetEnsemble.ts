@@ -1,15 +1,16 @@
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { OptionError } from '../errors.js';
 import { makeFolder } from '../formats/aside.js';
 import { readSavedFacts } from '../models/nnunet/plans.js';
 import { readPythonJson } from '../models/nnunet/pythonJson.js';
 import { loadPipelineData } from '../pipeline/load.js';
+import { addIdle, type IdleFlags, reportIdle } from './nnunetIdle.js';
 import { run } from './run.js';
 import { addShared } from './sharedOptions.js';
 
-interface EnsembleFlags {
+interface EnsembleFlags extends IdleFlags {
   readonly i: readonly string[];
   readonly o: string;
   readonly save_npz?: boolean;
@@ -29,11 +30,11 @@ export function addNnunetEnsembleCommand(nnunet: Command): void {
     .requiredOption('-i <folders...>', 'folders with CASE.npz, e.g. those of 2d and 3d_fullres')
     .requiredOption('-o <dir>', 'folder for the label maps')
     .option('--save_npz', 'also write the averaged probabilities');
-  addShared(command, 'json')
-    .addOption(new Option('--np <n>', 'no effect').hideHelp())
-    .action(async (flags: EnsembleFlags) => {
-      process.exitCode = await ensemble(flags);
-    });
+  addShared(command, 'json');
+  addIdle(command, 'np').action(async (flags: EnsembleFlags) => {
+    reportIdle(flags);
+    process.exitCode = await ensemble(flags);
+  });
 }
 
 async function ensemble({

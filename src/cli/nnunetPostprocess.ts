@@ -1,18 +1,18 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { ModelError } from '../errors.js';
 import { readPostprocessing } from '../models/nnunet/postprocessing.js';
 import { readTree } from '../models/tree.js';
 import { loadPipelineData } from '../pipeline/load.js';
+import { addIdle, type IdleFlags, reportIdle } from './nnunetIdle.js';
 import { run } from './run.js';
 import { addShared } from './sharedOptions.js';
 
-interface PostprocessFlags {
+interface PostprocessFlags extends IdleFlags {
   readonly i: string;
   readonly o: string;
   readonly pp_pkl_file: string;
-  readonly plans_json?: string;
   readonly dataset_json?: string;
   readonly json?: boolean;
 }
@@ -30,12 +30,11 @@ export function addNnunetPostprocessCommand(nnunet: Command): void {
     .requiredOption('-o <dir>', 'folder for the results')
     .requiredOption('--pp_pkl_file <file>', 'postprocessing.pkl or postprocessing.json')
     .option('--dataset_json <file>', 'dataset.json (default: the one beside the label maps)');
-  addShared(command, 'json')
-    .addOption(new Option('--plans_json <file>', 'no effect').hideHelp())
-    .addOption(new Option('--np <n>', 'no effect').hideHelp())
-    .action(async (flags: PostprocessFlags) => {
-      process.exitCode = await postprocess(flags);
-    });
+  addShared(command, 'json');
+  addIdle(command, 'plans_json', 'np').action(async (flags: PostprocessFlags) => {
+    reportIdle(flags);
+    process.exitCode = await postprocess(flags);
+  });
 }
 
 async function postprocess(flags: PostprocessFlags): Promise<number> {

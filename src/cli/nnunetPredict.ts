@@ -6,6 +6,7 @@ import { cachedNnunet } from '../models/nnunet/cachedModel.js';
 import { loadPipelineData } from '../pipeline/load.js';
 import { positive } from './args.js';
 import { note } from './clip.js';
+import { addIdle, reportIdle } from './nnunetIdle.js';
 import { printError } from './print.js';
 import { run } from './run.js';
 import { addShared, runtimeFlags, type SharedFlags } from './sharedOptions.js';
@@ -22,9 +23,6 @@ interface PredictFlags extends SharedFlags {
   readonly c?: boolean;
   readonly chk?: string;
   readonly gaussian: boolean;
-  readonly npp?: string;
-  readonly nps?: string;
-  readonly disable_progress_bar?: boolean;
   readonly prev_stage_predictions?: string;
   readonly num_parts: number;
   readonly part_id: number;
@@ -43,22 +41,27 @@ export function addNnunetPredictCommand(nnunet: Command): void {
     .requiredOption('-i <dir>', 'folder with the images')
     .requiredOption('-o <dir>', 'folder for the label maps')
     .requiredOption('-m <dir>', 'trained model folder: TRAINER__PLANS__CONFIGURATION with fold_0, fold_1, …')
-    .option('-f <folds...>', 'folds, e.g. 0 1 2, or all (default: all numbered ones that are there)')
+    .option('-f <folds...>', 'folds, e.g. 0 1 2, or all (default: all numbered ones, else all)')
     .option('--step_size <share>', 'distance of windows as a share of a window', share, 0.5)
     .option('--disable_tta', 'no mirroring')
-    .option('--chk <name>', 'name of the checkpoints (default: checkpoint_final.pth)')
+    .option(
+      '--chk <name>',
+      'name of the checkpoints (default: checkpoint_final.pth, else checkpoint_best.pth)',
+    )
     .option('--save_probabilities', 'also write CASE.npz and CASE.pkl, for nnunet ensemble')
     .option('--continue_prediction', 'skip cases that an earlier run finished')
     .option('--c', 'the same as --continue_prediction')
-    .option('--num_parts <n>', 'split the cases into this many parts, for several processes', positive, 1)
+    .option(
+      '--num_parts <n>',
+      'split the cases into this many parts, for several processes, each with another -o',
+      positive,
+      1,
+    )
     .option('--part_id <n>', 'the part to segment, from 0', Number, 0)
     .option('--no-gaussian', 'weight all voxels of a window the same');
-  addShared(command, 'device', 'inFlight', 'memory', 'workers', 'json')
+  addShared(command, 'device', 'inFlight', 'memory', 'workers', 'json');
+  addIdle(command, 'npp', 'nps', 'verbose', 'disable_progress_bar')
     .addOption(new Option('--prev_stage_predictions <dir>', 'not supported').hideHelp())
-    .addOption(new Option('--npp <n>', 'no effect').hideHelp())
-    .addOption(new Option('--nps <n>', 'no effect').hideHelp())
-    .addOption(new Option('--verbose', 'no effect').hideHelp())
-    .addOption(new Option('--disable_progress_bar', 'no effect').hideHelp())
     .action(async (flags: PredictFlags) => {
       process.exitCode = await predict(flags);
     });
@@ -75,7 +78,7 @@ async function predict(flags: PredictFlags): Promise<number> {
   const { folder, card } = await cachedNnunet(
     flags.m,
     { ...(flags.f && { folds: flags.f }), ...(flags.chk && { checkpoint: flags.chk }) },
-    (name) => note(`Importing ${name} …`),
+    { onBuild: (name) => note(`Importing ${name} …`), onNote: (text) => printError(`${text}\n`) },
   ).finally(() => note(''));
   const { device } = flags;
   const pipeline = await loadPipelineData(
@@ -107,7 +110,8 @@ async function predict(flags: PredictFlags): Promise<number> {
     printError(`Label maps are written as .nii.gz, not as ${card.fileEnding}.\n`);
   }
   const resume = flags.continue_prediction ?? flags.c ?? false;
-  const shard = { index: flags.part_id, count: flags.num_parts };
+  // A shard is counted from 1.
+  const shard = { index: flags.part_id + 1, count: flags.num_parts };
   const code = await run(pipeline, {
     resume,
     overwrite: true,
@@ -129,11 +133,5 @@ function checkFlags(flags: PredictFlags): void {
       `-part_id must be a whole number from 0 to ${flags.num_parts - 1}, but it is ${flags.part_id}.`,
     );
   }
-  for (const name of ['npp', 'nps', 'verbose', 'disable_progress_bar'] as const) {
-    if (flags[name] === undefined) continue;
-    const instead = name.startsWith('np')
-      ? ': --workers and --in-flight set the number of threads and open cases'
-      : '';
-    printError(`-${name} has no effect${instead}.\n`);
-  }
+  reportIdle(flags);
 }

@@ -30,6 +30,12 @@ export async function checksumOf(file: string, algorithm: Checksum['algorithm'])
   }
 }
 
+/** The size, times and place on the disk of a file. They differ if its content was changed. */
+export async function stateOf(file: string): Promise<string> {
+  const { dev, ino, size, mtimeNs, ctimeNs } = await stat(file, { bigint: true });
+  return [dev, ino, size, mtimeNs, ctimeNs].join(' ');
+}
+
 /** Checksums that were computed in this process, by path, and the state of the file then. */
 const known = new Map<string, { readonly state: string; readonly checksum: Promise<string> }>();
 
@@ -38,8 +44,7 @@ const known = new Map<string, { readonly state: string; readonly checksum: Promi
  * its place on the disk changed.
  */
 export async function sha256Of(file: string): Promise<string> {
-  const { dev, ino, size, mtimeNs, ctimeNs } = await stat(file, { bigint: true });
-  const state = [dev, ino, size, mtimeNs, ctimeNs].join(' ');
+  const state = await stateOf(file);
   const found = known.get(file);
   if (found?.state === state) return found.checksum;
   const checksum = checksumOf(file, 'sha256');

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import type { z } from 'zod';
-import { ModelError, messageOf, show } from '../errors.js';
+import { ModelError, messageOf } from '../errors.js';
 import { readFault } from '../formats/aside.js';
+import { sayIssue } from '../options.js';
 
 /**
  * Reads a JSON file of a known form.
@@ -21,9 +22,5 @@ export async function readJsonFile<T>(file: string, schema: z.ZodType<T>, whole:
   }
   const parsed = schema.safeParse(content, { reportInput: true });
   if (parsed.success) return parsed.data;
-  throw new ModelError(
-    parsed.error.issues
-      .map(({ path, input, message }) => `${file}: ${path.join('.') || whole} is ${show(input)}: ${message}.`)
-      .join('\n'),
-  );
+  throw new ModelError(parsed.error.issues.map((issue) => `${file}: ${sayIssue(issue, whole)}.`).join('\n'));
 }

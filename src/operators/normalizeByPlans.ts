@@ -52,7 +52,8 @@ export const normalizeByPlans = operator({
       if (volume.channels !== channels.length) {
         const names = channels.map(({ name }, i) => name ?? `channel ${i}`).join(', ');
         throw new DataError(
-          `The ${key} of case ${subject.id} has ${volume.channels} channel(s), but ${channels.length} are expected: ${names}.`,
+          `The ${key} of case ${subject.id} has ${volume.channels} channel(s), but the model takes ${channels.length}: ${names}. ` +
+            'nnU-Net reads one file for each channel: CASE_0000, CASE_0001 and so on.',
         );
       }
       const mask = channels.some((channel) => channel.mask) ? volumeOf(subject, maskKey) : undefined;

@@ -1,6 +1,9 @@
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { isAbsolute, resolve, sep } from 'node:path';
 import { type Document, isMap, isNode, isSeq, type LineCounter } from 'yaml';
 import { messageOf, OptionError, show } from '../errors.js';
+import { packagePipelines } from '../models/findModel.js';
 import { parseYamlText } from './parseYaml.js';
 
 /** Plain data, as in YAML and JSON. */
@@ -39,9 +42,12 @@ export async function readPipelineFile(file: string): Promise<PipelineFile> {
   return parsePipelineText(await readPipelineText(file), file);
 }
 
-/** Reads the text of a pipeline file. Throws OptionError. */
-export function readPipelineText(file: string): Promise<string> {
-  return readFile(file, 'utf8').catch((error) => {
+/**
+ * Reads the text of a pipeline file. The package's own ones, e.g. `pipelines/nnunet.yaml`, are found from any
+ * folder. Throws OptionError.
+ */
+export async function readPipelineText(file: string): Promise<string> {
+  return readFile(packagedPipeline(file) ?? file, 'utf8').catch((error) => {
     const { code } = error as NodeJS.ErrnoException;
     const why =
       code === 'ENOENT'
@@ -51,6 +57,13 @@ export function readPipelineText(file: string): Promise<string> {
           : messageOf(error);
     throw new OptionError(`The pipeline file ${file} cannot be read: ${why}.`);
   });
+}
+
+/** The package's pipeline file that a path names, if there is no file at the path itself. */
+function packagedPipeline(file: string): string | undefined {
+  if (isAbsolute(file) || existsSync(file)) return undefined;
+  const packaged = resolve(packagePipelines, '..', file);
+  return packaged.startsWith(`${packagePipelines}${sep}`) && existsSync(packaged) ? packaged : undefined;
 }
 
 /** Like `readPipelineFile`, for a text. `file` is its name in messages. */

@@ -243,13 +243,15 @@ testNeeding(
         '3',
       ]);
       assert.is(cleaned.code, 0, cleaned.stderr);
+      assert.match(cleaned.stderr, /-np has no effect/);
       const found = await readVolume(join(out, `${one.name}.nii.gz`), { kind: 'label' });
       const expected = await readVolume(join(one.dir, 'expected_seg_float32_postprocessed.nii.gz'), {
         kind: 'label',
       });
       assert.is(differences(found, expected), 0);
     }
-    const again = await voxstream([...predict, '--disable_tta', '--continue_prediction'], env);
+    const part = ['-num_parts', '2', '-part_id', '0'];
+    const again = await voxstream([...predict, '--disable_tta', '--continue_prediction', ...part], env);
     assert.match(again.stdout, /0 case\(s\) done, 1 already finished/);
     const cascade = await voxstream([...predict, '-prev_stage_predictions', 'low'], env);
     assert.is(cascade.code, 1);
@@ -294,7 +296,7 @@ testNeeding(
     );
     assert.match(
       failures[1]['message'],
-      /The image of case case07 has 1 channel\(s\), but 2 are expected: T1, T2/,
+      /The image of case case07 has 1 channel\(s\), but the model takes 2: T1, T2/,
     );
     writeFileSync(file(3, 1), whole);
     const resumed = await voxstream([...args, '--resume']);

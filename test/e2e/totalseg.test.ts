@@ -63,7 +63,7 @@ test('on an image of 3 mm, totalseg gives the labels of its model', async () => 
   const subject = makeCase({ id: 'a', volumes: { image: phantom() } });
   const { volumes } = await through(totalseg({ fast: true, weights }, context), subject);
   const dataset = join(weights, 'Dataset297_TotalSegmentator_total_3mm_1559subj', trainer);
-  const { folder } = await cachedNnunet(dataset, {}, () => {});
+  const { folder } = await cachedNnunet(dataset, {});
   const alone = await through(nnunet({ model: folder, mirroring: false, stepSize: 0.8 }, context), subject);
   assert.equal(labelsOf(volumes.pred), new Set([0, 1, 2]));
   assert.equal(volumes.pred.data, alone.volumes.pred.data);
@@ -232,7 +232,7 @@ test('a cascade gives the cropped rough mask to the model as its second channel'
     data: Float32Array.from(channels.flat()),
     channels: 2,
   });
-  const { folder } = await cachedNnunet(join(weights, 'Dataset902_cascade', trainer), {}, () => {});
+  const { folder } = await cachedNnunet(join(weights, 'Dataset902_cascade', trainer), {});
   const step = nnunet({ model: folder, mirroring: false, stepSize: 0.5 }, context);
   const { volumes } = await through(step, makeCase({ id: 'a', volumes: { image: both } }));
   const result = await labelled(image, { task: 'second' });

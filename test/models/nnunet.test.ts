@@ -201,7 +201,17 @@ test('a trained folder that is damaged or hostile is refused in a sentence, and 
     ],
     ['plans that are cut off', { plans: sound.plans.slice(0, 99) }, /plans\.json is not valid JSON/],
     ['plans that are a list', { plans: '[]' }, /plans\.json: the content is \[\]/],
-    ['a dataset without labels', { dataset: '{}' }, /dataset\.json: labels is missing/],
+    ['a dataset without labels', { dataset: '{}' }, /dataset\.json: labels is missing, but it must be a map/],
+    [
+      'sizes that are texts',
+      { plans: sound.plans.replace('"patch_size":[8', '"patch_size":["8"') },
+      /configuration 3d_fullres: patch_size\.0 is "8", but it must be a number\. nnU-Net v2 did not write/,
+    ],
+    [
+      'an empty checkpoint',
+      { checkpoint: Buffer.alloc(0) },
+      /checkpoint_final\.pth cannot be read .*it is empty/,
+    ],
     [
       'a configuration that the plans lack',
       { plans: JSON.stringify({ ...plans, configurations: { '2d': configuration } }) },
@@ -282,11 +292,11 @@ testNeeding(
     const opened = await openNnunet(folder);
     assert.match(
       await failed(importNnunet(opened, opened.card)),
-      /encoder\.stages\.0\.0\.convs\.0\.conv\.weight is .*trained by "nnUNetTrainer_onlyMirror01"/s,
+      /checkpoint_final\.pth does not fit .*plans\.json\. .*trainer "nnUNetTrainer_onlyMirror01".*\.conv\.weight is/s,
     );
     assert.match(
       await failed(openNnunet(folder, { folds: ['3'] })),
-      /no .*fold_3.checkpoint_final\.pth.*has the folds 0/i,
+      /There is no .*fold_3.checkpoint_final\.pth.*Its folds are: 0/,
     );
   },
 );

@@ -118,7 +118,7 @@ test('normalizeByPlans refuses another number of channels, and RGB values beyond
       { scheme: 'none', name: 'T1' },
       { scheme: 'none', name: 'T2' },
     ]),
-    /The image of case a has 1 channel\(s\), but 2 are expected: T1, T2\./,
+    /The image of case a has 1 channel\(s\), but the model takes 2: T1, T2\./,
   );
   assert.match(await failed([{ scheme: 'rgb' }]), /values of channel 0 are 0 to 300, but/);
   assert.throws(

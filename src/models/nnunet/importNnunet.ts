@@ -1,5 +1,5 @@
 import { basename, join, resolve } from 'node:path';
-import { ModelError, messageOf, show } from '../../errors.js';
+import { ModelError, messageOf, show, VoxError } from '../../errors.js';
 import { networkFromCheckpoint } from '../../onnx/builders/networkFromCheckpoint.js';
 import { writeModel } from '../../onnx/modelFile.js';
 import { checksumOf } from '../checksum.js';
@@ -11,6 +11,7 @@ import { type NnunetPlan, readPlan } from './plans.js';
 import { networkInput } from './preprocessing.js';
 import { readPythonJson } from './pythonJson.js';
 import { type FoldChoice, openTrained, type TrainedFolder } from './trainedFolder.js';
+import { followsPlans } from './trainers.js';
 
 /** A trained configuration of nnU-Net, read but without its weights. */
 export interface OpenedNnunet {
@@ -57,15 +58,22 @@ export async function openNnunet(folder: string, choice: FoldChoice = {}): Promi
  */
 export async function importNnunet({ trained, plan }: OpenedNnunet, card: CardFields): Promise<NewModelSet> {
   const members: ModelMember[] = [];
-  const notes: string[] = [];
+  const { trainer } = plan.card;
+  const notes = followsPlans(trainer)
+    ? []
+    : [
+        `The trainer ${show(trainer)} is not one of nnU-Net's own. If it builds another network than the plans describe, ` +
+          'e.g. with another activation, segmentations are wrong.',
+      ];
   for (const { name, checkpoint } of trained.folds) {
     const folder = `fold_${name}`;
     const { type, config } = plan.network;
     const built = await networkFromCheckpoint(type, config, checkpoint).catch((error) => {
-      if (!(error instanceof ModelError)) throw error;
+      if (!(error instanceof VoxError)) throw error;
       throw new ModelError(
-        `${messageOf(error)}\n${checkpoint} was trained by ${show(plan.card.trainer)} with the configuration ` +
-          `${show(plan.card.configuration)} of ${trained.folder}. A trainer can build a network that the plan does not describe.`,
+        `${checkpoint} does not fit the configuration ${show(plan.card.configuration)} of ${join(trained.folder, 'plans.json')}. ` +
+          `Either the plans are not those of its training, or its trainer ${show(trainer)} builds a ` +
+          `network that plans do not describe, which cannot be imported.\n${messageOf(error)}`,
         { cause: error },
       );
     });

@@ -1,12 +1,14 @@
 import { z } from 'zod';
 import { listNames, ModelError, show } from '../../errors.js';
 import type { NamedNetwork } from '../../onnx/builders/network.js';
+import { sayIssue } from '../../options.js';
 import type { Tree } from '../tree.js';
 import type { ChannelScheme, NnunetCard, ResamplingRule } from './card.js';
 import { type NnunetLabels, readLabels } from './labels.js';
 
 const triple = z.tuple([z.number(), z.number(), z.number()]);
-const pairOrTriple = z.union([z.tuple([z.number(), z.number()]), triple]);
+/** Along each axis of the network: two in a 2D configuration. */
+const perAxis = z.array(z.number()).min(2).max(3);
 const tree = z.record(z.string(), z.unknown());
 
 const kwargs = z.looseObject({
@@ -16,8 +18,8 @@ const kwargs = z.looseObject({
 });
 
 const configurationType = z.looseObject({
-  patch_size: pairOrTriple,
-  spacing: pairOrTriple,
+  patch_size: perAxis,
+  spacing: perAxis,
   normalization_schemes: z.array(z.string()).min(1),
   use_mask_for_norm: z.array(z.boolean()).min(1),
   resampling_fn_data: z.string().optional(),
@@ -224,7 +226,7 @@ function channelSchemes(
   if (normalization_schemes.length !== count || use_mask_for_norm.length !== count) {
     throw new ModelError(
       `${file} has ${normalization_schemes.length} normalization_schemes and ${use_mask_for_norm.length} ` +
-        `use_mask_for_norm, but dataset.json names ${count} channel(s).`,
+        `use_mask_for_norm, but dataset.json names ${count} channel(s). The two files belong to different datasets.`,
     );
   }
   const properties =
@@ -337,13 +339,8 @@ function networkOf(
 function checked<T extends z.ZodType>(type: T, content: unknown, where: string): z.infer<T> {
   const parsed = type.safeParse(content, { reportInput: true });
   if (parsed.success) return parsed.data;
-  const issues = parsed.error.issues.slice(0, 5);
+  const faults = parsed.error.issues.slice(0, 5).map((issue) => sayIssue(issue, 'the content'));
   throw new ModelError(
-    issues
-      .map(({ path, input, message }) => {
-        const found = input === undefined ? 'missing' : show(input);
-        return `${where}: ${path.join('.') || 'the content'} is ${found}: ${message}. It is not a plan of nnU-Net v2 as it is known here.`;
-      })
-      .join('\n'),
+    `${where}: ${faults.join('; ')}. nnU-Net v2 did not write this file, or a newer version did.`,
   );
 }

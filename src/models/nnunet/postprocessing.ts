@@ -25,8 +25,9 @@ export async function readPostprocessing(file: string): Promise<KeptObject[]> {
   const bytes = await readFile(file).catch((error) => {
     throw readFault(file, error);
   });
+  const advice = file.endsWith('.pkl') ? ' nnU-Net writes the same rules to postprocessing.json.' : '';
   const refuse = (why: string) =>
-    new ModelError(`${file} cannot be read as rules for postprocessing: ${why}.`);
+    new ModelError(`${file} cannot be read as rules for postprocessing: ${why}.${advice}`);
   if (bytes.length > largestFile)
     throw refuse(`it has ${bytes.length} bytes, more than such rules ever have`);
   try {

@@ -27,15 +27,27 @@ export interface FoldChoice {
   readonly checkpoint?: string;
 }
 
+/** The folder of a fold. */
+const foldName = /^fold_(\d+|all)$/;
+
 /** Whether a folder is a trained configuration of nnU-Net v2. */
 export function isTrainedFolder(folder: string): boolean {
   return existsSync(join(folder, 'plans.json')) && existsSync(join(folder, 'dataset.json'));
+}
+
+/** The trained configuration that the folder of a fold, or a checkpoint in one, belongs to, if it is one. */
+export function trainedAround(path: string): string | undefined {
+  const fold = [path, dirname(path)].find((one) => foldName.test(basename(resolve(one))));
+  const around = fold && dirname(fold);
+  return around && isTrainedFolder(around) ? around : undefined;
 }
 
 /** The trained configurations in a folder: itself, or those inside of it, sorted by name. */
 export async function findTrained(folder: string): Promise<string[]> {
   if (isTrainedFolder(folder)) return [folder];
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  // Opening it says that its plans are missing.
+  if (entries.some(({ name }) => foldName.test(name))) return [folder];
   const inner = entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(folder, name));
   const found = inner.filter(isTrainedFolder);
   if (found.length > 0) return found.sort();
@@ -58,15 +70,21 @@ export async function findTrained(folder: string): Promise<string[]> {
  * @throws ModelError saying which folds there are, if one that was asked for is missing.
  */
 export async function openTrained(folder: string, choice: FoldChoice = {}): Promise<TrainedFolder> {
+  if (!existsSync(folder)) throw new ModelError(`There is no folder ${folder}.`);
   const missing = ['plans.json', 'dataset.json'].filter((name) => !existsSync(join(folder, name)));
   if (missing.length > 0) {
+    const inner = (await findTrained(folder)).filter((one) => one !== folder);
+    const advice =
+      inner.length > 0
+        ? `Give one of those in it: ${listNames(inner, 'or')}.`
+        : 'Expected is a folder TRAINER__PLANS__CONFIGURATION with plans.json, dataset.json and ' +
+          'fold_0/checkpoint_final.pth.';
     throw new ModelError(
-      `${folder} has no ${listNames(missing, 'or')}, so it is not a trained model of nnU-Net v2. Expected is a folder ` +
-        'TRAINER__PLANS__CONFIGURATION with plans.json, dataset.json and fold_0/checkpoint_final.pth.',
+      `${folder} has no ${listNames(missing, 'or')}, so it is not a trained model of nnU-Net v2. ${advice}`,
     );
   }
   const names = (await readdir(folder))
-    .filter((name) => /^fold_(\d+|all)$/.test(name))
+    .filter((name) => foldName.test(name))
     .map((name) => name.slice('fold_'.length))
     .sort((a, b) => (Number(a) || 0) - (Number(b) || 0));
   const { checkpoint = usualCheckpoint(folder, names) } = choice;
@@ -78,7 +96,7 @@ export async function openTrained(folder: string, choice: FoldChoice = {}): Prom
     const wanted = absent.map((fold) => join(folder, `fold_${fold}`, checkpoint));
     throw new ModelError(
       `${folds.length === 0 ? `${folder} has no fold with a ${checkpoint}` : `There is no ${listNames(wanted, 'or')}`}. ` +
-        `${folder} has ${names.length > 0 ? `the folds ${listNames(names)}` : 'no folders fold_0, fold_1, …'}.`,
+        (names.length > 0 ? `Its folds are: ${listNames(names)}.` : 'It has no folders fold_0, fold_1, ….'),
     );
   }
   return {

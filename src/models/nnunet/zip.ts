@@ -1,9 +1,9 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { DataError, ModelError, messageOf } from '../../errors.js';
+import { DataError, ModelError, messageOf, VoxError } from '../../errors.js';
 import { readFault } from '../../formats/aside.js';
-import { ZipArchive } from '../../formats/zip.js';
+import { indexZip } from '../../formats/zipFiles.js';
 import { findTrained } from './trainedFolder.js';
 
 /** The files of a trained model that are unpacked: text files, checkpoints and rules for postprocessing. */
@@ -34,6 +34,10 @@ export async function withNnunetZip<T>(
       );
     }
     return await work(folders);
+  } catch (error) {
+    // The files that messages name are gone when somebody reads them.
+    if (error instanceof VoxError) error.message = error.message.replaceAll(place, file);
+    throw error;
   } finally {
     await rm(place, { recursive: true, force: true });
   }
@@ -42,21 +46,21 @@ export async function withNnunetZip<T>(
 /**
  * Unpacks the plans and checkpoints of a zip into a folder.
  *
+ * Only the directory of the zip and one part at a time are in memory. Names that would leave the folder are
+ * ignored.
+ *
  * @throws ModelError when the file is not a zip, or a part of it is damaged.
  */
 export async function unpackNnunetZip(file: string, place: string): Promise<void> {
-  const bytes = await readFile(file).catch((error) => {
+  const { members, zip } = await indexZip(file).catch((error) => {
     throw readFault(file, error);
   });
   try {
-    const archive = new ZipArchive(bytes);
-    for (const name of archive.names) {
-      const parts = name.split('/');
-      if (!wanted.test(name) || parts.some((part) => ['', '.', '..'].includes(part) || part.includes('\\')))
-        continue;
-      const path = join(place, ...parts);
-      await mkdir(dirname(path), { recursive: true });
-      await writeFile(path, archive.read(name, largestMember));
+    for (const [path, { name }] of members) {
+      if (!wanted.test(path)) continue;
+      const target = join(place, path);
+      await mkdir(dirname(target), { recursive: true });
+      await writeFile(target, zip.read(name, largestMember));
     }
   } catch (error) {
     if (error instanceof DataError)

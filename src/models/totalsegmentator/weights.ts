@@ -57,7 +57,7 @@ export async function importPlan(
   for (const [i, model] of wanted.entries()) {
     const trained = await trainedFolderIn(found[i] as string, model);
     const folds = model.folds?.map(String);
-    const { folder } = await cachedNnunet(trained, { ...(folds && { folds }) }, onBuild);
+    const { folder } = await cachedNnunet(trained, { ...(folds && { folds }) }, { onBuild });
     imported.set(model.dataset, folder);
   }
   return imported;

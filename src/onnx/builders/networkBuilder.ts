@@ -170,7 +170,7 @@ export class NetworkBuilder {
 }
 
 /** Faults that a message lists. */
-const mostFaults = 40;
+const mostFaults = 10;
 
 function sameDims(a: readonly number[], b: readonly number[]): boolean {
   return a.length === b.length && a.every((n, axis) => n === b[axis]);

@@ -356,13 +356,15 @@ class Unpickler {
   }
 }
 
+/** A pickle asks for a function or an object that is not data. */
+export class RefusedPickle extends ModelError {}
+
 /** The error for what a pickle asks for and does not get. */
-export function refused(what: string): ModelError {
+export function refused(what: string): RefusedPickle {
   // Escaped, because the name comes from the file and ends up on a terminal.
   const name = JSON.stringify(what).slice(1, -1);
-  return new ModelError(
-    `its pickle asks for ${show(name).slice(1, -1)}, which no checkpoint needs, and nothing of it was run. ` +
-      'If you trust the file, save the weights alone in Python: torch.save(model.state_dict(), "weights.pt")',
+  return new RefusedPickle(
+    `its pickle asks for ${show(name).slice(1, -1)}, which is not data, and nothing of it was run`,
   );
 }
 

@@ -3,6 +3,7 @@ import { open } from 'node:fs/promises';
 import { ModelError, messageOf, show, showBytes, VoxError } from '../../errors.js';
 import type { Tensor } from '../tensor.js';
 import { isLegacy, readLegacy } from './legacy.js';
+import { RefusedPickle } from './pickle.js';
 import type { Pickled } from './pickled.js';
 import { isSafetensors, readSafetensors } from './safetensors.js';
 import { findStateDicts, type StateDict } from './stateDicts.js';
@@ -66,10 +67,12 @@ function explained<T>(file: string, read: () => T): T {
   try {
     return read();
   } catch (error) {
-    if (error instanceof VoxError) {
-      throw new ModelError(`${file} cannot be read as a checkpoint: ${error.message}.`);
-    }
-    throw error;
+    if (!(error instanceof VoxError)) throw error;
+    const advice =
+      error instanceof RefusedPickle
+        ? ' If you trust the file, load it in Python, and save it again without that object.'
+        : '';
+    throw new ModelError(`${file} cannot be read as a checkpoint: ${error.message}.${advice}`);
   }
 }
 
@@ -99,6 +102,7 @@ async function readWhole(file: string): Promise<Uint8Array> {
 }
 
 function readContent(bytes: Uint8Array): Pickled {
+  if (bytes.length === 0) throw new ModelError('it is empty');
   if (isLegacy(bytes)) return readLegacy(bytes);
   if (bytes[0] === 0x50 && bytes[1] === 0x4b) return readTorchZip(bytes);
   if (isSafetensors(bytes)) return readSafetensors(bytes);

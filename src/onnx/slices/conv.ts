@@ -1,4 +1,4 @@
-import { floats } from '../tensor.js';
+import { floats, grid } from '../tensor.js';
 import { type Box, cutKernel, type Kernel, packFilter, roundUp, tapBox } from './filters.js';
 import { laneConv, lanesFit } from './lanes.js';
 import { chunksOf, RowBuffer } from './rowBuffer.js';
@@ -185,17 +185,22 @@ export function convolution(
 
 /** Planar slices with all depth taps side by side as channels. */
 function stackTaps(writer: SliceWriter, slices: Slices, conv: SliceConv, size: Slices['size']): Slices {
-  const names = Array.from(
-    { length: conv.kernel.size[0] },
-    (_, tap) => pickTap(writer, slices, conv, tap, 0, size[0]).name,
+  const [taps] = conv.kernel.size;
+  const [depth, height, width] = slices.size;
+  const places = grid([size[0], taps]).map(
+    ([at, tap]) => at * conv.strides[0] + tap * conv.dilations[0] - conv.pads[0],
   );
-  const name = names.length === 1 ? names[0] : writer.graph.addNode('Concat', names, { axis: 1 });
-  return {
-    name,
-    layout: 'planar',
-    channels: conv.kernel.inputs * conv.kernel.size[0],
-    size: [size[0], slices.size[1], slices.size[2]],
-  };
+  const before = Math.max(0, -Math.min(...places));
+  const after = Math.max(0, Math.max(...places) + 1 - depth);
+  const padded = writer.pick(slices, -before, 1, before + depth + after);
+  const rows = writer.graph.addNode(
+    'Gather',
+    [writer.rows(padded), writer.shape(places.map((place) => place + before))],
+    { axis: 1 },
+  );
+  const channels = conv.kernel.inputs * taps;
+  const name = writer.reshape(rows, [-1, channels, height, width]);
+  return { name, layout: 'planar', channels, size: [size[0], height, width] };
 }
 
 /** The kernel for stacked taps: [outputs, depth * inputs, 1, height, width]. */

@@ -11,6 +11,9 @@ export const tileSizes = [2, 4, 6] as const;
 /** The most bytes of tiles that are processed at a time. It limits the memory that a layer needs. */
 const chunkBytes = 8 * 2 ** 20;
 
+/** Layers whose tiles have fewer bytes are not divided: the copies would take more time than they save memory. */
+const smallBytes = 16 * 2 ** 20;
+
 /**
  * The number of output slices per tile with which `winogradConv` costs the least for a convolution, or
  * undefined when it does not apply or a direct convolution costs less. The costs are those of time and of the
@@ -74,7 +77,8 @@ export function winogradConv(
   const values = outputs * height * width;
 
   const tileBytes = bytesPerTile(writer, inputs, values, products);
-  const chunks = chunksOf(Math.ceil(depth / m), tileBytes, chunkBytes);
+  const tiles = Math.ceil(depth / m);
+  const chunks = chunksOf(tiles, tileBytes, tiles * tileBytes < smallBytes ? smallBytes : chunkBytes);
   // A layer in chunks writes its output over an input of the same size, behind where it reads.
   const over =
     writer.inPlace && chunks.length > 1 ? parts.findIndex(({ slices }) => !slices.read && alike(slices)) : -1;

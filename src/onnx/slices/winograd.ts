@@ -35,7 +35,10 @@ export function winogradTile(
   // Output values are fewer than input values where the convolution moves by more than one.
   const inputShare = strides[1] * strides[2];
   let best: number | undefined;
-  let least = depth * taps * product * voxels + writer.bytePrice * 4 * taps * weights;
+  // Without tiles, the slices of each tap are copied to where its outputs are, unless they are there already.
+  const copies = strides[0] === 1 ? taps - 1 : taps;
+  const copied = copies * Math.max(0, costs.cut - costs.combine) * inputShare * kernel.inputs;
+  let least = depth * (taps * product + copied) * voxels + writer.bytePrice * 4 * taps * weights;
   for (const m of tileSizes) {
     if (m > writer.largestTile) break;
     const { filter } = fastFilter(m, taps, strides[0]);

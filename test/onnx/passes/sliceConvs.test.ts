@@ -89,6 +89,24 @@ test('layers whose slices are too large are processed in chunks of tiles', async
   if (machineBlock === 16) await assertSame(sliced, graph, [1, 16, 14, 200, 210], 5e-6);
 });
 
+test('smaller layers are processed at once', () => {
+  const graph = graphOf(16, (g, x) => leakyRelu(g, conv(g, x, [16, 16])), 16);
+  const shapes = inferShapes(graph, { x: [1, 16, 12, 100, 100] });
+  const sliced = sliceConvs(graph, shapes, 16, { oneWindow: true });
+  assert.is(ops(sliced).filter((op) => op === 'LeakyRelu').length, 1);
+});
+
+test('direct convolution also costs the copies of the slices that its taps read', () => {
+  const attributes = { pads: [0, 0, 0, 1, 1, 1] };
+  const graph = graphOf(32, (g, x) => leakyRelu(g, conv(g, x, [32, 16], attributes, [2, 2, 2])), 16);
+  const shapes = inferShapes(graph, { x: [1, 32, 12, 8, 8] });
+  const made = (cut: number) =>
+    ops(sliceConvs(graph, shapes, 16, { costs: { output: 15, cut, combine: 17 } }));
+  // With 43, tiles take 16 products more per value than direct convolution, and save copies of 832.
+  assert.ok(made(43).includes('MatMul'));
+  assert.not.ok(made(300).includes('MatMul'));
+});
+
 test('large layers write over their inputs, and make the slices of transposed convolutions when they are read', async () => {
   const graph = graphOf(
     16,

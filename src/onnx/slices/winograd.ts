@@ -11,7 +11,7 @@ export const tileSizes = [2, 4, 6] as const;
 /** The most bytes of tiles that are processed at a time. It limits the memory that a layer needs. */
 const chunkBytes = 8 * 2 ** 20;
 
-/** Layers whose tiles have fewer bytes are not divided: the copies would take more time than they save memory. */
+/** Layers whose tiles have fewer bytes are not divided: that would take copies and save little memory. */
 const smallBytes = 16 * 2 ** 20;
 
 /**

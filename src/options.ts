@@ -178,7 +178,9 @@ export function sayIssue(issue: Issue, whole: string): string {
   if (issue.code === 'unrecognized_keys')
     return `${at} has the unknown field ${listNames(issue.keys.map((key) => show(key)))}`;
   const found = issue.input === undefined ? 'missing' : show(issue.input);
-  return `${at} is ${found}, but it must be ${expectation(issue)}`;
+  // These have no expectation besides their own message.
+  const isRule = ['custom', 'invalid_format', 'invalid_key', 'invalid_element'].includes(issue.code);
+  return `${at} is ${found}${isRule ? `: ${issue.message}` : `, but it must be ${expectation(issue)}`}`;
 }
 
 function expectation(issue: Issue): string {

@@ -4,12 +4,14 @@ import { readJsonFile } from './readJsonFile.js';
 
 const hexDigits = (count: number) => z.string().regex(new RegExp(`^[0-9a-f]{${count}}$`, 'i'));
 
+const webAddress = z.url({ protocol: /^https?$/, error: 'it must begin with https:// or http://' });
+
 const entrySchema = z
   .strictObject({
     /** The address of the PyTorch checkpoint. */
-    url: z.url({ protocol: /^https?$/ }),
+    url: webAddress,
     /** Further addresses of the same file, which are tried in order if the first one does not have it. */
-    mirrors: z.array(z.url({ protocol: /^https?$/ })).optional(),
+    mirrors: z.array(webAddress).optional(),
     md5: hexDigits(32).optional(),
     sha256: hexDigits(64).optional(),
     /** The file's size in bytes. A file of another size is refused. */

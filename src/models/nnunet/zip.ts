@@ -64,7 +64,7 @@ export async function unpackNnunetZip(file: string, place: string): Promise<void
     }
   } catch (error) {
     if (error instanceof DataError)
-      throw new ModelError(`${file} cannot be read as a zip: ${messageOf(error)}.`);
+      throw new ModelError(`${file} cannot be read: ${messageOf(error)}. Copy or download it again.`);
     throw error;
   }
 }

@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
-import { ModelError, messageOf, show } from '../errors.js';
+import { ModelError, messageOf } from '../errors.js';
+import { sayIssue } from '../options.js';
 import { codeType } from '../optionTypes.js';
 import { axcodesFault } from '../volume/orientation.js';
 import { nnunetCard } from './nnunet/card.js';
@@ -106,11 +107,6 @@ export function parseCard(content: unknown, path: string): ModelCard {
   const parsed = cardSchema.safeParse(content, { reportInput: true });
   if (parsed.success) return parsed.data;
   throw new ModelError(
-    parsed.error.issues
-      .map(
-        (issue) =>
-          `${path}: ${issue.path.join('.') || 'the card'} is ${show(issue.input)}: ${issue.message}.`,
-      )
-      .join('\n'),
+    parsed.error.issues.map((issue) => `${path}: ${sayIssue(issue, 'the card')}.`).join('\n'),
   );
 }

@@ -14,6 +14,11 @@ const chunkBytes = 8 * 2 ** 20;
 /** Layers whose tiles have fewer bytes are not divided: that would take copies and save little memory. */
 const smallBytes = 16 * 2 ** 20;
 
+/** What `winogradTile` must know of a convolution. */
+interface TileTask extends Pick<SliceConv, 'strides' | 'dilations'> {
+  readonly kernel: Omit<Kernel, 'data'>;
+}
+
 /**
  * The number of output slices per tile with which `winogradConv` costs the least for a convolution, or
  * undefined when it does not apply or a direct convolution costs less. The costs are those of time and of the
@@ -22,7 +27,7 @@ const smallBytes = 16 * 2 ** 20;
 export function winogradTile(
   writer: SliceWriter,
   inputs: readonly Slices[],
-  { kernel, strides, dilations }: SliceConv,
+  { kernel, strides, dilations }: TileTask,
   [depth, ...plane]: Slices['size'],
 ): number | undefined {
   const [taps, height, width] = kernel.size;
@@ -138,7 +143,8 @@ function bytesPerTile(writer: SliceWriter, inputs: readonly Slices[], values: nu
   return 4 * products * most;
 }
 
-interface Tiles {
+/** Some tiles of a layer. */
+export interface Tiles {
   readonly first: number;
   readonly count: number;
   /** Input slices from one tile to the next. */
@@ -150,7 +156,7 @@ interface Tiles {
 }
 
 /** The combined slices of some tiles, [N * tiles, products * channels, height, width] in blocks. */
-function tileInputs(writer: SliceWriter, slices: Slices, tiles: Tiles): string {
+export function tileInputs(writer: SliceWriter, slices: Slices, tiles: Tiles): string {
   const { first, count, step, before, matrix } = tiles;
   return writer.once(`tiles ${[slices.name, first, count, step, before, matrix].join(' ')}`, () =>
     combineSlices(writer, slices, tiles, (places) =>

@@ -2,8 +2,18 @@ import type { PlanePads } from '../../gradients/blockedWeightGradient.js';
 import type { Graph } from '../../graph.js';
 import { Ops } from '../../ops.js';
 import type { Shapes } from '../../shapes.js';
+import { usualCosts } from '../../slices/costs.js';
 import { nchwc, type Slices, SliceWriter } from '../../slices/values.js';
 import { numbersOf, sizeOf } from '../../tensor.js';
+
+/** The most output slices of Winograd's tiles. Rounding errors grow with them. */
+const largestTile = 4;
+
+/** Tiles of a whole layer leave the processor's caches, so that combining them takes longer. */
+const tileCosts = { ...usualCosts, cut: 130, combine: 90 };
+
+/** What combining the filters costs in each step, in products per byte. */
+const filterPrice = 12;
 
 const activations = {
   Relu: { activation: 'Relu' },
@@ -59,7 +69,7 @@ export class BlockedValues {
     readonly block: number,
   ) {
     this.ops = new Ops(graph);
-    this.writer = new SliceWriter(graph, block, 1);
+    this.writer = new SliceWriter(graph, block, largestTile, false, tileCosts, filterPrice);
     this.#whole = new Set([...graph.initializers.keys(), ...graph.inputs.map(({ name }) => name)]);
   }
 

@@ -1,8 +1,10 @@
 import type { Dims } from '../../gradients/rule.js';
 import type { Sliding } from '../../gradients/sliding.js';
 import { range } from '../../ops.js';
+import { biasShares, fastFilter, type Matrix } from '../../slices/cookToom.js';
 import type { Slices } from '../../slices/values.js';
-import { type Tensor, tensor } from '../../tensor.js';
+import { tileInputs, winogradTile } from '../../slices/winograd.js';
+import { floats, type Tensor, tensor } from '../../tensor.js';
 import type { BlockedValues } from './blockedValues.js';
 
 /** A convolution or a transposed one, with a computed weight. */
@@ -27,7 +29,7 @@ export function blockedConv(values: BlockedValues, conv: BlockedConv): string {
     filter: filters[d],
     start: d * sliding.dilations[0] - sliding.pads[0],
   }));
-  return addedTaps(values, conv, taps, dims[2], {
+  return addedTaps(values, conv, taps, [sliding.strides[0], dims[2]], {
     kernel_shape: plane,
     strides: sliding.strides.slice(1),
     dilations: sliding.dilations.slice(1),
@@ -62,7 +64,7 @@ export function blockedConvTransposed(values: BlockedValues, conv: BlockedConv):
   const phases = axes[0].flatMap((depths) =>
     planes.map(({ rows, columns, size, filters }) => {
       const taps = depths.map(({ offset, place }) => ({ filter: filters[place], start: offset }));
-      return addedTaps(values, { ...conv, sliding: { ...sliding, strides: [1, 1, 1] } }, taps, from.size[0], {
+      return addedTaps(values, conv, taps, [1, from.size[0]], {
         kernel_shape: size,
         strides: [1, 1],
         dilations: [1, 1],
@@ -110,20 +112,91 @@ interface DepthTap {
   readonly start: number;
 }
 
-/** The convolutions of all taps of the depth, added up. */
+/**
+ * The convolutions of all taps of the depth, added up, or fewer by Winograd's algorithm.
+ *
+ * @param steps From one output slice's input to the next one's, and the number of output slices.
+ */
 function addedTaps(
   values: BlockedValues,
-  { from, bias = '', sliding }: Pick<BlockedConv, 'from' | 'bias' | 'sliding'>,
+  conv: BlockedConv,
   taps: readonly DepthTap[],
-  count: number,
-  attributes: Readonly<Record<string, readonly number[]>>,
+  [stride, count]: readonly [number, number],
+  plane: PlaneAttributes,
 ): string {
+  const { from, bias = '' } = conv;
+  const m = tileOf(values, conv, taps, [stride, count], plane);
+  if (m) return combinedTaps(values, conv, taps, [stride, count], plane, m);
   let sum = '';
   for (const { filter, start } of taps) {
-    const { name } = values.writer.pick(from, start, sliding.strides[0], count);
-    sum = values.conv([name, filter, sum === '' ? bias : '', sum], attributes);
+    const { name } = values.writer.pick(from, start, stride, count);
+    sum = values.conv([name, filter, sum === '' ? bias : '', sum], plane);
   }
   return sum;
+}
+
+/** Attributes of the convolutions within slices. */
+type PlaneAttributes = Readonly<Record<'kernel_shape' | 'strides' | 'dilations' | 'pads', readonly number[]>>;
+
+/** The size of a plane of the output. */
+function planeSize({ size: [, ...plane] }: Slices, attributes: PlaneAttributes): [number, number] {
+  const { kernel_shape: kernel, strides, dilations, pads } = attributes;
+  const [rows, columns] = plane.map((n, i) =>
+    Math.floor((n + pads[i] + pads[i + 2] - dilations[i] * (kernel[i] - 1) - 1) / strides[i] + 1),
+  );
+  return [rows, columns];
+}
+
+/** The output slices per tile of Winograd's algorithm. Undefined where it does not apply or costs more. */
+function tileOf(
+  { writer }: BlockedValues,
+  { from, dims }: BlockedConv,
+  taps: readonly DepthTap[],
+  [stride, count]: readonly [number, number],
+  plane: PlaneAttributes,
+): number | undefined {
+  if (taps.some(({ start }, i) => start !== taps[0].start + i)) return undefined;
+  const [height, width] = plane.kernel_shape;
+  const kernel = { outputs: dims[1], inputs: from.channels, size: [taps.length, height, width] } as const;
+  const conv = { kernel, strides: [stride, ...plane.strides], dilations: [1] };
+  return winogradTile(writer, [from], conv, [count, ...planeSize(from, plane)]);
+}
+
+/** `winogradConv` with computed filters. */
+function combinedTaps(
+  values: BlockedValues,
+  { from, bias, dims }: BlockedConv,
+  taps: readonly DepthTap[],
+  [stride, count]: readonly [number, number],
+  plane: PlaneAttributes,
+  m: number,
+): string {
+  const { ops, writer } = values;
+  const fast = fastFilter(m, taps.length, stride);
+  const products = fast.filter.length;
+  const [outputs, inputs] = [dims[1], from.channels];
+  const matrix = (rows: Matrix) =>
+    ops.constant(`matrix ${rows.join(';')}`, () => floats([rows.length, rows[0].length], rows.flat()));
+  const filters = taps.map(({ filter }) => ops.reshape(filter, [1, -1]));
+  const combined = ops.node('MatMul', [matrix(fast.filter), ops.concat(filters, 0)]);
+  const filter = ops.reshape(combined, [products * outputs, inputs, ...plane.kernel_shape]);
+  const tiles = Math.ceil(count / m);
+  const images = tileInputs(writer, from, {
+    first: 0,
+    count: tiles,
+    step: m * stride,
+    before: -taps[0].start,
+    matrix: fast.inputs,
+  });
+  const biases = bias
+    ? ops.reshape(ops.mul(matrix(biasShares(fast).map((share) => [share])), bias), [products * outputs])
+    : '';
+  const sums = values.conv([images, filter, biases], { ...plane, group: products });
+  const apart = ops.reshape(sums, [dims[0], tiles, products, -1]);
+  const slices = ops.reshape(ops.node('MatMul', [matrix(fast.outputs), apart]), [dims[0], tiles * m, -1]);
+  const inside = tiles * m === count ? slices : writer.cutRows(slices, 0, count);
+  const [rows, columns] = planeSize(from, plane);
+  return ops.reshape(inside, [dims[0] * count, outputs, rows, columns]);
 }
 
 /**

@@ -94,6 +94,7 @@ export const stepCounter = 'optimizer.step';
 export function stepGraph(request: StepRequest): StepPart {
   const forward = addForward(request);
   const state = addUpdate(forward.graph, request, forward.weights, forward.statistics);
+  addLoss(forward.graph, forward.loss);
   return { graph: prune(forward.graph), image: forward.image, state };
 }
 
@@ -107,13 +108,14 @@ export function splitStepGraphs(request: StepRequest): {
   readonly gradients: StepPart & { readonly outputs: readonly { weight: string; output: string }[] };
   readonly update: StepPart;
 } {
-  const { graph, image, weights, statistics } = addForward(request);
+  const { graph, image, loss, weights, statistics } = addForward(request);
   const ops = new Ops(graph);
   const outputs = weights.map(({ name, dims, gradient }) => {
     const output = ops.node('Identity', [gradient], {}, gradientName(name));
     graph.addOutput(output, 'float32', dims);
     return { weight: name, output };
   });
+  addLoss(graph, loss);
   const state = weights.map(
     ({ name, dims, initial }): StateEntry => ({ name, kind: 'weight', dims, next: '', initial }),
   );
@@ -148,6 +150,8 @@ interface Weight {
 function addForward(request: StepRequest): {
   readonly graph: Graph;
   readonly image: string;
+  /** The name of the loss, which is not an output yet. */
+  readonly loss: string;
   /**
    * Those nearest to the input first. ONNX Runtime computes first what comes last in a graph, so the
    * gradients that are ready first are used first, and fewer values have to be kept.
@@ -201,7 +205,6 @@ function addForward(request: StepRequest): {
   const label = graph.addInput(stepNames.label, 'uint8', labelDims);
   const computed = loss.build(ops, { logits, logitDims, label, labelDims });
   graph.outputs = [];
-  graph.addOutput(ops.node('Identity', [computed], {}, stepNames.loss), 'float32', []);
   if (request.keepLogits) {
     graph.addOutput(ops.node('Identity', [logits], {}, stepNames.logits), 'float32', logitDims);
   }
@@ -215,8 +218,8 @@ function addForward(request: StepRequest): {
     to: wanted,
     keepConvs: true,
   });
-  const kept = graph.outputs;
-  for (const name of gradients.values()) graph.addOutput(name, 'float32', []);
+  const kept = [...graph.outputs];
+  for (const name of [computed, ...gradients.values()]) graph.addOutput(name, 'float32', []);
   const lowered = lower(graph, request.block);
   lowered.outputs = kept;
   if (half) halfCompute(lowered);
@@ -227,7 +230,17 @@ function addForward(request: StepRequest): {
       lowered.addConstant('zeros', floats(value.dims, new Float32Array(sizeOf(value.dims))));
     return { name, dims: value.dims, initial: value, gradient };
   });
-  return { graph: lowered, image: input.name, weights, statistics };
+  return { graph: lowered, image: input.name, loss: computed, weights, statistics };
+}
+
+/**
+ * Makes the loss an output. It comes last, so that ONNX Runtime computes it first, and does not keep values
+ * for it during the backward pass. The Reshape changes nothing: an Identity would be removed, and then the
+ * loss would not come last.
+ */
+function addLoss(graph: Graph, loss: string): void {
+  const ops = new Ops(graph);
+  graph.addOutput(ops.node('Reshape', [loss, ops.ints([])], {}, stepNames.loss), 'float32', []);
 }
 
 /** Expresses convolutions and their gradients in the form that is fastest on the device. */

@@ -9,7 +9,7 @@ import { readFault } from '../formats/aside.js';
 import { cachedModels } from '../models/findModel.js';
 import { checkModelFolder, type NewModel, type NewModelSet, writeModelFolder } from '../models/folder.js';
 import { type CardFields, importCheckpoint, importOnnx } from '../models/importModel.js';
-import { importNnunet, openNnunet } from '../models/nnunet/importNnunet.js';
+import { importNnunet, openEach } from '../models/nnunet/importNnunet.js';
 import { findTrained, trainedAround } from '../models/nnunet/trainedFolder.js';
 import { withNnunetZip } from '../models/nnunet/zip.js';
 import { isTree, readTree, type Tree } from '../models/tree.js';
@@ -192,9 +192,9 @@ async function nnunetSources(
     ...(flags.folds && { folds: flags.folds }),
     ...(flags.checkpoint && { checkpoint: basename(flags.checkpoint) }),
   };
+  const all = await openEach(folders, choice);
   return Promise.all(
-    folders.map(async (folder): Promise<Source> => {
-      const opened = await openNnunet(folder, choice);
+    all.map(async (opened): Promise<Source> => {
       const card = await withFlags(opened.card, flags);
       return { card, pipeline: nnunetPipeline, make: (filled) => importNnunet(opened, filled) };
     }),

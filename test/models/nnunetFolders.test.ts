@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert';
 import { messageOf } from '#src/errors.js';
 import { writeZip } from '#src/formats/writeZip.js';
 import { cachedNnunet } from '#src/models/nnunet/cachedModel.js';
-import { openNnunet } from '#src/models/nnunet/importNnunet.js';
+import { openEach, openNnunet } from '#src/models/nnunet/importNnunet.js';
 import { findTrained, openTrained, trainedAround } from '#src/models/nnunet/trainedFolder.js';
 import { followsPlans } from '#src/models/nnunet/trainers.js';
 import { withNnunetZip } from '#src/models/nnunet/zip.js';
@@ -39,6 +39,18 @@ test('a part of a trained folder, the folder around several and a missing one ar
     await fault(openNnunet(folder)),
     /has no plans\.json, so it is not a trained model .* Expected is a folder/,
   );
+});
+
+test('two trainers of one configuration get names of their own', async () => {
+  const first = trainedFolder();
+  const second = join(first, '..', 'nnUNetTrainer_250epochs__nnUNetPlans__3d_fullres');
+  cpSync(first, second, { recursive: true });
+  const names = (await openEach([first, second])).map(({ card }) => card.name);
+  assert.equal(names, [
+    'Dataset9_A_3d_fullres_nnUNetTrainer__nnUNetPlans__3d_fullres',
+    'Dataset9_A_3d_fullres_nnUNetTrainer_250epochs__nnUNetPlans__3d_fullres',
+  ]);
+  assert.is((await openEach([first]))[0].card.name, 'Dataset9_A_3d_fullres');
 });
 
 test('a zip of several configurations is unpacked without leaving its folder, and faults name the zip', async () => {

@@ -50,6 +50,24 @@ export async function openNnunet(folder: string, choice: FoldChoice = {}): Promi
 }
 
 /**
+ * Opens several trained configurations, as `openNnunet`. Those of the same dataset and configuration, e.g. by
+ * two trainers, also have the names of their folders in their names.
+ */
+export async function openEach(
+  folders: readonly string[],
+  choice: FoldChoice = {},
+): Promise<readonly OpenedNnunet[]> {
+  const all = await Promise.all(folders.map((folder) => openNnunet(folder, choice)));
+  const isRepeated = (name: string) => all.filter(({ card }) => card.name === name).length > 1;
+  return all.map((one, i) => {
+    const { name } = one.card;
+    return isRepeated(name)
+      ? { ...one, card: { ...one.card, name: `${name}_${basename(folders[i])}` } }
+      : one;
+  });
+}
+
+/**
  * Makes a model of a trained configuration: a model folder for each fold, inside of one whose card says what
  * nnU-Net does around the network. The first fold is run once.
  *

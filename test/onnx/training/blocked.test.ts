@@ -56,6 +56,12 @@ const networks: Readonly<Record<string, object>> = {
     norm: ['instance', { affine: true }],
     act: ['prelu', { num_parameters: 16 }],
   },
+  'instance normalization, also of fewer channels than a block': {
+    channels: [16, 16],
+    strides: [2],
+    norm: ['instance', { affine: true }],
+    act: 'relu',
+  },
 };
 
 const block = await channelBlock();

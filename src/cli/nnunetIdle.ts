@@ -1,13 +1,13 @@
 import { type Command, Option } from 'commander';
 import { printError } from './print.js';
 
-const threads = 'voxstream chooses the number of threads';
+const threads = '--workers and --in-flight set the number of threads and open cases';
 
 /** Arguments of nnU-Net that change nothing here: as nnU-Net writes them, their value, and why. */
 const idle = {
-  np: ['-np', '<n>', threads],
-  npp: ['-npp', '<n>', '--workers and --in-flight set the number of threads and open cases'],
-  nps: ['-nps', '<n>', '--workers and --in-flight set the number of threads and open cases'],
+  np: ['-np', '<n>', 'voxstream chooses the number of threads'],
+  npp: ['-npp', '<n>', threads],
+  nps: ['-nps', '<n>', threads],
   plans_json: ['-plans_json', '<file>', 'the rules name labels, so the plans are not needed'],
   verbose: ['--verbose', '', '--json prints all events'],
   disable_progress_bar: ['--disable_progress_bar', '', '--json replaces the progress display'],

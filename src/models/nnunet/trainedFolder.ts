@@ -96,7 +96,9 @@ export async function openTrained(folder: string, choice: FoldChoice = {}): Prom
     const wanted = absent.map((fold) => join(folder, `fold_${fold}`, checkpoint));
     throw new ModelError(
       `${folds.length === 0 ? `${folder} has no fold with a ${checkpoint}` : `There is no ${listNames(wanted, 'or')}`}. ` +
-        (names.length > 0 ? `Its folds are: ${listNames(names)}.` : 'It has no folders fold_0, fold_1, ….'),
+        (names.length > 0
+          ? `Its folds are: ${listNames(names)}.`
+          : 'It has no folder of a fold, e.g. fold_0.'),
     );
   }
   return {

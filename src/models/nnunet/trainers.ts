@@ -1,5 +1,5 @@
 /**
- * What nnU-Net 2.6 and TotalSegmentator add to the names of trainers that build the network of the plans:
+ * What nnU-Net and TotalSegmentator add to the names of trainers that build the network of the plans:
  * trainings of other lengths, with other augmentation, losses, optimizers or schedules.
  */
 const variants = [
@@ -14,8 +14,8 @@ const variants = [
     'TopK10Loss(?:LS01)?',
   ],
   ...['CosAnneal', 'Adam(?:1en3|3en4)?', 'VanillaAdam(?:1en3|3en4)?', 'VanillaRAdam(?:1en3|3en4)?'],
-  ...['Adan(?:1en3|3en4|1en1)?', 'AdanCosAnneal', 'probabilisticOversampling(?:_0\\d+)?', 'Benchmark'],
-  'noDataLoading',
+  ...['Adan(?:1en3|3en4|1en1)?', 'probabilisticOversampling(?:_0\\d+)?', 'Benchmark'],
+  ...['NoDeepSupervision', 'noDataLoading'],
 ];
 
 const known = new RegExp(`^nnUNetTrainer(?:_?(?:${variants.join('|')}))*$`, 'i');

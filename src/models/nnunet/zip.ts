@@ -36,7 +36,7 @@ export async function withNnunetZip<T>(
     return await work(folders);
   } catch (error) {
     // The files that messages name are gone when somebody reads them.
-    if (error instanceof VoxError) error.message = error.message.replaceAll(place, file);
+    if (error instanceof VoxError) error.message = error.message.replaceAll(place, () => file);
     throw error;
   } finally {
     await rm(place, { recursive: true, force: true });

@@ -186,6 +186,7 @@ export function convolution(
 /** Planar slices with all depth taps side by side as channels. */
 function stackTaps(writer: SliceWriter, slices: Slices, conv: SliceConv, size: Slices['size']): Slices {
   const [taps] = conv.kernel.size;
+  if (taps === 1) return pickTap(writer, slices, conv, 0, 0, size[0]);
   const [depth, height, width] = slices.size;
   const places = grid([size[0], taps]).map(
     ([at, tap]) => at * conv.strides[0] + tap * conv.dilations[0] - conv.pads[0],

@@ -85,8 +85,9 @@ export function winogradConv(
   const values = outputs * height * width;
 
   const tileBytes = bytesPerTile(writer, inputs, values, products);
-  const tiles = Math.ceil(depth / m);
-  const chunks = chunksOf(tiles, tileBytes, tiles * tileBytes < smallBytes ? smallBytes : chunkBytes);
+  const tileCount = Math.ceil(depth / m);
+  const small = tileCount * tileBytes < smallBytes;
+  const chunks = chunksOf(tileCount, tileBytes, small ? smallBytes : chunkBytes);
   // A layer in chunks writes its output over an input of the same size, behind where it reads.
   const over =
     writer.inPlace && chunks.length > 1 ? parts.findIndex(({ slices }) => !slices.read && alike(slices)) : -1;

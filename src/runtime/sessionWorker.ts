@@ -174,13 +174,13 @@ async function infer(
     const first = takeWindows(job, batch);
     if (first === undefined || !(await runWindows(first))) return;
     const bytes = outputs * Float32Array.BYTES_PER_ELEMENT;
-    // The outputs of many classes are garbage now. The next ones should not come on top.
+    // Large outputs are garbage now. The next ones should not come on top.
     if (bytes >= largeOutput) countShared(bytes);
   }
 }
 
 /** Bytes of outputs after which garbage is collected, if it is at all. Smaller ones V8 collects in time. */
-const largeOutput = 64 << 20;
+const largeOutput = 16 << 20;
 
 /** The arrays that a job shares with other threads. */
 function arraysOf({ data, result }: InferenceJob): readonly ArrayBufferView[] {

@@ -90,6 +90,7 @@ export function sliceConvs(
   const rewritten = rewriteNodes(graph, (node, copy) => {
     writer ??= new SliceWriter(copy, block, largestTile, inPlace, costs, priceOfByte(graph, shapes));
     if (done.has(node.outputs[0])) return true;
+    writer.startLayer();
     const result = sliced(node, writer);
     if (result) {
       blocked.set(result.value, result.slices);

@@ -27,6 +27,7 @@ export interface Slices {
 /** Puts nodes on slices into a graph. */
 export class SliceWriter {
   readonly #made = new Map<string, string>();
+  #layer = 0;
 
   constructor(
     readonly graph: Graph,
@@ -58,6 +59,11 @@ export class SliceWriter {
     return this.once(`shape ${values}`, () => this.graph.addConstant('shape', int64s(values)));
   }
 
+  /** Says that the nodes to come are of another layer than those before. */
+  startLayer(): void {
+    this.#layer++;
+  }
+
   reshape(value: string, dims: readonly number[], output?: string): string {
     return this.graph.addNode('Reshape', [value, this.shape(dims)], {}, output ? { outputs: [output] } : {});
   }
@@ -68,10 +74,21 @@ export class SliceWriter {
     return this.reshape(slices.name, [-1, depth, this.stored(slices) * height * width]);
   }
 
-  /** Rows back as slices. */
+  /**
+   * Rows back as slices.
+   *
+   * When a session is created, ONNX Runtime compares the size of each value with those of all free values
+   * before it, to take over the memory of one. Values of unknown size stay in this list, so that a form of
+   * 8,000 nodes took 4 s. With the number of slices declared under the name of the layer, parts of a layer
+   * take over each other's memory. Under one name for all layers, memory would be kept for too long.
+   */
   unrow(rows: string, like: Omit<Slices, 'name'>): Slices {
-    const [, height, width] = like.size;
+    const [depth, height, width] = like.size;
     const name = this.reshape(rows, [-1, this.stored(like), height, width]);
+    if (this.inPlace) {
+      const dims = [`layer${this.#layer}.${depth}`, this.stored(like), height, width];
+      this.graph.declared.push({ name, type: 'float32', dims });
+    }
     return { name, layout: like.layout, channels: like.channels, size: like.size };
   }
 

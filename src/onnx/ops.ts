@@ -30,6 +30,11 @@ export class Ops {
     return this.constant(`i ${values}`, () => int64s(values), 'ints');
   }
 
+  /** A float32 constant of these rows. */
+  matrix(rows: readonly (readonly number[])[]): string {
+    return this.constant(`m ${rows.join(';')}`, () => floats([rows.length, rows[0].length], rows.flat()));
+  }
+
   /** A constant, made once for each key. */
   constant(key: string, make: () => Tensor, hint = 'constant'): string {
     const name = this.#constants.get(key) ?? this.graph.addConstant(hint, make());

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
+import { makeFolder } from '../../formats/aside.js';
+import { writeFileAside } from '../../formats/files.js';
 import { cacheFolder } from '../../machine.js';
 import { readCard } from '../card.js';
 import { checksumOf, stateOf } from '../checksum.js';
@@ -49,8 +51,8 @@ export async function cachedNnunet(
   const folder = join(place, basename(known));
   if (known !== '' && existsSync(folder)) return cardIn(folder);
   const made = await madeModel(trainedFolder, choice, place, events);
-  await mkdir(join(place, 'seen'), { recursive: true });
-  await writeFile(seen, basename(made));
+  await makeFolder(join(place, 'seen'));
+  await writeFileAside(seen, basename(made));
   return cardIn(made);
 }
 

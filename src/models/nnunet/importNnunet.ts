@@ -80,7 +80,7 @@ export async function importNnunet({ trained, plan }: OpenedNnunet, card: CardFi
   const notes = followsPlans(trainer)
     ? []
     : [
-        `The trainer ${show(trainer)} is not one of nnU-Net's own. If it builds another network than the plans describe, ` +
+        `voxstream does not know the trainer ${show(trainer)}. If it builds another network than the plans describe, ` +
           'e.g. with another activation, segmentations are wrong.',
       ];
   for (const { name, checkpoint } of trained.folds) {

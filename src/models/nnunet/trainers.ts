@@ -1,6 +1,7 @@
 /**
- * What nnU-Net and TotalSegmentator add to the names of trainers that build the network of the plans:
- * trainings of other lengths, with other augmentation, losses, optimizers or schedules.
+ * What the names of known trainers that build the network of the plans have behind `nnUNetTrainer`: trainings
+ * of other lengths, with other augmentation, losses, optimizers or schedules. The list may lack some of
+ * nnU-Net's own; a missing one only causes a note.
  */
 const variants = [
   ...['\\d+ep(?:ochs?)?', 'NoMirroring', 'onlyMirror01', 'noDummy2DDA', 'NoDA', 'DA5(?:ord0|Segord0)?'],

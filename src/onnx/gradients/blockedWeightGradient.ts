@@ -1,5 +1,5 @@
 import { type Ops, range } from '../ops.js';
-import { type FastFilter, fastFilter, type Matrix } from '../slices/cookToom.js';
+import { type FastFilter, fastFilter } from '../slices/cookToom.js';
 import { roundUp } from '../slices/filters.js';
 import { nchwc } from '../slices/values.js';
 import { floats, sizeOf, tensor } from '../tensor.js';
@@ -192,7 +192,7 @@ function combinedTaps(
     }
   }
   const byProduct = ops.reshape(planar(ops, sum, products * outputs), [weightDims[1], products, -1]);
-  return ops.node('MatMul', [matrix(ops, fast.outputs), byProduct]);
+  return ops.node('MatMul', [ops.matrix(fast.outputs), byProduct]);
 }
 
 /** A convolution of images by filters as large as their planes, added to a sum. */
@@ -216,10 +216,6 @@ function addProducts(
 /** Values in blocks of channels as planes. */
 function planar(ops: Ops, blocked: string, channels: number): string {
   return ops.graph.addNode('ReorderOutput', [blocked], { channels }, { domain: nchwc });
-}
-
-function matrix(ops: Ops, rows: Matrix): string {
-  return ops.constant(`matrix ${rows.join(';')}`, () => floats([rows.length, rows[0].length], rows.flat()));
 }
 
 /** Images from x; see `Operands`. Each is made once. */
@@ -395,7 +391,7 @@ function filtersOf(
     const size = [block, band.end - band.first, width];
     if (typeof at === 'number') return ops.reshape(gather(group, band, [at]), [outputs, ...size]);
     const all = ops.reshape(gather(group, band, range(slices)), [slices, -1]);
-    const sums = ops.node('MatMul', [matrix(ops, at.filter), all]);
+    const sums = ops.node('MatMul', [ops.matrix(at.filter), all]);
     return ops.reshape(sums, [at.filter.length * outputs, ...size]);
   });
 }

@@ -200,8 +200,7 @@ function stackTaps(writer: SliceWriter, slices: Slices, conv: SliceConv, size: S
     { axis: 1 },
   );
   const channels = conv.kernel.inputs * taps;
-  const name = writer.reshape(rows, [-1, channels, height, width]);
-  return { name, layout: 'planar', channels, size: [size[0], height, width] };
+  return writer.unrow(rows, { layout: 'planar', channels, size: [size[0], height, width] });
 }
 
 /** The kernel for stacked taps: [outputs, depth * inputs, 1, height, width]. */

@@ -14,10 +14,9 @@ export interface FastFilter {
 export type Matrix = readonly (readonly number[])[];
 
 /**
- * Where the polynomials are multiplied, beside infinity, by the number of these points. They were searched
- * among numbers of few binary digits for the least rounding error of random inputs: it grows with the root of
- * the mean, over the outputs, of `outputs[i][p] ** 2 * norm(filter[p]) ** 2 * norm(inputs[p]) ** 2` summed
- * over the products p.
+ * Where the polynomials are multiplied, beside infinity, by the number of these points. They have few binary
+ * digits, and round little with random inputs. The error grows with the root of the mean, over the outputs,
+ * of `outputs[i][p] ** 2 * norm(filter[p]) ** 2 * norm(inputs[p]) ** 2` summed over the products p.
  */
 const points: Readonly<Record<number, readonly number[]>> = {
   2: [0, 1],

@@ -1,10 +1,10 @@
 import type { Dims } from '../../gradients/rule.js';
 import type { Sliding } from '../../gradients/sliding.js';
 import { range } from '../../ops.js';
-import { biasShares, fastFilter, type Matrix } from '../../slices/cookToom.js';
+import { biasShares, fastFilter } from '../../slices/cookToom.js';
 import type { Slices } from '../../slices/values.js';
 import { tileInputs, winogradTile } from '../../slices/winograd.js';
-import { floats, type Tensor, tensor } from '../../tensor.js';
+import { type Tensor, tensor } from '../../tensor.js';
 import type { BlockedValues } from './blockedValues.js';
 
 /** A convolution or a transposed one, with a computed weight. */
@@ -175,10 +175,8 @@ function combinedTaps(
   const fast = fastFilter(m, taps.length, stride);
   const products = fast.filter.length;
   const [outputs, inputs] = [dims[1], from.channels];
-  const matrix = (rows: Matrix) =>
-    ops.constant(`matrix ${rows.join(';')}`, () => floats([rows.length, rows[0].length], rows.flat()));
   const filters = taps.map(({ filter }) => ops.reshape(filter, [1, -1]));
-  const combined = ops.node('MatMul', [matrix(fast.filter), ops.concat(filters, 0)]);
+  const combined = ops.node('MatMul', [ops.matrix(fast.filter), ops.concat(filters, 0)]);
   const filter = ops.reshape(combined, [products * outputs, inputs, ...plane.kernel_shape]);
   const tiles = Math.ceil(count / m);
   const images = tileInputs(writer, from, {
@@ -189,11 +187,11 @@ function combinedTaps(
     matrix: fast.inputs,
   });
   const biases = bias
-    ? ops.reshape(ops.mul(matrix(biasShares(fast).map((share) => [share])), bias), [products * outputs])
+    ? ops.reshape(ops.mul(ops.matrix(biasShares(fast).map((share) => [share])), bias), [products * outputs])
     : '';
   const sums = values.conv([images, filter, biases], { ...plane, group: products });
   const apart = ops.reshape(sums, [dims[0], tiles, products, -1]);
-  const slices = ops.reshape(ops.node('MatMul', [matrix(fast.outputs), apart]), [dims[0], tiles * m, -1]);
+  const slices = ops.reshape(ops.node('MatMul', [ops.matrix(fast.outputs), apart]), [dims[0], tiles * m, -1]);
   const inside = tiles * m === count ? slices : writer.cutRows(slices, 0, count);
   const [rows, columns] = planeSize(from, plane);
   return ops.reshape(inside, [dims[0] * count, outputs, rows, columns]);

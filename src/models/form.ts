@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { ModelError, messageOf, show, VoxError } from '../errors.js';
 import { writeAside } from '../formats/aside.js';
 import { cacheFolder } from '../machine.js';
@@ -40,6 +40,8 @@ export interface RewrittenCard {
   readonly original: string;
   /** The SHA-256 of the rewritten model. */
   readonly sha256: string;
+  /** The file beside it with its large weights, if it has any; see `splitWeights`. */
+  readonly weights?: { readonly name: string; readonly sha256: string };
   readonly passes: readonly string[];
   /** The largest difference from the original's output, on random windows. */
   readonly maxDifference: number;
@@ -52,7 +54,7 @@ export interface RewrittenCard {
 }
 
 /** Increase this when the passes produce different models, so that cached ones are not used. */
-const revision = 13;
+const revision = 14;
 
 /** The largest allowed difference of a rewritten model from the original, on random windows. */
 const mostDifference = 1e-3;
@@ -264,15 +266,15 @@ async function rewrite(
 ): Promise<RewrittenCard> {
   // Imported here: most runs find the rewritten model in the cache.
   const { optimizeModel } = await import('../onnx/optimize.js');
-  const { bytes, passes, maxDifference, sessionBytes, outputChannels } = await optimizeModel(
-    await readFile(file),
-    options,
-    file,
-  );
+  const { splitWeights } = await import('../onnx/externalWeights.js');
+  const made = await optimizeModel(await readFile(file), options, file);
+  const { passes, maxDifference, sessionBytes, outputChannels } = made;
+  const { bytes, weights } = splitWeights(made.bytes);
   const reversed = passes.includes('permuteAxes');
   const card: RewrittenCard = {
     original: sha256,
     sha256: createHash('sha256').update(bytes).digest('hex'),
+    ...(weights && { weights: { name: weights.name, sha256: weights.sha256 } }),
     passes: [...passes],
     maxDifference,
     axes: options.axes === 'reverse' && !reversed ? 'xyz' : 'zyx',
@@ -280,12 +282,13 @@ async function rewrite(
     ...(sessionBytes && { sessionBytes }),
     outputChannels,
   };
+  if (weights) await writePrivately(join(dirname(path), weights.name), weights.parts);
   await writePrivately(cardOf(path), `${JSON.stringify(card, null, 2)}\n`);
   await writePrivately(path, bytes);
   return card;
 }
 
-function writePrivately(path: string, content: string | Uint8Array): Promise<void> {
+function writePrivately(path: string, content: string | Uint8Array | readonly Uint8Array[]): Promise<void> {
   return writeAside(path, (temporary) => writeFile(temporary, content, { mode: 0o600 })).catch(unwritable);
 }
 
@@ -293,26 +296,39 @@ const cardOf = (path: string) => path.replace(/\.onnx$/, '.json');
 
 /** The card of a kept form; undefined when the form is missing, damaged, or could be changed by others. */
 async function keptForm(path: string, original: string): Promise<RewrittenCard | undefined> {
-  if (!(await isPrivateFile(path)) || !(await isPrivateFile(cardOf(path)))) return undefined;
+  if (!(await isPrivateFile(cardOf(path)))) return undefined;
   const text = await readFile(cardOf(path), 'utf8').catch(() => '');
   const card = parseJson(text);
   if (!isRewrittenCard(card) || card.original !== original) return undefined;
-  const found = await checksumOf(path, 'sha256').catch(() => undefined);
-  return card.sha256 === found ? card : undefined;
+  const files = [{ name: basename(path), sha256: card.sha256 }, ...(card.weights ? [card.weights] : [])];
+  const right = await Promise.all(files.map((one) => isKept(join(dirname(path), one.name), one.sha256)));
+  return right.includes(false) ? undefined : card;
+}
+
+/** Whether a file has this checksum and nobody else can change it. */
+async function isKept(file: string, sha256: string): Promise<boolean> {
+  if (!(await isPrivateFile(file))) return false;
+  return (await checksumOf(file, 'sha256').catch(() => undefined)) === sha256;
 }
 
 /** Written out, so that worker threads need not load zod. */
 function isRewrittenCard(value: unknown): value is RewrittenCard {
   const { original, sha256, passes, maxDifference, axes, difference } = Object(value);
-  const { sessionBytes, outputChannels } = Object(value);
+  const { sessionBytes, outputChannels, weights } = Object(value);
   return (
     [original, sha256].every((one) => typeof one === 'string') &&
+    (weights === undefined || isWeights(weights)) &&
     Array.isArray(passes) &&
     typeof maxDifference === 'number' &&
     (axes === 'xyz' || axes === 'zyx') &&
     typeof difference === 'boolean' &&
     [sessionBytes, outputChannels].every((one) => ['number', 'undefined'].includes(typeof one))
   );
+}
+
+function isWeights(value: unknown): boolean {
+  const { name, sha256 } = Object(value);
+  return typeof name === 'string' && basename(name) === name && typeof sha256 === 'string';
 }
 
 function parseJson(text: string): unknown {

@@ -18,9 +18,11 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { findModel } from '#src/models/findModel.js';
-import { runnableModel } from '#src/models/form.js';
+import { keptModel, runnableModel } from '#src/models/form.js';
+import { writeModel } from '#src/onnx/modelFile.js';
 import { bandModel, temporaryFolder } from '../e2e/harness.js';
 import { root, testNeeding } from '../needs.js';
+import { conv, graphOf, leakyRelu } from '../onnx/models.js';
 
 const model = await findModel(bandModel);
 const roiSize = [16, 12, 8] as const;
@@ -76,6 +78,41 @@ test('a damaged form or card is rebuilt', async () => {
     const { maxDifference, ...found } = JSON.parse(readFileSync(cardOf(file), 'utf8'));
     assert.equal(found, expected, `${what}: the card is as it was`);
     assert.type(maxDifference, 'number');
+  }
+});
+
+test('large weights are in a file beside the form, and a damaged one is rebuilt', async () => {
+  const folder = temporaryFolder();
+  const file = join(folder, 'wide.onnx');
+  const wide = graphOf(1, (g, x) => conv(g, leakyRelu(g, conv(g, x, [1, 16])), [16, 16]), 16);
+  writeFileSync(file, writeModel(wide));
+  const found = await findModel(file);
+  const kept = join(folder, 'rewritten');
+  const inForm = () => runnableModel(found, { roiSize }, 'cpu', kept);
+  const form = await inForm();
+  const { weights } = JSON.parse(readFileSync(cardOf(form.file), 'utf8'));
+  const path = join(kept, weights.name);
+  const bytes = readFileSync(path);
+  assert.is(weights.sha256, sha256Of(bytes));
+  assert.is(modeOf(path), 0o600);
+  const damages: Record<string, () => void> = {
+    'a changed byte': () => writeFileSync(path, bytes.with(100, bytes[100] ^ 1)),
+    'no file': () => rmSync(path),
+    'a file that others can change': () => chmodSync(path, 0o666),
+    'a card with a path': () =>
+      writeFileSync(
+        cardOf(form.file),
+        readFileSync(cardOf(form.file), 'utf8').replace(weights.name, `../rewritten/${weights.name}`),
+      ),
+  };
+  for (const [what, damage] of Object.entries(damages)) {
+    const { ino } = statSync(path);
+    damage();
+    assert.equal(await keptModel(found, { roiSize }, 'cpu', kept), undefined, what);
+    assert.equal(await inForm(), form, what);
+    assert.is(Buffer.compare(readFileSync(path), bytes), 0, what);
+    assert.is(modeOf(path), 0o600, what);
+    assert.is.not(statSync(path).ino, ino, what);
   }
 });
 

@@ -4,6 +4,7 @@ import * as ort from '../onnx/ort.js';
 import type { Triple, Vec3 } from '../volume/volume.js';
 import { cutWindow, type ModelAxes } from '../volume/windows.js';
 import { outputAdder } from './addOutputs.js';
+import { freeArray } from './freeArray.js';
 import { collectGarbage, countShared, voxelBytes } from './garbage.js';
 import { type InferenceJob, stopJob, takeWindows } from './inferenceJob.js';
 import { runMirrored } from './mirroredRuns.js';
@@ -138,12 +139,15 @@ async function infer(
   const [, , ...dims] = tensorDims(1, 1, roiSize, axes);
   const [inputName] = session.inputNames;
   const [outputName] = session.outputNames;
+  let output = new Float32Array(0);
   const runModel = async (windows: Float32Array, count: number) => {
+    freeArray(output);
     const values = windows.subarray(0, count * channels * voxels);
     const tensor = new ort.Tensor('float32', values, tensorDims(count, channels, roiSize, axes));
     // An output that is given is filled, and is copied anyway: it would only take memory.
     const result = await session.run({ [inputName]: tensor }, [outputName]);
-    return result[outputName].data as Float32Array;
+    output = result[outputName].data as Float32Array<ArrayBuffer>;
+    return output;
   };
   /** Runs and adds windows. Returns false for an abandoned job. */
   const runWindows = async (first: number): Promise<boolean> => {
@@ -168,19 +172,15 @@ async function infer(
     );
     const length = values.length / count;
     const all = Array.from({ length: count }, (_, i) => values.subarray(i * length, (i + 1) * length));
-    return adder.add(first, all);
+    const isAdded = adder.add(first, all);
+    freeArray(output);
+    return isAdded;
   };
   for (;;) {
     const first = takeWindows(job, batch);
     if (first === undefined || !(await runWindows(first))) return;
-    const bytes = outputs * Float32Array.BYTES_PER_ELEMENT;
-    // Large outputs are garbage now. The next ones should not come on top.
-    if (bytes >= largeOutput) countShared(bytes);
   }
 }
-
-/** Bytes of outputs after which garbage is collected, if it is at all. Smaller ones V8 collects in time. */
-const largeOutput = 16 << 20;
 
 /** The arrays that a job shares with other threads. */
 function arraysOf({ data, result }: InferenceJob): readonly ArrayBufferView[] {

@@ -1,6 +1,7 @@
 import * as ort from '../onnx/ort.js';
 import { sizeOf } from '../onnx/tensor.js';
 import { stepNames } from '../onnx/training/stepGraph.js';
+import { freeArray } from '../runtime/freeArray.js';
 import type {
   PartSetup,
   StepScalars,
@@ -180,7 +181,9 @@ export class TrainerThread {
       feeds[name] = current;
       fetches[next] = spare;
     }
-    await session.run(feeds, fetches);
+    // What it returns are copies of the tensors that it was given.
+    const copies = await session.run(feeds, fetches);
+    for (const { data } of Object.values(copies)) freeArray(data as Float32Array<ArrayBuffer>);
     for (const { name } of setup.changes) {
       const buffers = this.#buffers(name);
       [buffers.current, buffers.spare] = [buffers.spare, buffers.current];

@@ -1,6 +1,7 @@
 import { roundHalfEven } from './affine.js';
 import { type PaddingMode, paddedIndices } from './crop.js';
 import type { Range } from './labels.js';
+import { readAhead } from './readAhead.js';
 import type { Triple, Vec3, VoxelArray } from './volume.js';
 
 /** How to cut a volume into windows; see the operator `inference`. */
@@ -113,8 +114,12 @@ export function cutWindow(
   const [xs, ys, zs] = [indices(0), indices(1), indices(2)];
   const strideX = axes === 'xyz' ? ny * nz : 1;
   for (let c = 0; c < channels; c++) {
-    for (let j = 0; j < ny; j++) {
-      for (let k = 0; k < nz; k++) {
+    for (let k = 0; k < nz; k++) {
+      if (inside) {
+        const rows = (c * size[2] + start[2] + k) * size[1] + start[1];
+        readAhead(data, rows * size[0], (rows + ny) * size[0]);
+      }
+      for (let j = 0; j < ny; j++) {
         let to = c * nx * ny * nz + (axes === 'xyz' ? j * nz + k : (k * ny + j) * nx);
         if (inside) {
           let from = ((c * size[2] + start[2] + k) * size[1] + start[1] + j) * size[0] + start[0];
@@ -151,17 +156,20 @@ export function addWindow(
   const [nx, ny, nz] = roiSize;
   const first = Math.max(0, -start[0]);
   const last = Math.min(nx, size[0] - start[0]);
+  const top = Math.max(0, start[1]);
+  const bottom = Math.min(size[1], start[1] + ny);
   const firstSlice = Math.max(0, slices.start - start[2]);
   const lastSlice = Math.min(nz, slices.end - start[2]);
   const strideX = axes === 'xyz' ? ny * nz : 1;
   for (let c = 0; c < channels; c++) {
-    for (let j = 0; j < ny; j++) {
-      const y = start[1] + j;
-      if (y < 0 || y >= size[1]) continue;
-      for (let k = firstSlice; k < lastSlice; k++) {
-        const z = start[2] + k;
+    for (let k = firstSlice; k < lastSlice; k++) {
+      const z = start[2] + k;
+      const rows = (c * size[2] + z) * size[1];
+      readAhead(out, (rows + top) * size[0], (rows + bottom) * size[0]);
+      for (let y = top; y < bottom; y++) {
+        const j = y - start[1];
         let from = c * nx * ny * nz + (axes === 'xyz' ? j * nz + k : (k * ny + j) * nx) + first * strideX;
-        let to = ((c * size[2] + z) * size[1] + y) * size[0] + start[0] + first;
+        let to = (rows + y) * size[0] + start[0] + first;
         if (weights) {
           let w = (k * ny + j) * nx + first;
           for (let i = first; i < last; i++, from += strideX) out[to++] += window[from] * weights[w++];

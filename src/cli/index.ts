@@ -3,9 +3,11 @@ import * as nodeModule from 'node:module';
 import { join } from 'node:path';
 import { makeFolder } from '../formats/aside.js';
 import { cacheFolder } from '../machine.js';
+import { startEarly } from '../runtime/sessionThread.js';
 import { version } from '../version.js';
 import { maxOpenFiles, minOpenFiles } from './openFiles.js';
 import { print, printError } from './print.js';
+import { runsModel } from './runsModel.js';
 
 // Node opens all modules that another one imports at once, so the limit is checked before they are imported.
 const openFiles = maxOpenFiles();
@@ -28,5 +30,6 @@ if (openFiles < minOpenFiles) {
       () => {},
     );
   }
+  if (runsModel(process.argv.slice(2))) startEarly();
   await import('./main.js');
 }

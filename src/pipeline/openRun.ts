@@ -4,6 +4,7 @@ import { OptionError } from '../errors.js';
 import { removePartials } from '../formats/files.js';
 import { maskOf } from '../mask.js';
 import { createRuntime, type Runtime, type RuntimeSettings } from '../runtime/runtime.js';
+import { endEarly } from '../runtime/sessionThread.js';
 import type { SourceItem } from '../sources/define.js';
 import { readSmall } from '../storage/places.js';
 import { writeCaseList } from './caseList.js';
@@ -92,7 +93,10 @@ export async function openRun(
   try {
     const runtime = options.runtime ?? runtimeFor(pipeline, { onWarning });
     // Models test the device when they are loaded.
-    if (!pipeline.steps.some(({ built }) => built.prepare)) await checkDevice(runtime.device);
+    if (!pipeline.steps.some(({ built }) => built.prepare)) {
+      void endEarly();
+      await checkDevice(runtime.device);
+    }
     if (!options.runtime) cleanUps.push(() => runtime.close());
     const journal = new Journal(output, pipeline.secrets, folder.saveLine);
     const targets = pipeline.sinks.map(({ id, built }) => ({ id, targets: built.targets?.(output) ?? {} }));

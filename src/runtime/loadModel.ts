@@ -7,11 +7,18 @@ import { allocate, type HistoryStep, type Vec3, type Volume, voxelCount } from '
 import { slabCount } from '../volume/wholeSums.js';
 import { modelTurns } from '../volume/windowCells.js';
 import { type ModelAxes, planWindows, type WindowSettings, windowWeights } from '../volume/windows.js';
-import { AskThread, NotStarted } from './askThread.js';
+import { NotStarted } from './askThread.js';
 import { deviceSessions, spareSessions } from './deviceSessions.js';
 import { Control, type InferenceJob, newControl, stopJob, type WholeLogits } from './inferenceJob.js';
-import { checkOutput, checkShape, checkWindow, modelFault } from './modelChecks.js';
-import type { ModelShape, SessionReply, SessionRequest, SessionSetup } from './sessionMessages.js';
+import { checkOutput, checkShape, checkWindow } from './modelChecks.js';
+import type { ModelShape, SessionSetup } from './sessionMessages.js';
+import {
+  endThreads,
+  expectReply,
+  type ReplyOf,
+  SessionThread,
+  startSessionThreads,
+} from './sessionThread.js';
 import { answerWithin, noProgress, watchJob } from './stuck.js';
 
 /** A model as it is run. */
@@ -137,40 +144,6 @@ export interface LoadSettings {
 /** What the windows of a volume have in common, whatever is made of them. */
 type Windows = Omit<InferenceJob, 'control' | 'models' | 'steps' | 'result'>;
 
-/** A worker thread that holds one session, from `open` on. */
-export class SessionThread extends AskThread<SessionRequest, SessionReply> {
-  #setup: SessionSetup | undefined;
-
-  /** Starts the thread, which loads ONNX Runtime. */
-  constructor() {
-    super(
-      new URL('./sessionWorker.js', import.meta.url),
-      undefined,
-      () => this.#setup?.file ?? 'a model',
-      (error) => (this.#setup ? modelFault(this.#setup, error) : error),
-    );
-    // A thread that cannot start does not open its session either.
-    this.ready.catch(() => {});
-  }
-
-  /** Creates the session within `limit` seconds. A thread that fails to is ended. */
-  async open(setup: SessionSetup, limit: number): Promise<ReplyOf<'opened'>> {
-    this.#setup = setup;
-    try {
-      const opened = await answerWithin(limit, this, this.ask({ kind: 'open', setup }), setup.file);
-      return expectReply(opened, 'opened');
-    } catch (error) {
-      if (!this.ended) await this.close();
-      throw error;
-    }
-  }
-}
-
-/** Starts as many threads as a device has sessions, before it is known which model they will run. */
-export function startSessionThreads(device: string): SessionThread[] {
-  return deviceSessions(device).map(() => new SessionThread());
-}
-
 /**
  * Loads a model into one thread per session of a device. Throws ModelError when it cannot be loaded.
  *
@@ -196,18 +169,6 @@ export async function loadModel(
   } finally {
     await spare;
   }
-}
-
-/** Ends threads that no loaded model has. */
-export async function endThreads(threads: readonly SessionThread[]): Promise<void> {
-  await Promise.all(threads.map((thread) => thread.close()));
-}
-
-type ReplyOf<K extends SessionReply['kind']> = Extract<SessionReply, { kind: K }>;
-
-function expectReply<K extends SessionReply['kind']>(reply: SessionReply, kind: K): ReplyOf<K> {
-  if (reply.kind === kind) return reply as ReplyOf<K>;
-  throw new Error(`A session thread answered "${reply.kind}" instead of "${kind}".`);
 }
 
 class ModelSessions implements LoadedModel {

@@ -1,13 +1,7 @@
 import { chooseDevice, type DeviceChoice } from './chooseDevice.js';
 import { parseDevice } from './device.js';
-import {
-  endThreads,
-  type LoadedModel,
-  type LoadSettings,
-  loadModel,
-  type RunnableModel,
-  startSessionThreads,
-} from './loadModel.js';
+import { type LoadedModel, type LoadSettings, loadModel, type RunnableModel } from './loadModel.js';
+import { endThreads, startSessionThreads } from './sessionThread.js';
 
 /** What records of a run say of a model. */
 export interface ModelRecord {

@@ -10,6 +10,7 @@ import { writeModel } from '#src/onnx/modelFile.js';
 import { floats } from '#src/onnx/tensor.js';
 import { deviceSessions, spareSessions } from '#src/runtime/deviceSessions.js';
 import { createRuntime } from '#src/runtime/runtime.js';
+import { endEarly, endThreads, startEarly, startSessionThreads } from '#src/runtime/sessionThread.js';
 import { allocate, makeVolume, type Vec3 } from '#src/volume/volume.js';
 import { temporaryFolder } from '../e2e/harness.js';
 import { swiftShader, swiftShaderEnv, testNeeding } from '../needs.js';
@@ -50,6 +51,17 @@ test('a GPU of CUDA gets a session for every four processors, up to four', () =>
   assert.equal(numbers('cuda', 64), [0, 0, 0, 0]);
   assert.equal(numbers('cuda:0,2', 16), [0, 0, 2, 2]);
   assert.equal(numbers('cuda', 64, 105 * 96 ** 3 * 4), [0]);
+});
+
+test('threads that start early are the next model’s, and those that it does not need end', async () => {
+  startEarly();
+  const [first, ...others] = startSessionThreads('cpu:1');
+  assert.is(others.length, 0);
+  await endEarly();
+  await first.ready;
+  assert.not(first.ended);
+  await endThreads([first]);
+  assert.ok(first.ended);
 });
 
 test('sessions beyond the first of a GPU may fail for lack of memory', () => {

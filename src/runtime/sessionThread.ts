@@ -1,0 +1,74 @@
+import { AskThread } from './askThread.js';
+import { deviceSessions } from './deviceSessions.js';
+import { modelFault } from './modelChecks.js';
+import type { SessionReply, SessionRequest, SessionSetup } from './sessionMessages.js';
+import { answerWithin } from './stuck.js';
+
+/** A worker thread that holds one session, from `open` on. */
+export class SessionThread extends AskThread<SessionRequest, SessionReply> {
+  #setup: SessionSetup | undefined;
+
+  /** Starts the thread, which loads ONNX Runtime. */
+  constructor() {
+    super(
+      new URL('./sessionWorker.js', import.meta.url),
+      undefined,
+      () => this.#setup?.file ?? 'a model',
+      (error) => (this.#setup ? modelFault(this.#setup, error) : error),
+    );
+    // A thread that cannot start does not open its session either.
+    this.ready.catch(() => {});
+  }
+
+  /** Creates the session within `limit` seconds. A thread that fails to is ended. */
+  async open(setup: SessionSetup, limit: number): Promise<ReplyOf<'opened'>> {
+    this.#setup = setup;
+    try {
+      const opened = await answerWithin(limit, this, this.ask({ kind: 'open', setup }), setup.file);
+      return expectReply(opened, 'opened');
+    } catch (error) {
+      if (!this.ended) await this.close();
+      throw error;
+    }
+  }
+}
+
+export type ReplyOf<K extends SessionReply['kind']> = Extract<SessionReply, { kind: K }>;
+
+export function expectReply<K extends SessionReply['kind']>(reply: SessionReply, kind: K): ReplyOf<K> {
+  if (reply.kind === kind) return reply as ReplyOf<K>;
+  throw new Error(`A session thread answered "${reply.kind}" instead of "${kind}".`);
+}
+
+/** Threads that no model has asked for yet. */
+const early: SessionThread[] = [];
+
+/**
+ * Starts the session threads of a CPU before a model asks for them: each takes about 0.1 s to load its code.
+ * The next `startSessionThreads` returns them.
+ */
+export function startEarly(): void {
+  early.push(...newThreads(deviceSessions('cpu').length));
+}
+
+/** Starts as many threads as a device has sessions, before it is known which model they will run. */
+export function startSessionThreads(device: string): SessionThread[] {
+  const { length } = deviceSessions(device);
+  const started = early.splice(0, length).filter(({ ended }) => !ended);
+  void endEarly();
+  return [...started, ...newThreads(length - started.length)];
+}
+
+/** Ends the threads of `startEarly` that no model has asked for. */
+export function endEarly(): Promise<void> {
+  return endThreads(early.splice(0));
+}
+
+/** Ends threads that no loaded model has. */
+export async function endThreads(threads: readonly SessionThread[]): Promise<void> {
+  await Promise.all(threads.map((thread) => thread.close()));
+}
+
+function newThreads(length: number): SessionThread[] {
+  return Array.from({ length }, () => new SessionThread());
+}

@@ -1,12 +1,13 @@
 import { parentPort } from 'node:worker_threads';
 import { messageOf } from '../errors.js';
 import * as ort from '../onnx/ort.js';
-import type { Triple, Vec3 } from '../volume/volume.js';
-import { cutWindow, type ModelAxes } from '../volume/windows.js';
+import { type Triple, type Vec3, voxelCount } from '../volume/volume.js';
+import { cutWindow, type ModelAxes, windowStart } from '../volume/windows.js';
 import { outputAdder } from './addOutputs.js';
+import type { DeviceSums } from './deviceSums.js';
 import { freeArray } from './freeArray.js';
 import { collectGarbage, countShared, voxelBytes } from './garbage.js';
-import { type InferenceJob, stopJob, takeWindows } from './inferenceJob.js';
+import { type InferenceJob, isStopped, stopJob, takeWindows } from './inferenceJob.js';
 import { runMirrored } from './mirroredRuns.js';
 import type { ModelShape, SessionReply, SessionRequest, SessionSetup } from './sessionMessages.js';
 import { toErrorData } from './threadError.js';
@@ -18,19 +19,24 @@ function serve(port: NonNullable<typeof parentPort>): void {
   const reply = (message: SessionReply) => port.postMessage(message);
   const windows = new WindowBuffers();
   let session: ort.InferenceSession;
+  let beginSums: BeginSums | undefined;
   const answer = async (request: SessionRequest): Promise<SessionReply> => {
     switch (request.kind) {
       case 'open': {
         if (request.setup.collectGarbage) collectGarbage();
         const { partlyOnCpu, ...created } = await createSession(request.setup);
         session = created.session;
+        if (request.setup.provider === 'webgpu') beginSums = await sumsOnDevice();
         return { kind: 'opened', shape: shapeOf(session), partlyOnCpu };
       }
       case 'probe':
         return { kind: 'probed', dims: await probe(session, request) };
-      case 'infer':
-        await infer(session, request.job, windows);
+      case 'infer': {
+        const sums = await beginSums?.(request.job);
+        if (sums) await inferOnDevice(session, request.job, windows, sums);
+        else await infer(session, request.job, windows);
         return { kind: 'done' };
+      }
     }
   };
   const answerOrFail = async (request: SessionRequest) => {
@@ -121,20 +127,59 @@ class WindowBuffers {
   }
 }
 
-/** Runs the windows of a job until none is left. */
+/** Begins to add up the windows of a job on the device; undefined if the job must be added up on the CPU. */
+type BeginSums = (job: InferenceJob) => Promise<DeviceSums | undefined>;
+
+/** Loads the code for sums on the device, which only sessions of WebGPU need. */
+async function sumsOnDevice(): Promise<BeginSums> {
+  const { canAddOnDevice, DeviceSums, openSumGraphs } = await import('./deviceSums.js');
+  let graphs: ReturnType<typeof openSumGraphs> | undefined;
+  return async (job) => {
+    if (!canAddOnDevice(job)) return undefined;
+    graphs ??= openSumGraphs();
+    return DeviceSums.begin(job, await graphs);
+  };
+}
+
+/** Runs the windows of a job until none is left, and adds up their outputs on the device. */
+async function inferOnDevice(
+  session: ort.InferenceSession,
+  job: InferenceJob,
+  buffers: WindowBuffers,
+  sums: DeviceSums,
+): Promise<void> {
+  const [inputName] = session.inputNames;
+  const [outputName] = session.outputNames;
+  const startOf = (step: number) => windowStart(job.plan, step);
+  try {
+    for (;;) {
+      const first = takeWindows(job, job.batch);
+      if (first === undefined) break;
+      const count = Math.min(job.batch, job.steps - first);
+      // The device is at work on the windows before while these are cut.
+      const input = windowTensor(cutWindows(job, first, count, startOf, buffers), job, count);
+      await sums.settle();
+      await session.run({ [inputName]: input }, { [outputName]: sums.output(count) });
+      await sums.add(first, count);
+    }
+    if (!isStopped(job.control)) await sums.finish();
+  } finally {
+    sums.dispose();
+  }
+}
+
+/** Runs the windows of a job until none is left, and adds up their outputs on the CPU. */
 async function infer(
   session: ort.InferenceSession,
   job: InferenceJob,
   buffers: WindowBuffers,
 ): Promise<void> {
-  const { plan, batch, channels, outChannels, size, axes } = job;
+  const { plan, batch, channels, outChannels, axes } = job;
   const adder = outputAdder(job);
   const { roiSize } = plan;
-  const voxels = roiSize[0] * roiSize[1] * roiSize[2];
-  const outputs = batch * outChannels * voxels;
-  const input = buffers.take('input', batch * channels * voxels);
+  const outputs = batch * outChannels * voxelCount(roiSize);
   const mirrors = job.mirror.length > 0;
-  const mirrored = buffers.take('mirrored', mirrors ? input.length : 0);
+  const mirrored = buffers.take('mirrored', mirrors ? batch * channels * voxelCount(roiSize) : 0);
   const sum = buffers.take('sum', mirrors ? outputs : 0);
   const [, , ...dims] = tensorDims(1, 1, roiSize, axes);
   const [inputName] = session.inputNames;
@@ -142,23 +187,16 @@ async function infer(
   let output = new Float32Array(0);
   const runModel = async (windows: Float32Array, count: number) => {
     freeArray(output);
-    const values = windows.subarray(0, count * channels * voxels);
-    const tensor = new ort.Tensor('float32', values, tensorDims(count, channels, roiSize, axes));
     // An output that is given is filled, and is copied anyway: it would only take memory.
-    const result = await session.run({ [inputName]: tensor }, [outputName]);
+    const result = await session.run({ [inputName]: windowTensor(windows, job, count) }, [outputName]);
     output = result[outputName].data as Float32Array<ArrayBuffer>;
     return output;
   };
   /** Runs and adds windows. Returns false for an abandoned job. */
   const runWindows = async (first: number): Promise<boolean> => {
     const count = Math.min(batch, job.steps - first);
-    for (let i = 0; i < count; i++) {
-      const start = adder.start(first + i);
-      const into = input.subarray(i * channels * voxels, (i + 1) * channels * voxels);
-      cutWindow(job.data, size, channels, start, roiSize, axes, job.padding, into);
-    }
     const runs = {
-      input,
+      input: cutWindows(job, first, count, (step) => adder.start(step), buffers),
       inputs: count * channels,
       outputs: count * outChannels,
       dims: dims as Triple,
@@ -168,7 +206,7 @@ async function infer(
       (windows) => runModel(windows, count),
       runs,
       mirrored,
-      sum.subarray(0, count * outChannels * voxels),
+      sum.subarray(0, (count * outputs) / batch),
     );
     const length = values.length / count;
     const all = Array.from({ length: count }, (_, i) => values.subarray(i * length, (i + 1) * length));
@@ -180,6 +218,33 @@ async function infer(
     const first = takeWindows(job, batch);
     if (first === undefined || !(await runWindows(first))) return;
   }
+}
+
+/** Cuts out `count` windows from step `first` on, one behind the other. The next call reuses the memory. */
+function cutWindows(
+  { data, size, channels, plan, axes, padding, batch }: InferenceJob,
+  first: number,
+  count: number,
+  startOf: (step: number) => Vec3,
+  buffers: WindowBuffers,
+): Float32Array {
+  const length = channels * voxelCount(plan.roiSize);
+  const input = buffers.take('input', batch * length);
+  for (let i = 0; i < count; i++) {
+    const into = input.subarray(i * length, (i + 1) * length);
+    cutWindow(data, size, channels, startOf(first + i), plan.roiSize, axes, padding, into);
+  }
+  return input;
+}
+
+/** The input of the model: the first `count` windows of a batch. */
+function windowTensor(
+  windows: Float32Array,
+  { channels, plan, axes }: InferenceJob,
+  count: number,
+): ort.Tensor {
+  const values = windows.subarray(0, count * channels * voxelCount(plan.roiSize));
+  return new ort.Tensor('float32', values, tensorDims(count, channels, plan.roiSize, axes));
 }
 
 /** The arrays that a job shares with other threads. */

@@ -58,18 +58,43 @@ export class WholeSums {
    * sums of the slab into means. Each model adds its weights, too.
    */
   add(step: number, slab: number, values: Float32Array): void {
-    const { plan, outChannels, size, axes, weights, weightSums, out, models } = this.#work;
-    const { roiSize } = plan;
-    const start = this.start(step);
+    const { plan, outChannels, size, axes, weights, out, models } = this.#work;
     const slices = this.#slices(slab);
     const turn = this.turn(step, slab);
     if (turn === 0 && !models?.place) this.#clear(slices);
-    addWindow(values, outChannels, start, roiSize, axes, weights, size, out, slices);
+    addWindow(values, outChannels, this.start(step), plan.roiSize, axes, weights, size, out, slices);
+    this.addWeights(step, slab);
+    if (turn + 1 === this.#turns(slab)) this.finish(slab);
+  }
+
+  /** Adds the part of a window's weights that is in a slab. Does nothing for equal weights. */
+  addWeights(step: number, slab: number): void {
+    const { plan, size, weights, weightSums } = this.#work;
+    if (!weights || !weightSums) return;
     // Weights are stored x fastest, as the windows of a `zyx` model are.
-    if (weights && weightSums) {
-      addWindow(weights, 1, start, roiSize, 'zyx', undefined, size, weightSums, slices);
+    const slices = this.#slices(slab);
+    addWindow(weights, 1, this.start(step), plan.roiSize, 'zyx', undefined, size, weightSums, slices);
+  }
+
+  /** Turns the sums of a slab into means after the last model. */
+  finish(slab: number): void {
+    const { outChannels, size, weightSums, out, models } = this.#work;
+    const { place, count } = models ?? { place: 0, count: 1 };
+    if (place + 1 < count) return;
+    const slices = this.#slices(slab);
+    const perSlice = size[0] * size[1];
+    const voxels = { start: slices.start * perSlice, end: slices.end * perSlice };
+    if (weightSums) {
+      divideByWeights_(out, outChannels, weightSums, voxels);
+      return;
     }
-    if (turn + 1 === this.#turns(slab)) this.#finish(slices);
+    if (count > 1) {
+      for (let channel = 0; channel < outChannels; channel++) {
+        const first = channel * perSlice * size[2];
+        divideBy_(out.subarray(first + voxels.start, first + voxels.end), count);
+      }
+    }
+    divideByCounts_(out, outChannels, size, this.#counts, slices);
   }
 
   /**
@@ -106,25 +131,5 @@ export class WholeSums {
     const { starts } = this.#work.plan;
     const layers = this.#layers(slab);
     return starts[0].length * starts[1].length * (layers.end - layers.start);
-  }
-
-  /** Turns the sums of some slices into means after the last model. */
-  #finish(slices: Range): void {
-    const { outChannels, size, weightSums, out, models } = this.#work;
-    const { place, count } = models ?? { place: 0, count: 1 };
-    if (place + 1 < count) return;
-    const perSlice = size[0] * size[1];
-    const voxels = { start: slices.start * perSlice, end: slices.end * perSlice };
-    if (weightSums) {
-      divideByWeights_(out, outChannels, weightSums, voxels);
-      return;
-    }
-    if (count > 1) {
-      for (let channel = 0; channel < outChannels; channel++) {
-        const first = channel * perSlice * size[2];
-        divideBy_(out.subarray(first + voxels.start, first + voxels.end), count);
-      }
-    }
-    divideByCounts_(out, outChannels, size, this.#counts, slices);
   }
 }

@@ -54,6 +54,21 @@ for (const { name, file, need } of models) {
   }
 }
 
+for (const { name, file, need } of models) {
+  testNeeding(need, `${name} in float16 gives nearly the logits of the original on the CPU`, async () => {
+    const original = readFileSync(file);
+    const { data: expected } = await run(readModel(original), dims);
+    const largest = maxDifference(expected, new Float32Array(expected.length));
+    for (const target of ['cuda', 'webgpu'] as const) {
+      const { bytes } = await optimizeModel(original, { target, roiSize, precision: 'float16' });
+      const { data: actual } = await run(readModel(bytes), dims);
+      // A float16 has 11 bits, so each value inside is off by up to 5e-4 of its size.
+      const far = maxDifference(actual, expected) / largest;
+      assert.ok(far > 1e-6 && far < 2e-3, `${target}: logits differ by ${far} of the largest`);
+    }
+  });
+}
+
 /** Small networks of convolutions, with gates and with groups. */
 const networks: readonly { name: string; config: object; size: readonly [number, number, number] }[] = [
   {

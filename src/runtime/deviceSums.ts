@@ -1,12 +1,15 @@
 import { Graph } from '../onnx/graph.js';
 import { writeModel } from '../onnx/modelFile.js';
-import { Ops } from '../onnx/ops.js';
+import { Ops, range } from '../onnx/ops.js';
 import * as ort from '../onnx/ort.js';
 import { type Vec3, voxelCount } from '../volume/volume.js';
 import { slabCount, WholeSums } from '../volume/wholeSums.js';
-import { cutWindow, type ModelAxes, windowStart } from '../volume/windows.js';
+import { cutWindow, inModelOrder, windowStart } from '../volume/windows.js';
 import { freeArray } from './freeArray.js';
 import { Control, type InferenceJob, type WholeLogits } from './inferenceJob.js';
+
+/** Tensors by name: what a graph reads or writes. */
+type Tensors = Readonly<Record<string, ort.Tensor>>;
 
 /** A job whose result is logits. */
 export type LogitsJob = InferenceJob & { readonly result: WholeLogits };
@@ -21,16 +24,15 @@ const mostBytes = 128 << 20;
 const placeBytes = 8;
 
 /**
- * Whether WebGPU can add up the windows of a job. It cannot make labels or mirror outputs back, and its
- * buffers are limited. Other jobs are added up on the CPU.
+ * Whether WebGPU can add up the windows of a job. It cannot make labels, and its buffers are limited. Other
+ * jobs are added up on the CPU.
  */
 export function canAddOnDevice(job: InferenceJob): job is LogitsJob {
-  const { result, mirror, outChannels, plan, batch, size } = job;
+  const { result, outChannels, plan, batch, size } = job;
   const window = outChannels * voxelCount(plan.roiSize);
   const sums = outChannels * voxelCount(coveredBox(size, plan.roiSize));
   return (
     'out' in result &&
-    mirror.length === 0 &&
     Math.max(sums, window * batch) * Float32Array.BYTES_PER_ELEMENT <= mostBytes &&
     window * placeBytes <= mostBytes
   );
@@ -74,26 +76,30 @@ function holdGraph(): Graph {
   };
   hold('sums', 'float32');
   hold('outputs', 'float32');
+  hold('mirrored', 'float32');
   hold('weights', 'float32');
   hold('places', 'int32');
+  hold('window', 'int32');
   return graph;
 }
 
 /**
  * Adds the output for one window of a batch, times the weights, to the sums: value i to element
  * `places[i] + offset`. ScatterND changes only these elements if its output is the buffer of its input.
+ * `starts`, `ends` and `steps` select the window, and mirror it.
  */
 function addGraph(): Graph {
   const graph = new Graph({ name: 'add' });
   const ops = new Ops(graph);
   const sums = graph.addInput('sums', 'float32', ['all']);
   const outputs = graph.addInput('outputs', 'float32', ['n', 'c', 'i', 'j', 'k']);
-  const first = graph.addInput('first', 'int64', [1]);
-  const end = graph.addInput('end', 'int64', [1]);
+  const starts = graph.addInput('starts', 'int64', [5]);
+  const ends = graph.addInput('ends', 'int64', [5]);
+  const steps = graph.addInput('steps', 'int64', [5]);
   const weights = graph.addInput('weights', 'float32', ['wi', 'wj', 'wk']);
   const places = graph.addInput('places', 'int32', ['values', 1]);
   const offset = graph.addInput('offset', 'int32', [1]);
-  const window = ops.node('Slice', [outputs, first, end, ops.ints([0])]);
+  const window = ops.node('Slice', [outputs, starts, ends, ops.ints(range(5)), steps]);
   const values = ops.reshape(ops.mul(window, weights), [-1]);
   const elements = ops.cast(ops.add(places, offset), 'int64');
   const added = ops.node('ScatterND', [sums, elements, values], { reduction: 'add' }, 'added');
@@ -106,8 +112,8 @@ function readGraph(): Graph {
   const graph = new Graph({ name: 'read' });
   const inputs = [
     graph.addInput('sums', 'float32', ['all']),
-    graph.addInput('first', 'int64', [1]),
-    graph.addInput('end', 'int64', [1]),
+    graph.addInput('starts', 'int64', [1]),
+    graph.addInput('ends', 'int64', [1]),
   ];
   graph.addOutput(graph.addNode('Slice', inputs, {}, { outputs: ['part'] }), 'float32', ['count']);
   return graph;
@@ -121,12 +127,13 @@ function readGraph(): Graph {
  * results have the same bits as those of `WholeSums` on the CPU. With Gaussian weights, `WholeSums` rounds
  * the product and the sum together, so results may differ in the last bits.
  *
- * The calls for each batch are `settle`, a run of the model into `output`, and `add`.
+ * The calls for each batch are `settle`, a run of the model into `output`, and `add`. Before `add`, each
+ * mirror image of the windows takes a run into `mirroredOutput` and `addMirrored`.
  */
 export class DeviceSums {
   readonly #job: LogitsJob;
   readonly #graphs: SumGraphs;
-  readonly #held: Readonly<Record<string, ort.Tensor>>;
+  readonly #held: Tensors;
   readonly #box: Vec3;
   /** Adds up the weights on the CPU, and divides by them at the end. */
   readonly #whole: WholeSums;
@@ -135,26 +142,24 @@ export class DeviceSums {
 
   /** Copies what a job needs to the device: the sums so far, the weights, and the places of values. */
   static async begin(job: LogitsJob, graphs: SumGraphs): Promise<DeviceSums> {
-    const { size, plan, outChannels, batch, axes, weights, result } = job;
-    const { roiSize } = plan;
-    const box = coveredBox(size, roiSize);
+    const { size, plan, outChannels, batch, mirror, result } = job;
+    const box = coveredBox(size, plan.roiSize);
     const sums = new Float32Array(outChannels * voxelCount(box));
     cutWindow(result.out, size, outChannels, boxStart(job), box, 'zyx', zeros, sums);
+    const window = outChannels * voxelCount(plan.roiSize);
+    const isMirrored = mirror.length > 0;
     const held = await graphs.hold.run({
       'given sums': floats(sums),
-      'given outputs': floats(new Float32Array(batch * outChannels * voxelCount(roiSize))),
-      'given weights': floats(weights ? inModelOrder(weights, roiSize, axes) : Float32Array.of(1)),
-      'given places': ints(placesInBox(roiSize, outChannels, box, axes)),
+      'given outputs': floats(new Float32Array(batch * window)),
+      'given mirrored': floats(new Float32Array(isMirrored ? batch * window : 0)),
+      'given weights': floats(weightsOf(job)),
+      'given places': ints(placesInBox(job, box)),
+      'given window': ints(Int32Array.from({ length: isMirrored ? window : 0 }, (_, i) => i)),
     });
     return new DeviceSums(job, graphs, held, box);
   }
 
-  private constructor(
-    job: LogitsJob,
-    graphs: SumGraphs,
-    held: Readonly<Record<string, ort.Tensor>>,
-    box: Vec3,
-  ) {
+  private constructor(job: LogitsJob, graphs: SumGraphs, held: Tensors, box: Vec3) {
     this.#job = job;
     this.#graphs = graphs;
     this.#held = held;
@@ -164,7 +169,23 @@ export class DeviceSums {
 
   /** The tensor on the device that takes the model's output for `count` windows. */
   output(count: number): ort.Tensor {
-    return this.#view('outputs', 'float32', [count, this.#job.outChannels, ...this.#windowDims()]);
+    return this.#view('outputs', 'float32', this.#outputDims(count));
+  }
+
+  /** The tensor on the device that takes the model's output for `count` mirrored windows. */
+  mirroredOutput(count: number): ort.Tensor {
+    return this.#view('mirrored', 'float32', this.#outputDims(count));
+  }
+
+  /** Mirrors `mirroredOutput` back and adds it to `output`. `flips` says which axes of the windows are. */
+  async addMirrored(count: number, flips: readonly boolean[]): Promise<void> {
+    const { outputs: sums, window } = this.#held;
+    const weights = new ort.Tensor('float32', Float32Array.of(1), [1, 1, 1]);
+    const target = { sums, weights, places: this.#places('window') };
+    const length = window.dims[0];
+    for (let i = 0; i < count; i++) {
+      await this.#add(windowOf(this.mirroredOutput(count), i, flips), target, i * length);
+    }
   }
 
   /**
@@ -180,17 +201,11 @@ export class DeviceSums {
 
   /** Adds the `count` windows from `first` on whose output is in `output`. */
   async add(first: number, count: number): Promise<void> {
-    const dims = this.#job.weights ? this.#windowDims() : [1, 1, 1];
     const { sums } = this.#held;
-    const shared = {
-      sums,
-      outputs: this.output(count),
-      weights: this.#view('weights', 'float32', dims),
-      places: this.#view('places', 'int32', [this.#held['places'].dims[0], 1]),
-    };
+    const dims = this.#job.weights ? this.#windowDims() : [1, 1, 1];
+    const target = { sums, weights: this.#view('weights', 'float32', dims), places: this.#places('places') };
     for (let i = 0; i < count; i++) {
-      const offset = ints(Int32Array.of(this.#offset(first + i)));
-      await this.#graphs.add.run({ ...shared, ...part(i, i + 1), offset }, { added: sums });
+      await this.#add(windowOf(this.output(count), i), target, this.#offset(first + i));
     }
     this.#pending += count;
     // The device is at work on the windows meanwhile.
@@ -220,8 +235,14 @@ export class DeviceSums {
     for (const tensor of Object.values(this.#held)) tensor.dispose();
   }
 
+  async #add(window: Tensors, target: Tensors & { sums: ort.Tensor }, offset: number): Promise<void> {
+    const feeds = { ...window, ...target, offset: ints(Int32Array.of(offset)) };
+    await this.#graphs.add.run(feeds, { added: target.sums });
+  }
+
   async #read(first: number, end: number): Promise<Float32Array<ArrayBuffer>> {
-    const read = await this.#graphs.read.run({ sums: this.#held['sums'], ...part(first, end) });
+    const { sums } = this.#held;
+    const read = await this.#graphs.read.run({ sums, starts: int64s([first]), ends: int64s([end]) });
     return read['part'].data as Float32Array<ArrayBuffer>;
   }
 
@@ -230,10 +251,16 @@ export class DeviceSums {
     return ort.Tensor.fromGpuBuffer(this.#held[name].gpuBuffer, { dataType, dims });
   }
 
-  /** The sizes of a window in the model's order. */
-  #windowDims(): readonly number[] {
-    const { axes, plan } = this.#job;
-    return axes === 'xyz' ? plan.roiSize : plan.roiSize.toReversed();
+  #places(name: 'places' | 'window'): ort.Tensor {
+    return this.#view(name, 'int32', [this.#held[name].dims[0], 1]);
+  }
+
+  #windowDims(): Vec3 {
+    return inModelOrder(this.#job.plan.roiSize, this.#job.axes);
+  }
+
+  #outputDims(count: number): readonly number[] {
+    return [count, this.#job.outChannels, ...this.#windowDims()];
   }
 
   /** How far a window's places are from those of the window at the start of the box. */
@@ -252,28 +279,45 @@ function boxStart({ plan }: InferenceJob): Vec3 {
   return [x, y, z];
 }
 
-/** The values of a window (x fastest) in the order in which the model writes them. */
-function inModelOrder(values: Float32Array, roiSize: Vec3, axes: ModelAxes): Float32Array {
-  const ordered = new Float32Array(values.length);
-  cutWindow(values, roiSize, 1, [0, 0, 0], roiSize, axes, zeros, ordered);
-  return ordered;
+/**
+ * The weights of a window's values, in the model's order, or one weight for all. Of outputs for several
+ * mirror images, which are added up first, the mean is added. Their number is a power of 2, so dividing the
+ * weights gives the same bits as dividing the outputs.
+ */
+function weightsOf({ weights, plan, axes, mirror }: InferenceJob): Float32Array {
+  const ordered = new Float32Array(weights ? weights.length : 1).fill(1);
+  if (weights) cutWindow(weights, plan.roiSize, 1, [0, 0, 0], plan.roiSize, axes, zeros, ordered);
+  return ordered.map((weight) => weight / 2 ** mirror.length);
 }
 
 /** For each value of the window at the start of a box, in the model's order, its element in the box. */
-function placesInBox(roiSize: Vec3, channels: number, box: Vec3, axes: ModelAxes): Int32Array {
-  const strides = [1, box[0], box[0] * box[1]];
-  const [a, b, c] = axes === 'xyz' ? [0, 1, 2] : [2, 1, 0];
-  const places = new Int32Array(channels * voxelCount(roiSize));
+function placesInBox({ plan, outChannels, axes }: InferenceJob, box: Vec3): Int32Array {
+  const [nx, ny, nz] = box;
+  const [a, b, c] = inModelOrder(plan.roiSize, axes);
+  const [stepA, stepB, stepC] = axes === 'xyz' ? [1, nx, nx * ny] : [nx * ny, nx, 1];
+  const places = new Int32Array(outChannels * a * b * c);
   let to = 0;
-  for (let channel = 0; channel < channels; channel++) {
-    for (let i = 0; i < roiSize[a]; i++) {
-      for (let j = 0; j < roiSize[b]; j++) {
-        const row = channel * voxelCount(box) + i * strides[a] + j * strides[b];
-        for (let k = 0; k < roiSize[c]; k++) places[to++] = row + k * strides[c];
+  for (let channel = 0; channel < outChannels; channel++) {
+    for (let i = 0; i < a; i++) {
+      for (let j = 0; j < b; j++) {
+        const row = channel * nx * ny * nz + i * stepA + j * stepB;
+        for (let k = 0; k < c; k++) places[to++] = row + k * stepC;
       }
     }
   }
   return places;
+}
+
+/** The inputs of `addGraph` for window `i` of a batch, whose axes are mirrored back where `flips` says so. */
+function windowOf(outputs: ort.Tensor, i: number, flips: readonly boolean[] = []): Tensors {
+  const [, channels, ...dims] = outputs.dims;
+  return {
+    outputs,
+    starts: int64s([i, 0, ...dims.map((n, axis) => (flips[axis] ? n - 1 : 0))]),
+    // Backwards, the end is before the first element.
+    ends: int64s([i + 1, channels, ...dims.map((n, axis) => (flips[axis] ? -n - 1 : n))]),
+    steps: int64s([1, 1, ...dims.map((_, axis) => (flips[axis] ? -1 : 1))]),
+  };
 }
 
 function floats(values: Float32Array): ort.Tensor {
@@ -284,8 +328,6 @@ function ints(values: Int32Array): ort.Tensor {
   return new ort.Tensor('int32', values, [values.length]);
 }
 
-/** The inputs of a graph that say which part of another input it reads. */
-function part(first: number, end: number): { readonly first: ort.Tensor; readonly end: ort.Tensor } {
-  const bound = (at: number) => new ort.Tensor('int64', BigInt64Array.of(BigInt(at)), [1]);
-  return { first: bound(first), end: bound(end) };
+function int64s(values: readonly number[]): ort.Tensor {
+  return new ort.Tensor('int64', BigInt64Array.from(values, BigInt), [values.length]);
 }

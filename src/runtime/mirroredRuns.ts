@@ -32,9 +32,8 @@ export async function runMirrored(
   const first = await run(input);
   if (axes.length === 0) return first;
   sum.set(first);
-  const images = combinations(axes);
-  for (const image of images) {
-    const flips = [0, 1, 2].map((axis) => image.includes(axis));
+  const images = mirrorImages(axes);
+  for (const flips of images) {
     mirrorWindow(input, inputs, dims, flips, false, mirrored);
     mirrorWindow(await run(mirrored), outputs, dims, flips, true, sum);
   }
@@ -42,10 +41,14 @@ export async function runMirrored(
   return sum;
 }
 
-/** All combinations of one axis or more: single axes first, as nnU-Net adds them up. */
-function combinations(axes: readonly number[]): number[][] {
+/**
+ * The mirror images of a window along every combination of one axis or more: whether each axis is mirrored.
+ * Single axes come first, as nnU-Net adds them up.
+ */
+export function mirrorImages(axes: readonly number[]): boolean[][] {
   const all = Array.from({ length: 2 ** axes.length - 1 }, (_, i) =>
     axes.filter((_axis, k) => ((i + 1) >> k) & 1),
   );
-  return all.sort((a, b) => a.length - b.length);
+  const sorted = all.sort((a, b) => a.length - b.length);
+  return sorted.map((image) => [0, 1, 2].map((axis) => image.includes(axis)));
 }

@@ -1,14 +1,14 @@
 import { parentPort } from 'node:worker_threads';
 import { messageOf } from '../errors.js';
 import * as ort from '../onnx/ort.js';
-import { type Triple, type Vec3, voxelCount } from '../volume/volume.js';
-import { cutWindow, type ModelAxes, windowStart } from '../volume/windows.js';
+import { type Vec3, voxelCount } from '../volume/volume.js';
+import { cutWindow, inModelOrder, type ModelAxes, mirrorWindow, windowStart } from '../volume/windows.js';
 import { outputAdder } from './addOutputs.js';
 import type { DeviceSums } from './deviceSums.js';
 import { freeArray } from './freeArray.js';
 import { collectGarbage, countShared, voxelBytes } from './garbage.js';
 import { type InferenceJob, isStopped, stopJob, takeWindows } from './inferenceJob.js';
-import { runMirrored } from './mirroredRuns.js';
+import { mirrorImages, runMirrored } from './mirroredRuns.js';
 import type { ModelShape, SessionReply, SessionRequest, SessionSetup } from './sessionMessages.js';
 import { toErrorData } from './threadError.js';
 
@@ -96,8 +96,8 @@ function shapeOf(session: ort.InferenceSession): ModelShape {
   return { inputs: describe(session.inputMetadata), outputs: describe(session.outputMetadata) };
 }
 
-function tensorDims(batch: number, channels: number, [nx, ny, nz]: Vec3, axes: ModelAxes): number[] {
-  return axes === 'xyz' ? [batch, channels, nx, ny, nz] : [batch, channels, nz, ny, nx];
+function tensorDims(batch: number, channels: number, roiSize: Vec3, axes: ModelAxes): number[] {
+  return [batch, channels, ...inModelOrder(roiSize, axes)];
 }
 
 /** Runs the model once on zeros; returns the shape of its output. */
@@ -148,18 +148,29 @@ async function inferOnDevice(
   buffers: WindowBuffers,
   sums: DeviceSums,
 ): Promise<void> {
+  const { plan, batch, channels, axes } = job;
+  const images = mirrorImages(mirroredAxes(job));
+  const length = batch * channels * voxelCount(plan.roiSize);
+  const mirrored = buffers.take('mirrored', images.length > 0 ? length : 0);
   const [inputName] = session.inputNames;
   const [outputName] = session.outputNames;
-  const startOf = (step: number) => windowStart(job.plan, step);
+  const startOf = (step: number) => windowStart(plan, step);
+  const runModel = (windows: Float32Array, count: number, output: ort.Tensor) =>
+    session.run({ [inputName]: windowTensor(windows, job, count) }, { [outputName]: output });
   try {
     for (;;) {
-      const first = takeWindows(job, job.batch);
+      const first = takeWindows(job, batch);
       if (first === undefined) break;
-      const count = Math.min(job.batch, job.steps - first);
+      const count = Math.min(batch, job.steps - first);
       // The device is at work on the windows before while these are cut.
-      const input = windowTensor(cutWindows(job, first, count, startOf, buffers), job, count);
+      const input = cutWindows(job, first, count, startOf, buffers);
       await sums.settle();
-      await session.run({ [inputName]: input }, { [outputName]: sums.output(count) });
+      await runModel(input, count, sums.output(count));
+      for (const flips of images) {
+        mirrorWindow(input, count * channels, inModelOrder(plan.roiSize, axes), flips, false, mirrored);
+        await runModel(mirrored, count, sums.mirroredOutput(count));
+        await sums.addMirrored(count, flips);
+      }
       await sums.add(first, count);
     }
     if (!isStopped(job.control)) await sums.finish();
@@ -181,7 +192,6 @@ async function infer(
   const mirrors = job.mirror.length > 0;
   const mirrored = buffers.take('mirrored', mirrors ? batch * channels * voxelCount(roiSize) : 0);
   const sum = buffers.take('sum', mirrors ? outputs : 0);
-  const [, , ...dims] = tensorDims(1, 1, roiSize, axes);
   const [inputName] = session.inputNames;
   const [outputName] = session.outputNames;
   let output = new Float32Array(0);
@@ -199,8 +209,8 @@ async function infer(
       input: cutWindows(job, first, count, (step) => adder.start(step), buffers),
       inputs: count * channels,
       outputs: count * outChannels,
-      dims: dims as Triple,
-      axes: job.mirror.map((axis) => (axes === 'xyz' ? axis : 2 - axis)),
+      dims: inModelOrder(plan.roiSize, axes),
+      axes: mirroredAxes(job),
     };
     const values = await runMirrored(
       (windows) => runModel(windows, count),
@@ -235,6 +245,11 @@ function cutWindows(
     cutWindow(data, size, channels, startOf(first + i), plan.roiSize, axes, padding, into);
   }
   return input;
+}
+
+/** The axes to mirror, in the model's order. */
+function mirroredAxes({ mirror, axes }: InferenceJob): readonly number[] {
+  return mirror.map((axis) => (axes === 'xyz' ? axis : 2 - axis));
 }
 
 /** The input of the model: the first `count` windows of a batch. */

@@ -93,6 +93,11 @@ export function neighbours({ starts, roiSize }: WindowPlan, index: Vec3): number
  */
 export type ModelAxes = 'xyz' | 'zyx';
 
+/** The size of a window in the order in which a model reads its axes: the fastest one last. */
+export function inModelOrder([nx, ny, nz]: Vec3, axes: ModelAxes): Vec3 {
+  return axes === 'xyz' ? [nx, ny, nz] : [nz, ny, nx];
+}
+
 /**
  * Copies a window of a volume (x fastest) into `out`, in the model's order of axes, padded where it reaches
  * outside.

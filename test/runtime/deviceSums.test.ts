@@ -9,9 +9,17 @@ import { floats } from '#src/onnx/tensor.js';
 import { canAddOnDevice } from '#src/runtime/deviceSums.js';
 import type { InferenceJob } from '#src/runtime/inferenceJob.js';
 import { type InferSettings, type LoadedModel, loadModel } from '#src/runtime/loadModel.js';
+import { runMirrored } from '#src/runtime/mirroredRuns.js';
 import { type CellLabels, planLabels } from '#src/volume/cellSums.js';
 import { allocate, makeVolume, type Vec3, type Volume } from '#src/volume/volume.js';
-import { cutWindow, type ModelAxes, planWindows, windowStart, windowWeights } from '#src/volume/windows.js';
+import {
+  cutWindow,
+  inModelOrder,
+  type ModelAxes,
+  planWindows,
+  windowStart,
+  windowWeights,
+} from '#src/volume/windows.js';
 import { temporaryFolder } from '../e2e/harness.js';
 import { swiftShader, swiftShaderEnv, testNeeding } from '../needs.js';
 
@@ -55,6 +63,12 @@ async function roundedMeans(
   const session = await ort.InferenceSession.create(file, { executionProviders: ['cpu'] });
   const plan = planWindows(size, settings);
   const weights = windowWeights(roiSize, settings);
+  const dims = inModelOrder(roiSize, axes);
+  const mirrored = (settings.mirror ?? []).map((axis) => (axes === 'xyz' ? axis : 2 - axis));
+  const run = async (values: Float32Array) => {
+    const image = new ort.Tensor('float32', values, [1, 1, ...dims]);
+    return (await session.run({ image }))[session.outputNames[0]].data as Float32Array;
+  };
   const [nx, ny, nz] = roiSize;
   const perWindow = nx * ny * nz;
   const perChannel = data.length;
@@ -64,9 +78,13 @@ async function roundedMeans(
     const start = windowStart(plan, step % plan.count);
     const window = new Float32Array(perWindow);
     cutWindow(data, size, 1, start, roiSize, axes, settings, window);
-    const dims = axes === 'xyz' ? roiSize : roiSize.toReversed();
-    const image = new ort.Tensor('float32', window, [1, 1, ...dims]);
-    const output = (await session.run({ image }))[session.outputNames[0]].data as Float32Array;
+    const images = { input: window, inputs: 1, outputs: 2, dims, axes: mirrored };
+    const output = await runMirrored(
+      run,
+      images,
+      new Float32Array(perWindow),
+      new Float32Array(2 * perWindow),
+    );
     for (let voxel = 0; voxel < perWindow; voxel++) {
       const [i, j, k] = [voxel % nx, Math.floor(voxel / nx) % ny, Math.floor(voxel / nx / ny)];
       const [x, y, z] = [start[0] + i, start[1] + j, start[2] + k];
@@ -93,15 +111,22 @@ async function infer(
   models: number,
 ): Promise<Float32Array> {
   const work = await model.begin(volume, settings, batch, models);
+  let report: number[] = [];
+  const onWindows = (...counts: number[]) => {
+    report = counts;
+  };
   for (const turn of work.turns) {
-    for (let place = 0; place < models; place++) await model.runTurn(work, turn, place);
+    for (let place = 0; place < models; place++) await model.runTurn(work, turn, place, { onWindows });
   }
+  const windows = models * work.job.steps;
+  assert.equal(report, [windows, windows], 'all windows are reported');
   return work.result.data as Float32Array;
 }
 
 interface Setting {
   readonly size: Vec3;
   readonly mode: InferSettings['mode'];
+  readonly mirror?: readonly number[];
   readonly batch?: number;
   readonly models?: number;
 }
@@ -111,6 +136,8 @@ const settings: readonly Setting[] = [
   { size: [9, 8, 17], mode: 'gaussian', batch: 4 },
   { size: [3, 11, 4], mode: 'gaussian', batch: 2 },
   { size: [7, 6, 8], mode: 'gaussian', models: 2 },
+  { size: [6, 8, 7], mode: 'constant', batch: 2, mirror: [2] },
+  { size: [9, 3, 7], mode: 'gaussian', batch: 3, mirror: [0, 1, 2] },
 ];
 
 // Shrink runs on the CPU in between, because WebGPU's provider does not have it.
@@ -126,11 +153,12 @@ for (const [axes, last] of [
       const load = (device: string) =>
         loadModel({ file, axes, difference: false }, device, { stepTimeout: 100, collectGarbage: false });
       const [onDevice, onCpu] = await Promise.all([load('webgpu'), load('cpu')]);
-      for (const { size, mode, batch = 1, models = 1 } of settings) {
+      for (const { size, mode, mirror, batch = 1, models = 1 } of settings) {
         const volume = volumeOf(size);
-        const found = await infer(onDevice, volume, settingsOf(mode), batch, models);
-        const added = await infer(onCpu, volume, settingsOf(mode), 1, models);
-        assert.equal(found, await roundedMeans(file, axes, volume, settingsOf(mode), models));
+        const given = settingsOf(mode, mirror);
+        const found = await infer(onDevice, volume, given, batch, models);
+        const added = await infer(onCpu, volume, given, 1, models);
+        assert.equal(found, await roundedMeans(file, axes, volume, given, models));
         if (mode === 'constant') assert.equal(found, added);
         else {
           // The CPU rounds a product and its sum together, so some last bits differ.
@@ -139,9 +167,6 @@ for (const [axes, last] of [
         }
       }
       const volume = volumeOf([9, 8, 7]);
-      const mirrored = settingsOf('gaussian', [0, 2]);
-      const { data } = await onCpu.infer(volume, mirrored, 1);
-      assert.equal((await onDevice.infer(volume, mirrored, 4)).data, data, 'mirrored: added up on the CPU');
       const labels = await onCpu.inferLabels(volume, settingsOf('gaussian'), 1, { decision });
       const labelled = await onDevice.inferLabels(volume, settingsOf('gaussian'), 4, { decision });
       assert.equal(labelled.data, labels.data, 'labels: made on the CPU');
@@ -150,7 +175,7 @@ for (const [axes, last] of [
   );
 }
 
-test('WebGPU adds up logits whose buffers fit, of windows that are not mirrored', () => {
+test('WebGPU adds up logits whose buffers fit', () => {
   const job = (size: Vec3, roiSize: Vec3, outChannels = 1, batch = 1): InferenceJob => ({
     ...{ size, outChannels, batch, plan: planWindows(size, { roiSize, overlap: [0, 0, 0] }) },
     ...{ data: new Float32Array(), channels: 1, padding: { paddingMode: 'constant', cval: 0 } },
@@ -159,7 +184,6 @@ test('WebGPU adds up logits whose buffers fit, of windows that are not mirrored'
   // 2 ** 25 float32 values are 128 MiB.
   const fits = job([512, 256, 256], [96, 96, 96]);
   assert.ok(canAddOnDevice(fits));
-  assert.not.ok(canAddOnDevice({ ...fits, mirror: [1] }));
   const labels: CellLabels = {
     cells: planLabels(fits.plan, fits.size, 1, false, false),
     ...{ storage: new Float32Array(), difference: false, decision, labels: new Uint8Array() },

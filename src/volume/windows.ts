@@ -112,25 +112,42 @@ export function cutWindow(
   padding: Pick<WindowSettings, 'paddingMode' | 'cval'>,
   out: Float32Array,
 ): void {
-  const [nx, ny, nz] = roiSize;
   const inside = start.every((at, axis) => at >= 0 && at + roiSize[axis] <= size[axis]);
+  if (!inside) {
+    cutPadded(data, size, channels, start, roiSize, axes, padding, out);
+    return;
+  }
+  const [nx, ny, nz] = roiSize;
+  for (let c = 0; c < channels; c++) {
+    for (let k = 0; k < nz; k++) {
+      const from = ((c * size[2] + start[2] + k) * size[1] + start[1]) * size[0] + start[0];
+      const to = c * nx * ny * nz;
+      if (axes === 'zyx') copyRows(data, from, size[0], out, to + k * ny * nx, nx, ny, nx);
+      else copyStrided(data, from, size[0], out, to + k, nz, ny * nz, ny, nx);
+    }
+  }
+}
+
+function cutPadded(
+  data: VoxelArray,
+  size: Vec3,
+  channels: number,
+  start: Vec3,
+  roiSize: Vec3,
+  axes: ModelAxes,
+  padding: Pick<WindowSettings, 'paddingMode' | 'cval'>,
+  out: Float32Array,
+): void {
+  const [nx, ny, nz] = roiSize;
   const indices = (axis: number) =>
     paddedIndices(start[axis], roiSize[axis], size[axis], padding.paddingMode);
   const [xs, ys, zs] = [indices(0), indices(1), indices(2)];
   const strideX = axes === 'xyz' ? ny * nz : 1;
   for (let c = 0; c < channels; c++) {
-    for (let k = 0; k < nz; k++) {
-      if (inside) {
-        const rows = (c * size[2] + start[2] + k) * size[1] + start[1];
-        readAhead(data, rows * size[0], (rows + ny) * size[0]);
-      }
-      for (let j = 0; j < ny; j++) {
+    for (let j = 0; j < ny; j++) {
+      for (let k = 0; k < nz; k++) {
         let to = c * nx * ny * nz + (axes === 'xyz' ? j * nz + k : (k * ny + j) * nx);
-        if (inside) {
-          let from = ((c * size[2] + start[2] + k) * size[1] + start[1] + j) * size[0] + start[0];
-          if (axes === 'zyx') copyRow(data, from, nx, out, to);
-          else for (let i = 0; i < nx; i++, to += strideX) out[to] = data[from++];
-        } else if (ys[j] < 0 || zs[k] < 0) {
+        if (ys[j] < 0 || zs[k] < 0) {
           for (let i = 0; i < nx; i++, to += strideX) out[to] = padding.cval;
         } else {
           const row = ((c * size[2] + zs[k]) * size[1] + ys[j]) * size[0];
@@ -159,31 +176,21 @@ export function addWindow(
   slices: Range = { start: 0, end: size[2] },
 ): void {
   const [nx, ny, nz] = roiSize;
-  const first = Math.max(0, -start[0]);
-  const last = Math.min(nx, size[0] - start[0]);
-  const top = Math.max(0, start[1]);
-  const bottom = Math.min(size[1], start[1] + ny);
-  const firstSlice = Math.max(0, slices.start - start[2]);
-  const lastSlice = Math.min(nz, slices.end - start[2]);
-  const strideX = axes === 'xyz' ? ny * nz : 1;
+  const [left, top] = [Math.max(0, -start[0]), Math.max(0, -start[1])];
+  const width = Math.min(nx, size[0] - start[0]) - left;
+  const height = Math.min(ny, size[1] - start[1]) - top;
+  const [strideX, strideY, strideZ] = axes === 'xyz' ? [ny * nz, nz, 1] : [1, nx, nx * ny];
+  const first = Math.max(0, slices.start - start[2]);
+  const last = Math.min(nz, slices.end - start[2]);
   for (let c = 0; c < channels; c++) {
-    for (let k = firstSlice; k < lastSlice; k++) {
-      const z = start[2] + k;
-      const rows = (c * size[2] + z) * size[1];
-      readAhead(out, (rows + top) * size[0], (rows + bottom) * size[0]);
-      for (let y = top; y < bottom; y++) {
-        const j = y - start[1];
-        let from = c * nx * ny * nz + (axes === 'xyz' ? j * nz + k : (k * ny + j) * nx) + first * strideX;
-        let to = (rows + y) * size[0] + start[0] + first;
-        if (weights) {
-          let w = (k * ny + j) * nx + first;
-          for (let i = first; i < last; i++, from += strideX) out[to++] += window[from] * weights[w++];
-        } else if (strideX === 1) {
-          addRow(window, from, last - first, out, to);
-        } else {
-          for (let i = first; i < last; i++, from += strideX) out[to++] += window[from];
-        }
-      }
+    for (let k = first; k < last; k++) {
+      const from = c * nx * ny * nz + left * strideX + top * strideY + k * strideZ;
+      const to = ((c * size[2] + start[2] + k) * size[1] + start[1] + top) * size[0] + start[0] + left;
+      if (weights) {
+        const w = (k * ny + top) * nx + left;
+        addWeighted(window, from, strideY, strideX, weights, w, nx, out, to, size[0], height, width);
+      } else if (strideX === 1) addRows(window, from, strideY, out, to, size[0], height, width);
+      else addStrided(window, from, strideY, strideX, out, to, size[0], height, width);
     }
   }
 }
@@ -217,40 +224,123 @@ export function mirrorWindow(
   }
 }
 
+// The rows of a slice. For each array, `from` and `to` are where the first row begins; `fromRow`, `toVoxel`
+// etc. are how far apart rows and voxels are. These functions take only arrays and numbers and are short, so
+// that V8 compiles them within the first window.
+//
 // Eight voxels per iteration: V8 does not unroll loops, and the loop itself would take half of the time.
 
-function copyRow(row: VoxelArray, from: number, count: number, out: Float32Array, to: number): void {
-  let i = 0;
-  for (; i <= count - 8; i += 8) {
-    const a = from + i;
-    const b = to + i;
-    out[b] = row[a];
-    out[b + 1] = row[a + 1];
-    out[b + 2] = row[a + 2];
-    out[b + 3] = row[a + 3];
-    out[b + 4] = row[a + 4];
-    out[b + 5] = row[a + 5];
-    out[b + 6] = row[a + 6];
-    out[b + 7] = row[a + 7];
+function copyRows(
+  data: VoxelArray,
+  from: number,
+  fromRow: number,
+  out: Float32Array,
+  to: number,
+  toRow: number,
+  height: number,
+  width: number,
+): void {
+  readAhead(data, from, from + (height - 1) * fromRow + width);
+  for (let j = 0; j < height; j++, from += fromRow, to += toRow) {
+    let i = 0;
+    for (; i <= width - 8; i += 8) {
+      const a = from + i;
+      const b = to + i;
+      out[b] = data[a];
+      out[b + 1] = data[a + 1];
+      out[b + 2] = data[a + 2];
+      out[b + 3] = data[a + 3];
+      out[b + 4] = data[a + 4];
+      out[b + 5] = data[a + 5];
+      out[b + 6] = data[a + 6];
+      out[b + 7] = data[a + 7];
+    }
+    for (; i < width; i++) out[to + i] = data[from + i];
   }
-  for (; i < count; i++) out[to + i] = row[from + i];
 }
 
-function addRow(row: Float32Array, from: number, count: number, out: Float32Array, to: number): void {
-  let i = 0;
-  for (; i <= count - 8; i += 8) {
-    const a = from + i;
-    const b = to + i;
-    out[b] += row[a];
-    out[b + 1] += row[a + 1];
-    out[b + 2] += row[a + 2];
-    out[b + 3] += row[a + 3];
-    out[b + 4] += row[a + 4];
-    out[b + 5] += row[a + 5];
-    out[b + 6] += row[a + 6];
-    out[b + 7] += row[a + 7];
+function copyStrided(
+  data: VoxelArray,
+  from: number,
+  fromRow: number,
+  out: Float32Array,
+  to: number,
+  toRow: number,
+  toVoxel: number,
+  height: number,
+  width: number,
+): void {
+  readAhead(data, from, from + (height - 1) * fromRow + width);
+  for (let j = 0; j < height; j++, from += fromRow, to += toRow) {
+    for (let i = 0, at = to; i < width; i++, at += toVoxel) out[at] = data[from + i];
   }
-  for (; i < count; i++) out[to + i] += row[from + i];
+}
+
+function addRows(
+  window: Float32Array,
+  from: number,
+  fromRow: number,
+  out: Float32Array,
+  to: number,
+  toRow: number,
+  height: number,
+  width: number,
+): void {
+  readAhead(out, to, to + (height - 1) * toRow + width);
+  for (let j = 0; j < height; j++, from += fromRow, to += toRow) {
+    let i = 0;
+    for (; i <= width - 8; i += 8) {
+      const a = from + i;
+      const b = to + i;
+      out[b] += window[a];
+      out[b + 1] += window[a + 1];
+      out[b + 2] += window[a + 2];
+      out[b + 3] += window[a + 3];
+      out[b + 4] += window[a + 4];
+      out[b + 5] += window[a + 5];
+      out[b + 6] += window[a + 6];
+      out[b + 7] += window[a + 7];
+    }
+    for (; i < width; i++) out[to + i] += window[from + i];
+  }
+}
+
+function addStrided(
+  window: Float32Array,
+  from: number,
+  fromRow: number,
+  fromVoxel: number,
+  out: Float32Array,
+  to: number,
+  toRow: number,
+  height: number,
+  width: number,
+): void {
+  readAhead(out, to, to + (height - 1) * toRow + width);
+  for (let j = 0; j < height; j++, from += fromRow, to += toRow) {
+    for (let i = 0, at = from; i < width; i++, at += fromVoxel) out[to + i] += window[at];
+  }
+}
+
+function addWeighted(
+  window: Float32Array,
+  from: number,
+  fromRow: number,
+  fromVoxel: number,
+  weights: Float32Array,
+  weight: number,
+  weightRow: number,
+  out: Float32Array,
+  to: number,
+  toRow: number,
+  height: number,
+  width: number,
+): void {
+  readAhead(out, to, to + (height - 1) * toRow + width);
+  for (let j = 0; j < height; j++, from += fromRow, weight += weightRow, to += toRow) {
+    for (let i = 0, at = from; i < width; i++, at += fromVoxel)
+      out[to + i] += window[at] * weights[weight + i];
+  }
 }
 
 /**

@@ -156,6 +156,7 @@ export class DeviceSums {
       'given places': ints(placesInBox(job, box)),
       'given window': ints(Int32Array.from({ length: isMirrored ? window : 0 }, (_, i) => i)),
     });
+    freeArray(sums);
     return new DeviceSums(job, graphs, held, box);
   }
 

@@ -116,7 +116,7 @@ export const inference = operator({
     return () => ensemble.close();
   },
   async forecast(options, runtime) {
-    const { key, output, mode } = options;
+    const { key, output } = options;
     const models = await filesOf(options, runtime);
     const channels = await outputChannelsOf(models[0]);
     const apart =
@@ -125,9 +125,7 @@ export const inference = operator({
       const volume = subject.volumes[key];
       if (!volume) return subject;
       const logits = logitsForecast(volume, channels);
-      const weights = mode === 'gaussian' ? bytesOf({ ...logits, channels: 1 }) : 0;
-      const more = apart ? bytesOf(logits) : 0;
-      return foresee(subject, { [output]: logits }, weights + more);
+      return foresee(subject, { [output]: logits }, apart ? bytesOf(logits) : 0);
     };
   },
   async expects(options, runtime) {

@@ -135,7 +135,7 @@ export class DeviceSums {
   readonly #graphs: SumGraphs;
   readonly #held: Tensors;
   readonly #box: Vec3;
-  /** Adds up the weights on the CPU, and divides by them at the end. */
+  /** Divides by the weights at the end. */
   readonly #whole: WholeSums;
   /** Windows that the device may still be working on. */
   #pending = 0;
@@ -209,11 +209,6 @@ export class DeviceSums {
       await this.#add(windowOf(this.output(count), i), target, this.#offset(first + i));
     }
     this.#pending += count;
-    // The device is at work on the windows meanwhile.
-    for (let step = first; step < first + count; step++) {
-      const { start, end } = this.#whole.slabs(step);
-      for (let slab = start; slab < end; slab++) this.#whole.addWeights(step, slab);
-    }
   }
 
   /** Copies the sums back. Those of the last model become means. */

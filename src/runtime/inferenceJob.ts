@@ -28,8 +28,6 @@ export interface WholeLogits {
    * means at its end.
    */
   readonly out: Float32Array;
-  /** The sums of the weights, unless these are equal. */
-  readonly weightSums?: Float32Array;
 }
 
 /**

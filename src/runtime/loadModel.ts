@@ -284,15 +284,12 @@ class ModelSessions implements LoadedModel {
   }
 
   #logitsWork(volume: Volume, windows: Windows, models: number): WindowWork {
-    const { outChannels, weights, plan } = windows;
+    const { outChannels, plan } = windows;
     const count = voxelCount(volume.size);
     // One channel that stands for the logits (0, d) is written behind a channel of zeros.
     const channels = this.model.difference ? 2 : outChannels;
     const data = allocate('float32', count * channels);
-    const result: WholeLogits = {
-      out: data.subarray(data.length - count * outChannels),
-      ...(weights && { weightSums: allocate('float32', count) }),
-    };
+    const result: WholeLogits = { out: data.subarray(data.length - count * outChannels) };
     return {
       job: { ...windows, steps: plan.count, result },
       models,

@@ -1,7 +1,7 @@
 import type { Summation } from './cellSums.js';
 import { divideBy_ } from './ensemble.js';
 import type { Range } from './labels.js';
-import type { Vec3 } from './volume.js';
+import { type Vec3, voxelCount } from './volume.js';
 import { addWindow, countWindows, divideByCounts_, divideByWeights_, windowStart } from './windows.js';
 
 /** Slices that are added up together. */
@@ -18,14 +18,12 @@ export function slabCount([, , slices]: Vec3): number {
  * different slabs at the same time; in each slab, the windows must come in order.
  */
 export class WholeSums {
-  readonly #work: Summation & { readonly out: Float32Array; readonly weightSums?: Float32Array };
+  readonly #work: Summation & { readonly out: Float32Array };
   readonly #counts: readonly Float64Array[];
+  #weightSums = new Float32Array(0);
 
-  /**
-   * @param work `out` and `weightSums` begin as zeros and have the size of the volume. There are sums of
-   * weights if there are weights.
-   */
-  constructor(work: Summation & { readonly out: Float32Array; readonly weightSums?: Float32Array }) {
+  /** @param work `out` begins as zeros and has the size of the volume. */
+  constructor(work: Summation & { readonly out: Float32Array }) {
     this.#work = work;
     this.#counts = countWindows(work.size, work.plan);
   }
@@ -55,7 +53,7 @@ export class WholeSums {
 
   /**
    * Adds the part of the model's output for the window of a step that is in a slab. The last one turns the
-   * sums of the slab into means. Each model adds its weights, too.
+   * sums of the slab into means.
    */
   add(step: number, slab: number, values: Float32Array): void {
     const { plan, outChannels, size, axes, weights, out, models } = this.#work;
@@ -63,29 +61,19 @@ export class WholeSums {
     const turn = this.turn(step, slab);
     if (turn === 0 && !models?.place) this.#clear(slices);
     addWindow(values, outChannels, this.start(step), plan.roiSize, axes, weights, size, out, slices);
-    this.addWeights(step, slab);
     if (turn + 1 === this.#turns(slab)) this.finish(slab);
-  }
-
-  /** Adds the part of a window's weights that is in a slab. Does nothing for equal weights. */
-  addWeights(step: number, slab: number): void {
-    const { plan, size, weights, weightSums } = this.#work;
-    if (!weights || !weightSums) return;
-    // Weights are stored x fastest, as the windows of a `zyx` model are.
-    const slices = this.#slices(slab);
-    addWindow(weights, 1, this.start(step), plan.roiSize, 'zyx', undefined, size, weightSums, slices);
   }
 
   /** Turns the sums of a slab into means after the last model. */
   finish(slab: number): void {
-    const { outChannels, size, weightSums, out, models } = this.#work;
+    const { outChannels, size, weights, out, models } = this.#work;
     const { place, count } = models ?? { place: 0, count: 1 };
     if (place + 1 < count) return;
     const slices = this.#slices(slab);
     const perSlice = size[0] * size[1];
     const voxels = { start: slices.start * perSlice, end: slices.end * perSlice };
-    if (weightSums) {
-      divideByWeights_(out, outChannels, weightSums, voxels);
+    if (weights) {
+      divideByWeights_(out, outChannels, this.#sumWeights(weights, slab, count), voxels.start);
       return;
     }
     if (count > 1) {
@@ -97,18 +85,39 @@ export class WholeSums {
     divideByCounts_(out, outChannels, size, this.#counts, slices);
   }
 
+  /** The sums of the weights of all windows of all models in a slab. The next call reuses the memory. */
+  #sumWeights(weights: Float32Array, slab: number, models: number): Float32Array {
+    const { plan, size } = this.#work;
+    const slices = this.#slices(slab);
+    const layers = this.#layers(slab);
+    const part: Vec3 = [size[0], size[1], slices.end - slices.start];
+    const voxels = voxelCount(part);
+    if (this.#weightSums.length < voxels) this.#weightSums = new Float32Array(voxels);
+    const sums = this.#weightSums.subarray(0, voxels).fill(0);
+    const [xs, ys, zs] = plan.starts;
+    for (let model = 0; model < models; model++) {
+      for (const x of xs) {
+        for (const y of ys) {
+          for (const z of zs.slice(layers.start, layers.end)) {
+            // Weights are stored x fastest, as the windows of a `zyx` model are.
+            addWindow(weights, 1, [x, y, z - slices.start], plan.roiSize, 'zyx', undefined, part, sums);
+          }
+        }
+      }
+    }
+    return sums;
+  }
+
   /**
    * Writes zeros to slices, which are zeros already, before they are read: a system maps a page that is read
    * first to a page of zeros for all, and has to tell the other processors when it is written then. That took
    * 12 µs per page.
    */
   #clear(slices: Range): void {
-    const { size, out, weightSums } = this.#work;
+    const { size, out } = this.#work;
     const perSlice = size[0] * size[1];
-    for (const sums of weightSums ? [out, weightSums] : [out]) {
-      for (let first = 0; first < sums.length; first += perSlice * size[2]) {
-        sums.fill(0, first + slices.start * perSlice, first + slices.end * perSlice);
-      }
+    for (let first = 0; first < out.length; first += perSlice * size[2]) {
+      out.fill(0, first + slices.start * perSlice, first + slices.end * perSlice);
     }
   }
 

@@ -430,15 +430,19 @@ export function countWindows(size: Vec3, plan: WindowPlan): Float64Array[] {
   });
 }
 
-/** Divides summed window outputs by the sum of the weights over each voxel, in place. */
+/**
+ * Divides summed window outputs by the sum of the weights over each voxel, in place.
+ *
+ * @param weightSums Of the voxels from `first` on.
+ */
 export function divideByWeights_(
   out: Float32Array,
   channels: number,
   weightSums: Float32Array,
-  voxels: Range = { start: 0, end: weightSums.length },
+  first = 0,
 ): void {
   for (let c = 0; c < channels; c++) {
-    const channel = c * weightSums.length;
-    for (let i = voxels.start; i < voxels.end; i++) out[channel + i] /= weightSums[i];
+    const start = (c * out.length) / channels + first;
+    for (let i = 0; i < weightSums.length; i++) out[start + i] /= weightSums[i];
   }
 }

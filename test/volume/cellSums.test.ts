@@ -77,11 +77,8 @@ function bothWays(given: Case): { whole: Volume; cells: Volume } {
 
   const data = new Float32Array(voxels * (difference ? channels + 1 : channels));
   const out = data.subarray(data.length - voxels * channels);
-  const weightSums = new Float32Array(voxels);
   const places = Array.from({ length: count }, (_, place) => ({ place, count }));
-  const wholes = places.map(
-    (models) => new WholeSums({ ...summation, out, ...(weights && { weightSums }), models }),
-  );
+  const wholes = places.map((models) => new WholeSums({ ...summation, out, models }));
   for (const [place, whole] of wholes.entries()) {
     for (let window = 0; window < plan.count; window++) {
       const output = outputOf(window, place);

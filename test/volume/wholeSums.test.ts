@@ -29,11 +29,9 @@ function logits(setting: Setting, next: (parts: number) => number): Float32Array
   const plan = planWindows(size, { roiSize, overlap: [0.5, 0.5, 0.5] });
   const weights = windowWeights(roiSize, { mode, sigmaScale: [0.125, 0.125, 0.125] });
   const out = new Float32Array(voxelCount(size) * channels);
-  const weightSums = new Float32Array(voxelCount(size));
   for (let place = 0; place < models; place++) {
     const sums = new WholeSums({
       ...{ plan, size, axes, outChannels: channels, weights, out, models: { place, count: models } },
-      ...(weights && { weightSums }),
     });
     const added = new Int32Array(slabCount(size));
     const waiting = Array.from({ length: plan.count }, (_, step) => {

@@ -1,7 +1,7 @@
 // A part of `npm run build`: joins the modules that a run and its threads load, and the packages that they
-// use, into a few files, because Node takes 0.25 s longer to load them one by one. The file of each module
-// stays and passes on what the module exported, so a module exists once, whatever path it is imported by. See
-// docs/architecture.md.
+// use, into a few files, because Node takes 0.25 s longer to load them one by one. They are in CommonJS, so
+// that `src/codeCache.ts` can load them with compiled code. The file of each module stays and passes on what
+// the module exported, so a module exists once, whatever path it is imported by. See docs/architecture.md.
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { build } from 'esbuild';
@@ -11,8 +11,11 @@ const dist = resolve('dist');
 /** Modules that do their work when they are loaded. They export nothing. */
 const programs = ['cli/index.js', 'cli/main.js', 'runtime/sessionWorker.js'];
 
-/** Modules that are not joined, because they import a package that cannot be. */
-const separate = ['onnx/ort.js', 'onnx/noTelemetry.js'];
+/** Modules that are not joined: one imports a package that cannot be, the other one loads the chunks. */
+const separate = ['onnx/ort.js', 'codeCache.js'];
+
+/** Modules that are joined, and are needed before chunks are loaded. Both copies do the same. */
+const copied = ['onnx/noTelemetry.js', 'cacheFolder.js'];
 
 /** Packages that find their other files by their own path. */
 const unbundled = ['onnxruntime-node', 'piscina'];
@@ -31,6 +34,7 @@ for (const { bare } of graph.values()) {
   for (const name of bare.filter(isPackage)) packages.set(name, `packages/${name.replaceAll('/', '-')}.js`);
 }
 const metafile = await writeChunks();
+await convertChunks();
 for (const file of modules.keys()) writeForwarder(file);
 redirectPackages();
 writeLicenses();
@@ -81,7 +85,8 @@ function groupModules() {
   const session = reach('runtime/sessionWorker.js');
   const inTasks = reach('runtime/runTask.js', ...new Set(tasks));
   const lists = { session: [], tasks: [], main: [] };
-  for (const file of [...graph.keys()].filter((one) => !programs.includes(one)).sort()) {
+  const joined = [...graph.keys()].filter((one) => ![...programs, ...copied].includes(one));
+  for (const file of joined.sort()) {
     lists[session.has(file) ? 'session' : inTasks.has(file) ? 'tasks' : 'main'].push(file);
   }
   return lists;
@@ -127,10 +132,6 @@ async function writeChunks() {
       allowOverwrite: true,
       sourcemap: true,
       sourcesContent: false,
-      // For packages in CommonJS.
-      banner: {
-        js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);",
-      },
     },
     virtual,
   );
@@ -155,12 +156,64 @@ async function packageText(name) {
   return `export { ${names.join(', ')} } from '${name}';`;
 }
 
+/** Makes CommonJS modules of the chunks, which `loadChunk` loads. */
+async function convertChunks() {
+  const files = readdirSync(join(dist, 'chunks')).filter((file) => file.endsWith('.js'));
+  for (const file of files) {
+    // Exports never change, so they need no getters, which esbuild would make.
+    const text = textOf(`chunks/${file}`)
+      .replaceAll('import.meta.url', '$chunkUrl')
+      .replace(
+        /^export \{([^}]*)\};(?=\s*(\/\/# sourceMappingURL=\S+\s*)?$)/m,
+        (_, names) => `$exports = {${names.replaceAll(/([\w$]+) as ([\w$]+)/g, '$2: $1')}};`,
+      );
+    writeFileSync(join(dist, 'chunks', file), text);
+  }
+  await build({
+    entryPoints: files.map((file) => join(dist, 'chunks', file)),
+    outdir: join(dist, 'chunks'),
+    outExtension: { '.js': '.cjs' },
+    format: 'cjs',
+    platform: 'node',
+    target: 'node20',
+    sourcemap: true,
+    sourcesContent: false,
+    logLevel: 'warning',
+    banner: {
+      js:
+        '"use strict"; const $chunkUrl = require("node:url").pathToFileURL(__filename).href; ' +
+        'const $import = module.importModule ?? ((path) => import(path)); let $exports;',
+    },
+    footer: { js: 'module.exports = $exports;' },
+  });
+  for (const file of files) {
+    const chunk = `chunks/${file.replace(/js$/, 'cjs')}`;
+    const text = textOf(chunk).replaceAll(/(require\("\.\/\w+\.)js"\)/g, '$1cjs")');
+    const withImports = text.replaceAll(/\bimport\((?!path\))/g, '$$import(');
+    writeFileSync(join(dist, chunk), withImports);
+    for (const old of [file, `${file}.map`]) rmSync(join(dist, 'chunks', old));
+  }
+  for (const file of [...programs, ...packages.values()]) {
+    const text = textOf(file).replaceAll(
+      /^import(?: \{([^}]*)\} from)? "\.\.\/chunks\/(\w+)\.js";$/gm,
+      (_, names = '', chunk) => `const {${names.replaceAll(' as ', ': ')}} = loadChunk('${chunk}');`,
+    );
+    writeFileSync(join(dist, file), withLoader(file, text));
+  }
+}
+
+/** The text of a module that uses `loadChunk`. Its lines keep their numbers. */
+function withLoader(file, text) {
+  const path = relative(dirname(file), 'codeCache.js');
+  const [, hashbang, rest] = /^(#![^\n]*\n)?(.*)$/s.exec(text);
+  return `${hashbang ?? ''}import { loadChunk } from '${path.startsWith('.') ? path : `./${path}`}'; ${rest}`;
+}
+
 /** Replaces a module by its exports from its group. */
 function writeForwarder(file) {
-  const names = exportsOf.get(file).map((name) => `${nameInGroup(file, name)} as ${name}`);
-  const from = relative(dirname(file), `chunks/${modules.get(file)}.js`);
-  const path = from.startsWith('.') ? from : `./${from}`;
-  writeFileSync(join(dist, file), `export { ${names.join(', ')} } from '${path}';\n`);
+  const names = exportsOf.get(file).map((name) => `${nameInGroup(file, name)}: ${name}`);
+  const text = `export const { ${names.join(', ')} } = loadChunk('${modules.get(file)}');\n`;
+  writeFileSync(join(dist, file), withLoader(file, text));
   rmSync(join(dist, `${file}.map`), { force: true });
 }
 

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { availableParallelism, homedir, totalmem } from 'node:os';
+import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
+
+export { cacheFolder } from './cacheFolder.js';
 
 /** The limits of this process's control groups; Infinity where there is none. */
 export interface GroupLimits {
@@ -70,10 +72,4 @@ export const processors = Math.min(availableParallelism(), Math.ceil(groupLimits
  */
 export function memoryLimit(): number {
   return Math.min(totalmem(), groupLimits().memory);
-}
-
-/** The folder `voxstream` in the user's cache folder: downloaded and rewritten models, cached cases. */
-export function cacheFolder(): string {
-  const { VOXSTREAM_CACHE: own, XDG_CACHE_HOME: all } = process.env;
-  return own || join(all || join(homedir(), '.cache'), 'voxstream');
 }

@@ -21,10 +21,10 @@ const layers: readonly (readonly string[])[] = [
   ['storage'],
   ['formats'],
   ['optionTypes'],
-  ['case', 'options', 'machine', 'version', 'optionalPackage', 'address'],
+  ['case', 'options', 'machine', 'codeCache', 'version', 'optionalPackage', 'address'],
   ['metrics'],
   ['volume'],
-  ['csvSeparator', 'errors', 'fileLock', 'harmless', 'mask'],
+  ['cacheFolder', 'csvSeparator', 'errors', 'fileLock', 'harmless', 'mask'],
 ];
 
 const src = join(root, 'src');

@@ -9,7 +9,7 @@ import { build } from 'esbuild';
 const dist = resolve('dist');
 
 /** Modules that do their work when they are loaded. They export nothing. */
-const programs = ['cli/index.js', 'cli/main.js', 'runtime/sessionWorker.js'];
+const programs = ['cli/start.js', 'cli/main.js', 'runtime/sessionWorker.js'];
 
 /** Modules that are not joined: one imports a package that cannot be, the other one loads the chunks. */
 const separate = ['onnx/ort.js', 'codeCache.js'];

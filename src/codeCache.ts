@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, renameSync, rm, statSync, writeFileSync } from
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
 import { Script } from 'node:vm';
 import { isMainThread } from 'node:worker_threads';
 import { cacheFolder } from './cacheFolder.js';
@@ -19,6 +20,18 @@ interface Chunk {
 
 /** Milliseconds after which compiled code is kept: the functions of the start are compiled by then. */
 const startTime = 2000;
+
+/** In threads, V8 rejects code that was not compiled with the flags of this process. */
+let isUsed = !isMainThread;
+
+/**
+ * Has chunks loaded with kept code from now on, for the command line. V8 uses code only with the flags that
+ * it was compiled with, so the flag that `collectGarbage` will need is set now.
+ */
+export function useKeptCode(): void {
+  setFlagsFromString('--expose-gc');
+  isUsed = true;
+}
 
 const chunks = new Map<string, Chunk>();
 const require = createRequire(import.meta.url);
@@ -37,7 +50,7 @@ export function loadChunk(name: string): Chunk['exports'] {
   const chunk: Chunk = { exports: {}, importModule };
   chunks.set(name, chunk);
   const folder = join(cacheFolder(), 'code', `${process.version}-${process.arch}`);
-  const { script, keep } = compile(file, join(folder, name));
+  const { script, keep } = compile(file, isUsed ? join(folder, name) : undefined);
   // Threads run a part of the code of the main thread.
   if (keep && isMainThread) setTimeout(keep, startTime).unref();
   const requireFrom = createRequire(file);
@@ -59,16 +72,16 @@ export interface Compiled {
  * Compiles a file of ASCII text, or takes what an earlier process compiled. That is not used if it was
  * compiled from another text or by another V8, if it is damaged, or if another user could have changed it.
  *
- * @param cache Where the compiled code is kept.
+ * @param cache Where the compiled code is kept. Default: nowhere.
  */
-export function compile(file: string, cache: string): Compiled {
+export function compile(file: string, cache?: string): Compiled {
   const text = `(function (exports, require, module, __filename, __dirname) { ${readFileSync(file, 'latin1')}\n})`;
-  const cachedData = keptCode(text, cache);
+  const cachedData = cache && keptCode(text, cache);
   const script = new Script(text, {
     filename: file,
-    cachedData,
+    ...(cachedData && { cachedData }),
   });
-  if (cachedData && !script.cachedDataRejected) return { script };
+  if (!cache || (cachedData && !script.cachedDataRejected)) return { script };
   return { script, keep: () => keepCode(text, script.createCachedData(), cache) };
 }
 

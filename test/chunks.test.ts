@@ -16,8 +16,11 @@ function loadedWith(file: string, found = new Set<string>()): Set<string> {
   if (found.has(file)) return found;
   found.add(file);
   const text = readFileSync(file, 'utf8');
-  for (const [, path] of text.matchAll(/^(?:import|export|\}) ?[^'"]*?(?:from )?['"](\.[^'"]+)['"];$/gm)) {
+  for (const [, path] of text.matchAll(/^(?:import|export|\}) ?[^'"]*?(?:from )?['"](\.[^'"]+)['"];/gm)) {
     loadedWith(resolve(dirname(file), path), found);
+  }
+  for (const [, chunk] of text.matchAll(/\b(?:loadChunk\('|require\("\.\/)(\w+)/g)) {
+    loadedWith(join(dist, 'chunks', `${chunk}.cjs`), found);
   }
   return found;
 }

@@ -2,7 +2,8 @@ import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { compile } from '#src/codeCache.js';
+import { compile, useKeptCode } from '#src/codeCache.js';
+import { collectGarbage } from '#src/runtime/garbage.js';
 import { temporaryFolder } from './e2e/harness.js';
 
 const numberOf = (text: string) => `exports.number = () => ${text};`;
@@ -53,6 +54,14 @@ test('code of another text is not used, nor damaged code, nor code that others c
     assert.is(number, what === 'another text' ? 42 : 41, what);
     assert.type(keep, 'function', what);
   }
+});
+
+test('code stays usable when garbage collection is set up, which changes a flag of V8', () => {
+  const { load } = codeFile(numberOf('41'));
+  useKeptCode();
+  load().keep?.();
+  collectGarbage();
+  assert.is(load().keep, undefined);
 });
 
 test('where nothing can be written, code is compiled each time', () => {

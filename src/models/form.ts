@@ -6,6 +6,7 @@ import { ModelError, messageOf, show, VoxError } from '../errors.js';
 import { writeAside } from '../formats/aside.js';
 import { cacheFolder } from '../machine.js';
 import type { OptimizeOptions } from '../onnx/optimize.js';
+import { ortHere } from '../onnx/ortHere.js';
 import { type LayerCosts, usualCosts } from '../onnx/slices/costs.js';
 import { UnsafeModel } from '../onnx/unsafeModel.js';
 import type { RunnableModel } from '../runtime/loadModel.js';
@@ -221,10 +222,8 @@ async function formName(sha256: string, options: OptimizeOptions): Promise<strin
   return `${key.digest('hex').slice(0, 32)}.onnx`;
 }
 
-/** ONNX Runtime is loaded only where a processor runs the model. */
 async function blockHere(): Promise<number> {
-  const { channelBlock } = await import('../onnx/blockSize.js');
-  return channelBlock();
+  return (await ortHere()).block;
 }
 
 /** Where forms are kept: in a folder, or beside other temporary files if it cannot be written. */

@@ -4,6 +4,7 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { partialSuffix } from '../formats/aside.js';
 import { cacheFolder } from '../machine.js';
+import { ortHere } from '../onnx/ortHere.js';
 import { type LayerCosts, usualCosts } from '../onnx/slices/costs.js';
 import { isPrivateFile, makePrivateFolder } from './privateFolder.js';
 
@@ -76,8 +77,8 @@ export function plausible(measured: LayerCosts): LayerCosts {
 const fileIn = (folder: string) => join(folder, 'costs.json');
 
 async function machineKey(block: number): Promise<string> {
-  const { env } = await import('../onnx/ort.js');
-  return JSON.stringify([cpus()[0]?.model, block, env.versions, revision]);
+  const { versions } = await ortHere();
+  return JSON.stringify([cpus()[0]?.model, block, versions, revision]);
 }
 
 function isCosts(value: unknown): value is LayerCosts {

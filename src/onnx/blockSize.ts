@@ -28,3 +28,16 @@ export async function channelBlock(): Promise<number> {
     return 1;
   }
 }
+
+/** ONNX Runtime on this machine, as far as forms of models depend on it. */
+export interface OrtHere {
+  /** See `channelBlock`. */
+  readonly block: number;
+  /** The versions of ONNX Runtime's parts. */
+  readonly versions: Readonly<Record<string, string | undefined>>;
+}
+
+/** Finds out what `ortHere` returns. */
+export async function findOrt(): Promise<OrtHere> {
+  return { block: await channelBlock(), versions: { ...ort.env.versions } };
+}

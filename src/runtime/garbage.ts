@@ -39,14 +39,10 @@ function collectShared(): void {
   collect?.();
 }
 
-/** V8's collector. It is a global function of contexts that are created while the flag is set. */
+/** V8's collector. It is a global function of contexts that are created after the flag was set. */
 function findCollector(): () => void {
-  if (globalThis.gc) return globalThis.gc;
   setFlagsFromString('--expose-gc');
-  const collector = runInNewContext('gc');
-  // Compiled code is kept for the same flags; see `codeCache.ts`.
-  setFlagsFromString('--no-expose-gc');
-  return collector;
+  return runInNewContext('gc');
 }
 
 /** Bytes of the arrays and volumes among values. */

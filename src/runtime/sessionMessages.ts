@@ -1,3 +1,4 @@
+import type { OrtHere } from '../onnx/blockSize.js';
 import type { Vec3 } from '../volume/volume.js';
 import type { ModelAxes } from '../volume/windows.js';
 import type { Failure } from './askThread.js';
@@ -36,7 +37,7 @@ export type SessionRequest =
  * window of a job left, while other threads may still be at their last.
  */
 export type SessionReply =
-  | { readonly kind: 'started' }
+  | { readonly kind: 'started'; readonly ort: OrtHere }
   | { readonly kind: 'opened'; readonly shape: ModelShape; readonly partlyOnCpu: boolean }
   | { readonly kind: 'probed'; readonly dims: readonly number[] }
   | { readonly kind: 'done' }

@@ -1,3 +1,4 @@
+import { reportOrt } from '../onnx/ortHere.js';
 import { AskThread } from './askThread.js';
 import { deviceSessions } from './deviceSessions.js';
 import { modelFault } from './modelChecks.js';
@@ -16,8 +17,11 @@ export class SessionThread extends AskThread<SessionRequest, SessionReply> {
       () => this.#setup?.file ?? 'a model',
       (error) => (this.#setup ? modelFault(this.#setup, error) : error),
     );
-    // A thread that cannot start does not open its session either.
-    this.ready.catch(() => {});
+    this.ready.then(
+      (started) => reportOrt(expectReply(started, 'started').ort),
+      // A thread that cannot start does not open its session either.
+      () => {},
+    );
   }
 
   /** Creates the session within `limit` seconds. A thread that fails to is ended. */

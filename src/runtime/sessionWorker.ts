@@ -1,5 +1,6 @@
 import { parentPort } from 'node:worker_threads';
 import { messageOf } from '../errors.js';
+import { findOrt } from '../onnx/blockSize.js';
 import * as ort from '../onnx/ort.js';
 import { type Vec3, voxelCount } from '../volume/volume.js';
 import { cutWindow, inModelOrder, type ModelAxes, mirrorWindow, windowStart } from '../volume/windows.js';
@@ -53,7 +54,8 @@ function serve(port: NonNullable<typeof parentPort>): void {
     const bytes = request.kind === 'infer' ? voxelBytes(arraysOf(request.job)) : 0;
     last = last.then(() => answerOrFail(request)).then(() => countShared(bytes));
   });
-  reply({ kind: 'started' });
+  // It also prepares what all sessions of a process share.
+  void findOrt().then((found) => reply({ kind: 'started', ort: found }));
 }
 
 /**

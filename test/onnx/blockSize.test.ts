@@ -1,8 +1,9 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { channelBlock, probeModel } from '#src/onnx/blockSize.js';
+import { channelBlock, findOrt, probeModel } from '#src/onnx/blockSize.js';
 import { Graph } from '#src/onnx/graph.js';
 import { writeModel } from '#src/onnx/modelFile.js';
+import { ortHere, reportOrt } from '#src/onnx/ortHere.js';
 import { nchwc } from '#src/onnx/slices/values.js';
 
 test('the written-out probe is one ReorderInput', () => {
@@ -14,6 +15,13 @@ test('the written-out probe is one ReorderInput', () => {
 
 test('channelBlock gives 1, or a block that ONNX Runtime has', async () => {
   assert.ok([1, 4, 8, 16].includes(await channelBlock()));
+});
+
+test('a thread takes what another one found out', async () => {
+  assert.equal(await ortHere(), await findOrt());
+  const reported = { block: 4, versions: { node: '1.2.3' } };
+  reportOrt(reported);
+  assert.is(await ortHere(), reported);
 });
 
 test.run();

@@ -1,3 +1,4 @@
+import { processors } from '../machine.js';
 import { reportOrt } from '../onnx/ortHere.js';
 import { AskThread } from './askThread.js';
 import { deviceSessions } from './deviceSessions.js';
@@ -44,15 +45,26 @@ export function expectReply<K extends SessionReply['kind']>(reply: SessionReply,
   throw new Error(`A session thread answered "${reply.kind}" instead of "${kind}".`);
 }
 
-/** Threads that no model has asked for yet. */
+/** Threads that no model has asked for yet, and how many more are to start. */
 const early: SessionThread[] = [];
+let missing = 0;
 
 /**
  * Starts the session threads of a CPU before a model asks for them: each takes about 0.1 s to load its code.
- * The next `startSessionThreads` returns them.
+ * One processor is left to the main thread, so on two processors they start one after the other. The next
+ * `startSessionThreads` returns those that have been started.
  */
 export function startEarly(): void {
-  early.push(...newThreads(deviceSessions('cpu').length));
+  missing = deviceSessions('cpu').length;
+  for (let i = 0; i < Math.max(1, processors - 1); i++) startNext();
+}
+
+function startNext(): void {
+  if (missing === 0) return;
+  missing--;
+  const thread = new SessionThread();
+  early.push(thread);
+  thread.ready.then(startNext, () => {});
 }
 
 /** Starts as many threads as a device has sessions, before it is known which model they will run. */
@@ -60,19 +72,16 @@ export function startSessionThreads(device: string): SessionThread[] {
   const { length } = deviceSessions(device);
   const started = early.splice(0, length).filter(({ ended }) => !ended);
   void endEarly();
-  return [...started, ...newThreads(length - started.length)];
+  return [...started, ...Array.from({ length: length - started.length }, () => new SessionThread())];
 }
 
 /** Ends the threads of `startEarly` that no model has asked for. */
 export function endEarly(): Promise<void> {
+  missing = 0;
   return endThreads(early.splice(0));
 }
 
 /** Ends threads that no loaded model has. */
 export async function endThreads(threads: readonly SessionThread[]): Promise<void> {
   await Promise.all(threads.map((thread) => thread.close()));
-}
-
-function newThreads(length: number): SessionThread[] {
-  return Array.from({ length }, () => new SessionThread());
 }

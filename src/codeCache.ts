@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, rm, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rm, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -102,12 +102,19 @@ function keptCode(text: string, cache: string): Buffer | undefined {
 function keepCode(text: string, code: Buffer, cache: string): void {
   const temporary = `${cache}.${process.pid}-${randomBytes(4).toString('hex')}.partial`;
   try {
-    mkdirSync(dirname(cache), { recursive: true, mode: 0o700 });
+    makeFolder(dirname(cache));
     writeFileSync(temporary, Buffer.concat([checksumOf(text, code), code]), { mode: 0o600 });
     renameSync(temporary, cache);
   } catch {
     rm(temporary, { force: true }, () => {});
   }
+}
+
+/** Node itself never returns from making a folder and its parents in /proc. */
+function makeFolder(folder: string): void {
+  if (existsSync(folder)) return;
+  makeFolder(dirname(folder));
+  mkdirSync(folder, { mode: 0o700 });
 }
 
 function checksumOf(text: string, code: Buffer): Buffer {

@@ -48,14 +48,13 @@ function serve(port: NonNullable<typeof parentPort>): void {
       reply({ kind: 'failed', error: toErrorData(error) });
     }
   };
-  // One request after the other: messages arrive while a session runs.
-  let last = Promise.resolve();
+  // One after the other: requests arrive while a session runs. The first step also prepares what all sessions
+  // of a process share.
+  let last = findOrt().then((found) => reply({ kind: 'started', ort: found }));
   port.on('message', (request: SessionRequest) => {
     const bytes = request.kind === 'infer' ? voxelBytes(arraysOf(request.job)) : 0;
     last = last.then(() => answerOrFail(request)).then(() => countShared(bytes));
   });
-  // It also prepares what all sessions of a process share.
-  void findOrt().then((found) => reply({ kind: 'started', ort: found }));
 }
 
 /**

@@ -1,5 +1,5 @@
 import { floats } from '../tensor.js';
-import type { SliceConv } from './sliceConv.js';
+import { planeAttributes, type SliceConv } from './sliceConv.js';
 import { nchwc, type Slices, type SliceWriter } from './values.js';
 
 /** With more products of channels than this, or more outputs, blocks of channels are filled well enough. */
@@ -29,58 +29,72 @@ export function lanesFit(
 
 /**
  * A convolution of few channels, which would leave a block of channels mostly empty. The block is filled with
- * slices instead: the depth is cut into as many slabs as a block has channels, slice t of every slab becomes
- * one tensor of that many channels, and each product of an input, an output and a depth tap is a depthwise
- * convolution whose filters are all the same. Planar slices in, planar slices out.
+ * slices instead: the depth is cut into as many slabs as a block has channels, and slice t of every slab
+ * becomes one tensor of that many channels, the lanes. Each product of an input, an output and a depth tap is
+ * a depthwise convolution whose filters are all the same. The lanes of each t are separate tensors, which are
+ * still in the cache when the taps of the next t read them. Planar slices in, planar slices out.
  */
 export function laneConv(writer: SliceWriter, input: Slices, conv: SliceConv, size: Slices['size']): Slices {
   const { graph, block } = writer;
-  const { kernel, bias, pads } = conv;
+  const { kernel, pads } = conv;
   const [taps, height, width] = kernel.size;
   const [depth, outHeight, outWidth] = size;
   const slab = depth / block;
-  const slabs = Array.from({ length: kernel.inputs }, (_, channel) =>
-    cutSlabs(writer, input, channel, { slab: slab + taps - 1, step: slab, pads: [pads[0], pads[3]] }),
+  const channels = Array.from({ length: kernel.inputs }, (_, channel) => channel);
+  const lanes = Array.from({ length: slab + taps - 1 }, (_, at) =>
+    channels.map((channel) => cutLanes(writer, input, channel, { first: at - pads[0], step: slab })),
   );
-  const outputs = Array.from({ length: kernel.outputs }, (_, output) => {
-    let sum = '';
-    for (const [channel, from] of slabs.entries()) {
-      for (let tap = 0; tap < taps; tap++) {
-        const first = sum === '';
-        const last = channel === slabs.length - 1 && tap === taps - 1;
-        const at = ((output * kernel.inputs + channel) * taps + tap) * height * width;
-        const plane = kernel.data.subarray(at, at + height * width);
-        const operands = [
-          writer.pick(from, tap, 1, slab).name,
-          graph.addConstant('filter', sameFilters(plane, [height, width], block)),
-          first && bias.length > 0
-            ? graph.addConstant('bias', floats([block], new Float32Array(block).fill(bias[output])))
-            : '',
-          sum,
-        ];
+  const outputs = Array.from({ length: kernel.outputs }, (_, output) => ({
+    filters: Array.from({ length: kernel.inputs * taps }, (_, i) => {
+      const at = (output * kernel.inputs * taps + i) * height * width;
+      const plane = kernel.data.subarray(at, at + height * width);
+      return graph.addConstant('filter', sameFilters(plane, [height, width], block));
+    }),
+    bias:
+      conv.bias.length > 0
+        ? graph.addConstant('bias', floats([block], new Float32Array(block).fill(conv.bias[output])))
+        : '',
+  }));
+  const attributes = { ...planeAttributes(conv, kernel.size), group: block };
+  const parts = Array.from({ length: slab }, (_, at) =>
+    outputs.map(({ filters, bias }) => {
+      let sum = '';
+      for (const [i, filter] of filters.entries()) {
+        const operands = [lanes[at + (i % taps)][Math.floor(i / taps)], filter, i === 0 ? bias : '', sum];
         while (operands.at(-1) === '') operands.pop();
-        sum = graph.addNode(
-          'Conv',
-          operands,
-          {
-            group: block,
-            kernel_shape: [height, width],
-            strides: conv.strides.slice(1),
-            dilations: conv.dilations.slice(1),
-            pads: [1, 2, 4, 5].map((i) => pads[i]),
-            ...(last ? conv.activation : {}),
-          },
-          { domain: nchwc },
-        );
+        const activation = i === filters.length - 1 ? conv.activation : {};
+        sum = graph.addNode('Conv', operands, { ...attributes, ...activation }, { domain: nchwc });
       }
-    }
-    const planar = graph.addNode('ReorderOutput', [sum], { channels: block }, { domain: nchwc });
-    const apart = writer.reshape(planar, [-1, slab, block, outHeight * outWidth]);
-    const inOrder = graph.addNode('Transpose', [apart], { perm: [0, 2, 1, 3] });
-    return writer.reshape(inOrder, [-1, 1, outHeight, outWidth]);
-  });
-  const name = outputs.length === 1 ? outputs[0] : graph.addNode('Concat', outputs, { axis: 1 });
+      const planar = graph.addNode('ReorderOutput', [sum], { channels: block }, { domain: nchwc });
+      return writer.reshape(planar, [-1, block, 1, outHeight * outWidth]);
+    }),
+  ).flat();
+  const inOrder = parts.length === 1 ? parts[0] : graph.addNode('Concat', parts, { axis: 2 });
+  const name = writer.reshape(inOrder, [-1, kernel.outputs, outHeight, outWidth]);
   return { name, layout: 'planar', channels: kernel.outputs, size };
+}
+
+/**
+ * Some slices of one channel as the channels of a block, [N, b, height, width] in blocks: `first`, `first` +
+ * `step`, ..., zeros where there are none.
+ */
+function cutLanes(
+  writer: SliceWriter,
+  { name, channels, size: [depth, height, width] }: Slices,
+  channel: number,
+  { first, step }: { first: number; step: number },
+): string {
+  const { graph, block } = writer;
+  const places = Array.from({ length: block }, (_, lane) => first + lane * step);
+  const before = places.filter((place) => place < 0).length;
+  const after = places.filter((place) => place >= depth).length;
+  const order = places.slice(before, block - after).map((place) => place * channels + channel);
+  const rows = writer.reshape(name, [-1, depth * channels, height * width]);
+  const cut = graph.addNode('Gather', [rows, writer.shape(order)], { axis: 1 });
+  const all =
+    before + after > 0 ? graph.addNode('Pad', [cut, writer.shape([0, before, 0, 0, after, 0])]) : cut;
+  const planar = writer.reshape(all, [-1, block, height, width]);
+  return graph.addNode('ReorderInput', [planar], {}, { domain: nchwc });
 }
 
 /**

@@ -149,6 +149,23 @@ export function sliceConvs(
     return known.map((input, i) => input ?? slicesOf(to, node.inputs[i], shapes.get(node.inputs[i])));
   }
 
+  /**
+   * A sum as part of a convolution of which only the sum reads the result: the convolution then starts from
+   * the other summand. Undefined when there is no such convolution.
+   */
+  function addedByConv(node: GraphNode, { graph: copy }: SliceWriter, parts: readonly Slices[]) {
+    for (const [i, { name }] of parts.entries()) {
+      const at = copy.nodes.findIndex(({ outputs }) => outputs[0] === name);
+      const conv = copy.nodes[at];
+      const plain = conv?.domain === nchwc && conv.op === 'Conv' && conv.inputs.length < 4;
+      if (!plain || conv.attributes['activation'] || !onlyConsumer(graph, uses, node.inputs[i])) continue;
+      copy.nodes.splice(at, 1);
+      const [x, filter, bias = ''] = conv.inputs;
+      return copy.addNode('Conv', [x, filter, bias, parts[1 - i].name], conv.attributes, { domain: nchwc });
+    }
+    return undefined;
+  }
+
   /** A node on slices, and the value it makes (its activation's, when that is fused), or undefined. */
   function sliced(
     node: GraphNode,
@@ -191,6 +208,8 @@ export function sliceConvs(
     const alike = parts.every(
       (part) => part.size.join() === first.size.join() && part.channels === first.channels,
     );
+    const added = isOp(node, 'Add') && alike && addedByConv(node, to, parts);
+    if (added) return { value: output, slices: [{ ...first, name: added }] };
     if (isOp(node, ...elementwise) || (isOp(node, ...sums) && alike)) {
       const name = to.graph.addNode(
         node.op,

@@ -9,9 +9,17 @@ interface Part {
   readonly count: number;
 }
 
+/** Smaller values are joined at the end, which is faster than writing them in place and takes little memory. */
+const joinedBytes = 16 * 2 ** 20;
+
+/** Whether slices of a number of values each are written part by part into one buffer, in place. */
+export function writesInPlace({ inPlace }: SliceWriter, [depth, values]: readonly [number, number]): boolean {
+  return inPlace && 4 * depth * values >= joinedBytes;
+}
+
 /**
  * Slices that are written part by part. Joining the parts at the end would hold every slice twice, so with
- * one window per run, each part is written into a buffer in place, by `TensorScatter`.
+ * one window per run, each part of a large value is written into a buffer in place, by `TensorScatter`.
  *
  * ONNX Runtime works in place where it knows that input and output have the same size. The number of windows
  * is declared under a separate name for each buffer: with the number itself, or the same name, it would
@@ -20,6 +28,7 @@ interface Part {
 export class RowBuffer {
   readonly #depth: number;
   readonly #values: number;
+  readonly #inPlace: boolean;
   readonly #parts: Part[] = [];
   #rows = '';
 
@@ -34,7 +43,8 @@ export class RowBuffer {
   ) {
     this.#depth = depth;
     this.#values = values;
-    if (!over || !writer.inPlace) return;
+    this.#inPlace = writesInPlace(writer, [depth, values]);
+    if (!over || !this.#inPlace) return;
     const shape = writer.shape([-1, depth, values]);
     // `allowzero` changes nothing here. Without it, ONNX Runtime would merge this node with others that make
     // rows of the same slices, and lose the declared size.
@@ -55,7 +65,7 @@ export class RowBuffer {
    */
   get rows(): string {
     const parts = this.#parts.splice(0);
-    if (this.writer.inPlace) for (const part of parts) this.#writeInPlace(part);
+    if (this.#inPlace) for (const part of parts) this.#writeInPlace(part);
     else
       this.#rows = this.#joined([
         ...(this.#rows === '' ? [] : [this.#rows]),

@@ -1,7 +1,7 @@
 import { floats } from '../tensor.js';
 import { biasShares, fastFilter, type Matrix } from './cookToom.js';
 import { type Kernel, packFilter, roundUp } from './filters.js';
-import { chunksOf, RowBuffer } from './rowBuffer.js';
+import { chunksOf, RowBuffer, writesInPlace } from './rowBuffer.js';
 import { partsOf, planeAttributes, type SliceConv } from './sliceConv.js';
 import { nchwc, type Slices, type SliceWriter } from './values.js';
 
@@ -11,8 +11,8 @@ export const tileSizes = [2, 4, 6] as const;
 /** The most bytes of tiles that are processed at a time. It limits the memory that a layer needs. */
 const chunkBytes = 8 * 2 ** 20;
 
-/** Layers whose tiles have fewer bytes are not divided: that would take copies and save little memory. */
-const smallBytes = 16 * 2 ** 20;
+/** Tiles of fewer bytes are processed in smaller chunks, most of which stays in the caches of a core. */
+const cachedBytes = 2 * 2 ** 20;
 
 /** What `winogradTile` must know of a convolution. */
 interface TileTask extends Pick<SliceConv, 'strides' | 'dilations'> {
@@ -86,11 +86,15 @@ export function winogradConv(
 
   const tileBytes = bytesPerTile(writer, inputs, values, products);
   const tileCount = Math.ceil(depth / m);
-  const small = tileCount * tileBytes < smallBytes;
-  const chunks = chunksOf(tileCount, tileBytes, small ? smallBytes : chunkBytes);
-  // A layer in chunks writes its output over an input of the same size, behind where it reads.
+  const most = tileBytes <= cachedBytes ? cachedBytes : chunkBytes;
+  // Dividing a layer takes copies: two chunks would save little.
+  const small = tileCount * tileBytes < 2 * most;
+  const chunks = small ? chunksOf(tileCount, 0, most) : chunksOf(tileCount, tileBytes, most);
+  // A large layer in chunks writes its output over an input of the same size, behind where it reads.
   const over =
-    writer.inPlace && chunks.length > 1 ? parts.findIndex(({ slices }) => !slices.read && alike(slices)) : -1;
+    writesInPlace(writer, [depth, values]) && chunks.length > 1
+      ? parts.findIndex(({ slices }) => !slices.read && alike(slices))
+      : -1;
   const buffer = new RowBuffer(writer, [depth, values], parts[over]?.slices);
   const sliding = parts.map(() => new SlidingRows(writer));
   for (const [at, [first, count]] of chunks.entries()) {

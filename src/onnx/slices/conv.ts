@@ -1,10 +1,11 @@
 import { floats, grid } from '../tensor.js';
 import { type Box, cutKernel, type Kernel, packFilter, roundUp, tapBox } from './filters.js';
 import { laneConv, lanesFit } from './lanes.js';
+import { planeTileConv, planeTilesPay } from './planeTiles.js';
 import { chunksOf, RowBuffer } from './rowBuffer.js';
 import { partsOf, planeAttributes, type SliceConv } from './sliceConv.js';
 import { blockedOf, nchwc, planarOf, type Slices, type SliceWriter } from './values.js';
-import { winogradConv, winogradTile } from './winograd.js';
+import { cheapestTile, winogradConv } from './winograd.js';
 
 /**
  * The share of its greatest speed that a blocked convolution reaches with 1, 2, 3, ... blocks of output
@@ -95,8 +96,11 @@ function groupSlices(
   size: Slices['size'],
 ): Slices {
   if (lanesFit(writer, inputs, conv, size)) return laneConv(writer, inputs[0], conv, size);
-  const tile = winogradTile(writer, inputs, conv, size);
-  if (tile !== undefined) return winogradConv(writer, inputs, conv, size, tile);
+  const tile = cheapestTile(writer, inputs, conv, size);
+  if (tile && planeTilesPay(writer, inputs, conv, size, tile.cost)) {
+    return planeTileConv(writer, inputs[0], conv, size);
+  }
+  if (tile?.m) return winogradConv(writer, inputs, conv, size, tile.m);
   const [only] = inputs;
   const few = only.channels * conv.kernel.size[0] < writer.block;
   if (inputs.length === 1 && only.layout === 'planar' && few) {

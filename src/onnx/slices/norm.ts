@@ -1,7 +1,7 @@
 import type { Attribute } from '../graph.js';
 import { Ops } from '../ops.js';
 import { floats } from '../tensor.js';
-import { chunksOf, RowBuffer } from './rowBuffer.js';
+import { chunksOf, RowBuffer, writesInPlace } from './rowBuffer.js';
 import { nchwc, type Slices, type SliceWriter } from './values.js';
 
 /** An instance normalization, or a group normalization, of slices. */
@@ -57,10 +57,12 @@ export function normSlices(writer: SliceWriter, slices: Slices, norm: SliceNorm)
   const factor = graph.addNode('Div', [perChannel(norm.scale), graph.addNode('Sqrt', [variance])]);
   const filter = writer.reshape(factor, [stored, 1, 1, 1]);
   const bias = perChannel(norm.bias);
-  const buffer = new RowBuffer(writer, [depth, stored * height * width], slices);
+  const shape = [depth, stored * height * width] as const;
+  const inPlace = writesInPlace(writer, shape);
+  const buffer = new RowBuffer(writer, shape, slices);
   for (const chunk of chunks) {
     // What was not written over is as it was; and reading the buffer keeps the chunks in order.
-    const part = whole ?? centre(writer.inPlace ? writer.unrow(buffer.rows, slices) : slices, chunk);
+    const part = whole ?? centre(inPlace ? writer.unrow(buffer.rows, slices) : slices, chunk);
     const normal = { ...part, name: scaled(writer, part, filter, bias, norm.activation) };
     buffer.write(writer.rows(normal), ...chunk);
   }

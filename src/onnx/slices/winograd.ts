@@ -12,10 +12,16 @@ export const tileSizes = [2, 4, 6] as const;
 const chunkBytes = 8 * 2 ** 20;
 
 /** Tiles of fewer bytes are processed in smaller chunks, most of which stays in the caches of a core. */
-const cachedBytes = 2 * 2 ** 20;
+export const cachedBytes = 2 * 2 ** 20;
+
+/**
+ * What reading a value of a filter takes, in products. A filter is read once for each slice or tile, and the
+ * large ones do not stay in the cache of a core in the meantime.
+ */
+export const filterRead = 6;
 
 /** What `winogradTile` must know of a convolution. */
-interface TileTask extends Pick<SliceConv, 'strides' | 'dilations'> {
+export interface TileTask extends Pick<SliceConv, 'strides' | 'dilations'> {
   readonly kernel: Omit<Kernel, 'data'>;
 }
 
@@ -27,9 +33,19 @@ interface TileTask extends Pick<SliceConv, 'strides' | 'dilations'> {
 export function winogradTile(
   writer: SliceWriter,
   inputs: readonly Slices[],
+  task: TileTask,
+  size: Slices['size'],
+): number | undefined {
+  return cheapestTile(writer, inputs, task, size)?.m;
+}
+
+/** As `winogradTile`, with the cost in products; m is undefined for a direct convolution. */
+export function cheapestTile(
+  writer: SliceWriter,
+  inputs: readonly Slices[],
   { kernel, strides, dilations }: TileTask,
   [depth, ...plane]: Slices['size'],
-): number | undefined {
+): { readonly m: number | undefined; readonly cost: number } | undefined {
   const [taps, height, width] = kernel.size;
   const fits = (taps === 2 || taps === 3) && strides[0] <= 2 && dilations[0] === 1;
   if (!fits || inputs.some(({ layout }) => layout !== 'blocked')) return undefined;
@@ -43,19 +59,21 @@ export function winogradTile(
   // Without tiles, the slices of each tap are copied to where its outputs are, unless they are there already.
   const copies = strides[0] === 1 ? taps - 1 : taps;
   const copied = copies * Math.max(0, costs.cut - costs.combine) * inputShare * kernel.inputs;
-  let least = depth * (taps * product + copied) * voxels + writer.bytePrice * 4 * taps * weights;
+  const priceOf = (filters: number, reads: number) =>
+    filters * weights * (4 * writer.bytePrice + reads * filterRead);
+  let least = depth * (taps * product + copied) * voxels + priceOf(taps, depth);
   for (const m of tileSizes) {
     if (m > writer.largestTile) break;
     const { filter } = fastFilter(m, taps, strides[0]);
     const transform = costs.cut * inputShare * kernel.inputs + costs.combine * kernel.outputs;
-    const time = Math.ceil(depth / m) * filter.length * (product + transform) * voxels;
-    const cost = time + writer.bytePrice * 4 * filter.length * weights;
+    const tiles = Math.ceil(depth / m);
+    const cost = tiles * filter.length * (product + transform) * voxels + priceOf(filter.length, tiles);
     if (cost < least) {
       best = m;
       least = cost;
     }
   }
-  return best;
+  return { m: best, cost: least };
 }
 
 /**
@@ -73,10 +91,10 @@ export function winogradConv(
   const { graph } = writer;
   const fast = fastFilter(m, conv.kernel.size[0], conv.strides[0]);
   const products = fast.filter.length;
-  const parts = partsOf(inputs, conv.kernel).map(({ slices, kernel }) => ({
-    slices,
-    filter: groupedFilter(writer, kernel, fast.filter),
-  }));
+  const parts = partsOf(inputs, conv.kernel).map(({ slices, kernel }) => {
+    const filters = fast.filter.map((row) => combineTaps(kernel, row));
+    return { slices, filter: groupedFilter(writer, filters) };
+  });
   const outputs = roundUp(conv.kernel.outputs, writer.block);
   const bias = conv.bias.length > 0 ? groupedBias(writer, conv.bias, biasShares(fast)) : '';
   const combine = graph.addConstant('outputs', floats([m, products], fast.outputs.flat()));
@@ -133,7 +151,7 @@ export function winogradConv(
   }
 }
 
-function activated({ graph }: SliceWriter, value: string, { activation }: SliceConv): string {
+export function activated({ graph }: SliceWriter, value: string, { activation }: SliceConv): string {
   const { activation: op, activation_params: parameters } = activation;
   if (typeof op !== 'string') return value;
   const given = typeof parameters === 'object' && 'floats' in parameters ? parameters.floats : [];
@@ -234,17 +252,16 @@ class SlidingRows {
 }
 
 /** The filters of all products, one group after the other. */
-function groupedFilter(writer: SliceWriter, kernel: Kernel, filter: Matrix): string {
-  const [, height, width] = kernel.size;
-  const packed = filter.map((row) => packFilter(combineTaps(kernel, row), 0, writer.block, false));
-  const [outputs, inputs] = packed[0].dims;
+export function groupedFilter(writer: SliceWriter, kernels: readonly Kernel[]): string {
+  const packed = kernels.map((kernel) => packFilter(kernel, 0, writer.block, false));
+  const [outputs, inputs, height, width] = packed[0].dims;
   const data = new Float32Array(packed.length * packed[0].data.length);
   for (const [i, part] of packed.entries()) data.set(part.data as Float32Array, i * part.data.length);
   return writer.graph.addConstant('filter', floats([packed.length * outputs, inputs, height, width], data));
 }
 
 /** The sum of a kernel's depth taps times the numbers of `row`. */
-function combineTaps(kernel: Kernel, row: readonly number[]): Kernel {
+export function combineTaps(kernel: Kernel, row: readonly number[]): Kernel {
   const [taps, height, width] = kernel.size;
   const plane = height * width;
   const data = new Float32Array(kernel.outputs * kernel.inputs * plane);
@@ -258,7 +275,7 @@ function combineTaps(kernel: Kernel, row: readonly number[]): Kernel {
 }
 
 /** The bias of a convolution as that of its products. */
-function groupedBias(writer: SliceWriter, bias: readonly number[], shares: readonly number[]): string {
+export function groupedBias(writer: SliceWriter, bias: readonly number[], shares: readonly number[]): string {
   const outputs = roundUp(bias.length, writer.block);
   const data = new Float32Array(shares.length * outputs);
   for (const [product, share] of shares.entries()) {

@@ -81,6 +81,31 @@ test("Winograd's tiles of every size, at depths that they do not divide, with st
   }
 });
 
+test('tiles that fit into the cache are processed in chunks, and joined', async () => {
+  const graph = graphOf(16, (g, x) => leakyRelu(g, conv(g, x, [16, 16])), 16);
+  const dims = [1, 16, 22, 50, 50];
+  const sliced = sliceConvs(graph, inferShapes(graph, { x: dims }), 16, { oneWindow: true });
+  assert.is(ops(sliced).filter((op) => op === 'LeakyRelu').length, 4);
+  assert.not.ok(ops(sliced).includes('TensorScatter'));
+  if (machineBlock === 16) await assertSame(sliced, graph, dims, 5e-6);
+});
+
+test('a convolution starts from the summand that it is added to', async () => {
+  const graph = graphOf(
+    2,
+    (g, x) => {
+      const other = leakyRelu(g, conv(g, x, [2, 16]));
+      const sum = g.addNode('Add', [conv(g, x, [2, 16]), other]);
+      // Others read the second convolution, too: it cannot become the sum.
+      const shared = conv(g, x, [2, 16]);
+      return g.addNode('Mul', [g.addNode('Add', [sum, shared]), shared]);
+    },
+    16,
+  );
+  const made = ops(await check(graph, [1, 2, 4, 5, 6]));
+  assert.is(made.filter((op) => op === 'Add').length, 1);
+});
+
 test('layers whose slices are too large are processed in chunks of tiles', async () => {
   const graph = graphOf(16, (g, x) => leakyRelu(g, conv(g, x, [16, 16])), 16);
   const shapes = inferShapes(graph, { x: [1, 16, 14, 200, 210] });

@@ -4,7 +4,7 @@ import { sizeOf } from './tensor.js';
 
 /**
  * The memory of a process per session beside the model: a thread, windows, a volume, a share of the program.
- * With the spleen UNet, a process of two sessions takes 477 MiB, and the model 57 MiB in each.
+ * With the spleen UNet, a process of two sessions took 477 MiB, 57 MiB of it for the model in each.
  */
 const besideModel = 180 * 2 ** 20;
 

@@ -66,7 +66,7 @@ export function laneConv(writer: SliceWriter, input: Slices, conv: SliceConv, si
         sum = graph.addNode('Conv', operands, { ...attributes, ...activation }, { domain: nchwc });
       }
       const planar = graph.addNode('ReorderOutput', [sum], { channels: block }, { domain: nchwc });
-      return writer.reshape(planar, [-1, block, 1, outHeight * outWidth]);
+      return writer.apart(planar, [1, block, 1, outHeight * outWidth]);
     }),
   ).flat();
   const inOrder = parts.length === 1 ? parts[0] : graph.addNode('Concat', parts, { axis: 2 });
@@ -89,11 +89,11 @@ function cutLanes(
   const before = places.filter((place) => place < 0).length;
   const after = places.filter((place) => place >= depth).length;
   const order = places.slice(before, block - after).map((place) => place * channels + channel);
-  const rows = writer.reshape(name, [-1, depth * channels, height * width]);
+  const rows = writer.apart(name, [1, depth * channels, height * width]);
   const cut = graph.addNode('Gather', [rows, writer.shape(order)], { axis: 1 });
   const all =
     before + after > 0 ? graph.addNode('Pad', [cut, writer.shape([0, before, 0, 0, after, 0])]) : cut;
-  const planar = writer.reshape(all, [-1, block, height, width]);
+  const planar = writer.apart(all, [1, block, height, width]);
   return graph.addNode('ReorderInput', [planar], {}, { domain: nchwc });
 }
 

@@ -74,22 +74,29 @@ export class SliceWriter {
     return this.reshape(slices.name, [-1, depth, this.stored(slices) * height * width]);
   }
 
+  /** Rows back as slices. */
+  unrow(rows: string, like: Omit<Slices, 'name'>): Slices {
+    const [depth, height, width] = like.size;
+    const name = this.apart(rows, [depth, this.stored(like), height, width]);
+    return { name, layout: like.layout, channels: like.channels, size: like.size };
+  }
+
   /**
-   * Rows back as slices.
+   * A value in another shape. The first size is that of one window; with several, it is that many times as
+   * large.
    *
    * When a session is created, ONNX Runtime compares the size of each value with those of all free values
    * before it, to take over the memory of one. Values of unknown size stay in this list, so that a form of
-   * 8,000 nodes took 4 s. With the number of slices declared under the name of the layer, parts of a layer
-   * take over each other's memory. Under one name for all layers, memory would be kept for too long.
+   * 8,000 nodes took 4 s. With the first size declared under the name of the layer, parts of a layer take
+   * over each other's memory. Under one name for all layers, memory would be kept for too long.
    */
-  unrow(rows: string, like: Omit<Slices, 'name'>): Slices {
-    const [depth, height, width] = like.size;
-    const name = this.reshape(rows, [-1, this.stored(like), height, width]);
+  apart(value: string, [first, ...rest]: readonly number[]): string {
+    const name = this.reshape(value, [-1, ...rest]);
     if (this.inPlace) {
-      const dims = [`layer${this.#layer}.${depth}`, this.stored(like), height, width];
+      const dims = [`layer${this.#layer}.${first}`, ...rest];
       this.graph.declared.push({ name, type: 'float32', dims });
     }
-    return { name, layout: like.layout, channels: like.channels, size: like.size };
+    return name;
   }
 
   /** The slices start, start + step, ... (`count` of them), zeros where there are none. */

@@ -138,9 +138,9 @@ export function winogradConv(
       while (operands.at(-1) === '') operands.pop();
       sum = graph.addNode('Conv', operands, attributes, { domain: nchwc });
     }
-    const apart = writer.reshape(sum, [-1, count, products, values]);
+    const apart = writer.apart(sum, [1, count, products, values]);
     const combined = graph.addNode('MatMul', [combine, apart]);
-    const rows = writer.reshape(activated(writer, combined, conv), [-1, count * m, values]);
+    const rows = writer.apart(activated(writer, combined, conv), [1, count * m, values]);
     const inside = Math.min(count * m, depth - first * m);
     buffer.write(inside < count * m ? writer.cutRows(rows, 0, inside) : rows, first * m, inside);
   }
@@ -214,9 +214,9 @@ function combineSlices(
     : floats([matrix.length, length], matrix.flat());
   const sums = writer.graph.addNode('MatMul', [
     writer.graph.addConstant('inputs', coefficients),
-    writer.reshape(read(inside), [-1, count, length, values]),
+    writer.apart(read(inside), [1, count, length, values]),
   ]);
-  return writer.reshape(sums, [-1, matrix.length * writer.stored(slices), height, width]);
+  return writer.apart(sums, [count, matrix.length * writer.stored(slices), height, width]);
 }
 
 /**

@@ -137,7 +137,7 @@ function product({ graph }: SliceWriter, matrix: Matrix, front: readonly number[
   return graph.addNode('MatMul', [constant, value]);
 }
 
-/** Moves pieces of `values` values, which lie along axes of some sizes, so that the axes have another order. */
+/** Moves pieces of `values` values, which lie along axes of these sizes, into another order of the axes. */
 function reorder(
   writer: SliceWriter,
   value: string,

@@ -9,7 +9,7 @@ interface Part {
   readonly count: number;
 }
 
-/** Smaller values are joined at the end, which is faster than writing them in place and takes little memory. */
+/** Smaller values are joined at the end: that is faster than writing in place, and takes little memory. */
 const joinedBytes = 16 * 2 ** 20;
 
 /** Whether slices of a number of values each are written part by part into one buffer, in place. */

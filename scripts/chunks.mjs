@@ -182,7 +182,7 @@ async function convertChunks() {
     banner: {
       js:
         '"use strict"; const $chunkUrl = require("node:url").pathToFileURL(__filename).href; ' +
-        'const $import = module.importModule ?? ((path) => import(path)); let $exports;',
+        'const $import = module.importModule ?? ((path) => import(path)); let $exports = {};',
     },
     footer: { js: 'module.exports = $exports;' },
   });
@@ -190,7 +190,9 @@ async function convertChunks() {
     const chunk = `chunks/${file.replace(/js$/, 'cjs')}`;
     const text = textOf(chunk).replaceAll(/(require\("\.\/\w+\.)js"\)/g, '$1cjs")');
     const withImports = text.replaceAll(/\bimport\((?!path\))/g, '$$import(');
-    writeFileSync(join(dist, chunk), withImports);
+    // Regular expressions and comments are not ASCII yet.
+    const escaped = (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
+    writeFileSync(join(dist, chunk), withImports.replaceAll(/[\u0080-\uffff]/g, escaped));
     for (const old of [file, `${file}.map`]) rmSync(join(dist, 'chunks', old));
   }
   for (const file of [...programs, ...packages.values()]) {

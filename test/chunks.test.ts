@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { test } from 'uvu';
@@ -39,6 +39,18 @@ test('the package and the files of its modules export the same functions and cla
   const index = await import(pathToFileURL(join(dist, 'index.js')).href);
   assert.is(index.spacing, spacing);
   assert.is(index.DataError, DataError);
+});
+
+test('chunks are ASCII, as `loadChunk` reads them', () => {
+  const chunks = readdirSync(join(dist, 'chunks')).filter((file) => file.endsWith('.cjs'));
+  assert.ok(chunks.length > 5);
+  for (const file of chunks) {
+    const bytes = readFileSync(join(dist, 'chunks', file));
+    assert.ok(
+      bytes.every((byte) => byte < 128),
+      file,
+    );
+  }
 });
 
 test('functions whose names occur twice in a chunk keep them, so that tasks find them', () => {

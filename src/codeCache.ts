@@ -1,5 +1,15 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, rm, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rm,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -86,15 +96,19 @@ export function compile(file: string, cache?: string): Compiled {
 }
 
 function keptCode(text: string, cache: string): Buffer | undefined {
+  let file: number | undefined;
   try {
-    const { uid, mode } = statSync(cache);
+    file = openSync(cache, 'r');
+    const { uid, mode } = fstatSync(file);
     const user = process.getuid?.();
     if (user !== undefined && ((uid !== user && uid !== 0) || (mode & 0o022) !== 0)) return undefined;
-    const content = readFileSync(cache);
+    const content = readFileSync(file);
     const [checksum, code] = [content.subarray(0, 32), content.subarray(32)];
     return checksumOf(text, code).equals(checksum) ? code : undefined;
   } catch {
     return undefined;
+  } finally {
+    if (file !== undefined) closeSync(file);
   }
 }
 

@@ -19,7 +19,7 @@ import { isMainThread } from 'node:worker_threads';
 import { cacheFolder } from './cacheFolder.js';
 
 // `scripts/chunks.mjs` joins most modules to chunks, which this module loads with the code that V8 compiled
-// for them in an earlier process. Node does that itself only from version 22 on, and only for whole modules.
+// for them in an earlier process. Node itself can keep compiled code only from version 22.8 on.
 
 /** A chunk, as the module it is in CommonJS. */
 interface Chunk {
@@ -45,6 +45,8 @@ export function useKeptCode(): void {
 
 const chunks = new Map<string, Chunk>();
 const require = createRequire(import.meta.url);
+/** Found out once: a host may switch source maps on later, and each chunk must exist once. */
+const mapsSources = process.sourceMapsEnabled;
 const folderUrl = new URL('./chunks/', import.meta.url);
 
 const importModule = (path: string): Promise<unknown> =>
@@ -54,7 +56,7 @@ const importModule = (path: string): Promise<unknown> =>
 export function loadChunk(name: string): Chunk['exports'] {
   const file = fileURLToPath(new URL(`${name}.cjs`, folderUrl));
   // Only modules that Node loads itself have their positions mapped to their sources.
-  if (process.sourceMapsEnabled) return require(file);
+  if (mapsSources) return require(file);
   const known = chunks.get(name);
   if (known) return known.exports;
   const chunk: Chunk = { exports: {}, importModule };

@@ -82,13 +82,13 @@ export function planeTileConv(
   // Features are [slice, block of channels, row, column] with the channels of a block side by side.
   const blocksIn = writer.stored(input) / block;
   const rowIn = widthIn * block;
-  const ofRows = product(writer, rows.inputs, [], writer.reshape(input.name, [-1, heightIn, rowIn]));
+  const ofRows = product(writer, rows.inputs, writer.reshape(input.name, [-1, heightIn, rowIn]));
   const bySlice = reorder(writer, ofRows, [depthIn, blocksIn, products], [2, 1, 0], rows.tiles * rowIn);
   const ofSlices = product(
     writer,
     slices.inputs,
-    [products, 1, slices.tiles],
     writer.reshape(bySlice, [-1, 1, products * blocksIn, depthIn, rows.tiles * rowIn]),
+    [products, 1, slices.tiles],
   );
   const channels = products * products * writer.stored(input);
   const image = writer.reshape(ofSlices, [-1, channels, slices.tiles * rows.tiles, widthIn]);
@@ -102,11 +102,10 @@ export function planeTileConv(
   const ofDepth = product(
     writer,
     slices.outputs,
-    [],
     writer.reshape(byProduct, [-1, products * blocks, products * slices.tiles, rows.tiles * row]),
   );
   const byRow = reorder(writer, ofDepth, [products, blocks, depth], [2, 1, 0], rows.tiles * row);
-  const made = product(writer, rows.outputs, [], writer.reshape(byRow, [-1, products * rows.tiles, row]));
+  const made = product(writer, rows.outputs, writer.reshape(byRow, [-1, products * rows.tiles, row]));
   return writer.unrow(activated(writer, made, conv), { layout: 'blocked', channels: kernel.outputs, size });
 }
 
@@ -130,9 +129,13 @@ function tileProducts(
   return writer.graph.addNode('Conv', operands, attributes, { domain: nchwc });
 }
 
-/** The product of a matrix and a value. `front` divides the rows of the matrix into several axes. */
-function product({ graph }: SliceWriter, matrix: Matrix, front: readonly number[], value: string): string {
-  const rows = front.length > 0 ? front : [matrix.length];
+/** The product of a matrix and a value. `rows` divides the rows of the matrix into several axes. */
+function product(
+  { graph }: SliceWriter,
+  matrix: Matrix,
+  value: string,
+  rows: readonly number[] = [matrix.length],
+): string {
   const constant = graph.addConstant('matrix', floats([...rows, matrix[0].length], matrix.flat()));
   return graph.addNode('MatMul', [constant, value]);
 }

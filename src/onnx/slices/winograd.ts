@@ -20,26 +20,17 @@ export const cachedBytes = 2 * 2 ** 20;
  */
 export const filterRead = 6;
 
-/** What `winogradTile` must know of a convolution. */
+/** What `cheapestTile` must know of a convolution. */
 export interface TileTask extends Pick<SliceConv, 'strides' | 'dilations'> {
   readonly kernel: Omit<Kernel, 'data'>;
 }
 
 /**
- * The number of output slices per tile with which `winogradConv` costs the least for a convolution, or
- * undefined when it does not apply or a direct convolution costs less. The costs are those of time and of the
- * memory for the filters, which grow with the tiles.
+ * The number of output slices per tile, m, with which `winogradConv` costs the least for a convolution, and
+ * this cost in products. m is undefined when a direct convolution costs less. Undefined when
+ * `winogradConv` does not apply. The costs are those of time and of the memory for the filters, which grow
+ * with the tiles.
  */
-export function winogradTile(
-  writer: SliceWriter,
-  inputs: readonly Slices[],
-  task: TileTask,
-  size: Slices['size'],
-): number | undefined {
-  return cheapestTile(writer, inputs, task, size)?.m;
-}
-
-/** As `winogradTile`, with the cost in products; m is undefined for a direct convolution. */
 export function cheapestTile(
   writer: SliceWriter,
   inputs: readonly Slices[],
@@ -107,7 +98,7 @@ export function winogradConv(
   const most = tileBytes <= cachedBytes ? cachedBytes : chunkBytes;
   // Dividing a layer takes copies: two chunks would save little.
   const small = tileCount * tileBytes < 2 * most;
-  const chunks = small ? chunksOf(tileCount, 0, most) : chunksOf(tileCount, tileBytes, most);
+  const chunks: [number, number][] = small ? [[0, tileCount]] : chunksOf(tileCount, tileBytes, most);
   // A large layer in chunks writes its output over an input of the same size, behind where it reads.
   const over =
     writesInPlace(writer, [depth, values]) && chunks.length > 1

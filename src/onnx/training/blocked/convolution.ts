@@ -3,7 +3,7 @@ import type { Sliding } from '../../gradients/sliding.js';
 import { range } from '../../ops.js';
 import { biasShares, fastFilter } from '../../slices/cookToom.js';
 import type { Slices } from '../../slices/values.js';
-import { tileInputs, winogradTile } from '../../slices/winograd.js';
+import { cheapestTile, tileInputs } from '../../slices/winograd.js';
 import { type Tensor, tensor } from '../../tensor.js';
 import type { BlockedValues } from './blockedValues.js';
 
@@ -159,7 +159,7 @@ function tileOf(
   const [height, width] = plane.kernel_shape;
   const kernel = { outputs: dims[1], inputs: from.channels, size: [taps.length, height, width] } as const;
   const conv = { kernel, strides: [stride, ...plane.strides], dilations: [1] };
-  return winogradTile(writer, [from], conv, [count, ...planeSize(from, plane)]);
+  return cheapestTile(writer, [from], conv, [count, ...planeSize(from, plane)])?.m;
 }
 
 /** `winogradConv` with computed filters. */
